@@ -1,0 +1,158 @@
+"""What a user can set: options beat the environment, which beats `.env`.
+
+Read once, from mappings that the caller passes in; nothing else in the project looks at the
+environment for these names.
+"""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
+
+from config.errors import ConfigError
+from config.presets import PRESETS, Pair
+from config.storage import STORAGES, Storage
+
+# Read elsewhere (local/, the tests), so a near miss is still caught here.
+_OTHER_NAMES = ("LEAF_MONGOD", "LEAF_TEST_MONGODB_URI")
+
+
+def _variable(field: str) -> str:
+    return "MONGODB_URI" if field == "mongodb_uri" else f"LEAF_{field.upper()}"
+
+
+class Settings(BaseModel):
+    """`model_fields_set` tells what was given from what is a default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mongodb_uri: SecretStr | None = None
+    database: str = "leaf"
+    collection: str = "chunks"
+    preset: str = "leaf-mt"
+    teacher: str | None = None
+    student: str | None = None
+    storage: str = "mrl256"
+    home: Path = Field(default_factory=lambda: platformdirs.user_data_path("leafsearch"))
+
+    @property
+    def pair(self) -> Pair:
+        preset = PRESETS[self.preset]
+        return Pair(self.teacher or preset.teacher, self.student or preset.student)
+
+    def stored_as(self, **changes: Any) -> Storage:
+        """The storage preset with single fields replaced; None leaves a field as it is."""
+        chosen = {k: v for k, v in changes.items() if v is not None}
+        preset = STORAGES[self.storage]
+        storage = Storage(**{**vars(preset), **chosen})
+        if problems := storage.problems():
+            raise ConfigError(problems)
+        return storage
+
+    @field_validator("mongodb_uri")
+    @classmethod
+    def _is_uri(cls, uri: SecretStr | None) -> SecretStr | None:
+        text = uri.get_secret_value() if uri else ""
+        if text and not text.startswith(("mongodb://", "mongodb+srv://")):
+            raise ValueError("expected mongodb://... or mongodb+srv://...")
+        if text.startswith("mongodb://"):
+            try:
+                parse_uri(text)
+            except (PyMongoError, ValueError) as error:
+                # The driver's text may quote the password, so only its kind is told.
+                raise ValueError(_without_secrets(error, text)) from None
+        return uri if text else None
+
+    @field_validator("database")
+    @classmethod
+    def _is_database(cls, name: str) -> str:
+        if not name or len(name.encode()) > 63 or set(name) & set('/\\. "$\0'):
+            raise ValueError('expected 1 to 63 bytes without / \\ . " $ or blanks')
+        return name
+
+    @field_validator("collection")
+    @classmethod
+    def _is_collection(cls, name: str) -> str:
+        if not name or name.startswith(("system.", ".")) or name.endswith(".") or "$" in name:
+            raise ValueError("expected a name without $, not beginning with `system.` or a dot")
+        return name
+
+    @field_validator("preset", "storage")
+    @classmethod
+    def _is_known(cls, name: str, info: Any) -> str:
+        known = PRESETS if info.field_name == "preset" else STORAGES
+        if name not in known:
+            raise ValueError(f"expected one of {', '.join(known)}")
+        return name
+
+    @field_validator("home")
+    @classmethod
+    def _is_absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @field_validator("teacher", "student")
+    @classmethod
+    def _is_named(cls, name: str | None) -> str | None:
+        return name or None
+
+
+def load(environ: Mapping[str, str], *, dotenv: Path | None = None, **options: Any) -> Settings:
+    """Settings from options (None: not given), `environ` and the file `dotenv`.
+
+    Raises ConfigError with all problems at once. An empty variable counts as not given.
+    """
+    from_file = {k: v or "" for k, v in dotenv_values(dotenv).items()} if dotenv else {}
+    variables = {**from_file, **environ}
+    values: dict[str, Any] = {
+        field: variables[_variable(field)]
+        for field in Settings.model_fields
+        if variables.get(_variable(field))
+    }
+    values |= {k: v for k, v in options.items() if v is not None}
+    problems = _misspelt(variables)
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        problems += [_problem(e) for e in error.errors()]
+        raise ConfigError(problems) from None
+    if settings.teacher and not settings.student:
+        problems.append(
+            f"teacher {settings.teacher} without a student: give LEAF_STUDENT (--student) too; "
+            "the same name makes an ordinary, symmetric search"
+        )
+    if problems:
+        raise ConfigError(problems)
+    return settings
+
+
+def _misspelt(variables: Mapping[str, str]) -> list[str]:
+    known = [_variable(f) for f in Settings.model_fields] + list(_OTHER_NAMES)
+    problems = []
+    for name in sorted(variables):
+        if not name.startswith(("LEAF_", "MONGODB_")) or name in known:
+            continue
+        if close := difflib.get_close_matches(name, known, n=1, cutoff=0.8):
+            problems.append(f"{name} is not a setting: did you mean {close[0]}?")
+    return problems
+
+
+def _problem(error: Any) -> str:
+    field = str(error["loc"][0])
+    reason = error["msg"].removeprefix("Value error, ")
+    if field == "mongodb_uri":
+        return f"{_variable(field)}: {reason}"
+    return f"{_variable(field)} is {error['input']!r}: {reason}"
+
+
+def _without_secrets(error: Exception, uri: str) -> str:
+    reason = str(error)
+    userinfo = uri.removeprefix("mongodb://").rpartition("@")[0]
+    for secret in filter(None, [uri, userinfo, userinfo.partition(":")[2]]):
+        reason = reason.replace(secret, "***")
+    return reason
