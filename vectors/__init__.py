@@ -1,1 +1,45 @@
+"""What ingest and search must agree on: encoders, stored vectors, the manifest, the collection."""
 
+from vectors.alignment import Alignment, check_alignment
+from vectors.codec import Codec
+from vectors.collection import Collection, StoredChunk
+from vectors.connection import connect, explained
+from vectors.encoder import Encoder, Rows, load_encoder
+from vectors.errors import (
+    AlignmentError,
+    CodecError,
+    DeploymentError,
+    IndexFailed,
+    IndexMissing,
+    IndexNotReady,
+    ManifestError,
+    ModelError,
+    SearchIndexError,
+    VectorsError,
+)
+from vectors.manifest import Manifest, Model
+
+__all__ = [
+    "Alignment",
+    "AlignmentError",
+    "Codec",
+    "CodecError",
+    "Collection",
+    "DeploymentError",
+    "Encoder",
+    "IndexFailed",
+    "IndexMissing",
+    "IndexNotReady",
+    "Manifest",
+    "ManifestError",
+    "Model",
+    "ModelError",
+    "Rows",
+    "SearchIndexError",
+    "StoredChunk",
+    "VectorsError",
+    "check_alignment",
+    "connect",
+    "explained",
+    "load_encoder",
+]

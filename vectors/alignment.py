@@ -1,0 +1,68 @@
+"""Do student and teacher share a space? Measured before the first vector is written.
+
+Two models that were not trained together give a mean cosine near 0 for the same text, even with
+equal dimensions. A student that ignores its input can still sit in the middle of an anisotropic
+teacher's space, so a text must also be clearly closer to its own teacher vector than to others'.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vectors.encoder import Encoder
+from vectors.errors import AlignmentError
+
+MINIMUM_COSINE = 0.5
+MINIMUM_MARGIN = 0.2
+
+_PROBES = (
+    "What is the capital of France?",
+    "how do vaccines protect against infectious disease",
+    "The central bank raised interest rates by a quarter of a percent.",
+    "Photosynthesis turns light, water and carbon dioxide into sugar and oxygen.",
+    "open a file and read it line by line",
+    "cheap flights from Berlin to Lisbon in May",
+    "The orchestra tuned its instruments before the concert began.",
+    "error: connection refused while connecting to the database",
+    "best way to roast vegetables in the oven",
+    "The treaty was signed by all twelve member states in 1992.",
+    "A black hole's gravity is so strong that nothing escapes from it.",
+    "why does my dog bark at night",
+)
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """`cosine`: mean over probe texts of student against teacher, each text with itself.
+
+    `margin`: how far that is above the mean cosine of each text with all the others.
+    """
+
+    cosine: float
+    margin: float
+
+
+def check_alignment(teacher: Encoder, student: Encoder) -> Alignment:
+    """Raises AlignmentError unless the student's queries lie in the teacher's space."""
+    if teacher.dimensions != student.dimensions:
+        raise AlignmentError(
+            f"student {student.name} gives {student.dimensions} dimensions, teacher {teacher.name} "
+            f"{teacher.dimensions}; expected the same: take a student distilled from this teacher"
+        )
+    found = _measure(teacher, student)
+    if found.cosine < MINIMUM_COSINE or found.margin < MINIMUM_MARGIN:
+        raise AlignmentError(
+            f"student {student.name} does not share the space of teacher {teacher.name}: mean "
+            f"cosine {found.cosine:.2f}, {found.margin:.2f} above other texts; expected at least "
+            f"{MINIMUM_COSINE} and {MINIMUM_MARGIN}: take a student distilled from this teacher"
+        )
+    return found
+
+
+def _measure(teacher: Encoder, student: Encoder) -> Alignment:
+    if (teacher.name, teacher.revision) == (student.name, student.revision):
+        return Alignment(1.0, 1.0)
+    cosines = student.encode_queries(_PROBES) @ teacher.encode_queries(_PROBES).T
+    same = float(np.mean(np.diagonal(cosines)))
+    others = float(np.mean(cosines[~np.eye(len(_PROBES), dtype=bool)]))
+    return Alignment(round(same, 4), round(same - others, 4))

@@ -1,0 +1,97 @@
+"""Between unit float rows and the bytes that MongoDB stores (BinData subtype 9).
+
+Truncate (Matryoshka, arXiv 2205.13147) -> re-normalise -> quantise, in this order: a truncated row
+that is not re-normalised is no unit vector, and scores computed from it are wrong.
+
+    float32   27 00, little-endian floats
+    int8      03 00, round(x / scale), clipped to -127..127; one scale for all dimensions, so that
+              the cosine of codes is the cosine of what they stand for
+    binary    10 00, the sign bits (1 where x > 0), first dimension in the highest bit
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from bson.binary import VECTOR_SUBTYPE, Binary
+from numpy.typing import NDArray
+
+from config.storage import Precision
+from vectors.encoder import Rows, unit_rows
+from vectors.errors import CodecError
+
+_HEADERS: dict[str, bytes] = {"float32": b"\x27\x00", "int8": b"\x03\x00", "binary": b"\x10\x00"}
+
+
+@dataclass(frozen=True)
+class Codec:
+    """`scale` is the size of one int8 step, needed by that precision only."""
+
+    dimensions: int
+    precision: Precision
+    scale: float | None = None
+
+    @classmethod
+    def calibrated(cls, dimensions: int, precision: Precision, rows: Rows) -> "Codec":
+        """For int8 the largest value of a sample of rows, (n, >= dimensions), becomes 127."""
+        if precision != "int8":
+            return cls(dimensions, precision)
+        if not len(rows):
+            raise CodecError("int8 needs some vectors to find its scale; none were given")
+        largest = float(np.abs(_truncated(rows, dimensions)).max())
+        return cls(dimensions, precision, largest / 127)
+
+    def compress(self, rows: Rows) -> list[Binary]:
+        """(n, >= dimensions) rows to n values; raises CodecError on NaN, infinity or zeros."""
+        header = _HEADERS[self.precision]
+        codes = self._quantised(_truncated(rows, self.dimensions))
+        return [Binary(header + code.tobytes(), VECTOR_SUBTYPE) for code in codes]
+
+    def expand(self, stored: Sequence[bytes]) -> Rows:
+        """What the stored values stand for, as (n, dimensions) unit rows."""
+        header = _HEADERS[self.precision]
+        wrong = [value for value in stored if value[:2] != header or len(value) != self.size]
+        if wrong:
+            raise CodecError(
+                f"a stored vector has {len(wrong[0])} bytes beginning {wrong[0][:2].hex(' ')}; "
+                f"expected {self.size} beginning {header.hex(' ')} ({self.precision})"
+            )
+        raw = np.frombuffer(b"".join(value[2:] for value in stored), dtype=np.uint8)
+        return unit_rows(self._values(raw.reshape(len(stored), self.size - 2)))
+
+    @property
+    def size(self) -> int:
+        """Bytes of one stored vector, header included."""
+        bits = {"float32": 32, "int8": 8, "binary": 1}[self.precision]
+        return 2 + self.dimensions * bits // 8
+
+    def _quantised(self, rows: Rows) -> NDArray[Any]:
+        if self.precision == "float32":
+            return rows.astype("<f4")
+        if self.precision == "binary":
+            return np.packbits(rows > 0, axis=1)
+        if not self.scale:
+            raise CodecError("int8 without a scale; expected one from Codec.calibrated")
+        codes: NDArray[np.int8] = np.clip(np.rint(rows / self.scale), -127, 127).astype(np.int8)
+        return codes
+
+    def _values(self, raw: NDArray[np.uint8]) -> NDArray[np.floating]:
+        if self.precision == "float32":
+            return raw.view("<f4")
+        if self.precision == "int8":
+            return raw.view(np.int8).astype(np.float32)
+        return np.unpackbits(raw, axis=1).astype(np.float32) * 2 - 1
+
+
+def _truncated(rows: Rows, dimensions: int) -> Rows:
+    if rows.ndim != 2 or rows.shape[1] < dimensions:
+        raise CodecError(f"vectors of shape {rows.shape}; expected (n, {dimensions} or more)")
+    cut = np.ascontiguousarray(rows[:, :dimensions])
+    bad = ~np.isfinite(cut).all(axis=1) | ~cut.any(axis=1)
+    if bad.any():
+        raise CodecError(
+            f"vector {int(np.argmax(bad))} of {len(rows)} holds NaN, infinity or only zeros in its "
+            f"first {dimensions} dimensions; the server would skip it without a word"
+        )
+    return unit_rows(cut)

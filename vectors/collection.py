@@ -1,0 +1,114 @@
+"""A collection of chunks with their vectors.
+
+Chunks are upserted by id, so writing the same thing twice changes nothing.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bson.binary import Binary
+from pymongo import ReplaceOne, UpdateOne
+from pymongo.collection import Collection as MongoCollection
+from pymongo.errors import OperationFailure
+from pymongo.write_concern import WriteConcern
+
+from vectors.connection import explained
+from vectors.index import nearest_pipeline
+from vectors.manifest import Manifest
+from vectors.search_index import SearchIndex
+
+_NAMESPACE_EXISTS = 48
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries
+
+StoredChunk = dict[str, Any]  # _id, document, position, text, metadata, hash, and the vector
+
+
+class Collection:
+    def __init__(self, mongo: MongoCollection[Any], manifest: Manifest) -> None:
+        # Acknowledged by a majority, or it does not count as done.
+        self.mongo = mongo.with_options(write_concern=WriteConcern("majority"))
+        self.manifest = manifest
+        self.index = SearchIndex(mongo, manifest)
+
+    def create(self) -> None:
+        """The collection and the ordinary index that finds the chunks of a document."""
+        with explained():
+            try:
+                self.mongo.database.create_collection(self.mongo.name)
+            except OperationFailure as error:
+                if error.code != _NAMESPACE_EXISTS:
+                    raise
+            self.mongo.create_index([("document", 1), ("position", 1)])
+
+    def hashes(self, documents: Sequence[str]) -> dict[str, str]:
+        """Id and hash of every stored chunk of these documents."""
+        found = self.mongo.find({"document": {"$in": list(documents)}}, {"hash": 1})
+        with explained():
+            return {chunk["_id"]: chunk["hash"] for chunk in found}
+
+    def write(self, chunks: Iterable[Mapping[str, Any]], vectors: Iterable[Binary]) -> None:
+        """Upsert; `chunks` come without the vector."""
+        operations = [
+            ReplaceOne({"_id": c["_id"]}, {**c, self.manifest.path: v}, upsert=True)
+            for c, v in zip(chunks, vectors, strict=True)
+        ]
+        self._bulk(operations)
+
+    def update(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Set fields of stored chunks, by id, keeping their vectors."""
+        self._bulk([UpdateOne({"_id": i}, {"$set": dict(c)}) for i, c in changes.items()])
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """How many were there. An empty list deletes nothing."""
+        if not ids:
+            return 0
+        with explained():
+            return self.mongo.delete_many({"_id": {"$in": list(ids)}}).deleted_count
+
+    def count(self) -> int:
+        with explained():
+            return self.mongo.estimated_document_count()
+
+    def nearest(
+        self,
+        vector: Binary,
+        *,
+        limit: int,
+        num_candidates: int | None,
+        filter: Mapping[str, Any] | None = None,
+        keep_vector: bool = False,
+    ) -> list[StoredChunk]:
+        """Best first, each with its `score`; `num_candidates` None searches exactly."""
+        pipeline = nearest_pipeline(
+            vector,
+            index=self.manifest.index,
+            path=self.manifest.path,
+            limit=limit,
+            num_candidates=num_candidates,
+            filter=filter,
+            keep_vector=keep_vector,
+        )
+        with explained():
+            return list(self.mongo.aggregate(pipeline))
+
+    def wait_until_searchable(self, chunk: str, *, seconds: float) -> bool:
+        """Whether a search finds this stored chunk: search follows writes after a moment."""
+        stored = self.mongo.find_one({"_id": chunk})
+        if stored is None:
+            return True
+        deadline, pause = time.monotonic() + seconds, _FIRST_PAUSE
+        vector, only = stored[self.manifest.path], {"document": stored["document"]}
+        while True:
+            found = self.nearest(vector, limit=1000, num_candidates=None, filter=only)
+            if any(c["_id"] == chunk and c["hash"] == stored["hash"] for c in found):
+                return True
+            if time.monotonic() + pause > deadline:
+                return False
+            time.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+    def _bulk(self, operations: Sequence[ReplaceOne[Any] | UpdateOne]) -> None:
+        if operations:
+            with explained():
+                self.mongo.bulk_write(operations, ordered=False)

@@ -1,0 +1,86 @@
+"""Opening a connection to MongoDB, and what its failures mean in one line."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.driver_info import DriverInfo
+from pymongo.errors import (
+    ConfigurationError,
+    ConnectionFailure,
+    InvalidURI,
+    OperationFailure,
+    PyMongoError,
+)
+
+from vectors.errors import DeploymentError
+
+_SECONDS_TO_FIND_A_SERVER = 10
+_AUTHENTICATION_FAILED = {18, 8000}
+_UNAUTHORIZED = 13
+_NO_SEARCH = {59, 31082, 115, 40324, 6047401}  # unknown command or stage, SearchNotEnabled, ...
+
+
+def connect(uri: str) -> MongoClient[dict[str, Any]]:
+    """A client that has reached its server. Options in the URI beat the defaults here."""
+    with explained():
+        client: MongoClient[dict[str, Any]] = MongoClient(
+            uri,
+            driver=DriverInfo("leafsearch", version("leafsearch")),
+            **_defaults(uri),
+        )
+        try:
+            client.admin.command("ping")
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turns the driver's errors into DeploymentError, never showing a password."""
+    try:
+        yield
+    except OperationFailure as error:
+        raise DeploymentError(_refusal(error)) from error
+    except ConnectionFailure as error:
+        raise DeploymentError(
+            f"MongoDB does not answer: {_short(error)}; check MONGODB_URI (--uri), that the server "
+            "runs, and on Atlas that this machine's address is on the access list"
+        ) from error
+    except (ConfigurationError, InvalidURI) as error:
+        raise DeploymentError(f"MONGODB_URI (--uri) cannot be used: {_short(error)}") from error
+    except PyMongoError as error:
+        raise DeploymentError(f"MongoDB: {_short(error)}") from error
+
+
+def lacks_search(error: OperationFailure) -> bool:
+    """Whether a refusal means that this deployment has no search process behind it."""
+    return error.code in _NO_SEARCH
+
+
+def _defaults(uri: str) -> dict[str, Any]:
+    if "serverselectiontimeoutms" in uri.lower():
+        return {}
+    return {"serverSelectionTimeoutMS": _SECONDS_TO_FIND_A_SERVER * 1000}
+
+
+def _refusal(error: OperationFailure) -> str:
+    if error.code in _AUTHENTICATION_FAILED:
+        return "MongoDB refused user name or password of MONGODB_URI (--uri); check both"
+    if error.code == _UNAUTHORIZED:
+        return f"the MongoDB user may not do this: {_short(error)}; it needs the role readWrite"
+    if lacks_search(error):
+        return (
+            f"this MongoDB has no vector search ({_short(error)}); use Atlas, Atlas Local, MongoDB "
+            "8.2+ with mongot, or the local one of `leaf-mongo start`"
+        )
+    return f"MongoDB refused: {_short(error)}"
+
+
+def _short(error: Exception) -> str:
+    text = str(error).partition(", full error:")[0].partition(", Timeout:")[0]
+    return text if len(text) <= 300 else text[:300] + " ..."

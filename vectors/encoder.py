@@ -1,0 +1,67 @@
+"""The contract of an encoder, and the one place that chooses an implementation.
+
+Two methods rather than a flag, because documents and queries take different prompts and a query
+sent down the document path is wrong without looking wrong.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+Rows = NDArray[np.float32]  # (n, dimensions), each row of unit length
+
+
+class Encoder(Protocol):
+    @property
+    def name(self) -> str:
+        """As given by the user: hub name, path, `package:...` or `hashing:...`."""
+
+    @property
+    def revision(self) -> str:
+        """Identifies the weights: a hub commit, or `sha256:` of the files in a folder."""
+
+    @property
+    def dimensions(self) -> int: ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest input, special tokens included; what is beyond is cut off by the model."""
+
+    @property
+    def query_prompt(self) -> str: ...
+
+    @property
+    def document_prompt(self) -> str: ...
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """A copy without truncation and padding."""
+
+    def encode_documents(self, texts: Sequence[str]) -> Rows: ...
+
+    def encode_queries(self, texts: Sequence[str]) -> Rows: ...
+
+
+def load_encoder(name: str, *, revision: str | None = None) -> Encoder:
+    """Raises ModelError when there is no such model or it has another `revision`.
+
+    torch and sentence-transformers are imported here and nowhere earlier.
+    """
+    if name.startswith("hashing:"):
+        from vectors.hashing import HashingEncoder
+
+        return HashingEncoder.from_name(name)
+    from vectors.transformer import TransformerEncoder
+
+    return TransformerEncoder.load(name, revision=revision)
+
+
+def unit_rows(rows: NDArray[np.floating]) -> Rows:
+    """Each row divided by its length; a row of zeros stays one."""
+    rows = np.asarray(rows, dtype=np.float32)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    units: Rows = np.divide(rows, np.where(lengths == 0, 1, lengths), dtype=np.float32)
+    return units

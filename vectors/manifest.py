@@ -1,0 +1,142 @@
+"""What made the vectors of a collection, kept beside them and compared at every open.
+
+One document per collection in `leaf_manifests` of the same database. It is written before the
+first vectors and never silently changed: whoever writes first decides, everybody else must agree.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from config.storage import Precision, Quantization, Similarity
+from vectors.codec import Codec
+from vectors.errors import ManifestError
+
+MANIFESTS = "leaf_manifests"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Model:
+    name: str
+    revision: str
+    query_prompt: str
+    document_prompt: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    teacher: Model
+    student: Model
+    alignment: float  # mean cosine of student against teacher on probe texts
+    dimensions: int
+    precision: Precision
+    scale: float | None  # of int8, see Codec
+    similarity: Similarity
+    quantization: Quantization
+    index: str
+    path: str  # of the vector in a stored chunk
+    filters: tuple[str, ...]
+    chunk_tokens: int
+    chunk_overlap: int
+
+    @property
+    def codec(self) -> Codec:
+        return Codec(self.dimensions, self.precision, self.scale)
+
+
+def find_manifest(database: Database[Any], collection: str) -> Manifest | None:
+    document = database[MANIFESTS].find_one({"_id": collection})
+    return None if document is None else _from_document(document, collection)
+
+
+def read_manifest(database: Database[Any], collection: str) -> Manifest:
+    """Raises ManifestError when there is none, naming the collections that have one."""
+    manifest = find_manifest(database, collection)
+    if manifest is not None:
+        return manifest
+    others = [str(d["_id"]) for d in database[MANIFESTS].find({}, {"_id": 1}, limit=20)]
+    there = f"collections with one: {', '.join(sorted(others))}" if others else "nor has any other"
+    raise ManifestError(
+        f"collection {database.name}.{collection} has no manifest, so nothing was ingested into it "
+        f"({there}); ingest first with `leaf-ingest PATH`, or name another --collection"
+    )
+
+
+def write_manifest(database: Database[Any], collection: str, manifest: Manifest) -> Manifest:
+    """The manifest now in force: `manifest`, or the equal one that another writer put there.
+
+    A concurrent writer's int8 scale is adopted, since both were measured on some first batch.
+    Raises ManifestError if the one in force differs.
+    """
+    try:
+        database[MANIFESTS].insert_one({"_id": collection, **_to_document(manifest)})
+    except DuplicateKeyError:
+        stored = read_manifest(database, collection)
+        wanted = replace(manifest, scale=stored.scale, filters=stored.filters)
+        demand_equal(stored, wanted, collection)
+        return stored
+    return manifest
+
+
+def replace_filters(
+    database: Database[Any], collection: str, manifest: Manifest, filters: tuple[str, ...]
+) -> Manifest:
+    """Filter paths are the one thing that may change: the vectors do not depend on them."""
+    database[MANIFESTS].update_one({"_id": collection}, {"$set": {"filters": list(filters)}})
+    return replace(manifest, filters=filters)
+
+
+def delete_manifest(database: Database[Any], collection: str) -> None:
+    database[MANIFESTS].delete_one({"_id": collection})
+
+
+def demand_equal(stored: Manifest, wanted: Manifest, collection: str) -> None:
+    """Raises ManifestError that shows both sides of every difference."""
+    differences = [
+        f"{name} is {_shown(was)} there, {_shown(asked)} was asked"
+        for name in (f.name for f in fields(Manifest) if f.name != "alignment")
+        if (was := getattr(stored, name)) != (asked := getattr(wanted, name))
+    ]
+    if differences:
+        raise ManifestError(
+            f"collection {collection} was made otherwise: {'; '.join(differences)}. Leave the "
+            "option out to go on as it is, or name a new --collection"
+        )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Model):
+        return f"{value.name} at {value.revision}"
+    return str(value)
+
+
+def _to_document(manifest: Manifest) -> dict[str, Any]:
+    document = asdict(manifest)
+    return {"format": FORMAT, **document, "filters": list(manifest.filters)}
+
+
+def _from_document(document: Mapping[str, Any], collection: str) -> Manifest:
+    if document.get("format") != FORMAT:
+        raise ManifestError(
+            f"the manifest of {collection} has format {document.get('format')!r}; this version "
+            f"reads {FORMAT}: use the leafsearch version that wrote it, or ingest again elsewhere"
+        )
+    known = {f.name: document[f.name] for f in fields(Manifest) if f.name in document}
+    try:
+        return Manifest(
+            **{
+                **known,
+                "teacher": Model(**known["teacher"]),
+                "student": Model(**known["student"]),
+                "filters": tuple(known["filters"]),
+            }
+        )
+    except (KeyError, TypeError) as error:
+        raise ManifestError(
+            f"the manifest of {collection} is damaged ({error}); restore the document of that _id "
+            f"in {MANIFESTS}, or ingest again into a new --collection"
+        ) from error
