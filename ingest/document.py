@@ -1,0 +1,34 @@
+"""What a reader yields: documents, and records that cannot be one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a record came from; `line` counts from 1, None for a whole file."""
+
+    source: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.source if self.line is None else f"{self.source}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Document:
+    id: str
+    text: str
+    title: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    place: Place = field(default=Place("?"), compare=False)
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """`record` is the raw text, as far as it could be read, so that it can be mended."""
+
+    place: Place
+    reason: str
+    record: str = ""

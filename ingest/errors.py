@@ -1,0 +1,18 @@
+"""What can go wrong while reading a corpus.
+
+    LeafError
+    └── IngestError
+        └── SourceError   a path, file or column that cannot be read at all
+
+A single unusable record is no exception: readers yield it as Rejected and go on.
+"""
+
+from config import LeafError
+
+
+class IngestError(LeafError):
+    """Base of this package's errors."""
+
+
+class SourceError(IngestError):
+    """A path, file or column that cannot be read at all."""
