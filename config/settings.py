@@ -42,6 +42,11 @@ class Settings(BaseModel):
     home: Path = Field(default_factory=lambda: platformdirs.user_data_path("leafsearch"))
 
     @property
+    def uri(self) -> str | None:
+        """With its password: to connect, never to show."""
+        return None if self.mongodb_uri is None else self.mongodb_uri.get_secret_value()
+
+    @property
     def pair(self) -> Pair:
         preset = PRESETS[self.preset]
         return Pair(self.teacher or preset.teacher, self.student or preset.student)
@@ -99,7 +104,9 @@ class Settings(BaseModel):
     @field_validator("teacher", "student")
     @classmethod
     def _is_named(cls, name: str | None) -> str | None:
-        return name or None
+        # The manifest keeps the name, and a search may start in another folder.
+        folder = Path(name or "").expanduser()
+        return str(folder.resolve()) if name and folder.is_dir() else name or None
 
 
 def load(environ: Mapping[str, str], *, dotenv: Path | None = None, **options: Any) -> Settings:

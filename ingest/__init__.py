@@ -1,1 +1,28 @@
+"""read -> chunk -> encode -> compress -> write."""
 
+from ingest.chunker import Chunker
+from ingest.document import Document, Place, Rejected
+from ingest.errors import IngestError, SourceError, TargetError
+from ingest.pipeline import Summary, ingest
+from ingest.records import Fields
+from ingest.rejects import Rejects
+from ingest.sources import Corpus
+from ingest.target import Choices, Target, open_target
+
+__all__ = [
+    "Choices",
+    "Chunker",
+    "Corpus",
+    "Document",
+    "Fields",
+    "IngestError",
+    "Place",
+    "Rejected",
+    "Rejects",
+    "SourceError",
+    "Summary",
+    "Target",
+    "TargetError",
+    "ingest",
+    "open_target",
+]

@@ -2,7 +2,8 @@
 
     LeafError
     └── IngestError
-        └── SourceError   a path, file or column that cannot be read at all
+        ├── SourceError   a path, file or column that cannot be read at all
+        └── TargetError   a collection that must not be written to, or not like this
 
 A single unusable record is no exception: readers yield it as Rejected and go on.
 """
@@ -16,3 +17,7 @@ class IngestError(LeafError):
 
 class SourceError(IngestError):
     """A path, file or column that cannot be read at all."""
+
+
+class TargetError(IngestError):
+    """A collection that must not be written to, or not like this."""

@@ -10,6 +10,7 @@ from bson.errors import BSONError
 
 from ingest.document import Document, Place
 
+_MAX_ID = 1024  # bytes
 MAX_TEXT = 64 * 2**20  # characters of one document
 _MAX_METADATA = 8 * 2**20  # bytes; every chunk carries a copy, and MongoDB ends at 16 MiB
 
@@ -67,9 +68,12 @@ def _identity(identity: object, fields: Fields) -> str:
         raise UnusableRecord(
             f"field {fields.id!r} is a {_kind(identity)}; expected a string or an integer"
         )
-    if identity == "":
-        raise UnusableRecord(f"field {fields.id!r} is empty")
-    return str(identity)
+    identity = str(identity)
+    if not 1 <= len(identity.encode("utf-8", "replace")) <= _MAX_ID or "\0" in identity:
+        raise UnusableRecord(f"field {fields.id!r}: expected 1 to {_MAX_ID} bytes without NUL")
+    if any("\ud800" <= sign <= "\udfff" for sign in identity):
+        raise UnusableRecord(f"field {fields.id!r} is not valid Unicode")
+    return identity
 
 
 def _metadata(rest: dict[str, Any]) -> dict[str, Any]:

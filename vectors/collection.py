@@ -4,7 +4,7 @@ Chunks are upserted by id, so writing the same thing twice changes nothing.
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from bson.binary import Binary
@@ -14,6 +14,7 @@ from pymongo.errors import OperationFailure
 from pymongo.write_concern import WriteConcern
 
 from vectors.connection import explained
+from vectors.errors import IndexNotReady
 from vectors.index import nearest_pipeline
 from vectors.manifest import Manifest
 from vectors.search_index import SearchIndex
@@ -92,9 +93,25 @@ class Collection:
         with explained():
             return list(self.mongo.aggregate(pipeline))
 
-    def wait_until_searchable(self, chunk: str, *, seconds: float) -> bool:
-        """Whether a search finds this stored chunk: search follows writes after a moment."""
-        stored = self.mongo.find_one({"_id": chunk})
+    def wait_until_ready(
+        self, chunk: str | None, *, seconds: float, told: Callable[[str], None]
+    ) -> None:
+        """Until the index is READY and, unless None, this chunk is found: search lags behind.
+
+        Raises IndexFailed or IndexMissing at once, IndexNotReady after `seconds`.
+        """
+        started = time.monotonic()
+        self.index.wait(seconds=seconds, told=told)
+        left = max(seconds - (time.monotonic() - started), 1)
+        if chunk is not None and not self._finds(chunk, seconds=left):
+            raise IndexNotReady(
+                f"everything is written, but a search does not find chunk {chunk} yet (waited "
+                f"{seconds:.0f} s); search again in a moment"
+            )
+
+    def _finds(self, chunk: str, *, seconds: float) -> bool:
+        with explained():
+            stored = self.mongo.find_one({"_id": chunk})
         if stored is None:
             return True
         deadline, pause = time.monotonic() + seconds, _FIRST_PAUSE

@@ -13,6 +13,7 @@ from pymongo.errors import DuplicateKeyError
 
 from config.storage import Precision, Quantization, Similarity
 from vectors.codec import Codec
+from vectors.encoder import Encoder
 from vectors.errors import ManifestError
 
 MANIFESTS = "leaf_manifests"
@@ -23,8 +24,19 @@ FORMAT = 1
 class Model:
     name: str
     revision: str
+    dimensions: int  # of the whole vector, before any truncation
     query_prompt: str
     document_prompt: str
+
+    @classmethod
+    def of(cls, encoder: Encoder) -> "Model":
+        return cls(
+            encoder.name,
+            encoder.revision,
+            encoder.dimensions,
+            encoder.query_prompt,
+            encoder.document_prompt,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,16 +108,26 @@ def delete_manifest(database: Database[Any], collection: str) -> None:
 
 def demand_equal(stored: Manifest, wanted: Manifest, collection: str) -> None:
     """Raises ManifestError that shows both sides of every difference."""
+    names = [f.name for f in fields(Manifest) if f.name != "alignment"]
+    demand(stored, {name: getattr(wanted, name) for name in names}, collection)
+
+
+def demand(stored: Manifest, wanted: Mapping[str, object], collection: str) -> None:
+    """The same for some of its fields; a model may be wanted by its name alone."""
     differences = [
         f"{name} is {_shown(was)} there, {_shown(asked)} was asked"
-        for name in (f.name for f in fields(Manifest) if f.name != "alignment")
-        if (was := getattr(stored, name)) != (asked := getattr(wanted, name))
+        for name, asked in wanted.items()
+        if (was := _named(getattr(stored, name), asked)) != asked
     ]
     if differences:
         raise ManifestError(
             f"collection {collection} was made otherwise: {'; '.join(differences)}. Leave the "
             "option out to go on as it is, or name a new --collection"
         )
+
+
+def _named(stored: object, asked: object) -> object:
+    return stored.name if isinstance(stored, Model) and isinstance(asked, str) else stored
 
 
 def _shown(value: object) -> str:

@@ -1,0 +1,42 @@
+"""What every command does alike: settings, and failures as one line with an exit code."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from config.errors import ConfigError, LeafError
+from config.settings import Settings, load
+
+FAILED, WRONG_USAGE, SOME_REJECTED, INTERRUPTED = 1, 2, 3, 130
+
+
+def settings(**options: Any) -> Settings:
+    """From options, the process's environment and `.env` in the current folder."""
+    dotenv = Path(".env")
+    return load(os.environ, dotenv=dotenv if dotenv.is_file() else None, **options)
+
+
+@contextmanager
+def one_line_errors(command: str, *more: type[Exception]) -> Iterator[None]:
+    """LeafError and `more` end the process with a line on stderr; other errors are bugs."""
+    try:
+        yield
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"{command}: {problem}", file=sys.stderr)
+        sys.exit(FAILED)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; the interpreter must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    except Exception as error:
+        if not isinstance(error, (LeafError, *more)):
+            raise
+        print(f"{command}: {error}", file=sys.stderr)
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        print(f"{command}: interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)

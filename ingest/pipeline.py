@@ -1,0 +1,127 @@
+"""read -> chunk -> encode -> compress -> write, encoding only what is not stored yet.
+
+What is in the collection decides what is to be done, so a run that was killed is finished by
+running it again.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from ingest.chunk import Chunk, same_vector
+from ingest.document import Document, Rejected
+from ingest.rejects import Rejects
+from ingest.seen import Seen
+from ingest.target import Target
+
+log = logging.getLogger(__name__)
+
+_WINDOW = 512  # chunks that are looked up, encoded and written together
+
+
+@dataclass
+class Summary:
+    """`unchanged` counts chunks that were stored already; `updated` those whose metadata changed.
+
+    `removed` counts stored chunks that their document has no longer.
+    """
+
+    documents: int = 0
+    chunks: int = 0
+    encoded: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    rejected: int = 0
+    seconds: float = 0.0
+    last_written: str | None = None
+
+
+Told = Callable[[Summary], None]
+
+
+def ingest(
+    records: Iterable[Document | Rejected],
+    target: Target,
+    *,
+    rejects: Rejects,
+    told: Told = lambda summary: None,
+) -> Summary:
+    """Write a corpus into `target`; `told` hears the running summary after each step.
+
+    Documents that are stored but not among `records` stay as they are.
+    """
+    summary, started = Summary(), time.monotonic()
+    seen, window = Seen(), _Window(target, summary, told)
+    try:
+        for record in records:
+            if isinstance(record, Document):
+                first = seen.before(record)
+                if first is None:
+                    window.add(record)
+                    continue
+                reason = f"id {record.id!r} stands twice in this run, first at {first}"
+                record = Rejected(record.place, reason, record.text)
+            rejects.add(record)
+            summary.rejected += 1
+        window.flush()
+    finally:
+        seen.close()
+        summary.seconds = round(time.monotonic() - started, 3)
+    return summary
+
+
+class _Window:
+    """Documents whose chunks are gathered until there are enough for one step."""
+
+    def __init__(self, target: Target, summary: Summary, told: Told) -> None:
+        self._target = target
+        self._summary = summary
+        self._told = told
+        self._documents: list[str] = []
+        self._chunks: list[Chunk] = []
+
+    def add(self, document: Document) -> None:
+        self._documents.append(document.id)
+        self._chunks += self._target.chunker.split(document)
+        if len(self._chunks) >= _WINDOW:
+            self.flush()
+
+    def flush(self) -> None:
+        documents, chunks = self._documents, self._chunks
+        self._documents, self._chunks = [], []
+        stored = self._target.collection.hashes(documents) if documents else {}
+        new = [c for c in chunks if not same_vector(stored.get(c.id, ""), c.hash)]
+        for start in range(0, len(new), _WINDOW):
+            self._encode(new[start : start + _WINDOW])
+        self._update([c for c in chunks if _only_metadata_differs(stored.get(c.id, ""), c.hash)])
+        # Last, so that a document that shrinks is never without an answer.
+        kept = {c.id for c in chunks}
+        self._summary.removed += self._target.collection.delete(
+            [i for i in stored if i not in kept]
+        )
+        self._summary.documents += len(documents)
+        self._summary.chunks += len(chunks)
+        self._summary.unchanged = (
+            self._summary.chunks - self._summary.encoded - self._summary.updated
+        )
+        self._told(self._summary)
+
+    def _encode(self, chunks: list[Chunk]) -> None:
+        rows = self._target.teacher.encode_documents([c.encoded_text for c in chunks])
+        self._target.write([c.fields() for c in chunks], rows)
+        self._summary.encoded += len(chunks)
+        self._summary.last_written = chunks[-1].id
+        self._told(self._summary)
+
+    def _update(self, chunks: list[Chunk]) -> None:
+        if chunks:
+            self._target.collection.update(
+                {c.id: {"metadata": dict(c.metadata), "hash": c.hash} for c in chunks}
+            )
+            self._summary.updated += len(chunks)
+
+
+def _only_metadata_differs(stored: str, wanted: str) -> bool:
+    return stored != wanted and same_vector(stored, wanted)

@@ -1,0 +1,23 @@
+"""Which ids a run has met, on disk: a corpus may have more than memory holds."""
+
+import sqlite3
+
+from ingest.document import Document
+
+
+class Seen:
+    def __init__(self) -> None:
+        self._ids = sqlite3.connect("")  # a private temporary file, gone when closed
+        self._ids.execute("CREATE TABLE seen (id TEXT PRIMARY KEY, place TEXT) WITHOUT ROWID")
+
+    def before(self, document: Document) -> str | None:
+        """Where this id was met first; None, and remembered, if it is new."""
+        entry = (document.id, str(document.place))
+        if self._ids.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", entry).rowcount:
+            return None
+        query = "SELECT place FROM seen WHERE id = ?"
+        place: str = self._ids.execute(query, (document.id,)).fetchone()[0]
+        return place
+
+    def close(self) -> None:
+        self._ids.close()

@@ -1,0 +1,184 @@
+"""Where chunks go, and how: agreed with the manifest before anything is read or encoded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pymongo.database import Database
+
+from config import ConfigError, Settings, Storage
+from ingest.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS, Chunker
+from ingest.errors import TargetError
+from vectors import (
+    Codec,
+    Collection,
+    Encoder,
+    Manifest,
+    Model,
+    Rows,
+    check_alignment,
+    explained,
+    load_encoder,
+)
+from vectors.agreement import demand_agreement
+from vectors.manifest import demand, find_manifest, replace_filters, write_manifest
+
+INDEX = "leaf_vectors"
+PATH = "embedding"
+_ALWAYS_FILTERED = "document"
+_TOP_LEVEL = ("_id", "document", "position", "text", "hash")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What was asked beyond the settings; None is not given, so that the manifest may decide."""
+
+    dimensions: int | None = None
+    precision: str | None = None
+    quantization: str | None = None
+    chunk_tokens: int | None = None
+    chunk_overlap: int | None = None
+    filters: Sequence[str] = ()
+
+
+class Target:
+    """A collection to write to. Nothing is written before the first vectors are there."""
+
+    def __init__(
+        self, database: Database[Any], name: str, teacher: Encoder, manifest: Manifest, *, new: bool
+    ) -> None:
+        self.teacher = teacher
+        self.is_new = new
+        self._database = database
+        self._name = name
+        self._has_index = False
+        self.collection = Collection(database[name], manifest)
+        self.chunker = Chunker(
+            teacher.tokenizer,
+            max_tokens=teacher.max_tokens,
+            tokens=manifest.chunk_tokens,
+            overlap=manifest.chunk_overlap,
+            prompt=teacher.document_prompt,
+        )
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.collection.manifest
+
+    def write(self, chunks: Sequence[Mapping[str, Any]], rows: Rows) -> None:
+        """`rows`: (n, the teacher's dimensions), one for each of the stored forms of n chunks."""
+        if self.is_new:
+            self._agree(rows)
+        self.ensure_index()
+        self.collection.write(chunks, self.manifest.codec.compress(rows))
+
+    def ensure_index(self) -> None:
+        """Nothing for a new collection, which has no vectors yet."""
+        if self._has_index or self.is_new:
+            return
+        self.collection.create()
+        self.collection.index.ensure()
+        self._has_index = True
+
+    def _agree(self, rows: Rows) -> None:
+        """The manifest comes before collection and index: a run killed in between can go on."""
+        asked = self.manifest
+        codec = Codec.calibrated(asked.dimensions, asked.precision, rows)
+        with explained():
+            agreed = write_manifest(self._database, self._name, replace(asked, scale=codec.scale))
+        self.collection = Collection(self._database[self._name], agreed)
+        self.is_new = False
+
+
+def open_target(database: Database[Any], settings: Settings, choices: Choices) -> Target:
+    """Raises ManifestError, AlignmentError or TargetError before the first write."""
+    check_filters(choices.filters)
+    with explained():
+        stored = find_manifest(database, settings.collection)
+        if stored is None:
+            _demand_empty(database, settings.collection)
+    if stored is None:
+        return _new(database, settings, choices)
+    return _existing(database, settings, choices, stored)
+
+
+def check_filters(paths: Sequence[str]) -> None:
+    for path in paths:
+        if path.startswith("metadata.") or path in _TOP_LEVEL:
+            continue
+        raise ConfigError(
+            [
+                f"--filter-field {path}: a document's own fields are stored below metadata; did "
+                f"you mean --filter-field metadata.{path}?"
+            ]
+        )
+
+
+def _existing(
+    database: Database[Any], settings: Settings, choices: Choices, manifest: Manifest
+) -> Target:
+    asked = (choices.dimensions, choices.precision, choices.quantization)
+    storage = _storage(settings, choices) if any(a is not None for a in asked) else None
+    demand_agreement(manifest, settings, storage)
+    chunking = {"chunk_tokens": choices.chunk_tokens, "chunk_overlap": choices.chunk_overlap}
+    given = {name: value for name, value in chunking.items() if value is not None}
+    demand(manifest, given, settings.collection)
+    filters = _united(manifest.filters, choices.filters)
+    teacher = load_encoder(manifest.teacher.name, revision=manifest.teacher.revision)
+    if filters != manifest.filters:
+        manifest = replace_filters(database, settings.collection, manifest, filters)
+    return Target(database, settings.collection, teacher, manifest, new=False)
+
+
+def _new(database: Database[Any], settings: Settings, choices: Choices) -> Target:
+    storage = _storage(settings, choices)
+    teacher = load_encoder(settings.pair.teacher)
+    if (dimensions := storage.dimensions or teacher.dimensions) > teacher.dimensions:
+        raise TargetError(
+            f"storage {settings.storage} has {dimensions} dimensions, but teacher {teacher.name} "
+            f"gives {teacher.dimensions}; expected no more: choose --dimensions or --storage full"
+        )
+    storage = settings.stored_as(**{**vars(storage), "dimensions": dimensions})
+    same = settings.pair.student == settings.pair.teacher
+    student = teacher if same else load_encoder(settings.pair.student)
+    alignment = check_alignment(teacher, student)
+    manifest = Manifest(
+        teacher=Model.of(teacher),
+        student=Model.of(student),
+        alignment=alignment.cosine,
+        dimensions=dimensions,
+        precision=storage.precision,
+        scale=None,
+        similarity=storage.similarity,
+        quantization=storage.quantization,
+        index=INDEX,
+        path=PATH,
+        filters=_united((_ALWAYS_FILTERED,), choices.filters),
+        chunk_tokens=_given(choices.chunk_tokens, min(DEFAULT_TOKENS, teacher.max_tokens)),
+        chunk_overlap=_given(choices.chunk_overlap, DEFAULT_OVERLAP),
+    )
+    return Target(database, settings.collection, teacher, manifest, new=True)
+
+
+def _demand_empty(database: Database[Any], name: str) -> None:
+    if database[name].find_one({}, {"_id": 1}) is not None:
+        raise TargetError(
+            f"collection {database.name}.{name} holds documents that leafsearch did not write; "
+            "nothing was changed: name another --collection"
+        )
+
+
+def _storage(settings: Settings, choices: Choices) -> Storage:
+    return settings.stored_as(
+        dimensions=choices.dimensions,
+        precision=choices.precision,
+        quantization=choices.quantization,
+    )
+
+
+def _united(paths: Sequence[str], more: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*paths, *more]))
+
+
+def _given(value: int | None, default: int) -> int:
+    return default if value is None else value

@@ -1,0 +1,15 @@
+"""The deployment that is used where nobody named another."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from local.deployment import LocalDeployment
+
+
+def fallback_uri(home: Path, told: Callable[[str], None] = lambda line: None) -> str:
+    """Of the deployment in `home`, which is started if it is not running; `told` hears it."""
+    deployment = LocalDeployment(home)
+    started = deployment.start()
+    state = "started; `leaf-mongo stop` stops it" if started else "running"
+    told(f"no MONGODB_URI: using the local MongoDB in {home} ({state})")
+    return deployment.uri

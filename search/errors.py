@@ -1,0 +1,28 @@
+"""What can go wrong with a query.
+
+    LeafError
+    └── SearchError
+        ├── QueryError    a question or a number that cannot be searched with
+        ├── FilterError   a filter that the index cannot apply
+        └── NoHits        the index is READY and yet finds nothing that is there
+
+Errors of the index, the manifest, the models and the connection are in vectors.errors.
+"""
+
+from config import LeafError
+
+
+class SearchError(LeafError):
+    """Base of this package's errors."""
+
+
+class QueryError(SearchError):
+    """A question or a number that cannot be searched with."""
+
+
+class FilterError(SearchError):
+    """A filter that the index cannot apply."""
+
+
+class NoHits(SearchError):
+    """The index is READY and yet finds nothing that is there."""
