@@ -1,0 +1,118 @@
+from pathlib import Path
+
+import pytest
+
+from config import ConfigError, Pair, Settings, load
+
+ATLAS = "mongodb+srv://ann:s3cret@cluster.example.net/"
+
+
+def problems(**variables: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(variables)
+    return str(caught.value)
+
+
+def test_without_anything_set_the_documented_defaults_hold() -> None:
+    settings = load({})
+
+    assert (settings.uri, settings.database, settings.collection) == (None, "leaf", "chunks")
+    assert settings.pair == Pair("mixedbread-ai/mxbai-embed-large-v1", "MongoDB/mdbr-leaf-mt")
+    assert settings.stored_as().dimensions == 256
+    assert settings.home.is_absolute()
+
+
+def test_an_option_beats_the_environment_which_beats_the_file(tmp_path: Path) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("LEAF_DATABASE=file\nLEAF_COLLECTION=file\nLEAF_STORAGE=full\n")
+    environ = {"LEAF_DATABASE": "environ", "LEAF_COLLECTION": "environ"}
+
+    settings = load(environ, dotenv=dotenv, database="option", collection=None)
+
+    assert (settings.database, settings.collection, settings.storage) == (
+        "option",
+        "environ",
+        "full",
+    )
+
+
+def test_what_was_given_can_be_told_from_a_default() -> None:
+    assert load({"LEAF_STORAGE": "mrl256"}).model_fields_set == {"storage"}
+
+
+def test_a_preset_beats_the_models_that_a_lower_level_names(tmp_path: Path) -> None:
+    environ = {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64"}
+
+    assert load(environ).pair == Pair("hashing:64", "hashing:64")
+    assert load(environ, preset="leaf-ir").pair.student == "MongoDB/mdbr-leaf-ir"
+    assert load({**environ, "LEAF_PRESET": "leaf-ir"}).pair.student == "hashing:64"
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    told = problems(LEAF_PRESET="leaf", LEAF_STORAGE="int4", LEAF_DATABASE="a.b", LEAF_TEACHR="x")
+
+    assert "LEAF_PRESET is 'leaf': expected one of leaf-mt, leaf-ir, offline" in told
+    assert "LEAF_STORAGE is 'int4'" in told
+    assert "LEAF_DATABASE is 'a.b'" in told
+    assert "LEAF_TEACHR is not a setting: did you mean LEAF_TEACHER?" in told
+
+
+def test_names_that_are_not_ours_are_left_alone() -> None:
+    load({"LEAF_ROLLER_COLOUR": "red", "MONGODB_ATLAS_PROJECT": "1", "PATH": "/bin"})
+
+
+def test_a_teacher_alone_is_refused() -> None:
+    assert "without a student" in problems(LEAF_TEACHER="someone/large")
+
+
+def test_a_folder_is_kept_as_absolute_path(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+
+    settings = load({}, teacher="model", student="some/model")
+
+    assert settings.pair == Pair(str(tmp_path / "model"), "some/model")
+
+
+@pytest.mark.parametrize("uri", ["localhost:27017", "http://x/", "mongodb://a:b@c:port/"])
+def test_a_uri_that_is_none_is_refused(uri: str) -> None:
+    assert problems(MONGODB_URI=uri).startswith("MONGODB_URI: ")
+
+
+@pytest.mark.parametrize(
+    "uri", ["mongodb://ann:s3cret@[::1/", "mongodb://ann:s3cret@a/?x", "mongodb://a:s3cret:b@h/"]
+)
+def test_a_password_is_never_shown(uri: str) -> None:
+    assert "s3cret" not in problems(MONGODB_URI=uri)
+    assert "s3cret" not in repr(load({"MONGODB_URI": ATLAS}))
+    assert "s3cret" not in load({"MONGODB_URI": ATLAS}).model_dump_json()
+    assert load({"MONGODB_URI": ATLAS}).uri == ATLAS
+
+
+def test_an_empty_variable_counts_as_not_given() -> None:
+    assert load({"MONGODB_URI": "", "LEAF_STORAGE": ""}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"dimensions": 0}, "expected 1 to 8192"),
+        ({"dimensions": 100, "precision": "binary"}, "multiple of 8"),
+        ({"dimensions": 100, "quantization": "binary"}, "multiple of 8"),
+        ({"precision": "int8", "quantization": "scalar"}, "float32 vectors only"),
+    ],
+)
+def test_storage_that_the_server_would_refuse_or_skip_is_refused(
+    changes: dict[str, object], expected: str
+) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        Settings().stored_as(**changes)
+
+
+def test_single_fields_of_a_storage_preset_can_be_replaced() -> None:
+    storage = Settings(storage="binary").stored_as(dimensions=512, precision=None)
+
+    assert (storage.dimensions, storage.precision, storage.similarity) == (
+        512,
+        "binary",
+        "euclidean",
+    )

