@@ -2,7 +2,9 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +142,27 @@ def _head(student: Any, teacher: Any) -> Any:
     )
     head.linear.weight.data = torch.from_numpy(weights.T.copy())
     return head
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a command of the project as a user would, in a folder and with a home of the test's."""
+
+    def started(*args: object, input: str | None = None, **environ: str) -> Any:
+        command, *rest = map(str, args)
+        return subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                {"leaf-ingest": "ingest", "leaf-search": "search"}[command],
+                *rest,
+            ],
+            input=input,
+            env={**os.environ, "LEAF_HOME": str(tmp_path / "home"), "COLUMNS": "100", **environ},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return started

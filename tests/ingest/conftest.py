@@ -1,0 +1,39 @@
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from config import load
+from ingest import Choices, Document, Rejected, Rejects, Summary, Target, ingest, open_target
+
+Ingest = Callable[..., Summary]
+
+
+@pytest.fixture
+def target(database: Database[Any]) -> Callable[..., Target]:
+    """Opens a target for hashed vectors; options as for Choices, `storage` as in the settings."""
+
+    def opened(storage: str | None = "full", **choices: Any) -> Target:
+        settings = load(
+            {}, teacher="hashing:64", student="hashing:64", storage=storage, collection="c"
+        )
+        return open_target(database, settings, Choices(**{"chunk_tokens": 32, **choices}))
+
+    return opened
+
+
+@pytest.fixture
+def write(target: Callable[..., Target], tmp_path: Path) -> Iterator[Ingest]:
+    """Ingests documents as a run of its own."""
+    rejects = Rejects(tmp_path / "rejects.jsonl")
+
+    def run(records: Iterable[Document | Rejected], **choices: Any) -> Summary:
+        opened = target(**choices)
+        summary = ingest(records, opened, rejects=rejects)
+        opened.ensure_index()
+        return summary
+
+    yield run
+    rejects.close()

@@ -1,0 +1,106 @@
+import json
+from collections.abc import Callable
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from ingest import Document
+from search import Searcher
+
+Run = Callable[..., CompletedProcess[str]]
+Made = Callable[..., Searcher]
+
+
+@pytest.fixture
+def leaf_search(run: Run, mongodb_uri: str, made: Made, database: Database[Any]) -> Run:
+    """The command on a small collection with hashed vectors."""
+    made(
+        [
+            Document("trees", "ash elm oak", metadata={"year": 1999}),
+            Document("water", "sea bay " + "long " * 100, metadata={"year": 2020}),
+        ],
+        filters=["metadata.year"],
+    )
+
+    def search(*args: object, **environ: str) -> CompletedProcess[str]:
+        where = ("--uri", mongodb_uri, "--database", database.name, "--collection", "c")
+        return run("leaf-search", *args, *where, **environ)
+
+    return search
+
+
+def test_hits_are_shown_best_first(leaf_search: Run) -> None:
+    ended = leaf_search("oak")
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.index("trees#0") < ended.stdout.index("water#0")
+    assert "ash elm oak" in ended.stdout
+    assert "..." in ended.stdout
+
+
+def test_json_is_one_whole_hit_a_line(leaf_search: Run) -> None:
+    first, second = map(json.loads, leaf_search("oak", "--json").stdout.splitlines())
+
+    assert set(first) == {
+        "id",
+        "document",
+        "position",
+        "text",
+        "metadata",
+        "score",
+        "similarity",
+    }
+    assert (first["id"], first["metadata"]) == ("trees#0", {"year": 1999})
+    assert second["text"].endswith("long long")
+
+
+def test_k_exact_and_filter_reach_the_search(leaf_search: Run) -> None:
+    filter = '{"metadata.year": {"$gte": 2000}}'
+
+    ended = leaf_search("oak", "-k", "1", "--exact", "--filter", filter, "--json")
+
+    (hit,) = map(json.loads, ended.stdout.splitlines())
+    assert hit["document"] == "water"
+
+
+def test_a_filter_that_nothing_passes_says_so(leaf_search: Run) -> None:
+    ended = leaf_search("oak", "--filter", '{"metadata.year": 1}')
+
+    assert (ended.returncode, ended.stdout) == (0, "")
+    assert "nothing passes the filter" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        ([" "], "expected some text"),
+        (["oak", "--filter", "year=1"], "not JSON"),
+        (["oak", "--filter", "[1]"], "expected a JSON object"),
+        (["oak", "--filter", '{"year": 1}'], "Did you mean metadata.year?"),
+        (["oak", "-k", "0"], "at least 1"),
+        (["oak", "--exact", "--num-candidates", "5"], "leave num_candidates out"),
+    ],
+)
+def test_a_mistake_is_one_line_and_ends_with_1(
+    leaf_search: Run, args: list[str], expected: str
+) -> None:
+    ended = leaf_search(*args)
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert expected in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_misspelt_collection_is_told_from_those_that_are_there(
+    leaf_search: Run, run: Run, mongodb_uri: str, database: Database[Any]
+) -> None:
+    ended = run(
+        *("leaf-search", "oak", "--uri", mongodb_uri, "--database", database.name),
+        *("--collection", "chanks"),
+    )
+
+    assert ended.returncode == 1
+    assert "has no manifest" in ended.stderr
+    assert "collections with one: c" in ended.stderr

@@ -1,0 +1,121 @@
+"""The rules of the house: which package may import which, what the wheel holds."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("config", "vectors", "ingest", "search", "local")
+ALLOWED = {
+    "config": set(),
+    "vectors": {"config"},
+    "ingest": {"config", "vectors"},
+    "search": {"config", "vectors"},
+    "local": set(),
+}
+# Where the parts are wired together.
+ENTRANCES = {"ingest/__main__.py", "search/__main__.py", "search/default.py"}
+
+
+def sources() -> list[Path]:
+    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names of every import in a file, wherever in it they stand."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_code_depends_one_way(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    allowed = ALLOWED[package] | {package}
+    if path.relative_to(ROOT).as_posix() in ENTRANCES:
+        allowed |= {"local"}
+
+    assert imported(path) & set(PACKAGES) <= allowed
+
+
+def test_every_imported_module_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {name.split(">")[0].split("=")[0].strip() for name in project["dependencies"]}
+    providers = packages_distributions()
+    used = set().union(*(imported(path) for path in sources()))
+    foreign = used - set(PACKAGES) - set(sys.stdlib_module_names)
+
+    missing = {
+        module: providers[module]
+        for module in foreign
+        if not {name.lower().replace("_", "-") for name in providers[module]}
+        & {name.lower().replace("_", "-") for name in declared}
+    }
+
+    assert missing == {}
+
+
+def test_every_declared_package_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    pinned = {
+        line.partition("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    }
+    wanted = [
+        *project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"]["local"],
+        *project["project"]["optional-dependencies"]["offline"],
+        *project["dependency-groups"]["dev"],
+        *project["build-system"]["requires"],
+    ]
+    names = {w.split(">")[0].split("=")[0].strip().lower().replace("_", "-") for w in wanted}
+
+    assert names - pinned == set()
+
+
+def test_the_project_cannot_be_uploaded_by_accident() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    assert "Private :: Do Not Upload" in project["classifiers"]
+
+
+def test_the_wheel_holds_the_packages_and_nothing_else(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as opened:
+        names = opened.namelist()
+
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {
+        *PACKAGES,
+        "leafsearch",
+    }
+    assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
+
+
+def test_no_other_distribution_provides_these_packages() -> None:
+    providers = packages_distributions()
+
+    for package in PACKAGES:
+        assert set(providers.get(package, ["leafsearch"])) == {"leafsearch"}
+
+
+def test_tests_import_what_is_installed_and_not_what_lies_beside_them(
+    pytestconfig: pytest.Config,
+) -> None:
+    assert pytestconfig.getoption("importmode") == "importlib"

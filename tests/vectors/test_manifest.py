@@ -1,0 +1,124 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from config import load
+from vectors import Manifest, ManifestError, Model
+from vectors.agreement import demand_agreement
+from vectors.manifest import (
+    MANIFESTS,
+    find_manifest,
+    read_manifest,
+    replace_filters,
+    write_manifest,
+)
+
+MODEL = Model("hashing:64", "1", 64, "", "")
+MANIFEST = Manifest(
+    teacher=MODEL,
+    student=MODEL,
+    alignment=1.0,
+    dimensions=64,
+    precision="int8",
+    scale=0.01,
+    similarity="cosine",
+    quantization="none",
+    index="leaf_vectors",
+    path="embedding",
+    filters=("document",),
+    chunk_tokens=256,
+    chunk_overlap=32,
+)
+
+
+def test_what_is_written_is_read(database: Database[Any]) -> None:
+    assert find_manifest(database, "c") is None
+
+    write_manifest(database, "c", MANIFEST)
+
+    assert read_manifest(database, "c") == MANIFEST
+
+
+def test_a_second_writer_adopts_the_scale_of_the_first(database: Database[Any]) -> None:
+    write_manifest(database, "c", MANIFEST)
+
+    assert write_manifest(database, "c", replace(MANIFEST, scale=0.02)) == MANIFEST
+
+
+def test_a_second_writer_that_differs_is_refused_and_sees_both_sides(
+    database: Database[Any],
+) -> None:
+    write_manifest(database, "c", MANIFEST)
+    other = replace(MANIFEST, dimensions=32, student=replace(MODEL, revision="2"))
+
+    with pytest.raises(ManifestError) as caught:
+        write_manifest(database, "c", other)
+
+    assert "dimensions is 64 there, 32 was asked" in str(caught.value)
+    assert "student is hashing:64 at 1 there, hashing:64 at 2 was asked" in str(caught.value)
+    assert read_manifest(database, "c") == MANIFEST
+
+
+def test_a_collection_without_one_is_told_from_those_that_have(database: Database[Any]) -> None:
+    write_manifest(database, "articles", MANIFEST)
+
+    with pytest.raises(ManifestError, match="collections with one: articles"):
+        read_manifest(database, "artcles")
+
+
+def test_filters_are_the_part_that_may_change(database: Database[Any]) -> None:
+    write_manifest(database, "c", MANIFEST)
+
+    replace_filters(database, "c", MANIFEST, ("document", "metadata.year"))
+
+    assert read_manifest(database, "c").filters == ("document", "metadata.year")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"$set": {"format": 2}}, "has format 2; this version reads 1"),
+        ({"$unset": {"dimensions": ""}}, "is damaged"),
+        ({"$unset": {"teacher.name": ""}}, "is damaged"),
+    ],
+)
+def test_a_manifest_that_cannot_be_read_says_so(
+    database: Database[Any], change: dict[str, Any], expected: str
+) -> None:
+    write_manifest(database, "c", MANIFEST)
+    database[MANIFESTS].update_one({"_id": "c"}, change)
+
+    with pytest.raises(ManifestError, match=expected):
+        read_manifest(database, "c")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"LEAF_PRESET": "leaf-mt"}, "teacher is hashing:64 at 1 there, mixedbread-ai"),
+        ({"LEAF_STUDENT": "MongoDB/mdbr-leaf-ir"}, "student is"),
+        ({"LEAF_STORAGE": "mrl256"}, "precision is int8 there, float32 was asked"),
+        ({"LEAF_STORAGE": "mrl256"}, "dimensions is 64 there, 256 was asked"),
+    ],
+)
+def test_a_setting_that_contradicts_is_refused(given: dict[str, str], expected: str) -> None:
+    with pytest.raises(ManifestError, match=expected):
+        demand_agreement(MANIFEST, load(given), None)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64"}, {"LEAF_DATABASE": "x"}],
+)
+def test_defaults_contradict_nothing(given: dict[str, str]) -> None:
+    demand_agreement(MANIFEST, load(given), None)
+
+
+def test_full_storage_means_all_of_the_teacher() -> None:
+    full = replace(MANIFEST, precision="float32")
+    demand_agreement(full, load({"LEAF_STORAGE": "full"}), None)
+
+    with pytest.raises(ManifestError, match="dimensions is 32 there, 64 was asked"):
+        demand_agreement(replace(full, dimensions=32), load({"LEAF_STORAGE": "full"}), None)
