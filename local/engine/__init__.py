@@ -1,1 +1,18 @@
+"""The vector index itself: definitions, queries, filters, scores. Pure: no files, no sockets."""
 
+from local.engine.definition import VectorDefinition, equivalent, parse_definition
+from local.engine.errors import CommandError
+from local.engine.index import IndexStats, Match, VectorIndex
+from local.engine.query import VectorQuery, parse_query
+
+__all__ = [
+    "CommandError",
+    "IndexStats",
+    "Match",
+    "VectorDefinition",
+    "VectorIndex",
+    "VectorQuery",
+    "equivalent",
+    "parse_definition",
+    "parse_query",
+]

@@ -1,0 +1,85 @@
+"""From BSON values to vectors.
+
+    array of int32, int64, double    float32
+    BinData subtype 9, 27 00         float32, little-endian
+    BinData subtype 9, 03 00         int8
+    BinData subtype 9, 10 00         packed_bit, first dimension in the highest bit
+
+Arrays and float32 BinData are the same kind of vector; int8 and packed_bit are kinds of their own,
+and a query of one kind never finds a document of another.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from bson.binary import VECTOR_SUBTYPE, Binary
+from numpy.typing import NDArray
+
+
+class Kind(Enum):
+    FLOAT32 = "float32"
+    INT8 = "int8"
+    PACKED_BIT = "packed_bit"
+
+
+class MalformedVector(Exception):
+    """BinData subtype 9 that breaks its own format."""
+
+
+class NotNumeric(Exception):
+    """An array with an element that is not a number; the argument is that element."""
+
+
+@dataclass(frozen=True, eq=False)
+class Vector:
+    """`values` are float32, int8 or, for packed_bit, uint8 with eight dimensions each."""
+
+    kind: Kind
+    values: NDArray[Any]
+
+    @property
+    def dimensions(self) -> int:
+        return len(self.values) * (8 if self.kind is Kind.PACKED_BIT else 1)
+
+    @property
+    def is_zero(self) -> bool:
+        return not self.values.any()
+
+    @property
+    def is_finite(self) -> bool:
+        return self.kind is not Kind.FLOAT32 or bool(np.isfinite(self.values).all())
+
+
+_KINDS: dict[int, tuple[Kind, str]] = {
+    0x27: (Kind.FLOAT32, "<f4"),
+    0x03: (Kind.INT8, "i1"),
+    0x10: (Kind.PACKED_BIT, "u1"),
+}
+
+
+def is_vector_binary(value: Any) -> bool:
+    return isinstance(value, Binary) and value.subtype == VECTOR_SUBTYPE
+
+
+def from_binary(value: bytes) -> Vector:
+    """Of the padding byte only the low three bits count; bytes short of a float are ignored."""
+    if len(value) < 2:
+        raise MalformedVector(f"a vector needs a header of 2 bytes; {len(value)} were given")
+    if value[0] not in _KINDS:
+        raise MalformedVector(f"unsupported vector data type 0x{value[0]:02x}")
+    kind, dtype = _KINDS[value[0]]
+    if value[1] & 7:
+        raise MalformedVector(f"{kind.value} vectors must have a padding of 0, not {value[1] & 7}")
+    whole = (len(value) - 2) // np.dtype(dtype).itemsize
+    return Vector(kind, np.frombuffer(value, dtype, count=whole, offset=2))
+
+
+def from_array(elements: list[Any]) -> Vector:
+    """Narrowed to float32 as a cast does: what is too large becomes infinite."""
+    for element in elements:
+        if isinstance(element, bool) or not isinstance(element, int | float):
+            raise NotNumeric(element)
+    with np.errstate(over="ignore"):
+        return Vector(Kind.FLOAT32, np.array(elements, dtype=np.float64).astype("<f4"))
