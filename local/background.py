@@ -1,0 +1,88 @@
+"""Starts the server as a process of its own, which outlives the one that started it."""
+
+import logging
+import logging.handlers
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from local.errors import LocalError
+from local.home import Home
+from local.server import serve
+
+_READY = b"ready"
+_LOG_BYTES, _LOG_FILES = 4 * 2**20, 3
+
+
+def launch(home: Home, *, seconds: float) -> None:
+    """Return when the deployment answers; raise with its own words when it does not start."""
+    reading, writing = os.pipe()
+    command = [sys.executable, "-m", "local", "_serve", str(home.root), str(writing)]
+    with open(home.log / "gateway.err", "wb") as stderr:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            pass_fds=[writing],
+            start_new_session=True,
+            cwd="/",  # keeps no folder of the caller's busy
+            env=_environment(),
+        )
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        told = pipe.read()  # ends when the server has said what it has to say, or has died
+    if told == _READY:
+        # A child of ours that ends later must not stay a zombie, nor warn that it was left.
+        process.returncode = 0
+        return
+    process.wait(seconds)
+    crashed = (home.log / "gateway.err").read_text("utf-8", "replace").strip().splitlines()
+    raise LocalError(
+        told.decode("utf-8", "replace")
+        or f"the gateway ended at once ({crashed[-1] if crashed else 'without a word'}); "
+        f"its log is {home.log / 'gateway.log'}"
+    )
+
+
+def serve_in_background(home: Home, pipe: int) -> None:
+    """What the launched process does; `pipe` is where its starter listens."""
+    _log_to(home.log / "gateway.log")
+
+    def tell(word: bytes) -> None:
+        os.write(pipe, word)
+        os.close(pipe)
+
+    ready = False
+
+    def is_ready() -> None:
+        nonlocal ready
+        ready = True
+        tell(_READY)
+
+    try:
+        serve(home, is_ready)
+    except Exception as error:
+        logging.getLogger(__name__).exception("the gateway ended")
+        if not ready:
+            known = isinstance(error, LocalError)
+            tell((str(error) if known else f"{type(error).__name__}: {error}").encode())
+        sys.exit(1)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with what this process imports from: it need not be installed."""
+    here = str(Path(__file__).resolve().parent.parent)
+    paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _log_to(file: Path) -> None:
+    os.umask(0o077)
+    handler = logging.handlers.RotatingFileHandler(
+        file, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES, encoding="utf-8"
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("pymongo").setLevel(logging.WARNING)

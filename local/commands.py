@@ -1,0 +1,140 @@
+"""Answers the search commands: some at once, some by giving mongod another pipeline to run."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from bson import Int64
+
+from local import searches, wire
+from local.engine import CommandError, VectorQuery, parse_query
+from local.freshness import Freshness
+from local.indexes import Indexes, Namespace, State
+from local.lifecycle import Lifecycle
+from local.relay import Asker, Forward, Reply
+from local.searches import LISTING, Found, first_stage
+from local.wire import Request
+
+log = logging.getLogger(__name__)
+_REFUSALS = frozenset({13, 18, 8000, 10107, 11600, 13435, 13436})  # rights, and no primary
+_SEARCH_WORDS = frozenset({"createSearchIndexes", "updateSearchIndex", "dropSearchIndex"})
+
+
+class SearchCommands:
+    """For the relay. Whether a client may do what it asks for, mongod decides."""
+
+    def __init__(self, indexes: Indexes, lifecycle: Lifecycle, freshness: Freshness) -> None:
+        self._indexes = indexes
+        self._lifecycle = lifecycle
+        self._freshness = freshness
+
+    def wrote(self, collection: str | None) -> None:
+        self._freshness.wrote(collection)
+
+    async def handle(self, message: bytes, asker: Asker) -> Reply | Forward:
+        request = wire.read_request(message)
+        try:
+            return await self._answer(request, message, asker)
+        except CommandError as error:
+            body = _failure(error.code, error.code_name, error.message)
+        except Exception as error:
+            log.exception("%s failed", request.name)
+            body = _failure(1, "InternalError", f"{type(error).__name__} in the search gateway")
+        return _reply(request, body)
+
+    async def _answer(self, request: Request, message: bytes, asker: Asker) -> Reply | Forward:
+        if request.name in _SEARCH_WORDS:
+            return _reply(request, await self._manage(request, asker))
+        explained = request.body if request.name == "aggregate" else request.body.get("explain")
+        if not isinstance(explained, Mapping) or next(iter(explained), "") != "aggregate":
+            return Forward(message)
+        if first_stage(explained.get("pipeline")) == LISTING and explained is request.body:
+            return await self._list(request, asker)
+        searches.check(explained)
+        pipeline = await self._rewritten(request.database, explained)
+        rewritten = {**explained, "pipeline": pipeline}
+        body = rewritten if explained is request.body else {**request.body, "explain": rewritten}
+        return Forward(wire.write_message(body, request_id=request.request_id))
+
+    # searching
+
+    async def _rewritten(self, database: str, command: Mapping[str, Any]) -> Any:
+        async def search(collection: str, stage: Any) -> Found:
+            return await self._search((database, collection), stage)
+
+        return await searches.rewrite(str(command["aggregate"]), command.get("pipeline"), search)
+
+    async def _search(self, namespace: Namespace, stage: Any) -> Found:
+        query = parse_query(stage)
+        await self._freshness.wait(namespace[1])
+        served = self._indexes.find(namespace, query.index)
+        if served is None:
+            return Found([], [])
+        if served.main is None:
+            state = served.staged.state if served.staged else State.PENDING
+            internal = "FAILED" if state is State.FAILED else "INITIAL_SYNC"
+            raise CommandError(
+                8,
+                "UnknownError",
+                "PlanExecutor error during aggregation :: caused by :: cannot query vector index "
+                f"{query.index} while in state {internal}",
+            )
+        matches = await asyncio.to_thread(served.main.index.search, query)
+        return _found(query, matches)
+
+    # managing
+
+    async def _manage(self, request: Request, asker: Asker) -> dict[str, Any]:
+        namespace = request.database, str(request.body[request.name])
+        await self._demand_right(namespace, request.name, asker)
+        await self._freshness.wait(namespace[1])  # a drop or a rename may be under way
+        life = self._lifecycle
+        if request.name == "createSearchIndexes":
+            created = await asyncio.to_thread(life.create, namespace, request.body.get("indexes"))
+            return {"indexesCreated": created, "ok": 1.0}
+        change = life.update if request.name == "updateSearchIndex" else life.drop
+        await asyncio.to_thread(change, namespace, request.body)
+        return {"ok": 1.0}
+
+    async def _demand_right(self, namespace: Namespace, command: str, asker: Asker) -> None:
+        """Ask mongod for something that does nothing and needs the same right."""
+        database, collection = namespace
+        asked: dict[str, dict[str, Any]] = {
+            "createSearchIndexes": {"createIndexes": collection, "indexes": []},
+            LISTING: {"listIndexes": collection},
+        }
+        nothing = {"dropIndexes": collection, "index": "leaf_search_no_such_index"}
+        question = asked.get(command, nothing)
+        answer = await asker.ask({**question, "$db": database})
+        if not answer.get("ok") and answer.get("code") in _REFUSALS:
+            raise CommandError(answer["code"], answer.get("codeName", ""), answer.get("errmsg", ""))
+
+    async def _list(self, request: Request, asker: Asker) -> Reply | Forward:
+        namespace = request.database, str(request.body["aggregate"])
+        await self._demand_right(namespace, LISTING, asker)
+        await self._freshness.wait(namespace[1])
+        stage, *rest = request.body["pipeline"]
+        entries = await asyncio.to_thread(self._lifecycle.listed, namespace, stage[LISTING])
+        if rest:
+            # mongod runs the other stages, over the entries as documents of no collection.
+            pipeline = [{"$documents": {"$literal": entries}}, *rest]
+            body = {**request.body, "aggregate": 1, "pipeline": pipeline}
+            return Forward(wire.write_message(body, request_id=request.request_id))
+        cursor = {"id": Int64(0), "ns": ".".join(namespace), "firstBatch": entries}
+        return _reply(request, {"cursor": cursor, "ok": 1.0})
+
+
+def _found(query: VectorQuery, matches: Any) -> Found:
+    stored = None
+    if query.return_stored_source:
+        stored = [match.stored_source or {"_id": match.id} for match in matches]
+    return Found([m.id for m in matches], [float(m.score) for m in matches], stored)
+
+
+def _reply(request: Request, body: Mapping[str, Any]) -> Reply:
+    return Reply(wire.write_message(body, response_to=request.request_id))
+
+
+def _failure(code: int, name: str, message: str) -> dict[str, Any]:
+    return {"ok": 0.0, "errmsg": message, "code": code, "codeName": name}

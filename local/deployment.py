@@ -1,0 +1,141 @@
+"""A deployment as programs use it: start, address, state, stop."""
+
+import json
+import os
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from local import background
+from local.errors import LocalError
+from local.home import Home, default_home
+from local.locks import holder, turn
+from local.mongod import end_leftover, leftover
+from local.status import Status, index_states
+
+_START_SECONDS = 360.0  # after a crash, mongod may have a long journal to replay
+_STOP_SECONDS = 120.0
+
+
+class LocalDeployment:
+    """A MongoDB with `$vectorSearch` in a folder; only its owner can connect.
+
+    As a context manager it starts the deployment, and stops it at the end if it was not
+    running before.
+    """
+
+    def __init__(self, home: Path | None = None) -> None:
+        self._home = Home.at(home if home is not None else default_home())
+        self._started_here = False
+
+    @property
+    def uri(self) -> str:
+        """For any driver. The same at every start of this folder."""
+        return self._home.uri
+
+    def start(self) -> bool:
+        """Return when it answers: True if it was started now, False if it was running."""
+        self._home.prepare()
+        with turn(self._home.start_lock, seconds=_START_SECONDS):
+            if holder(self._home.server_lock) is not None:
+                self._wait_until_it_answers()
+                return False
+            background.launch(self._home, seconds=_STOP_SECONDS)
+            return True
+
+    def stop(self) -> bool:
+        """End it cleanly; False when it was not running."""
+        if not self._home.root.is_dir():
+            return False
+        self._home.prepare()
+        with turn(self._home.start_lock, seconds=_START_SECONDS):
+            pid = holder(self._home.server_lock)
+            if pid is None:
+                forgotten = leftover(self._home) is not None
+                end_leftover(self._home)
+                return forgotten
+            os.kill(pid, signal.SIGTERM)
+            deadline = time.monotonic() + _STOP_SECONDS
+            while holder(self._home.server_lock) is not None:
+                if time.monotonic() > deadline:
+                    raise LocalError(
+                        f"process {pid} has not ended after {_STOP_SECONDS:.0f} s; "
+                        f"its log is {self._home.log / 'gateway.log'}"
+                    )
+                time.sleep(0.02)
+            return True
+
+    def status(self) -> Status:
+        """Safe to ask at any time; starts nothing."""
+        home = self._home
+        stopped = Status(False, str(home.root), str(home.data), home.uri)
+        pid = holder(home.server_lock)
+        if pid is None:
+            return replace(stopped, mongod_pid=leftover(home))
+        state = self._state()
+        try:
+            with self._client(seconds=5) as client:
+                indexes = index_states(client)
+        except PyMongoError as error:
+            raise LocalError(
+                f"process {pid} runs the deployment but does not answer ({type(error).__name__}); "
+                f"its log is {home.log / 'gateway.log'}"
+            ) from error
+        return replace(
+            stopped,
+            running=True,
+            gateway_pid=pid,
+            mongod_pid=state.get("mongod_pid"),
+            mongod=state.get("mongod"),
+            version=state.get("version"),
+            indexes=indexes,
+        )
+
+    def __enter__(self) -> "LocalDeployment":
+        self._started_here = self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._started_here:
+            self.stop()
+
+    def _wait_until_it_answers(self) -> None:
+        """It may have been started a moment ago by `run`, or be recovering."""
+        deadline = time.monotonic() + _START_SECONDS
+        while holder(self._home.server_lock) is not None:
+            try:
+                with self._client(seconds=2) as client:
+                    if client.admin.command("hello").get("isWritablePrimary"):
+                        return
+            except PyMongoError as error:
+                if time.monotonic() > deadline:
+                    raise LocalError(
+                        f"the deployment in {self._home.root} is running but does not answer; "
+                        f"its log is {self._home.log / 'gateway.log'}"
+                    ) from error
+            time.sleep(0.05)
+        raise LocalError(
+            f"the deployment in {self._home.root} ended while it was waited for; "
+            f"its log is {self._home.log / 'gateway.log'}"
+        )
+
+    def _client(self, *, seconds: float) -> MongoClient[dict[str, Any]]:
+        return MongoClient(self.uri, serverSelectionTimeoutMS=int(seconds * 1000))
+
+    def _state(self) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = json.loads(self._home.state.read_text())
+        except (OSError, ValueError):
+            return {}
+        return state

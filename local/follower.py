@@ -1,0 +1,210 @@
+"""Keeps the indexes up with their collections, through one change stream over the deployment."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from bson import Timestamp
+from pymongo import MongoClient
+from pymongo.client_session import ClientSession
+from pymongo.errors import OperationFailure, PyMongoError
+
+from local.catalog import DATABASE
+from local.indexes import Indexes, Namespace
+
+log = logging.getLogger(__name__)
+_MARKERS = "markers"
+_MARKER_FIELD = "leafSearchMarker"
+_REFORMING = ("drop", "rename", "dropDatabase")
+_LOST = (280, 286)  # the stream cannot be resumed: its place in the oplog is gone
+_AWAIT_MS = 500
+_IDS_AT_ONCE = 1000
+# A quiet stream keeps an old place, which the oplog may leave behind; a marker moves it on.
+_MARK_EVERY = 60.0
+
+Client = MongoClient[dict[str, Any]]
+
+
+class Follower:
+    """A thread. `reform` is called when collections were dropped or renamed, `reset` when changes
+    were missed and all indexes have to be built again, `reached` with each marker."""
+
+    def __init__(
+        self,
+        client: Client,
+        indexes: Indexes,
+        *,
+        reform: Callable[[], None],
+        reset: Callable[[], None],
+        reached: Callable[[int], None],
+    ) -> None:
+        self._client = client
+        self._indexes = indexes
+        self._reform, self._reset, self._reached = reform, reset, reached
+        self._position: Timestamp | None = None
+        self._covered: frozenset[Namespace] = frozenset()
+        self._covers = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+
+    def start(self) -> None:
+        self._position = operation_time(self._client)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping = True
+
+    def join(self) -> None:
+        self._thread.join(timeout=5)
+
+    def mark(self, number: int) -> None:
+        """Write a marker, which comes back through `reached`."""
+        marker = {_MARKER_FIELD: number}
+        self._client[DATABASE][_MARKERS].replace_one({"_id": 0}, marker, upsert=True)
+
+    def wait_until_covers(self, namespace: Callable[[], Namespace | None]) -> None:
+        """Until no further change of that collection can be missed; None ends the wait."""
+        self.mark(0)  # ends the wait for changes, so that the new collection is seen to
+        with self._covers:
+            while not self._stopping and namespace() not in (None, *self._covered):
+                self._covers.wait(timeout=0.5)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                self._follow()
+            except OperationFailure as error:
+                if self._stopping:
+                    return
+                log.warning("change stream ended: %s", error.details and error.details["errmsg"])
+                self._recover(lost=error.code in _LOST)
+            except PyMongoError as error:
+                if not self._stopping:
+                    log.warning("change stream interrupted: %s", type(error).__name__)
+                    self._recover(lost=False)
+            except Exception:
+                log.exception("the indexes may have missed changes; building them again")
+                self._recover(lost=True)
+
+    def _recover(self, *, lost: bool) -> None:
+        time.sleep(0.2)
+        if lost:
+            try:
+                self._position = operation_time(self._client)
+                self._reform()
+                self._reset()
+            except PyMongoError as error:
+                log.warning("cannot begin again yet: %s", type(error).__name__)
+
+    def _follow(self) -> None:
+        covered = self._indexes.namespaces()
+        with self._client.start_session() as session:
+            stream = _Stream(self._client, session, covered, self._position)
+            with self._covers:
+                self._covered = covered
+                self._covers.notify_all()
+            marked = time.monotonic()
+            while not self._stopping and self._indexes.namespaces() == covered:
+                events = stream.next_batch()
+                if events:
+                    self._take(events)
+                    marked = time.monotonic()
+                elif time.monotonic() - marked > _MARK_EVERY:
+                    self.mark(0)
+            stream.close()
+
+    def _take(self, events: Sequence[Mapping[str, Any]]) -> None:
+        changes: dict[Namespace, list[Any]] = {}
+        for event in events:
+            if event["operationType"] in _REFORMING:
+                self._refresh(changes)
+                self._reform()
+                self._position = event["clusterTime"]
+                # What follows is read again, by a stream that knows the new names.
+                return
+            namespace = event["ns"]["db"], event["ns"].get("coll", "")
+            if namespace == (DATABASE, _MARKERS):
+                self._refresh(changes)
+                self._reached(event.get("marker", 0))
+            elif "documentKey" in event:
+                changes.setdefault(namespace, []).append(event["documentKey"]["_id"])
+        self._refresh(changes)
+        self._position = events[-1]["clusterTime"]
+
+    def _refresh(self, changes: dict[Namespace, list[Any]]) -> None:
+        for namespace, ids in changes.items():
+            for start in range(0, len(ids), _IDS_AT_ONCE):
+                self._refresh_some(namespace, ids[start : start + _IDS_AT_ONCE])
+        changes.clear()
+
+    def _refresh_some(self, namespace: Namespace, ids: Sequence[Any]) -> None:
+        collection = self._client[namespace[0]][namespace[1]]
+        for served in self._indexes.of(namespace):
+            for version in served.versions:
+                wanted = {"_id": {"$in": ids}}
+                documents = list(collection.find(wanted, version.index.projection()))
+                version.changed(ids, documents)
+
+
+class _Stream:
+    """A change stream by batches; PyMongo's own gives one event at a time."""
+
+    def __init__(
+        self,
+        client: Client,
+        session: ClientSession,
+        covered: Iterable[Namespace],
+        position: Timestamp | None,
+    ) -> None:
+        self._admin = client.admin
+        self._session = session
+        command = {
+            "aggregate": 1,
+            "pipeline": _pipeline(covered, position),
+            "cursor": {},
+        }
+        self._cursor = self._admin.command(command, session=session)["cursor"]
+        self._batch = self._cursor["firstBatch"]
+
+    def next_batch(self) -> list[dict[str, Any]]:
+        """Empty when nothing has changed for a while."""
+        if batch := self._batch:
+            self._batch = []
+            return list(batch)
+        more = {
+            "getMore": self._cursor["id"],
+            "collection": "$cmd.aggregate",
+            "batchSize": 10_000,
+            "maxTimeMS": _AWAIT_MS,
+        }
+        cursor = self._admin.command(more, session=self._session)["cursor"]
+        return list(cursor["nextBatch"])
+
+    def close(self) -> None:
+        kill = {"killCursors": "$cmd.aggregate", "cursors": [self._cursor["id"]]}
+        self._admin.command(kill, session=self._session)
+
+
+def _pipeline(covered: Iterable[Namespace], position: Timestamp | None) -> list[dict[str, Any]]:
+    followed = [{"ns.db": DATABASE, "ns.coll": _MARKERS}]
+    followed += [{"ns.db": database, "ns.coll": name} for database, name in sorted(covered)]
+    source: dict[str, Any] = {"allChangesForCluster": True}
+    if position is not None:
+        source["startAtOperationTime"] = position
+    kept = {
+        "operationType": 1,
+        "clusterTime": 1,
+        "ns": 1,
+        "documentKey._id": 1,
+        "marker": f"$fullDocument.{_MARKER_FIELD}",
+    }
+    matching = {"$or": [{"operationType": {"$in": list(_REFORMING)}}, *followed]}
+    return [{"$changeStream": source}, {"$match": matching}, {"$project": kept}]
+
+
+def operation_time(client: Client) -> Timestamp:
+    """The last operation of the deployment, as its place in the oplog."""
+    time: Timestamp = client.admin.command("ping")["operationTime"]
+    return time

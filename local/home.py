@@ -1,0 +1,124 @@
+"""The folder of a deployment: where each thing lies, and that it is nobody else's."""
+
+import hashlib
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import platformdirs
+
+from local.errors import LocalError
+
+REPLICA_SET = "leaf"
+_SUN_PATH = 107  # bytes of a Unix socket's path, from <sys/un.h>, without the final zero
+_PLAIN = re.compile(r"[A-Za-z0-9_./-]+")  # what every driver takes as a host without escaping
+
+
+def default_home() -> Path:
+    """`LEAF_HOME`, else the user's data folder."""
+    given = os.environ.get("LEAF_HOME")
+    return Path(given).expanduser() if given else platformdirs.user_data_path("leafsearch")
+
+
+@dataclass(frozen=True)
+class Home:
+    """Paths of one deployment. `sockets` is elsewhere when the folder's own path is too long."""
+
+    root: Path
+    sockets: Path
+
+    @classmethod
+    def at(cls, folder: Path) -> "Home":
+        root = Path(os.path.abspath(folder.expanduser()))
+        return cls(root, _socket_folder(root))
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "log"
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state.json"
+
+    @property
+    def server_lock(self) -> Path:
+        """Held by the server process as long as it lives; its content is that process's id."""
+        return self.root / "server.lock"
+
+    @property
+    def start_lock(self) -> Path:
+        """Held by whoever starts or stops, so that two of them take turns."""
+        return self.root / "start.lock"
+
+    @property
+    def gateway_socket(self) -> Path:
+        return self.sockets / "gateway.sock"
+
+    @property
+    def mongod_socket(self) -> Path:
+        return self.sockets / "mongod.sock"
+
+    @property
+    def uri(self) -> str:
+        return socket_uri(self.gateway_socket)
+
+    def prepare(self) -> None:
+        """Make the folders; refuse those that others own or can look into."""
+        _private(self.root, adopt_empty=True)
+        for folder in (self.data, self.log, self.sockets):
+            _private(folder)
+
+
+def socket_uri(socket: Path) -> str:
+    return f"mongodb://{quote(str(socket), safe='')}/?directConnection=true"
+
+
+def _socket_folder(root: Path) -> Path:
+    inside = root / "run"
+    if _fits(inside):
+        return inside
+    name = f"leafsearch-{hashlib.sha256(os.fsencode(root)).hexdigest()[:12]}"
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime and os.path.isdir(runtime) and _fits(Path(runtime) / name):
+        return Path(runtime) / name
+    return Path("/tmp") / f"{name}-{os.geteuid()}"
+
+
+def _fits(folder: Path) -> bool:
+    longest = os.fsencode(folder / "gateway.sock")
+    return len(longest) <= _SUN_PATH and bool(_PLAIN.fullmatch(str(folder)))
+
+
+def _private(folder: Path, *, adopt_empty: bool = False) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise LocalError(
+            f"{folder}: cannot be used as a folder of the deployment ({error.strerror}); "
+            "name another home with --home or LEAF_HOME"
+        ) from error
+    if found.st_uid != os.geteuid():
+        raise LocalError(
+            f"{folder} belongs to user id {found.st_uid}, not to you ({os.geteuid()}); "
+            "name another home with --home or LEAF_HOME"
+        )
+    if not stat.S_ISDIR(found.st_mode) and not folder.is_dir():
+        raise LocalError(f"{folder} is not a folder; name another home with --home or LEAF_HOME")
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & 0o077 == 0:
+        return
+    if adopt_empty and not any(folder.iterdir()):
+        folder.chmod(0o700)
+        return
+    raise LocalError(
+        f"{folder} is open to other users (mode {mode:o}), expected 700: "
+        f"`chmod 700 {folder}`, or name another home with --home or LEAF_HOME"
+    )

@@ -1,0 +1,180 @@
+"""createSearchIndexes, updateSearchIndex, dropSearchIndex and the listing, on the catalog."""
+
+import datetime as dt
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from bson import Binary, ObjectId
+
+from local.builder import Builder
+from local.catalog import Catalog, Record
+from local.engine import CommandError, equivalent, parse_definition
+from local.indexes import Indexes, Namespace, Served
+from local.listing import entry
+
+VECTOR = "vectorSearch"
+
+
+class Lifecycle:
+    """One change at a time. Blocking: for threads, not for the event loop."""
+
+    def __init__(self, catalog: Catalog, indexes: Indexes, builder: Builder) -> None:
+        self._catalog = catalog
+        self._indexes = indexes
+        self._builder = builder
+        self._lock = threading.RLock()
+
+    def reform(self) -> None:
+        """Put the indexes in memory in line with the catalog and the collections there are."""
+        with self._lock:
+            records = {record.id: record for record in self._catalog.load()}
+            for served in self._indexes.all():
+                if served.record.id not in records:
+                    self._indexes.drop(served.record.id)
+            known = {served.record.id for served in self._indexes.all()}
+            for record in records.values():
+                served = self._indexes.put(record)
+                if record.id not in known:
+                    self._builder.build(served)
+
+    def reset(self) -> None:
+        """Build everything again: changes were missed."""
+        for served in self._indexes.all():
+            self._builder.rebuild(served)
+
+    def create(self, namespace: Namespace, specs: Any) -> list[dict[str, Any]]:
+        """Names and ids of what was asked for, in order; what is already there is not touched."""
+        if not isinstance(specs, list) or not specs:
+            raise CommandError(9, "FailedToParse", '"indexes" must be a non-empty array')
+        with self._lock:
+            records = [
+                self._record(namespace, spec, f"userCommand.indexes[{at}]")
+                for at, spec in enumerate(specs)
+            ]
+            _refuse_duplicates([record.name for record in records])
+            uuid = self._uuid(namespace)
+            new = [
+                replace(record, uuid=uuid)
+                for record in records
+                if not self._already_there(namespace, record)
+            ]
+            self._catalog.add(new)
+            for record in new:
+                self._builder.build(self._indexes.put(record))
+        return [{"id": str(record.id), "name": record.name} for record in records]
+
+    def update(self, namespace: Namespace, command: Mapping[str, Any]) -> None:
+        with self._lock:
+            record = self._named(namespace, command).record
+            if command.get("type", record.type) != record.type:
+                raise CommandError(
+                    197,
+                    "InvalidIndexSpecificationOption",
+                    f"index {record.name} is of type {record.type}; a type cannot be changed",
+                )
+            try:
+                definition = _document(command.get("definition"))
+                parse_definition(definition, context="userCommand", strict=True)
+            except CommandError as error:
+                raise CommandError(125, "CommandFailed", error.message) from error
+            updated = replace(record, definition=definition, version=record.version + 1)
+            self._catalog.put(updated)
+            self._builder.build(self._indexes.put(updated))
+
+    def drop(self, namespace: Namespace, command: Mapping[str, Any]) -> None:
+        with self._lock:
+            record = self._named(namespace, command).record
+            self._catalog.remove(record)
+            self._indexes.drop(record.id)
+
+    def listed(self, namespace: Namespace, stage: Any) -> list[dict[str, Any]]:
+        """The entries `$listSearchIndexes` gives, all or those of one name or id."""
+        wanted = _document(stage)
+        if unknown := set(wanted) - {"name", "id"}:
+            raise CommandError(
+                40415, "Location40415", f"$listSearchIndexes takes name or id, not {unknown.pop()}"
+            )
+        if len(wanted) == 2:
+            raise CommandError(
+                72, "InvalidOptions", "$listSearchIndexes takes a name or an id, not both"
+            )
+        served = self._indexes.of(namespace)
+        if "name" in wanted:
+            served = [s for s in served if s.record.name == wanted["name"]]
+        if "id" in wanted:
+            served = [s for s in served if str(s.record.id) == str(wanted["id"])]
+        return [entry(one) for one in served]
+
+    def _record(self, namespace: Namespace, spec: Any, context: str) -> Record:
+        spec = _document(spec)
+        kind = spec.get("type", "search")
+        name = spec.get("name", "default")
+        if not isinstance(name, str) or not name:
+            raise CommandError(8, "UnknownError", f'"{context}.name" must be a non-empty string')
+        if kind != VECTOR:
+            raise CommandError(
+                8,
+                "UnknownError",
+                f'"{context}.type" is {kind!r}; this deployment has indexes of type '
+                f'"{VECTOR}" only, and the type when none is given is "search"',
+            )
+        definition = spec.get("definition")
+        parse_definition(_document(definition), context=context)
+        created = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+        missing = Binary(b"", 4)  # put in when the collection is known to exist
+        return Record(
+            ObjectId(), *namespace, missing, name, kind, _document(definition), 0, created
+        )
+
+    def _uuid(self, namespace: Namespace) -> Binary:
+        uuid = self._catalog.uuid_of(*namespace)
+        if uuid is None:
+            raise CommandError(
+                26, "NamespaceNotFound", f"Collection '{'.'.join(namespace)}' does not exist."
+            )
+        return uuid
+
+    def _already_there(self, namespace: Namespace, record: Record) -> bool:
+        served = self._indexes.find(namespace, record.name)
+        if served is None:
+            return False
+        old, new = parse_definition(served.record.definition), parse_definition(record.definition)
+        if served.record.type == record.type and equivalent(old, new):
+            return True
+        raise CommandError(
+            68,
+            "IndexAlreadyExists",
+            f"Index {record.name} already exists with a different definition; "
+            "drop it first, or use updateSearchIndex",
+        )
+
+    def _named(self, namespace: Namespace, command: Mapping[str, Any]) -> Served:
+        if ("name" in command) == ("id" in command):
+            raise CommandError(
+                9, "FailedToParse", f"{next(iter(command))} takes a name or an id, one of the two"
+            )
+        key = "name" if "name" in command else "id"
+        wanted = str(command[key])
+        for served in self._indexes.of(namespace):
+            if wanted == (served.record.name if key == "name" else str(served.record.id)):
+                return served
+        where = ".".join(namespace)
+        raise CommandError(
+            27, "IndexNotFound", f"No index with {key} {wanted} exists in namespace {where}"
+        )
+
+
+def _refuse_duplicates(names: Sequence[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise CommandError(
+            125, "CommandFailed", f"one request defines several indexes named {', '.join(twice)}"
+        )
+
+
+def _document(value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise CommandError(8, "UnknownError", f"expected a document, not {value!r:.80}")
+    return dict(value)

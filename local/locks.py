@@ -1,0 +1,70 @@
+"""Locks on files: they vanish with the process that held them, however it ended."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from local.errors import LocalError
+
+
+class FileLock:
+    """An exclusive flock; the file holds the id of the process that has it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: int | None = None
+
+    def acquire(self) -> bool:
+        """At once or not at all."""
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            return False
+        os.ftruncate(file, 0)
+        os.pwrite(file, str(os.getpid()).encode(), 0)
+        self._file = file
+        return True
+
+    def release(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def holder(path: Path) -> int | None:
+    """Who holds the lock, as a process id; None when it is free."""
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        # Shared, so that two who merely ask do not take each other for the holder.
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return int(os.pread(file, 20, 0) or b"0")
+    finally:
+        os.close(file)
+    return None
+
+
+@contextmanager
+def turn(path: Path, *, seconds: float) -> Iterator[None]:
+    """Hold the lock, waiting for it."""
+    lock = FileLock(path)
+    deadline = time.monotonic() + seconds
+    while not lock.acquire():
+        if time.monotonic() > deadline:
+            raise LocalError(
+                f"process {holder(path)} has been starting or stopping this deployment for more "
+                f"than {seconds:.0f} s; end it, then try again"
+            )
+        time.sleep(0.05)
+    try:
+        yield
+    finally:
+        lock.release()

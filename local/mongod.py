@@ -1,0 +1,147 @@
+"""The mongod process behind the gateway: started, awaited, ended."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from local.binary import why_not
+from local.errors import LocalError
+from local.home import REPLICA_SET, Home
+
+_OPLOG_MIB = 2048  # how far the indexes may fall behind before they are built anew
+
+
+class Mongod:
+    """One mongod that listens on the deployment's private socket, and on no port."""
+
+    def __init__(self, home: Home, binary: Path) -> None:
+        self._home = home
+        self._binary = binary
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start and return at once; a mongod left over from a killed gateway is ended first."""
+        end_leftover(self._home)
+        self._home.mongod_socket.unlink(missing_ok=True)
+        _rotate(self._home.log / "mongod.log")
+        with open(self._home.log / "mongod.err", "wb") as stderr:
+            self._process = subprocess.Popen(
+                self._command(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                start_new_session=True,  # Ctrl-C in a terminal is for the gateway to handle
+            )
+
+    def _command(self) -> list[str]:
+        return [
+            str(self._binary),
+            *("--dbpath", str(self._home.data)),
+            *("--bind_ip", str(self._home.mongod_socket)),
+            "--nounixsocket",  # the default one in /tmp; ours is named by --bind_ip
+            *("--filePermissions", "0600"),
+            *("--replSet", REPLICA_SET),
+            *("--oplogSize", str(_OPLOG_MIB)),
+            *("--wiredTigerCacheSizeGB", str(_cache_gib())),
+            *("--logpath", str(self._home.log / "mongod.log")),
+            # The only member has nobody to hand over to, so waiting at the end is for nothing.
+            *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"),
+            *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+        ]
+
+    def ended(self) -> int | None:
+        """The exit status, or None while it runs."""
+        return self._process.poll() if self._process else None
+
+    def wait_for_socket(self, *, seconds: float) -> None:
+        """Until it listens; a long recovery after a crash may take its time."""
+        deadline = time.monotonic() + seconds
+        while not self._home.mongod_socket.exists():
+            if (status := self.ended()) is not None:
+                raise LocalError(self._why(status))
+            if time.monotonic() > deadline:
+                raise LocalError(
+                    f"mongod has not listened after {seconds:.0f} s; "
+                    f"its log is {self._home.log / 'mongod.log'}"
+                )
+            time.sleep(0.01)
+
+    def stop(self, *, seconds: float = 60) -> None:
+        """Cleanly: everything is on the disk when it returns."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _why(self, status: int) -> str:
+        stderr = (self._home.log / "mongod.err").read_text("utf-8", "replace")
+        log = self._home.log / "mongod.log"
+        if not stderr.strip() and status > 0:
+            stderr = _last_fatal(log)
+        return f"{why_not(self._binary, status, stderr)}; its log is {log}"
+
+
+def end_leftover(home: Home) -> None:
+    """End the mongod that a killed gateway left behind on this data, so that ours can have it."""
+    pid = leftover(home)
+    if pid is None:
+        return
+    for sign, seconds in ((signal.SIGTERM, 60.0), (signal.SIGKILL, 10.0)):
+        try:
+            os.kill(pid, sign)
+        except ProcessLookupError:
+            return
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if leftover(home) != pid:
+                return
+            time.sleep(0.02)
+    raise LocalError(f"mongod {pid} still uses {home.data} and cannot be ended; end it yourself")
+
+
+def leftover(home: Home) -> int | None:
+    """The process id of a living mongod on this data, ours or not."""
+    try:
+        pid = int((home.data / "mongod.lock").read_text() or 0)
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        zombie = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (OSError, ValueError):
+        return None
+    # The number may have gone to another process since; only one with our folder is meant.
+    return pid if os.fsencode(home.data) in arguments and not zombie else None
+
+
+def _last_fatal(log: Path) -> str:
+    """What mongod itself gave as the reason, out of its log of JSON lines."""
+    try:
+        lines = log.read_text("utf-8", "replace").splitlines()[-200:]
+    except OSError:
+        return ""
+    for line in reversed(lines):
+        if re.search(r'"s":"[FE]"', line):
+            entry = json.loads(line)
+            return f"{entry.get('msg', '')} {json.dumps(entry.get('attr', {}))}"
+    return ""
+
+
+def _cache_gib() -> float:
+    """A tenth of the memory: a development database shares the machine with models."""
+    pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    return max(0.25, round(pages * size / 2**30 / 10, 2))
+
+
+def _rotate(log: Path, *, limit: int = 16 * 2**20) -> None:
+    if log.exists() and log.stat().st_size > limit:
+        log.replace(log.with_suffix(".log.1"))

@@ -1,0 +1,294 @@
+"""Two byte streams per client, one to it and one to mongod, and what happens between them.
+
+Messages pass as they come, in pieces and unparsed but for their beginning. One that is the
+gateway's to answer is collected first, and the client's next ones wait until it is answered.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from local import wire
+from local.traffic import Kind, kind_of, needs_all
+from local.wire import HEADER_BYTES, Head, WireError
+
+log = logging.getLogger(__name__)
+_PEEK_BYTES = 8192  # holds the command's name and collection in every message
+_CONNECT_SECONDS = 10.0
+
+
+class Asker(Protocol):
+    """A way to ask mongod something as the client, on the client's own connection."""
+
+    async def ask(self, body: dict[str, Any]) -> dict[str, Any]: ...
+
+
+class Commands(Protocol):
+    """What the relay leaves to others."""
+
+    def wrote(self, collection: str | None) -> None:
+        """Documents of that collection, or of any when None, may have changed."""
+
+    async def handle(self, message: bytes, asker: Asker) -> "Reply | Forward": ...
+
+
+class Reply(bytes):
+    """A message for the client."""
+
+
+class Forward(bytes):
+    """A message for mongod, whose reply is the client's."""
+
+
+class _Side(asyncio.Protocol):
+    """One of the two streams; tells its link what arrives and when it cannot take more."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, take: Callable[[bytes], None], link: "Link") -> None:
+        self._take = take
+        self._link = link
+        self.other: _Side | None = None
+        self.lost = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._link.connected(self)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._take(data)
+        except WireError as error:
+            log.warning("closed a connection: %s", error)
+            self._link.close()
+
+    def eof_received(self) -> bool:
+        self._link.ended(self)
+        return True  # the other direction may still have something to say
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.lost = True
+        self._link.close()
+
+    def pause_writing(self) -> None:
+        self._link.hold(self.other, "slow reader")
+
+    def resume_writing(self) -> None:
+        self._link.let_go(self.other, "slow reader")
+
+
+class Link:
+    """One client and its own connection to mongod."""
+
+    def __init__(self, upstream: Path, commands: Commands, links: "set[Link]") -> None:
+        self._upstream = upstream
+        self._commands = commands
+        self._links = links
+        self.client = _Side(self._from_client, self)
+        self._server: _Side | None = None
+        self._holds: dict[_Side, set[str]] = {}
+        self._inbox = bytearray()
+        self._wanted = 0  # bytes in the inbox before it is worth looking at again
+        self._passing = 0  # bytes of a message under way that are still to be passed on
+        self._written: list[str | None] = []  # writes under way, by collection
+        self._question: tuple[int, asyncio.Future[dict[str, Any]]] | None = None
+        self._answers = bytearray()
+        self._task: asyncio.Task[None] | None = None
+
+    def connected(self, side: _Side) -> None:
+        if side is not self.client:
+            return
+        self._links.add(self)
+        self.hold(self.client, "connecting")
+        self._task = asyncio.get_running_loop().create_task(self._connect())
+
+    async def _connect(self) -> None:
+        server = _Side(self._from_server, self)
+        server.other, self.client.other = self.client, server
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await loop.create_unix_connection(lambda: server, str(self._upstream))
+        except (OSError, TimeoutError) as error:
+            log.warning("mongod cannot be reached: %s", error)
+            self.close()
+            return
+        self._server, self._task = server, None
+        if self.client.lost:
+            self.close()
+        self._from_client(b"")
+        self.let_go(self.client, "connecting")
+
+    def close(self) -> None:
+        """Both streams, after what is still to be sent."""
+        self._links.discard(self)
+        for side in (self.client, self._server):
+            if side is not None and not side.lost:
+                side.transport.close()
+        if self._question is not None and not self._question[1].done():
+            self._question[1].set_exception(ConnectionError("the connection was closed"))
+
+    def ended(self, side: _Side) -> None:
+        """One side will send no more: mongod closes then, a client may wait for a reply."""
+        if side is self.client and self._task is None and side.other is not None:
+            if not side.other.lost and side.other.transport.can_write_eof():
+                side.other.transport.write_eof()
+        else:
+            self.close()
+
+    def hold(self, side: _Side | None, reason: str) -> None:
+        """Take nothing more from that side until `let_go` for every reason."""
+        if side is None or side.lost:
+            return
+        reasons = self._holds.setdefault(side, set())
+        if not reasons:
+            side.transport.pause_reading()
+        reasons.add(reason)
+
+    def let_go(self, side: _Side | None, reason: str) -> None:
+        reasons = self._holds.get(side, set()) if side else set()
+        reasons.discard(reason)
+        if side and not reasons and not side.lost and not side.transport.is_closing():
+            side.transport.resume_reading()
+
+    # from the client
+
+    def _from_client(self, data: bytes) -> None:
+        if self._inbox or self._task is not None:
+            self._inbox += data
+            if self._task is not None or len(self._inbox) < self._wanted:
+                return
+            data = bytes(self._inbox)
+            self._inbox.clear()
+        self._wanted = 0
+        at = 0
+        while at < len(data) and self._task is None:
+            if self._passing:
+                piece = data[at : at + self._passing] if at or self._passing < len(data) else data
+                self._passing -= len(piece)
+                self._to_server(piece)
+                at += len(piece)
+                continue
+            used = self._message(data[at:] if at else data)
+            if not used:
+                break
+            at += used
+        if at < len(data):
+            self._inbox += data[at:] if at else data
+
+    def _message(self, data: bytes) -> int:
+        """Deal with the message at the start of `data`: bytes used, 0 when more must come."""
+        if len(data) < HEADER_BYTES:
+            return 0
+        size = wire.message_size(data)
+        if len(data) < min(size, _PEEK_BYTES):
+            return 0
+        head = wire.read_head(data)
+        if len(data) < size and needs_all(head):
+            self._wanted = size
+            return 0
+        message = data if len(data) == size else data[:size]
+        kind = kind_of(head, message)
+        if kind is Kind.SEARCH:
+            self._task = asyncio.get_running_loop().create_task(self._handle(message))
+            self.hold(self.client, "answering")
+        elif kind is Kind.HANDSHAKE:
+            self._to_server(wire.without_compression(message))
+        else:
+            self._note(kind, head)
+            self._to_server(message)
+            self._passing = size - len(message)
+        return len(message)
+
+    def _note(self, kind: Kind, head: Head) -> None:
+        if kind is Kind.PASS:
+            return
+        collection = head.target if kind is Kind.WRITE else None
+        if head.unanswered:
+            self._commands.wrote(collection)
+        else:
+            self._written.append(collection)
+
+    def _to_server(self, data: bytes) -> None:
+        if self._server is None or self._server.lost:
+            self.close()
+        else:
+            self._server.transport.write(data)
+
+    async def _handle(self, message: bytes) -> None:
+        try:
+            answer = await self._commands.handle(message, self)
+        except (WireError, ConnectionError) as error:
+            log.warning("closed a connection: %s", error)
+            self.close()
+            return
+        except Exception:
+            log.exception("a search command failed")
+            self.close()
+            return
+        finally:
+            self._task = None
+        if isinstance(answer, Forward):
+            self._to_server(answer)
+        elif not self.client.lost:
+            self.client.transport.write(answer)
+        self._from_client(b"")
+        if self._task is None:
+            self.let_go(self.client, "answering")
+
+    # from mongod
+
+    def _from_server(self, data: bytes) -> None:
+        if self._written:
+            # Before the client hears of its write: a search it sends next has to wait for it.
+            for collection in self._written:
+                self._commands.wrote(collection)
+            self._written.clear()
+        if self._question is not None:
+            self._answers += data
+            data = self._take_answer()
+        if data and not self.client.lost:
+            self.client.transport.write(data)
+
+    def _take_answer(self) -> bytes:
+        """Keep the answer to our own question; what else arrived is for the client."""
+        others = b""
+        while self._question is not None and len(self._answers) >= HEADER_BYTES:
+            size = wire.message_size(self._answers)
+            if len(self._answers) < size:
+                return others
+            message = bytes(self._answers[:size])
+            del self._answers[:size]
+            asked, answer = self._question
+            if wire.response_to(message) == asked:
+                self._question = None
+                answer.set_result(wire.read_request(message).body)
+            else:
+                others += message
+        if self._question is None:
+            others += bytes(self._answers)
+            self._answers.clear()
+        return others
+
+    async def ask(self, body: dict[str, Any]) -> dict[str, Any]:
+        """mongod's answer, for whoever is logged in on this connection."""
+        number = wire.next_id()
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._question = (number, answer)
+        self._to_server(wire.write_message(body, request_id=number))
+        return await answer
+
+
+async def listen(
+    socket: Path, upstream: Path, commands: Commands, links: set[Link]
+) -> asyncio.Server:
+    """A gateway on that socket; `links` is kept to the living connections."""
+    socket.unlink(missing_ok=True)
+    server = await asyncio.get_running_loop().create_unix_server(
+        lambda: Link(upstream, commands, links).client, str(socket), backlog=1024
+    )
+    socket.chmod(0o600)
+    return server

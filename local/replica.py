@@ -1,0 +1,67 @@
+"""Makes the one mongod a replica set whose only address is the gateway's."""
+
+import time
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from local.errors import LocalError
+from local.home import REPLICA_SET, Home, socket_uri
+
+Client = MongoClient[dict[str, Any]]
+_NOT_YET_INITIALIZED = 94
+
+
+def connect(home: Home) -> Client:
+    """Behind the gateway: for its own reads and writes."""
+    return MongoClient(
+        socket_uri(home.mongod_socket),
+        appname="leaf-gateway",
+        readConcernLevel="majority",  # nothing that a crash of mongod could take back
+        datetime_conversion="DATETIME_AUTO",
+        unicode_decode_error_handler="replace",
+        serverSelectionTimeoutMS=10_000,
+    )
+
+
+def become_primary(client: Client, address: str, *, seconds: float) -> None:
+    """Found the replica set, or correct its address, and wait until it takes writes.
+
+    The gateway has to listen at `address`: mongod calls itself there to know that it is meant.
+    """
+    _found(client, address)
+    deadline = time.monotonic() + seconds
+    corrected = False
+    while not client.admin.command("hello").get("isWritablePrimary"):
+        if not corrected and _address(client) not in (None, address):
+            _move(client, address)
+            corrected = True
+        if time.monotonic() > deadline:
+            raise LocalError(f"mongod has not become primary in {seconds:.0f} s; see its log")
+        time.sleep(0.02)
+
+
+def _found(client: Client, address: str) -> None:
+    config = {"_id": REPLICA_SET, "members": [{"_id": 0, "host": address}]}
+    try:
+        client.admin.command("replSetGetStatus")
+    except OperationFailure as error:
+        if error.code == _NOT_YET_INITIALIZED:
+            client.admin.command("replSetInitiate", config)
+
+
+def _address(client: Client) -> str | None:
+    try:
+        config = client.admin.command("replSetGetConfig")["config"]
+    except PyMongoError:
+        return None
+    return str(config["members"][0]["host"])
+
+
+def _move(client: Client, address: str) -> None:
+    """The folder was moved, or its sockets had to go elsewhere."""
+    config = client.admin.command("replSetGetConfig")["config"]
+    config["members"][0]["host"] = address
+    config["version"] += 1
+    client.admin.command("replSetReconfig", config, force=True)

@@ -1,0 +1,40 @@
+"""Everything that makes mongod answer searches: catalog, indexes, change stream, commands."""
+
+from local.builder import Builder
+from local.catalog import Catalog
+from local.commands import SearchCommands
+from local.follower import Follower
+from local.freshness import Freshness
+from local.indexes import Indexes
+from local.lifecycle import Lifecycle
+from local.replica import Client
+
+
+class SearchService:
+    """Wires the parts; `commands` is what the gateway calls. Made in the gateway's event loop."""
+
+    def __init__(self, client: Client) -> None:
+        self._indexes = Indexes()
+        self._freshness = Freshness(lambda marker: self._follower.mark(marker))
+        self._follower = Follower(
+            client,
+            self._indexes,
+            reform=lambda: self._lifecycle.reform(),
+            reset=lambda: self._lifecycle.reset(),
+            reached=self._freshness.reached,
+        )
+        self._builder = Builder(client, self._follower)
+        self._lifecycle = Lifecycle(Catalog(client), self._indexes, self._builder)
+        self.commands = SearchCommands(self._indexes, self._lifecycle, self._freshness)
+
+    def start(self) -> None:
+        """Load the definitions and begin to build. Blocking; mongod has to be primary."""
+        self._lifecycle.reform()
+        self._follower.start()
+        self._builder.start()
+
+    def stop(self) -> None:
+        self._builder.stop()
+        self._follower.stop()
+        self._follower.join()
+        self._builder.join()

@@ -1,0 +1,142 @@
+"""The process of a deployment: gateway in front, mongod behind, from start to clean end."""
+
+import asyncio
+import json
+import logging
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from local import relay
+from local.binary import find_mongod, mongod_version
+from local.errors import LocalError
+from local.home import Home
+from local.locks import FileLock
+from local.mongod import Mongod
+from local.replica import Client, become_primary, connect
+from local.search_service import SearchService
+
+log = logging.getLogger(__name__)
+_RECOVERY_SECONDS = 300.0  # mongod replays its journal before it listens
+_RESTARTS, _WITHIN_SECONDS = 5, 60.0
+
+
+class Server:
+    """Runs until it is told to stop, or until mongod cannot be kept alive."""
+
+    def __init__(self, home: Home, ready: Callable[[], None]) -> None:
+        self._home = home
+        self._ready = ready
+        self._binary = find_mongod()
+        self._version = mongod_version(self._binary)
+        self._mongod = Mongod(home, self._binary)
+        self._stop = asyncio.Event()
+        self._links: set[relay.Link] = set()
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(sign, self._stop.set)
+        client = connect(self._home)
+        service = SearchService(client)
+        gateway = await relay.listen(
+            self._home.gateway_socket, self._home.mongod_socket, service.commands, self._links
+        )
+        try:
+            await self._start_mongod(client)
+            await asyncio.to_thread(service.start)
+            log.info("ready: mongod %s, process %d", self._version, self._mongod.pid)
+            self._ready()
+            await self._keep_alive(client)
+        finally:
+            gateway.close()
+            for link in list(self._links):
+                link.close()
+            await asyncio.to_thread(self._end, client, service)
+
+    def _end(self, client: Client, service: SearchService) -> None:
+        # First what reads from mongod, so that nothing complains of its end.
+        service.stop()
+        client.close()
+        self._mongod.stop()
+        self._home.gateway_socket.unlink(missing_ok=True)
+        self._home.mongod_socket.unlink(missing_ok=True)
+        log.info("stopped")
+
+    async def _start_mongod(self, client: Client) -> None:
+        await asyncio.to_thread(self._mongod.start)
+        self._write_state()
+        await asyncio.to_thread(self._mongod.wait_for_socket, seconds=_RECOVERY_SECONDS)
+        address = str(self._home.gateway_socket)
+        await asyncio.to_thread(become_primary, client, address, seconds=60.0)
+
+    async def _keep_alive(self, client: Client) -> None:
+        """Until told to stop; a mongod that ends by itself is started again."""
+        deaths: list[float] = []
+        while not await self._stopped_within(0.2):
+            if (status := self._mongod.ended()) is None:
+                continue
+            deaths = [at for at in deaths if at > time.monotonic() - _WITHIN_SECONDS]
+            deaths.append(time.monotonic())
+            log.error("mongod ended with status %d", status)
+            if len(deaths) > _RESTARTS:
+                raise LocalError(
+                    f"mongod ended {len(deaths)} times within {_WITHIN_SECONDS:.0f} s; "
+                    f"its log is {self._home.log / 'mongod.log'}"
+                )
+            await self._stopped_within(0.1 * 2 ** (len(deaths) - 1))
+            try:
+                await self._start_mongod(client)
+            except (LocalError, PyMongoError) as error:
+                log.error("mongod was not started again: %s", error)
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+        except TimeoutError:
+            pass
+        return self._stop.is_set()
+
+    def _write_state(self) -> None:
+        state: dict[str, Any] = {
+            "gateway_pid": os.getpid(),
+            "mongod_pid": self._mongod.pid,
+            "mongod": str(self._binary),
+            "version": self._version,
+            "uri": self._home.uri,
+        }
+        partial = self._home.state.with_suffix(".new")
+        partial.write_text(json.dumps(state))
+        partial.replace(self._home.state)
+
+
+def serve(home: Home, ready: Callable[[], None]) -> None:
+    """Run a deployment in this process until SIGTERM or Ctrl-C; `ready` is called once."""
+    lock = FileLock(home.server_lock)
+    if not lock.acquire():
+        raise LocalError(f"the deployment in {home.root} is already running")
+    os.umask(0o077)
+    _many_files()
+    # Threads that decode documents must not hold up the relay for Python's usual 5 ms.
+    sys.setswitchinterval(0.0005)
+    try:
+        asyncio.run(_serve(home, ready))
+    finally:
+        lock.release()
+
+
+async def _serve(home: Home, ready: Callable[[], None]) -> None:
+    await Server(home, ready).run()
+
+
+def _many_files() -> None:
+    """Two sockets for each client: as many as the system lets us have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

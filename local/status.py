@@ -1,0 +1,64 @@
+"""What `leaf-mongo status` tells, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymongo import MongoClient
+
+from local.catalog import DATABASE
+
+
+@dataclass(frozen=True)
+class IndexState:
+    """One vector index; `skipped` counts documents by the reason that kept them out."""
+
+    database: str
+    collection: str
+    name: str
+    status: str
+    queryable: bool
+    documents: int
+    vectors: int
+    memory_bytes: int
+    skipped: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Status:
+    """A deployment as it is now; what only a running one has is None or empty otherwise."""
+
+    running: bool
+    home: str
+    data: str
+    uri: str
+    gateway_pid: int | None = None
+    mongod_pid: int | None = None
+    mongod: str | None = None
+    version: str | None = None
+    indexes: list[IndexState] = field(default_factory=list)
+
+
+def index_states(client: MongoClient[dict[str, Any]]) -> list[IndexState]:
+    """Of all indexes of the deployment, asked through its gateway."""
+    pairs = {(d["database"], d["collection"]) for d in client[DATABASE]["indexes"].find()}
+    return [
+        _state(database, collection, entry)
+        for database, collection in sorted(pairs)
+        for entry in client[database][collection].list_search_indexes()
+    ]
+
+
+def _state(database: str, collection: str, entry: Mapping[str, Any]) -> IndexState:
+    detail = entry["statusDetail"][0].get("mainIndex", {})
+    return IndexState(
+        database=database,
+        collection=collection,
+        name=entry["name"],
+        status=entry["status"],
+        queryable=entry["queryable"],
+        documents=detail.get("numDocs", 0),
+        vectors=detail.get("numVectors", 0),
+        memory_bytes=detail.get("memoryBytes", 0),
+        skipped={skip["reason"]: skip["count"] for skip in detail.get("skipped", [])},
+    )

@@ -1,0 +1,65 @@
+"""What the gateway does with a message, by its command: pass it, note it, or answer it."""
+
+import re
+from enum import Enum
+
+from local.wire import OP_MSG, OP_QUERY, Head
+
+HANDSHAKES = frozenset({"hello", "isMaster", "ismaster"})
+MANAGEMENT = frozenset({"createSearchIndexes", "updateSearchIndex", "dropSearchIndex"})
+_PIPELINES = frozenset({"aggregate", "explain"})
+_SEARCH_STAGES = (b"$vectorSearch\0", b"$listSearchIndexes\0")
+_WRITING_STAGES = (b"$out\0", b"$merge\0")
+_DOCUMENT_WRITES = frozenset({"insert", "update", "delete", "findAndModify", "findandmodify"})
+_READS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        find getMore killCursors count distinct listCollections listDatabases listIndexes ping
+        buildInfo buildinfo connectionStatus getParameter serverStatus hostInfo getLog dbStats
+        dbstats collStats collstats validate whatsmyuri getCmdLineOpts startSession endSessions
+        refreshSessions killSessions abortTransaction saslStart saslContinue logout getnonce
+        authenticate createIndexes dropIndexes create replSetGetStatus replSetGetConfig explain
+        """,
+    )
+)
+
+
+class Kind(Enum):
+    PASS = "pass"  # harmless for every index
+    WRITE = "write"  # may change documents of the collection it names
+    WRITE_ANY = "write any"  # may change any collection
+    HANDSHAKE = "handshake"
+    SEARCH = "search"
+
+
+def needs_all(head: Head) -> bool:
+    """Whether the beginning of a message is not enough to tell its kind."""
+    if head.opcode == OP_QUERY:
+        return True
+    if head.opcode != OP_MSG:
+        return False
+    if head.name is None:  # its body comes after a document sequence
+        return True
+    return head.name in HANDSHAKES or head.name in MANAGEMENT or head.name in _PIPELINES
+
+
+def kind_of(head: Head, message: bytes) -> Kind:
+    """Of a message that is complete, or at least as far as `needs_all` wants it."""
+    if head.opcode == OP_QUERY:
+        return Kind.HANDSHAKE if b"compression\0" in message else Kind.PASS
+    if head.opcode != OP_MSG:
+        return Kind.WRITE_ANY
+    name = head.name
+    if name in _DOCUMENT_WRITES:
+        return Kind.WRITE
+    if name in HANDSHAKES:
+        return Kind.HANDSHAKE if b"compression\0" in message else Kind.PASS
+    if name in MANAGEMENT or name is None:
+        return Kind.SEARCH
+    if name in _PIPELINES and any(stage in message for stage in _SEARCH_STAGES):
+        return Kind.SEARCH
+    if name == "aggregate":
+        written = any(stage in message for stage in _WRITING_STAGES)
+        return Kind.WRITE_ANY if written else Kind.PASS
+    return Kind.PASS if name in _READS else Kind.WRITE_ANY
