@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any
 
 import numpy as np
+from bson import Int64
 from bson.binary import VECTOR_SUBTYPE, Binary
 from numpy.typing import NDArray
 
@@ -52,6 +53,7 @@ class Vector:
         return self.kind is not Kind.FLOAT32 or bool(np.isfinite(self.values).all())
 
 
+_NUMBERS = frozenset({int, float, Int64})
 _KINDS: dict[int, tuple[Kind, str]] = {
     0x27: (Kind.FLOAT32, "<f4"),
     0x03: (Kind.INT8, "i1"),
@@ -78,8 +80,7 @@ def from_binary(value: bytes) -> Vector:
 
 def from_array(elements: list[Any]) -> Vector:
     """Narrowed to float32 as a cast does: what is too large becomes infinite."""
-    for element in elements:
-        if isinstance(element, bool) or not isinstance(element, int | float):
-            raise NotNumeric(element)
+    if not _NUMBERS.issuperset(map(type, elements)):
+        raise NotNumeric(next(each for each in elements if type(each) not in _NUMBERS))
     with np.errstate(over="ignore"):
         return Vector(Kind.FLOAT32, np.array(elements, dtype=np.float64).astype("<f4"))

@@ -1,0 +1,114 @@
+"""What an index holds: documents in slots, their elements, and the columns of both.
+
+A slot is never used twice: an update leaves its old slot dead and takes the next one, which makes
+slot order the order of insertion. Dead slots are swept out once they outnumber the living.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from local.engine.batch import Batch, id_key
+from local.engine.definition import VectorDefinition
+from local.engine.filter_column import Mask
+from local.engine.growing import GrowingArray
+from local.engine.level import Level
+
+_FEW = 1000  # dead slots not worth sweeping
+_EXAMPLES = 5
+
+
+class Contents:
+    """Not safe for threads; `ids` and `sources` are replaced, never shortened."""
+
+    def __init__(self, definition: VectorDefinition) -> None:
+        self.documents = Level(definition)
+        self.elements = Level(definition)
+        self.parents = GrowingArray(np.int64)
+        self.alive = GrowingArray(np.bool_)
+        self.ids: list[Any] = []
+        self.sources: list[bytes | None] = []
+        self._slots: dict[bytes, int] = {}
+        self._reasons: dict[int, frozenset[str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    @property
+    def dead(self) -> int:
+        return len(self.ids) - len(self._slots)
+
+    def add(self, batch: Batch) -> None:
+        base = len(self.ids)
+        self.alive.extend(np.ones(len(batch.ids), dtype=np.bool_))
+        self.ids.extend(batch.ids)
+        self.sources.extend(batch.sources)
+        self.parents.extend([base + parent for parent in batch.parents])
+        self.documents.extend(batch.documents)
+        self.elements.extend(batch.elements)
+        for row, reasons in batch.reasons.items():
+            self._reasons[base + row] = reasons
+        for row, key in enumerate(batch.keys):
+            self._bury(key)
+            self._slots[key] = base + row
+        self._sweep()
+
+    def remove(self, ids: Iterable[Any]) -> None:
+        for id_ in ids:
+            self._bury(id_key(id_))
+        self._sweep()
+
+    def _bury(self, key: bytes) -> None:
+        slot = self._slots.pop(key, None)
+        if slot is not None:
+            self.alive.view[slot] = False
+            self._reasons.pop(slot, None)
+
+    def _sweep(self) -> None:
+        if self.dead <= max(_FEW, len(self)):
+            return
+        alive = self.alive.view.copy()
+        kept = alive[self.parents.view]
+        self.elements.keep(kept)
+        slots = self.documents.keep(alive)
+        self.parents.replace(slots[self.parents.view[kept]])
+        self.alive.replace(alive[alive])
+        living = np.flatnonzero(alive).tolist()
+        self.ids = [self.ids[slot] for slot in living]
+        self.sources = [self.sources[slot] for slot in living]
+        self._slots = {key: int(slots[slot]) for key, slot in self._slots.items()}
+        self._reasons = {int(slots[slot]): why for slot, why in self._reasons.items()}
+
+    def alive_units(self, *, nested: bool) -> Mask | None:
+        """A copy; None where nothing is dead."""
+        if not self.dead:
+            return None
+        alive: NDArray[np.bool_] = self.alive.view
+        return alive[self.parents.view] if nested else alive.copy()
+
+    def vectors(self) -> int:
+        alive = self.alive.view
+        owners = [store.owners.view for store in self.documents.stores.values()]
+        elements = [store.owners.view for store in self.elements.stores.values()]
+        owners += [self.parents.view[each] for each in elements]
+        return sum(int(alive[each].sum()) for each in owners)
+
+    def skipped(self) -> tuple[dict[str, int], dict[str, list[Any]]]:
+        """For each reason how many documents, and the ids of the first few."""
+        counts = Counter(reason for reasons in self._reasons.values() for reason in reasons)
+        examples: dict[str, list[Any]] = {reason: [] for reason in counts}
+        for slot, reasons in self._reasons.items():
+            for reason in reasons:
+                if len(examples[reason]) < _EXAMPLES:
+                    examples[reason].append(self.ids[slot])
+        return dict(counts), examples
+
+    @property
+    def nbytes(self) -> int:
+        sources = sum(len(source) for source in self.sources if source is not None)
+        keys = sum(map(len, self._slots))
+        arrays = self.parents.nbytes + self.alive.nbytes
+        return self.documents.nbytes + self.elements.nbytes + arrays + sources + keys

@@ -1,0 +1,149 @@
+"""The vectors of one path and kind: an array of rows, and for each the unit that owns it.
+
+A unit is a document or, under nestedRoot, an element of the nested array. Vectors are appended in
+the order of their units and never moved before one another, so position order is insertion order.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from local.engine.bit_scorer import BitScorer, sign_words, words
+from local.engine.definition import VectorField
+from local.engine.float_scorer import FloatScorer
+from local.engine.growing import GrowingArray
+from local.engine.int8_scorer import Int8Scorer
+from local.engine.scalar_codes import ScalarCodes
+from local.engine.scoring import Scorer
+from local.engine.vectors import Kind, Vector
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Scorers:
+    """`approximate` is what the definition's quantization leaves of `exact`.
+
+    With `signs` it only ranks by sign bits, and its hits are to be scored again.
+    """
+
+    exact: Scorer
+    approximate: Scorer
+    signs: bool = False
+
+
+class Store(Protocol):
+    owners: GrowingArray
+
+    def extend(self, vectors: Sequence[Vector], owners: Sequence[int]) -> None: ...
+
+    def keep(self, mask: Mask) -> None:
+        """Drops the other rows; `owners` is left to the caller, who renumbers them."""
+        ...
+
+    def scorers(self, query: Vector) -> Scorers: ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+
+def store_for(field: VectorField, kind: Kind) -> Store:
+    match kind:
+        case Kind.FLOAT32:
+            return FloatStore(field)
+        case Kind.INT8:
+            return Int8Store(field)
+        case Kind.PACKED_BIT:
+            return BitStore(field)
+
+
+class FloatStore:
+    def __init__(self, field: VectorField) -> None:
+        self._field = field
+        self.owners = GrowingArray(np.int64)
+        self._rows = GrowingArray(np.float32, field.dimensions)
+        self._norms = GrowingArray(np.float64)
+        self._signs = GrowingArray(np.uint64, -(-field.dimensions // 64))
+        self._codes = ScalarCodes(field)
+
+    def extend(self, vectors: Sequence[Vector], owners: Sequence[int]) -> None:
+        rows = np.stack([vector.values for vector in vectors]).astype(np.float32)
+        self._rows.extend(rows)
+        self._norms.extend(np.sqrt((rows.astype(np.float64) ** 2).sum(axis=1)))
+        if self._field.quantization == "binary":
+            self._signs.extend(sign_words(rows))
+        self.owners.extend(owners)
+
+    def keep(self, mask: Mask) -> None:
+        self._rows.replace(self._rows.view[mask])
+        self._norms.replace(self._norms.view[mask])
+        if self._field.quantization == "binary":
+            self._signs.replace(self._signs.view[mask])
+        self._codes.forget()
+
+    def scorers(self, query: Vector) -> Scorers:
+        rows, norms = self._rows.view, self._norms.view
+        exact = FloatScorer(rows, norms, self._field.similarity, query.values)
+        if self._field.quantization == "scalar":
+            return Scorers(exact, self._codes.scorer(rows, norms, query.values))
+        if self._field.quantization == "binary":
+            wanted = sign_words(query.values[None])[0]
+            signs = BitScorer(self._signs.view, self._field.dimensions, wanted)
+            return Scorers(exact, signs, signs=True)
+        return Scorers(exact, exact)
+
+    @property
+    def nbytes(self) -> int:
+        arrays = (self.owners, self._rows, self._norms, self._signs)
+        return sum(array.nbytes for array in arrays) + self._codes.nbytes
+
+
+class Int8Store:
+    def __init__(self, field: VectorField) -> None:
+        self._similarity = field.similarity
+        self.owners = GrowingArray(np.int64)
+        self._rows = GrowingArray(np.int8, field.dimensions)
+        self._squares = GrowingArray(np.float64)
+
+    def extend(self, vectors: Sequence[Vector], owners: Sequence[int]) -> None:
+        rows = np.stack([vector.values for vector in vectors])
+        self._rows.extend(rows)
+        self._squares.extend((rows.astype(np.float64) ** 2).sum(axis=1))
+        self.owners.extend(owners)
+
+    def keep(self, mask: Mask) -> None:
+        self._rows.replace(self._rows.view[mask])
+        self._squares.replace(self._squares.view[mask])
+
+    def scorers(self, query: Vector) -> Scorers:
+        exact = Int8Scorer(self._rows.view, self._squares.view, self._similarity, query.values)
+        return Scorers(exact, exact)
+
+    @property
+    def nbytes(self) -> int:
+        return self.owners.nbytes + self._rows.nbytes + self._squares.nbytes
+
+
+class BitStore:
+    def __init__(self, field: VectorField) -> None:
+        self._dimensions = field.dimensions
+        self.owners = GrowingArray(np.int64)
+        self._rows = GrowingArray(np.uint64, -(-field.dimensions // 64))
+
+    def extend(self, vectors: Sequence[Vector], owners: Sequence[int]) -> None:
+        self._rows.extend(words(np.stack([vector.values for vector in vectors])))
+        self.owners.extend(owners)
+
+    def keep(self, mask: Mask) -> None:
+        self._rows.replace(self._rows.view[mask])
+
+    def scorers(self, query: Vector) -> Scorers:
+        exact = BitScorer(self._rows.view, self._dimensions, words(query.values[None])[0])
+        return Scorers(exact, exact)
+
+    @property
+    def nbytes(self) -> int:
+        return self.owners.nbytes + self._rows.nbytes
