@@ -22,14 +22,22 @@ def connect(home: Home) -> Client:
         datetime_conversion="DATETIME_AUTO",
         unicode_decode_error_handler="replace",
         serverSelectionTimeoutMS=10_000,
+        connect=False,
     )
 
 
-def become_primary(client: Client, address: str, *, seconds: float) -> None:
+def become_primary(home: Home, *, seconds: float) -> None:
     """Found the replica set, or correct its address, and wait until it takes writes.
 
-    The gateway has to listen at `address`: mongod calls itself there to know that it is meant.
+    The gateway has to listen already: mongod calls itself there to know that it is meant.
     """
+    # A client of its own: one that has seen a mongod without replica set goes on for seconds
+    # to believe that it cannot do sessions.
+    with connect(home) as client:
+        _become_primary(client, str(home.gateway_socket), seconds)
+
+
+def _become_primary(client: Client, address: str, seconds: float) -> None:
     _found(client, address)
     deadline = time.monotonic() + seconds
     corrected = False

@@ -49,11 +49,11 @@ class Server:
             self._home.gateway_socket, self._home.mongod_socket, service.commands, self._links
         )
         try:
-            await self._start_mongod(client)
+            await self._start_mongod()
             await asyncio.to_thread(service.start)
             log.info("ready: mongod %s, process %d", self._version, self._mongod.pid)
             self._ready()
-            await self._keep_alive(client)
+            await self._keep_alive()
         finally:
             gateway.close()
             for link in list(self._links):
@@ -69,14 +69,13 @@ class Server:
         self._home.mongod_socket.unlink(missing_ok=True)
         log.info("stopped")
 
-    async def _start_mongod(self, client: Client) -> None:
+    async def _start_mongod(self) -> None:
         await asyncio.to_thread(self._mongod.start)
         self._write_state()
         await asyncio.to_thread(self._mongod.wait_for_socket, seconds=_RECOVERY_SECONDS)
-        address = str(self._home.gateway_socket)
-        await asyncio.to_thread(become_primary, client, address, seconds=60.0)
+        await asyncio.to_thread(become_primary, self._home, seconds=60.0)
 
-    async def _keep_alive(self, client: Client) -> None:
+    async def _keep_alive(self) -> None:
         """Until told to stop; a mongod that ends by itself is started again."""
         deaths: list[float] = []
         while not await self._stopped_within(0.2):
@@ -92,7 +91,7 @@ class Server:
                 )
             await self._stopped_within(0.1 * 2 ** (len(deaths) - 1))
             try:
-                await self._start_mongod(client)
+                await self._start_mongod()
             except (LocalError, PyMongoError) as error:
                 log.error("mongod was not started again: %s", error)
 
