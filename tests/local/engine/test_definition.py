@@ -1,0 +1,196 @@
+"""Index definitions: section 1 of the notes on $vectorSearch, equivalence section 6.1."""
+
+from typing import Any
+
+import pytest
+from bson import Int64
+
+from local.engine import CommandError, equivalent, parse_definition
+from local.engine.definition import FilterField, HnswOptions, VectorField
+
+VECTOR = {"type": "vector", "path": "v", "numDimensions": 8, "similarity": "cosine"}
+FILTER = {"type": "filter", "path": "f"}
+PREFIX = "userCommand.indexes[0]."
+
+
+def definition(*fields: Any, **top: Any) -> dict[str, Any]:
+    return {"fields": list(fields), **top}
+
+
+def with_vector(**changes: Any) -> dict[str, Any]:
+    entry = {key: value for key, value in {**VECTOR, **changes}.items() if value is not ...}
+    return definition(entry)
+
+
+def refusal(given: Any, **options: Any) -> CommandError:
+    with pytest.raises(CommandError) as caught:
+        parse_definition(given, **options)
+    return caught.value
+
+
+def test_defaults_are_filled_in() -> None:
+    parsed = parse_definition(definition(VECTOR, FILTER))
+
+    assert parsed.fields == (
+        VectorField("v", 8, "cosine", "none", "hnsw", HnswOptions(16, 100)),
+        FilterField("f"),
+    )
+    assert (parsed.num_partitions, parsed.stored_source, parsed.nested_root) == (1, None, None)
+    assert parsed.filter_paths == ["f"]
+    assert parsed.vector_field("v") == parsed.fields[0]
+    assert parsed.vector_field("f") is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"numDimensions": 1, "quantization": "none"},
+        {"numDimensions": 8192},
+        {"numDimensions": 8.0},
+        {"numDimensions": Int64(8)},
+        {"similarity": "euclidean"},
+        {"similarity": "dotProduct"},
+        {"quantization": "scalar", "numDimensions": 3},
+        {"quantization": "binary"},
+        {"quantization": None},
+        {"indexingMethod": "flat"},
+        {"hnswOptions": {}},
+        {"hnswOptions": {"maxEdges": 16}},
+        {"hnswOptions": {"maxEdges": 64, "numEdgeCandidates": 3200}, "indexingMethod": "hnsw"},
+        {"engine": "lucene"},
+    ],
+)
+def test_accepts_a_vector_entry(changes: dict[str, Any]) -> None:
+    assert parse_definition(with_vector(**changes)).vector_fields[0].path == "v"
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "text"),
+    [
+        ({"numDimensions": ...}, "numDimensions", "is required"),
+        ({"numDimensions": None}, "numDimensions", "is required"),
+        ({"numDimensions": 0}, "numDimensions", "must be within bounds [1..8192]"),
+        ({"numDimensions": 8193}, "numDimensions", "must be within bounds [1..8192]"),
+        ({"numDimensions": 10.5}, "numDimensions", "must be an integer"),
+        ({"numDimensions": "8"}, "numDimensions", "must be an integer"),
+        ({"numDimensions": True}, "numDimensions", "must be an integer"),
+        ({"numDimensions": 2**31}, "numDimensions", "must fit in 32 bits"),
+        ({"numDimensions": float("inf")}, "numDimensions", "must be an integer"),
+        ({"similarity": ...}, "similarity", "is required"),
+        ({"similarity": "Cosine"}, "similarity", "must be one of [cosine, dotProduct, euclidean]"),
+        ({"quantization": "int8"}, "quantization", "must be one of [binary, none, scalar]"),
+        ({"quantization": "binary", "numDimensions": 9}, "numDimensions", "multiple of 8"),
+        ({"indexingMethod": "ivf"}, "indexingMethod", "must be one of [flat, hnsw]"),
+        ({"hnswOptions": {"maxEdges": 15}}, "hnswOptions.maxEdges", "[16..64]"),
+        ({"hnswOptions": {"numEdgeCandidates": 99}}, "hnswOptions.numEdgeCandidates", "100..3200"),
+        ({"hnswOptions": {"m": 16}}, "hnswOptions.m", "unrecognized field"),
+        ({"hnswOptions": 16}, "hnswOptions", "must be a document"),
+        ({"hnswOptions": {}, "indexingMethod": "flat"}, "hnswOptions", "is only supported with"),
+        ({"engine": "custom"}, "engine", "not supported"),
+        ({"path": ...}, "path", "is required"),
+        ({"path": 3}, "path", "must be a string"),
+        ({"path": ""}, "path", "cannot be empty"),
+        ({"type": ...}, "type", "is required"),
+        ({"type": "Vector"}, "type", "must be one of ["),
+        ({"dims": 8}, "dims", "unrecognized field"),
+    ],
+)
+def test_refuses_a_vector_entry_and_names_the_place(
+    changes: dict[str, Any], key: str, text: str
+) -> None:
+    error = refusal(with_vector(**changes))
+
+    assert (error.code, error.code_name) == (8, "UnknownError")
+    assert f'"{PREFIX}fields[0].{key}"' in error.message
+    assert text in error.message
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({}, f'"{PREFIX}fields" is required'),
+        ({"fields": VECTOR}, f'"{PREFIX}fields" must be an array'),
+        ({"fields": ["v"]}, f'"{PREFIX}fields[0]" must be a document'),
+        (definition(), "cannot be empty"),
+        (definition(FILTER), 'at least one entry of type "vector"'),
+        (definition(VECTOR, VECTOR), "distinct paths"),
+        (definition(VECTOR, {**FILTER, "path": "v"}), "distinct paths"),
+        (definition(VECTOR, {**FILTER, "x": 1}), 'unrecognized field "'),
+        (definition(VECTOR, {**FILTER, "x": 1, "y": 2}), 'unrecognized fields ["'),
+        (definition(VECTOR, numPartitions=3), "[1, 2, 4, 8, 16, 32, 64]; 3"),
+        (definition(VECTOR, numPartitions="2"), "must be an integer"),
+        (definition(VECTOR, nestedRoot="w"), '"w" is no vector path'),
+        (definition(VECTOR, nestedRoot=1), "must be a string"),
+        (definition({"type": "embeddedDocuments", "path": "e"}), "not supported"),
+        ([VECTOR], "must be a document"),
+    ],
+)
+def test_refuses_a_definition(given: Any, text: str) -> None:
+    assert text in refusal(given).message
+
+
+@pytest.mark.parametrize("number", [1, 2, 4, 8, 16, 32, 64, 4.0])
+def test_num_partitions(number: float) -> None:
+    assert parse_definition(definition(VECTOR, numPartitions=number)).num_partitions == number
+
+
+@pytest.mark.parametrize("root", ["a", "a.b", "a.b.v"])
+def test_nested_root_is_an_ancestor_of_a_vector_or_the_vector(root: str) -> None:
+    parsed = parse_definition(definition({**VECTOR, "path": "a.b.v"}, FILTER, nestedRoot=root))
+
+    assert parsed.is_nested("a.b.v")
+    assert not parsed.is_nested("f")
+
+
+def test_nested_root_is_no_ancestor_by_letters_alone() -> None:
+    assert "nestedRoot" in refusal(definition({**VECTOR, "path": "ab.v"}, nestedRoot="a")).message
+
+
+def test_a_model_to_embed_with_is_unknown_here() -> None:
+    error = refusal(
+        definition({"type": "autoEmbed", "path": "t", "model": "voyage-4", "modality": "text"})
+    )
+
+    assert (error.code, error.code_name) == (2, "BadValue")
+    assert "voyage-4" in error.message
+
+
+def test_unknown_top_level_keys_pass_on_create_and_fail_on_update() -> None:
+    given = definition(VECTOR, x=1)
+
+    assert parse_definition(given).fields
+    assert f'unrecognized field "{PREFIX}x"' in refusal(given, strict=True).message
+
+
+def test_strict_knows_every_key_there_is() -> None:
+    given = definition(
+        {**VECTOR, "path": "a.v"},
+        numPartitions=2,
+        storedSource={"include": ["t"]},
+        nestedRoot="a",
+    )
+
+    assert parse_definition(given, strict=True).nested_root == "a"
+
+
+def test_context_is_the_prefix_of_messages() -> None:
+    error = refusal(with_vector(numDimensions=0), context="userCommand.indexes[3]")
+
+    assert '"userCommand.indexes[3].fields[0].numDimensions"' in error.message
+
+
+def test_equivalence_looks_at_fields_and_partitions_only() -> None:
+    plain = parse_definition(definition(VECTOR, FILTER))
+    written_out = parse_definition(
+        definition(
+            {**VECTOR, "quantization": "none", "indexingMethod": "hnsw", "hnswOptions": {}},
+            FILTER,
+            numPartitions=1,
+            storedSource={"include": ["t"]},
+            nestedRoot="v",
+        )
+    )
+
+    assert equivalent(plain, written_out)
+    assert not equivalent(plain, parse_definition(definition(FILTER, VECTOR)))
+    assert not equivalent(plain, parse_definition(definition(VECTOR, FILTER, numPartitions=2)))
