@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from bson import Int64
@@ -24,7 +24,14 @@ _SEARCH_WORDS = frozenset({"createSearchIndexes", "updateSearchIndex", "dropSear
 class SearchCommands:
     """For the relay. Whether a client may do what it asks for, mongod decides."""
 
-    def __init__(self, indexes: Indexes, lifecycle: Lifecycle, freshness: Freshness) -> None:
+    def __init__(
+        self,
+        indexes: Indexes,
+        lifecycle: Lifecycle,
+        freshness: Freshness,
+        admit: Callable[[int], Awaitable[None]],
+    ) -> None:
+        self.admit = admit
         self._indexes = indexes
         self._lifecycle = lifecycle
         self._freshness = freshness

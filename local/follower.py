@@ -122,8 +122,10 @@ class Follower:
                 self._refresh(changes)
                 self._reform()
                 self._position = event["clusterTime"]
-                # What follows is read again, by a stream that knows the new names.
-                return
+                if self._indexes.namespaces() != self._covered:
+                    # What follows is read again, by a stream that knows the new names.
+                    return
+                continue
             namespace = event["ns"]["db"], event["ns"].get("coll", "")
             if namespace == (DATABASE, _MARKERS):
                 self._refresh(changes)

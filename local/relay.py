@@ -6,6 +6,8 @@ gateway's to answer is collected first, and the client's next ones wait until it
 
 import asyncio
 import logging
+import socket
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,7 +18,7 @@ from local.wire import HEADER_BYTES, Head, WireError
 
 log = logging.getLogger(__name__)
 _PEEK_BYTES = 8192  # holds the command's name and collection in every message
-_CONNECT_SECONDS = 10.0
+_CONNECT_SECONDS = 20.0  # as long as drivers wait
 
 
 class Asker(Protocol):
@@ -30,6 +32,9 @@ class Commands(Protocol):
 
     def wrote(self, collection: str | None) -> None:
         """Documents of that collection, or of any when None, may have changed."""
+
+    async def admit(self, pid: int, /) -> None:
+        """Return when a client, a process of this machine, can be let through to mongod."""
 
     async def handle(self, message: bytes, asker: Asker) -> "Reply | Forward": ...
 
@@ -111,6 +116,7 @@ class Link:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
+                await self._commands.admit(_peer(self.client.transport))
                 await loop.create_unix_connection(lambda: server, str(self._upstream))
         except (OSError, TimeoutError) as error:
             log.warning("mongod cannot be reached: %s", error)
@@ -282,13 +288,22 @@ class Link:
         return await answer
 
 
+def _peer(transport: asyncio.Transport) -> int:
+    """The process at the other end of a Unix socket."""
+    credentials = struct.Struct("3i")
+    stream = transport.get_extra_info("socket")
+    told = stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, credentials.size)
+    pid: int = credentials.unpack(told)[0]
+    return pid
+
+
 async def listen(
-    socket: Path, upstream: Path, commands: Commands, links: set[Link]
+    path: Path, upstream: Path, commands: Commands, links: set[Link]
 ) -> asyncio.Server:
     """A gateway on that socket; `links` is kept to the living connections."""
-    socket.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
     server = await asyncio.get_running_loop().create_unix_server(
-        lambda: Link(upstream, commands, links).client, str(socket), backlog=1024
+        lambda: Link(upstream, commands, links).client, str(path), backlog=1024
     )
-    socket.chmod(0o600)
+    path.chmod(0o600)
     return server

@@ -1,5 +1,7 @@
 """Everything that makes mongod answer searches: catalog, indexes, change stream, commands."""
 
+from collections.abc import Awaitable, Callable
+
 from local.builder import Builder
 from local.catalog import Catalog
 from local.commands import SearchCommands
@@ -13,7 +15,7 @@ from local.replica import Client
 class SearchService:
     """Wires the parts; `commands` is what the gateway calls. Made in the gateway's event loop."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, admit: Callable[[int], Awaitable[None]]) -> None:
         self._indexes = Indexes()
         self._freshness = Freshness(lambda marker: self._follower.mark(marker))
         self._follower = Follower(
@@ -25,7 +27,7 @@ class SearchService:
         )
         self._builder = Builder(client, self._follower)
         self._lifecycle = Lifecycle(Catalog(client), self._indexes, self._builder)
-        self.commands = SearchCommands(self._indexes, self._lifecycle, self._freshness)
+        self.commands = SearchCommands(self._indexes, self._lifecycle, self._freshness, admit)
 
     def start(self) -> None:
         """Load the definitions and begin to build. Blocking; mongod has to be primary."""

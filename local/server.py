@@ -37,6 +37,7 @@ class Server:
         self._version = mongod_version(self._binary)
         self._mongod = Mongod(home, self._binary)
         self._stop = asyncio.Event()
+        self._open = asyncio.Event()
         self._links: set[relay.Link] = set()
 
     async def run(self) -> None:
@@ -44,13 +45,14 @@ class Server:
         for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(sign, self._stop.set)
         client = connect(self._home)
-        service = SearchService(client)
+        service = SearchService(client, self._admit)
         gateway = await relay.listen(
             self._home.gateway_socket, self._home.mongod_socket, service.commands, self._links
         )
         try:
             await self._start_mongod()
             await asyncio.to_thread(service.start)
+            self._open.set()
             log.info("ready: mongod %s, process %d", self._version, self._mongod.pid)
             self._ready()
             await self._keep_alive()
@@ -84,6 +86,7 @@ class Server:
             deaths = [at for at in deaths if at > time.monotonic() - _WITHIN_SECONDS]
             deaths.append(time.monotonic())
             log.error("mongod ended with status %d", status)
+            self._open.clear()
             if len(deaths) > _RESTARTS:
                 raise LocalError(
                     f"mongod ended {len(deaths)} times within {_WITHIN_SECONDS:.0f} s; "
@@ -92,8 +95,14 @@ class Server:
             await self._stopped_within(0.1 * 2 ** (len(deaths) - 1))
             try:
                 await self._start_mongod()
+                self._open.set()
             except (LocalError, PyMongoError) as error:
                 log.error("mongod was not started again: %s", error)
+
+    async def _admit(self, pid: int) -> None:
+        """Clients wait for a mongod that takes writes; it itself comes by to get that far."""
+        if pid != self._mongod.pid:
+            await self._open.wait()
 
     async def _stopped_within(self, seconds: float) -> bool:
         try:
