@@ -115,14 +115,13 @@ def load(environ: Mapping[str, str], *, dotenv: Path | None = None, **options: A
     Raises ConfigError with all problems at once. An empty variable counts as not given.
     """
     from_file = {k: v or "" for k, v in dotenv_values(dotenv).items()} if dotenv else {}
-    variables = {**from_file, **environ}
-    values: dict[str, Any] = {
-        field: variables[_variable(field)]
-        for field in Settings.model_fields
-        if variables.get(_variable(field))
-    }
-    values |= {k: v for k, v in options.items() if v is not None}
-    problems = _misspelt(variables)
+    values: dict[str, Any] = {}
+    for level in (_by_field(from_file), _by_field(environ), _without_none(options)):
+        if "preset" in level:
+            # A preset names both models, and beats those of the levels below.
+            values = {k: v for k, v in values.items() if k not in ("teacher", "student")}
+        values |= level
+    problems = _misspelt({**from_file, **environ})
     try:
         settings = Settings(**values)
     except ValidationError as error:
@@ -136,6 +135,15 @@ def load(environ: Mapping[str, str], *, dotenv: Path | None = None, **options: A
     if problems:
         raise ConfigError(problems)
     return settings
+
+
+def _by_field(variables: Mapping[str, str]) -> dict[str, Any]:
+    named = {field: variables.get(_variable(field)) for field in Settings.model_fields}
+    return {field: value for field, value in named.items() if value}
+
+
+def _without_none(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in options.items() if v is not None}
 
 
 def _misspelt(variables: Mapping[str, str]) -> list[str]:

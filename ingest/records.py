@@ -31,12 +31,12 @@ class Fields:
 def to_document(record: object, fields: Fields, place: Place) -> Document:
     """Raises UnusableRecord. Without an id, the content's hash is one."""
     if not isinstance(record, dict):
-        raise UnusableRecord(f"is a JSON {_kind(record)}; expected an object with fields")
+        raise UnusableRecord(f"is JSON, but {_kind(record)}; expected an object with fields")
     rest = dict(record)
     text = _text(rest, fields)
     title = rest.pop(fields.title, None) or ""
     if not isinstance(title, str):
-        raise UnusableRecord(f"field {fields.title!r} is a {_kind(title)}; expected a string")
+        raise UnusableRecord(f"field {fields.title!r} is {_kind(title)}; expected a string")
     identity = rest.pop(fields.id, None)
     if identity is None and fields.id == "id":
         identity = rest.pop("_id", None)
@@ -55,7 +55,7 @@ def _text(record: dict[str, Any], fields: Fields) -> str:
         raise UnusableRecord(f"no field {fields.text!r} (fields: {there}); see --text-field")
     text = record.pop(fields.text)
     if not isinstance(text, str):
-        raise UnusableRecord(f"field {fields.text!r} is a {_kind(text)}; expected a string")
+        raise UnusableRecord(f"field {fields.text!r} is {_kind(text)}; expected a string")
     if not text.strip():
         raise UnusableRecord(f"field {fields.text!r} is empty")
     if len(text) > MAX_TEXT:
@@ -66,7 +66,7 @@ def _text(record: dict[str, Any], fields: Fields) -> str:
 def _identity(identity: object, fields: Fields) -> str:
     if isinstance(identity, bool) or not isinstance(identity, str | int):
         raise UnusableRecord(
-            f"field {fields.id!r} is a {_kind(identity)}; expected a string or an integer"
+            f"field {fields.id!r} is {_kind(identity)}; expected a string or an integer"
         )
     identity = str(identity)
     if not 1 <= len(identity.encode("utf-8", "replace")) <= _MAX_ID or "\0" in identity:
@@ -80,7 +80,7 @@ def _metadata(rest: dict[str, Any]) -> dict[str, Any]:
     """All other fields; an object called `metadata` is opened, as BEIR and others write it."""
     inner = rest.pop("metadata", None) or {}
     if not isinstance(inner, dict):
-        raise UnusableRecord(f"field 'metadata' is a {_kind(inner)}; expected an object")
+        raise UnusableRecord(f"field 'metadata' is {_kind(inner)}; expected an object")
     if both := sorted(set(inner) & set(rest)):
         raise UnusableRecord(f"field {both[0]!r} stands both beside and inside 'metadata'")
     return {**rest, **inner}
@@ -102,5 +102,5 @@ def _encodable(metadata: Mapping[str, Any], text: str) -> bytes:
 
 
 def _kind(value: object) -> str:
-    names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
-    return names.get(type(value), "number")
+    names = {dict: "an object", list: "an array", str: "a string", type(None): "null"}
+    return names.get(type(value), "a boolean" if isinstance(value, bool) else "a number")

@@ -11,6 +11,7 @@ from ingest.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS, Chunker
 from ingest.errors import TargetError
 from vectors import (
     Codec,
+    CodecError,
     Collection,
     Encoder,
     Manifest,
@@ -67,10 +68,16 @@ class Target:
 
     def write(self, chunks: Sequence[Mapping[str, Any]], rows: Rows) -> None:
         """`rows`: (n, the teacher's dimensions), one for each of the stored forms of n chunks."""
-        if self.is_new:
-            self._agree(rows)
+        try:
+            if self.is_new:
+                self._agree(rows)
+            vectors = self.manifest.codec.compress(rows)
+        except CodecError as error:
+            if error.row is None:
+                raise
+            raise CodecError(f"chunk {chunks[error.row]['_id']}: {error}") from error
         self.ensure_index()
-        self.collection.write(chunks, self.manifest.codec.compress(rows))
+        self.collection.write(chunks, vectors)
 
     def ensure_index(self) -> None:
         """Nothing for a new collection, which has no vectors yet."""
@@ -142,6 +149,7 @@ def _new(database: Database[Any], settings: Settings, choices: Choices) -> Targe
     same = settings.pair.student == settings.pair.teacher
     student = teacher if same else load_encoder(settings.pair.student)
     alignment = check_alignment(teacher, student)
+    chunk_tokens = _given(choices.chunk_tokens, min(DEFAULT_TOKENS, teacher.max_tokens))
     manifest = Manifest(
         teacher=Model.of(teacher),
         student=Model.of(student),
@@ -154,8 +162,8 @@ def _new(database: Database[Any], settings: Settings, choices: Choices) -> Targe
         index=INDEX,
         path=PATH,
         filters=_united((_ALWAYS_FILTERED,), choices.filters),
-        chunk_tokens=_given(choices.chunk_tokens, min(DEFAULT_TOKENS, teacher.max_tokens)),
-        chunk_overlap=_given(choices.chunk_overlap, DEFAULT_OVERLAP),
+        chunk_tokens=chunk_tokens,
+        chunk_overlap=_given(choices.chunk_overlap, min(DEFAULT_OVERLAP, chunk_tokens // 4)),
     )
     return Target(database, settings.collection, teacher, manifest, new=True)
 

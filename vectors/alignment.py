@@ -15,7 +15,7 @@ from vectors.errors import AlignmentError
 MINIMUM_COSINE = 0.5
 MINIMUM_MARGIN = 0.2
 
-_PROBES = (
+PROBES = (
     "What is the capital of France?",
     "how do vaccines protect against infectious disease",
     "The central bank raised interest rates by a quarter of a percent.",
@@ -62,7 +62,7 @@ def check_alignment(teacher: Encoder, student: Encoder) -> Alignment:
 def _measure(teacher: Encoder, student: Encoder) -> Alignment:
     if (teacher.name, teacher.revision) == (student.name, student.revision):
         return Alignment(1.0, 1.0)
-    cosines = student.encode_queries(_PROBES) @ teacher.encode_queries(_PROBES).T
+    cosines = student.encode_queries(PROBES) @ teacher.encode_queries(PROBES).T
     same = float(np.mean(np.diagonal(cosines)))
-    others = float(np.mean(cosines[~np.eye(len(_PROBES), dtype=bool)]))
+    others = float(np.mean(cosines[~np.eye(len(PROBES), dtype=bool)]))
     return Alignment(round(same, 4), round(same - others, 4))

@@ -90,8 +90,10 @@ def _truncated(rows: Rows, dimensions: int) -> Rows:
     cut = np.ascontiguousarray(rows[:, :dimensions])
     bad = ~np.isfinite(cut).all(axis=1) | ~cut.any(axis=1)
     if bad.any():
+        row = int(np.argmax(bad))
         raise CodecError(
-            f"vector {int(np.argmax(bad))} of {len(rows)} holds NaN, infinity or only zeros in its "
-            f"first {dimensions} dimensions; the server would skip it without a word"
+            f"vector {row} of {len(rows)} holds NaN, infinity or only zeros in its first "
+            f"{dimensions} dimensions; the server would skip it without a word",
+            row=row,
         )
     return unit_rows(cut)

@@ -10,7 +10,6 @@ from typing import Any
 from bson.binary import Binary
 from pymongo import ReplaceOne, UpdateOne
 from pymongo.collection import Collection as MongoCollection
-from pymongo.errors import OperationFailure
 from pymongo.write_concern import WriteConcern
 
 from vectors.connection import explained
@@ -19,7 +18,6 @@ from vectors.index import nearest_pipeline
 from vectors.manifest import Manifest
 from vectors.search_index import SearchIndex
 
-_NAMESPACE_EXISTS = 48
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries
 
 StoredChunk = dict[str, Any]  # _id, document, position, text, metadata, hash, and the vector
@@ -33,13 +31,8 @@ class Collection:
         self.index = SearchIndex(mongo, manifest)
 
     def create(self) -> None:
-        """The collection and the ordinary index that finds the chunks of a document."""
+        """The collection, with the ordinary index that finds the chunks of a document."""
         with explained():
-            try:
-                self.mongo.database.create_collection(self.mongo.name)
-            except OperationFailure as error:
-                if error.code != _NAMESPACE_EXISTS:
-                    raise
             self.mongo.create_index([("document", 1), ("position", 1)])
 
     def hashes(self, documents: Sequence[str]) -> dict[str, str]:

@@ -29,7 +29,11 @@ class AlignmentError(VectorsError):
 
 
 class CodecError(VectorsError):
-    """Vectors that cannot be stored as asked."""
+    """Vectors that cannot be stored as asked; `row` tells which, if it is one of them."""
+
+    def __init__(self, message: str, *, row: int | None = None) -> None:
+        self.row = row
+        super().__init__(message)
 
 
 class ManifestError(VectorsError):

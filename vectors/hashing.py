@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
@@ -20,11 +21,14 @@ from vectors.errors import ModelError
 _WORD = re.compile(r"\w+")
 
 
+_PER_WORD = 4  # so that a short text is not all zeros when its vector is truncated
+
+
 @lru_cache(maxsize=100_000)
-def _feature(word: str) -> tuple[int, float]:
-    digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
-    number = int.from_bytes(digest, "little")
-    return number >> 1, 1.0 if number & 1 else -1.0
+def _features(word: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    digest = hashlib.blake2b(word.encode(), digest_size=4 * _PER_WORD).digest()
+    numbers = np.frombuffer(digest, "<u4").astype(np.int64)
+    return numbers >> 1, np.where(numbers & 1, 1, -1).astype(np.float32)
 
 
 class HashingEncoder:
@@ -50,8 +54,8 @@ class HashingEncoder:
         rows = np.zeros((len(texts), self.dimensions), dtype=np.float32)
         for row, text in zip(rows, texts, strict=True):
             for word in _WORD.findall(text.lower()):
-                number, sign = _feature(word)
-                row[number % self.dimensions] += sign
+                places, signs = _features(word)
+                np.add.at(row, places % self.dimensions, signs)
             if not row.any():
                 row[0] = 1.0  # a text without words still needs a unit vector
         return unit_rows(rows)

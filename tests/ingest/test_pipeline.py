@@ -8,7 +8,7 @@ import pytest
 from pymongo.database import Database
 
 from ingest import Document, Place, Rejected, Rejects, Summary, Target, TargetError, ingest
-from vectors import ManifestError, load_encoder
+from vectors import CodecError, ManifestError, load_encoder
 from vectors.manifest import MANIFESTS, find_manifest, read_manifest
 
 LONG = " ".join(f"Sentence number {n} stands here." for n in range(40))
@@ -40,7 +40,7 @@ def test_what_is_stored_is_the_chunk_its_metadata_and_its_vector(
         "metadata": {"title": "Title", "year": 2020},
     }
     encoded = load_encoder("hashing:64").encode_documents(["Title The text."])[0]
-    assert np.array_equal(vector, encoded)
+    assert np.allclose(vector, encoded, atol=1e-7)
 
 
 @pytest.mark.parametrize(("precision", "size"), [("float32", 258), ("int8", 66), ("binary", 10)])
@@ -253,7 +253,17 @@ def test_a_dropped_collection_is_filled_again_by_its_manifest(
     write(documents("one"), precision="int8")
     database["c"].drop()
 
-    write(documents("one", "two"))
+    write(documents("one", "two"), storage=None)
 
     assert {len(c["embedding"]) for c in stored(database).values()} == {66}
     assert database[MANIFESTS].count_documents({}) == 1
+
+
+def test_a_vector_that_cannot_be_stored_is_named_and_nothing_is_written(
+    write: Write, database: Database[Any]
+) -> None:
+    """Cut to two dimensions, hashed vectors of one word are mostly zeros."""
+    with pytest.raises(CodecError, match="chunk 0#0: vector 0 of 1 holds .* only zeros"):
+        write(documents("word"), dimensions=2)
+
+    assert database.list_collection_names() == []

@@ -97,7 +97,7 @@ def test_a_manifest_that_cannot_be_read_says_so(
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"LEAF_PRESET": "leaf-mt"}, "teacher is hashing:64 at 1 there, mixedbread-ai"),
+        ({"LEAF_PRESET": "leaf-mt"}, "teacher is hashing:64 there, mixedbread-ai"),
         ({"LEAF_STUDENT": "MongoDB/mdbr-leaf-ir"}, "student is"),
         ({"LEAF_STORAGE": "mrl256"}, "precision is int8 there, float32 was asked"),
         ({"LEAF_STORAGE": "mrl256"}, "dimensions is 64 there, 256 was asked"),
