@@ -34,13 +34,16 @@ class Codec:
 
     @classmethod
     def calibrated(cls, dimensions: int, precision: Precision, rows: Rows) -> "Codec":
-        """For int8 the largest value of a sample of rows, (n, >= dimensions), becomes 127."""
+        """For int8 the largest value of a sample of rows, (n, >= dimensions), becomes 127.
+
+        Raises CodecError for rows that `compress` would refuse.
+        """
+        cut = _truncated(rows, dimensions)
         if precision != "int8":
             return cls(dimensions, precision)
         if not len(rows):
             raise CodecError("int8 needs some vectors to find its scale; none were given")
-        largest = float(np.abs(_truncated(rows, dimensions)).max())
-        return cls(dimensions, precision, largest / 127)
+        return cls(dimensions, precision, float(np.abs(cut).max()) / 127)
 
     def compress(self, rows: Rows) -> list[Binary]:
         """(n, >= dimensions) rows to n values; raises CodecError on NaN, infinity or zeros."""

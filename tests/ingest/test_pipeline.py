@@ -263,7 +263,7 @@ def test_a_vector_that_cannot_be_stored_is_named_and_nothing_is_written(
     write: Write, database: Database[Any]
 ) -> None:
     """Cut to two dimensions, hashed vectors of one word are mostly zeros."""
-    with pytest.raises(CodecError, match="chunk 0#0: vector 0 of 1 holds .* only zeros"):
+    with pytest.raises(CodecError, match=r"chunk 0#0: vector 0 of 1 holds .* only zeros"):
         write(documents("word"), dimensions=2)
 
     assert database.list_collection_names() == []
