@@ -3,7 +3,8 @@
 Values between two quantiles become 0..127; a product of codes plus one correction per vector
 approximates the product of the floats. The quantiles leave out the share 1/(d+1) of the values
 and are averaged over groups of 20 vectors. The server has such a pair of quantiles per segment,
-this has one for the whole index, so scores agree to about 0.01 and not to the last digit.
+this has one for the whole index, so scores agree with the server's no better than with the exact
+ones: within some 0.02 at 256 dimensions, 0.05 at 64.
 """
 
 from dataclasses import dataclass
