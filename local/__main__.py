@@ -15,7 +15,6 @@ from local.background import serve_in_background
 from local.deployment import LocalDeployment
 from local.errors import LocalError
 from local.home import Home, default_home
-from local.server import serve
 from local.status import Status
 
 app = typer.Typer(
@@ -77,6 +76,8 @@ def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
 @app.command()
 def run(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Run it in the foreground until Ctrl-C; print its URI when it is ready."""
+    from local.server import serve  # the other commands need none of the engine
+
     with _one_line_errors():
         logging.basicConfig(level=logging.WARNING, format="leaf-mongo: %(message)s")
         logging.getLogger("pymongo").setLevel(logging.ERROR)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from local.errors import LocalError
 from local.home import Home
-from local.server import serve
 
 _READY = b"ready"
 _LOG_BYTES, _LOG_FILES = 4 * 2**20, 3
@@ -48,6 +47,8 @@ def launch(home: Home, *, seconds: float) -> None:
 
 def serve_in_background(home: Home, pipe: int) -> None:
     """What the launched process does; `pipe` is where its starter listens."""
+    from local.server import serve  # whoever only launches needs none of the engine
+
     _log_to(home.log / "gateway.log")
 
     def tell(word: bytes) -> None:

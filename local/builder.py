@@ -34,7 +34,8 @@ class Builder:
         self._waiting.put(None)
 
     def join(self) -> None:
-        self._thread.join(timeout=5)
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
 
     def build(self, served: Served) -> None:
         """In turn. The index serves what it has, if anything, until the new version is complete."""

@@ -9,10 +9,10 @@ from bson import Int64
 
 from local import searches, wire
 from local.engine import CommandError, VectorQuery, parse_query
+from local.exchange import Asker, Forward, Reply
 from local.freshness import Freshness
 from local.indexes import Indexes, Namespace, State
 from local.lifecycle import Lifecycle
-from local.relay import Asker, Forward, Reply
 from local.searches import LISTING, Found, first_stage
 from local.wire import Request
 
@@ -31,10 +31,13 @@ class SearchCommands:
         freshness: Freshness,
         admit: Callable[[int], Awaitable[None]],
     ) -> None:
-        self.admit = admit
+        self._admit = admit
         self._indexes = indexes
         self._lifecycle = lifecycle
         self._freshness = freshness
+
+    async def admit(self, pid: int, /) -> None:
+        await self._admit(pid)
 
     def wrote(self, collection: str | None) -> None:
         self._freshness.wrote(collection)

@@ -4,8 +4,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+import pymongo
 from bson import Timestamp
 from pymongo import MongoClient
 from pymongo.client_session import ClientSession
@@ -55,9 +57,13 @@ class Follower:
 
     def stop(self) -> None:
         self._stopping = True
+        if self._thread.is_alive():
+            with suppress(PyMongoError), pymongo.timeout(1):
+                self.mark(0)  # ends the wait for changes
 
     def join(self) -> None:
-        self._thread.join(timeout=5)
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
 
     def mark(self, number: int) -> None:
         """Write a marker, which comes back through `reached`."""

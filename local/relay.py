@@ -8,81 +8,19 @@ import asyncio
 import logging
 import socket
 import struct
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from local import wire
+from local.exchange import Commands, Forward
+from local.question import Question
+from local.side import Side
 from local.traffic import Kind, kind_of, needs_all
 from local.wire import HEADER_BYTES, Head, WireError
 
 log = logging.getLogger(__name__)
 _PEEK_BYTES = 8192  # holds the command's name and collection in every message
 _CONNECT_SECONDS = 20.0  # as long as drivers wait
-
-
-class Asker(Protocol):
-    """A way to ask mongod something as the client, on the client's own connection."""
-
-    async def ask(self, body: dict[str, Any]) -> dict[str, Any]: ...
-
-
-class Commands(Protocol):
-    """What the relay leaves to others."""
-
-    def wrote(self, collection: str | None) -> None:
-        """Documents of that collection, or of any when None, may have changed."""
-
-    async def admit(self, pid: int, /) -> None:
-        """Return when a client, a process of this machine, can be let through to mongod."""
-
-    async def handle(self, message: bytes, asker: Asker) -> "Reply | Forward": ...
-
-
-class Reply(bytes):
-    """A message for the client."""
-
-
-class Forward(bytes):
-    """A message for mongod, whose reply is the client's."""
-
-
-class _Side(asyncio.Protocol):
-    """One of the two streams; tells its link what arrives and when it cannot take more."""
-
-    transport: asyncio.Transport
-
-    def __init__(self, take: Callable[[bytes], None], link: "Link") -> None:
-        self._take = take
-        self._link = link
-        self.other: _Side | None = None
-        self.lost = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        self._link.connected(self)
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            self._take(data)
-        except WireError as error:
-            log.warning("closed a connection: %s", error)
-            self._link.close()
-
-    def eof_received(self) -> bool:
-        self._link.ended(self)
-        return True  # the other direction may still have something to say
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.lost = True
-        self._link.close()
-
-    def pause_writing(self) -> None:
-        self._link.hold(self.other, "slow reader")
-
-    def resume_writing(self) -> None:
-        self._link.let_go(self.other, "slow reader")
 
 
 class Link:
@@ -92,18 +30,17 @@ class Link:
         self._upstream = upstream
         self._commands = commands
         self._links = links
-        self.client = _Side(self._from_client, self)
-        self._server: _Side | None = None
-        self._holds: dict[_Side, set[str]] = {}
+        self.client = Side(self._from_client, self)
+        self._server: Side | None = None
+        self._holds: dict[Side, set[str]] = {}
         self._inbox = bytearray()
         self._wanted = 0  # bytes in the inbox before it is worth looking at again
         self._passing = 0  # bytes of a message under way that are still to be passed on
         self._written: list[str | None] = []  # writes under way, by collection
-        self._question: tuple[int, asyncio.Future[dict[str, Any]]] | None = None
-        self._answers = bytearray()
+        self._question: Question | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def connected(self, side: _Side) -> None:
+    def connected(self, side: Side) -> None:
         if side is not self.client:
             return
         self._links.add(self)
@@ -111,7 +48,7 @@ class Link:
         self._task = asyncio.get_running_loop().create_task(self._connect())
 
     async def _connect(self) -> None:
-        server = _Side(self._from_server, self)
+        server = Side(self._from_server, self)
         server.other, self.client.other = self.client, server
         loop = asyncio.get_running_loop()
         try:
@@ -134,19 +71,18 @@ class Link:
         for side in (self.client, self._server):
             if side is not None and not side.lost:
                 side.transport.close()
-        if self._question is not None and not self._question[1].done():
-            self._question[1].set_exception(ConnectionError("the connection was closed"))
+        if self._question is not None:
+            self._question.give_up()
 
-    def ended(self, side: _Side) -> None:
-        """One side will send no more: mongod closes then, a client may wait for a reply."""
+    def ended(self, side: Side) -> None:
+        # mongod closes then; a client may wait for a reply.
         if side is self.client and self._task is None and side.other is not None:
             if not side.other.lost and side.other.transport.can_write_eof():
                 side.other.transport.write_eof()
         else:
             self.close()
 
-    def hold(self, side: _Side | None, reason: str) -> None:
-        """Take nothing more from that side until `let_go` for every reason."""
+    def hold(self, side: Side | None, reason: str) -> None:
         if side is None or side.lost:
             return
         reasons = self._holds.setdefault(side, set())
@@ -154,7 +90,7 @@ class Link:
             side.transport.pause_reading()
         reasons.add(reason)
 
-    def let_go(self, side: _Side | None, reason: str) -> None:
+    def let_go(self, side: Side | None, reason: str) -> None:
         reasons = self._holds.get(side, set()) if side else set()
         reasons.discard(reason)
         if side and not reasons and not side.lost and not side.transport.is_closing():
@@ -254,38 +190,18 @@ class Link:
                 self._commands.wrote(collection)
             self._written.clear()
         if self._question is not None:
-            self._answers += data
-            data = self._take_answer()
+            data = self._question.take(data)
         if data and not self.client.lost:
             self.client.transport.write(data)
 
-    def _take_answer(self) -> bytes:
-        """Keep the answer to our own question; what else arrived is for the client."""
-        others = b""
-        while self._question is not None and len(self._answers) >= HEADER_BYTES:
-            size = wire.message_size(self._answers)
-            if len(self._answers) < size:
-                return others
-            message = bytes(self._answers[:size])
-            del self._answers[:size]
-            asked, answer = self._question
-            if wire.response_to(message) == asked:
-                self._question = None
-                answer.set_result(wire.read_request(message).body)
-            else:
-                others += message
-        if self._question is None:
-            others += bytes(self._answers)
-            self._answers.clear()
-        return others
-
     async def ask(self, body: dict[str, Any]) -> dict[str, Any]:
         """mongod's answer, for whoever is logged in on this connection."""
-        number = wire.next_id()
-        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._question = (number, answer)
-        self._to_server(wire.write_message(body, request_id=number))
-        return await answer
+        question = self._question = Question(body)
+        try:
+            self._to_server(question.message)
+            return await question.answer
+        finally:
+            self._question = None
 
 
 def _peer(transport: asyncio.Transport) -> int:

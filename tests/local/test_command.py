@@ -1,0 +1,94 @@
+"""`leaf-mongo`: data on stdout, words on stderr, exit codes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pymongo import MongoClient
+
+from local import LocalDeployment
+from tests.local.searching import wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "local", *map(str, arguments)]
+
+
+def leaf_mongo(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments),
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=60,
+    )
+
+
+def test_a_life(folder: Path) -> None:
+    home = ("--home", folder / "home")
+
+    assert json.loads(leaf_mongo("status", *home, "--json").stdout)["running"] is False
+    started = leaf_mongo("start", *home)
+    assert (started.returncode, "started" in started.stderr) == (0, True)
+    again = leaf_mongo("start", *home, "--json")
+    assert json.loads(again.stdout) == {"started": False, "uri": started.stdout.strip()}
+    assert leaf_mongo("uri", *home).stdout == started.stdout
+    status = json.loads(leaf_mongo("status", *home, "--json").stdout)
+    assert status["running"] is True
+    assert status["uri"] == started.stdout.strip()
+    assert status["indexes"] == []
+    assert "running in" in leaf_mongo("status", *home).stdout
+    assert json.loads(leaf_mongo("stop", *home, "--json").stdout) == {"stopped": True}
+    assert json.loads(leaf_mongo("stop", *home, "--json").stdout) == {"stopped": False}
+
+
+def test_in_the_foreground_until_interrupted(folder: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command("run", "--home", folder / "home"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as process:
+        assert process.stdout is not None
+        uri = process.stdout.readline().strip()
+        with MongoClient(uri) as client:
+            assert client.admin.command("ping")["ok"] == 1
+        assert LocalDeployment(folder / "home").start() is False
+
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(30) == 0
+    wait_for(lambda: not LocalDeployment(folder / "home").status().running)
+
+
+def test_what_fails_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+
+    failed = leaf_mongo("start", "--home", file)
+
+    assert failed.returncode == 1
+    assert failed.stdout == ""
+    assert len(failed.stderr.splitlines()) == 1
+    assert str(file) in failed.stderr
+
+
+@pytest.mark.parametrize("arguments", [["begin"], ["start", "--nothing"], []])
+def test_wrong_usage_is_2(arguments: list[str]) -> None:
+    assert leaf_mongo(*arguments).returncode == 2
+
+
+def test_the_home_comes_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEAF_HOME", str(tmp_path / "elsewhere"))
+
+    assert json.loads(leaf_mongo("status", "--json").stdout)["home"] == str(tmp_path / "elsewhere")

@@ -1,0 +1,119 @@
+"""The wire protocol's parser: what it reads, and that no bytes make it do anything else."""
+
+import struct
+from typing import Any
+
+import bson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from local.traffic import Kind, kind_of, needs_all
+from local.wire import (
+    OP_MSG,
+    OP_QUERY,
+    WireError,
+    read_head,
+    read_request,
+    without_compression,
+    write_message,
+)
+
+names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**31), 2**31 - 1) | st.text() | st.binary(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+    max_leaves=5,
+)
+bodies = st.dictionaries(names, values, min_size=1, max_size=4)
+
+
+@settings(deadline=None)
+@given(bodies, st.integers(1, 2**31 - 1))
+def test_what_is_written_is_read(body: dict[str, Any], number: int) -> None:
+    request = read_request(write_message(body, request_id=number))
+
+    assert request.request_id == number
+    assert request.body == body
+
+
+@given(st.binary(min_size=16, max_size=200))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    for read in (read_head, read_request, without_compression):
+        try:
+            read(data)
+        except WireError:
+            continue
+
+
+@settings(deadline=None)
+@given(bodies, st.data())
+def test_a_damaged_message_is_read_or_refused(body: dict[str, Any], data: st.DataObject) -> None:
+    message = bytearray(write_message(body))
+    at = data.draw(st.integers(0, len(message) - 1))
+    message[at] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(16, len(message)))
+
+    for bytes_ in (bytes(message), bytes(message[:cut])):
+        for read in (read_head, read_request, without_compression):
+            try:
+                read(bytes_)
+            except WireError:
+                continue
+
+
+def test_the_head_tells_command_and_collection() -> None:
+    head = read_head(write_message({"insert": "things", "$db": "d"}, request_id=7))
+
+    assert (head.name, head.target, head.request_id) == ("insert", "things", 7)
+
+
+def test_a_document_sequence_becomes_part_of_the_body() -> None:
+    documents = b"".join(bson.encode({"_id": i}) for i in range(3))
+    sequence = struct.pack("<i", 4 + 10 + len(documents)) + b"documents\0" + documents
+    body = bson.encode({"insert": "things"})
+    sections = b"\x01" + sequence + b"\x00" + body
+    message = struct.pack("<iiiiI", 20 + len(sections), 1, 0, OP_MSG, 0) + sections
+
+    request = read_request(message)
+
+    assert request.body == {"insert": "things", "documents": [{"_id": i} for i in range(3)]}
+    assert needs_all(read_head(message))
+
+
+def test_a_handshake_loses_its_compressors_and_nothing_else() -> None:
+    hello = {"hello": 1, "compression": ["zlib"], "client": {"driver": {"name": "x"}}}
+    kept = {key: value for key, value in hello.items() if key != "compression"}
+    query = b"\0\0\0\0admin.$cmd\0" + struct.pack("<ii", 0, -1) + bson.encode(hello)
+    legacy = struct.pack("<iiii", 16 + len(query), 5, 0, OP_QUERY) + query
+
+    modern = without_compression(write_message(hello, request_id=5))
+    shorter = without_compression(legacy)
+
+    assert read_request(modern).body == kept
+    assert shorter.endswith(bson.encode(kept))
+    assert read_head(shorter).size == len(shorter)
+    assert read_head(shorter).request_id == 5
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ({"ping": 1}, Kind.PASS),
+        ({"hello": 1}, Kind.PASS),
+        ({"hello": 1, "compression": ["zstd"]}, Kind.HANDSHAKE),
+        ({"insert": "c"}, Kind.WRITE),
+        ({"renameCollection": "d.c"}, Kind.WRITE_ANY),
+        ({"commandOfTheFuture": 1}, Kind.WRITE_ANY),
+        ({"aggregate": "c", "pipeline": []}, Kind.PASS),
+        ({"aggregate": "c", "pipeline": [{"$out": "d"}]}, Kind.WRITE_ANY),
+        ({"aggregate": "c", "pipeline": [{"$vectorSearch": {}}]}, Kind.SEARCH),
+        ({"explain": {"aggregate": "c", "pipeline": [{"$vectorSearch": {}}]}}, Kind.SEARCH),
+        ({"dropSearchIndex": "c"}, Kind.SEARCH),
+    ],
+    ids=str,
+)
+def test_each_command_is_of_a_kind(body: dict[str, Any], kind: Kind) -> None:
+    message = write_message(body)
+
+    assert kind_of(read_head(message), message) is kind
