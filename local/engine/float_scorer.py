@@ -2,7 +2,7 @@
 
 One matrix product is quick but rounds each row in its own way, so that equal vectors may differ
 in the last bits, and the distance of a vector to itself need not be 0. It only decides who might
-be among the best; those are scored again, each row alone and in float64.
+be among the best; those are scored again in float64, each row alone: einsum calls no BLAS.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from local.engine.scoring import euclidean_score, product_score
 from local.engine.top import Positions, Scores, at_least, best
 
-_BLOCK = 4096
+_BLOCK = 1024
 _EPSILON = float(np.finfo(np.float32).eps)
 _WORTH_GATHERING = 4  # copying the rows of less than a quarter beats multiplying all
 
@@ -44,12 +44,21 @@ class FloatScorer:
         order = best(scores, count)
         return positions[order], scores[order]
 
+    def sign_products(self, positions: Positions) -> NDArray[np.float64]:
+        """The query times the signs, +1 or -1, of these vectors.
+
+        Signs all have the same length, so this ranks them for every similarity.
+        """
+        signs = np.where(self.rows[positions] > 0, 1.0, -1.0)
+        return np.asarray(np.einsum("ij,j->i", signs, self.query.astype(np.float64)))
+
     def _block_scores(self, positions: Positions) -> Scores:
         block = self.rows[positions].astype(np.float64)
         query = self.query.astype(np.float64)
         if self.similarity == "euclidean":
-            return euclidean_score(((block - query) ** 2).sum(axis=1))
-        product = (block * query).sum(axis=1)
+            block -= query
+            return euclidean_score(np.einsum("ij,ij->i", block, block))
+        product = np.einsum("ij,j->i", block, query)
         if self.similarity == "cosine":
             product /= self.norms[positions] * np.sqrt((query**2).sum())
         return product_score(product)

@@ -61,8 +61,9 @@ def _hits(candidates: Candidates, query: VectorQuery) -> tuple[Positions, Scores
     if candidates.parents is not None:
         passed = candidates.parents[candidates.documents[positions]]
         positions, scores = positions[passed], scores[passed]
-    if scorers.signs:
-        return _rescored(scorers, positions, math.isqrt(query.limit * query.num_candidates))
+    if scorers.signs and scorers.floats:
+        count = math.isqrt(query.limit * query.num_candidates)
+        return _rescored(scorers.floats, positions, count)
     return positions, scores
 
 
@@ -76,14 +77,10 @@ def _exact_hits(candidates: Candidates, limit: int) -> tuple[Positions, Scores]:
     return candidates.scorers.exact.nearest(count, positions)
 
 
-def _rescored(scorers: Scorers, positions: Positions, count: int) -> tuple[Positions, Scores]:
-    exact = scorers.exact
+def _rescored(floats: FloatScorer, positions: Positions, count: int) -> tuple[Positions, Scores]:
     positions = np.sort(positions)
-    if isinstance(exact, FloatScorer):
-        # Every document of signs has the same length, so the product ranks for each similarity.
-        signs = np.where(exact.rows[positions] > 0, np.float32(1), np.float32(-1))
-        positions = np.sort(positions[best(signs @ exact.query, count)])
-    return exact.nearest(len(positions), positions)
+    kept = np.sort(positions[best(floats.sign_products(positions), count)])
+    return floats.nearest(len(kept), kept)
 
 
 def _all_elements(
@@ -93,11 +90,11 @@ def _all_elements(
 
     So does the server for float vectors; for the other kinds it averages the hits.
     """
-    exact = candidates.scorers.exact
-    if query.num_candidates is None or not isinstance(exact, FloatScorer):
+    floats = candidates.scorers.floats
+    if query.num_candidates is None or floats is None:
         return None
     positions = np.flatnonzero(np.isin(candidates.documents, documents))
-    return candidates.documents[positions], exact.scores(positions)
+    return candidates.documents[positions], floats.scores(positions)
 
 
 def _joined(

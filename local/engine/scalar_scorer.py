@@ -32,7 +32,7 @@ class Quantizer:
     def codes(self, rows: NDArray[np.float32]) -> NDArray[np.int8]:
         if not self.step:
             return np.zeros(rows.shape, dtype=np.int8)
-        scaled = (np.clip(rows, self.low, self.high) - self.low) / self.step
+        scaled = (np.clip(rows.astype(np.float64), self.low, self.high) - self.low) / self.step
         return np.asarray(np.floor(scaled + 0.5), dtype=np.int8)
 
     def corrections(
@@ -60,7 +60,8 @@ def calibrated(rows: NDArray[np.float32], norms: NDArray[np.float64] | None = No
     tail = int(groups.shape[1] * (1 - confidence) / 2 + 0.5)
     tail = min(tail, (groups.shape[1] - 1) // 2)
     ordered = np.partition(groups, (tail, groups.shape[1] - 1 - tail), axis=1)
-    return Quantizer(float(ordered[:, tail].mean()), float(ordered[:, -1 - tail].mean()))
+    low, high = ordered[:, tail], ordered[:, -1 - tail]
+    return Quantizer(float(low.mean(dtype=np.float64)), float(high.mean(dtype=np.float64)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 """storedSource: the part of a document that an index keeps, to give it back with the hits."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +19,12 @@ class StoredSource:
     exclude: bool = False
 
     def of(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        if self.exclude:
-            return _without(document, _tree(self.paths))
-        return _only(document, _tree((*self.paths, "_id")))
+        return _without(document, self._paths) if self.exclude else _only(document, self._paths)
+
+    @functools.cached_property
+    def _paths(self) -> Tree:
+        """`_id` is kept with whatever is included."""
+        return _tree(self.paths if self.exclude else (*self.paths, "_id"))
 
 
 def parse_stored_source(section: Section) -> StoredSource | None:

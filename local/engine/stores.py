@@ -27,11 +27,13 @@ Mask = NDArray[np.bool_]
 class Scorers:
     """`approximate` is what the definition's quantization leaves of `exact`.
 
-    With `signs` it only ranks by sign bits, and its hits are to be scored again.
+    With `signs` it only ranks by sign bits, and its hits are to be scored again. `floats` is
+    `exact` where the vectors are floats.
     """
 
     exact: Scorer
     approximate: Scorer
+    floats: FloatScorer | None = None
     signs: bool = False
 
 
@@ -88,12 +90,12 @@ class FloatStore:
         rows, norms = self._rows.view, self._norms.view
         exact = FloatScorer(rows, norms, self._field.similarity, query.values)
         if self._field.quantization == "scalar":
-            return Scorers(exact, self._codes.scorer(rows, norms, query.values))
+            return Scorers(exact, self._codes.scorer(rows, norms, query.values), exact)
         if self._field.quantization == "binary":
             wanted = sign_words(query.values[None])[0]
             signs = BitScorer(self._signs.view, self._field.dimensions, wanted)
-            return Scorers(exact, signs, signs=True)
-        return Scorers(exact, exact)
+            return Scorers(exact, signs, exact, signs=True)
+        return Scorers(exact, exact, exact)
 
     @property
     def nbytes(self) -> int:

@@ -290,7 +290,7 @@ def naive(document: dict[str, Any], condition: dict[str, Any]) -> bool:
     return all(entry(key, value) for key, value in condition.items())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(documents, filters)
 def test_filters_agree_with_plain_python(
     documents: list[dict[str, Any]], condition: dict[str, Any]

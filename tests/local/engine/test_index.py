@@ -53,7 +53,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(steps, st.sampled_from([0, 3, 1000]))
 def test_any_sequence_of_changes_leaves_what_a_dict_has(steps: Any, few: int) -> None:
     """With sweeping after every death, after some, and never; a dict keeps insertion order."""
