@@ -134,7 +134,7 @@ def _run(
     client = connect(chosen.uri or fallback_uri(chosen.home, _say))
     try:
         with progress() as told:
-            told("loading the teacher")
+            told("opening the collection")
             target = open_target(client[chosen.database], chosen, choices)
             records = corpus.records()
             summary = ingest(records, target, rejects=rejects, told=lambda s: told(line(s)))

@@ -20,6 +20,7 @@ from vectors import (
     check_alignment,
     explained,
     load_encoder,
+    load_tokenizer,
 )
 from vectors.agreement import demand_agreement
 from vectors.manifest import demand, find_manifest, replace_filters, write_manifest
@@ -46,21 +47,31 @@ class Target:
     """A collection to write to. Nothing is written before the first vectors are there."""
 
     def __init__(
-        self, database: Database[Any], name: str, teacher: Encoder, manifest: Manifest, *, new: bool
+        self, database: Database[Any], name: str, manifest: Manifest, teacher: Encoder | None = None
     ) -> None:
-        self.teacher = teacher
-        self.is_new = new
+        """With a `teacher` the collection is new; else the manifest is in force and names it."""
+        self.is_new = teacher is not None
+        self._loaded = teacher
         self._database = database
         self._name = name
         self._has_index = False
         self.collection = Collection(database[name], manifest)
+        model = manifest.teacher
         self.chunker = Chunker(
-            teacher.tokenizer,
-            max_tokens=teacher.max_tokens,
+            load_tokenizer(model.name, revision=model.revision),
+            max_tokens=teacher.max_tokens if teacher else manifest.chunk_tokens,
             tokens=manifest.chunk_tokens,
             overlap=manifest.chunk_overlap,
-            prompt=teacher.document_prompt,
+            prompt=model.document_prompt,
         )
+
+    @property
+    def teacher(self) -> Encoder:
+        """Loaded when there is something to encode: most runs over a corpus find nothing new."""
+        if self._loaded is None:
+            model = self.manifest.teacher
+            self._loaded = load_encoder(model.name, revision=model.revision)
+        return self._loaded
 
     @property
     def manifest(self) -> Manifest:
@@ -131,10 +142,9 @@ def _existing(
     given = {name: value for name, value in chunking.items() if value is not None}
     demand(manifest, given, settings.collection)
     filters = _united(manifest.filters, choices.filters)
-    teacher = load_encoder(manifest.teacher.name, revision=manifest.teacher.revision)
     if filters != manifest.filters:
         manifest = replace_filters(database, settings.collection, manifest, filters)
-    return Target(database, settings.collection, teacher, manifest, new=False)
+    return Target(database, settings.collection, manifest)
 
 
 def _new(database: Database[Any], settings: Settings, choices: Choices) -> Target:
@@ -165,7 +175,7 @@ def _new(database: Database[Any], settings: Settings, choices: Choices) -> Targe
         chunk_tokens=chunk_tokens,
         chunk_overlap=_given(choices.chunk_overlap, min(DEFAULT_OVERLAP, chunk_tokens // 4)),
     )
-    return Target(database, settings.collection, teacher, manifest, new=True)
+    return Target(database, settings.collection, manifest, teacher)
 
 
 def _demand_empty(database: Database[Any], name: str) -> None:

@@ -1,6 +1,7 @@
 """`leaf-search`: parses, wires the parts together, prints."""
 
 import logging
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from search.searcher import Searcher
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 _SHOWN = 240  # characters of a passage in the table
+_RULE = re.compile(r"([*=~^+-])\1{3,}\+?")  # underlines of headings, borders of tables
 
 
 def _option(help: str, *names: str, metavar: str | None = None) -> Any:
@@ -30,7 +32,7 @@ def _option(help: str, *names: str, metavar: str | None = None) -> Any:
 
 @app.command(no_args_is_help=True)
 def command(
-    question: Annotated[str, typer.Argument(metavar="QUESTION", show_default=False)],
+    questions: Annotated[list[str], typer.Argument(metavar="QUESTION...", show_default=False)],
     k: Annotated[int, _option("Number of hits. Default: 10.", "-k", metavar="N")] = 10,
     filter: Annotated[
         str | None,
@@ -49,9 +51,9 @@ def command(
     collection: Annotated[str | None, _option("Default: chunks.")] = None,
     home: Annotated[Path | None, _option("Folder of the local deployment.")] = None,
 ) -> None:
-    """Find the passages that answer a question.
+    """Find the passages that answer a question, or each of several.
 
-    The model that encodes the question is the one that the collection was made for.
+    The model that encodes a question is the one that the collection was made for.
 
     Examples:
 
@@ -67,14 +69,20 @@ def command(
         parsed = None if filter is None else _parsed(filter)
         deployment = chosen.uri or fallback_uri(chosen.home, _say)
         with Searcher.open(deployment, chosen) as searcher:
-            hits = searcher.search(
-                question, k=k, filter=parsed, exact=exact, num_candidates=num_candidates
-            )
-        if as_json:
-            for hit in hits:
-                print(json_util.dumps(vars(hit), json_options=json_util.RELAXED_JSON_OPTIONS))
-        else:
-            _print_table(hits)
+            for question in questions:
+                hits = searcher.search(
+                    question, k=k, filter=parsed, exact=exact, num_candidates=num_candidates
+                )
+                if as_json:
+                    _print_json(question, hits)
+                else:
+                    _print_table(hits, question if len(questions) > 1 else "")
+
+
+def _print_json(question: str, hits: Sequence[Hit]) -> None:
+    for hit in hits:
+        line = {"question": question, **vars(hit)}
+        print(json_util.dumps(line, json_options=json_util.RELAXED_JSON_OPTIONS))
 
 
 def _parsed(filter: str) -> Mapping[str, Any]:
@@ -90,21 +98,25 @@ def _parsed(filter: str) -> Mapping[str, Any]:
     return parsed
 
 
-def _print_table(hits: Sequence[Hit]) -> None:
+def _print_table(hits: Sequence[Hit], heading: str) -> None:
+    if heading:
+        Console().print(Text(heading, "bold"))
     if not hits:
         _say("nothing passes the filter")
         return
-    table = Table(box=None, padding=(0, 2, 1, 0), show_edge=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("cosine", justify="right")
     table.add_column("passage", overflow="fold")
     for hit in hits:
-        passage = Text(hit.id, style="bold").append(f"\n{_beginning(hit.text)}", style="not bold")
-        table.add_row(f"{hit.similarity:.3f}", passage)
-    Console(soft_wrap=False).print(table)
+        passage = Text(hit.id, style="bold")
+        if title := hit.metadata.get("title"):
+            passage.append(f"  {title}", style="not bold")
+        table.add_row(f"{hit.similarity:.3f}", passage.append(f"\n{_beginning(hit.text)}\n", "dim"))
+    Console().print(table)
 
 
 def _beginning(text: str) -> str:
-    flat = " ".join(text.split())
+    flat = " ".join(_RULE.sub(" ", text).split())
     return flat if len(flat) <= _SHOWN else flat[:_SHOWN].rsplit(" ", 1)[0] + " ..."
 
 

@@ -4,7 +4,7 @@ from vectors.alignment import Alignment, check_alignment
 from vectors.codec import Codec
 from vectors.collection import Collection, StoredChunk
 from vectors.connection import connect, explained
-from vectors.encoder import Encoder, Rows, load_encoder
+from vectors.encoder import Encoder, Rows, load_encoder, load_tokenizer
 from vectors.errors import (
     AlignmentError,
     CodecError,
@@ -42,4 +42,5 @@ __all__ = [
     "connect",
     "explained",
     "load_encoder",
+    "load_tokenizer",
 ]

@@ -5,6 +5,7 @@ sent down the document path is wrong without looking wrong.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -57,6 +58,27 @@ def load_encoder(name: str, *, revision: str | None = None) -> Encoder:
     from vectors.transformer import TransformerEncoder
 
     return TransformerEncoder.load(name, revision=revision)
+
+
+def load_tokenizer(name: str, *, revision: str | None = None) -> Tokenizer:
+    """The tokenizer of an encoder alone, without truncation and padding; needs no torch.
+
+    Raises ModelError like load_encoder.
+    """
+    if not name.startswith("hashing:"):
+        from vectors.models import find_model
+
+        file = Path(find_model(name, revision=revision).location, "tokenizer.json")
+        if file.is_file():
+            return plain(Tokenizer.from_file(str(file)))
+    return load_encoder(name, revision=revision).tokenizer
+
+
+def plain(tokenizer: Tokenizer) -> Tokenizer:
+    """Published tokenizer files carry a truncation (128 tokens in MiniLM's) of their own."""
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
 
 
 def unit_rows(rows: NDArray[np.floating]) -> Rows:

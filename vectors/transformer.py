@@ -10,7 +10,7 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 from transformers.utils.logging import disable_progress_bar
 
-from vectors.encoder import Rows, unit_rows
+from vectors.encoder import Rows, plain, unit_rows
 from vectors.errors import ModelError
 from vectors.models import ModelSource, find_model
 
@@ -77,11 +77,7 @@ def _plain_tokenizer(name: str, model: Any) -> Tokenizer:
             f"model {name}: its tokenizer has no fast (Rust) form, which chunking needs to know "
             "where each token lies in the text"
         )
-    # A copy: published tokenizer files carry a truncation (128 tokens in MiniLM's) of their own.
-    tokenizer = Tokenizer.from_str(backend.to_str())
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
+    return plain(Tokenizer.from_str(backend.to_str()))  # a copy
 
 
 def _position_limit(model: Any) -> int:

@@ -44,6 +44,7 @@ def test_json_is_one_whole_hit_a_line(leaf_search: Run) -> None:
     first, second = map(json.loads, leaf_search("oak", "--json").stdout.splitlines())
 
     assert set(first) == {
+        "question",
         "id",
         "document",
         "position",
@@ -54,6 +55,16 @@ def test_json_is_one_whole_hit_a_line(leaf_search: Run) -> None:
     }
     assert (first["id"], first["metadata"]) == ("trees#0", {"year": 1999})
     assert second["text"].endswith("long long")
+
+
+def test_several_questions_are_answered_one_after_the_other(leaf_search: Run) -> None:
+    shown = leaf_search("oak", "sea", "-k", "1").stdout
+    lines = [
+        json.loads(s) for s in leaf_search("oak", "sea", "-k", "1", "--json").stdout.splitlines()
+    ]
+
+    assert [(h["question"], h["document"]) for h in lines] == [("oak", "trees"), ("sea", "water")]
+    assert shown.index("oak") < shown.index("trees#0") < shown.index("sea") < shown.index("water#0")
 
 
 def test_k_exact_and_filter_reach_the_search(leaf_search: Run) -> None:

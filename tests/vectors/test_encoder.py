@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from vectors import AlignmentError, ModelError, check_alignment, load_encoder
+from vectors import AlignmentError, ModelError, check_alignment, load_encoder, load_tokenizer
 from vectors.models import fingerprint
 
 PROMPT = "Represent this sentence for searching relevant passages: "
@@ -191,3 +191,10 @@ def test_importing_the_project_imports_no_torch() -> None:
     )
 
     assert ended.stdout.strip() == "[]"
+
+
+def test_the_tokenizer_alone_is_that_of_the_model(
+    minilm: str, published_pair: tuple[str, str]
+) -> None:
+    for name in (minilm, *published_pair, "hashing:64"):
+        assert load_tokenizer(name).to_str() == load_encoder(name).tokenizer.to_str()
