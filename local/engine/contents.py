@@ -83,11 +83,11 @@ class Contents:
         self._reasons = {int(slots[slot]): why for slot, why in self._reasons.items()}
 
     def alive_units(self, *, nested: bool) -> Mask | None:
-        """A copy; None where nothing is dead."""
+        """None where nothing is dead; to be read before the next change."""
         if not self.dead:
             return None
         alive: NDArray[np.bool_] = self.alive.view
-        return alive[self.parents.view] if nested else alive.copy()
+        return alive[self.parents.view] if nested else alive
 
     def vectors(self) -> int:
         alive = self.alive.view

@@ -171,6 +171,24 @@ def test_numbers_in_paths_are_keys_not_positions() -> None:
     assert [match.id for match in matched] == [2]
 
 
+def test_a_literal_key_may_span_a_part_of_the_path() -> None:
+    definition = parse_definition({"fields": [VECTOR, {"type": "filter", "path": "a.b.c"}]})
+    index = VectorIndex(definition)
+    shapes: list[dict[str, Any]] = [
+        {"a": {"b": {"c": 1}}},
+        {"a.b": {"c": 1}},
+        {"a": {"b.c": 1}},
+        {"a.b.c": 1},
+        {"a.c": 1},
+    ]
+    index.upsert_many({**shape, "_id": i, "v": [1.0]} for i, shape in enumerate(shapes))
+    stage = {"index": "i", "path": "v", "queryVector": [1.0], "limit": 9, "exact": True}
+
+    matched = index.search(parse_query({**stage, "filter": {"a.b.c": 1}}))
+
+    assert [match.id for match in matched] == [0, 1, 2, 3]
+
+
 def test_long_strings_are_cut_when_indexed_but_not_when_asked_for() -> None:
     long, cut = "x" * 8192, "x" * 8191
 

@@ -56,6 +56,14 @@ def test_an_approximate_average_counts_all_children_of_what_was_found(
     assert scores(books, stage(numCandidates=1, **options)) == pytest.approx({"a": 0.75})
 
 
+def test_an_average_under_a_filter(books: VectorIndex, stage: Stage, exact: Stage) -> None:
+    """The exact one is of the children that pass; the approximate one again of all."""
+    options = {"path": "s.v", "nestedOptions": {"scoreMode": "avg"}, "filter": {"s.n": 2}}
+
+    assert scores(books, exact(**options)) == pytest.approx({"b": 0.8, "a": 0.55})
+    assert scores(books, stage(**options)) == pytest.approx({"b": 0.775, "a": 0.75})
+
+
 def test_other_kinds_average_the_children_that_were_found(
     make_index: Make, stage: Stage, binary: Callable[..., Binary]
 ) -> None:
@@ -155,6 +163,7 @@ def test_elements_without_a_vector_do_not_hurt_the_others(make_index: Make, ids:
             {"_id": 1, "s": [{"x": 1}, 5, {"v": [1.0]}, {"v": [1.0, 0.0]}]},
             {"_id": 2, "s": []},
             {"_id": 3},
+            {"_id": 4, "s": [5, "x", None, {"v": [2.0, 0.0]}]},
         ],
         top={"nestedRoot": "s"},
         path="s.v",
@@ -162,8 +171,8 @@ def test_elements_without_a_vector_do_not_hurt_the_others(make_index: Make, ids:
 
     stats = index.stats()
 
-    assert ids(index, path="s.v") == [1]
-    assert (stats.documents, stats.vectors) == (3, 1)
+    assert ids(index, path="s.v") == [1, 4]
+    assert (stats.documents, stats.vectors) == (4, 2)
     assert stats.skipped == {MISSING: 3, WRONG_DIMENSIONS: 1}
 
 

@@ -72,6 +72,28 @@ def test_scalar_scores_are_close_and_not_rescored(
     assert np.abs(differences).max() < 0.04
 
 
+def test_scalar_cosine_is_blind_to_lengths(
+    make_index: Make, stage: Stage, rows: NDArray[np.float32], query: list[float]
+) -> None:
+    """Unit vectors are what is coded, of documents and of the query."""
+    lengths = np.random.default_rng(6).uniform(0.1, 10, (ROWS, 1))
+    unit, other = (
+        make_index(
+            ({"_id": i, "v": row.tolist()} for i, row in enumerate(each)),
+            numDimensions=DIMENSIONS,
+            similarity="cosine",
+            quantization="scalar",
+        )
+        for each in (rows, rows * lengths)
+    )
+    long = [7 * value for value in query]
+
+    found = other.search(parse_query(stage(queryVector=long)))
+
+    plain = {match.id: match.score for match in unit.search(parse_query(stage(queryVector=query)))}
+    assert {match.id: match.score for match in found} == pytest.approx(plain, abs=1e-3)
+
+
 def test_scalar_codes_by_hand() -> None:
     """Steps of 1/127: 0.5 is code 64 (63.5 rounds up), what lies outside is cut off."""
     quantizer = Quantizer(0.0, 1.0)
