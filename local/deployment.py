@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -69,6 +70,9 @@ class LocalDeployment:
                         f"its log is {self._home.log / 'gateway.log'}"
                     )
                 time.sleep(0.02)
+            # If this process started it, it is its child, and to be seen off.
+            with suppress(ChildProcessError):
+                os.waitpid(pid, 0)
             return True
 
     def status(self) -> Status:

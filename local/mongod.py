@@ -12,6 +12,7 @@ from local.binary import why_not
 from local.errors import LocalError
 from local.home import REPLICA_SET, Home
 
+_LOG_BYTES = 16 * 2**20
 _OPLOG_MIB = 2048  # how far the indexes may fall behind before they are built anew
 
 
@@ -51,11 +52,17 @@ class Mongod:
             *("--replSet", REPLICA_SET),
             *("--oplogSize", str(_OPLOG_MIB)),
             *("--wiredTigerCacheSizeGB", str(_cache_gib())),
-            *("--logpath", str(self._home.log / "mongod.log")),
+            *("--logpath", str(self._home.log / "mongod.log"), "--logappend"),
+            *("--logRotate", "reopen", "--quiet"),
             # The only member has nobody to hand over to, so waiting at the end is for nothing.
             *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
         ]
+
+    def rotate_log(self) -> None:
+        """Begin a new log if this one has become large; one old one is kept."""
+        if _rotate(self._home.log / "mongod.log") and self.pid and self.ended() is None:
+            os.kill(self.pid, signal.SIGUSR1)  # mongod opens its log again
 
     def ended(self) -> int | None:
         """The exit status, or None while it runs."""
@@ -142,6 +149,8 @@ def _cache_gib() -> float:
     return max(0.25, round(pages * size / 2**30 / 10, 2))
 
 
-def _rotate(log: Path, *, limit: int = 16 * 2**20) -> None:
-    if log.exists() and log.stat().st_size > limit:
-        log.replace(log.with_suffix(".log.1"))
+def _rotate(log: Path) -> bool:
+    if not log.exists() or log.stat().st_size <= _LOG_BYTES:
+        return False
+    log.replace(log.with_suffix(".log.1"))
+    return True

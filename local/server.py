@@ -82,6 +82,7 @@ class Server:
         deaths: list[float] = []
         while not await self._stopped_within(0.2):
             if (status := self._mongod.ended()) is None:
+                self._mongod.rotate_log()
                 continue
             deaths = [at for at in deaths if at > time.monotonic() - _WITHIN_SECONDS]
             deaths.append(time.monotonic())

@@ -9,25 +9,17 @@ from pathlib import Path
 
 import pytest
 from pymongo import MongoClient
+from typer.testing import CliRunner, Result
 
 from local import LocalDeployment
+from local.__main__ import app
 from tests.local.searching import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "local", *map(str, arguments)]
-
-
-def leaf_mongo(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments),
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=60,
-    )
+def leaf_mongo(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def test_a_life(folder: Path) -> None:
@@ -35,7 +27,7 @@ def test_a_life(folder: Path) -> None:
 
     assert json.loads(leaf_mongo("status", *home, "--json").stdout)["running"] is False
     started = leaf_mongo("start", *home)
-    assert (started.returncode, "started" in started.stderr) == (0, True)
+    assert (started.exit_code, "started" in started.stderr) == (0, True)
     again = leaf_mongo("start", *home, "--json")
     assert json.loads(again.stdout) == {"started": False, "uri": started.stdout.strip()}
     assert leaf_mongo("uri", *home).stdout == started.stdout
@@ -51,7 +43,7 @@ def test_a_life(folder: Path) -> None:
 def test_in_the_foreground_until_interrupted(folder: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
-        command("run", "--home", folder / "home"),
+        [sys.executable, "-m", "local", "run", "--home", folder / "home"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -75,7 +67,7 @@ def test_what_fails_is_one_line(tmp_path: Path) -> None:
 
     failed = leaf_mongo("start", "--home", file)
 
-    assert failed.returncode == 1
+    assert failed.exit_code == 1
     assert failed.stdout == ""
     assert len(failed.stderr.splitlines()) == 1
     assert str(file) in failed.stderr
@@ -83,7 +75,7 @@ def test_what_fails_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [["begin"], ["start", "--nothing"], []])
 def test_wrong_usage_is_2(arguments: list[str]) -> None:
-    assert leaf_mongo(*arguments).returncode == 2
+    assert leaf_mongo(*arguments).exit_code == 2
 
 
 def test_the_home_comes_from_the_environment(

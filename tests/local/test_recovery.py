@@ -49,16 +49,6 @@ def kill(pid: int | None) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-def test_a_restart_keeps_everything(folder: Path) -> None:
-    deployment = LocalDeployment(folder / "home")
-    with deployment, MongoClient[dict[str, Any]](deployment.uri) as client:
-        fill(client)
-    assert not deployment.status().running
-
-    with deployment:
-        assert_all_there(deployment.uri)
-
-
 @pytest.mark.parametrize("victims", [["gateway"], ["gateway", "mongod"]], ids=" and ".join)
 def test_a_start_after_a_kill_has_everything(folder: Path, victims: list[str]) -> None:
     home = folder / "home"
@@ -111,11 +101,12 @@ def test_two_starts_at_once_start_one(folder: Path) -> None:
     assert LocalDeployment(home).stop()
 
 
-def test_a_moved_folder_starts_at_its_new_place(folder: Path) -> None:
+def test_a_restart_keeps_everything_even_at_another_place(folder: Path) -> None:
     old = LocalDeployment(folder / "old")
     with old, MongoClient[dict[str, Any]](old.uri) as client:
         fill(client)
 
+    assert not old.status().running
     (folder / "old").rename(folder / "new")
 
     with LocalDeployment(folder / "new") as moved:
