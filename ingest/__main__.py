@@ -32,7 +32,7 @@ def _option(help: str, *, metavar: str | None = None) -> Any:
 
 @app.command(no_args_is_help=True)
 def command(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", show_default=False)],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH", show_default=False)],
     uri: Annotated[
         str | None, _option("Default: MONGODB_URI, else the local deployment of leaf-mongo.")
     ] = None,

@@ -32,7 +32,7 @@ def _option(help: str, *names: str, metavar: str | None = None) -> Any:
 
 @app.command(no_args_is_help=True)
 def command(
-    questions: Annotated[list[str], typer.Argument(metavar="QUESTION...", show_default=False)],
+    questions: Annotated[list[str], typer.Argument(metavar="QUESTION", show_default=False)],
     k: Annotated[int, _option("Number of hits. Default: 10.", "-k", metavar="N")] = 10,
     filter: Annotated[
         str | None,

@@ -36,11 +36,14 @@ def _check_path(path: str, declared: Sequence[str]) -> None:
     if path in declared:
         return
     close = difflib.get_close_matches(path, [*declared, *_shortened(declared)], n=1, cutoff=0.8)
-    meant = f" Did you mean {_shortened(declared).get(close[0], close[0])}?" if close else ""
+    if close:
+        help = f"did you mean {_shortened(declared).get(close[0], close[0])}?"
+    else:
+        stored = path if path.startswith("metadata.") else f"metadata.{path}"
+        help = f"declare it with `leaf-ingest ... --filter-field {stored}`"
     raise FilterError(
         f"filter path {path} is not declared in the index ({', '.join(declared) or 'none is'}), "
-        f"so the server cannot filter by it.{meant} Declare it with "
-        f"`leaf-ingest ... --filter-field {path}`"
+        f"so the server cannot filter by it: {help}"
     )
 
 

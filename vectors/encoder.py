@@ -55,9 +55,12 @@ def load_encoder(name: str, *, revision: str | None = None) -> Encoder:
         from vectors.hashing import HashingEncoder
 
         return HashingEncoder.from_name(name)
+    from vectors.models import find_model
+
+    source = find_model(name, revision=revision)  # before torch: a wrong name is told at once
     from vectors.transformer import TransformerEncoder
 
-    return TransformerEncoder.load(name, revision=revision)
+    return TransformerEncoder.load(name, source)
 
 
 def load_tokenizer(name: str, *, revision: str | None = None) -> Tokenizer:

@@ -12,7 +12,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from vectors.encoder import Rows, plain, unit_rows
 from vectors.errors import ModelError
-from vectors.models import ModelSource, find_model
+from vectors.models import ModelSource
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +29,7 @@ class TransformerEncoder:
         self.document_prompt = _prompt(model, ("document", "passage", "corpus"))
 
     @classmethod
-    def load(cls, name: str, *, revision: str | None = None) -> "TransformerEncoder":
-        source = find_model(name, revision=revision)
+    def load(cls, name: str, source: ModelSource) -> "TransformerEncoder":
         try:
             model = _load(source)
         except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:

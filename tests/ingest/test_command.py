@@ -157,5 +157,5 @@ def test_a_server_that_is_not_there_is_one_line_without_the_password(run: Run) -
 def test_help_says_what_goes_in_and_which_exit_codes_come_out(run: Run) -> None:
     shown = run("leaf-ingest", "--help").stdout
 
-    for expected in ("PATH...", "--filter-field", "--storage", "--json", "Exit codes"):
+    for expected in ("PATH", "--filter-field", "--storage", "--json", "Exit codes"):
         assert expected in shown

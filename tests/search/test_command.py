@@ -89,7 +89,7 @@ def test_a_filter_that_nothing_passes_says_so(leaf_search: Run) -> None:
         ([" "], "expected some text"),
         (["oak", "--filter", "year=1"], "not JSON"),
         (["oak", "--filter", "[1]"], "expected a JSON object"),
-        (["oak", "--filter", '{"year": 1}'], "Did you mean metadata.year?"),
+        (["oak", "--filter", '{"year": 1}'], "did you mean metadata.year?"),
         (["oak", "-k", "0"], "at least 1"),
         (["oak", "--exact", "--num-candidates", "5"], "leave num_candidates out"),
     ],

@@ -25,9 +25,9 @@ def test_a_filter_that_search_can_apply_passes(filter: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("filter", "expected"),
     [
-        ({"year": 1}, "Did you mean metadata.year?"),
-        ({"metadata.yaer": 1}, "Did you mean metadata.year?"),
-        ({"colour": 1}, "`leaf-ingest ... --filter-field colour`"),
+        ({"year": 1}, "did you mean metadata.year?"),
+        ({"metadata.yaer": 1}, "did you mean metadata.year?"),
+        ({"colour": 1}, "`leaf-ingest ... --filter-field metadata.colour`"),
         ({"$or": [{"document": 1}, {"text": 1}]}, "filter path text is not declared"),
         ({"metadata.year": {"$regex": "2"}}, "$regex is not known here"),
         ({"metadata.year": {"$not": {"$mod": [2, 0]}}}, "$mod is not known here"),
