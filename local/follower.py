@@ -3,30 +3,24 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 import pymongo
 from bson import Timestamp
-from pymongo import MongoClient
-from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure, PyMongoError
 
 from local.catalog import DATABASE
+from local.change_stream import MARKER_FIELD, MARKERS, REFORMING, ChangeStream, operation_time
 from local.indexes import Indexes, Namespace
+from local.replica import Client
 
 log = logging.getLogger(__name__)
-_MARKERS = "markers"
-_MARKER_FIELD = "leafSearchMarker"
-_REFORMING = ("drop", "rename", "dropDatabase")
 _LOST = (280, 286)  # the stream cannot be resumed: its place in the oplog is gone
-_AWAIT_MS = 500
 _IDS_AT_ONCE = 1000
 # A quiet stream keeps an old place, which the oplog may leave behind; a marker moves it on.
 _MARK_EVERY = 60.0
-
-Client = MongoClient[dict[str, Any]]
 
 
 class Follower:
@@ -67,8 +61,8 @@ class Follower:
 
     def mark(self, number: int) -> None:
         """Write a marker, which comes back through `reached`."""
-        marker = {_MARKER_FIELD: number}
-        self._client[DATABASE][_MARKERS].replace_one({"_id": 0}, marker, upsert=True)
+        marker = {MARKER_FIELD: number}
+        self._client[DATABASE][MARKERS].replace_one({"_id": 0}, marker, upsert=True)
 
     def wait_until_covers(self, namespace: Callable[[], Namespace | None]) -> None:
         """Until no further change of that collection can be missed; None ends the wait."""
@@ -107,7 +101,7 @@ class Follower:
     def _follow(self) -> None:
         covered = self._indexes.namespaces()
         with self._client.start_session() as session:
-            stream = _Stream(self._client, session, covered, self._position)
+            stream = ChangeStream(self._client, session, covered, self._position)
             with self._covers:
                 self._covered = covered
                 self._covers.notify_all()
@@ -124,7 +118,7 @@ class Follower:
     def _take(self, events: Sequence[Mapping[str, Any]]) -> None:
         changes: dict[Namespace, list[Any]] = {}
         for event in events:
-            if event["operationType"] in _REFORMING:
+            if event["operationType"] in REFORMING:
                 self._refresh(changes)
                 self._reform()
                 self._position = event["clusterTime"]
@@ -133,7 +127,7 @@ class Follower:
                     return
                 continue
             namespace = event["ns"]["db"], event["ns"].get("coll", "")
-            if namespace == (DATABASE, _MARKERS):
+            if namespace == (DATABASE, MARKERS):
                 self._refresh(changes)
                 self._reached(event.get("marker", 0))
             elif "documentKey" in event:
@@ -154,65 +148,3 @@ class Follower:
                 wanted = {"_id": {"$in": ids}}
                 documents = list(collection.find(wanted, version.index.projection()))
                 version.changed(ids, documents)
-
-
-class _Stream:
-    """A change stream by batches; PyMongo's own gives one event at a time."""
-
-    def __init__(
-        self,
-        client: Client,
-        session: ClientSession,
-        covered: Iterable[Namespace],
-        position: Timestamp | None,
-    ) -> None:
-        self._admin = client.admin
-        self._session = session
-        command = {
-            "aggregate": 1,
-            "pipeline": _pipeline(covered, position),
-            "cursor": {},
-        }
-        self._cursor = self._admin.command(command, session=session)["cursor"]
-        self._batch = self._cursor["firstBatch"]
-
-    def next_batch(self) -> list[dict[str, Any]]:
-        """Empty when nothing has changed for a while."""
-        if batch := self._batch:
-            self._batch = []
-            return list(batch)
-        more = {
-            "getMore": self._cursor["id"],
-            "collection": "$cmd.aggregate",
-            "batchSize": 10_000,
-            "maxTimeMS": _AWAIT_MS,
-        }
-        cursor = self._admin.command(more, session=self._session)["cursor"]
-        return list(cursor["nextBatch"])
-
-    def close(self) -> None:
-        kill = {"killCursors": "$cmd.aggregate", "cursors": [self._cursor["id"]]}
-        self._admin.command(kill, session=self._session)
-
-
-def _pipeline(covered: Iterable[Namespace], position: Timestamp | None) -> list[dict[str, Any]]:
-    followed = [{"ns.db": DATABASE, "ns.coll": _MARKERS}]
-    followed += [{"ns.db": database, "ns.coll": name} for database, name in sorted(covered)]
-    source: dict[str, Any] = {"allChangesForCluster": True}
-    if position is not None:
-        source["startAtOperationTime"] = position
-    kept = {
-        "operationType": 1,
-        "clusterTime": 1,
-        "ns": 1,
-        "documentKey._id": 1,
-        "marker": f"$fullDocument.{_MARKER_FIELD}",
-    }
-    matching = {"$or": [{"operationType": {"$in": list(_REFORMING)}}, *followed]}
-    return [{"$changeStream": source}, {"$match": matching}, {"$project": kept}]
-
-
-def operation_time(client: Client) -> Timestamp:
-    """The last operation of the deployment, as its place in the oplog."""
-    time: Timestamp = client.admin.command("ping")["operationTime"]
-    return time
