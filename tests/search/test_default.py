@@ -1,0 +1,57 @@
+"""Without MONGODB_URI: the local deployment is used by itself, by the commands and by search()."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from local import LocalDeployment
+
+Run = Callable[..., CompletedProcess[str]]
+HASHED = {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64", "LEAF_STORAGE": "full"}
+PROGRAM = """
+from search import search
+print([hit.document for hit in search("oak", k=1)], [h.document for h in search("sea", k=1)])
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "home"
+    LocalDeployment(tmp_path / "home").stop()
+
+
+def test_ingest_start_it_search_finds_it_running(run: Run, home: Path) -> None:
+    records = "".join(
+        json.dumps({"id": i, "text": t}) + "\n" for i, t in [("trees", "ash oak"), ("water", "sea")]
+    )
+
+    written = run("leaf-ingest", "-", input=records, **HASHED)
+    found = run("leaf-search", "oak", "-k", "1", "--json")
+    called = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env={**os.environ, "LEAF_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert f"using the local MongoDB in {home} (started" in written.stderr
+    assert f"using the local MongoDB in {home} (running)" in found.stderr
+    assert json.loads(found.stdout)["document"] == "trees"
+    assert called.stdout.strip() == "['trees'] ['water']"
+
+
+def test_after_a_stop_everything_is_still_there(run: Run, home: Path) -> None:
+    run("leaf-ingest", "-", input='{"id": "trees", "text": "ash oak"}\n', **HASHED)
+    LocalDeployment(home).stop()
+
+    found = run("leaf-search", "oak", "--json")
+
+    assert "(started" in found.stderr
+    assert json.loads(found.stdout)["document"] == "trees"
