@@ -19,6 +19,7 @@ from vectors import (
     Rows,
     check_alignment,
     explained,
+    export_student,
     load_encoder,
     load_tokenizer,
 )
@@ -159,6 +160,8 @@ def _new(database: Database[Any], settings: Settings, choices: Choices) -> Targe
     same = settings.pair.student == settings.pair.teacher
     student = teacher if same else load_encoder(settings.pair.student)
     alignment = check_alignment(teacher, student)
+    if not student.name.startswith("hashing:"):
+        export_student(student)  # here, where torch is, so that no search needs it
     chunk_tokens = _given(choices.chunk_tokens, min(DEFAULT_TOKENS, teacher.max_tokens))
     manifest = Manifest(
         teacher=Model.of(teacher),

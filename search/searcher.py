@@ -21,7 +21,7 @@ from vectors import (
     StoredChunk,
     connect,
     explained,
-    load_encoder,
+    load_student,
 )
 from vectors.agreement import demand_agreement
 from vectors.manifest import read_manifest
@@ -164,7 +164,7 @@ def _opened(client: MongoClient[Any], settings: Settings) -> tuple[Collection, E
     demand_agreement(manifest, settings, None)
     collection = Collection(database[settings.collection], manifest)
     collection.index.check()
-    student = load_encoder(manifest.student.name, revision=manifest.student.revision)
+    student = load_student(manifest.student.name, revision=manifest.student.revision)
     if student.dimensions < manifest.dimensions:
         raise ModelError(
             f"student {student.name} gives {student.dimensions} dimensions, but the collection "

@@ -4,18 +4,22 @@ import os
 import secrets
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from packaging.requirements import Requirement
 from pymongo import MongoClient
 from pymongo.database import Database
 
 from vectors import connect
 from vectors.alignment import PROBES
 
+ROOT = Path(__file__).parent.parent
 PROMPT = "Represent this sentence for searching relevant passages: "
 
 
@@ -26,6 +30,43 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.startswith(("LEAF_", "MONGODB_")) and name != "LEAF_MONGOD":
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Exported students of the tests, so that none comes from an earlier run."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def core_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of packages that holds what `pip install .` brings and nothing else."""
+    folder = tmp_path_factory.mktemp("core")
+    for name in core_distributions():
+        for file in distribution(name).files or ():
+            top = Path(distribution(name).locate_file(file.parts[0]))
+            if file.parts[0] != ".." and top.exists() and not (folder / top.name).exists():
+                (folder / top.name).symlink_to(top)
+    return folder
+
+
+def core_distributions() -> set[str]:
+    """Names of the declared dependencies and of theirs, without any extra."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    waiting, found = list(project["dependencies"]), set()
+    while waiting:
+        requirement = Requirement(waiting.pop())
+        name = requirement.name.lower().replace("_", "-")
+        if name in found or not (
+            requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        ):
+            continue
+        found.add(name)
+        waiting += distribution(name).requires or []
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("config", "vectors", "ingest", "search", "local")
@@ -19,6 +20,8 @@ ALLOWED = {
     "search": {"config", "vectors"},
     "local": set(),
 }
+# What needs the extra [ingest], imported only where it is called for.
+TEACHERS = {"vectors/models.py", "vectors/transformer.py", "vectors/export.py"}
 # Where the parts are wired together.
 ENTRANCES = {"ingest/__main__.py", "search/__main__.py", "search/default.py"}
 
@@ -48,18 +51,28 @@ def test_code_depends_one_way(path: Path) -> None:
     assert imported(path) & set(PACKAGES) <= allowed
 
 
-def test_every_imported_module_is_declared() -> None:
+def plain(requirement: str) -> str:
+    return Requirement(requirement).name.lower().replace("_", "-")
+
+
+def declared(extra: str | None = None) -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {name.split(">")[0].split("=")[0].strip() for name in project["dependencies"]}
+    listed = project["optional-dependencies"][extra] if extra else project["dependencies"]
+    return {plain(requirement) for requirement in listed}
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_imported_module_is_declared(path: Path) -> None:
+    known = declared()
+    if path.relative_to(ROOT).as_posix() in TEACHERS:
+        known |= declared("ingest")
     providers = packages_distributions()
-    used = set().union(*(imported(path) for path in sources()))
-    foreign = used - set(PACKAGES) - set(sys.stdlib_module_names)
+    foreign = imported(path) - set(PACKAGES) - set(sys.stdlib_module_names)
 
     missing = {
         module: providers[module]
         for module in foreign
-        if not {name.lower().replace("_", "-") for name in providers[module]}
-        & {name.lower().replace("_", "-") for name in declared}
+        if not {plain(name) for name in providers[module]} & known
     }
 
     assert missing == {}
@@ -68,20 +81,15 @@ def test_every_imported_module_is_declared() -> None:
 def test_every_declared_package_is_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     pinned = {
-        line.partition("==")[0].lower().replace("_", "-")
-        for line in (ROOT / "constraints.txt").read_text().splitlines()
-        if "==" in line
+        plain(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line
     }
-    wanted = [
-        *project["project"]["dependencies"],
-        *project["project"]["optional-dependencies"]["local"],
-        *project["project"]["optional-dependencies"]["offline"],
-        *project["dependency-groups"]["dev"],
-        *project["build-system"]["requires"],
-    ]
-    names = {w.split(">")[0].split("=")[0].strip().lower().replace("_", "-") for w in wanted}
+    wanted = declared().union(
+        *(declared(extra) for extra in project["project"]["optional-dependencies"]),
+        map(plain, project["dependency-groups"]["dev"]),
+        map(plain, project["build-system"]["requires"]),
+    )
 
-    assert names - pinned == set()
+    assert wanted - pinned == set()
 
 
 def test_the_project_cannot_be_uploaded_by_accident() -> None:

@@ -9,6 +9,7 @@ from vectors.errors import (
     AlignmentError,
     CodecError,
     DeploymentError,
+    ExportError,
     IndexFailed,
     IndexMissing,
     IndexNotReady,
@@ -18,6 +19,7 @@ from vectors.errors import (
     VectorsError,
 )
 from vectors.manifest import Manifest, Model
+from vectors.student import export_student, load_student
 
 __all__ = [
     "Alignment",
@@ -27,6 +29,7 @@ __all__ = [
     "Collection",
     "DeploymentError",
     "Encoder",
+    "ExportError",
     "IndexFailed",
     "IndexMissing",
     "IndexNotReady",
@@ -41,6 +44,8 @@ __all__ = [
     "check_alignment",
     "connect",
     "explained",
+    "export_student",
     "load_encoder",
+    "load_student",
     "load_tokenizer",
 ]

@@ -5,12 +5,15 @@ sent down the document path is wrong without looking wrong.
 """
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
+
+from vectors.errors import ModelError
 
 Rows = NDArray[np.float32]  # (n, dimensions), each row of unit length
 
@@ -58,9 +61,19 @@ def load_encoder(name: str, *, revision: str | None = None) -> Encoder:
     from vectors.models import find_model
 
     source = find_model(name, revision=revision)  # before torch: a wrong name is told at once
+    demand_torch(name)
     from vectors.transformer import TransformerEncoder
 
     return TransformerEncoder.load(name, source)
+
+
+def demand_torch(name: str) -> None:
+    """Raises ModelError without the packages of the extra [ingest]."""
+    if find_spec("sentence_transformers") is None:
+        raise ModelError(
+            f"model {name}: sentence-transformers is not installed here; install the extra "
+            "[ingest], or take hashing:N to try things out"
+        )
 
 
 def load_tokenizer(name: str, *, revision: str | None = None) -> Tokenizer:

@@ -3,6 +3,7 @@
 LeafError
 └── VectorsError
     ├── ModelError         a model cannot be found, fetched or loaded
+    │   └── ExportError    a model cannot be brought to ONNX Runtime as it is
     ├── AlignmentError     student and teacher do not share a space
     ├── CodecError         vectors that cannot be stored as asked
     ├── ManifestError      missing, unreadable, or contradicting what was asked
@@ -22,6 +23,10 @@ class VectorsError(LeafError):
 
 class ModelError(VectorsError):
     """A model cannot be found, fetched or loaded."""
+
+
+class ExportError(ModelError):
+    """A model cannot be brought to ONNX Runtime as it is."""
 
 
 class AlignmentError(VectorsError):

@@ -21,7 +21,7 @@ class TransformerEncoder:
     def __init__(self, name: str, revision: str, model: SentenceTransformer) -> None:
         self.name = name
         self.revision = revision
-        self._model = model
+        self.model = model
         self.dimensions: int = model.get_embedding_dimension()
         self.tokenizer = _plain_tokenizer(name, model)
         self.max_tokens: int = model.max_seq_length or _position_limit(model)
@@ -49,7 +49,7 @@ class TransformerEncoder:
     def _encode(self, texts: Sequence[str], prompt: str) -> Rows:
         if not texts:
             return np.empty((0, self.dimensions), dtype=np.float32)
-        rows = self._model.encode(list(texts), prompt=prompt, show_progress_bar=False)
+        rows = self.model.encode(list(texts), prompt=prompt, show_progress_bar=False)
         # Explicit, because neither half of the default pair carries a Normalize module.
         return unit_rows(rows)
 

@@ -1,0 +1,101 @@
+"""An encoder on ONNX Runtime: from token ids to unit rows in one graph, without torch.
+
+A folder holds it: `model.onnx` with pooling, dense head and normalisation inside, the model's
+`tokenizer.json`, and `encoder.json` with what else the Encoder contract asks for.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+from vectors.encoder import Rows, plain, unit_rows
+
+GRAPH, TOKENIZER, CARD = "model.onnx", "tokenizer.json", "encoder.json"
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Card:
+    """`inputs` are those of the tokenizer that the graph takes."""
+
+    name: str
+    revision: str
+    dimensions: int
+    max_tokens: int
+    query_prompt: str
+    document_prompt: str
+    pad_id: int
+    inputs: tuple[str, ...]
+
+    def write(self, folder: Path) -> None:
+        (folder / CARD).write_text(json.dumps(asdict(self), indent=2))
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        fields: dict[str, Any] = json.loads((folder / CARD).read_text())
+        return cls(**{**fields, "inputs": tuple(fields["inputs"])})
+
+
+class GraphEncoder:
+    def __init__(self, card: Card, tokenizer: Tokenizer, session: Any) -> None:
+        self.name = card.name
+        self.revision = card.revision
+        self.dimensions = card.dimensions
+        self.max_tokens = card.max_tokens
+        self.query_prompt = card.query_prompt
+        self.document_prompt = card.document_prompt
+        self.tokenizer = plain(tokenizer)
+        self._cutting = Tokenizer.from_str(tokenizer.to_str())
+        self._cutting.enable_truncation(card.max_tokens)
+        self._card = card
+        self._session = session
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+        return cls(Card.read(folder), tokenizer, _session(folder / GRAPH))
+
+    def encode_documents(self, texts: Sequence[str]) -> Rows:
+        return self._encode(texts, self.document_prompt)
+
+    def encode_queries(self, texts: Sequence[str]) -> Rows:
+        return self._encode(texts, self.query_prompt)
+
+    def _encode(self, texts: Sequence[str], prompt: str) -> Rows:
+        rows = np.empty((len(texts), self.dimensions), dtype=np.float32)
+        tokens = self._cutting.encode_batch_fast([prompt + text for text in texts])
+        # Texts of one length side by side, so that little is computed on padding.
+        order = sorted(range(len(texts)), key=lambda i: len(tokens[i]))
+        for start in range(0, len(order), _BATCH):
+            some = order[start : start + _BATCH]
+            rows[some] = self._run([tokens[i] for i in some])
+        return unit_rows(rows)
+
+    def _run(self, tokens: Sequence[Any]) -> Any:
+        width = max(len(encoding) for encoding in tokens)
+        for encoding in tokens:
+            encoding.pad(width, pad_id=self._card.pad_id)
+        columns = {
+            "input_ids": [encoding.ids for encoding in tokens],
+            "attention_mask": [encoding.attention_mask for encoding in tokens],
+            "token_type_ids": [encoding.type_ids for encoding in tokens],
+        }
+        fed = {name: np.array(columns[name], dtype=np.int64) for name in self._card.inputs}
+        return self._session.run(None, fed)[0]
+
+
+def _session(graph: Path) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    # Its own default counts the machine's cores, not those that this process may use.
+    options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    return onnxruntime.InferenceSession(
+        str(graph), sess_options=options, providers=["CPUExecutionProvider"]
+    )

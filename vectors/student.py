@@ -1,0 +1,69 @@
+"""The encoder of the query side: an exported graph out of the user's cache, without torch."""
+
+import logging
+import re
+from pathlib import Path
+
+import platformdirs
+
+from vectors.encoder import Encoder, demand_torch, load_encoder
+from vectors.errors import ExportError, ModelError
+
+log = logging.getLogger(__name__)
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
+
+
+def load_student(name: str, *, revision: str) -> Encoder:
+    """Exported now if it has not been yet, which needs torch and takes some seconds.
+
+    A model that cannot be exported is used through sentence-transformers, with a warning. Raises
+    ModelError when there is no such model, or neither an export nor torch to make one.
+    """
+    if name.startswith("hashing:"):
+        return load_encoder(name, revision=revision)
+    folder = cache_folder(name, revision)
+    if not folder.is_dir():
+        model = _model(name, revision, folder)
+        if not export_student(model):
+            return model
+    from vectors.graph import GraphEncoder
+
+    return GraphEncoder.load(folder)
+
+
+def export_student(encoder: Encoder) -> bool:
+    """Into the cache, unless it is there; whether the student can be loaded from it then."""
+    from vectors.transformer import TransformerEncoder
+
+    folder = cache_folder(encoder.name, encoder.revision)
+    if not isinstance(encoder, TransformerEncoder):
+        return False
+    if folder.is_dir():
+        return True
+    from vectors.export import export
+
+    try:
+        export(encoder, folder)
+    except ExportError as error:
+        log.warning("the student stays on sentence-transformers: %s", error)
+        return False
+    return True
+
+
+def cache_folder(name: str, revision: str) -> Path:
+    """Keyed by both, so a changed model is never taken for the one it was."""
+    known = _UNSAFE.sub("-", f"{Path(name).name}-{revision.removeprefix('sha256:')}")
+    return platformdirs.user_cache_path("leafsearch") / "students" / known
+
+
+def _model(name: str, revision: str, folder: Path) -> Encoder:
+    try:
+        demand_torch(name)
+    except ModelError as error:
+        raise ModelError(
+            f"student {name} is not exported on this machine ({folder} is missing), and "
+            "sentence-transformers is not installed to do it: copy that folder from a machine that "
+            "has ingested or searched with it, or install the extra [ingest]"
+        ) from error
+    return load_encoder(name, revision=revision)
