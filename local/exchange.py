@@ -1,6 +1,11 @@
 """What the relay and those who answer search commands know of each other."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
+
+# Connects a new stream to mongod: to which of its members, by anything that tells them apart.
+Dial = Callable[[Callable[[], asyncio.Protocol]], Awaitable[object]]
 
 
 class Asker(Protocol):

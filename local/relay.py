@@ -8,14 +8,15 @@ import asyncio
 import logging
 import socket
 import struct
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 from local import wire
-from local.exchange import Commands, Forward
+from local.discovery import Discovery
+from local.exchange import Commands, Dial, Forward
 from local.question import Question
 from local.side import Side
-from local.traffic import Kind, kind_of, needs_all
+from local.traffic import Kind, kind_of, logs_in_by_certificate, needs_all, tells_of_hosts
 from local.wire import HEADER_BYTES, Head, WireError
 
 log = logging.getLogger(__name__)
@@ -23,14 +24,27 @@ _PEEK_BYTES = 8192  # holds the command's name and collection in every message
 _CONNECT_SECONDS = 20.0  # as long as drivers wait
 
 
+@dataclass(frozen=True)
+class Entrance:
+    """What all connections through one listening socket have in common."""
+
+    dial: Dial
+    commands: Commands
+    host: str | None = None  # the only one clients are told of; None: mongod itself tells it
+    own_certificate: bool = False  # `dial` shows mongod one, by which no client may log in
+    links: "set[Link]" = field(default_factory=set)  # the living connections
+
+
 class Link:
     """One client and its own connection to mongod."""
 
-    def __init__(self, upstream: Path, commands: Commands, links: "set[Link]") -> None:
-        self._upstream = upstream
-        self._commands = commands
-        self._links = links
+    def __init__(self, entrance: Entrance) -> None:
+        self._entrance = entrance
+        self._commands = entrance.commands
+        self._links = entrance.links
+        self._discovery = Discovery(entrance.host) if entrance.host else None
         self.client = Side(self._from_client, self)
+        self.member: object = None  # which of mongod's replica set it is connected to
         self._server: Side | None = None
         self._holds: dict[Side, set[str]] = {}
         self._inbox = bytearray()
@@ -50,11 +64,10 @@ class Link:
     async def _connect(self) -> None:
         server = Side(self._from_server, self)
         server.other, self.client.other = self.client, server
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 await self._commands.admit(_peer(self.client.transport))
-                await loop.create_unix_connection(lambda: server, str(self._upstream))
+                self.member = await self._entrance.dial(lambda: server)
         except (OSError, TimeoutError) as error:
             log.warning("mongod cannot be reached: %s", error)
             self.close()
@@ -77,10 +90,12 @@ class Link:
     def ended(self, side: Side) -> None:
         # mongod closes then; a client may wait for a reply.
         if side is self.client and self._task is None and side.other is not None:
-            if not side.other.lost and side.other.transport.can_write_eof():
+            if side.other.lost:
+                return
+            if side.other.transport.can_write_eof():
                 side.other.transport.write_eof()
-        else:
-            self.close()
+                return
+        self.close()
 
     def hold(self, side: Side | None, reason: str) -> None:
         if side is None or side.lost:
@@ -133,6 +148,10 @@ class Link:
             self._wanted = size
             return 0
         message = data if len(data) == size else data[:size]
+        if self._entrance.own_certificate and logs_in_by_certificate(head, message):
+            raise WireError("a login by a certificate, and the only one here is the gateway's own")
+        if self._discovery is not None and tells_of_hosts(head):
+            self._discovery.asked(head.request_id)
         kind = kind_of(head, message)
         if kind is Kind.SEARCH:
             self._task = asyncio.get_running_loop().create_task(self._handle(message))
@@ -191,6 +210,8 @@ class Link:
             self._written.clear()
         if self._question is not None:
             data = self._question.take(data)
+        if self._discovery is not None:
+            data = self._discovery.told(data)
         if data and not self.client.lost:
             self.client.transport.write(data)
 
@@ -205,21 +226,11 @@ class Link:
 
 
 def _peer(transport: asyncio.Transport) -> int:
-    """The process at the other end of a Unix socket."""
-    credentials = struct.Struct("3i")
+    """The process at the other end of a Unix socket; 0 where it is none."""
     stream = transport.get_extra_info("socket")
+    if stream.family != socket.AF_UNIX:
+        return 0
+    credentials = struct.Struct("3i")
     told = stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, credentials.size)
     pid: int = credentials.unpack(told)[0]
     return pid
-
-
-async def listen(
-    path: Path, upstream: Path, commands: Commands, links: set[Link]
-) -> asyncio.Server:
-    """A gateway on that socket; `links` is kept to the living connections."""
-    path.unlink(missing_ok=True)
-    server = await asyncio.get_running_loop().create_unix_server(
-        lambda: Link(upstream, commands, links).client, str(path), backlog=1024
-    )
-    path.chmod(0o600)
-    return server

@@ -13,12 +13,13 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from local import relay
+from local import listening
 from local.binary import find_mongod, mongod_version
 from local.errors import LocalError
 from local.home import Home
 from local.locks import FileLock
 from local.mongod import Mongod
+from local.relay import Entrance, Link
 from local.replica import Client, become_primary, connect
 from local.search_service import SearchService
 
@@ -38,7 +39,7 @@ class Server:
         self._mongod = Mongod(home, self._binary)
         self._stop = asyncio.Event()
         self._open = asyncio.Event()
-        self._links: set[relay.Link] = set()
+        self._links: set[Link] = set()
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -46,9 +47,8 @@ class Server:
             loop.add_signal_handler(sign, self._stop.set)
         client = connect(self._home)
         service = SearchService(client, self._admit)
-        gateway = await relay.listen(
-            self._home.gateway_socket, self._home.mongod_socket, service.commands, self._links
-        )
+        entrance = Entrance(self._dial, service.commands, links=self._links)
+        gateway = await listening.on_socket(self._home.gateway_socket, entrance)
         try:
             await self._start_mongod()
             await asyncio.to_thread(service.start)
@@ -99,6 +99,10 @@ class Server:
                 self._open.set()
             except (LocalError, PyMongoError) as error:
                 log.error("mongod was not started again: %s", error)
+
+    async def _dial(self, stream: Callable[[], asyncio.Protocol]) -> None:
+        path = str(self._home.mongod_socket)
+        await asyncio.get_running_loop().create_unix_connection(stream, path)
 
     async def _admit(self, pid: int) -> None:
         """Clients wait for a mongod that takes writes; it itself comes by to get that far."""

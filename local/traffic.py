@@ -33,6 +33,20 @@ class Kind(Enum):
     SEARCH = "search"
 
 
+def tells_of_hosts(head: Head) -> bool:
+    """Whether the answer may name the members of the replica set."""
+    return head.opcode == OP_QUERY or head.name in HANDSHAKES
+
+
+def logs_in_by_certificate(head: Head, message: bytes) -> bool:
+    """Whether a message, complete where `needs_all` wants it, is or holds a login by X.509.
+
+    The command `authenticate` is for nothing else; a handshake may have it inside.
+    """
+    may_hold = head.opcode == OP_QUERY or head.name is None or head.name in HANDSHAKES
+    return head.name == "authenticate" or (may_hold and b"authenticate\0" in message)
+
+
 def needs_all(head: Head) -> bool:
     """Whether the beginning of a message is not enough to tell its kind."""
     if head.opcode == OP_QUERY:

@@ -13,7 +13,7 @@ import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import BSONError
 
-OP_QUERY, OP_COMPRESSED, OP_MSG = 2004, 2012, 2013
+OP_REPLY, OP_QUERY, OP_COMPRESSED, OP_MSG = 1, 2004, 2012, 2013
 HEADER_BYTES = 16
 MAX_MESSAGE_BYTES = 48_000_000  # mongod's own limit; it closes the connection beyond it
 CHECKSUM_PRESENT, MORE_TO_COME = 1, 2
@@ -172,7 +172,7 @@ def next_id() -> int:
     return 0x60000000 | next(_request_ids) & 0xFFFFFFF
 
 
-def response_to(message: bytes) -> int:
+def response_to(message: bytes | bytearray) -> int:
     answered: int = _header.unpack_from(message)[2]
     return answered
 

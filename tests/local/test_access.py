@@ -11,7 +11,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from local import relay
+from local import listening
 from local.binary import find_mongod
 from local.builder import Builder
 from local.catalog import Catalog
@@ -21,6 +21,7 @@ from local.freshness import Freshness
 from local.home import socket_uri
 from local.indexes import Indexes
 from local.lifecycle import Lifecycle
+from local.relay import Entrance, Link
 from tests.local.searching import definition, model, stage, wait_for
 
 Client = MongoClient[dict[str, Any]]
@@ -49,7 +50,7 @@ def gateway(guarded: Path, folder: Path) -> Iterator[str]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    links: set[relay.Link] = set()
+    links: set[Link] = set()
     with Client(socket_uri(guarded), connect=False) as client:
         opening = _open(client, folder / "gateway.sock", guarded, links)
         server = asyncio.run_coroutine_threadsafe(opening, loop).result()
@@ -60,7 +61,7 @@ def gateway(guarded: Path, folder: Path) -> Iterator[str]:
     loop.close()
 
 
-async def _open(client: Client, at: Path, upstream: Path, links: set[relay.Link]) -> Any:
+async def _open(client: Client, at: Path, upstream: Path, links: set[Link]) -> Any:
     async def admit(pid: int) -> None:
         assert pid > 0
 
@@ -68,13 +69,16 @@ async def _open(client: Client, at: Path, upstream: Path, links: set[relay.Link]
     nothing = {"reform": int, "reset": int, "reached": lambda marker: None}
     builder = Builder(client, Follower(client, indexes, **nothing))
     lifecycle = Lifecycle(Catalog(client), indexes, builder)
+
+    async def dial(stream: Any) -> None:
+        await asyncio.get_running_loop().create_unix_connection(stream, str(upstream))
+
     freshness = Freshness(lambda marker: None)
-    return await relay.listen(
-        at, upstream, SearchCommands(indexes, lifecycle, freshness, admit), links
-    )
+    commands = SearchCommands(indexes, lifecycle, freshness, admit)
+    return await listening.on_socket(at, Entrance(dial, commands, links=links))
 
 
-async def _close(server: Any, links: set[relay.Link]) -> None:
+async def _close(server: Any, links: set[Link]) -> None:
     server.close()
     for link in list(links):
         link.close()
