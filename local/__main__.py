@@ -3,7 +3,7 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +14,7 @@ import typer
 from local.background import serve_in_background
 from local.deployment import LocalDeployment
 from local.errors import LocalError
-from local.home import Home, default_home
+from local.home import Home, default_home, gateway_home
 from local.status import Status
 
 app = typer.Typer(
@@ -79,8 +79,7 @@ def run(home: HomeOption = None, as_json: JsonOption = False) -> None:
     from local.server import serve  # the other commands need none of the engine
 
     with _one_line_errors():
-        logging.basicConfig(level=logging.WARNING, format="leaf-mongo: %(message)s")
-        logging.getLogger("pymongo").setLevel(logging.ERROR)
+        _log_to_stderr()
         place = Home.at(home if home is not None else default_home())
         place.prepare()
 
@@ -89,6 +88,49 @@ def run(home: HomeOption = None, as_json: JsonOption = False) -> None:
             print(json.dumps({"uri": place.uri}) if as_json else place.uri, flush=True)
 
         serve(place, ready)
+
+
+@app.command()
+def gateway(
+    upstream: Annotated[
+        str,
+        typer.Option(
+            envvar="LEAF_UPSTREAM",
+            help="URI of a replica set, with its user, password and TLS. In the environment, "
+            "other users of this machine cannot see it.",
+            show_default=False,
+            show_envvar=True,
+        ),
+    ],
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Listen on this port of 127.0.0.1 too; 0: any free one."
+        ),
+    ] = None,
+    home: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the socket. Default: the deployment's with -gateway behind its name.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give $vectorSearch to a MongoDB of your own, until Ctrl-C; print the URI to use instead."""
+    from local.gateway import serve_gateway  # the other commands need none of the engine
+    from local.upstream import Upstream
+
+    with _one_line_errors():
+        _log_to_stderr()
+        place = Home.at(home if home is not None else gateway_home())
+        place.prepare_gateway()
+
+        def ready(uris: Sequence[str]) -> None:
+            _say("running; Ctrl-C stops it")
+            print(json.dumps({"uri": uris[0], "uris": uris}) if as_json else uris[0], flush=True)
+
+        serve_gateway(place, Upstream(upstream), port, ready)
 
 
 @app.command("_serve", hidden=True)
@@ -124,6 +166,11 @@ def _one_line_errors() -> Iterator[None]:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.WARNING, format="leaf-mongo: %(message)s")
+    logging.getLogger("pymongo").setLevel(logging.ERROR)
 
 
 def _say(text: str) -> None:

@@ -9,7 +9,7 @@ from bson import Binary, ObjectId
 from pymongo import MongoClient
 
 DATABASE = "__leaf_search"
-_COLLECTION = "indexes"
+COLLECTION = "indexes"
 _SYSTEM = frozenset({"admin", "local", "config", DATABASE})
 
 
@@ -37,7 +37,7 @@ class Catalog:
 
     def __init__(self, client: MongoClient[dict[str, Any]]) -> None:
         self._client = client
-        self._records = client[DATABASE][_COLLECTION]
+        self._records = client[DATABASE][COLLECTION]
 
     def load(self) -> list[Record]:
         """All whose collection still exists, under its name of today; others are forgotten."""

@@ -1,24 +1,24 @@
 """What changes in the followed collections, by batches; PyMongo's own gives one event at a time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bson import Timestamp
 from pymongo.client_session import ClientSession
 
-from local.catalog import DATABASE
+from local.catalog import COLLECTION, DATABASE
 from local.indexes import Namespace
 from local.replica import Client
 
 MARKERS = "markers"
-MARKER_FIELD = "leafSearchMarker"
-REFORMING = ("drop", "rename", "dropDatabase")
+MARKER_FIELD, MARKER_OWNER = "leafSearchMarker", "by"
+_REFORMING = ("drop", "rename", "dropDatabase")
 _AWAIT_MS = 500
 
 
 class ChangeStream:
     """Over the whole deployment, of the covered collections' documents, every reforming of
-    collections, and the markers."""
+    collections, the definitions and the markers."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class ChangeStream:
 
 
 def _pipeline(covered: Iterable[Namespace], position: Timestamp | None) -> list[dict[str, Any]]:
-    followed = [{"ns.db": DATABASE, "ns.coll": MARKERS}]
+    followed = [{"ns.db": DATABASE, "ns.coll": name} for name in (MARKERS, COLLECTION)]
     followed += [{"ns.db": database, "ns.coll": name} for database, name in sorted(covered)]
     source: dict[str, Any] = {"allChangesForCluster": True}
     if position is not None:
@@ -68,9 +68,17 @@ def _pipeline(covered: Iterable[Namespace], position: Timestamp | None) -> list[
         "ns": 1,
         "documentKey._id": 1,
         "marker": f"$fullDocument.{MARKER_FIELD}",
+        "by": f"$fullDocument.{MARKER_OWNER}",
     }
-    matching = {"$or": [{"operationType": {"$in": list(REFORMING)}}, *followed]}
+    matching = {"$or": [{"operationType": {"$in": list(_REFORMING)}}, *followed]}
     return [{"$changeStream": source}, {"$match": matching}, {"$project": kept}]
+
+
+def reforms(event: Mapping[str, Any]) -> bool:
+    """Whether collections came under other names, or another gateway changed the definitions."""
+    if event["operationType"] in _REFORMING:
+        return True
+    return bool(event["ns"] == {"db": DATABASE, "coll": COLLECTION})
 
 
 def operation_time(client: Client) -> Timestamp:

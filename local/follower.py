@@ -8,11 +8,18 @@ from contextlib import suppress
 from typing import Any
 
 import pymongo
-from bson import Timestamp
+from bson import ObjectId, Timestamp
 from pymongo.errors import OperationFailure, PyMongoError
 
 from local.catalog import DATABASE
-from local.change_stream import MARKER_FIELD, MARKERS, REFORMING, ChangeStream, operation_time
+from local.change_stream import (
+    MARKER_FIELD,
+    MARKER_OWNER,
+    MARKERS,
+    ChangeStream,
+    operation_time,
+    reforms,
+)
 from local.indexes import Indexes, Namespace
 from local.replica import Client
 
@@ -24,8 +31,9 @@ _MARK_EVERY = 60.0
 
 
 class Follower:
-    """A thread. `reform` is called when collections were dropped or renamed, `reset` when changes
-    were missed and all indexes have to be built again, `reached` with each marker."""
+    """A thread. `reform` is called when collections were dropped or renamed, or definitions
+    changed; `reset` when changes were missed and all indexes have to be built again; `reached`
+    with each marker of this follower."""
 
     def __init__(
         self,
@@ -39,6 +47,7 @@ class Follower:
         self._client = client
         self._indexes = indexes
         self._reform, self._reset, self._reached = reform, reset, reached
+        self._name = ObjectId()  # several gateways may follow one deployment
         self._position: Timestamp | None = None
         self._covered: frozenset[Namespace] = frozenset()
         self._covers = threading.Condition()
@@ -61,7 +70,7 @@ class Follower:
 
     def mark(self, number: int) -> None:
         """Write a marker, which comes back through `reached`."""
-        marker = {MARKER_FIELD: number}
+        marker = {MARKER_FIELD: number, MARKER_OWNER: self._name}
         self._client[DATABASE][MARKERS].replace_one({"_id": 0}, marker, upsert=True)
 
     def wait_until_covers(self, namespace: Callable[[], Namespace | None]) -> None:
@@ -118,7 +127,7 @@ class Follower:
     def _take(self, events: Sequence[Mapping[str, Any]]) -> None:
         changes: dict[Namespace, list[Any]] = {}
         for event in events:
-            if event["operationType"] in REFORMING:
+            if reforms(event):
                 self._refresh(changes)
                 self._reform()
                 self._position = event["clusterTime"]
@@ -129,7 +138,8 @@ class Follower:
             namespace = event["ns"]["db"], event["ns"].get("coll", "")
             if namespace == (DATABASE, MARKERS):
                 self._refresh(changes)
-                self._reached(event.get("marker", 0))
+                if event.get("by") == self._name:
+                    self._reached(event.get("marker", 0))
             elif "documentKey" in event:
                 changes.setdefault(namespace, []).append(event["documentKey"]["_id"])
         self._refresh(changes)

@@ -23,6 +23,12 @@ def default_home() -> Path:
     return Path(given).expanduser() if given else platformdirs.user_data_path("leafsearch")
 
 
+def gateway_home() -> Path:
+    """For a gateway in front of someone else's MongoDB; beside the deployment, not inside."""
+    beside = default_home()
+    return beside.with_name(f"{beside.name}-gateway")
+
+
 @dataclass(frozen=True)
 class Home:
     """Paths of one deployment. `sockets` is elsewhere when the folder's own path is too long."""
@@ -71,13 +77,22 @@ class Home:
 
     def prepare(self) -> None:
         """Make the folders; refuse those that others own or can look into."""
-        _private(self.root, adopt_empty=True)
-        for folder in (self.data, self.log, self.sockets):
+        self.prepare_gateway()
+        for folder in (self.data, self.log):
             _private(folder)
+
+    def prepare_gateway(self) -> None:
+        """What a gateway needs that has no mongod of its own."""
+        _private(self.root, adopt_empty=True)
+        _private(self.sockets)
 
 
 def socket_uri(socket: Path) -> str:
     return f"mongodb://{quote(str(socket), safe='')}/?directConnection=true"
+
+
+def port_uri(port: int) -> str:
+    return f"mongodb://127.0.0.1:{port}/?directConnection=true"
 
 
 def _socket_folder(root: Path) -> Path:

@@ -33,10 +33,10 @@ class Lifecycle:
             for served in self._indexes.all():
                 if served.record.id not in records:
                     self._indexes.drop(served.record.id)
-            known = {served.record.id for served in self._indexes.all()}
+            known = {served.record.id: served.record.version for served in self._indexes.all()}
             for record in records.values():
                 served = self._indexes.put(record)
-                if record.id not in known:
+                if known.get(record.id) != record.version:
                     self._builder.build(served)
 
     def reset(self) -> None:

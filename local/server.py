@@ -4,9 +4,6 @@ import asyncio
 import json
 import logging
 import os
-import resource
-import signal
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,8 +14,8 @@ from local import listening
 from local.binary import find_mongod, mongod_version
 from local.errors import LocalError
 from local.home import Home
-from local.locks import FileLock
 from local.mongod import Mongod
+from local.process import Stopping, serve_alone
 from local.relay import Entrance, Link
 from local.replica import Client, become_primary, connect
 from local.search_service import SearchService
@@ -37,14 +34,11 @@ class Server:
         self._binary = find_mongod()
         self._version = mongod_version(self._binary)
         self._mongod = Mongod(home, self._binary)
-        self._stop = asyncio.Event()
         self._open = asyncio.Event()
         self._links: set[Link] = set()
 
     async def run(self) -> None:
-        loop = asyncio.get_running_loop()
-        for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(sign, self._stop.set)
+        stopping = Stopping()
         client = connect(self._home)
         service = SearchService(client, self._admit)
         entrance = Entrance(self._dial, service.commands, links=self._links)
@@ -55,7 +49,7 @@ class Server:
             self._open.set()
             log.info("ready: mongod %s, process %d", self._version, self._mongod.pid)
             self._ready()
-            await self._keep_alive()
+            await self._keep_alive(stopping)
         finally:
             gateway.close()
             for link in list(self._links):
@@ -77,10 +71,10 @@ class Server:
         await asyncio.to_thread(self._mongod.wait_for_socket, seconds=_RECOVERY_SECONDS)
         await asyncio.to_thread(become_primary, self._home, seconds=60.0)
 
-    async def _keep_alive(self) -> None:
+    async def _keep_alive(self, stopping: Stopping) -> None:
         """Until told to stop; a mongod that ends by itself is started again."""
         deaths: list[float] = []
-        while not await self._stopped_within(0.2):
+        while not await stopping.within(0.2):
             if (status := self._mongod.ended()) is None:
                 self._mongod.rotate_log()
                 continue
@@ -93,7 +87,7 @@ class Server:
                     f"mongod ended {len(deaths)} times within {_WITHIN_SECONDS:.0f} s; "
                     f"its log is {self._home.log / 'mongod.log'}"
                 )
-            await self._stopped_within(0.1 * 2 ** (len(deaths) - 1))
+            await stopping.within(0.1 * 2 ** (len(deaths) - 1))
             try:
                 await self._start_mongod()
                 self._open.set()
@@ -108,14 +102,6 @@ class Server:
         """Clients wait for a mongod that takes writes; it itself comes by to get that far."""
         if pid != self._mongod.pid:
             await self._open.wait()
-
-    async def _stopped_within(self, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stop.wait()
-        except TimeoutError:
-            pass
-        return self._stop.is_set()
 
     def _write_state(self) -> None:
         state: dict[str, Any] = {
@@ -132,24 +118,4 @@ class Server:
 
 def serve(home: Home, ready: Callable[[], None]) -> None:
     """Run a deployment in this process until SIGTERM or Ctrl-C; `ready` is called once."""
-    lock = FileLock(home.server_lock)
-    if not lock.acquire():
-        raise LocalError(f"the deployment in {home.root} is already running")
-    os.umask(0o077)
-    _many_files()
-    # Threads that decode documents must not hold up the relay for Python's usual 5 ms.
-    sys.setswitchinterval(0.0005)
-    try:
-        asyncio.run(_serve(home, ready))
-    finally:
-        lock.release()
-
-
-async def _serve(home: Home, ready: Callable[[], None]) -> None:
-    await Server(home, ready).run()
-
-
-def _many_files() -> None:
-    """Two sockets for each client: as many as the system lets us have."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    serve_alone(home, lambda: Server(home, ready).run())

@@ -26,21 +26,21 @@ def _mongod() -> None:
 @pytest.fixture(scope="session")
 def deployment() -> Iterator[LocalDeployment]:
     """Running; no test stops it."""
-    with _short_folder() as folder, LocalDeployment(folder / "shared") as deployment:
+    with short_folder() as folder, LocalDeployment(folder / "shared") as deployment:
         yield deployment
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """For a deployment of the test's own; whatever still runs in it afterwards is ended."""
-    with _short_folder() as folder:
+    with short_folder() as folder:
         yield folder
         for home in folder.iterdir():
             if (home / "data").is_dir():
                 LocalDeployment(home).stop()
 
 
-class _short_folder:
+class short_folder:
     """Short, because pytest's own folders are too long for a socket."""
 
     def __enter__(self) -> Path:
