@@ -1,0 +1,47 @@
+"""The processes of a deployment under measurement: their memory, their end, their return."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+
+from benchmarks.gateway_corpora import wait_until_queryable
+from local import LocalDeployment
+
+
+def resident_bytes(deployment: LocalDeployment) -> int:
+    """Of the gateway's process, which holds the indexes; mongod is not counted."""
+    status = Path(f"/proc/{deployment.status().gateway_pid}/status").read_text()
+    (line,) = [each for each in status.splitlines() if each.startswith("VmRSS")]
+    return int(line.split()[1]) * 1024
+
+
+def killed(deployment: LocalDeployment) -> None:
+    """Gateway and mongod at once, as a power cut would."""
+    status = deployment.status()
+    for pid in (status.gateway_pid, status.mongod_pid):
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+            _wait_for_end(pid)
+
+
+def _wait_for_end(pid: int) -> None:
+    with suppress(ChildProcessError):  # mongod is the gateway's child, not ours
+        os.waitpid(pid, 0)
+    while Path(f"/proc/{pid}").exists():
+        time.sleep(0.01)
+
+
+def ready_after_start(deployment: LocalDeployment, *, stop: Callable[[], Any]) -> float:
+    """Seconds from the start of the deployment to an index that answers."""
+    stop()
+    start = time.monotonic()
+    deployment.start()
+    with MongoClient[dict[str, Any]](deployment.uri) as client:
+        wait_until_queryable(client["bench"]["corpus"], seconds=300)
+    return time.monotonic() - start

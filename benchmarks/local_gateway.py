@@ -1,0 +1,146 @@
+"""How fast `local/` is: every bar of its speed table, from a client's side.
+
+    .venv/bin/python -m benchmarks.local_gateway [--small] [--json FILE] [--only NAME ...]
+
+Starts deployments of its own in a temporary folder, asks everything through PyMongo, and compares
+with a direct connection to the same mongod, taking turns within one run. --small has a twentieth of
+the documents, for a look in under a minute; its bars mean nothing.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+
+from benchmarks.gateway_corpora import bit_rows, fill, float_rows, searching
+from benchmarks.gateway_process import killed, ready_after_start, resident_bytes
+from benchmarks.measuring import Spread, circumstances, repeated, timed
+from local import LocalDeployment
+from local.home import Home, socket_uri
+
+Client = MongoClient[dict[str, Any]]
+Row = dict[str, Any]
+_QUERIES = 40
+
+
+@contextmanager
+def deployment() -> Iterator[tuple[LocalDeployment, Client, Client]]:
+    """Running, with a client through the gateway and one past it."""
+    with tempfile.TemporaryDirectory(prefix="leaf-", dir="/tmp") as folder:
+        home = Path(folder, "home")
+        direct_uri = socket_uri(Home.at(home).mongod_socket)
+        with (
+            LocalDeployment(home) as running,
+            Client(running.uri) as gateway,
+            Client(direct_uri) as direct,
+        ):
+            yield running, gateway, direct
+
+
+def round_trip(scale: float) -> Iterator[Row]:
+    """Rounds of pings that take turns; of each round the difference of the medians."""
+    with deployment() as (_, gateway, direct):
+        pings = [lambda c=client: c.admin.command("ping") for client in (direct, gateway)]
+        rounds = [[repeated(ping, 500) for ping in pings] for _ in range(max(3, int(15 * scale)))]
+    more = Spread.of([through.median - past.median for past, through in rounds])
+    alone = Spread.of([past.median for past, _ in rounds])
+    yield row("small command, added", more, 0.15, "ms", direct=str(alone))
+
+
+def bulk_insert(scale: float) -> Iterator[Row]:
+    count = int(50_000 * scale)
+    documents = [{"v": vector} for vector in float_rows(count).binaries()]
+    with deployment() as (_, gateway, direct):
+
+        def rate(client: Client) -> float:
+            target = client["bench"].create_collection("bulk")
+            seconds = timed(lambda: target.insert_many([dict(d) for d in documents], ordered=False))
+            target.drop()
+            return count / seconds
+
+        rate(direct), rate(gateway)
+        rounds = [(rate(direct), rate(gateway)) for _ in range(7)]
+    share = Spread.of([100 * through / past for past, through in rounds])
+    alone = Spread.of([past for past, _ in rounds])
+    yield row("bulk insert of direct", share, 75, "%", least=True, direct_per_s=str(alone))
+
+
+def hundred_thousand(scale: float) -> Iterator[Row]:
+    corpus = float_rows(int(100_000 * scale))
+    with deployment() as (_, gateway, _direct):
+        fill(gateway, corpus)
+        search = searching(gateway, corpus)
+        yield row("100,000 x 256 float32", repeated(search, _QUERIES), 6, "ms")
+        some = searching(gateway, corpus, filter={"share": 0})
+        yield row("filter keeping 1 %", repeated(some, _QUERIES), 10, "ms")
+
+
+def million_bits(scale: float) -> Iterator[Row]:
+    corpus = bit_rows(int(1_000_000 * scale))
+    with deployment() as (_, gateway, _direct):
+        fill(gateway, corpus)
+        found = repeated(searching(gateway, corpus), _QUERIES)
+    yield row("1,000,000 x 1024 bits", found, 15, "ms")
+
+
+def million_floats(scale: float) -> Iterator[Row]:
+    corpus = float_rows(int(1_000_000 * scale))
+    with deployment() as (running, gateway, _direct):
+        before = resident_bytes(running)
+        built = fill(gateway, corpus)
+        found = repeated(searching(gateway, corpus), _QUERIES)
+        memory = (resident_bytes(running) - before) / 1e6
+        most = 1.25 * corpus.rows.nbytes / 1e6 + 300
+        yield row("1,000,000 x 256 float32", found, 45, "ms")
+        yield row("its memory", Spread.of([memory]), most, "MB", resident_before=before)
+        clean = ready_after_start(running, stop=running.stop)
+        yield row("ready after restart", Spread.of([clean]), 30, "s", first_build=f"{built:.1f}")
+        after_kill = ready_after_start(running, stop=lambda: killed(running))
+        yield row("ready after SIGKILL", Spread.of([after_kill]), 30, "s")
+
+
+def row(what: str, figure: Spread, bar: float, unit: str, least: bool = False, **more: Any) -> Row:
+    met = figure.median >= bar if least else figure.median <= bar
+    spread = {"median": figure.median, "low": figure.low, "high": figure.high}
+    return {"what": what, "bar": bar, "unit": unit, "met": met, **spread, **more}
+
+
+PARTS: dict[str, Callable[[float], Iterable[Row]]] = {
+    "round-trip": round_trip,
+    "insert": bulk_insert,
+    "100k": hundred_thousand,
+    "bits": million_bits,
+    "floats": million_floats,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--small", action="store_true", help="a twentieth of the documents")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    given = parser.parse_args()
+    told = circumstances("numpy", "numkong", "pymongo")
+    rows = []
+    print("| what | median (quartiles) | bar | |\n|---|---|---|---|")
+    for name in given.only:
+        for each in PARTS[name](0.05 if given.small else 1.0):
+            rows.append(each)
+            print(line(each), flush=True)
+    if given.json:
+        given.json.write_text(json.dumps({**told, "small": given.small, "rows": rows}, indent=2))
+
+
+def line(each: Row) -> str:
+    figure = Spread(each["median"], each["low"], each["high"])
+    verdict = "met" if each["met"] else "missed"
+    return f"| {each['what']} | {figure} {each['unit']} | {each['bar']:.4g} | {verdict} |"
+
+
+if __name__ == "__main__":
+    main()
