@@ -57,6 +57,9 @@ def command(
         list[str] | None,
         _option("Path to filter searches by, e.g. metadata.year; may be repeated."),
     ] = None,
+    hybrid: Annotated[
+        bool, typer.Option("--hybrid", help="Index the words as well, for leaf-search --hybrid.")
+    ] = False,
     format: Annotated[
         str | None, _option(f"Instead of the file's ending: {', '.join(FORMATS)}.")
     ] = None,
@@ -113,6 +116,7 @@ def command(
             chunk_tokens=chunk_tokens,
             chunk_overlap=chunk_overlap,
             filters=filter_field or (),
+            hybrid=hybrid,
         )
         check_filters(choices.filters)
         fields = Fields(id_field, text_field, title_field)

@@ -24,7 +24,7 @@ from vectors import (
     load_tokenizer,
 )
 from vectors.agreement import demand_agreement
-from vectors.manifest import demand, find_manifest, replace_filters, write_manifest
+from vectors.manifest import amend, demand, find_manifest, write_manifest
 
 INDEX = "leaf_vectors"
 PATH = "embedding"
@@ -42,6 +42,7 @@ class Choices:
     chunk_tokens: int | None = None
     chunk_overlap: int | None = None
     filters: Sequence[str] = ()
+    hybrid: bool = False
 
 
 class Target:
@@ -96,7 +97,6 @@ class Target:
         if self._has_index or self.is_new:
             return
         self.collection.create()
-        self.collection.index.ensure()
         self._has_index = True
 
     def _agree(self, rows: Rows) -> None:
@@ -143,8 +143,10 @@ def _existing(
     given = {name: value for name, value in chunking.items() if value is not None}
     demand(manifest, given, settings.collection)
     filters = _united(manifest.filters, choices.filters)
-    if filters != manifest.filters:
-        manifest = replace_filters(database, settings.collection, manifest, filters)
+    hybrid = manifest.hybrid or choices.hybrid
+    if (filters, hybrid) != (manifest.filters, manifest.hybrid):
+        name = settings.collection
+        manifest = amend(database, name, manifest, filters=filters, hybrid=hybrid)
     return Target(database, settings.collection, manifest)
 
 
@@ -177,6 +179,7 @@ def _new(database: Database[Any], settings: Settings, choices: Choices) -> Targe
         filters=_united((_ALWAYS_FILTERED,), choices.filters),
         chunk_tokens=chunk_tokens,
         chunk_overlap=_given(choices.chunk_overlap, min(DEFAULT_OVERLAP, chunk_tokens // 4)),
+        hybrid=choices.hybrid,
     )
     return Target(database, settings.collection, manifest, teacher)
 

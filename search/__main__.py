@@ -1,29 +1,24 @@
 """`leaf-search`: parses, wires the parts together, prints."""
 
 import logging
-import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from bson import json_util
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from config.command import one_line_errors, settings
 from local import LocalError
 from local.fallback import fallback_uri
-from search.errors import FilterError
-from search.hit import Hit
+from search.errors import FilterError, QueryError
+from search.printing import print_context, print_hits
+from search.query import Options
+from search.rerank import CrossEncoder
 from search.searcher import Searcher
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-
-_SHOWN = 240  # characters of a passage in the table
-_RULE = re.compile(r"([*=~^+-])\1{3,}\+?")  # underlines of headings, borders of tables
 
 
 def _option(help: str, *names: str, metavar: str | None = None) -> Any:
@@ -34,14 +29,47 @@ def _option(help: str, *names: str, metavar: str | None = None) -> Any:
 def command(
     questions: Annotated[list[str], typer.Argument(metavar="QUESTION", show_default=False)],
     k: Annotated[int, _option("Number of hits. Default: 10.", "-k", metavar="N")] = 10,
+    skip: Annotated[
+        int | None, _option("Leave out the first N: pages of -k, the first with 0.", metavar="N")
+    ] = None,
     filter: Annotated[
         str | None,
         _option("Extended JSON on declared paths.", "--filter", metavar="JSON"),
+    ] = None,
+    hybrid: Annotated[bool, _option("Search the words of the text as well.", "--hybrid")] = False,
+    weights: Annotated[
+        str | None,
+        _option("Of vectors and text in --hybrid. Default: 1,1.", metavar="VECTORS,TEXT"),
+    ] = None,
+    by_document: Annotated[
+        bool, _option("Only the best passage of each document.", "--by-document")
+    ] = False,
+    neighbours: Annotated[
+        int, _option("Show N passages before and after each hit with it.", metavar="N")
+    ] = 0,
+    diversity: Annotated[
+        float, _option("0 to 1: how much hits may not resemble each other.", metavar="SHARE")
+    ] = 0.0,
+    min_similarity: Annotated[
+        float | None, _option("Least cosine of a hit, -1 to 1.", metavar="COSINE")
+    ] = None,
+    rerank: Annotated[
+        str | None, _option("Order the best hits anew by this cross-encoder.", metavar="MODEL")
     ] = None,
     exact: Annotated[bool, _option("Compare with every vector.", "--exact")] = False,
     num_candidates: Annotated[
         int | None,
         _option("How many the server looks at. Default: 20 per hit, at least 100.", metavar="N"),
+    ] = None,
+    rescore: Annotated[
+        int, _option("Of bits: how many per hit the float query orders anew.", metavar="N")
+    ] = 4,
+    max_time_ms: Annotated[
+        int | None, _option("Longest time for an answer of the server.", metavar="MS")
+    ] = None,
+    max_tokens: Annotated[
+        int | None,
+        _option("Print one text for a language model instead, of so many tokens.", metavar="N"),
     ] = None,
     as_json: Annotated[bool, _option("One JSON object a line, with full texts.", "--json")] = False,
     uri: Annotated[
@@ -61,28 +89,40 @@ def command(
 
       leaf-search "interest rates" --filter '{"metadata.year": {"$gte": 2020}}' --json
 
+      leaf-search doctor     (checks the deployment, the collection and its index)
+
     Exit codes: 0 done, 1 failed, 2 wrong usage.
     """
     logging.basicConfig(level=logging.WARNING, format="leaf-search: %(message)s")
     with one_line_errors("leaf-search", LocalError):
         chosen = settings(mongodb_uri=uri, database=database, collection=collection, home=home)
-        parsed = None if filter is None else _parsed(filter)
+        options: Options = {
+            "k": k,
+            "skip": skip,
+            "filter": None if filter is None else _parsed(filter),
+            "hybrid": hybrid,
+            "weights": _weights(weights),
+            "by_document": by_document,
+            "neighbours": neighbours,
+            "diversity": diversity,
+            "min_similarity": min_similarity,
+            "exact": exact,
+            "num_candidates": num_candidates,
+            "rescore": rescore,
+            "max_time_ms": max_time_ms,
+            "rerank": CrossEncoder(rerank) if rerank else None,
+        }
         deployment = chosen.uri or fallback_uri(chosen.home, _say)
         with Searcher.open(deployment, chosen) as searcher:
-            for question in questions:
-                hits = searcher.search(
-                    question, k=k, filter=parsed, exact=exact, num_candidates=num_candidates
-                )
-                if as_json:
-                    _print_json(question, hits)
-                else:
-                    _print_table(hits, question if len(questions) > 1 else "")
-
-
-def _print_json(question: str, hits: Sequence[Hit]) -> None:
-    for hit in hits:
-        line = {"question": question, **vars(hit)}
-        print(json_util.dumps(line, json_options=json_util.RELAXED_JSON_OPTIONS))
+            if max_tokens is not None:
+                for question in questions:
+                    found = searcher.context(question, max_tokens, **options)
+                    print_context(question, found, as_json)
+                return
+            for question, hits in zip(
+                questions, searcher.search_many(questions, **options), strict=True
+            ):
+                print_hits(question, hits, as_json, heading=len(questions) > 1)
 
 
 def _parsed(filter: str) -> Mapping[str, Any]:
@@ -98,26 +138,14 @@ def _parsed(filter: str) -> Mapping[str, Any]:
     return parsed
 
 
-def _print_table(hits: Sequence[Hit], heading: str) -> None:
-    if heading:
-        Console().print(Text(heading, "bold"))
-    if not hits:
-        _say("nothing passes the filter")
-        return
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column("cosine", justify="right")
-    table.add_column("passage", overflow="fold")
-    for hit in hits:
-        passage = Text(hit.id, style="bold")
-        if title := hit.metadata.get("title"):
-            passage.append(f"  {title}", style="not bold")
-        table.add_row(f"{hit.similarity:.3f}", passage.append(f"\n{_beginning(hit.text)}\n", "dim"))
-    Console().print(table)
-
-
-def _beginning(text: str) -> str:
-    flat = " ".join(_RULE.sub(" ", text).split())
-    return flat if len(flat) <= _SHOWN else flat[:_SHOWN].rsplit(" ", 1)[0] + " ..."
+def _weights(given: str | None) -> tuple[float, float]:
+    if given is None:
+        return (1.0, 1.0)
+    try:
+        vectors, text = map(float, given.split(","))
+    except ValueError as error:
+        raise QueryError(f"--weights {given}: expected two numbers like 1,0.5") from error
+    return (vectors, text)
 
 
 def _say(text: str) -> None:
@@ -125,6 +153,11 @@ def _say(text: str) -> None:
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["doctor"]:
+        from search.doctor.command import main as doctor
+
+        doctor(sys.argv[2:])
+        return
     app()
 
 

@@ -4,6 +4,7 @@
     └── SearchError
         ├── QueryError    a question or a number that cannot be searched with
         ├── FilterError   a filter that the index cannot apply
+        ├── SearchTimeout the server took longer than it was allowed to
         └── NoHits        the index is READY and yet finds nothing that is there
 
 Errors of the index, the manifest, the models and the connection are in vectors.errors.
@@ -22,6 +23,10 @@ class QueryError(SearchError):
 
 class FilterError(SearchError):
     """A filter that the index cannot apply."""
+
+
+class SearchTimeout(SearchError):
+    """The server took longer than it was allowed to."""
 
 
 class NoHits(SearchError):

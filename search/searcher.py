@@ -1,37 +1,19 @@
-"""encode -> compress -> $vectorSearch -> hits."""
+"""Searching with a blocking connection."""
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
-import numpy as np
 from pymongo import MongoClient
 
 from config import Settings
-from search.errors import NoHits, QueryError
-from search.filters import check_filter
-from search.hit import Hit, cosine_of, to_hit
-from vectors import (
-    Collection,
-    Encoder,
-    Manifest,
-    ModelError,
-    Rows,
-    StoredChunk,
-    connect,
-    explained,
-    load_student,
-)
-from vectors.agreement import demand_agreement
-from vectors.manifest import read_manifest
-
-log = logging.getLogger(__name__)
-
-_MOST_CANDIDATES = 10_000  # the server's limit
-_FEWEST_CANDIDATES = 100
-_CANDIDATES_PER_HIT = 20  # MongoDB's advice
-_RESCORED_PER_HIT = 4  # of bits, from which the float query then chooses
+from search.context import Context
+from search.hit import Hit
+from search.opening import Opened, opening
+from search.query import Options
+from search.searching import composing, searching, searching_many
+from search.steps import Result, Steps, perform
+from vectors import Manifest, connect
 
 
 class Searcher:
@@ -41,10 +23,9 @@ class Searcher:
     another model or compressed otherwise than the documents were.
     """
 
-    def __init__(self, client: MongoClient[Any], collection: Collection, student: Encoder) -> None:
+    def __init__(self, client: MongoClient[Any], opened: Opened) -> None:
         self._client = client
-        self._collection = collection
-        self._student = student
+        self._opened = opened
 
     @classmethod
     def open(cls, uri: str, settings: Settings | None = None) -> Self:
@@ -56,39 +37,33 @@ class Searcher:
         settings = settings or Settings()
         client = connect(uri)
         try:
-            return cls(client, *_opened(client, settings))
+            return cls(client, perform(opening(settings), client[settings.database]))
         except BaseException:
             client.close()
             raise
 
     @property
     def manifest(self) -> Manifest:
-        return self._collection.manifest
+        return self._opened.manifest
 
-    def search(
-        self,
-        question: str,
-        *,
-        k: int = 10,
-        filter: Mapping[str, Any] | None = None,
-        exact: bool = False,
-        num_candidates: int | None = None,
-    ) -> list[Hit]:
-        """The `k` passages nearest to `question`, best first.
+    def search(self, question: str, **options: Unpack[Options]) -> list[Hit]:
+        """The `k` passages nearest to `question`, best first; for the options see search.Query.
 
-        `filter` uses MongoDB's operators on declared filter paths. `exact` compares with every
-        vector; else the server looks at `num_candidates` (up to 10,000, at least `k`; None for 20
-        per hit and at least 100). Raises QueryError, FilterError, NoHits, and a SearchIndexError
-        where the server would answer with an empty list.
+        Raises QueryError, FilterError, SearchTimeout, NoHits, and a SearchIndexError where the
+        server would answer with an empty list.
         """
-        _check(question, k, exact, num_candidates)
-        if filter:
-            check_filter(filter, self.manifest.filters)
-        query = self._encoded(question)
-        hits = self._nearest(query, k, filter, None if exact else num_candidates, exact)
-        if not hits:
-            self._explain_emptiness(filter)
-        return hits
+        return self._perform(searching(self._opened, question, options))
+
+    def search_many(self, questions: Sequence[str], **options: Unpack[Options]) -> list[list[Hit]]:
+        """The hits of each question, which are encoded together and asked side by side."""
+        return self._perform(searching_many(self._opened, questions, options))
+
+    def context(self, question: str, max_tokens: int, **options: Unpack[Options]) -> Context:
+        """What a language model should read to answer: the hits, in reading order, with sources.
+
+        At most `max_tokens` of the student's tokens, of which a model's own may be some more.
+        """
+        return self._perform(composing(self._opened, question, max_tokens, options))
 
     def close(self) -> None:
         self._client.close()
@@ -104,97 +79,5 @@ class Searcher:
     ) -> None:
         self.close()
 
-    def _encoded(self, question: str) -> Rows:
-        count = len(self._student.tokenizer.encode(self._student.query_prompt + question))
-        if count > self._student.max_tokens:
-            log.warning(
-                "the question has %d tokens; the student reads only the first %d",
-                count,
-                self._student.max_tokens,
-            )
-        return self._student.encode_queries([question])
-
-    def _nearest(
-        self,
-        query: Rows,
-        k: int,
-        filter: Mapping[str, Any] | None,
-        num_candidates: int | None,
-        exact: bool,
-    ) -> list[Hit]:
-        in_bits = self.manifest.precision == "binary"
-        limit = _pool(k, num_candidates) if in_bits else k
-        found = self._collection.nearest(
-            self.manifest.codec.compress(query)[0],
-            limit=limit,
-            num_candidates=None if exact else num_candidates or _candidates(limit),
-            filter=filter,
-            keep_vector=in_bits,
-        )
-        if in_bits:
-            return self._rescored(query, found)[:k]
-        return [to_hit(chunk, cosine_of(chunk["score"], self.manifest)) for chunk in found]
-
-    def _rescored(self, query: Rows, found: Sequence[StoredChunk]) -> list[Hit]:
-        """By the float query against the stored bits, which the server cannot do for us."""
-        if not found:
-            return []
-        dimensions = self.manifest.dimensions
-        stored = self.manifest.codec.expand([chunk[self.manifest.path] for chunk in found])
-        similarities = stored @ query[0, :dimensions] / np.linalg.norm(query[0, :dimensions])
-        hits = [to_hit(c, float(s)) for c, s in zip(found, similarities, strict=True)]
-        return sorted(hits, key=lambda hit: (-hit.similarity, hit.id))
-
-    def _explain_emptiness(self, filter: Mapping[str, Any] | None) -> None:
-        self._collection.index.check()
-        if filter or not self._collection.count():
-            return
-        raise NoHits(
-            f"search index {self.manifest.index!r} is there and finds nothing, although "
-            f"{self._collection.mongo.full_name} holds {self._collection.count()} documents: it "
-            "may lag behind the last write, so try again in a moment; or the stored vectors are "
-            f"not {self.manifest.dimensions} x {self.manifest.precision}, which the server skips"
-        )
-
-
-def _opened(client: MongoClient[Any], settings: Settings) -> tuple[Collection, Encoder]:
-    database = client[settings.database]
-    with explained():
-        manifest = read_manifest(database, settings.collection)
-    demand_agreement(manifest, settings, None)
-    collection = Collection(database[settings.collection], manifest)
-    collection.index.check()
-    student = load_student(manifest.student.name, revision=manifest.student.revision)
-    if student.dimensions < manifest.dimensions:
-        raise ModelError(
-            f"student {student.name} gives {student.dimensions} dimensions, but the collection "
-            f"needs {manifest.dimensions}; ingest again with a student of this teacher"
-        )
-    return collection, student
-
-
-def _check(question: str, k: int, exact: bool, num_candidates: int | None) -> None:
-    if not isinstance(question, str) or not question.strip():
-        raise QueryError(f"question {question!r}: expected some text")
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise QueryError(f"k (-k) is {k!r}; expected a whole number of at least 1")
-    if exact:
-        if num_candidates is not None:
-            raise QueryError("exact search looks at every vector: leave num_candidates out")
-        return
-    if k > _MOST_CANDIDATES:
-        raise QueryError(f"k (-k) is {k}; the server gives at most {_MOST_CANDIDATES}, or exact")
-    if num_candidates is not None and not k <= num_candidates <= _MOST_CANDIDATES:
-        raise QueryError(
-            f"num_candidates is {num_candidates}; expected {k} (k) to {_MOST_CANDIDATES}"
-        )
-
-
-def _candidates(limit: int) -> int:
-    return min(max(_CANDIDATES_PER_HIT * limit, _FEWEST_CANDIDATES), _MOST_CANDIDATES)
-
-
-def _pool(k: int, num_candidates: int | None) -> int:
-    """How many of bit storage to fetch for re-scoring: no more than the server looks at."""
-    wanted = max(_RESCORED_PER_HIT * k, _FEWEST_CANDIDATES)
-    return max(k, min(wanted, num_candidates or _MOST_CANDIDATES))
+    def _perform(self, steps: Steps[Result]) -> Result:
+        return perform(steps, self._client[self._opened.database])

@@ -21,7 +21,12 @@ ALLOWED = {
     "local": set(),
 }
 # What needs the extra [ingest], imported only where it is called for.
-TEACHERS = {"vectors/models.py", "vectors/transformer.py", "vectors/export.py"}
+TEACHERS = {
+    "vectors/models.py",
+    "vectors/transformer.py",
+    "vectors/export.py",
+    "search/rerank.py",
+}
 # Where the parts are wired together.
 ENTRANCES = {"ingest/__main__.py", "search/__main__.py", "search/default.py"}
 

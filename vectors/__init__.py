@@ -2,8 +2,8 @@
 
 from vectors.alignment import Alignment, check_alignment
 from vectors.codec import Codec
-from vectors.collection import Collection, StoredChunk
-from vectors.connection import connect, explained
+from vectors.collection import Collection
+from vectors.connection import connect, connect_async, explained
 from vectors.encoder import Encoder, Rows, load_encoder, load_tokenizer
 from vectors.errors import (
     AlignmentError,
@@ -39,10 +39,10 @@ __all__ = [
     "ModelError",
     "Rows",
     "SearchIndexError",
-    "StoredChunk",
     "VectorsError",
     "check_alignment",
     "connect",
+    "connect_async",
     "explained",
     "export_student",
     "load_encoder",

@@ -15,12 +15,11 @@ from pymongo.write_concern import WriteConcern
 from vectors.connection import explained
 from vectors.errors import IndexNotReady
 from vectors.index import nearest_pipeline
+from vectors.index_spec import IndexSpec
 from vectors.manifest import Manifest
 from vectors.search_index import SearchIndex
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries
-
-StoredChunk = dict[str, Any]  # _id, document, position, text, metadata, hash, and the vector
 
 
 class Collection:
@@ -28,12 +27,21 @@ class Collection:
         # Acknowledged by a majority, or it does not count as done.
         self.mongo = mongo.with_options(write_concern=WriteConcern("majority"))
         self.manifest = manifest
-        self.index = SearchIndex(mongo, manifest)
+        spec = IndexSpec.of_vectors(manifest, mongo.full_name)
+        self.index = SearchIndex(mongo, spec)
+        text = IndexSpec.of_text(manifest, mongo.full_name)
+        self.text_index = SearchIndex(mongo, text) if manifest.hybrid else None
 
     def create(self) -> None:
-        """The collection, with the ordinary index that finds the chunks of a document."""
+        """The collection and its indexes, ordinary and of search, unless they are there.
+
+        Does not wait until these can be searched.
+        """
         with explained():
             self.mongo.create_index([("document", 1), ("position", 1)])
+        self.index.ensure()
+        if self.text_index:
+            self.text_index.ensure()
 
     def hashes(self, documents: Sequence[str]) -> dict[str, str]:
         """Id and hash of every stored chunk of these documents."""
@@ -64,37 +72,17 @@ class Collection:
         with explained():
             return self.mongo.estimated_document_count()
 
-    def nearest(
-        self,
-        vector: Binary,
-        *,
-        limit: int,
-        num_candidates: int | None,
-        filter: Mapping[str, Any] | None = None,
-        keep_vector: bool = False,
-    ) -> list[StoredChunk]:
-        """Best first, each with its `score`; `num_candidates` None searches exactly."""
-        pipeline = nearest_pipeline(
-            vector,
-            index=self.manifest.index,
-            path=self.manifest.path,
-            limit=limit,
-            num_candidates=num_candidates,
-            filter=filter,
-            keep_vector=keep_vector,
-        )
-        with explained():
-            return list(self.mongo.aggregate(pipeline))
-
     def wait_until_ready(
         self, chunk: str | None, *, seconds: float, told: Callable[[str], None]
     ) -> None:
-        """Until the index is READY and, unless None, this chunk is found: search lags behind.
+        """Until the indexes are READY and, unless None, this chunk is found: search lags behind.
 
         Raises IndexFailed or IndexMissing at once, IndexNotReady after `seconds`.
         """
         started = time.monotonic()
-        self.index.wait(seconds=seconds, told=told)
+        for index in (self.index, self.text_index):
+            if index:
+                index.wait(seconds=seconds, told=told)
         left = max(seconds - (time.monotonic() - started), 1)
         if chunk is not None and not self._finds(chunk, seconds=left):
             raise IndexNotReady(
@@ -108,9 +96,18 @@ class Collection:
         if stored is None:
             return True
         deadline, pause = time.monotonic() + seconds, _FIRST_PAUSE
-        vector, only = stored[self.manifest.path], {"document": stored["document"]}
+        pipeline = nearest_pipeline(
+            stored[self.manifest.path],
+            index=self.manifest.index,
+            path=self.manifest.path,
+            limit=1000,
+            num_candidates=None,
+            fields=["hash"],
+            filter={"document": stored["document"]},
+        )
         while True:
-            found = self.nearest(vector, limit=1000, num_candidates=None, filter=only)
+            with explained():
+                found = list(self.mongo.aggregate(pipeline))
             if any(c["_id"] == chunk and c["hash"] == stored["hash"] for c in found):
                 return True
             if time.monotonic() + pause > deadline:

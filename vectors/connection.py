@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
-from pymongo import MongoClient
+from pymongo import AsyncMongoClient, MongoClient
 from pymongo.driver_info import DriverInfo
 from pymongo.errors import (
     ConfigurationError,
@@ -26,15 +26,23 @@ _NO_SEARCH = {59, 31082, 115, 40324, 6047401}  # unknown command or stage, Searc
 def connect(uri: str) -> MongoClient[dict[str, Any]]:
     """A client that has reached its server. Options in the URI beat the defaults here."""
     with explained():
-        client: MongoClient[dict[str, Any]] = MongoClient(
-            uri,
-            driver=DriverInfo("leafsearch", version("leafsearch")),
-            **_defaults(uri),
-        )
+        client: MongoClient[dict[str, Any]] = MongoClient(uri, **_options(uri))
         try:
             client.admin.command("ping")
         except BaseException:
             client.close()
+            raise
+        return client
+
+
+async def connect_async(uri: str) -> AsyncMongoClient[dict[str, Any]]:
+    """The same for asyncio; the client belongs to the running loop."""
+    with explained():
+        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(uri, **_options(uri))
+        try:
+            await client.admin.command("ping")
+        except BaseException:
+            await client.close()
             raise
         return client
 
@@ -62,10 +70,11 @@ def lacks_search(error: OperationFailure) -> bool:
     return error.code in _NO_SEARCH
 
 
-def _defaults(uri: str) -> dict[str, Any]:
-    if "serverselectiontimeoutms" in uri.lower():
-        return {}
-    return {"serverSelectionTimeoutMS": _SECONDS_TO_FIND_A_SERVER * 1000}
+def _options(uri: str) -> dict[str, Any]:
+    options: dict[str, Any] = {"driver": DriverInfo("leafsearch", version("leafsearch"))}
+    if "serverselectiontimeoutms" not in uri.lower():
+        options["serverSelectionTimeoutMS"] = _SECONDS_TO_FIND_A_SERVER * 1000
+    return options
 
 
 def _refusal(error: OperationFailure) -> str:

@@ -32,6 +32,8 @@ def same_index(wanted: Mapping[str, Any], latest: Mapping[str, Any]) -> bool:
 
     Servers add defaults of their own and may reorder, so only what we set is compared.
     """
+    if "mappings" in wanted:
+        return _within(wanted["mappings"]["fields"], latest.get("mappings", {}).get("fields", {}))
     return _essence(wanted) == _essence(latest)
 
 
@@ -46,6 +48,25 @@ def _essence(definition: Mapping[str, Any]) -> dict[tuple[str, str], tuple[Any, 
     }
 
 
+def _within(wanted: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
+    return set(wanted) == set(fields) and all(
+        any(_same_way(way, other) for other in _ways(fields[name]))
+        for name, ways in wanted.items()
+        for way in ways
+    )
+
+
+def _ways(field: Any) -> Sequence[Mapping[str, Any]]:
+    """A field that is indexed in one way may come back without its list."""
+    return [field] if isinstance(field, Mapping) else list(field)
+
+
+def _same_way(wanted: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    if wanted["type"] != other.get("type"):
+        return False
+    return wanted["type"] != "document" or _within(wanted["fields"], other.get("fields", {}))
+
+
 def nearest_pipeline(
     vector: Binary,
     *,
@@ -53,10 +74,10 @@ def nearest_pipeline(
     path: str,
     limit: int,
     num_candidates: int | None,
+    fields: Sequence[str],
     filter: Mapping[str, Any] | None = None,
-    keep_vector: bool = False,
 ) -> list[dict[str, Any]]:
-    """`num_candidates` None asks for exact search. The score comes as `score`."""
+    """`num_candidates` None asks for exact search. `fields` come back, the score as `score`."""
     stage: dict[str, Any] = {"index": index, "path": path, "queryVector": vector, "limit": limit}
     if num_candidates is None:
         stage["exact"] = True
@@ -64,8 +85,39 @@ def nearest_pipeline(
         stage["numCandidates"] = num_candidates
     if filter:
         stage["filter"] = dict(filter)
-    pipeline = [
+    score = {"$meta": "vectorSearchScore"}
+    return [
         {"$vectorSearch": stage},
-        {"$set": {"score": {"$meta": "vectorSearchScore"}}},
+        {"$project": {**dict.fromkeys(fields, 1), "score": score}},
     ]
-    return pipeline if keep_vector else [*pipeline, {"$unset": path}]
+
+
+_FILTERED_TYPES = ("token", "number", "date", "boolean", "objectId", "uuid")
+
+
+def text_index_name(index: str) -> str:
+    return f"{index}_text"
+
+
+def text_index_definition(filters: Sequence[str]) -> dict[str, Any]:
+    """Of type `search`, over texts and titles, with the same filter paths as the vector index."""
+    types = [{"type": name} for name in _FILTERED_TYPES]
+    fields: dict[str, Any] = {}
+    for path in filters:
+        _put(fields, path.split("."), types)
+    _put(fields, ["text"], [{"type": "string"}])
+    _put(fields, ["metadata", "title"], [{"type": "string"}])
+    return {"mappings": {"dynamic": False, "fields": fields}}
+
+
+def _put(fields: dict[str, Any], path: Sequence[str], types: Sequence[Mapping[str, Any]]) -> None:
+    """A field is a list of all the ways in which it is indexed."""
+    ways = fields.setdefault(path[0], [])
+    if len(path) == 1:
+        ways += types
+        return
+    documents = [way for way in ways if way["type"] == "document"]
+    if not documents:
+        documents = [{"type": "document", "dynamic": False, "fields": {}}]
+        ways += documents
+    _put(documents[0]["fields"], path[1:], types)

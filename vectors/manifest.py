@@ -4,7 +4,7 @@ One document per collection in `leaf_manifests` of the same database. It is writ
 first vectors and never silently changed: whoever writes first decides, everybody else must agree.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -54,6 +54,7 @@ class Manifest:
     filters: tuple[str, ...]
     chunk_tokens: int
     chunk_overlap: int
+    hybrid: bool = False  # whether there is a text index as well
 
     @property
     def codec(self) -> Codec:
@@ -62,7 +63,7 @@ class Manifest:
 
 def find_manifest(database: Database[Any], collection: str) -> Manifest | None:
     document = database[MANIFESTS].find_one({"_id": collection})
-    return None if document is None else _from_document(document, collection)
+    return None if document is None else from_document(document, collection)
 
 
 def read_manifest(database: Database[Any], collection: str) -> Manifest:
@@ -71,9 +72,13 @@ def read_manifest(database: Database[Any], collection: str) -> Manifest:
     if manifest is not None:
         return manifest
     others = [str(d["_id"]) for d in database[MANIFESTS].find({}, {"_id": 1}, limit=20)]
+    raise no_manifest(f"{database.name}.{collection}", others)
+
+
+def no_manifest(collection: str, others: Sequence[str]) -> ManifestError:
     there = f"collections with one: {', '.join(sorted(others))}" if others else "nor has any other"
-    raise ManifestError(
-        f"collection {database.name}.{collection} has no manifest, so nothing was ingested into it "
+    return ManifestError(
+        f"collection {collection} has no manifest, so nothing was ingested into it "
         f"({there}); ingest first with `leaf-ingest PATH`, or name another --collection"
     )
 
@@ -88,18 +93,24 @@ def write_manifest(database: Database[Any], collection: str, manifest: Manifest)
         database[MANIFESTS].insert_one({"_id": collection, **_to_document(manifest)})
     except DuplicateKeyError:
         stored = read_manifest(database, collection)
-        wanted = replace(manifest, scale=stored.scale, filters=stored.filters)
+        wanted = replace(manifest, scale=stored.scale, filters=stored.filters, hybrid=stored.hybrid)
         demand_equal(stored, wanted, collection)
         return stored
     return manifest
 
 
-def replace_filters(
-    database: Database[Any], collection: str, manifest: Manifest, filters: tuple[str, ...]
+def amend(
+    database: Database[Any],
+    collection: str,
+    manifest: Manifest,
+    *,
+    filters: tuple[str, ...],
+    hybrid: bool,
 ) -> Manifest:
-    """Filter paths are the one thing that may change: the vectors do not depend on them."""
-    database[MANIFESTS].update_one({"_id": collection}, {"$set": {"filters": list(filters)}})
-    return replace(manifest, filters=filters)
+    """What may change, because the vectors do not depend on it: what else is indexed."""
+    changed = {"filters": list(filters), "hybrid": hybrid}
+    database[MANIFESTS].update_one({"_id": collection}, {"$set": changed})
+    return replace(manifest, filters=filters, hybrid=hybrid)
 
 
 def delete_manifest(database: Database[Any], collection: str) -> None:
@@ -141,7 +152,7 @@ def _to_document(manifest: Manifest) -> dict[str, Any]:
     return {"format": FORMAT, **document, "filters": list(manifest.filters)}
 
 
-def _from_document(document: Mapping[str, Any], collection: str) -> Manifest:
+def from_document(document: Mapping[str, Any], collection: str) -> Manifest:
     if document.get("format") != FORMAT:
         raise ManifestError(
             f"the manifest of {collection} has format {document.get('format')!r}; this version "

@@ -9,9 +9,9 @@ from vectors import Manifest, ManifestError, Model
 from vectors.agreement import demand_agreement
 from vectors.manifest import (
     MANIFESTS,
+    amend,
     find_manifest,
     read_manifest,
-    replace_filters,
     write_manifest,
 )
 
@@ -71,7 +71,7 @@ def test_a_collection_without_one_is_told_from_those_that_have(database: Databas
 def test_filters_are_the_part_that_may_change(database: Database[Any]) -> None:
     write_manifest(database, "c", MANIFEST)
 
-    replace_filters(database, "c", MANIFEST, ("document", "metadata.year"))
+    amend(database, "c", MANIFEST, filters=("document", "metadata.year"), hybrid=True)
 
     assert read_manifest(database, "c").filters == ("document", "metadata.year")
 

@@ -1,0 +1,69 @@
+"""Searching within asyncio: what Searcher does, on an AsyncMongoClient.
+
+Encoding runs in a thread, so that the event loop goes on meanwhile.
+"""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+from pymongo import AsyncMongoClient
+
+from config import Settings
+from search.context import Context
+from search.hit import Hit
+from search.opening import Opened, opening
+from search.query import Options
+from search.searching import composing, searching, searching_many
+from search.steps import Result, Steps, perform_async
+from vectors import Manifest, connect_async
+
+
+class AsyncSearcher:
+    """See Searcher; belongs to the event loop that opened it."""
+
+    def __init__(self, client: AsyncMongoClient[Any], opened: Opened) -> None:
+        self._client = client
+        self._opened = opened
+
+    @classmethod
+    async def open(cls, uri: str, settings: Settings | None = None) -> Self:
+        settings = settings or Settings()
+        client = await connect_async(uri)
+        try:
+            return cls(client, await perform_async(opening(settings), client[settings.database]))
+        except BaseException:
+            await client.close()
+            raise
+
+    @property
+    def manifest(self) -> Manifest:
+        return self._opened.manifest
+
+    async def search(self, question: str, **options: Unpack[Options]) -> list[Hit]:
+        return await self._perform(searching(self._opened, question, options))
+
+    async def search_many(
+        self, questions: Sequence[str], **options: Unpack[Options]
+    ) -> list[list[Hit]]:
+        return await self._perform(searching_many(self._opened, questions, options))
+
+    async def context(self, question: str, max_tokens: int, **options: Unpack[Options]) -> Context:
+        return await self._perform(composing(self._opened, question, max_tokens, options))
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _perform(self, steps: Steps[Result]) -> Result:
+        return await perform_async(steps, self._client[self._opened.database])

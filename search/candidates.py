@@ -1,0 +1,39 @@
+"""How many passages are fetched to choose from, and how many the server looks at for them."""
+
+import math
+
+from config.storage import Quantization
+from search.query import MOST_CANDIDATES, REACH, Query
+
+_PER_HIT = 20  # MongoDB's advice
+_FEWEST = 100
+_LARGE = 100_000  # documents from which on the same effort finds a smaller share
+_PER_HIT_BINARY = 64
+_REORDERED = 100
+_FUSED = 100
+
+
+def pool_size(query: Query, *, in_bits: bool) -> int:
+    """No more than the server looks at, where the query says so."""
+    wanted = query.last if query.skip is None else REACH
+    if in_bits and query.rescore:
+        wanted = max(query.rescore * wanted, _FEWEST)
+    if query.reordered:
+        wanted = max(wanted, _REORDERED)
+    if query.hybrid:
+        wanted = max(wanted, _FUSED)
+    if query.by_document:
+        wanted *= 4
+    return max(query.last, min(wanted, query.num_candidates or MOST_CANDIDATES))
+
+
+def candidates(limit: int, *, documents: int, quantization: Quantization) -> int:
+    """Default of numCandidates for `limit` hits out of so many documents.
+
+    20 per hit and at least 100, 20 more per hit for each tenfold of documents above 100,000. With
+    the server's binary quantization 64 per hit: it re-scores int(sqrt(limit * numCandidates)) with
+    whole vectors, which then are 8 per hit. Never more than 10,000.
+    """
+    per_hit: float = _PER_HIT_BINARY if quantization == "binary" else _PER_HIT
+    per_hit *= 1 + max(0.0, math.log10(max(documents, 1) / _LARGE))
+    return min(max(math.ceil(per_hit * limit), _FEWEST), MOST_CANDIDATES)

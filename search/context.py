@@ -1,0 +1,108 @@
+"""Passages for a language model: in reading order, with their sources, within a budget."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from search.errors import QueryError
+from search.hit import Hit
+from search.opening import Opened
+from search.passages import joined
+from search.ranking import reading
+from search.steps import Steps
+
+_AROUND = 1  # chunks before and after a hit, as far as the budget allows
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Chunks `first` to `last` of a document as one text; `similarity` of the best hit in it."""
+
+    document: str
+    first: int
+    last: int
+    text: str
+    metadata: Mapping[str, Any]
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Context:
+    """`text` has every passage under a line `[n] title (document)`; `tokens` are the student's."""
+
+    text: str
+    passages: tuple[Passage, ...]
+    tokens: int
+
+
+def composed(opened: Opened, hits: Sequence[Hit], max_tokens: int) -> Steps[Context]:
+    """Hits by rank as long as they fit, then their neighbours, joined where they touch.
+
+    Documents are in the order of their best hit, passages in that of the document.
+    """
+    if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 1:
+        raise QueryError(f"max_tokens is {max_tokens!r}; expected a whole number of at least 1")
+    if not hits:
+        return Context("", (), 0)
+    near = [(h.document, h.position - _AROUND, h.position + _AROUND) for h in hits]
+    texts = yield from reading(opened, near)
+    wanted = [(h.document, h.position) for h in hits]
+    beside = [(h.document, p) for h in hits for p in (h.position - 1, h.position + 1)]
+    taken: set[tuple[str, int]] = set()
+    best = _written(opened, hits, taken, texts)
+    for place in dict.fromkeys([*wanted, *beside]):
+        if place in texts and place not in taken:
+            tried = _written(opened, hits, taken | {place}, texts)
+            if tried.tokens <= max_tokens:
+                taken, best = taken | {place}, tried
+    return best
+
+
+def _written(
+    opened: Opened,
+    hits: Sequence[Hit],
+    taken: set[tuple[str, int]],
+    texts: Mapping[tuple[str, int], str],
+) -> Context:
+    passages = []
+    for document in dict.fromkeys(h.document for h in hits):
+        for run in _runs(sorted(p for d, p in taken if d == document)):
+            passages.append(_passage(document, run, hits, texts))
+    blocks = [f"{_source(n, p)}\n{p.text}" for n, p in enumerate(passages, start=1)]
+    text = "\n\n".join(blocks)
+    tokens = len(opened.student.tokenizer.encode(text, add_special_tokens=False)) if text else 0
+    return Context(text, tuple(passages), tokens)
+
+
+def _runs(positions: Sequence[int]) -> list[list[int]]:
+    """Numbers that follow each other, together."""
+    runs: list[list[int]] = []
+    for position in positions:
+        if runs and position == runs[-1][-1] + 1:
+            runs[-1].append(position)
+        else:
+            runs.append([position])
+    return runs
+
+
+def _passage(
+    document: str,
+    run: Sequence[int],
+    hits: Sequence[Hit],
+    texts: Mapping[tuple[str, int], str],
+) -> Passage:
+    ours = [h for h in hits if h.document == document]
+    inside = [h.similarity for h in ours if h.position in run]
+    return Passage(
+        document=document,
+        first=run[0],
+        last=run[-1],
+        text=joined([texts[document, position] for position in run]),
+        metadata=ours[0].metadata,
+        similarity=max(inside, default=ours[0].similarity),
+    )
+
+
+def _source(number: int, passage: Passage) -> str:
+    title = str(passage.metadata.get("title") or "")
+    return f"[{number}] {title} ({passage.document})" if title else f"[{number}] {passage.document}"

@@ -1,0 +1,19 @@
+"""Reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009)."""
+
+from collections.abc import Iterable, Sequence
+
+CONSTANT = 60  # as in the paper and in MongoDB's $rankFusion
+
+
+def fused(rankings: Iterable[tuple[float, Sequence[str]]]) -> dict[str, float]:
+    """Ids to scores, best first: the sum of weight / (60 + rank), rank from 1, over `rankings`.
+
+    Equal scores are in the order of the ids, so that a ranking does not depend on chance.
+    """
+    scores: dict[str, float] = {}
+    for weight, ids in rankings:
+        if not weight:
+            continue
+        for rank, id in enumerate(ids, start=1):
+            scores[id] = scores.get(id, 0.0) + weight / (CONSTANT + rank)
+    return dict(sorted(scores.items(), key=lambda item: (-item[1], item[0])))

@@ -1,0 +1,70 @@
+"""The text half of hybrid search: a `$search` pipeline with the filter of the vector half."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_PATHS = ["text", "metadata.title"]
+
+
+def text_pipeline(
+    question: str,
+    *,
+    index: str,
+    limit: int,
+    fields: Sequence[str],
+    filter: Mapping[str, Any] | None,
+) -> list[dict[str, Any]]:
+    """The passages that share words with the question, best first by BM25, with their `score`."""
+    compound: dict[str, Any] = {"must": [{"text": {"query": question, "path": _PATHS}}]}
+    if filter:
+        compound["filter"] = [text_filter(filter)]
+    return [
+        {"$search": {"index": index, "compound": compound}},
+        {"$limit": limit},
+        {"$project": {**dict.fromkeys(fields, 1), "score": {"$meta": "searchScore"}}},
+    ]
+
+
+def text_filter(filter: Mapping[str, Any]) -> dict[str, Any]:
+    """A filter of `$vectorSearch` as a clause of `$search`."""
+    clauses = [_clause(key, value) for key, value in filter.items()]
+    return clauses[0] if len(clauses) == 1 else {"compound": {"filter": clauses}}
+
+
+def _clause(key: str, value: Any) -> dict[str, Any]:
+    if key in ("$and", "$or", "$nor"):
+        parts = [text_filter(part) for part in value]
+        if key == "$or":
+            return {"compound": {"should": parts, "minimumShouldMatch": 1}}
+        return {"compound": {{"$and": "filter", "$nor": "mustNot"}[key]: parts}}
+    return _condition(key, value if isinstance(value, Mapping) else {"$eq": value})
+
+
+def _condition(path: str, condition: Mapping[str, Any]) -> dict[str, Any]:
+    clauses = [_operator(path, operator, value) for operator, value in condition.items()]
+    return clauses[0] if len(clauses) == 1 else {"compound": {"filter": clauses}}
+
+
+def _operator(path: str, operator: str, value: Any) -> dict[str, Any]:
+    if operator == "$eq":
+        return {"equals": {"path": path, "value": value}}
+    if operator == "$ne":
+        return _none_of({"equals": {"path": path, "value": value}})
+    if operator == "$in":
+        return _any_of(path, value)
+    if operator == "$nin":
+        return _none_of(_any_of(path, value))
+    if operator == "$exists":
+        there = {"exists": {"path": path}}
+        return there if value else _none_of(there)
+    if operator == "$not":
+        return _none_of(_condition(path, value))
+    return {"range": {"path": path, operator[1:]: value}}
+
+
+def _any_of(path: str, values: Sequence[Any]) -> dict[str, Any]:
+    return {"in": {"path": path, "value": list(values)}}
+
+
+def _none_of(clause: dict[str, Any]) -> dict[str, Any]:
+    return {"compound": {"mustNot": [clause]}}

@@ -1,0 +1,167 @@
+"""What can be asked of a search, and what cannot."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from search.errors import QueryError
+from search.filters import check_filter
+
+MOST_CANDIDATES = 10_000  # the server's limit
+REACH = 1000  # how far pages go
+_REACH_REORDERED = 100  # the same where hits are compared with each other or read by a model
+
+Reranker = Callable[[str, Sequence[str]], Sequence[float]]
+
+
+class Options(TypedDict, total=False):
+    """Keyword arguments of every search; `Query` explains them."""
+
+    k: int
+    skip: int | None
+    filter: Mapping[str, Any] | None
+    exact: bool
+    num_candidates: int | None
+    min_similarity: float | None
+    rescore: int
+    max_time_ms: int | None
+    fields: Sequence[str] | None
+    by_document: bool
+    neighbours: int
+    diversity: float
+    hybrid: bool
+    weights: tuple[float, float]
+    rerank: Reranker | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """
+    k               how many hits
+    skip            leave out so many first, for pages: give it from the first page on (0, then k,
+                    ...), since all pages are then cut from one ranking; k + skip up to 1,000
+    filter          MongoDB's operators on declared filter paths
+    exact           compare with every vector
+    num_candidates  how many the server looks at, k to 10,000; None: see candidates.py
+    min_similarity  least cosine of a hit, -1 to 1
+    rescore         of bits: so many per hit are ordered anew by the float query; 0 for none
+    max_time_ms     longest time that the server may take for one of its answers
+    fields          what hits carry of `text`, `metadata`, `metadata.PATH`; None for all
+    by_document     only the best passage of each document
+    neighbours      passages before and after, merged with the hit as its `context`
+    diversity       0 to 1: how much hits may not resemble those before them (MMR,
+                    Carbonell and Goldstein 1998, lambda = 1 - diversity)
+    hybrid          fuse with a text search by reciprocal rank
+    weights         of the vector and the text search in that, at least 0
+    rerank          scores texts for the question, higher is better; see rerank.CrossEncoder
+    """
+
+    k: int = 10
+    skip: int | None = None
+    filter: Mapping[str, Any] | None = None
+    exact: bool = False
+    num_candidates: int | None = None
+    min_similarity: float | None = None
+    rescore: int = 4
+    max_time_ms: int | None = None
+    fields: Sequence[str] | None = None
+    by_document: bool = False
+    neighbours: int = 0
+    diversity: float = 0.0
+    hybrid: bool = False
+    weights: tuple[float, float] = (1.0, 1.0)
+    rerank: Reranker | None = None
+
+    @property
+    def last(self) -> int:
+        """Rank of the last hit that is wanted, from 1."""
+        return self.k + (self.skip or 0)
+
+    @property
+    def reordered(self) -> bool:
+        return bool(self.diversity) or self.rerank is not None
+
+
+def checked(options: Options, declared: Sequence[str]) -> Query:
+    """Raises QueryError or FilterError; `declared` are the paths that can be filtered by."""
+    unknown = sorted(set(options) - set(Query.__dataclass_fields__))
+    if unknown:
+        raise QueryError(
+            f"option {', '.join(unknown)} is not known; expected some of "
+            f"{', '.join(Query.__dataclass_fields__)}"
+        )
+    query = Query(**options)
+    for name, least in (("k", 1), ("rescore", 0), ("neighbours", 0)):
+        _whole(name, getattr(query, name), least)
+    for name, least in (("skip", 0), ("max_time_ms", 1), ("num_candidates", 1)):
+        if getattr(query, name) is not None:
+            _whole(name, getattr(query, name), least)
+    _check_range("diversity", query.diversity, 0, 1)
+    if query.min_similarity is not None:
+        _check_range("min_similarity", query.min_similarity, -1, 1)
+    _check_weights(query)
+    _check_fields(query.fields)
+    _check_reach(query)
+    if query.filter:
+        check_filter(query.filter, declared)
+    return query
+
+
+def check_question(question: object) -> None:
+    if not isinstance(question, str) or not question.strip():
+        raise QueryError(f"question {question!r}: expected some text")
+
+
+def _whole(name: str, value: object, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise QueryError(f"{name} is {value!r}; expected a whole number of at least {least}")
+
+
+def _check_range(name: str, value: object, least: float, most: float) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not least <= value <= most:  # type: ignore[operator]
+        raise QueryError(f"{name} is {value!r}; expected a number from {least} to {most}")
+
+
+def _check_weights(query: Query) -> None:
+    weights = query.weights
+    if len(weights) != 2 or any(w < 0 for w in weights) or not any(weights):
+        raise QueryError(
+            f"weights are {weights!r}; expected two numbers of at least 0, for the vectors and for "
+            "the text, not both 0"
+        )
+    if weights != (1.0, 1.0) and not query.hybrid:
+        raise QueryError("weights are for hybrid search only: give hybrid as well")
+
+
+def _check_fields(fields: Sequence[str] | None) -> None:
+    if isinstance(fields, str):
+        raise QueryError(f"fields is {fields!r}; expected a list of names")
+    for field in fields or ():
+        if field not in ("text", "metadata") and not field.startswith("metadata."):
+            raise QueryError(
+                f"field {field!r} is not one of a hit; expected text, metadata or metadata.PATH"
+            )
+
+
+def _check_reach(query: Query) -> None:
+    if query.exact and query.num_candidates is not None:
+        raise QueryError("exact search looks at every vector: leave num_candidates out")
+    if query.reordered and query.last > _REACH_REORDERED:
+        raise QueryError(
+            f"k and skip reach hit {query.last}; with diversity or rerank expected at most "
+            f"{_REACH_REORDERED}"
+        )
+    if query.skip is not None and query.last > REACH:
+        raise QueryError(f"k and skip reach hit {query.last}; pages end at {REACH}: narrow it down")
+    if query.exact:
+        return
+    if query.k > MOST_CANDIDATES:
+        raise QueryError(f"k (-k) is {query.k}; the server gives at most {MOST_CANDIDATES}")
+    if query.num_candidates is not None and not (
+        query.last <= query.num_candidates <= MOST_CANDIDATES
+    ):
+        raise QueryError(
+            f"num_candidates is {query.num_candidates}; expected {query.last} (k"
+            f"{' and skip' if query.skip else ''}) to {MOST_CANDIDATES}"
+        )

@@ -1,0 +1,245 @@
+"""encode -> compress -> $vectorSearch -> hits: the steps of one search."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from bson.binary import Binary
+
+from search.candidates import candidates, pool_size
+from search.diversity import diverse_order
+from search.fusion import fused
+from search.hit import Hit
+from search.lexical import text_pipeline
+from search.opening import Opened, explaining_emptiness
+from search.passages import joined
+from search.query import MOST_CANDIDATES, Query
+from search.steps import Aggregate, Compute, Steps, Together
+from vectors import Rows
+from vectors.index import nearest_pipeline, text_index_name
+
+_PLACE = ("document", "position")
+_ALL = ("text", "metadata")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """`row`: (1, d) the encoded question, a unit row of the manifest's dimensions."""
+
+    question: str
+    row: Rows
+    query: Query
+
+
+@dataclass(frozen=True)
+class Candidate:
+    chunk: dict[str, Any]
+    score: float
+    similarity: float
+
+
+def ranked(opened: Opened, asked: Asked) -> Steps[list[Hit]]:
+    query = asked.query
+    pool = pool_size(query, in_bits=_rescored(opened, query))
+    most = query.num_candidates or MOST_CANDIDATES
+    while True:
+        found = yield from _pool(opened, asked, pool)
+        chosen = yield from _chosen(opened, asked, found)
+        enough = len(chosen) >= query.last or len(found) < pool
+        if not query.by_document or enough or pool >= most:
+            break
+        pool = min(4 * pool, most)  # few documents had all the passages so far
+    page = chosen[query.skip or 0 : query.last]
+    return (yield from _filled(opened, query, page, whole=_whole(query, pool)))
+
+
+def _pool(opened: Opened, asked: Asked, pool: int) -> Steps[list[Candidate]]:
+    """Everything that hits are chosen from, best first."""
+    query = asked.query
+    steps = [_by_vector(opened, asked, pool)]
+    if query.hybrid:
+        steps.append(_by_text(opened, asked, pool))
+    rankings = yield Together(steps)
+    if not query.hybrid:
+        return [c for c in rankings[0] if _near_enough(c, query)]
+    there = {c.chunk["_id"]: c for ranking in reversed(rankings) for c in ranking}
+    ids = [[c.chunk["_id"] for c in ranking if _near_enough(c, query)] for ranking in rankings]
+    scores = fused(zip(query.weights, ids, strict=True))
+    return [replace(there[id], score=score) for id, score in scores.items()]
+
+
+def _near_enough(candidate: Candidate, query: Query) -> bool:
+    return query.min_similarity is None or candidate.similarity >= query.min_similarity
+
+
+def _by_vector(opened: Opened, asked: Asked, pool: int) -> Steps[list[Candidate]]:
+    manifest, query = opened.manifest, asked.query
+    looked_at = query.num_candidates or candidates(
+        pool, documents=opened.documents, quantization=manifest.quantization
+    )
+    pipeline = nearest_pipeline(
+        manifest.codec.compress(asked.row)[0],
+        index=manifest.index,
+        path=manifest.path,
+        limit=pool,
+        num_candidates=None if query.exact else max(looked_at, pool),
+        fields=_fields(opened, query, pool),
+        filter=query.filter,
+    )
+    found = yield Aggregate(opened.collection, pipeline, query.max_time_ms)
+    if not found:
+        yield from explaining_emptiness(opened, query.filter)
+    if _rescored(opened, query):
+        similarities = _similarities(opened, asked.row, [c[manifest.path] for c in found])
+    else:
+        # Cosine, the dot product of unit rows, and the share of equal bits all come as this.
+        similarities = [2 * chunk["score"] - 1 for chunk in found]
+    return _in_order(found, similarities)
+
+
+def _by_text(opened: Opened, asked: Asked, pool: int) -> Steps[list[Candidate]]:
+    manifest, query = opened.manifest, asked.query
+    pipeline = text_pipeline(
+        asked.question,
+        index=text_index_name(manifest.index),
+        limit=pool,
+        fields=[*_fields(opened, query, pool), manifest.path],
+        filter=query.filter,
+    )
+    found = yield Aggregate(opened.collection, pipeline, query.max_time_ms)
+    similarities = _similarities(opened, asked.row, [c[manifest.path] for c in found])
+    return [
+        Candidate(c, c["score"], similarity)
+        for c, similarity in zip(found, similarities, strict=True)
+    ]
+
+
+def _chosen(opened: Opened, asked: Asked, found: Sequence[Candidate]) -> Steps[list[Candidate]]:
+    query = asked.query
+    chosen = list(found)
+    if query.rerank is not None and chosen:
+        chosen = yield from _reranked(asked, chosen)
+    if query.by_document:
+        best: dict[str, Candidate] = {}
+        for candidate in chosen:
+            best.setdefault(candidate.chunk["document"], candidate)
+        chosen = list(best.values())
+    if query.diversity and chosen:
+        rows = opened.manifest.codec.expand([c.chunk[opened.manifest.path] for c in chosen])
+        order = diverse_order(
+            np.array([c.similarity for c in chosen]),
+            rows,
+            count=query.last,
+            diversity=query.diversity,
+        )
+        chosen = [chosen[i] for i in order]
+    return chosen
+
+
+def _reranked(asked: Asked, found: Sequence[Candidate]) -> Steps[list[Candidate]]:
+    rerank, texts = asked.query.rerank, [c.chunk["text"] for c in found]
+    assert rerank is not None
+    scores = yield Compute(lambda: rerank(asked.question, texts))
+    scored = [replace(c, score=float(s)) for c, s in zip(found, scores, strict=True)]
+    return sorted(scored, key=lambda c: (-c.score, c.chunk["_id"]))
+
+
+def _filled(
+    opened: Opened, query: Query, page: Sequence[Candidate], *, whole: bool
+) -> Steps[list[Hit]]:
+    """With what was left out while choosing, unless they are whole, and with the neighbours."""
+    contents = {c.chunk["_id"]: c.chunk for c in page} if whole else {}
+    fields = _contents(query)
+    if page and fields and not whole:
+        pipeline: list[dict[str, Any]] = [
+            {"$match": {"_id": {"$in": [c.chunk["_id"] for c in page]}}},
+            {"$project": dict.fromkeys(fields, 1)},
+        ]
+        found = yield Aggregate(opened.collection, pipeline, query.max_time_ms)
+        contents = {chunk["_id"]: chunk for chunk in found}
+    around = yield from _contexts(opened, query, page)
+    return [_hit(c, contents.get(c.chunk["_id"], {}), around.get(c.chunk["_id"], "")) for c in page]
+
+
+def _contexts(opened: Opened, query: Query, page: Sequence[Candidate]) -> Steps[dict[str, str]]:
+    if not query.neighbours or not page:
+        return {}
+    spans = {
+        c.chunk["_id"]: (
+            c.chunk["document"],
+            c.chunk["position"] - query.neighbours,
+            c.chunk["position"] + query.neighbours,
+        )
+        for c in page
+    }
+    texts = yield from reading(opened, list(spans.values()))
+    return {
+        id: joined([texts[document, p] for p in range(a, b + 1) if (document, p) in texts])
+        for id, (document, a, b) in spans.items()
+    }
+
+
+def reading(
+    opened: Opened, spans: Sequence[tuple[str, int, int]]
+) -> Steps[dict[tuple[str, int], str]]:
+    """Texts by document and position, of all chunks in (document, first, last)."""
+    either = [{"document": d, "position": {"$gte": a, "$lte": b}} for d, a, b in spans]
+    pipeline: list[dict[str, Any]] = [
+        {"$match": {"$or": either}},
+        {"$project": {**dict.fromkeys(_PLACE, 1), "text": 1}},
+    ]
+    found = yield Aggregate(opened.collection, pipeline)
+    return {(c["document"], c["position"]): c["text"] for c in found}
+
+
+def _hit(candidate: Candidate, contents: dict[str, Any], context: str) -> Hit:
+    return Hit(
+        id=candidate.chunk["_id"],
+        document=candidate.chunk["document"],
+        position=candidate.chunk["position"],
+        text=contents.get("text", ""),
+        metadata=contents.get("metadata", {}),
+        score=candidate.score,
+        similarity=candidate.similarity,
+        context=context,
+    )
+
+
+def _rescored(opened: Opened, query: Query) -> bool:
+    return opened.manifest.precision == "binary" and query.rescore > 0
+
+
+def _contents(query: Query) -> list[str]:
+    wanted = _ALL if query.fields is None else query.fields
+    return [f for f in wanted if f == "metadata" or "metadata" not in wanted or f == "text"]
+
+
+def _whole(query: Query, pool: int) -> bool:
+    """Whether all candidates may be hits, so that they may as well come with their contents."""
+    return pool == query.last and query.skip is None
+
+
+def _fields(opened: Opened, query: Query, pool: int) -> list[str]:
+    """What candidates come with: all that hits need, or no more than choosing them needs."""
+    fields = [*_PLACE]
+    if _whole(query, pool):
+        fields += _contents(query)
+    elif query.rerank is not None:
+        fields.append("text")
+    if _rescored(opened, query) or query.diversity:
+        fields.append(opened.manifest.path)
+    return list(dict.fromkeys(fields))
+
+
+def _similarities(opened: Opened, row: Rows, stored: Sequence[Binary]) -> list[float]:
+    if not stored:
+        return []
+    rows: list[float] = (opened.manifest.codec.expand(stored) @ row[0]).tolist()
+    return rows
+
+
+def _in_order(found: Sequence[dict[str, Any]], similarities: Sequence[float]) -> list[Candidate]:
+    """Equal ones by id, so that pages and repeated searches agree."""
+    scored = [Candidate(c, c["score"], s) for c, s in zip(found, similarities, strict=True)]
+    return sorted(scored, key=lambda c: (-c.similarity, c.chunk["_id"]))

@@ -1,0 +1,67 @@
+"""The steps of what a searcher is asked for, the same for its blocking and its asyncio face."""
+
+import logging
+from collections.abc import Sequence
+
+from search.context import Context, composed
+from search.hit import Hit
+from search.opening import Opened, refreshing
+from search.query import Options, Query, check_question, checked
+from search.ranking import Asked, ranked
+from search.steps import Compute, Steps, Together
+from vectors import IndexMissing, Rows
+from vectors.encoder import unit_rows
+
+log = logging.getLogger(__name__)
+
+
+def searching(opened: Opened, question: str, options: Options) -> Steps[list[Hit]]:
+    hits = yield from searching_many(opened, [question], options)
+    return hits[0]
+
+
+def searching_many(
+    opened: Opened, questions: Sequence[str], options: Options
+) -> Steps[list[list[Hit]]]:
+    """Encoded together, then asked side by side."""
+    query = _checked(opened, questions, options)
+    yield from refreshing(opened)
+    if not questions:
+        return []
+    rows = yield Compute(lambda: _encoded(opened, questions))
+    steps = [
+        ranked(opened, Asked(question, row[None, :], query))
+        for question, row in zip(questions, rows, strict=True)
+    ]
+    hits: list[list[Hit]] = yield Together(steps)
+    return hits
+
+
+def composing(opened: Opened, question: str, max_tokens: int, options: Options) -> Steps[Context]:
+    hits = yield from searching(opened, question, options)
+    return (yield from composed(opened, hits, max_tokens))
+
+
+def _checked(opened: Opened, questions: Sequence[str], options: Options) -> Query:
+    for question in questions:
+        check_question(question)
+    query = checked(options, opened.manifest.filters)
+    if query.hybrid and not opened.manifest.hybrid:
+        raise IndexMissing(
+            f"collection {opened.full_name} has no text index, which hybrid search needs: run "
+            "leaf-ingest once more with --hybrid, which encodes nothing again"
+        )
+    return query
+
+
+def _encoded(opened: Opened, questions: Sequence[str]) -> Rows:
+    student = opened.student
+    tokens = student.tokenizer.encode_batch_fast([student.query_prompt + q for q in questions])
+    for encoding in tokens:
+        if len(encoding) > student.max_tokens:
+            log.warning(
+                "the question has %d tokens; the student reads only the first %d",
+                len(encoding),
+                student.max_tokens,
+            )
+    return unit_rows(student.encode_queries(questions)[:, : opened.manifest.dimensions])

@@ -1,0 +1,114 @@
+"""What a search wants done, apart from how: one program for blocking and for asyncio clients.
+
+A search is a generator that yields requests and is sent their answers. `perform` answers them with
+a MongoClient, `perform_async` with an AsyncMongoClient.
+"""
+
+import asyncio
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.database import Database
+from pymongo.errors import ExecutionTimeout
+
+from search.errors import SearchTimeout
+from vectors import explained
+
+Result = TypeVar("Result")
+Steps = Generator[Any, Any, Result]
+
+_AT_ONCE = 8  # searches on the way to the server
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """Answered with a list of documents."""
+
+    collection: str
+    pipeline: Sequence[Mapping[str, Any]]
+    max_time_ms: int | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {} if self.max_time_ms is None else {"maxTimeMS": self.max_time_ms}
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Work for the processor, such as encoding; answered with what the function returns."""
+
+    function: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Together:
+    """Steps that do not wait for each other; answered with a list of their results."""
+
+    steps: Sequence[Steps[Any]]
+
+
+def perform(steps: Steps[Result], database: Database[Any]) -> Result:
+    answer = None
+    while True:
+        try:
+            request = steps.send(answer)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        answer = _answer(request, database)
+
+
+def _answer(request: object, database: Database[Any]) -> Any:
+    if isinstance(request, Aggregate):
+        with explained(), _timely(request):
+            found = database[request.collection].aggregate(request.pipeline, **request.options)
+            return list(found)
+    if isinstance(request, Together):
+        if len(request.steps) == 1:
+            return [perform(request.steps[0], database)]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return list(pool.map(lambda steps: perform(steps, database), request.steps))
+    assert isinstance(request, Compute)
+    return request.function()
+
+
+async def perform_async(steps: Steps[Result], database: AsyncDatabase[Any]) -> Result:
+    answer = None
+    while True:
+        try:
+            request = steps.send(answer)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        answer = await _answer_async(request, database)
+
+
+async def _answer_async(request: object, database: AsyncDatabase[Any]) -> Any:
+    if isinstance(request, Aggregate):
+        with explained(), _timely(request):
+            collection = database[request.collection]
+            found = await collection.aggregate(request.pipeline, **request.options)
+            return await found.to_list()
+    if isinstance(request, Together):
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def gated(steps: Steps[Any]) -> Any:
+            async with gate:
+                return await perform_async(steps, database)
+
+        return await asyncio.gather(*map(gated, request.steps))
+    assert isinstance(request, Compute)
+    return await asyncio.to_thread(request.function)
+
+
+@contextmanager
+def _timely(request: Aggregate) -> Iterator[None]:
+    try:
+        yield
+    except ExecutionTimeout as error:
+        raise SearchTimeout(
+            f"the search took longer than max_time_ms ({request.max_time_ms}); expected an answer "
+            "in that time: allow more, or ask for fewer hits or candidates"
+        ) from error
