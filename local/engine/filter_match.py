@@ -108,17 +108,16 @@ def _as_int64(value: float) -> int:
 
 
 def _mark_range(mask: Mask, column: FilterColumn, symbol: str, key: Key) -> None:
-    compare = _COMPARISONS[symbol]
     kinds = (KeyKind.INT, KeyKind.DOUBLE)
     for kind in kinds if key.kind in kinds else (key.kind,):
         entries = column.entries(kind)
         if entries is not None:
-            mask[entries.rows.view[_in_range(entries, compare, symbol, key.value)]] = True
+            mask[entries.rows.view[in_range(entries, symbol, key.value)]] = True
 
 
-def _in_range(
-    entries: Entries, compare: Callable[[Any, Any], Any], symbol: str, bound: Any
-) -> Mask:
+def in_range(entries: Entries, symbol: str, bound: Any) -> Mask:
+    """Which entries, not rows, are on that side of the bound, a value of their kind."""
+    compare = _COMPARISONS[symbol]
     values = entries.values.view
     if entries.kind in TERMS:
         within = np.fromiter((compare(term, bound) for term in entries.terms), dtype=np.bool_)

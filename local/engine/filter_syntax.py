@@ -128,9 +128,9 @@ def _operator(path: str, operator: str, value: Any, where: str) -> Clause:
         case "$ne":
             return Not(Equals(path, equality_key(value, where)))
         case "$in":
-            return In(path, _keys(value, where))
+            return In(path, listed_keys(value, where))
         case "$nin":
-            return Not(In(path, _keys(value, where)))
+            return Not(In(path, listed_keys(value, where)))
         case "$not":
             return Not(_operators(path, value, where))
     if not isinstance(value, bool):
@@ -138,7 +138,7 @@ def _operator(path: str, operator: str, value: Any, where: str) -> Clause:
     return Exists(path) if value else Not(Exists(path))
 
 
-def _keys(value: Any, where: str) -> tuple[Key, ...]:
+def listed_keys(value: Any, where: str) -> tuple[Key, ...]:
     """Integers and doubles are the same kind; nothing else mixes, and null is not allowed."""
     elements = _elements(value, where)
     keys = tuple(equality_key(each, f"{where}[{i}]") for i, each in enumerate(elements))

@@ -22,6 +22,14 @@ class Section:
         self._where = where
         self._asked: set[str] = set()
 
+    @property
+    def where(self) -> str:
+        return self._where
+
+    def has(self, key: str) -> bool:
+        """Also where the value is null."""
+        return key in self._document
+
     def name(self, key: str) -> str:
         return f"{self._where}.{key}" if self._where else key
 

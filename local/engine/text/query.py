@@ -1,0 +1,48 @@
+"""A `$search` stage, read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local.engine.errors import CommandError, Refused, search_error
+from local.engine.section import Section, shown
+from local.engine.text.comparisons import refuse
+from local.engine.text.operator_syntax import the_operator
+from local.engine.text.operators import Operator
+
+DEFAULT_INDEX = "default"
+_UNSUPPORTED = [
+    *("count", "explainOptions", "highlight", "returnScope", "searchAfter", "searchBefore"),
+    *("sort", "tracking"),
+]
+
+
+@dataclass(frozen=True)
+class TextQuery:
+    index: str
+    operator: Operator
+
+
+def parse_text_query(stage: Mapping[str, Any]) -> TextQuery:
+    if not isinstance(stage, Mapping):
+        raise CommandError(
+            9, "FailedToParse", f"$search must be an object; {shown(stage)} was given"
+        )
+    try:
+        return _parsed(Section(stage))
+    except Refused as refused:
+        raise search_error(str(refused)) from refused
+
+
+def _parsed(section: Section) -> TextQuery:
+    index = section.text("index")
+    refuse(section, *_UNSUPPORTED)
+    for key in ("returnStoredSource", "scoreDetails"):
+        if section.boolean(key):
+            raise section.refused(key, "is not supported here")
+    # Without effect here, as one process holds the whole index.
+    section.boolean("concurrent")
+    section.section("searchNodePreference")
+    operator = the_operator(section)
+    section.refuse_other_keys()
+    return TextQuery(index or DEFAULT_INDEX, operator)
