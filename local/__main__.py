@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from local.background import serve_in_background
 from local.deployment import LocalDeployment
 from local.errors import LocalError
 from local.home import Home, default_home, gateway_home
-from local.status import Status
+from local.status import as_text
 
 app = typer.Typer(
     add_completion=False,
@@ -34,18 +34,26 @@ HomeOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+PortOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=65535,
+        help="Listen on this port of 127.0.0.1 too, and ask for a password; 0: any free port.",
+        show_default=False,
+    ),
+]
 
 
 @app.command()
-def start(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Start the deployment in the background and print its URI."""
+def start(home: HomeOption = None, port: PortOption = None, as_json: JsonOption = False) -> None:
+    """Start the deployment in the background and print its URI, the port's where it has one."""
     with _one_line_errors():
-        deployment = LocalDeployment(home)
+        deployment = LocalDeployment(home, port=port)
         started = deployment.start()
         _say("started; `leaf-mongo stop` stops it" if started else "was already running")
-        print(
-            json.dumps({"started": started, "uri": deployment.uri}) if as_json else deployment.uri
-        )
+        address = deployment.tcp_uri or deployment.uri
+        print(json.dumps({"started": started, "uri": address}) if as_json else address)
 
 
 @app.command()
@@ -59,22 +67,39 @@ def stop(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def uri(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Print the URI for drivers, whether it is running or not."""
-    address = LocalDeployment(home).uri
-    print(json.dumps({"uri": address}) if as_json else address)
+def uri(
+    home: HomeOption = None,
+    tcp: Annotated[bool, typer.Option("--tcp", help="That of the port it listens on.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the URI for drivers with its password, if any, whether it is running or not."""
+    with _one_line_errors():
+        deployment = LocalDeployment(home)
+        address = deployment.tcp_uri if tcp else deployment.uri
+        if address is None:
+            raise LocalError("it listens on no port; `leaf-mongo start --port 0` lets it")
+        print(json.dumps({"uri": address}) if as_json else address)
 
 
 @app.command()
-def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
+def status(
+    home: HomeOption = None,
+    show_password: Annotated[
+        bool, typer.Option("--show-password", help="Show the URIs with their password.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Show processes, version and indexes, with the documents that could not be indexed."""
     with _one_line_errors():
-        found = LocalDeployment(home).status()
-        print(json.dumps(asdict(found)) if as_json else _as_text(found))
+        deployment = LocalDeployment(home)
+        found = deployment.status()
+        if show_password:
+            found = replace(found, uri=deployment.uri, tcp_uri=deployment.tcp_uri)
+        print(json.dumps(asdict(found)) if as_json else as_text(found))
 
 
 @app.command()
-def run(home: HomeOption = None, as_json: JsonOption = False) -> None:
+def run(home: HomeOption = None, port: PortOption = None, as_json: JsonOption = False) -> None:
     """Run it in the foreground until Ctrl-C; print its URI when it is ready."""
     from local.server import serve  # the other commands need none of the engine
 
@@ -85,9 +110,11 @@ def run(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
         def ready() -> None:
             _say("running; Ctrl-C stops it")
-            print(json.dumps({"uri": place.uri}) if as_json else place.uri, flush=True)
+            deployment = LocalDeployment(home)
+            address = deployment.tcp_uri or deployment.uri
+            print(json.dumps({"uri": address}) if as_json else address, flush=True)
 
-        serve(place, ready)
+        serve(place, port, ready)
 
 
 @app.command()
@@ -105,7 +132,10 @@ def gateway(
     port: Annotated[
         int | None,
         typer.Option(
-            min=0, max=65535, help="Listen on this port of 127.0.0.1 too; 0: any free one."
+            min=0,
+            max=65535,
+            help="Listen on this port of 127.0.0.1 too; 0: any free port.",
+            show_default=False,
         ),
     ] = None,
     home: Annotated[
@@ -134,27 +164,8 @@ def gateway(
 
 
 @app.command("_serve", hidden=True)
-def _serve(home: Path, pipe: int) -> None:
-    serve_in_background(Home.at(home), pipe)
-
-
-def _as_text(found: Status) -> str:
-    state = "running" if found.running else "not running"
-    lines = [f"{state} in {found.home}", f"uri      {found.uri}"]
-    if found.running:
-        lines.append(f"mongod   {found.version}, process {found.mongod_pid} ({found.mongod})")
-        lines.append(f"gateway  process {found.gateway_pid}")
-    elif found.mongod_pid:
-        lines.append(
-            f"mongod   process {found.mongod_pid} was left over; `leaf-mongo stop` ends it"
-        )
-    for index in found.indexes:
-        lines.append(
-            f"index    {index.database}.{index.collection} {index.name}: {index.status}, "
-            f"{index.vectors} vectors of {index.documents} documents"
-        )
-        lines += [f"         skipped {n}: {reason}" for reason, n in index.skipped.items()]
-    return "\n".join(lines)
+def _serve(home: Path, pipe: int, port: int | None = None) -> None:
+    serve_in_background(Home.at(home), pipe, port)
 
 
 @contextmanager

@@ -14,10 +14,12 @@ _READY = b"ready"
 _LOG_BYTES, _LOG_FILES = 4 * 2**20, 3
 
 
-def launch(home: Home, *, seconds: float) -> None:
+def launch(home: Home, port: int | None, *, seconds: float) -> None:
     """Return when the deployment answers; raise with its own words when it does not start."""
     reading, writing = os.pipe()
     command = [sys.executable, "-m", "local", "_serve", str(home.root), str(writing)]
+    if port is not None:
+        command += ["--port", str(port)]
     with open(home.log / "gateway.err", "wb") as stderr:
         process = subprocess.Popen(
             command,
@@ -45,7 +47,7 @@ def launch(home: Home, *, seconds: float) -> None:
     )
 
 
-def serve_in_background(home: Home, pipe: int) -> None:
+def serve_in_background(home: Home, pipe: int, port: int | None) -> None:
     """What the launched process does; `pipe` is where its starter listens."""
     from local.server import serve  # whoever only launches needs none of the engine
 
@@ -63,7 +65,7 @@ def serve_in_background(home: Home, pipe: int) -> None:
         tell(_READY)
 
     try:
-        serve(home, is_ready)
+        serve(home, port, is_ready)
     except Exception as error:
         logging.getLogger(__name__).exception("the gateway ended")
         if not ready:

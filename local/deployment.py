@@ -17,6 +17,7 @@ from local import background
 from local.errors import LocalError
 from local.home import Home, default_home
 from local.locks import holder, turn
+from local.login import masked
 from local.mongod import end_leftover, leftover
 from local.status import Status, index_states
 
@@ -28,17 +29,26 @@ class LocalDeployment:
     """A MongoDB with `$vectorSearch` in a folder; only its owner can connect.
 
     As a context manager it starts the deployment, and stops it at the end if it was not
-    running before.
+    running before. With a port it listens on that one of 127.0.0.1 too (0: any that is free),
+    and asks for a password.
     """
 
-    def __init__(self, home: Path | None = None) -> None:
+    def __init__(self, home: Path | None = None, *, port: int | None = None) -> None:
         self._home = Home.at(home if home is not None else default_home())
+        self._wanted_port = port
         self._started_here = False
 
     @property
     def uri(self) -> str:
-        """For any driver. The same at every start of this folder."""
+        """For any driver, with the password if there is one. The same at every start of this
+        folder, but that the password comes into it at the first start with a port."""
         return self._home.uri
+
+    @property
+    def tcp_uri(self) -> str | None:
+        """With the password; None while it does not listen on a port."""
+        port = self._port()
+        return None if port is None else self._home.port_uri(port)
 
     def start(self) -> bool:
         """Return when it answers: True if it was started now, False if it was running."""
@@ -46,8 +56,9 @@ class LocalDeployment:
         with turn(self._home.start_lock, seconds=_START_SECONDS):
             if holder(self._home.server_lock) is not None:
                 self._wait_until_it_answers()
+                self._demand_port()
                 return False
-            background.launch(self._home, seconds=_STOP_SECONDS)
+            background.launch(self._home, self._wanted_port, seconds=_STOP_SECONDS)
             return True
 
     def stop(self) -> bool:
@@ -78,7 +89,7 @@ class LocalDeployment:
     def status(self) -> Status:
         """Safe to ask at any time; starts nothing."""
         home = self._home
-        stopped = Status(False, str(home.root), str(home.data), home.uri)
+        stopped = Status(False, str(home.root), str(home.data), masked(home.uri))
         pid = holder(home.server_lock)
         if pid is None:
             return replace(stopped, mongod_pid=leftover(home))
@@ -94,6 +105,7 @@ class LocalDeployment:
         return replace(
             stopped,
             running=True,
+            tcp_uri=masked(self.tcp_uri) if self.tcp_uri else None,
             gateway_pid=pid,
             mongod_pid=state.get("mongod_pid"),
             mongod=state.get("mongod"),
@@ -132,6 +144,22 @@ class LocalDeployment:
         raise LocalError(
             f"the deployment in {self._home.root} ended while it was waited for; "
             f"its log is {self._home.log / 'gateway.log'}"
+        )
+
+    def _port(self) -> int | None:
+        """Where it listens now."""
+        running = holder(self._home.server_lock) is not None
+        port: int | None = self._state().get("port") if running else None
+        return port
+
+    def _demand_port(self) -> None:
+        port, wanted = self._port(), self._wanted_port
+        if wanted is None or port == wanted or (wanted == 0 and port):
+            return
+        now = f"on port {port}" if port else "without a port"
+        raise LocalError(
+            f"the deployment in {self._home.root} is running {now}, not on port "
+            f"{wanted or 'any'}; `leaf-mongo stop`, then start it again"
         )
 
     def _client(self, *, seconds: float) -> MongoClient[dict[str, Any]]:

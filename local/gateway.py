@@ -9,8 +9,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from local import listening
 from local.change_stream import ChangeStream
 from local.errors import LocalError
-from local.home import Home, port_uri
-from local.listening import LOOPBACK
+from local.home import LOOPBACK, Home, port_uri
 from local.process import Stopping, serve_alone
 from local.relay import Entrance, Link
 from local.search_service import SearchService

@@ -12,7 +12,8 @@ import platformdirs
 
 from local.errors import LocalError
 
-REPLICA_SET = "leaf"
+REPLICA_SET, USER = "leaf", "leaf"
+LOOPBACK = "127.0.0.1"
 _SUN_PATH = 107  # bytes of a Unix socket's path, from <sys/un.h>, without the final zero
 _PLAIN = re.compile(r"[A-Za-z0-9_./-]+")  # what every driver takes as a host without escaping
 
@@ -72,8 +73,28 @@ class Home:
         return self.sockets / "mongod.sock"
 
     @property
+    def password_file(self) -> Path:
+        return self.root / "password"
+
+    @property
+    def key_file(self) -> Path:
+        """What the gateway logs in with where mongod asks for passwords."""
+        return self.root / "keyfile"
+
+    @property
+    def password(self) -> str | None:
+        """Of the user, once it was started with a port; good whether it has one now or not."""
+        try:
+            return self.password_file.read_text().strip() or None
+        except FileNotFoundError:
+            return None
+
+    @property
     def uri(self) -> str:
-        return socket_uri(self.gateway_socket)
+        return socket_uri(self.gateway_socket, self.password)
+
+    def port_uri(self, port: int) -> str:
+        return port_uri(port, self.password)
 
     def prepare(self) -> None:
         """Make the folders; refuse those that others own or can look into."""
@@ -87,12 +108,17 @@ class Home:
         _private(self.sockets)
 
 
-def socket_uri(socket: Path) -> str:
-    return f"mongodb://{quote(str(socket), safe='')}/?directConnection=true"
+def socket_uri(socket: Path, password: str | None = None) -> str:
+    return _uri(quote(str(socket), safe=""), password)
 
 
-def port_uri(port: int) -> str:
-    return f"mongodb://127.0.0.1:{port}/?directConnection=true"
+def port_uri(port: int, password: str | None = None) -> str:
+    return _uri(f"{LOOPBACK}:{port}", password)
+
+
+def _uri(address: str, password: str | None) -> str:
+    login = f"{USER}:{quote(password, safe='')}@" if password else ""
+    return f"mongodb://{login}{address}/?directConnection=true"
 
 
 def _socket_folder(root: Path) -> Path:

@@ -5,9 +5,8 @@ import socket
 from pathlib import Path
 
 from local.errors import LocalError
+from local.home import LOOPBACK
 from local.relay import Entrance, Link
-
-LOOPBACK = "127.0.0.1"
 
 
 async def on_socket(path: Path, entrance: Entrance) -> asyncio.Server:

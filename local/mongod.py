@@ -17,10 +17,14 @@ _OPLOG_MIB = 2048  # how far the indexes may fall behind before they are built a
 
 
 class Mongod:
-    """One mongod that listens on the deployment's private socket, and on no port."""
+    """One mongod that listens on the deployment's private socket, and on no port.
 
-    def __init__(self, home: Home, binary: Path) -> None:
+    `asking` for a login, it lets in its users and whoever has the deployment's key.
+    """
+
+    def __init__(self, home: Home, binary: Path, *, asking: bool) -> None:
         self._home = home
+        self._login = ["--keyFile", str(home.key_file)] if asking else []
         self._binary = binary
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -47,6 +51,7 @@ class Mongod:
             str(self._binary),
             *("--dbpath", str(self._home.data)),
             *("--bind_ip", str(self._home.mongod_socket)),
+            *self._login,
             "--nounixsocket",  # the default one in /tmp; ours is named by --bind_ip
             *("--filePermissions", "0600"),
             *("--replSet", REPLICA_SET),
@@ -57,6 +62,8 @@ class Mongod:
             # The only member has nobody to hand over to, so waiting at the end is for nothing.
             *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+            # The gateway has the key; nobody else may make the first user.
+            *("--setParameter", "enableLocalhostAuthBypass=false"),
         ]
 
     def rotate_log(self) -> None:

@@ -13,8 +13,12 @@ Client = MongoClient[dict[str, Any]]
 _NOT_YET_INITIALIZED = 94
 
 
-def connect(home: Home) -> Client:
-    """Behind the gateway: for its own reads and writes."""
+def connect(home: Home, *, by_key: bool = False) -> Client:
+    """Behind the gateway: for its own reads and writes; `by_key` where mongod wants a login."""
+    login: dict[str, Any] = {}
+    if by_key:
+        login = {"username": "__system", "password": home.key_file.read_text()}
+        login |= {"authSource": "local", "authMechanism": "SCRAM-SHA-256"}
     return MongoClient(
         socket_uri(home.mongod_socket),
         appname="leaf-gateway",
@@ -23,17 +27,18 @@ def connect(home: Home) -> Client:
         unicode_decode_error_handler="replace",
         serverSelectionTimeoutMS=10_000,
         connect=False,
+        **login,
     )
 
 
-def become_primary(home: Home, *, seconds: float) -> None:
+def become_primary(home: Home, *, by_key: bool, seconds: float) -> None:
     """Found the replica set, or correct its address, and wait until it takes writes.
 
     The gateway has to listen already: mongod calls itself there to know that it is meant.
     """
     # A client of its own: one that has seen a mongod without replica set goes on for seconds
     # to believe that it cannot do sessions.
-    with connect(home) as client:
+    with connect(home, by_key=by_key) as client:
         _become_primary(client, str(home.gateway_socket), seconds)
 
 

@@ -6,14 +6,15 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from local import listening
+from local import listening, login
 from local.binary import find_mongod, mongod_version
 from local.errors import LocalError
-from local.home import Home
+from local.home import LOOPBACK, Home
 from local.mongod import Mongod
 from local.process import Stopping, serve_alone
 from local.relay import Entrance, Link
@@ -26,35 +27,58 @@ _RESTARTS, _WITHIN_SECONDS = 5, 60.0
 
 
 class Server:
-    """Runs until it is told to stop, or until mongod cannot be kept alive."""
+    """Runs until it is told to stop, or until mongod cannot be kept alive.
 
-    def __init__(self, home: Home, ready: Callable[[], None]) -> None:
+    With a port, everybody has to log in, by the socket too.
+    """
+
+    def __init__(self, home: Home, port: int | None, ready: Callable[[], None]) -> None:
         self._home = home
+        self._guarded = port is not None
+        self._bound = listening.bind(port) if port is not None else None
         self._ready = ready
         self._binary = find_mongod()
         self._version = mongod_version(self._binary)
-        self._mongod = Mongod(home, self._binary)
+        if self._guarded:
+            login.prepare(home)
+        self._mongod = Mongod(home, self._binary, asking=self._guarded)
         self._open = asyncio.Event()
         self._links: set[Link] = set()
 
     async def run(self) -> None:
         stopping = Stopping()
-        client = connect(self._home)
+        client = connect(self._home, by_key=self._guarded)
         service = SearchService(client, self._admit)
         entrance = Entrance(self._dial, service.commands, links=self._links)
-        gateway = await listening.on_socket(self._home.gateway_socket, entrance)
+        doors = [await listening.on_socket(self._home.gateway_socket, entrance)]
         try:
             await self._start_mongod()
-            await asyncio.to_thread(service.start)
+            await asyncio.to_thread(self._begin, client, service)
             self._open.set()
+            if self._bound is not None:
+                host = f"{LOOPBACK}:{self._port}"
+                entrance = replace(entrance, host=host)
+                doors.append(await listening.on_port(self._bound, entrance))
             log.info("ready: mongod %s, process %d", self._version, self._mongod.pid)
             self._ready()
             await self._keep_alive(stopping)
         finally:
-            gateway.close()
+            for door in doors:
+                door.close()
             for link in list(self._links):
                 link.close()
             await asyncio.to_thread(self._end, client, service)
+
+    @property
+    def _port(self) -> int | None:
+        port: int | None = self._bound.getsockname()[1] if self._bound else None
+        return port
+
+    def _begin(self, client: Client, service: SearchService) -> None:
+        # Also without a port: the URI has had the password since there was one.
+        if password := self._home.password:
+            login.settle_user(client, password)
+        service.start()
 
     def _end(self, client: Client, service: SearchService) -> None:
         # First what reads from mongod, so that nothing complains of its end.
@@ -69,7 +93,7 @@ class Server:
         await asyncio.to_thread(self._mongod.start)
         self._write_state()
         await asyncio.to_thread(self._mongod.wait_for_socket, seconds=_RECOVERY_SECONDS)
-        await asyncio.to_thread(become_primary, self._home, seconds=60.0)
+        await asyncio.to_thread(become_primary, self._home, by_key=self._guarded, seconds=60.0)
 
     async def _keep_alive(self, stopping: Stopping) -> None:
         """Until told to stop; a mongod that ends by itself is started again."""
@@ -109,13 +133,13 @@ class Server:
             "mongod_pid": self._mongod.pid,
             "mongod": str(self._binary),
             "version": self._version,
-            "uri": self._home.uri,
+            "port": self._port,
         }
         partial = self._home.state.with_suffix(".new")
         partial.write_text(json.dumps(state))
         partial.replace(self._home.state)
 
 
-def serve(home: Home, ready: Callable[[], None]) -> None:
+def serve(home: Home, port: int | None, ready: Callable[[], None]) -> None:
     """Run a deployment in this process until SIGTERM or Ctrl-C; `ready` is called once."""
-    serve_alone(home, lambda: Server(home, ready).run())
+    serve_alone(home, lambda: Server(home, port, ready).run())

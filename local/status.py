@@ -26,17 +26,42 @@ class IndexState:
 
 @dataclass(frozen=True)
 class Status:
-    """A deployment as it is now; what only a running one has is None or empty otherwise."""
+    """A deployment as it is now; what only a running one has is None or empty otherwise.
+
+    The URIs are without passwords.
+    """
 
     running: bool
     home: str
     data: str
     uri: str
+    tcp_uri: str | None = None
     gateway_pid: int | None = None
     mongod_pid: int | None = None
     mongod: str | None = None
     version: str | None = None
     indexes: list[IndexState] = field(default_factory=list)
+
+
+def as_text(found: Status) -> str:
+    state = "running" if found.running else "not running"
+    lines = [f"{state} in {found.home}", f"uri      {found.uri}"]
+    if found.tcp_uri:
+        lines.append(f"port     {found.tcp_uri}")
+    if found.running:
+        lines.append(f"mongod   {found.version}, process {found.mongod_pid} ({found.mongod})")
+        lines.append(f"gateway  process {found.gateway_pid}")
+    elif found.mongod_pid:
+        lines.append(
+            f"mongod   process {found.mongod_pid} was left over; `leaf-mongo stop` ends it"
+        )
+    for index in found.indexes:
+        lines.append(
+            f"index    {index.database}.{index.collection} {index.name}: {index.status}, "
+            f"{index.vectors} vectors of {index.documents} documents"
+        )
+        lines += [f"         skipped {n}: {reason}" for reason, n in index.skipped.items()]
+    return "\n".join(lines)
 
 
 def index_states(client: MongoClient[dict[str, Any]]) -> list[IndexState]:
