@@ -52,7 +52,7 @@ def opening(settings: Settings) -> Steps[Opened]:
 def refreshing(opened: Opened) -> Steps[None]:
     """Once a minute: a collection that was made anew must not be asked with the old model."""
     if time.monotonic() - opened.seen > _TRUSTED_SECONDS:
-        yield from _refresh(opened)
+        yield from refresh(opened)
 
 
 def demand_index(manifest: Manifest, database: str, collection: str) -> Steps[None]:
@@ -67,7 +67,7 @@ def demand_index(manifest: Manifest, database: str, collection: str) -> Steps[No
 
 def explaining_emptiness(opened: Opened, filter: Mapping[str, Any] | None) -> Steps[None]:
     """Raises the error that a search without hits hides; returns if there is none."""
-    yield from _refresh(opened)
+    yield from refresh(opened)
     manifest = opened.manifest
     yield from demand_index(manifest, opened.database, opened.collection)
     if filter or not opened.documents:
@@ -80,7 +80,8 @@ def explaining_emptiness(opened: Opened, filter: Mapping[str, Any] | None) -> St
     )
 
 
-def _refresh(opened: Opened) -> Steps[None]:
+def refresh(opened: Opened) -> Steps[None]:
+    """Raises ManifestError if the collection is not what was opened."""
     manifest = yield from _manifest(opened.database, opened.collection)
     known = opened.manifest
     if (manifest.student, manifest.codec, manifest.path) != (

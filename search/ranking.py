@@ -12,11 +12,11 @@ from search.diversity import diverse_order
 from search.fusion import fused
 from search.hit import Hit
 from search.lexical import text_pipeline
-from search.opening import Opened, explaining_emptiness
+from search.opening import Opened, explaining_emptiness, refresh
 from search.passages import joined
 from search.query import MOST_CANDIDATES, Query
 from search.steps import Aggregate, Compute, Steps, Together
-from vectors import Rows
+from vectors import DeploymentError, Rows
 from vectors.index import nearest_pipeline, text_index_name
 
 _PLACE = ("document", "position")
@@ -87,7 +87,11 @@ def _by_vector(opened: Opened, asked: Asked, pool: int) -> Steps[list[Candidate]
         fields=_fields(opened, query, pool),
         filter=query.filter,
     )
-    found = yield Aggregate(opened.collection, pipeline, query.max_time_ms)
+    try:
+        found = yield Aggregate(opened.collection, pipeline, query.max_time_ms)
+    except DeploymentError:
+        yield from refresh(opened)  # a collection that was made anew is the likelier reason
+        raise
     if not found:
         yield from explaining_emptiness(opened, query.filter)
     if _rescored(opened, query):

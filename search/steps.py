@@ -1,6 +1,7 @@
 """What a search wants done, apart from how: one program for blocking and for asyncio clients.
 
-A search is a generator that yields requests and is sent their answers. `perform` answers them with
+A search is a generator that yields requests and is sent their answers, or thrown the errors that
+these end in. `perform` answers them with
 a MongoClient, `perform_async` with an AsyncMongoClient.
 """
 
@@ -9,12 +10,14 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.database import Database
 from pymongo.errors import ExecutionTimeout
 
+from config import LeafError
 from search.errors import SearchTimeout
 from vectors import explained
 
@@ -52,13 +55,16 @@ class Together:
 
 
 def perform(steps: Steps[Result], database: Database[Any]) -> Result:
-    answer = None
+    go_on = partial(steps.send, None)
     while True:
         try:
-            request = steps.send(answer)
+            request = go_on()
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
-        answer = _answer(request, database)
+        try:
+            go_on = partial(steps.send, _answer(request, database))
+        except LeafError as error:
+            go_on = partial(steps.throw, error)
 
 
 def _answer(request: object, database: Database[Any]) -> Any:
@@ -76,13 +82,16 @@ def _answer(request: object, database: Database[Any]) -> Any:
 
 
 async def perform_async(steps: Steps[Result], database: AsyncDatabase[Any]) -> Result:
-    answer = None
+    go_on = partial(steps.send, None)
     while True:
         try:
-            request = steps.send(answer)
+            request = go_on()
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
-        answer = await _answer_async(request, database)
+        try:
+            go_on = partial(steps.send, await _answer_async(request, database))
+        except LeafError as error:
+            go_on = partial(steps.throw, error)
 
 
 async def _answer_async(request: object, database: AsyncDatabase[Any]) -> Any:

@@ -133,7 +133,7 @@ def _bert(folder: Path, *, width: int, layers: int, pooling: str, seed: int) -> 
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
     from transformers import BertConfig, BertModel
 
-    tokenizer = _tokenizer()
+    tokenizer = bert_tokenizer()
     torch.manual_seed(seed)
     config = BertConfig(
         vocab_size=len(tokenizer),
@@ -150,7 +150,7 @@ def _bert(folder: Path, *, width: int, layers: int, pooling: str, seed: int) -> 
     return SentenceTransformer(modules=modules, prompts={"query": PROMPT}, device="cpu")
 
 
-def _tokenizer() -> Any:
+def bert_tokenizer() -> Any:
     """A WordPiece of some hundred pieces, with BERT's special tokens."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast

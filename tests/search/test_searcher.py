@@ -201,7 +201,7 @@ def test_a_long_question_is_told_to_be_cut(made: Made, caplog: pytest.LogCapture
 
 
 def test_an_index_that_is_gone_is_an_error_when_opening_and_when_searching(
-    made: Made, database: Database[Any], mongodb_uri: str
+    made: Made, database: Database[Any], mongodb_uri: str, opener: Any
 ) -> None:
     searcher = made(corpus(5))
     database["c"].drop_search_index("leaf_vectors")
@@ -209,17 +209,17 @@ def test_an_index_that_is_gone_is_an_error_when_opening_and_when_searching(
     with pytest.raises(IndexMissing, match="has no search index 'leaf_vectors'"):
         searcher.search(QUESTION)
     with pytest.raises(IndexMissing):
-        Searcher.open(mongodb_uri, load({}, database=database.name, collection="c"))
+        opener.open(mongodb_uri, load({}, database=database.name, collection="c"))
 
 
 def test_a_misspelt_index_is_an_error_that_names_those_there(
-    made: Made, database: Database[Any], mongodb_uri: str
+    made: Made, database: Database[Any], mongodb_uri: str, opener: Any
 ) -> None:
     made(corpus(5))
     database[MANIFESTS].update_one({"_id": "c"}, {"$set": {"index": "leaf_vektors"}})
 
     with pytest.raises(IndexMissing, match="it has: leaf_vectors"):
-        Searcher.open(mongodb_uri, load({}, database=database.name, collection="c"))
+        opener.open(mongodb_uri, load({}, database=database.name, collection="c"))
 
 
 def test_vectors_that_the_server_skips_are_an_error_not_an_empty_result(
@@ -235,33 +235,34 @@ def test_vectors_that_the_server_skips_are_an_error_not_an_empty_result(
 
 
 def test_a_collection_without_manifest_is_an_error(
-    database: Database[Any], mongodb_uri: str
+    database: Database[Any], mongodb_uri: str, opener: Any
 ) -> None:
     with pytest.raises(ManifestError, match="ingest first with `leaf-ingest PATH`"):
-        Searcher.open(mongodb_uri, load({}, database=database.name, collection="nothing"))
+        opener.open(mongodb_uri, load({}, database=database.name, collection="nothing"))
 
 
 def test_a_model_that_contradicts_the_manifest_is_an_error(
-    made: Made, database: Database[Any], mongodb_uri: str
+    made: Made, database: Database[Any], mongodb_uri: str, opener: Any
 ) -> None:
     made(corpus(2))
     settings = load({"LEAF_PRESET": "leaf-ir"}, database=database.name, collection="c")
 
     with pytest.raises(ManifestError, match="student is hashing:128 there"):
-        Searcher.open(mongodb_uri, settings)
+        opener.open(mongodb_uri, settings)
 
 
 def test_a_student_that_changed_since_is_an_error(
-    made: Made, database: Database[Any], mongodb_uri: str, stranger: str
+    made: Made, database: Database[Any], mongodb_uri: str, stranger: str, opener: Any
 ) -> None:
     made(corpus(2))
     change = {"student.name": stranger, "student.revision": "sha256:of-another-time"}
     database[MANIFESTS].update_one({"_id": "c"}, {"$set": change})
 
     with pytest.raises(ModelError, match="made with sha256:of-another-time"):
-        Searcher.open(mongodb_uri, load({}, database=database.name, collection="c"))
+        opener.open(mongodb_uri, load({}, database=database.name, collection="c"))
 
 
+@pytest.mark.parametrize("opener", [Searcher], ids=["sync"])
 def test_one_searcher_serves_many_threads(made: Made) -> None:
     searcher = made(corpus())
     questions = [f"{a} {b}" for a in WORDS for b in WORDS[:3]]

@@ -1,0 +1,65 @@
+"""What a language model is given to read."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from ingest import Document
+from search import QueryError, Searcher
+from tests.search.test_options import books
+from tests.search.test_searcher import QUESTION
+
+Made = Callable[..., Searcher]
+
+
+def test_passages_come_in_reading_order_with_their_sources(made: Made) -> None:
+    documents = {d.id: d for d in books()}
+    searcher = made(documents.values(), chunk_tokens=32, chunk_overlap=8)
+
+    context = searcher.context(QUESTION, 2000, k=12)
+
+    ranks = [h.document for h in searcher.search(QUESTION, k=12)]
+    order = list(dict.fromkeys(p.document for p in context.passages))
+    assert order == [d for d in dict.fromkeys(ranks) if d in order]
+    for document in order:
+        spans = [(p.first, p.last) for p in context.passages if p.document == document]
+        assert spans == sorted(spans)
+        assert all(last + 1 < first for (_, last), (first, _) in pairwise(spans))
+    for number, passage in enumerate(context.passages, start=1):
+        assert passage.text.replace("\n", " ") in documents[passage.document].text
+        source = f"[{number}] {passage.metadata['title']} ({passage.document})"
+        assert f"{source}\n{passage.text}" in context.text
+
+
+@pytest.mark.parametrize("budget", [10, 60, 200, 1000])
+def test_the_budget_is_kept_and_used(made: Made, budget: int) -> None:
+    searcher = made(books(), chunk_tokens=32, chunk_overlap=0)
+
+    context = searcher.context(QUESTION, budget, k=20)
+    larger = searcher.context(QUESTION, budget + 200, k=20)
+
+    assert context.tokens <= budget < larger.tokens
+    assert context.tokens > budget - 60
+
+
+def test_the_best_hit_is_in_even_where_its_neighbours_are_not(made: Made) -> None:
+    searcher = made(books(), chunk_tokens=32, chunk_overlap=0)
+    best = searcher.search(QUESTION, k=1)[0]
+
+    context = searcher.context(QUESTION, 45, k=1)
+
+    (passage,) = context.passages
+    assert (passage.document, passage.first) == (best.document, best.position)
+    assert passage.text == best.text
+
+
+def test_nothing_found_is_an_empty_context(made: Made) -> None:
+    context = made([Document("a", "ash")]).context(QUESTION, 100, filter={"document": "none"})
+
+    assert (context.text, context.passages, context.tokens) == ("", (), 0)
+
+
+def test_a_budget_that_cannot_be_is_refused(made: Made) -> None:
+    with pytest.raises(QueryError, match="max_tokens is 0"):
+        made([Document("a", "ash")]).context(QUESTION, 0)
