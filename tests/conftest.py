@@ -70,15 +70,9 @@ def core_distributions() -> set[str]:
 
 
 @pytest.fixture(scope="session")
-def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def mongodb_uri(leaf_mongodb_uri: str) -> str:
     """LEAF_TEST_MONGODB_URI, or a local deployment that lives as long as the tests."""
-    if given := os.environ.get("LEAF_TEST_MONGODB_URI"):
-        yield given
-        return
-    from local import LocalDeployment
-
-    with LocalDeployment(tmp_path_factory.mktemp("mongodb")) as deployment:
-        yield deployment.uri
+    return leaf_mongodb_uri
 
 
 @pytest.fixture(scope="session")
