@@ -39,12 +39,18 @@ class Settings(BaseModel):
     teacher: str | None = None
     student: str | None = None
     storage: str = "mrl256"
+    api_key: SecretStr | None = None  # of remote encoders
     home: Path = Field(default_factory=lambda: platformdirs.user_data_path("leafsearch"))
 
     @property
     def uri(self) -> str | None:
         """With its password: to connect, never to show."""
         return None if self.mongodb_uri is None else self.mongodb_uri.get_secret_value()
+
+    @property
+    def key(self) -> str | None:
+        """Of remote encoders: to send, never to show."""
+        return self.api_key.get_secret_value() if self.api_key else None
 
     @property
     def pair(self) -> Pair:

@@ -49,13 +49,19 @@ class Target:
     """A collection to write to. Nothing is written before the first vectors are there."""
 
     def __init__(
-        self, database: Database[Any], name: str, manifest: Manifest, teacher: Encoder | None = None
+        self,
+        database: Database[Any],
+        settings: Settings,
+        manifest: Manifest,
+        teacher: Encoder | None = None,
     ) -> None:
         """With a `teacher` the collection is new; else the manifest is in force and names it."""
+        name = settings.collection
         self.is_new = teacher is not None
         self._loaded = teacher
         self._database = database
         self._name = name
+        self._key = settings.key
         self._has_index = False
         self.collection = Collection(database[name], manifest)
         model = manifest.teacher
@@ -72,7 +78,7 @@ class Target:
         """Loaded when there is something to encode: most runs over a corpus find nothing new."""
         if self._loaded is None:
             model = self.manifest.teacher
-            self._loaded = load_encoder(model.name, revision=model.revision)
+            self._loaded = load_encoder(model.name, revision=model.revision, key=self._key)
         return self._loaded
 
     @property
@@ -147,12 +153,12 @@ def _existing(
     if (filters, hybrid) != (manifest.filters, manifest.hybrid):
         name = settings.collection
         manifest = amend(database, name, manifest, filters=filters, hybrid=hybrid)
-    return Target(database, settings.collection, manifest)
+    return Target(database, settings, manifest)
 
 
 def _new(database: Database[Any], settings: Settings, choices: Choices) -> Target:
     storage = _storage(settings, choices)
-    teacher = load_encoder(settings.pair.teacher)
+    teacher = load_encoder(settings.pair.teacher, key=settings.key)
     if (dimensions := storage.dimensions or teacher.dimensions) > teacher.dimensions:
         raise TargetError(
             f"storage {settings.storage} has {dimensions} dimensions, but teacher {teacher.name} "
@@ -160,10 +166,9 @@ def _new(database: Database[Any], settings: Settings, choices: Choices) -> Targe
         )
     storage = settings.stored_as(**{**vars(storage), "dimensions": dimensions})
     same = settings.pair.student == settings.pair.teacher
-    student = teacher if same else load_encoder(settings.pair.student)
+    student = teacher if same else load_encoder(settings.pair.student, key=settings.key)
     alignment = check_alignment(teacher, student)
-    if not student.name.startswith("hashing:"):
-        export_student(student)  # here, where torch is, so that no search needs it
+    export_student(student)  # here, where torch is, so that no search needs it
     chunk_tokens = _given(choices.chunk_tokens, min(DEFAULT_TOKENS, teacher.max_tokens))
     manifest = Manifest(
         teacher=Model.of(teacher),
@@ -181,7 +186,7 @@ def _new(database: Database[Any], settings: Settings, choices: Choices) -> Targe
         chunk_overlap=_given(choices.chunk_overlap, min(DEFAULT_OVERLAP, chunk_tokens // 4)),
         hybrid=choices.hybrid,
     )
-    return Target(database, settings.collection, manifest, teacher)
+    return Target(database, settings, manifest, teacher)
 
 
 def _demand_empty(database: Database[Any], name: str) -> None:

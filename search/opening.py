@@ -39,7 +39,8 @@ def opening(settings: Settings) -> Steps[Opened]:
     demand_agreement(manifest, settings, None)
     yield from demand_index(manifest, settings.database, name)
     model = manifest.student
-    student = yield Compute(lambda: load_student(model.name, revision=model.revision))
+    key = settings.key
+    student = yield Compute(lambda: load_student(model.name, revision=model.revision, key=key))
     if student.dimensions < manifest.dimensions:
         raise ModelError(
             f"student {student.name} gives {student.dimensions} dimensions, but the collection "

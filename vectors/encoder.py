@@ -6,7 +6,6 @@ sent down the document path is wrong without looking wrong.
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -49,15 +48,20 @@ class Encoder(Protocol):
     def encode_queries(self, texts: Sequence[str]) -> Rows: ...
 
 
-def load_encoder(name: str, *, revision: str | None = None) -> Encoder:
+def load_encoder(name: str, *, revision: str | None = None, key: str | None = None) -> Encoder:
     """Raises ModelError when there is no such model or it has another `revision`.
 
-    torch and sentence-transformers are imported here and nowhere earlier.
+    torch and sentence-transformers are imported here and nowhere earlier. `key` is for the server
+    of a remote encoder.
     """
     if name.startswith("hashing:"):
         from vectors.hashing import HashingEncoder
 
         return HashingEncoder.from_name(name)
+    if is_remote(name):
+        from vectors.remote import RemoteEncoder
+
+        return RemoteEncoder.open(name, revision=revision, key=key)
     from vectors.models import find_model
 
     source = find_model(name, revision=revision)  # before torch: a wrong name is told at once
@@ -65,6 +69,10 @@ def load_encoder(name: str, *, revision: str | None = None) -> Encoder:
     from vectors.transformer import TransformerEncoder
 
     return TransformerEncoder.load(name, source)
+
+
+def is_remote(name: str) -> bool:
+    return name.startswith(("http://", "https://"))
 
 
 def demand_torch(name: str) -> None:
@@ -82,11 +90,12 @@ def load_tokenizer(name: str, *, revision: str | None = None) -> Tokenizer:
     Raises ModelError like load_encoder.
     """
     if not name.startswith("hashing:"):
-        from vectors.models import find_model
+        from vectors.model_files import ModelFiles
 
-        file = Path(find_model(name, revision=revision).location, "tokenizer.json")
-        if file.is_file():
-            return plain(Tokenizer.from_file(str(file)))
+        model = name.partition("#")[2] if is_remote(name) else name
+        files = ModelFiles.find(model, revision=revision)
+        if is_remote(name) or files.path("tokenizer.json"):
+            return files.tokenizer()
     return load_encoder(name, revision=revision).tokenizer
 
 

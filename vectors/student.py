@@ -6,7 +6,7 @@ from pathlib import Path
 
 import platformdirs
 
-from vectors.encoder import Encoder, demand_torch, load_encoder
+from vectors.encoder import Encoder, demand_torch, is_remote, load_encoder
 from vectors.errors import ExportError, ModelError
 
 log = logging.getLogger(__name__)
@@ -14,14 +14,14 @@ log = logging.getLogger(__name__)
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 
 
-def load_student(name: str, *, revision: str) -> Encoder:
+def load_student(name: str, *, revision: str, key: str | None = None) -> Encoder:
     """Exported now if it has not been yet, which needs torch and takes some seconds.
 
     A model that cannot be exported is used through sentence-transformers, with a warning. Raises
     ModelError when there is no such model, or neither an export nor torch to make one.
     """
-    if name.startswith("hashing:"):
-        return load_encoder(name, revision=revision)
+    if name.startswith("hashing:") or is_remote(name):
+        return load_encoder(name, revision=revision, key=key)
     folder = cache_folder(name, revision)
     if not folder.is_dir():
         model = _model(name, revision, folder)
@@ -34,6 +34,8 @@ def load_student(name: str, *, revision: str) -> Encoder:
 
 def export_student(encoder: Encoder) -> bool:
     """Into the cache, unless it is there; whether the student can be loaded from it then."""
+    if encoder.name.startswith("hashing:") or is_remote(encoder.name):
+        return False
     from vectors.transformer import TransformerEncoder
 
     folder = cache_folder(encoder.name, encoder.revision)

@@ -1,0 +1,175 @@
+"""Encoders behind HTTP: a real server of a real model, in both dialects."""
+
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import pytest
+from pymongo.database import Database
+
+from config import ConfigError, Settings, load
+from ingest import Choices, Document, Rejects, ingest, open_target
+from search import Searcher
+from vectors import Encoder, ModelError, load_encoder, load_tokenizer
+from vectors.alignment import PROBES
+from vectors.encoder import unit_rows
+
+KEY = "s3cret-key"
+DIALECTS = ["/embed", "/v1/embeddings"]
+
+
+def handler(models: dict[str, Encoder]) -> type[BaseHTTPRequestHandler]:
+    class Answering(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if self.headers["Authorization"] != f"Bearer {KEY}":
+                return self.answer(401, {"error": "no such key"})
+            if self.path == "/other/embed":
+                return self.answer(200, {"vectors": 3})
+            if self.path == "/few/embed":
+                return self.answer(200, [[1.0, 0.0]] * min(len(body["inputs"]), 2))
+            # A server adds no prompt by itself, and does not normalise.
+            if self.path.endswith("/v1/embeddings"):
+                rows = 3 * models[body["model"]].encode_documents(body["input"])
+                data = [{"index": i, "embedding": row.tolist()} for i, row in enumerate(rows)]
+                return self.answer(200, {"data": data[::-1]})
+            (model,) = [m for name, m in models.items() if name.endswith(self.path.split("/")[1])]
+            return self.answer(200, (3 * model.encode_documents(body["inputs"])).tolist())
+
+        def answer(self, status: int, content: Any) -> None:
+            written = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(written)))
+            self.end_headers()
+            self.wfile.write(written)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    return Answering
+
+
+@pytest.fixture(scope="module")
+def server(published_pair: tuple[str, str]) -> Iterator[str]:
+    models = {name: load_encoder(name) for name in published_pair}
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler(models)) as served:
+        Thread(target=served.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{served.server_port}"
+        served.shutdown()
+
+
+def url(server: str, dialect: str, model: str) -> str:
+    path = f"/{Path(model).name}/embed" if dialect == "/embed" else dialect
+    return f"{server}{path}#{model}"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_remote_encoder_is_the_model_it_serves(
+    server: str, published_pair: tuple[str, str], dialect: str
+) -> None:
+    texts = [*PROBES, *PROBES, *PROBES]  # more than one request
+    for name in published_pair:
+        model = load_encoder(name)
+
+        remote = load_encoder(url(server, dialect, name), key=KEY)
+
+        for field in ("dimensions", "max_tokens", "query_prompt", "document_prompt", "revision"):
+            assert getattr(remote, field) == getattr(model, field)
+        assert remote.tokenizer.to_str() == model.tokenizer.to_str()
+        assert np.allclose(remote.encode_queries(texts), model.encode_queries(texts), atol=1e-5)
+        assert np.allclose(remote.encode_documents(texts), model.encode_documents(texts), atol=1e-5)
+        assert np.allclose(unit_rows(remote.encode_queries(texts)), remote.encode_queries(texts))
+        assert remote.encode_queries([]).shape == (0, model.dimensions)
+
+
+def test_its_tokenizer_needs_no_server(published_pair: tuple[str, str]) -> None:
+    name = published_pair[0]
+
+    tokenizer = load_tokenizer(f"http://127.0.0.1:9/embed#{name}")
+
+    assert tokenizer.to_str() == load_tokenizer(name).to_str()
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_both_sides_of_a_collection_can_be_remote(
+    server: str,
+    published_pair: tuple[str, str],
+    database: Database[Any],
+    mongodb_uri: str,
+    tmp_path: Path,
+    dialect: str,
+) -> None:
+    teacher, student = (url(server, dialect, name) for name in published_pair)
+    settings = load(
+        {"LEAF_API_KEY": KEY},
+        teacher=teacher,
+        student=student,
+        storage="full",
+        database=database.name,
+        collection="c",
+    )
+    target = open_target(database, settings, Choices())
+    documents = [Document(str(i), probe) for i, probe in enumerate(PROBES)]
+
+    written = ingest(documents, target, rejects=Rejects(tmp_path / "rejects"))
+    target.collection.wait_until_ready(written.last_written, seconds=60, told=lambda status: None)
+    with Searcher.open(mongodb_uri, settings) as searcher:
+        found = [searcher.search(probe, k=1)[0].document for probe in PROBES]
+
+    plain_teacher, plain_student = map(load_encoder, published_pair)
+    cosines = plain_student.encode_queries(PROBES) @ plain_teacher.encode_documents(PROBES).T
+    assert found == [str(nearest) for nearest in cosines.argmax(axis=1)]
+    assert KEY not in str(database["leaf_manifests"].find_one())
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("{server}/embed", "expected https://HOST/embed#MODEL"),
+        ("{server}/vectors#{model}", "expected https://HOST/embed#MODEL"),
+        ("http://ann:pw@127.0.0.1:9/embed#{model}", "give it as LEAF_API_KEY"),
+        ("http://127.0.0.1:9/embed#{model}", "the server does not answer (ConnectError"),
+        ("{server}/other/embed#{model}", "is not one of"),
+        ("{server}/embed#/nowhere", "no such folder"),
+    ],
+)
+def test_what_is_wrong_with_a_remote_encoder_is_said(
+    server: str, published_pair: tuple[str, str], address: str, expected: str
+) -> None:
+    name = address.format(server=server, model=published_pair[0])
+
+    with pytest.raises(ModelError) as caught:
+        load_encoder(name, key=KEY)
+    assert expected in str(caught.value)
+    assert "pw" not in str(caught.value).replace("pwd", "")
+
+
+def test_a_wrong_key_is_refused_without_being_shown(
+    server: str, published_pair: tuple[str, str]
+) -> None:
+    with pytest.raises(ModelError) as caught:
+        load_encoder(url(server, "/embed", published_pair[0]), key="wr0ng")
+    assert "refused (401" in str(caught.value)
+    assert "wr0ng" not in str(caught.value)
+
+
+def test_a_server_that_loses_texts_is_an_error(
+    server: str, published_pair: tuple[str, str]
+) -> None:
+    encoder = load_encoder(f"{server}/few/embed#{published_pair[0]}", key=KEY)
+
+    with pytest.raises(ModelError, match="gave 2 vectors for 3 texts"):
+        encoder.encode_queries(["a", "b", "c"])
+
+
+def test_the_key_is_a_secret_of_the_settings() -> None:
+    settings: Settings = load({"LEAF_API_KEY": KEY})
+
+    assert settings.key == KEY
+    assert KEY not in repr(settings)
+    with pytest.raises(ConfigError, match="did you mean LEAF_API_KEY"):
+        load({"LEAF_APIKEY": KEY})

@@ -1,0 +1,120 @@
+"""An encoder behind HTTP: text-embeddings-inference, or anything with OpenAI's embeddings.
+
+Its name is a URL whose fragment names the model, by hub name or folder, for tokenizer and prompts:
+
+    https://encoder.example/embed#mixedbread-ai/mxbai-embed-large-v1
+    https://encoder.example/v1/embeddings#MongoDB/mdbr-leaf-mt
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urldefrag, urlsplit
+
+import httpx2
+import numpy as np
+
+from vectors.encoder import Rows, unit_rows
+from vectors.errors import ModelError
+from vectors.model_files import ModelFiles
+
+_SECONDS = 60.0
+_BATCH = 32  # the usual limit of a text-embeddings-inference server
+_PROBE = "dimensions"
+
+
+class RemoteEncoder:
+    def __init__(self, name: str, model: ModelFiles, key: str | None) -> None:
+        """Raises ModelError if the server does not answer with vectors."""
+        self.name = name
+        self._url = urldefrag(name).url
+        self._model = model.name
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        transport = httpx2.HTTPTransport(retries=2)
+        self._client = httpx2.Client(headers=headers, timeout=_SECONDS, transport=transport)
+        self.tokenizer = model.tokenizer()
+        self.max_tokens = model.max_tokens()
+        self.query_prompt = model.prompt("query")
+        self.document_prompt = model.prompt("document", "passage", "corpus")
+        self.revision = model.revision
+        self.dimensions = len(self._asked([_PROBE])[0])
+
+    @classmethod
+    def open(cls, name: str, *, revision: str | None, key: str | None) -> "RemoteEncoder":
+        address, model = urldefrag(name)
+        parts = urlsplit(address)
+        if not model or not parts.path.endswith(("/embed", "/embeddings")):
+            raise ModelError(
+                f"model {_shown(name)}: expected https://HOST/embed#MODEL or "
+                "https://HOST/v1/embeddings#MODEL, where MODEL names tokenizer and prompts"
+            )
+        if parts.username or parts.password:
+            raise ModelError(
+                f"model {_shown(name)}: a key in the URL would be stored with the collection; give "
+                "it as LEAF_API_KEY"
+            )
+        return cls(name, ModelFiles.find(model, revision=revision), key)
+
+    def encode_documents(self, texts: Sequence[str]) -> Rows:
+        return self._encode([self.document_prompt + text for text in texts])
+
+    def encode_queries(self, texts: Sequence[str]) -> Rows:
+        return self._encode([self.query_prompt + text for text in texts])
+
+    def _encode(self, texts: Sequence[str]) -> Rows:
+        rows = np.empty((len(texts), self.dimensions), dtype=np.float32)
+        for start in range(0, len(texts), _BATCH):
+            some = texts[start : start + _BATCH]
+            answered = self._asked(some)
+            if {len(row) for row in answered} != {self.dimensions}:
+                raise ModelError(
+                    f"model {self.name}: the server answered with vectors of other lengths than "
+                    f"{self.dimensions}, which it gave at first"
+                )
+            rows[start : start + _BATCH] = answered
+        return unit_rows(rows)
+
+    def _asked(self, texts: Sequence[str]) -> list[list[float]]:
+        openai = self._url.endswith("/embeddings")
+        body: dict[str, Any] = (
+            {"model": self._model, "input": list(texts), "encoding_format": "float"}
+            if openai
+            else {"inputs": list(texts), "truncate": True}
+        )
+        try:
+            answer = self._client.post(self._url, json=body)
+            answer.raise_for_status()
+            rows = _rows(answer.json(), openai)
+        except httpx2.HTTPStatusError as error:
+            said = error.response.text.strip()[:200]
+            raise ModelError(
+                f"model {self.name}: the server refused ({error.response.status_code}: {said}); "
+                "check address, model and LEAF_API_KEY"
+            ) from error
+        except httpx2.HTTPError as error:
+            raise ModelError(
+                f"model {self.name}: the server does not answer ({type(error).__name__}: {error})"
+            ) from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise ModelError(
+                f"model {self.name}: the server's answer is not one of {self._url}: {error!r}"
+            ) from error
+        if len(rows) != len(texts):
+            raise ModelError(
+                f"model {self.name}: the server gave {len(rows)} vectors for {len(texts)} texts"
+            )
+        return rows
+
+
+def _rows(answer: Any, openai: bool) -> list[list[float]]:
+    rows = (
+        [part["embedding"] for part in sorted(answer["data"], key=lambda part: part["index"])]
+        if openai
+        else answer
+    )
+    return [[float(value) for value in row] for row in rows]
+
+
+def _shown(name: str) -> str:
+    """Without user and password."""
+    parts = urlsplit(name)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
