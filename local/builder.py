@@ -89,8 +89,8 @@ class Builder:
         served.promote(version)
         stats = version.index.stats()
         log.info(
-            "index %s: %d vectors in %.1f s",
+            "index %s: %d documents in %.1f s",
             served.record.name,
-            stats.vectors,
+            stats.documents,
             time.monotonic() - started,
         )

@@ -7,17 +7,20 @@ from typing import Any
 
 from bson import Int64
 
-from local import searches, wire
-from local.engine import CommandError, VectorQuery, parse_query
+from local import places, searches, wire
+from local.engine import CommandError
 from local.exchange import Asker, Forward, Reply
 from local.freshness import Freshness
-from local.indexes import Indexes, Namespace, State
+from local.index_search import IndexSearch
+from local.indexes import Indexes, Namespace
 from local.lifecycle import Lifecycle
-from local.searches import LISTING, Found, first_stage
+from local.places import first_stage
+from local.searches import LISTING, Found, Search
 from local.wire import Request
 
 log = logging.getLogger(__name__)
 _REFUSALS = frozenset({13, 18, 8000, 10107, 11600, 13435, 13436})  # rights, and no primary
+_MOST_BYTES = 16 * 2**20  # of a command, mongod's own limit
 _SEARCH_WORDS = frozenset({"createSearchIndexes", "updateSearchIndex", "dropSearchIndex"})
 
 
@@ -32,7 +35,7 @@ class SearchCommands:
         admit: Callable[[int], Awaitable[None]],
     ) -> None:
         self._admit = admit
-        self._indexes = indexes
+        self._search = IndexSearch(indexes, freshness)
         self._lifecycle = lifecycle
         self._freshness = freshness
 
@@ -61,37 +64,21 @@ class SearchCommands:
             return Forward(message)
         if first_stage(explained.get("pipeline")) == LISTING and explained is request.body:
             return await self._list(request, asker)
-        searches.check(explained)
+        if not places.has_search(explained.get("pipeline")):
+            return Forward(message)
+        places.check(explained)
         pipeline = await self._rewritten(request.database, explained)
         rewritten = {**explained, "pipeline": pipeline}
         body = rewritten if explained is request.body else {**request.body, "explain": rewritten}
-        return Forward(wire.write_message(body, request_id=request.request_id))
+        return _forward(request, body)
 
     # searching
 
     async def _rewritten(self, database: str, command: Mapping[str, Any]) -> Any:
-        async def search(collection: str, stage: Any) -> Found:
-            return await self._search((database, collection), stage)
+        async def search(search: Search) -> Found:
+            return await self._search.find(database, search)
 
         return await searches.rewrite(str(command["aggregate"]), command.get("pipeline"), search)
-
-    async def _search(self, namespace: Namespace, stage: Any) -> Found:
-        query = parse_query(stage)
-        await self._freshness.wait(namespace[1])
-        served = self._indexes.find(namespace, query.index)
-        if served is None:
-            return Found([], [])
-        if served.main is None:
-            state = served.staged.state if served.staged else State.PENDING
-            internal = "FAILED" if state is State.FAILED else "INITIAL_SYNC"
-            raise CommandError(
-                8,
-                "UnknownError",
-                "PlanExecutor error during aggregation :: caused by :: cannot query vector index "
-                f"{query.index} while in state {internal}",
-            )
-        matches = await asyncio.to_thread(served.main.index.search, query)
-        return _found(query, matches)
 
     # managing
 
@@ -135,11 +122,15 @@ class SearchCommands:
         return _reply(request, {"cursor": cursor, "ok": 1.0})
 
 
-def _found(query: VectorQuery, matches: Any) -> Found:
-    stored = None
-    if query.return_stored_source:
-        stored = [match.stored_source or {"_id": match.id} for match in matches]
-    return Found([m.id for m in matches], [float(m.score) for m in matches], stored)
+def _forward(request: Request, body: Mapping[str, Any]) -> Forward:
+    message = wire.write_message(body, request_id=request.request_id)
+    if len(message) > _MOST_BYTES:
+        raise CommandError(
+            10334,
+            "BSONObjectTooLarge",
+            "the search finds more than fits one command to mongod; put a $limit behind it",
+        )
+    return Forward(message)
 
 
 def _reply(request: Request, body: Mapping[str, Any]) -> Reply:

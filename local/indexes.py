@@ -8,7 +8,7 @@ from typing import Any
 import bson
 
 from local.catalog import Record
-from local.engine import VectorIndex, parse_definition
+from local.kinds import make_index, parse_definition
 
 Namespace = tuple[str, str]
 
@@ -21,12 +21,12 @@ class State(Enum):
 
 
 class Version:
-    """One version of a definition and the vectors indexed for it."""
+    """One version of a definition and what is indexed for it."""
 
     def __init__(self, record: Record) -> None:
         self.record = record
-        self.definition = parse_definition(record.definition)
-        self.index = VectorIndex(self.definition)
+        self.definition = parse_definition(record.type, record.definition)
+        self.index = make_index(self.definition)
         self.state = State.PENDING
         self.message = ""
         self._lock = threading.Lock()
@@ -49,7 +49,7 @@ class Version:
             self.index.upsert_many(documents)
 
     def rewind(self) -> None:
-        """Forget all vectors: the scan begins again."""
+        """Forget everything indexed: the scan begins again."""
         with self._lock:
             self._touched = set()
             self.index.clear()

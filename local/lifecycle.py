@@ -10,11 +10,10 @@ from bson import Binary, ObjectId
 
 from local.builder import Builder
 from local.catalog import Catalog, Record
-from local.engine import CommandError, equivalent, parse_definition
+from local.engine import CommandError
 from local.indexes import Indexes, Namespace, Served
+from local.kinds import TEXT, equivalent, parse_definition
 from local.listing import entry
-
-VECTOR = "vectorSearch"
 
 
 class Lifecycle:
@@ -76,7 +75,7 @@ class Lifecycle:
                 )
             try:
                 definition = _document(command.get("definition"))
-                parse_definition(definition, context="userCommand", strict=True)
+                parse_definition(record.type, definition, context="userCommand", strict=True)
             except CommandError as error:
                 raise CommandError(125, "CommandFailed", error.message) from error
             updated = replace(record, definition=definition, version=record.version + 1)
@@ -109,24 +108,15 @@ class Lifecycle:
 
     def _record(self, namespace: Namespace, spec: Any, context: str) -> Record:
         spec = _document(spec)
-        kind = spec.get("type", "search")
+        kind = spec.get("type", TEXT)
         name = spec.get("name", "default")
         if not isinstance(name, str) or not name:
             raise CommandError(8, "UnknownError", f'"{context}.name" must be a non-empty string')
-        if kind != VECTOR:
-            raise CommandError(
-                8,
-                "UnknownError",
-                f'"{context}.type" is {kind!r}; this deployment has indexes of type '
-                f'"{VECTOR}" only, and the type when none is given is "search"',
-            )
-        definition = spec.get("definition")
-        parse_definition(_document(definition), context=context)
+        definition = _document(spec.get("definition"))
+        parse_definition(kind, definition, context=context)
         created = dt.datetime.now(dt.UTC).replace(tzinfo=None)
         missing = Binary(b"", 4)  # put in when the collection is known to exist
-        return Record(
-            ObjectId(), *namespace, missing, name, kind, _document(definition), 0, created
-        )
+        return Record(ObjectId(), *namespace, missing, name, kind, definition, 0, created)
 
     def _uuid(self, namespace: Namespace) -> Binary:
         uuid = self._catalog.uuid_of(*namespace)
@@ -140,8 +130,8 @@ class Lifecycle:
         served = self._indexes.find(namespace, record.name)
         if served is None:
             return False
-        old, new = parse_definition(served.record.definition), parse_definition(record.definition)
-        if served.record.type == record.type and equivalent(old, new):
+        old, new = (parse_definition(r.type, r.definition) for r in (served.record, record))
+        if equivalent(old, new):
             return True
         raise CommandError(
             68,

@@ -4,6 +4,7 @@ import socket
 from typing import Any
 
 from local.indexes import Served, State, Version
+from local.kinds import VECTOR
 
 
 def entry(served: Served) -> dict[str, Any]:
@@ -46,6 +47,7 @@ def _detail(main: Version | None, staged: Version | None, status: str) -> dict[s
 
 def _version(version: Version) -> dict[str, Any]:
     stats = version.index.stats()
+    vectors = {"numVectors": stats.vectors} if version.record.type == VECTOR else {}
     told: dict[str, Any] = {
         "status": version.state.value,
         "queryable": version.state is State.READY,
@@ -55,7 +57,7 @@ def _version(version: Version) -> dict[str, Any]:
         },
         "definition": dict(version.record.definition),
         "numDocs": stats.documents,
-        "numVectors": stats.vectors,
+        **vectors,
         "memoryBytes": stats.bytes,
         "skipped": [
             {"reason": reason, "count": count, "examples": stats.skipped_examples.get(reason, [])}

@@ -16,7 +16,14 @@ from local.discovery import Discovery
 from local.exchange import Commands, Dial, Forward
 from local.question import Question
 from local.side import Side
-from local.traffic import Kind, kind_of, logs_in_by_certificate, needs_all, tells_of_hosts
+from local.traffic import (
+    Kind,
+    kind_of,
+    logs_in_by_certificate,
+    needs_all,
+    tells_of_hosts,
+    writes_by_stage,
+)
 from local.wire import HEADER_BYTES, Head, WireError
 
 log = logging.getLogger(__name__)
@@ -193,6 +200,8 @@ class Link:
         finally:
             self._task = None
         if isinstance(answer, Forward):
+            if writes_by_stage(answer):
+                self._written.append(None)
             self._to_server(answer)
         elif not self.client.lost:
             self.client.transport.write(answer)

@@ -1,4 +1,5 @@
-"""Pipelines that carry a score: `{$meta: "vectorSearchScore"}` as mongod without it can do it.
+"""Pipelines that carry a score: `{$meta: "vectorSearchScore"}`, or `"searchScore"`, as mongod
+without it can do it.
 
 The score travels in a field of its own, `CARRIER`, from the stages that fetch the documents to
 the last stage that asks for it, and is taken out again there: documents come out as stored.
@@ -9,12 +10,17 @@ from typing import Any
 
 CARRIER = "__leaf"
 SCORE = f"${CARRIER}.score"
-_METAS = frozenset({"vectorSearchScore", "score"})
+# What each search's score is asked for by.
+METAS = {
+    "$vectorSearch": frozenset({"vectorSearchScore", "score"}),
+    "$search": frozenset({"searchScore", "score"}),
+}
 _WHOLE = frozenset({"$$ROOT", "$$CURRENT"})
 # Stages whose results are new documents: what the old ones carried has ended.
 _ENDING = frozenset({"$group", "$bucket", "$bucketAuto", "$count", "$sortByCount", "$facet"})
 
 Stage = Mapping[str, Any]
+Metas = frozenset[str]
 
 
 def fetch(ids: Sequence[Any], scores: Sequence[float]) -> list[dict[str, Any]]:
@@ -35,33 +41,33 @@ def replace_by(stored: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{"$replaceWith": {"$mergeObjects": [found, {CARRIER: f"${CARRIER}"}]}}]
 
 
-def carry(stages: Sequence[Stage]) -> list[dict[str, Any]]:
+def carry(stages: Sequence[Stage], metas: Metas) -> list[dict[str, Any]]:
     """The client's stages over documents with a carrier; its last reader takes it out."""
-    last = max((at for at, stage in enumerate(stages) if _asks(stage)), default=-1)
+    last = max((at for at, stage in enumerate(stages) if _asks(stage, metas)), default=-1)
     carried: list[dict[str, Any]] = []
     for at, stage in enumerate(stages[: last + 1]):
-        carried.append(_read(stage, kept=at < last))
+        carried.append(_read(stage, metas, kept=at < last))
         if next(iter(stage), "") in _ENDING:
             return carried + [dict(stage) for stage in stages[at + 1 :]]
     rest = [dict(stage) for stage in stages[last + 1 :]]
     return [*carried, {"$unset": CARRIER}, *rest]
 
 
-def _asks(value: Any) -> bool:
+def _asks(value: Any, metas: Metas) -> bool:
     if isinstance(value, Mapping):
-        if len(value) == 1 and value.get("$meta") in _METAS:
+        if len(value) == 1 and value.get("$meta") in metas:
             return True
-        return any(_asks(inner) for key, inner in value.items() if key != "$literal")
-    return isinstance(value, list) and any(_asks(inner) for inner in value)
+        return any(_asks(inner, metas) for key, inner in value.items() if key != "$literal")
+    return isinstance(value, list) and any(_asks(inner, metas) for inner in value)
 
 
-def _read(stage: Stage, *, kept: bool) -> dict[str, Any]:
+def _read(stage: Stage, metas: Metas, *, kept: bool) -> dict[str, Any]:
     name, value = next(iter(stage.items()))
     if name == "$sort" and isinstance(value, Mapping):
-        return {"$sort": _sort(value)}
+        return {"$sort": _sort(value, metas)}
     if name == "$facet" and isinstance(value, Mapping):
-        return {"$facet": {key: carry(branch) for key, branch in value.items()}}
-    read = _substitute(value)
+        return {"$facet": {key: carry(branch, metas) for key, branch in value.items()}}
+    read = _substitute(value, metas)
     if kept and name == "$project" and _is_inclusion(read):
         read = {**read, CARRIER: 1}
     elif kept and name == "$replaceWith":
@@ -72,23 +78,23 @@ def _read(stage: Stage, *, kept: bool) -> dict[str, Any]:
     return {name: read}
 
 
-def _sort(keys: Mapping[str, Any]) -> dict[str, Any]:
+def _sort(keys: Mapping[str, Any], metas: Metas) -> dict[str, Any]:
     read: dict[str, Any] = {}
     for key, direction in keys.items():
-        if _asks(direction):
+        if _asks(direction, metas):
             read |= {f"{CARRIER}.score": -1, f"{CARRIER}.rank": 1}
         else:
             read[key] = direction
     return read
 
 
-def _substitute(value: Any) -> Any:
+def _substitute(value: Any, metas: Metas) -> Any:
     if isinstance(value, Mapping):
-        if len(value) == 1 and value.get("$meta") in _METAS:
+        if len(value) == 1 and value.get("$meta") in metas:
             return SCORE
-        return {k: v if k == "$literal" else _substitute(v) for k, v in value.items()}
+        return {k: v if k == "$literal" else _substitute(v, metas) for k, v in value.items()}
     if isinstance(value, list):
-        return [_substitute(inner) for inner in value]
+        return [_substitute(inner, metas) for inner in value]
     if isinstance(value, str) and value in _WHOLE:
         return {"$unsetField": {"field": CARRIER, "input": value}}
     return value

@@ -1,14 +1,27 @@
-"""Pipelines with `$vectorSearch` in them: where it may stand, and what mongod runs instead."""
+"""Pipelines with `$vectorSearch` or `$search` in them, and what mongod runs instead."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from local import score
-from local.engine import CommandError
+from local.places import SUBPIPELINES, first_stage
 
-STAGE, LISTING = "$vectorSearch", "$listSearchIndexes"
-_SUBPIPELINES = {"$unionWith": "coll", "$lookup": "from"}
+LISTING = "$listSearchIndexes"
+# Stages that give a document for every document, in the same order.
+_ONE_TO_ONE = frozenset(
+    {"$addFields", "$lookup", "$project", "$replaceRoot", "$replaceWith", "$set", "$unset"}
+)
+
+
+@dataclass(frozen=True)
+class Search:
+    """`wanted` is how many documents the rest of the pipeline takes, None where it takes all."""
+
+    collection: str
+    stage: str
+    options: Any
+    wanted: int | None
 
 
 @dataclass(frozen=True)
@@ -20,47 +33,7 @@ class Found:
     stored: Sequence[Mapping[str, Any]] | None = None
 
 
-Searching = Callable[[str, Any], Awaitable[Found]]  # (collection, stage) -> what was found
-
-
-def first_stage(pipeline: Any) -> str:
-    """The name of the first stage, empty when there is none."""
-    if not isinstance(pipeline, list) or not pipeline or not isinstance(pipeline[0], Mapping):
-        return ""
-    return next(iter(pipeline[0]), "")
-
-
-def check(command: Mapping[str, Any]) -> None:
-    """Refuse what the real server refuses before it searches."""
-    pipeline = command.get("pipeline")
-    _check_places(pipeline)
-    if "startTransaction" in command or command.get("autocommit") is False:
-        raise CommandError(
-            263,
-            "OperationNotSupportedInTransaction",
-            f"{STAGE} cannot run in a transaction; search before it or after it",
-        )
-    level = command.get("readConcern")
-    if isinstance(level, Mapping) and level.get("level", "local") not in ("local", "available"):
-        raise CommandError(
-            72, "InvalidOptions", f"{STAGE} takes the read concern local, not {level['level']}"
-        )
-
-
-def _check_places(pipeline: Any, *, in_facet: bool = False) -> None:
-    for at, stage in enumerate(pipeline if isinstance(pipeline, list) else []):
-        for name, value in stage.items() if isinstance(stage, Mapping) else ():
-            if name == STAGE and in_facet:
-                raise CommandError(40600, "Location40600", f"{STAGE} cannot stand inside $facet")
-            if name == STAGE and at > 0:
-                raise CommandError(
-                    40602, "Location40602", f"{STAGE} must be the first stage of its pipeline"
-                )
-            if name == "$facet" and isinstance(value, Mapping):
-                for branch in value.values():
-                    _check_places(branch, in_facet=True)
-            elif name in _SUBPIPELINES and isinstance(value, Mapping):
-                _check_places(value.get("pipeline"), in_facet=in_facet)
+Searching = Callable[[Search], Awaitable[Found]]
 
 
 async def rewrite(collection: str, pipeline: Any, search: Searching) -> Any:
@@ -68,22 +41,55 @@ async def rewrite(collection: str, pipeline: Any, search: Searching) -> Any:
     if not isinstance(pipeline, list):
         return pipeline
     rest = [await _inside(stage, search) for stage in pipeline]
-    if first_stage(pipeline) != STAGE:
+    name = first_stage(pipeline)
+    if name not in score.METAS:
         return rest
-    found = await search(collection, pipeline[0][STAGE])
+    found = await search(Search(collection, name, pipeline[0][name], wanted(pipeline[1:])))
     stages = score.fetch(found.ids, found.scores)
     if found.stored is not None:
         stages += score.replace_by(found.stored)
-    return stages + score.carry(rest[1:])
+    return stages + score.carry(rest[1:], score.METAS[name])
 
 
 async def _inside(stage: Any, search: Searching) -> Any:
     if not isinstance(stage, Mapping):
         return stage
     name, value = next(iter(stage.items()), ("", None))
-    if name not in _SUBPIPELINES or not isinstance(value, Mapping):
+    if name not in SUBPIPELINES or not isinstance(value, Mapping):
         return stage
-    other = value.get(_SUBPIPELINES[name])
+    other = value.get(SUBPIPELINES[name])
     if not isinstance(other, str) or "pipeline" not in value:
         return stage
     return {name: {**value, "pipeline": await rewrite(other, value["pipeline"], search)}}
+
+
+def wanted(stages: Sequence[Any]) -> int | None:
+    """How many documents, of those that stand first, reach a `$limit`.
+
+    `$search` finds all there are. Most pipelines take the first few, and mongod need not fetch
+    the others.
+    """
+    skipped = 0
+    for stage in stages:
+        if not isinstance(stage, Mapping) or len(stage) != 1:
+            return None
+        name, value = next(iter(stage.items()))
+        if name == "$limit":
+            return skipped + int(value) if _is_count(value) else None
+        if name == "$skip" and _is_count(value):
+            skipped += int(value)
+        elif name not in _ONE_TO_ONE and not _is_by_score(name, value):
+            return None
+    return None
+
+
+def _is_count(value: Any) -> bool:
+    """As mongod takes one; what it refuses it may refuse itself."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 1
+
+
+def _is_by_score(name: str, value: Any) -> bool:
+    """A sort by the score alone: that is the order already."""
+    if name != "$sort" or not isinstance(value, Mapping) or len(value) != 1:
+        return False
+    return isinstance(next(iter(value.values())), Mapping)

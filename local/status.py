@@ -11,11 +11,12 @@ from local.catalog import DATABASE
 
 @dataclass(frozen=True)
 class IndexState:
-    """One vector index; `skipped` counts documents by the reason that kept them out."""
+    """One index; `skipped` counts documents by the reason that kept their vectors out."""
 
     database: str
     collection: str
     name: str
+    type: str
     status: str
     queryable: bool
     documents: int
@@ -56,9 +57,10 @@ def as_text(found: Status) -> str:
             f"mongod   process {found.mongod_pid} was left over; `leaf-mongo stop` ends it"
         )
     for index in found.indexes:
+        what = "text" if index.type == "search" else f"{index.vectors} vectors"
         lines.append(
             f"index    {index.database}.{index.collection} {index.name}: {index.status}, "
-            f"{index.vectors} vectors of {index.documents} documents"
+            f"{what} of {index.documents} documents"
         )
         lines += [f"         skipped {n}: {reason}" for reason, n in index.skipped.items()]
     return "\n".join(lines)
@@ -80,6 +82,7 @@ def _state(database: str, collection: str, entry: Mapping[str, Any]) -> IndexSta
         database=database,
         collection=collection,
         name=entry["name"],
+        type=entry["type"],
         status=entry["status"],
         queryable=entry["queryable"],
         documents=detail.get("numDocs", 0),

@@ -8,7 +8,11 @@ from local.wire import OP_MSG, OP_QUERY, Head
 HANDSHAKES = frozenset({"hello", "isMaster", "ismaster"})
 MANAGEMENT = frozenset({"createSearchIndexes", "updateSearchIndex", "dropSearchIndex"})
 _PIPELINES = frozenset({"aggregate", "explain"})
-_SEARCH_STAGES = (b"$vectorSearch\0", b"$listSearchIndexes\0")
+# `$search` with the type of its value in front: {$text: {$search: "..."}} has another.
+_SEARCH_STAGES = (
+    *(b"$vectorSearch\0", b"\x03$search\0", b"\x03$searchMeta\0"),
+    b"$listSearchIndexes\0",
+)
 _WRITING_STAGES = (b"$out\0", b"$merge\0")
 _DOCUMENT_WRITES = frozenset({"insert", "update", "delete", "findAndModify", "findandmodify"})
 _READS = frozenset(
@@ -74,6 +78,10 @@ def kind_of(head: Head, message: bytes) -> Kind:
     if name in _PIPELINES and any(stage in message for stage in _SEARCH_STAGES):
         return Kind.SEARCH
     if name == "aggregate":
-        written = any(stage in message for stage in _WRITING_STAGES)
-        return Kind.WRITE_ANY if written else Kind.PASS
+        return Kind.WRITE_ANY if writes_by_stage(message) else Kind.PASS
     return Kind.PASS if name in _READS else Kind.WRITE_ANY
+
+
+def writes_by_stage(message: bytes) -> bool:
+    """Of a pipeline, whether it may end in a collection; which one is not looked for."""
+    return any(stage in message for stage in _WRITING_STAGES)

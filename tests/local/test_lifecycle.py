@@ -92,9 +92,9 @@ def test_a_collection_has_to_exist(documents: Documents) -> None:
     assert code_of(error) == 26
 
 
-def test_an_index_of_type_search_says_what_there_is(documents: Documents) -> None:
-    with pytest.raises(OperationFailure, match="vectorSearch"):
-        documents.create_search_index(SearchIndexModel({"mappings": {"dynamic": True}}, "text"))
+def test_a_type_that_is_not_there_says_which_are(documents: Documents) -> None:
+    with pytest.raises(OperationFailure, match="search, vectorSearch"):
+        documents.create_search_index(SearchIndexModel(definition(8), type="hybrid"))
 
 
 def test_a_wrong_definition_names_the_place(documents: Documents) -> None:

@@ -6,7 +6,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from local.score import CARRIER, carry
+from local.score import CARRIER, METAS, carry
 from tests.local.searching import Documents, create, definition, stage
 
 META = {"$meta": "vectorSearchScore"}
@@ -175,4 +175,4 @@ def test_explain_shows_the_plan_mongod_has(three: Documents) -> None:
 
 
 def test_without_a_reader_the_carrier_is_taken_out_first() -> None:
-    assert carry([{"$limit": 1}]) == [{"$unset": CARRIER}, {"$limit": 1}]
+    assert carry([{"$limit": 1}], METAS["$vectorSearch"]) == [{"$unset": CARRIER}, {"$limit": 1}]

@@ -1,0 +1,70 @@
+"""Searches in the indexes: finds the one that is meant, waits until it is up to date, asks it."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from local.engine import CommandError, Match, VectorIndex, VectorQuery, parse_query
+from local.engine.errors import search_error
+from local.freshness import Freshness
+from local.indexes import Indexes, Namespace, Served, State
+from local.kinds import TEXT, VECTOR, Index, parse_text_query
+from local.searches import Found, Search
+
+
+class IndexSearch:
+    """In the gateway's event loop; the indexes themselves are asked in threads."""
+
+    def __init__(self, indexes: Indexes, freshness: Freshness) -> None:
+        self._indexes = indexes
+        self._freshness = freshness
+
+    async def find(self, database: str, search: Search) -> Found:
+        """Nothing, where there is no index of that name."""
+        namespace = database, search.collection
+        if search.stage == "$vectorSearch":
+            return await self._nearest(namespace, parse_query(search.options))
+        query = parse_text_query(search.options)
+        index = await self._index(namespace, query.index)
+        if index is None:
+            return Found([], [])
+        if isinstance(index, VectorIndex):
+            raise _wrong_type(query.index, VECTOR, "$search", TEXT)
+        return _found(await asyncio.to_thread(index.search, query, search.wanted))
+
+    async def _nearest(self, namespace: Namespace, query: VectorQuery) -> Found:
+        index = await self._index(namespace, query.index)
+        if index is None:
+            return Found([], [])
+        if not isinstance(index, VectorIndex):
+            raise _wrong_type(query.index, TEXT, "$vectorSearch", VECTOR)
+        matches = await asyncio.to_thread(index.search, query)
+        if not query.return_stored_source:
+            return _found(matches)
+        return _found(matches, [match.stored_source or {"_id": match.id} for match in matches])
+
+    async def _index(self, namespace: Namespace, name: str) -> Index | None:
+        await self._freshness.wait(namespace[1])
+        served = self._indexes.find(namespace, name)
+        if served is None:
+            return None
+        if served.main is None:
+            raise _not_ready(served)
+        return served.main.index
+
+
+def _found(matches: Sequence[Match], stored: Sequence[Mapping[str, Any]] | None = None) -> Found:
+    return Found([m.id for m in matches], [float(m.score) for m in matches], stored)
+
+
+def _not_ready(served: Served) -> CommandError:
+    failed = served.staged is not None and served.staged.state is State.FAILED
+    what = "vector" if served.record.type == VECTOR else "search"
+    return search_error(
+        f"cannot query {what} index {served.record.name} while in state "
+        f"{'FAILED' if failed else 'INITIAL_SYNC'}"
+    )
+
+
+def _wrong_type(name: str, kind: str, stage: str, wanted: str) -> CommandError:
+    return search_error(f'index {name} is of type "{kind}"; {stage} needs one of type "{wanted}"')

@@ -1,0 +1,94 @@
+"""Where in a pipeline a search may stand, and what may not be beside it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from local.engine import CommandError
+from local.score import METAS
+
+SUBPIPELINES = {"$unionWith": "coll", "$lookup": "from"}
+_META_STAGE = "$searchMeta"
+_UNSUPPORTED_METAS = ("searchHighlights", "searchScoreDetails", "searchSequenceToken")
+
+
+def first_stage(pipeline: Any) -> str:
+    """The name of the first stage, empty when there is none."""
+    if not isinstance(pipeline, list) or not pipeline or not isinstance(pipeline[0], Mapping):
+        return ""
+    return next(iter(pipeline[0]), "")
+
+
+def has_search(pipeline: Any) -> bool:
+    """Whether a search stands anywhere in the pipeline, allowed or not."""
+    for stage in pipeline if isinstance(pipeline, list) else []:
+        for name, value in stage.items() if isinstance(stage, Mapping) else ():
+            if name in METAS or name == _META_STAGE:
+                return True
+            if any(map(has_search, _inner(name, value))):
+                return True
+    return False
+
+
+def check(command: Mapping[str, Any]) -> None:
+    """Refuse what the real server refuses before it searches, and what is not here."""
+    _check_pipeline(command.get("pipeline"))
+    if "startTransaction" in command or command.get("autocommit") is False:
+        raise CommandError(
+            263,
+            "OperationNotSupportedInTransaction",
+            "a search cannot run in a transaction; search before it or after it",
+        )
+    level = command.get("readConcern")
+    if isinstance(level, Mapping) and level.get("level", "local") not in ("local", "available"):
+        raise CommandError(
+            72, "InvalidOptions", f"a search takes the read concern local, not {level['level']}"
+        )
+
+
+def _check_pipeline(pipeline: Any, *, in_facet: bool = False) -> None:
+    for at, stage in enumerate(pipeline if isinstance(pipeline, list) else []):
+        for name, value in stage.items() if isinstance(stage, Mapping) else ():
+            _check_place(name, at, in_facet=in_facet)
+            for inner in _inner(name, value):
+                _check_pipeline(inner, in_facet=in_facet or name == "$facet")
+    if first_stage(pipeline) == "$search":
+        _refuse_metadata(pipeline[1:])
+
+
+def _check_place(name: str, at: int, *, in_facet: bool) -> None:
+    if name == _META_STAGE:
+        raise _unsupported(f"{name} is not supported here; $search is, and $count behind it")
+    if name in METAS and in_facet:
+        raise CommandError(40600, "Location40600", f"{name} cannot stand inside $facet")
+    if name in METAS and at > 0:
+        raise CommandError(
+            40602, "Location40602", f"{name} must be the first stage of its pipeline"
+        )
+
+
+def _inner(name: str, value: Any) -> list[Any]:
+    """The pipelines inside a stage."""
+    if not isinstance(value, Mapping):
+        return []
+    if name == "$facet":
+        return list(value.values())
+    return [value["pipeline"]] if name in SUBPIPELINES and "pipeline" in value else []
+
+
+def _refuse_metadata(value: Any) -> None:
+    """Of a search, only the score is to be had."""
+    if isinstance(value, Mapping):
+        if len(value) == 1 and value.get("$meta") in _UNSUPPORTED_METAS:
+            raise _unsupported(f"$meta: {value['$meta']!r} is not supported here; searchScore is")
+        for key, inner in value.items():
+            if key != "$literal":
+                _refuse_metadata(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _refuse_metadata(inner)
+    elif isinstance(value, str) and value.startswith("$$SEARCH_META"):
+        raise _unsupported("$$SEARCH_META is not supported here; count with $count")
+
+
+def _unsupported(message: str) -> CommandError:
+    return CommandError(115, "CommandNotSupported", message)
