@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from local.engine.kernels import distances
 from local.engine.top import Positions, Scores, best
-
-_BLOCK = 16384
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,26 +18,16 @@ class BitScorer:
     query: NDArray[np.uint64]
 
     def scores(self, positions: Positions) -> Scores:
-        return self._scores(self._distances(positions))
+        return self._scores(distances(self.rows, self.query, positions))
 
     def nearest(self, count: int, positions: Positions | None) -> tuple[Positions, Scores]:
-        distances = self._distances(positions)
-        order = best(-distances, count)
-        scores = self._scores(distances[order])
+        differing = distances(self.rows, self.query, positions)
+        order = best(-differing, count)
+        scores = self._scores(differing[order])
         return (order if positions is None else positions[order]), scores
 
-    def _scores(self, distances: NDArray[np.int64]) -> Scores:
-        return ((self.dimensions - distances) / self.dimensions).astype(np.float32)
-
-    def _distances(self, positions: Positions | None) -> NDArray[np.int64]:
-        count = len(self.rows) if positions is None else len(positions)
-        distances = np.empty(count, dtype=np.int64)
-        for start in range(0, count, _BLOCK):
-            stop = start + _BLOCK
-            block = self.rows[start:stop] if positions is None else self.rows[positions[start:stop]]
-            counts = np.bitwise_count(block ^ self.query)
-            np.sum(counts, axis=1, dtype=np.int64, out=distances[start:stop])
-        return distances
+    def _scores(self, differing: NDArray[np.float64]) -> Scores:
+        return ((self.dimensions - differing) / self.dimensions).astype(np.float32)
 
 
 def words(packed: NDArray[np.uint8]) -> NDArray[np.uint64]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from local.engine.int8_scorer import products
+from local.engine.kernels import products
 from local.engine.scoring import euclidean_score, product_score
 from local.engine.top import Positions, Scores, best
 

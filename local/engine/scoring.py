@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from local.engine.top import Positions, Scores
 
+_EPSILON = float(np.finfo(np.float32).eps)
+
 
 class Scorer(Protocol):
     """One query against the vectors of one store, as they were when it was made."""
@@ -34,3 +36,15 @@ def product_score(product: NDArray[Any]) -> Scores:
     """For cosines and for dot products of floats; a very long vector may score infinity."""
     with np.errstate(over="ignore"):
         return np.maximum((1 + product) / 2, 0).astype(np.float32)
+
+
+def slack(similarity: str, dimensions: int, lengths: Any, length: float) -> Any:
+    """How far apart scores may seem in float32 and yet be equal.
+
+    In the unit of what they are computed from (product, cosine, squared distance), for float
+    vectors of these `lengths`, one or an array of them, and a query of that `length`.
+    """
+    error = 4 * (dimensions + 4) * _EPSILON
+    if similarity == "euclidean":
+        return error * (1 + (lengths + length) ** 2)
+    return error if similarity == "cosine" else error * (1 + lengths * length)

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from local.engine.bit_scorer import BitScorer, sign_words, words
+from local.engine.coarse import CoarseCodes
 from local.engine.definition import VectorField
 from local.engine.float_scorer import FloatScorer
 from local.engine.growing import GrowingArray
 from local.engine.int8_scorer import Int8Scorer
+from local.engine.kernels import ACCELERATED
 from local.engine.scalar_codes import ScalarCodes
 from local.engine.scoring import Scorer
 from local.engine.vectors import Kind, Vector
@@ -70,11 +72,15 @@ class FloatStore:
         self._norms = GrowingArray(np.float64)
         self._signs = GrowingArray(np.uint64, -(-field.dimensions // 64))
         self._codes = ScalarCodes(field)
+        # Without fast products of int8, going through codes is slower than through the floats.
+        self._coarse = CoarseCodes(field.dimensions) if ACCELERATED else None
 
     def extend(self, vectors: Sequence[Vector], owners: Sequence[int]) -> None:
         rows = np.stack([vector.values for vector in vectors]).astype(np.float32)
         self._rows.extend(rows)
         self._norms.extend(np.sqrt((rows.astype(np.float64) ** 2).sum(axis=1)))
+        if self._coarse is not None:
+            self._coarse.extend(rows)
         if self._field.quantization == "binary":
             self._signs.extend(sign_words(rows))
         self.owners.extend(owners)
@@ -82,13 +88,17 @@ class FloatStore:
     def keep(self, mask: Mask) -> None:
         self._rows.replace(self._rows.view[mask])
         self._norms.replace(self._norms.view[mask])
+        if self._coarse is not None:
+            self._coarse.keep(mask)
         if self._field.quantization == "binary":
             self._signs.replace(self._signs.view[mask])
         self._codes.forget()
 
     def scorers(self, query: Vector) -> Scorers:
         rows, norms = self._rows.view, self._norms.view
-        exact = FloatScorer(rows, norms, self._field.similarity, query.values)
+        similarity = self._field.similarity
+        coarse = self._coarse.view(norms, similarity) if self._coarse is not None else None
+        exact = FloatScorer(rows, norms, similarity, query.values, coarse)
         if self._field.quantization == "scalar":
             return Scorers(exact, self._codes.scorer(rows, norms, query.values), exact)
         if self._field.quantization == "binary":
@@ -100,7 +110,8 @@ class FloatStore:
     @property
     def nbytes(self) -> int:
         arrays = (self.owners, self._rows, self._norms, self._signs)
-        return sum(array.nbytes for array in arrays) + self._codes.nbytes
+        coarse = self._coarse.nbytes if self._coarse is not None else 0
+        return sum(array.nbytes for array in arrays) + self._codes.nbytes + coarse
 
 
 class Int8Store:

@@ -1,0 +1,136 @@
+"""Which float vectors may be among the best, from codes of a quarter of their size.
+
+A row x is kept as x = s c + r with int8 codes c and the length |r| of what they leave out; so is
+the query, q = t e + u, when it comes. Then x.q = s t (c.e) + (s c).u + r.q, of which the first is
+an exact integer, and the others are bounded by what is known:
+
+    |(s c).u + r.q|  <=  (|x| + |r|) |u| + |r| |q|
+
+A row whose upper bound is below the lower bounds of enough others is not looked at again. With
+unit vectors of 256 dimensions that leaves some hundreds of a million.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from local.engine.growing import GrowingArray
+from local.engine.kernels import in_parts, product
+from local.engine.scoring import slack
+from local.engine.top import Positions
+
+Bounds = NDArray[np.float64]
+_LEVELS = 127
+_BLOCK = 256  # rows coded at a time, whose float64 copies stay in a core's cache
+
+
+@dataclass(frozen=True, eq=False)
+class CoarseQuery:
+    """The query's own codes; `rest` and `length` are |u| and |q| of the formula above."""
+
+    codes: NDArray[np.int8]
+    step: float
+    rest: float
+    length: float
+
+    @classmethod
+    def of(cls, query: NDArray[np.float32]) -> "CoarseQuery":
+        codes, steps, rests = coded(query[None])
+        length = float(np.sqrt((query.astype(np.float64) ** 2).sum()))
+        return cls(codes[0], float(steps[0]), float(rests[0]), length)
+
+
+@dataclass(frozen=True, eq=False)
+class Coarse:
+    """The codes of a store as they were when a search began."""
+
+    codes: NDArray[np.int8]
+    steps: NDArray[np.float32]
+    rests: NDArray[np.float32]
+    norms: NDArray[np.float64]
+    similarity: str
+
+    def contenders(
+        self, query: NDArray[np.float32], count: int, chosen: NDArray[np.bool_] | None
+    ) -> Positions:
+        """Ascending; of the rows chosen by the mask (None: all), those that can be among the
+        `count` best, or equal to one of them as a float32 score."""
+        coarse = CoarseQuery.of(query)
+
+        def bounded(part: slice) -> tuple[Bounds, Bounds]:
+            lower, upper = self._bounds(coarse, part)
+            if chosen is not None:
+                lower[~chosen[part]] = upper[~chosen[part]] = -np.inf
+            return _largest(lower, count), upper
+
+        parts = in_parts(len(self.codes), bounded)
+        least = _largest(np.concatenate([lower for lower, _ in parts]), count).min(initial=np.inf)
+        upper = np.concatenate([upper for _, upper in parts])
+        kept = upper >= least
+        return np.flatnonzero(kept if chosen is None else kept & chosen)
+
+    def _bounds(self, query: CoarseQuery, part: slice) -> tuple[Bounds, Bounds]:
+        """Below and above what grows with the score of each row."""
+        norms, rests = self.norms[part], self.rests[part].astype(np.float64)
+        middle = product(self.codes[part], query.codes) * self.steps[part] * query.step
+        margin = (norms + rests) * query.rest + rests * query.length
+        if self.similarity == "cosine":
+            lengths = norms * query.length
+            middle, margin = middle / lengths, margin / lengths
+        elif self.similarity == "euclidean":
+            middle, margin = 2 * middle - norms**2, 2 * margin
+        margin += slack(self.similarity, query.codes.size, norms, query.length)
+        lower, upper = middle - margin, middle + margin
+        if self.similarity == "dotProduct":  # all below have the score 0
+            return np.maximum(lower, -1), np.maximum(upper, -1)
+        return lower, upper
+
+
+class CoarseCodes:
+    """The codes of a growing store."""
+
+    def __init__(self, dimensions: int) -> None:
+        self._codes = GrowingArray(np.int8, dimensions)
+        self._steps = GrowingArray(np.float32)
+        self._rests = GrowingArray(np.float32)
+
+    def extend(self, rows: NDArray[np.float32]) -> None:
+        for start in range(0, len(rows), _BLOCK):
+            codes, steps, rests = coded(rows[start : start + _BLOCK])
+            self._codes.extend(codes)
+            self._steps.extend(steps)
+            self._rests.extend(rests)
+
+    def keep(self, mask: NDArray[np.bool_]) -> None:
+        for array in (self._codes, self._steps, self._rests):
+            array.replace(array.view[mask])
+
+    def view(self, norms: NDArray[np.float64], similarity: str) -> Coarse:
+        return Coarse(self._codes.view, self._steps.view, self._rests.view, norms, similarity)
+
+    @property
+    def nbytes(self) -> int:
+        return self._codes.nbytes + self._steps.nbytes + self._rests.nbytes
+
+
+def coded(
+    rows: NDArray[np.float32],
+) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.float32]]:
+    """Codes, the step of each row, and the length of what each row's codes leave out."""
+    steps = (np.abs(rows).max(axis=1, initial=0) / np.float32(_LEVELS)).astype(np.float32)
+    exact = rows.astype(np.float64)
+    step = steps.astype(np.float64)[:, None]
+    scaled = np.divide(exact, step, out=np.zeros_like(exact), where=step > 0)
+    codes = np.clip(np.rint(scaled), -_LEVELS, _LEVELS)
+    exact -= codes * step
+    rests = np.sqrt(np.einsum("ij,ij->i", exact, exact)).astype(np.float32)
+    # The next number up, so that rounding has not made the bound too small.
+    return codes.astype(np.int8), steps, np.nextafter(rests, np.float32(np.inf))
+
+
+def _largest(bounds: Bounds, count: int) -> Bounds:
+    """In no order; all of them where there are no more."""
+    if count >= len(bounds):
+        return bounds
+    return np.partition(bounds, len(bounds) - count)[len(bounds) - count :]

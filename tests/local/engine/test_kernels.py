@@ -1,0 +1,81 @@
+"""Products and distances are the same integers whoever computes them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from local.engine import kernels
+
+needs_numkong = pytest.mark.skipif(not kernels.ACCELERATED, reason="needs the extra [local]")
+MANY = 2 * kernels._WORTH_A_THREAD + 1  # enough for several threads, and no even share for each
+POSITIONS = {
+    "all": None,
+    "none": np.array([], dtype=np.int64),
+    "few": np.array([0, 7, MANY - 1]),
+    "most": np.delete(np.arange(MANY), [3, 4]),
+}
+
+
+def of_int8(rows: int, columns: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(-128, 128, (rows, columns)).astype(np.int8)
+
+
+def of_words(rows: int, columns: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(2**64, size=(rows, columns), dtype=np.uint64)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 63, 64, 255, 256, 1025, 8192])
+@pytest.mark.parametrize(
+    "product",
+    [kernels._numpy_product, pytest.param(kernels._numkong_product, marks=needs_numkong)],
+)
+def test_products_are_exact(product: Callable[..., Any], columns: int) -> None:
+    rows = of_int8(9, columns)
+    rows[1], rows[2] = -128, 127
+    queries = [rows[0], rows[1], rows[2]]
+
+    for query in queries:
+        expected = rows.astype(np.int64) @ query.astype(np.int64)
+        np.testing.assert_array_equal(product(rows, query), expected)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 4, 16, 128])
+@pytest.mark.parametrize(
+    "distance",
+    [kernels._numpy_distance, pytest.param(kernels._numkong_distance, marks=needs_numkong)],
+)
+def test_distances_are_exact(distance: Callable[..., Any], columns: int) -> None:
+    rows = of_words(9, columns)
+    rows[1] = ~rows[0]
+
+    expected = [sum(map(int.bit_count, (row ^ rows[0]).tolist())) for row in rows]
+    np.testing.assert_array_equal(distance(rows, rows[0]), expected)
+
+
+@pytest.mark.parametrize("chosen", POSITIONS)
+def test_threads_and_positions_change_no_product(chosen: str) -> None:
+    rows, positions = of_int8(MANY, 16), POSITIONS[chosen]
+    expected = rows.astype(np.int64) @ rows[5].astype(np.int64)
+
+    found = kernels.products(rows, rows[5], positions)
+
+    np.testing.assert_array_equal(found, expected if positions is None else expected[positions])
+
+
+@pytest.mark.parametrize("chosen", POSITIONS)
+def test_threads_and_positions_change_no_distance(chosen: str) -> None:
+    rows, positions = of_words(MANY, 2), POSITIONS[chosen]
+    expected = np.bitwise_count(rows ^ rows[5]).sum(axis=1)
+
+    found = kernels.distances(rows, rows[5], positions)
+
+    np.testing.assert_array_equal(found, expected if positions is None else expected[positions])
+
+
+@pytest.mark.parametrize("count", [0, 1, 9_999, 20_000, 100_003])
+def test_parts_are_consecutive_and_complete(count: int) -> None:
+    parts = kernels.in_parts(count, lambda part: list(range(part.start, part.stop)))
+
+    assert [row for part in parts for row in part] == list(range(count))
