@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from local.engine.kernels import distances
-from local.engine.top import Positions, Scores, best
+from local.engine.kernels import Chosen, distances
+from local.engine.scan import nearest
+from local.engine.top import Positions, Scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,17 +18,12 @@ class BitScorer:
     dimensions: int
     query: NDArray[np.uint64]
 
-    def scores(self, positions: Positions) -> Scores:
-        return self._scores(distances(self.rows, self.query, positions))
+    def scores(self, chosen: Chosen) -> Scores:
+        differing = distances(self.rows, self.query, chosen)
+        return ((self.dimensions - differing) / self.dimensions).astype(np.float32)
 
     def nearest(self, count: int, positions: Positions | None) -> tuple[Positions, Scores]:
-        differing = distances(self.rows, self.query, positions)
-        order = best(-differing, count)
-        scores = self._scores(differing[order])
-        return (order if positions is None else positions[order]), scores
-
-    def _scores(self, differing: NDArray[np.float64]) -> Scores:
-        return ((self.dimensions - differing) / self.dimensions).astype(np.float32)
+        return nearest(self.scores, len(self.rows), count, positions)
 
 
 def words(packed: NDArray[np.uint8]) -> NDArray[np.uint64]:

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from local.engine.growing import GrowingArray
-from local.engine.kernels import in_parts, product
+from local.engine.kernels import product
+from local.engine.scan import in_parts
 from local.engine.scoring import slack
 from local.engine.top import Positions
 

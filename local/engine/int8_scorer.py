@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from local.engine.kernels import products
+from local.engine.kernels import Chosen, products
+from local.engine.scan import nearest
 from local.engine.scoring import euclidean_score
-from local.engine.top import Positions, Scores, best
+from local.engine.top import Positions, Scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,23 +20,14 @@ class Int8Scorer:
     similarity: str
     query: NDArray[np.int8]
 
-    def scores(self, positions: Positions) -> Scores:
-        product = products(self.rows, self.query, positions)
-        return self._scores(product, self.squares[positions])
-
-    def nearest(self, count: int, positions: Positions | None) -> tuple[Positions, Scores]:
-        if positions is None:
-            scores = self._scores(products(self.rows, self.query, None), self.squares)
-            order = best(scores, count)
-            return order, scores[order]
-        scores = self.scores(positions)
-        order = best(scores, count)
-        return positions[order], scores[order]
-
-    def _scores(self, product: NDArray[np.float64], squares: NDArray[np.float64]) -> Scores:
+    def scores(self, chosen: Chosen) -> Scores:
+        product, squares = products(self.rows, self.query, chosen), self.squares[chosen]
         square = float((self.query.astype(np.float64) ** 2).sum())
         if self.similarity == "euclidean":
             return euclidean_score(squares + square - 2 * product)
         if self.similarity == "cosine":
             return ((1 + product / np.sqrt(squares * square)) / 2).astype(np.float32)
         return (0.5 + product / (self.query.size * 32768)).astype(np.float32)
+
+    def nearest(self, count: int, positions: Positions | None) -> tuple[Positions, Scores]:
+        return nearest(self.scores, len(self.rows), count, positions)

@@ -1,13 +1,11 @@
-"""Products and Hamming distances of many rows with one query: exact integers, on every core.
+"""Products and Hamming distances of many rows with one query, as exact integers.
 
 numkong (extra [local]) computes them as fast as memory gives the rows; numpy stands in where it is
 missing, five to ten times slower.
 """
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,50 +17,40 @@ try:
 except ImportError:
     numkong = None  # type: ignore[assignment]
 
-T = TypeVar("T")
 Rows = NDArray[Any]
 Figures = NDArray[np.float64]
 Kernel = Callable[[Rows, Rows], Figures]
+Chosen = slice | Positions
 ACCELERATED = numkong is not None
-_WORKERS = min(8, len(os.sched_getaffinity(0)))
-_POOL = ThreadPoolExecutor(_WORKERS, thread_name_prefix="scan")
-_WORTH_A_THREAD = 10_000  # rows; waking one takes as long as scanning some thousands
 _BLOCK = 4096  # rows that numpy converts, or that are gathered, at a time
 _EXACT = 1024  # products of int8 whose float32 sum is exact, being below 2^24
 
 
-def in_parts(count: int, work: Callable[[slice], T]) -> list[T]:
-    """`work` over all of `count` rows in consecutive parts; its results in their order."""
-    parts = min(_WORKERS, count // _WORTH_A_THREAD)
-    if parts < 2:
-        return [work(slice(0, count))]
-    ends = [count * part // parts for part in range(parts + 1)]
-    return list(_POOL.map(work, map(slice, ends, ends[1:])))
+def products(rows: Rows, query: Rows, chosen: Chosen) -> Figures:
+    """Of these int8 rows with an int8 query."""
+    return _figures(product, rows, query, chosen)
 
 
-def products(rows: Rows, query: Rows, positions: Positions | None) -> Figures:
-    """Of int8 rows, those at `positions` (None: all)."""
-    return _figures(product, rows, query, positions)
+def distances(rows: Rows, query: Rows, chosen: Chosen) -> Figures:
+    """Bits that differ between these uint64 rows and the query."""
+    return _figures(distance, rows, query, chosen)
 
 
-def distances(rows: Rows, query: Rows, positions: Positions | None) -> Figures:
-    """Bits that differ between uint64 rows, those at `positions` (None: all), and the query."""
-    return _figures(distance, rows, query, positions)
+def _figures(kernel: Kernel, rows: Rows, query: Rows, chosen: Chosen) -> Figures:
+    if isinstance(chosen, slice):
+        return kernel(rows[chosen], query)
+    found = np.empty(len(chosen))
+    for start in range(0, len(chosen), _BLOCK):
+        block = chosen[start : start + _BLOCK]
+        found[start : start + _BLOCK] = _block_figures(kernel, rows, query, block)
+    return found
 
 
-def _figures(kernel: Kernel, rows: Rows, query: Rows, positions: Positions | None) -> Figures:
-    if positions is not None and 2 * len(positions) > len(rows):
-        return _figures(kernel, rows, query, None)[positions]
-    if positions is None:
-        return np.concatenate(in_parts(len(rows), lambda part: kernel(rows[part], query)))
-
-    def gathered(part: slice) -> Figures:
-        blocks = range(part.start, part.stop, _BLOCK)
-        chosen = [positions[start : min(start + _BLOCK, part.stop)] for start in blocks]
-        found = [kernel(rows[block], query) for block in chosen]
-        return np.concatenate(found) if found else np.empty(0)
-
-    return np.concatenate(in_parts(len(positions), gathered))
+def _block_figures(kernel: Kernel, rows: Rows, query: Rows, block: Positions) -> Figures:
+    first, end = int(block.min()), int(block.max()) + 1
+    if end - first < 2 * len(block):  # most of what lies between: no need to copy it
+        return kernel(rows[first:end], query)[block - first]
+    return kernel(rows[block], query)
 
 
 def _numkong_product(rows: Rows, query: Rows) -> Figures:

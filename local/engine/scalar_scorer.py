@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from local.engine.kernels import products
+from local.engine.kernels import Chosen, products
+from local.engine.scan import nearest
 from local.engine.scoring import euclidean_score, product_score
-from local.engine.top import Positions, Scores, best
+from local.engine.top import Positions, Scores
 
 _GROUP = 20
 _SAMPLE = 25_000
@@ -74,19 +75,10 @@ class ScalarScorer:
     similarity: str
     query: NDArray[np.float32]
 
-    def scores(self, positions: Positions) -> Scores:
-        return self._scores(positions)
-
-    def nearest(self, count: int, positions: Positions | None) -> tuple[Positions, Scores]:
-        scores = self._scores(positions)
-        order = best(scores, count)
-        return (order if positions is None else positions[order]), scores[order]
-
-    def _scores(self, positions: Positions | None) -> Scores:
+    def scores(self, chosen: Chosen) -> Scores:
         query = self.query[None]
         code = self.quantizer.codes(query)
-        product = products(self.codes, code[0], positions)
-        chosen = slice(None) if positions is None else positions
+        product = products(self.codes, code[0], chosen)
         square = self.quantizer.step**2
         if self.similarity == "euclidean":
             # `corrections` are here the sums of squares of the codes.
@@ -94,3 +86,6 @@ class ScalarScorer:
             return euclidean_score((squares - 2 * product) * square)
         correction = float(self.quantizer.corrections(query, code)[0])
         return product_score(product * square + correction + self.corrections[chosen])
+
+    def nearest(self, count: int, positions: Positions | None) -> tuple[Positions, Scores]:
+        return nearest(self.scores, len(self.codes), count, positions)

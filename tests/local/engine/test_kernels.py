@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from local.engine import kernels
+from local.engine import kernels, scan
+from local.engine.top import best
 
 needs_numkong = pytest.mark.skipif(not kernels.ACCELERATED, reason="needs the extra [local]")
-MANY = 2 * kernels._WORTH_A_THREAD + 1  # enough for several threads, and no even share for each
+MANY = 2 * scan.WORTH_A_THREAD + 1  # enough for several threads, and no even share for each
 POSITIONS = {
     "all": None,
     "none": np.array([], dtype=np.int64),
@@ -54,28 +55,35 @@ def test_distances_are_exact(distance: Callable[..., Any], columns: int) -> None
     np.testing.assert_array_equal(distance(rows, rows[0]), expected)
 
 
-@pytest.mark.parametrize("chosen", POSITIONS)
-def test_threads_and_positions_change_no_product(chosen: str) -> None:
-    rows, positions = of_int8(MANY, 16), POSITIONS[chosen]
-    expected = rows.astype(np.int64) @ rows[5].astype(np.int64)
+@pytest.mark.parametrize("name", POSITIONS)
+def test_rows_are_chosen_by_a_slice_or_by_positions(name: str) -> None:
+    numbers, words = of_int8(MANY, 16), of_words(MANY, 2)
+    chosen = slice(None) if POSITIONS[name] is None else POSITIONS[name]
 
-    found = kernels.products(rows, rows[5], positions)
+    products = kernels.products(numbers, numbers[5], chosen)
+    distances = kernels.distances(words, words[5], chosen)
 
-    np.testing.assert_array_equal(found, expected if positions is None else expected[positions])
+    expected = numbers.astype(np.int64) @ numbers[5].astype(np.int64)
+    np.testing.assert_array_equal(products, expected[chosen])
+    np.testing.assert_array_equal(distances, np.bitwise_count(words ^ words[5]).sum(1)[chosen])
 
 
-@pytest.mark.parametrize("chosen", POSITIONS)
-def test_threads_and_positions_change_no_distance(chosen: str) -> None:
-    rows, positions = of_words(MANY, 2), POSITIONS[chosen]
-    expected = np.bitwise_count(rows ^ rows[5]).sum(axis=1)
+@pytest.mark.parametrize("count", [1, 10, MANY - 5, 2 * MANY])
+@pytest.mark.parametrize("name", POSITIONS)
+def test_threads_find_the_best_in_the_order_of_a_single_one(name: str, count: int) -> None:
+    scores = np.random.default_rng(0).integers(50, size=MANY).astype(np.float32)
+    positions = POSITIONS[name]
+    all_positions = np.arange(MANY) if positions is None else positions
+    order = best(scores[all_positions], count)
 
-    found = kernels.distances(rows, rows[5], positions)
+    places, found = scan.nearest(lambda chosen: scores[chosen], MANY, count, positions)
 
-    np.testing.assert_array_equal(found, expected if positions is None else expected[positions])
+    np.testing.assert_array_equal(places, all_positions[order])
+    np.testing.assert_array_equal(found, scores[all_positions][order])
 
 
 @pytest.mark.parametrize("count", [0, 1, 9_999, 20_000, 100_003])
 def test_parts_are_consecutive_and_complete(count: int) -> None:
-    parts = kernels.in_parts(count, lambda part: list(range(part.start, part.stop)))
+    parts = scan.in_parts(count, lambda part: list(range(part.start, part.stop)))
 
     assert [row for part in parts for row in part] == list(range(count))
