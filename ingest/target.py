@@ -24,6 +24,7 @@ from vectors import (
     load_tokenizer,
 )
 from vectors.agreement import demand_agreement
+from vectors.alignment import probe_of
 from vectors.manifest import amend, demand, find_manifest, write_manifest
 
 INDEX = "leaf_vectors"
@@ -185,6 +186,7 @@ def _new(database: Database[Any], settings: Settings, choices: Choices) -> Targe
         chunk_tokens=chunk_tokens,
         chunk_overlap=_given(choices.chunk_overlap, min(DEFAULT_OVERLAP, chunk_tokens // 4)),
         hybrid=choices.hybrid,
+        probe=probe_of(student),
     )
     return Target(database, settings, manifest, teacher)
 

@@ -10,6 +10,7 @@ from search.errors import NoHits
 from search.steps import Aggregate, Compute, Steps
 from vectors import Encoder, Manifest, ManifestError, ModelError, load_student
 from vectors.agreement import demand_agreement
+from vectors.alignment import demand_probe
 from vectors.index_spec import IndexSpec
 from vectors.manifest import MANIFESTS, from_document, no_manifest
 
@@ -46,6 +47,9 @@ def opening(settings: Settings) -> Steps[Opened]:
             f"student {student.name} gives {student.dimensions} dimensions, but the collection "
             f"needs {manifest.dimensions}; ingest again with a student of this teacher"
         )
+    if manifest.probe is not None:
+        probe = manifest.probe
+        yield Compute(lambda: demand_probe(student, probe))
     documents = yield from _count(name)
     return Opened(settings.database, name, manifest, student, documents, time.monotonic())
 
@@ -85,11 +89,7 @@ def refresh(opened: Opened) -> Steps[None]:
     """Raises ManifestError if the collection is not what was opened."""
     manifest = yield from _manifest(opened.database, opened.collection)
     known = opened.manifest
-    if (manifest.student, manifest.codec, manifest.path) != (
-        known.student,
-        known.codec,
-        known.path,
-    ):
+    if any(getattr(manifest, f) != getattr(known, f) for f in ("student", "codec", "path")):
         raise ManifestError(
             f"collection {opened.full_name} was made anew with other models or another storage "
             "since it was opened; open it again"

@@ -12,7 +12,7 @@ from search.diversity import diverse_order
 from search.fusion import fused
 from search.hit import Hit
 from search.lexical import text_pipeline
-from search.opening import Opened, explaining_emptiness, refresh
+from search.opening import Opened, demand_index, explaining_emptiness, refresh
 from search.passages import joined
 from search.query import MOST_CANDIDATES, Query
 from search.steps import Aggregate, Compute, Steps, Together
@@ -112,6 +112,8 @@ def _by_text(opened: Opened, asked: Asked, pool: int) -> Steps[list[Candidate]]:
         filter=query.filter,
     )
     found = yield Aggregate(opened.collection, pipeline, query.max_time_ms)
+    if not found:  # no passage has these words, or the index is gone
+        yield from demand_index(manifest, opened.database, opened.collection)
     similarities = _similarities(opened, asked.row, [c[manifest.path] for c in found])
     return [
         Candidate(c, c["score"], similarity)

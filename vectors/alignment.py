@@ -8,12 +8,14 @@ teacher's space, so a text must also be clearly closer to its own teacher vector
 from dataclasses import dataclass
 
 import numpy as np
+from bson.binary import Binary, BinaryVectorDtype
 
 from vectors.encoder import Encoder
-from vectors.errors import AlignmentError
+from vectors.errors import AlignmentError, ModelError
 
 MINIMUM_COSINE = 0.5
 MINIMUM_MARGIN = 0.2
+_SAME_COSINE = 0.99  # a quantised copy of a model still reaches it, another model never
 
 PROBES = (
     "What is the capital of France?",
@@ -57,6 +59,24 @@ def check_alignment(teacher: Encoder, student: Encoder) -> Alignment:
             f"{MINIMUM_COSINE} and {MINIMUM_MARGIN}: take a student distilled from this teacher"
         )
     return found
+
+
+def probe_of(student: Encoder) -> Binary:
+    """The student's vector of one probe, to know it by later: a revision is a name only."""
+    row = student.encode_queries(PROBES[:1])[0]
+    return Binary.from_vector(row, BinaryVectorDtype.FLOAT32)
+
+
+def demand_probe(student: Encoder, probe: Binary) -> None:
+    """Raises ModelError if the student is not the one that `probe` was taken from."""
+    wanted = np.array(probe.as_vector().data, dtype=np.float32)
+    found = student.encode_queries(PROBES[:1])[0]
+    cosine = float(found @ wanted) if found.shape == wanted.shape else 0.0
+    if cosine < _SAME_COSINE:
+        raise ModelError(
+            f"student {student.name} gives other vectors here than at ingest (cosine {cosine:.3f} "
+            f"for one text; expected {_SAME_COSINE} or more): install or serve the model of then"
+        )
 
 
 def _measure(teacher: Encoder, student: Encoder) -> Alignment:

@@ -75,9 +75,14 @@ def is_remote(name: str) -> bool:
     return name.startswith(("http://", "https://"))
 
 
+def has_torch() -> bool:
+    """Whether the packages of the extra [ingest] are installed."""
+    return find_spec("sentence_transformers") is not None
+
+
 def demand_torch(name: str) -> None:
-    """Raises ModelError without the packages of the extra [ingest]."""
-    if find_spec("sentence_transformers") is None:
+    """Raises ModelError without them."""
+    if not has_torch():
         raise ModelError(
             f"model {name}: sentence-transformers is not installed here; install the extra "
             "[ingest], or take hashing:N to try things out"

@@ -90,6 +90,7 @@ def _card(encoder: TransformerEncoder, inputs: tuple[str, ...]) -> Card:
         document_prompt=encoder.document_prompt,
         pad_id=int(encoder.model.tokenizer.pad_token_id or 0),
         inputs=inputs,
+        output=_OUTPUT,
     )
 
 

@@ -1,7 +1,8 @@
 """An encoder on ONNX Runtime: from token ids to unit rows in one graph, without torch.
 
-A folder holds it: `model.onnx` with pooling, dense head and normalisation inside, the model's
-`tokenizer.json`, and `encoder.json` with what else the Encoder contract asks for.
+A folder holds it: `model.onnx`, the model's `tokenizer.json`, and `encoder.json` with what else the
+Encoder contract asks for. An exported graph ends with the unit vector; a published one with a row
+for each token, which the card says how to pool, and `heads.npz` may hold dense layers to apply.
 """
 
 import json
@@ -18,12 +19,16 @@ from tokenizers import Tokenizer
 from vectors.encoder import Rows, plain, unit_rows
 
 GRAPH, TOKENIZER, CARD = "model.onnx", "tokenizer.json", "encoder.json"
+HEADS = "heads.npz"
 _BATCH = 32
 
 
 @dataclass(frozen=True)
 class Card:
-    """`inputs` are those of the tokenizer that the graph takes."""
+    """`inputs` are those of the tokenizer that the graph takes.
+
+    `pooling` is mean or cls where `output` has a row for each token, empty where it is the vector.
+    """
 
     name: str
     revision: str
@@ -33,6 +38,8 @@ class Card:
     document_prompt: str
     pad_id: int
     inputs: tuple[str, ...]
+    output: str
+    pooling: str = ""
 
     def write(self, folder: Path) -> None:
         (folder / CARD).write_text(json.dumps(asdict(self), indent=2))
@@ -44,7 +51,9 @@ class Card:
 
 
 class GraphEncoder:
-    def __init__(self, card: Card, tokenizer: Tokenizer, session: Any) -> None:
+    def __init__(
+        self, card: Card, tokenizer: Tokenizer, session: Any, heads: Sequence[Rows] = ()
+    ) -> None:
         self.name = card.name
         self.revision = card.revision
         self.dimensions = card.dimensions
@@ -56,11 +65,16 @@ class GraphEncoder:
         self._cutting.enable_truncation(card.max_tokens)
         self._card = card
         self._session = session
+        self._heads = heads
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-        return cls(Card.read(folder), tokenizer, _session(folder / GRAPH))
+        heads: list[Rows] = []
+        if (folder / HEADS).is_file():
+            with np.load(folder / HEADS) as stored:
+                heads = [stored[name] for name in stored.files]
+        return cls(Card.read(folder), tokenizer, _session(folder / GRAPH), heads)
 
     def encode_documents(self, texts: Sequence[str]) -> Rows:
         return self._encode(texts, self.document_prompt)
@@ -88,7 +102,21 @@ class GraphEncoder:
             "token_type_ids": [encoding.type_ids for encoding in tokens],
         }
         fed = {name: np.array(columns[name], dtype=np.int64) for name in self._card.inputs}
-        return self._session.run(None, fed)[0]
+        (found,) = self._session.run([self._card.output], fed)
+        rows = _pooled(found, np.array(columns["attention_mask"]), self._card.pooling)
+        for head in self._heads:
+            rows = rows @ head.T
+        return rows
+
+
+def _pooled(found: Any, mask: Any, pooling: str) -> Any:
+    """(n, tokens, d) to (n, d); an exported graph has done it already."""
+    if not pooling:
+        return found
+    if pooling == "cls":
+        return found[:, 0]
+    weights = mask[:, :, None].astype(np.float32)
+    return (found * weights).sum(axis=1) / weights.sum(axis=1)
 
 
 def _session(graph: Path) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from bson.binary import Binary
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -55,6 +56,7 @@ class Manifest:
     chunk_tokens: int
     chunk_overlap: int
     hybrid: bool = False  # whether there is a text index as well
+    probe: Binary | None = None  # of the student, see alignment.demand_probe
 
     @property
     def codec(self) -> Codec:
@@ -119,7 +121,7 @@ def delete_manifest(database: Database[Any], collection: str) -> None:
 
 def demand_equal(stored: Manifest, wanted: Manifest, collection: str) -> None:
     """Raises ManifestError that shows both sides of every difference."""
-    names = [f.name for f in fields(Manifest) if f.name != "alignment"]
+    names = [f.name for f in fields(Manifest) if f.name not in ("alignment", "probe")]
     demand(stored, {name: getattr(wanted, name) for name in names}, collection)
 
 

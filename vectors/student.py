@@ -6,26 +6,29 @@ from pathlib import Path
 
 import platformdirs
 
-from vectors.encoder import Encoder, demand_torch, is_remote, load_encoder
+from vectors.encoder import Encoder, has_torch, is_remote, load_encoder
 from vectors.errors import ExportError, ModelError
 
 log = logging.getLogger(__name__)
 
+_FORMAT = "1"  # of the folder, see vectors.graph
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 
 
 def load_student(name: str, *, revision: str, key: str | None = None) -> Encoder:
     """Exported now if it has not been yet, which needs torch and takes some seconds.
 
-    A model that cannot be exported is used through sentence-transformers, with a warning. Raises
-    ModelError when there is no such model, or neither an export nor torch to make one.
+    Without torch, what the model's authors publish for ONNX is taken. A model that cannot be
+    exported is used through sentence-transformers, with a warning. Raises ModelError when there is
+    no such model, or none of this is possible.
     """
     if name.startswith("hashing:") or is_remote(name):
         return load_encoder(name, revision=revision, key=key)
     folder = cache_folder(name, revision)
     if not folder.is_dir():
-        model = _model(name, revision, folder)
-        if not export_student(model):
+        if not has_torch():
+            _take_published(name, revision, folder)
+        elif not export_student(model := load_encoder(name, revision=revision)):
             return model
     from vectors.graph import GraphEncoder
 
@@ -56,16 +59,18 @@ def export_student(encoder: Encoder) -> bool:
 def cache_folder(name: str, revision: str) -> Path:
     """Keyed by both, so a changed model is never taken for the one it was."""
     known = _UNSAFE.sub("-", f"{Path(name).name}-{revision.removeprefix('sha256:')}")
-    return platformdirs.user_cache_path("leafsearch") / "students" / known
+    return platformdirs.user_cache_path("leafsearch") / "students" / _FORMAT / known
 
 
-def _model(name: str, revision: str, folder: Path) -> Encoder:
+def _take_published(name: str, revision: str, folder: Path) -> None:
+    from vectors.model_files import ModelFiles
+    from vectors.published import take_published
+
     try:
-        demand_torch(name)
-    except ModelError as error:
+        take_published(ModelFiles.find(name, revision=revision), folder)
+    except ExportError as error:
         raise ModelError(
-            f"student {name} is not exported on this machine ({folder} is missing), and "
-            "sentence-transformers is not installed to do it: copy that folder from a machine that "
-            "has ingested or searched with it, or install the extra [ingest]"
+            f"student {name} is not exported on this machine ({folder} is missing), nor can it be "
+            f"here: {error}. Copy that folder from a machine that has ingested or searched with "
+            "it, or install the extra [ingest]"
         ) from error
-    return load_encoder(name, revision=revision)

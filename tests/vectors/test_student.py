@@ -1,14 +1,19 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
+import warnings
 from importlib.metadata import distribution
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from vectors import ModelError, export_student, load_encoder, load_student
+from vectors import Encoder, ExportError, ModelError, export_student, load_encoder, load_student
+from vectors.alignment import demand_probe, probe_of
+from vectors.model_files import ModelFiles
+from vectors.published import take_published
 from vectors.student import cache_folder
 
 ROOT = Path(__file__).parents[2]
@@ -77,8 +82,6 @@ def test_a_model_whose_export_would_differ_stays_on_sentence_transformers(
     published_pair: tuple[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Pooling that leaves the prompt out needs to know its length, which a graph does not."""
-    import shutil
-
     shutil.copytree(published_pair[1], tmp_path / "model")
     (config,) = (tmp_path / "model").glob("1_Pooling/config.json")
     config.write_text(json.dumps({**json.loads(config.read_text()), "include_prompt": False}))
@@ -114,19 +117,100 @@ print(importlib.util.find_spec("torch"), "torch" in sys.modules)
 @pytest.mark.parametrize(
     ("call", "expected"),
     [
-        ("load_student({name!r}, revision='other')", "is not exported on this machine"),
+        ("load_student({name!r}, revision='other')", "the collection was made with other"),
+        ("load_student({name!r}, revision={revision!r})", "publishes no onnx/model.onnx"),
         ("load_encoder({name!r})", "sentence-transformers is not installed here"),
     ],
 )
 def test_what_the_core_packages_cannot_do_is_said(
-    core_only: Path, published_pair: tuple[str, str], call: str, expected: str
+    core_only: Path, stranger: str, call: str, expected: str
 ) -> None:
-    called = call.format(name=published_pair[1])
+    called = call.format(name=stranger, revision=ModelFiles.find(stranger).revision)
 
     ended = python(core_only, f"from vectors import load_encoder, load_student; {called}")
 
-    assert expected in ended.stderr.splitlines()[-1]
-    assert "[ingest]" in ended.stderr.splitlines()[-1]
+    said = ended.stderr.splitlines()[-1]
+    assert expected in said
+    assert "install the extra [ingest]" in said or "install that model" in said
+
+
+@pytest.mark.parametrize("side", [0, 1], ids=["cls", "mean and dense"])
+def test_the_core_packages_alone_take_what_the_authors_publish(
+    core_only: Path, published_pair: tuple[str, str], tmp_path: Path, side: int
+) -> None:
+    published = tmp_path / f"published-{side}"
+    shutil.copytree(published_pair[side], published)
+    model = load_encoder(str(published))
+    export_of_transformer(model, published / "onnx" / "model.onnx")
+    program = f"""
+import json
+from vectors import load_student
+student = load_student({model.name!r}, revision={model.revision!r})
+print(json.dumps([student.encode_queries({TEXTS!r}).tolist(), student.max_tokens]))
+"""
+
+    ended = python(core_only, program)
+
+    assert ended.returncode == 0, ended.stderr
+    rows, max_tokens = json.loads(ended.stdout)
+    assert np.sum(model.encode_queries(TEXTS) * np.array(rows), axis=1).min() > 0.9999
+    assert max_tokens == model.max_tokens
+
+
+def test_a_published_graph_that_ignores_the_padding_is_refused(
+    published_pair: tuple[str, str], tmp_path: Path
+) -> None:
+    published = tmp_path / "published"
+    shutil.copytree(published_pair[1], published)
+    export_of_transformer(
+        load_encoder(str(published)), published / "onnx" / "model.onnx", masked=False
+    )
+
+    with pytest.raises(ExportError, match="depends on what stands beside it"):
+        take_published(ModelFiles.find(str(published)), tmp_path / "taken")
+
+
+def export_of_transformer(model: Encoder, file: Path, *, masked: bool = True) -> None:
+    """As model authors publish it: without pooling and what comes after."""
+    import torch
+
+    class Transformer(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bert = model.model[0].auto_model
+
+        def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            known = {"attention_mask": mask} if masked else {}
+            return self.bert(input_ids=ids, **known).last_hidden_state
+
+    file.parent.mkdir()
+    ids = torch.ones((2, 9), dtype=torch.int64)
+    mask = ids.clone()
+    mask[0, -1] = 0
+    axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens", max=512)}
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            Transformer().eval(),
+            (ids, mask),
+            input_names=["input_ids", "attention_mask"],
+            output_names=["last_hidden_state"],
+            dynamic_shapes=(axes, axes),
+            dynamo=True,
+            verbose=False,
+        )
+    program.save(str(file))
+
+
+def test_another_model_under_the_same_name_is_found_out(
+    published_pair: tuple[str, str], stranger: str
+) -> None:
+    student, other = load_encoder(published_pair[1]), load_encoder(stranger)
+
+    demand_probe(student, probe_of(student))
+
+    with pytest.raises(ModelError, match=r"gives other vectors here than at ingest \(cosine -?0"):
+        demand_probe(other, probe_of(student))
 
 
 def test_the_search_side_stays_under_400_mb(core_only: Path) -> None:

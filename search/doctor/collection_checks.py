@@ -1,0 +1,76 @@
+"""The collection and what is recorded about it."""
+
+import difflib
+from collections.abc import Sequence
+
+from search.doctor.case import Case
+from search.doctor.findings import Verdict, ok, problem, skipped
+from vectors import Manifest, ManifestError, explained
+from vectors.agreement import demand_agreement
+from vectors.manifest import find_manifest
+
+
+def collection(case: Case) -> Verdict:
+    name, database = case.order.settings.collection, case.mongo.database
+    with explained():
+        kinds = {found["name"]: str(found["type"]) for found in database.list_collections()}
+    if name not in kinds:
+        return problem(f"{case.full_name} does not exist; {_others(name, list(kinds))}")
+    if kinds[name] == "timeseries":
+        return problem(f"{case.full_name} is a time series, which cannot have a search index")
+    with explained():
+        count = case.mongo.estimated_document_count(maxTimeMS=case.left_ms())
+    if not count:
+        return problem(f"{case.full_name} is empty; ingest first with `leaf-ingest PATH`")
+    case.documents = count
+    return ok(f"{case.full_name} holds {count:,} documents", documents=count)
+
+
+def manifest(case: Case) -> Verdict:
+    order = case.order
+    case.manifest = None  # unless a good one is found: then all is checked as a stranger's
+    try:
+        with explained():
+            found = find_manifest(case.mongo.database, order.settings.collection)
+    except ManifestError as error:
+        return problem(str(error))
+    if found is None:
+        return _no_manifest(case)
+    if order.path not in (None, found.path):
+        return skipped(f"it is about {found.path!r}, not about --path {order.path}")
+    case.manifest = found
+    return _manifest(case, found)
+
+
+def _manifest(case: Case, found: Manifest) -> Verdict:
+    try:
+        demand_agreement(found, case.order.settings, None)
+    except ManifestError as error:
+        return problem(str(error))
+    if found.precision == "int8" and not found.scale:
+        return problem(
+            "it says int8 without a scale, so no question can be encoded; restore it from a "
+            "backup, or ingest again into a new --collection"
+        )
+    return ok(
+        f"teacher {found.teacher.name}, student {found.student.name}, {found.dimensions} x "
+        f"{found.precision} at {found.path!r}"
+    )
+
+
+def _no_manifest(case: Case) -> Verdict:
+    if case.order.path or case.order.index:
+        return skipped(f"{case.full_name} has none, so another program wrote it")
+    return problem(
+        f"{case.full_name} has none, so leaf-search cannot search it: ingest with `leaf-ingest "
+        "PATH`; or, if another program wrote it, say where its vectors are with --path"
+    )
+
+
+def _others(name: str, there: Sequence[str]) -> str:
+    known = sorted(each for each in there if not each.startswith("system."))
+    if close := difflib.get_close_matches(name, known, n=1):
+        return f"did you mean --collection {close[0]}?"
+    if not known:
+        return "nor has the database any other; check --database, or ingest with `leaf-ingest PATH`"
+    return f"the database has: {', '.join(known[:10])}; name one with --collection"

@@ -1,0 +1,116 @@
+"""`leaf-search doctor`: parses, wires the parts together, prints."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from config.command import FAILED, one_line_errors, settings
+from local import LocalError
+from local.fallback import fallback_uri
+from search.doctor.case import Order
+from search.doctor.findings import Level
+from search.doctor.printing import print_finding, print_summary
+from search.doctor.run import examine
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def _option(help: str, *names: str, metavar: str | None = None, **more: Any) -> Any:
+    return typer.Option(*names, help=help, metavar=metavar, show_default=False, **more)
+
+
+@app.command()
+def command(
+    path: Annotated[
+        str | None, _option("Where the vectors are. Default: as the manifest says.")
+    ] = None,
+    index: Annotated[str | None, _option("Default: as the manifest says, or the only one.")] = None,
+    text_field: Annotated[
+        str | None, _option("Where the texts are. Default: as leaf-ingest writes them.")
+    ] = None,
+    teacher: Annotated[str | None, _option("Model that made the vectors.", metavar="MODEL")] = None,
+    student: Annotated[
+        str | None, _option("Model that encodes questions.", metavar="MODEL")
+    ] = None,
+    num_candidates: Annotated[
+        int | None,
+        _option(
+            "Of the searches to judge. Default: as leaf-search has it.",
+            metavar="N",
+            min=20,
+            max=10_000,
+        ),
+    ] = None,
+    sample: Annotated[
+        int, _option("Documents to look at. Default: 1000.", metavar="N", min=1, max=100_000)
+    ] = 1000,
+    queries: Annotated[
+        int, _option("Stored vectors to search with. Default: 10.", metavar="N", min=1, max=1000)
+    ] = 10,
+    seconds: Annotated[float, _option("Longest time. Default: 60.", metavar="N", min=1)] = 60.0,
+    as_json: Annotated[bool, _option("One JSON object a line.", "--json")] = False,
+    uri: Annotated[
+        str | None, _option("Default: MONGODB_URI, else the local deployment of leaf-mongo.")
+    ] = None,
+    database: Annotated[str | None, _option("Default: leaf.")] = None,
+    collection: Annotated[str | None, _option("Default: chunks.")] = None,
+    home: Annotated[Path | None, _option("Folder of the local deployment.")] = None,
+) -> None:
+    """Check a deployment, a collection and its vector index: one line each, OK or what to do.
+
+    Nothing is written. Collections of other programs are checked as well.
+
+    Examples:
+
+      leaf-search doctor --collection articles
+
+      leaf-search doctor --path embedding --index vector_index --text-field body --json
+
+    Exit codes: 0 no problem (there may be warnings), 1 a problem or failed, 2 wrong usage.
+    """
+    logging.basicConfig(level=logging.WARNING, format="leaf-search: %(message)s")
+    with one_line_errors("leaf-search", LocalError):
+        chosen = settings(
+            mongodb_uri=uri,
+            database=database,
+            collection=collection,
+            home=home,
+            teacher=teacher,
+            student=student,
+        )
+        order = Order(
+            uri=chosen.uri or fallback_uri(chosen.home, _say),
+            settings=chosen,
+            path=path,
+            index=index,
+            text_field=text_field,
+            num_candidates=num_candidates,
+            sample=sample,
+            queries=queries,
+            seconds=seconds,
+        )
+        _report(order, as_json)
+
+
+def _report(order: Order, as_json: bool) -> None:
+    findings = []
+    for finding in examine(order):
+        print_finding(finding, as_json)
+        findings.append(finding)
+    if not as_json:
+        print_summary(findings)
+    if any(finding.level is Level.PROBLEM for finding in findings):
+        raise typer.Exit(FAILED)
+
+
+def _say(text: str) -> None:
+    print(f"leaf-search: {text}", file=sys.stderr)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Ends the process, with the exit code."""
+    app(list(arguments), prog_name="leaf-search doctor")

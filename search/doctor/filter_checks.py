@@ -1,0 +1,105 @@
+"""The paths that searches may filter by: does a document have them, and can the server use them?"""
+
+import difflib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from bson import Binary, DatetimeMS, ObjectId
+from bson.binary import UUID_SUBTYPE
+from pymongo.errors import ExecutionTimeout
+
+from search.doctor.case import Case, OutOfTime
+from search.doctor.fields import paths_of, scalars_at, values_at
+from search.doctor.findings import Verdict, ok, problem, warning
+from vectors import explained
+
+_LONGEST = 8191  # UTF-16 units of a string that the index keeps
+# What is of one kind to a filter, in the order in which Python's types are to be asked.
+_FILTERED: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    (bool, "boolean"),
+    ((int, float), "number"),
+    (str, "string"),
+    ((datetime, DatetimeMS), "date"),
+    (ObjectId, "objectId"),
+    (UUID, "UUID"),
+    (type(None), "null"),
+)
+
+
+def paths(case: Case) -> Verdict:
+    declared = _declared(case)
+    unseen = [
+        path
+        for path in declared
+        if not any(values_at(drawn.document, path) for drawn in case.sample.drawn)
+    ]
+    missing = [path for path in unseen if not _is_anywhere(case, path)]
+    if missing:
+        return problem(
+            f"no document has {', '.join(missing)}: a filter on it finds nothing; "
+            f"{_near(case, missing)}"
+        )
+    return ok(f"documents have {', '.join(declared)}" if declared else "none is declared")
+
+
+def values(case: Case) -> Verdict:
+    wrong, doubtful = [], []
+    for path in _declared(case):
+        found = [v for drawn in case.sample.drawn for v in scalars_at(drawn.document, path)]
+        kinds = {_kind(value) for value in found}
+        if bad := sorted(kind for kind in kinds if kind.startswith("a ")):
+            wrong.append(f"{path} holds {', '.join(bad)}, which no filter finds")
+        elif len(usable := sorted(kinds - {"null"})) > 1:
+            doubtful.append(f"{path} holds {' and '.join(usable)}")
+        if any(_is_cut(value) for value in found):
+            wrong.append(f"{path} holds strings that are cut off after {_LONGEST:,} characters")
+    if wrong:
+        return problem(
+            f"{'; '.join(wrong)}: filters take booleans, numbers, strings up to {_LONGEST:,} "
+            "characters, dates, ObjectIds and UUIDs"
+        )
+    if doubtful:
+        return warning(
+            f"{'; '.join(doubtful)}: a filter compares only with values of its own type; store "
+            "them alike"
+        )
+    return ok("all are of types that filters can compare")
+
+
+def _declared(case: Case) -> list[str]:
+    index, manifest = case.knows(Case.index), case.knows(Case.manifest)
+    both = [*(index.filters if index else ()), *(manifest.filters if manifest else ())]
+    return list(dict.fromkeys(both))
+
+
+def _is_anywhere(case: Case, path: str) -> bool:
+    if case.sample.whole:
+        return False
+    with explained():
+        try:
+            asked = {path: {"$exists": True}}
+            return case.mongo.find_one(asked, {"_id": 1}, max_time_ms=case.left_ms()) is not None
+        except ExecutionTimeout as error:
+            raise OutOfTime from error
+
+
+def _near(case: Case, missing: Sequence[str]) -> str:
+    some = case.aggregate({"$limit": 5})
+    known = sorted({path for document in some for path, _ in paths_of(document)})
+    close = [hit for path in missing for hit in difflib.get_close_matches(path, known, n=1)]
+    if close:
+        return f"did you mean {', '.join(close)}?"
+    return "take it out of the index, or write it into the documents"
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Binary) and value.subtype == UUID_SUBTYPE:
+        return "UUID"
+    named = next((name for types, name in _FILTERED if isinstance(value, types)), None)
+    return named or ("a sub-document" if isinstance(value, dict) else f"a {type(value).__name__}")
+
+
+def _is_cut(value: Any) -> bool:
+    return isinstance(value, str) and len(value.encode("utf-16-le")) // 2 > _LONGEST

@@ -1,0 +1,82 @@
+"""Searches with stored vectors: does each find itself, and do approximate ones find the nearest?"""
+
+from typing import cast
+
+from config.storage import Quantization
+from search.candidates import candidates
+from search.doctor.case import Case
+from search.doctor.findings import Verdict, ok, problem, skipped, warning
+from search.doctor.sample import shown, spread
+from search.doctor.searches import DEEP, K, Probe, nearest
+
+_ENOUGH = 0.95
+_LADDER = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
+
+
+def hits(case: Case) -> Verdict:
+    index, sample = case.index, case.sample
+    if not index.queryable:
+        return skipped(f"{index.name} cannot be searched, see `index status`")
+    usable = sample.indexed_by(index)
+    if not usable:
+        return problem(f"{index.name} can hold none of the sampled vectors; see the checks above")
+    case.probes = probes = [
+        Probe(id, stored, nearest(case.run, stored, index, limit=DEEP))
+        for id, stored in spread(usable, case.order.queries)
+    ]
+    if not any(probe.hits for probe in probes):
+        return problem(
+            f"a search in {index.name} finds nothing at all; if this was just written, try again "
+            "in a moment, else drop the index and make it anew"
+        )
+    lost = [probe.id for probe in probes if not probe.finds_itself(index)]
+    if lost:
+        return problem(
+            f"{len(lost)} of {len(probes)} stored vectors do not find their own documents "
+            f"({shown(lost)}): the index lags behind the collection; try again in a moment, then "
+            "make it anew"
+        )
+    return ok(f"{len(probes)} of {len(probes)} stored vectors find their own documents")
+
+
+def recall(case: Case) -> Verdict:
+    index = case.index
+    quantization = cast(Quantization, index.quantization)
+    judged = case.order.num_candidates or candidates(
+        K, documents=case.documents, quantization=quantization
+    )
+    probes = [probe for probe in case.probes if probe.others]
+    if not probes:
+        return skipped("too few documents to compare neighbours")
+    found = {judged: _mean_recall(case, probes, judged)}
+    for number in _LADDER:
+        found.setdefault(number, _mean_recall(case, probes, number))
+        if found[number] >= _ENOUGH or number >= case.documents:
+            break
+    enough = min((n for n, share in found.items() if share >= _ENOUGH), default=None)
+    measured = f"{found[judged]:.2f} of the {K} nearest at numCandidates {judged:,}"
+    numbers = {"recall": found[judged], "num_candidates": judged, "enough": enough}
+    if enough is None:
+        return problem(
+            f"{measured}, and no more than {max(found.values()):.2f} with any: make the index "
+            "with another quantization, or the vectors with more dimensions",
+            **numbers,
+        )
+    if found[judged] < _ENOUGH:
+        return warning(
+            f"{measured}; {_ENOUGH} needs {enough:,}: search with --num-candidates {enough}",
+            **numbers,
+        )
+    less = f"; {enough:,} would do for {_ENOUGH}" if enough < judged else ""
+    return ok(f"{measured}{less}", **numbers)
+
+
+def _mean_recall(case: Case, probes: list[Probe], num_candidates: int) -> float:
+    shares = [
+        probe.recall(
+            nearest(case.run, probe.stored, case.index, limit=K + 1, num_candidates=num_candidates),
+            case.index,
+        )
+        for probe in probes
+    ]
+    return sum(shares) / len(shares)

@@ -1,0 +1,97 @@
+"""What the index takes of memory, and whether MongoDB advises to quantize it."""
+
+from collections import Counter
+
+from search.doctor.case import Case
+from search.doctor.findings import Verdict, ok, problem, skipped, warning
+from search.doctor.stored import Kind
+from vectors import DeploymentError, explained
+
+_GRAPH = 60  # bytes for each vector, about
+_ROOM = 1.1  # MongoDB's advice: memory for the index and a tenth
+_ALL, _HALF = 0.9, 0.5  # of a machine: with search alone on it, and shared with mongod
+_MANY = 100_000
+_LARGE = 3_000_000_000
+_FEW_DIMENSIONS = 512
+_GB = 1_000_000_000
+
+
+def memory(case: Case) -> Verdict:
+    needed = int(_ROOM * _index_bytes(case))
+    try:
+        with explained():
+            system = case.client.admin.command("hostInfo")["system"]
+    except DeploymentError as error:
+        return skipped(
+            f"the index needs about {_shown(needed)}; of the machine nothing is told ({error})",
+            needed_bytes=needed,
+        )
+    there = min(int(system["memSizeMB"]), int(system.get("memLimitMB") or system["memSizeMB"]))
+    return judge_memory(needed, there * 1024**2)
+
+
+def judge_memory(needed: int, there: int) -> Verdict:
+    found = f"the index needs about {_shown(needed)}, mongod's machine has {_shown(there)}"
+    numbers = {"needed_bytes": needed, "machine_bytes": there}
+    if needed > _ALL * there:
+        return problem(
+            f"{found}: searches will wait for the disk; quantize, store fewer dimensions, or give "
+            "search a larger machine",
+            **numbers,
+        )
+    if needed > _HALF * there:
+        return warning(
+            f"{found}, half of which mongod takes for itself: enough only if search has a machine "
+            "of its own; else quantize or take a larger one",
+            **numbers,
+        )
+    return ok(found, **numbers)
+
+
+def quantization(case: Case) -> Verdict:
+    index, kind = case.index, _usual_kind(case)
+    vectors, size = _vectors(case), _vectors(case) * index.dimensions * 4
+    shown = f"{vectors:,} vectors of {_shown(size)} as floats"
+    if not kind.is_float:
+        return ok(f"none is needed: the vectors are stored as {kind}")
+    if index.quantization != "none":
+        return ok(f"{index.quantization}")
+    if vectors <= _MANY and size <= _LARGE:
+        return ok(f"none is needed yet: {shown}")
+    advice = "scalar" if index.dimensions < _FEW_DIMENSIONS else "binary"
+    saving = {"scalar": "3.75", "binary": "24"}[advice]
+    return warning(
+        f"none, for {shown}; from {_MANY:,} vectors or {_shown(_LARGE)} MongoDB advises to "
+        f'quantize: make the index with quantization "{advice}", which takes 1/{saving} of the '
+        "memory",
+        advice=advice,
+    )
+
+
+def bytes_per_vector(kind: Kind, dimensions: int, quantization: str) -> float:
+    """In the memory of the search process, with its share of the graph."""
+    if kind is Kind.BITS:
+        return dimensions / 8 + _GRAPH
+    if kind is Kind.INT8:
+        return dimensions + _GRAPH
+    return 4 * dimensions / {"none": 1, "scalar": 3.75, "binary": 24}[quantization] + _GRAPH
+
+
+def _index_bytes(case: Case) -> int:
+    index = case.index
+    if index.counted and "memoryBytes" in index.counted:
+        return int(index.counted["memoryBytes"])
+    each = bytes_per_vector(_usual_kind(case), index.dimensions, index.quantization)
+    return int(_vectors(case) * each)
+
+
+def _vectors(case: Case) -> int:
+    return round(case.documents * len(case.sample.stored) / len(case.sample))
+
+
+def _usual_kind(case: Case) -> Kind:
+    return Counter(vector.kind for vector in case.sample.stored).most_common(1)[0][0]
+
+
+def _shown(size: int) -> str:
+    return f"{size / _GB:,.1f} GB" if size >= _GB / 10 else f"{size / 1e6:,.1f} MB"

@@ -1,0 +1,80 @@
+"""The texts that were encoded: are they still there, and still the same?"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from search.doctor.case import Case
+from search.doctor.fields import paths_of, projection, values_at
+from search.doctor.findings import Verdict, ok, problem, skipped
+from search.doctor.sample import Passage, shown, spread
+
+_TEXTS = 100
+_TITLE = "metadata.title"
+
+
+@dataclass(frozen=True)
+class _Read:
+    passage: Passage
+    unchanged: bool
+
+
+def texts(case: Case) -> Verdict:
+    field = case.order.text_field or ("text" if case.manifest else None)
+    if field is None:
+        return skipped("name the field of the texts with --text-field to compare the models")
+    vectors = dict(spread(case.sample.alike, _TEXTS))
+    documents = case.aggregate(
+        {"$match": {"_id": {"$in": list(vectors)}}},
+        {"$project": projection([field, _TITLE, "hash"])},
+    )
+    read = [
+        _read(text, document, Passage(document["_id"], text, vectors[document["_id"]]))
+        for document in documents
+        if (text := _text(document, field))
+    ]
+    if not read:
+        return problem(f"no document has a text at {field!r}; {_elsewhere(case)}")
+    case.passages = [each.passage for each in read]
+    if case.manifest is None or case.order.text_field:
+        return ok(f"{len(read):,} of {len(vectors):,} have one at {field!r}")
+    return _unchanged(read)
+
+
+def _unchanged(read: list[_Read]) -> Verdict:
+    changed = [each.passage.id for each in read if not each.unchanged]
+    if len(changed) == len(read):
+        return skipped("the hashes are of texts with titles that are not stored")
+    if changed:
+        return problem(
+            f"{len(changed):,} of {len(read):,} are not what was encoded ({shown(changed)}): they "
+            "were changed since; ingest these documents again",
+            changed=len(changed),
+        )
+    return ok(f"{len(read):,} of {len(read):,} are what was encoded")
+
+
+def _read(text: str, document: Mapping[str, Any], passage: Passage) -> _Read:
+    """leaf-ingest encodes a passage behind its title, and keeps a hash of both together."""
+    title = next(iter(values_at(document, _TITLE)), "")
+    encoded = f"{title} {text}"
+    wanted = str(document.get("hash", "")).partition("-")[0]
+    if title and _digest(encoded) == wanted:
+        return _Read(Passage(passage.id, encoded, passage.stored), unchanged=True)
+    return _Read(passage, _digest(text) == wanted)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def _text(document: Mapping[str, Any], field: str) -> str:
+    found = values_at(document, field)
+    return found[0] if found and isinstance(found[0], str) else ""
+
+
+def _elsewhere(case: Case) -> str:
+    some = case.aggregate({"$limit": 5})
+    names = sorted({p for doc in some for p, value in paths_of(doc) if isinstance(value, str)})
+    return f"strings are at {', '.join(names[:10]) or 'no path'}: name one with --text-field"

@@ -1,0 +1,116 @@
+"""The stored vectors, on a sample: are they there, of the right size, and usable?"""
+
+from collections import Counter
+
+from search.doctor.case import Case
+from search.doctor.fields import projection, vector_paths
+from search.doctor.findings import Verdict, ok, problem, warning
+from search.doctor.sample import Drawn, Sample, shown
+
+_OFF_UNIT = 0.01  # of length; models in half precision are off by a tenth of that
+_TOO_ALIKE = 0.1  # share of one and the same vector
+_ENOUGH = 20  # vectors, before a share means something
+
+
+def presence(case: Case) -> Verdict:
+    sample = _draw(case)
+    empty = [drawn.id for drawn in sample.drawn if drawn.is_empty]
+    if len(empty) == len(sample):
+        return problem(f"no document has a vector at {case.path!r}; {_elsewhere(case)}")
+    case.sample = sample
+    if empty:
+        return problem(
+            f"{sample.of(len(empty))} have no vector at {case.path!r} and can never be found "
+            f"({shown(empty)}); encode or remove them",
+            missing=len(empty),
+            sampled=len(sample),
+        )
+    return ok(f"{sample.of(len(sample))} have one at {case.path!r}", sampled=len(sample))
+
+
+def dimensions(case: Case) -> Verdict:
+    sample, expected = case.sample, case.knows(Case.index) or case.knows(Case.manifest)
+    sizes = Counter(vector.dimensions for vector in sample.stored)
+    wanted = expected.dimensions if expected else sizes.most_common(1)[0][0]
+    wrong = [id for id, vector in sample.vectors if vector.dimensions != wanted]
+    if wrong:
+        others = ", ".join(str(size) for size in sorted(sizes) if size != wanted)
+        who = "the others have" if not expected else "the index needs"
+        return problem(
+            f"{sample.of(len(wrong), 'vectors')} have {others} dimensions, {who} {wanted}: they "
+            f"are skipped without a word ({shown(wrong)}); encode them again with the right model"
+        )
+    return ok(f"all have {wanted}")
+
+
+def values(case: Case) -> Verdict:
+    sample = case.sample
+    broken = [id for id, vector in sample.vectors if not vector.is_finite]
+    zero = [id for id, vector in sample.vectors if vector.is_finite and vector.is_zero]
+    wrong = []
+    if broken:
+        wrong.append(f"{sample.of(len(broken), 'vectors')} hold NaN or infinity ({shown(broken)})")
+    if zero:
+        wrong.append(f"{sample.of(len(zero), 'vectors')} are only zeros ({shown(zero)})")
+    if wrong:
+        return problem(
+            f"{'; '.join(wrong)}: they are skipped, or near to nothing; encode these documents "
+            "again",
+            not_finite=len(broken),
+            zero=len(zero),
+        )
+    return ok("all are finite, and none is only zeros")
+
+
+def length(case: Case) -> Verdict:
+    index, manifest = case.knows(Case.index), case.knows(Case.manifest)
+    norms = [(id, v.norm) for id, v in case.sample.vectors if v.is_finite and not v.is_zero]
+    if not norms:
+        return problem("no vector has a length; see `vector values`")
+    least, most = min(n for _, n in norms), max(n for _, n in norms)
+    found = f"{least:.3g} to {most:.3g}"
+    floats = any(vector.kind.is_float for vector in case.sample.stored)
+    of_unit = bool(manifest and manifest.precision == "float32")
+    if index and index.similarity == "dotProduct":
+        of_unit = of_unit or floats
+        if not floats and most > least * (1 + 5 * _OFF_UNIT):
+            return problem(
+                f"the lengths are {found}, and dotProduct prefers the long ones; use cosine"
+            )
+    wrong = [id for id, norm in norms if abs(norm - 1) > _OFF_UNIT]
+    if of_unit and wrong:
+        return problem(
+            f"{case.sample.of(len(wrong), 'vectors')} are not of length 1 but {found} "
+            f"({shown(wrong)}): dotProduct then prefers the long ones; divide each vector by its "
+            "length, or make the index with cosine"
+        )
+    return ok("all are of length 1" if not wrong else f"{found}, which does not matter here")
+
+
+def variety(case: Case) -> Verdict:
+    vectors = case.sample.stored
+    (_, most), *_ = Counter(vector.values.tobytes() for vector in vectors).most_common(1)
+    if len(vectors) >= _ENOUGH and most > _TOO_ALIKE * len(vectors):
+        return warning(
+            f"{case.sample.of(most, 'vectors')} are one and the same, as when empty texts or error "
+            "pages were encoded; look at their texts"
+        )
+    return ok("no vector stands out by being repeated")
+
+
+def _draw(case: Case) -> Sample:
+    size, manifest, index = case.order.sample, case.manifest, case.knows(Case.index)
+    filters = [*(manifest.filters if manifest else ()), *(index.filters if index else ())]
+    whole = case.documents <= size
+    found = case.aggregate(
+        {"$limit": size} if whole else {"$sample": {"size": size}},
+        {"$project": projection([case.path, *filters])},
+    )
+    return Sample([Drawn.of(document, case.path) for document in found], whole)
+
+
+def _elsewhere(case: Case) -> str:
+    paths = vector_paths(case.aggregate({"$limit": 5}))
+    if paths:
+        return f"did you mean --path {', '.join(paths)}?"
+    return "nor do its first documents have any elsewhere; encode them first"

@@ -1,0 +1,193 @@
+"""Vector and text search fused: on the local deployment, by the same steps as anywhere."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+from bson import ObjectId
+from pymongo.database import Database
+
+from config import load
+from ingest import Choices, Document, Rejects, ingest, open_target
+from search import Hit, QueryError, Searcher
+from search.fusion import fused
+from search.lexical import text_filter
+from tests.search.test_options import books
+from tests.search.test_searcher import QUESTION, WORDS, corpus
+from vectors import IndexMissing
+
+Made = Callable[..., Searcher]
+PRECISIONS = ["float32", "int8", "binary"]
+CODE = "error XK-4711 while loading"
+
+
+def with_a_code() -> list[Document]:
+    """One document holds a word that no other has, among much that is near the question."""
+    alike = [Document(f"alike{i}", f"error while loading {w}") for i, w in enumerate(WORDS)]
+    return [*alike, Document("code", f"XK-4711 {' '.join(WORDS)}")]
+
+
+def rank(document: str, hits: list[Hit]) -> int:
+    return [h.document for h in hits].index(document)
+
+
+def test_reciprocal_ranks_are_summed_by_weight() -> None:
+    assert fused([(1.0, ["a", "b"]), (0.5, ["b", "c"])]) == pytest.approx(
+        {"b": 1 / 62 + 0.5 / 61, "a": 1 / 61, "c": 0.5 / 62}
+    )
+    assert list(fused([(1.0, ["b"]), (1.0, ["a"])])) == ["a", "b"]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_rare_word_is_found_by_the_text(made: Made, precision: str) -> None:
+    searcher = made(with_a_code(), hybrid=True, precision=precision)
+
+    plain = searcher.search(CODE, k=21)
+    hybrid = searcher.search(CODE, k=21, hybrid=True)
+    by_text = searcher.search(CODE, k=1, hybrid=True, weights=(0, 1))
+
+    assert by_text[0].document == "code"
+    assert rank("code", hybrid) < rank("code", plain)
+    assert all(-1 <= h.similarity <= 1 for h in hybrid)
+
+
+def test_the_order_is_that_of_the_two_rankings(made: Made, database: Database[Any]) -> None:
+    searcher = made(corpus(100), hybrid=True)
+    by_vector = [h.id for h in searcher.search(QUESTION, k=100)]
+    stage = {"index": "leaf_vectors_text", "text": {"query": QUESTION, "path": "text"}}
+    by_text = [d["_id"] for d in database["c"].aggregate([{"$search": stage}, {"$limit": 100}])]
+
+    for weights in ((1.0, 1.0), (0.3, 0.7), (1.0, 0.0), (0.0, 1.0)):
+        hits = searcher.search(QUESTION, k=30, hybrid=True, weights=weights)
+
+        expected = fused([(weights[0], by_vector), (weights[1], by_text)])
+        assert [h.id for h in hits] == list(expected)[:30]
+        assert [h.score for h in hits] == pytest.approx(list(expected.values())[:30])
+
+
+def test_similarities_are_those_of_a_plain_search(made: Made) -> None:
+    searcher = made(corpus(100), hybrid=True)
+    plain = {h.id: h.similarity for h in searcher.search(QUESTION, k=100)}
+
+    hits = searcher.search(QUESTION, k=50, hybrid=True)
+
+    assert [h.similarity for h in hits] == pytest.approx([plain[h.id] for h in hits], abs=1e-5)
+
+
+NOW = datetime(2024, 5, 1, tzinfo=UTC)
+VALUES: list[Any] = [1, 2.5, -3, "red", "blue", True, False, None, ["red", 7], [], NOW, ObjectId()]
+FILTERS: list[Any] = [
+    *VALUES[:8],
+    *VALUES[10:],
+    {"$gte": 1},
+    {"$gt": 1, "$lt": 3},
+    {"$gt": "blue"},
+    {"$lte": NOW},
+    {"$ne": "red"},
+    {"$in": ["red", "blue"]},
+    {"$nin": [1, 7]},
+    {"$exists": True},
+    {"$exists": False},
+    {"$not": {"$gte": 2}},
+]
+
+
+@pytest.fixture
+def filtered(made: Made) -> Searcher:
+    documents = [
+        Document(str(i), "ash elm", metadata={} if i == 0 else {"v": VALUES[i - 1], "n": i})
+        for i in range(len(VALUES) + 1)
+    ]
+    return made(documents, hybrid=True, filters=["metadata.v", "metadata.n"])
+
+
+@pytest.mark.parametrize("opener", [Searcher], ids=["sync"])
+def test_a_filter_lets_the_same_pass_in_both_halves(filtered: Searcher) -> None:
+    combined: list[dict[str, Any]] = [
+        {"$or": [{"metadata.v": "red"}, {"metadata.n": {"$lt": 3}}]},
+        {"$and": [{"metadata.v": {"$exists": True}}, {"metadata.n": {"$gt": 3}}]},
+        {"$nor": [{"metadata.v": "red"}, {"metadata.n": 1}]},
+        {"metadata.n": {"$gt": 2}, "metadata.v": {"$ne": None}},
+    ]
+    for filter in [*({"metadata.v": f} for f in FILTERS), *combined]:
+        by_vector = filtered.search("ash", k=50, filter=filter)
+        by_text = filtered.search("ash", k=50, filter=filter, hybrid=True, weights=(0, 1))
+
+        assert {h.document for h in by_text} == {h.document for h in by_vector}, filter
+
+
+def test_a_filter_becomes_one_clause() -> None:
+    assert text_filter({"a": 1}) == {"equals": {"path": "a", "value": 1}}
+    assert text_filter({"a": {"$gt": 1, "$lt": 3}, "b": {"$nin": [1]}}) == {
+        "compound": {
+            "filter": [
+                {
+                    "compound": {
+                        "filter": [
+                            {"range": {"path": "a", "gt": 1}},
+                            {"range": {"path": "a", "lt": 3}},
+                        ]
+                    }
+                },
+                {"compound": {"mustNot": [{"in": {"path": "b", "value": [1]}}]}},
+            ]
+        }
+    }
+
+
+def test_other_options_go_with_it(made: Made) -> None:
+    searcher = made(books(), hybrid=True, chunk_tokens=32, chunk_overlap=0)
+
+    pages = [searcher.search(QUESTION, k=5, skip=s, hybrid=True) for s in (0, 5, 10)]
+    documents = searcher.search(QUESTION, k=5, hybrid=True, by_document=True)
+    context = searcher.context(QUESTION, 200, hybrid=True)
+
+    ids = [h.id for page in pages for h in page]
+    assert len(ids) == len(set(ids)) == 15
+    assert ids == [h.id for h in searcher.search(QUESTION, k=15, skip=0, hybrid=True)]
+    assert len({h.document for h in documents}) == 5
+    assert 0 < context.tokens <= 200
+
+
+def test_a_collection_without_text_index_says_how_to_get_one_and_gets_it(
+    made: Made, database: Database[Any], mongodb_uri: str, tmp_path: Any, opener: Any
+) -> None:
+    documents = with_a_code()
+    searcher = made(documents)
+    with pytest.raises(IndexMissing, match="once more with --hybrid"):
+        searcher.search(CODE, hybrid=True)
+
+    settings = load({}, database=database.name, collection="c")
+    target = open_target(database, settings, Choices(hybrid=True))
+    summary = ingest(documents, target, rejects=Rejects(tmp_path / "rejects"))
+    target.ensure_index()
+    target.collection.wait_until_ready(None, seconds=60, told=lambda status: None)
+
+    assert summary.encoded == 0
+    with opener.open(mongodb_uri, settings) as again:
+        (found,) = again.search(CODE, k=1, hybrid=True, weights=(0, 1))
+        assert found.document == "code"
+
+
+def test_a_text_index_that_is_gone_is_an_error(made: Made, database: Database[Any]) -> None:
+    searcher = made(with_a_code(), hybrid=True)
+    database["c"].drop_search_index("leaf_vectors_text")
+
+    with pytest.raises(IndexMissing, match="has no search index 'leaf_vectors_text'"):
+        searcher.search("nothing has this", hybrid=True)
+
+
+def test_hybrid_is_refused_what_it_cannot_weigh(made: Made) -> None:
+    with pytest.raises(QueryError, match="expected two numbers"):
+        made(corpus(3), hybrid=True).search(QUESTION, hybrid=True, weights=(-1, 1))
+
+
+def test_words_that_no_passage_has_leave_the_vectors_alone(made: Made) -> None:
+    searcher = made(corpus(30), hybrid=True)
+
+    hits = searcher.search("zebra", k=5, hybrid=True)
+
+    assert [h.id for h in hits] == [h.id for h in searcher.search("zebra", k=5)]
+    assert np.isfinite([h.score for h in hits]).all()
