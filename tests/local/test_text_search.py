@@ -1,6 +1,7 @@
 """`$search` through the gateway: where it may stand, and that it finds what was written."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,10 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 from pymongo.operations import SearchIndexModel
 
+from local import LocalDeployment, kinds
+from local.engine import CommandError
+from local.searches import wanted
+from local.status import as_text
 from tests.local.searching import Documents, create, definition, entry, stage, wait_for
 
 pytest.importorskip("tantivy")
@@ -319,3 +324,53 @@ def test_any_id_can_be_found(documents: Documents) -> None:
     create_text(documents)
 
     assert ids(documents, text("word")) == given
+
+
+def test_a_restart_and_the_status_know_the_index(folder: Path) -> None:
+    deployment = LocalDeployment(folder / "home")
+    with deployment, MongoClient[dict[str, Any]](deployment.uri) as client:
+        client["d"]["c"].insert_many(STORED)
+        create_text(client["d"]["c"])
+
+    with deployment, MongoClient[dict[str, Any]](deployment.uri) as client:
+        documents: Documents = client["d"]["c"]
+        wait_for(lambda: entry(documents)["queryable"])
+        found = ids(documents, text("lazy"))
+        status = deployment.status()
+
+    assert found == ["dog"]
+    (index,) = status.indexes
+    assert (index.type, index.status, index.documents, index.vectors) == ("search", "READY", 3, 0)
+    assert "d.c default: READY, text of 3 documents" in as_text(status)
+
+
+def test_without_tantivy_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinds, "find_spec", lambda name: None)
+
+    with pytest.raises(CommandError, match="tantivy") as error:
+        kinds.parse_definition("search", DYNAMIC)
+
+    assert error.value.code == 115
+    assert kinds.parse_definition("vectorSearch", definition(2))
+
+
+@pytest.mark.parametrize(
+    ("stages", "expected"),
+    [
+        ([{"$limit": 5}], 5),
+        ([{"$limit": 5.0}, {"$limit": 3}], 5),
+        ([{"$skip": 10}, {"$set": {"s": META}}, {"$skip": 1}, {"$limit": 5}], 16),
+        ([{"$sort": {"s": META}}, {"$project": {"a": 1}}, {"$limit": 5}], 5),
+        ([], None),
+        ([{"$skip": 3}], None),
+        ([{"$match": {"a": 1}}, {"$limit": 5}], None),
+        ([{"$sort": {"a": 1}}, {"$limit": 5}], None),
+        ([{"$sort": {"s": META, "a": 1}}, {"$limit": 5}], None),
+        ([{"$unwind": "$a"}, {"$limit": 5}], None),
+        ([{"$limit": 0}], None),
+        ([{"$limit": "5"}], None),
+    ],
+    ids=str,
+)
+def test_a_limit_behind_a_search_is_looked_ahead_for(stages: list[Any], expected: Any) -> None:
+    assert wanted(stages) == expected
