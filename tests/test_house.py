@@ -33,7 +33,12 @@ FASTER = {"local/engine/kernels.py"}
 # Imported by pytest alone, which is therefore there.
 PLUGIN = "local/pytest_plugin.py"
 # Where the parts are wired together.
-ENTRANCES = {"ingest/__main__.py", "search/__main__.py", "search/default.py"}
+ENTRANCES = {
+    "ingest/__main__.py",
+    "search/__main__.py",
+    "search/default.py",
+    "search/doctor/command.py",
+}
 
 
 def sources() -> list[Path]:

@@ -18,7 +18,7 @@ from config import Settings
 from search.doctor.index_entry import IndexEntry
 from search.doctor.sample import Passage, Sample
 from search.doctor.searches import Probe
-from vectors import Manifest, explained
+from vectors import Encoder, Manifest, explained
 
 T = TypeVar("T")
 
@@ -90,6 +90,7 @@ class Case:
     index = Fact[IndexEntry]("index")
     sample = Fact[Sample]("vectors")
     passages = Fact[Sequence[Passage]]("texts")
+    teacher = Fact[Encoder]("teacher")
     probes = Fact[Sequence[Probe]]("hits")
 
     def __init__(self, order: Order) -> None:

@@ -1,7 +1,7 @@
 """The deployment itself: connection, TLS, version, and whether there is a search behind it."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
 
@@ -26,10 +26,14 @@ def connection(case: Case) -> Verdict:
 
 
 def tls(case: Case) -> Verdict:
-    hosts, options = _hosts(case), _options(case.order.uri)
+    return judge_tls(case.order.uri, _hosts(case))
+
+
+def judge_tls(uri: str, hosts: Sequence[str]) -> Verdict:
+    options = _options(uri)
     if all(map(_is_local, hosts)):
         return ok("not needed: the server is on this machine")
-    if not _encrypted(case.order.uri, options):
+    if not _encrypted(uri, options):
         return warning(
             f"password, texts and vectors go to {', '.join(hosts)} unencrypted; add tls=true to "
             "MONGODB_URI (--uri)"
@@ -45,8 +49,12 @@ def tls(case: Case) -> Verdict:
 def version(case: Case) -> Verdict:
     with explained():
         found = case.client.server_info()
-    shown = f"MongoDB {found['version']}"
-    if tuple(found["versionArray"][:2]) < _OLDEST:
+    return judge_version(str(found["version"]))
+
+
+def judge_version(version: str) -> Verdict:
+    shown = f"MongoDB {version}"
+    if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
         return problem(
             f"{shown}: $vectorSearch needs 6.0.11, 7.0.2 or newer on Atlas, 8.2 or newer with "
             "mongot, or 6.0 behind `leaf-mongo gateway`; upgrade"

@@ -1,5 +1,6 @@
 """The models against what is stored: did the teacher make it, does the student find it?"""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,11 +10,13 @@ from search.doctor.findings import Verdict, ok, problem, skipped
 from search.doctor.sample import Passage, shown
 from search.doctor.stored import Kind
 from vectors import Encoder, ModelError, Rows, load_encoder, load_student
-from vectors.alignment import MINIMUM_COSINE
+from vectors.alignment import MINIMUM_COSINE, demand_probe
 from vectors.encoder import demand_torch, is_remote, unit_rows
 
 _TEXTS = 16
 _SAME = 0.9  # cosine of two encodings of one text by one model, however they were stored
+# What is left of that cosine where both sides are only signs: the angle's share of a half turn.
+_MINIMUM_IN_BITS = 1 - 2 * math.acos(MINIMUM_COSINE) / math.pi
 _FOUND = 0.5  # least share of texts whose own vector is the nearest of all
 
 
@@ -22,20 +25,19 @@ def teacher(case: Case) -> Verdict:
     loaded = _teacher(case)
     if isinstance(loaded, Verdict):
         return loaded
-    rows = loaded.encode_documents([passage.text for passage in passages])
-    cosines = _cosines(rows, passages, as_stored=True)
-    if cosines is None:
-        case.other_model = True
-        return problem(_too_short("teacher", loaded, passages))
+    case.other_model = True  # until it has shown that it made the vectors
+    if too_short := _too_short("teacher", loaded, passages):
+        return problem(too_short)
+    cosines = _cosines(loaded.encode_documents(_texts(passages)), _stored(passages))
     own = np.diagonal(cosines)
     median, numbers = float(np.median(own)), {"cosine": float(np.median(own)), "texts": len(own)}
     if median < _SAME:
-        case.other_model = True
         return problem(
             f"the stored vectors are not those of {loaded.name}: median cosine {median:.2f} over "
             f"{len(own)} texts, expected {_SAME}; name the model that made them, or encode anew",
             **numbers,
         )
+    case.other_model, case.teacher = False, loaded
     changed = [p.id for p, cosine in zip(passages, own, strict=True) if cosine < _SAME]
     if changed:
         return problem(
@@ -54,23 +56,33 @@ def student(case: Case) -> Verdict:
     loaded = _student(case)
     if isinstance(loaded, Verdict):
         return loaded
-    # As documents, because the texts are: the prompt of questions would be one more difference.
-    rows = loaded.encode_documents([passage.text for passage in passages])
-    cosines = _cosines(rows, passages, as_stored=False)
-    if cosines is None:
-        return problem(_too_short("student", loaded, passages))
+    if too_short := _too_short("student", loaded, passages):
+        return problem(too_short)
+    cosines, least = _compared(case, loaded, passages)
     own = np.diagonal(cosines)
     mean = float(own.mean())
     found = float(np.mean(own >= cosines.max(axis=1) - 1e-5))
     numbers = {"cosine": mean, "found": found, "texts": len(own)}
-    if mean < MINIMUM_COSINE or found < _FOUND:
+    if mean < least or found < _FOUND:
         return problem(
-            f"{loaded.name} does not share the space of the stored vectors: mean cosine {mean:.2f} "
-            f"with its own text, expected {MINIMUM_COSINE}; {found:.0%} of texts nearest to their "
-            f"own vectors, expected {_FOUND:.0%}; take a student of the teacher",
+            f"{loaded.name} does not share the space of the vectors: mean cosine {mean:.2f} of "
+            f"texts with their own, expected {least:.2f}; {found:.0%} nearest to their own, "
+            f"expected {_FOUND:.0%}; take a student of the teacher that made them",
             **numbers,
         )
-    return ok(f"{loaded.name} is aligned: mean cosine {mean:.2f} with stored vectors", **numbers)
+    return ok(f"{loaded.name} is aligned: mean cosine {mean:.2f}", **numbers)
+
+
+def _compared(case: Case, student: Encoder, passages: Sequence[Passage]) -> tuple[Rows, float]:
+    """Cosines (n, n) of each text with all, and the least that is expected of a text's own."""
+    texts, stored = _texts(passages), _stored(passages)
+    if teacher := case.knows(Case.teacher):
+        # Both as questions, with their prompts: the role in which the student stands in for it.
+        wanted = teacher.encode_queries(texts)[:, : stored.shape[1]]
+        return _cosines(student.encode_queries(texts), wanted), MINIMUM_COSINE
+    # As documents, since the stored vectors are.
+    least = _MINIMUM_IN_BITS if _in_bits(passages) else MINIMUM_COSINE
+    return _cosines(student.encode_documents(texts), stored), least
 
 
 def _teacher(case: Case) -> Encoder | Verdict:
@@ -97,26 +109,41 @@ def _student(case: Case) -> Encoder | Verdict:
     name = manifest.student.name if manifest else settings.pair.student
     try:
         revision = manifest.student.revision if manifest else _revision(name)
-        return load_student(name, revision=revision, key=settings.key)
+        loaded = load_student(name, revision=revision, key=settings.key)
+        if manifest and manifest.probe is not None:
+            demand_probe(loaded, manifest.probe)
+        return loaded
     except ModelError as error:
         return problem(str(error))
 
 
-def _cosines(rows: Rows, passages: Sequence[Passage], *, as_stored: bool) -> Rows | None:
-    """(n, n): each text with each stored vector; None if the model gives too few dimensions."""
-    stored = np.stack([passage.stored.values for passage in passages])
-    if rows.shape[1] < stored.shape[1]:
-        return None
-    cut = rows[:, : stored.shape[1]]
-    if as_stored and passages[0].stored.kind is Kind.BITS:
+def _texts(passages: Sequence[Passage]) -> list[str]:
+    return [passage.text for passage in passages]
+
+
+def _stored(passages: Sequence[Passage]) -> Rows:
+    return np.stack([passage.stored.values for passage in passages])
+
+
+def _cosines(rows: Rows, wanted: Rows) -> Rows:
+    """(n, n), after `rows` were brought to the form of `wanted`: truncated, in bits."""
+    cut = rows[:, : wanted.shape[1]]
+    if np.isin(wanted, (-1, 1)).all():
         cut = np.where(cut > 0, 1, -1)
-    return unit_rows(cut) @ unit_rows(stored).T
+    return unit_rows(cut) @ unit_rows(wanted).T
 
 
-def _too_short(role: str, model: Encoder, passages: Sequence[Passage]) -> str:
+def _in_bits(passages: Sequence[Passage]) -> bool:
+    return passages[0].stored.kind is Kind.BITS
+
+
+def _too_short(role: str, model: Encoder, passages: Sequence[Passage]) -> str | None:
+    needed = passages[0].stored.dimensions
+    if model.dimensions >= needed:
+        return None
     return (
         f"{role} {model.name} gives {model.dimensions} dimensions, the stored vectors have "
-        f"{passages[0].stored.dimensions}: another model made them; name that one"
+        f"{needed}: another model made them; name that one"
     )
 
 

@@ -9,7 +9,7 @@ from search.doctor.findings import Verdict, ok, problem, skipped, warning
 from search.doctor.sample import shown, spread
 from search.doctor.searches import DEEP, K, Probe, nearest
 
-_ENOUGH = 0.95
+_ENOUGH, _TOLERABLE = 0.95, 0.9  # what MongoDB aims at is between them
 _LADDER = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 
 
@@ -57,9 +57,10 @@ def recall(case: Case) -> Verdict:
     measured = f"{found[judged]:.2f} of the {K} nearest at numCandidates {judged:,}"
     numbers = {"recall": found[judged], "num_candidates": judged, "enough": enough}
     if enough is None:
-        return problem(
-            f"{measured}, and no more than {max(found.values()):.2f} with any: make the index "
-            "with another quantization, or the vectors with more dimensions",
+        best = max(found.values())
+        return (warning if best >= _TOLERABLE else problem)(
+            f"{measured}, and no more than {best:.2f} with any: make the index with another "
+            f"quantization than {index.quantization}, or the vectors with more dimensions",
             **numbers,
         )
     if found[judged] < _ENOUGH:
