@@ -8,10 +8,11 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from local import listening
 from local.change_stream import ChangeStream
+from local.entrance import Connection, Entrance
 from local.errors import LocalError
 from local.home import LOOPBACK, Home, port_uri
+from local.patience import Patience
 from local.process import Stopping, serve_alone
-from local.relay import Entrance, Link
 from local.search_service import SearchService
 from local.upstream import Member, Upstream
 
@@ -30,7 +31,7 @@ class Gateway:
         self._ready = ready
         self._primary: Member | None = None
         self._elected = asyncio.Event()
-        self._links: set[Link] = set()
+        self._links: set[Connection] = set()
         self._doors: list[asyncio.Server] = []
 
     async def run(self) -> None:
@@ -41,7 +42,9 @@ class Gateway:
             uris = await self._listen(service)
             log.info("ready: in front of %s, MongoDB %s", self._upstream.hosts, version)
             self._ready(uris)
+            patience = Patience(self._links)
             while not await stopping.within(_LOOK_SECONDS):
+                patience.look()
                 self._turn_to(self._upstream.primary())
         finally:
             for door in self._doors:

@@ -4,9 +4,10 @@ import asyncio
 import socket
 from pathlib import Path
 
+from local.entrance import Entrance
 from local.errors import LocalError
 from local.home import LOOPBACK
-from local.relay import Entrance, Link
+from local.relay import Link
 
 
 async def on_socket(path: Path, entrance: Entrance) -> asyncio.Server:

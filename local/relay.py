@@ -6,40 +6,28 @@ gateway's to answer is collected first, and the client's next ones wait until it
 
 import asyncio
 import logging
-import socket
-import struct
-from dataclasses import dataclass, field
 from typing import Any
 
 from local import wire
 from local.discovery import Discovery
-from local.exchange import Commands, Dial, Forward
+from local.entrance import Entrance
+from local.exchange import Forward
 from local.question import Question
 from local.side import Side
 from local.traffic import (
     Kind,
     kind_of,
     logs_in_by_certificate,
+    most_bytes,
     needs_all,
     tells_of_hosts,
     writes_by_stage,
 )
-from local.wire import HEADER_BYTES, Head, WireError
+from local.wire import HEADER_BYTES, OP_COMPRESSED, Head, WireError
 
 log = logging.getLogger(__name__)
 _PEEK_BYTES = 8192  # holds the command's name and collection in every message
 _CONNECT_SECONDS = 20.0  # as long as drivers wait
-
-
-@dataclass(frozen=True)
-class Entrance:
-    """What all connections through one listening socket have in common."""
-
-    dial: Dial
-    commands: Commands
-    host: str | None = None  # the only one clients are told of; None: mongod itself tells it
-    own_certificate: bool = False  # `dial` shows mongod one, by which no client may log in
-    links: "set[Link]" = field(default_factory=set)  # the living connections
 
 
 class Link:
@@ -48,12 +36,10 @@ class Link:
     def __init__(self, entrance: Entrance) -> None:
         self._entrance = entrance
         self._commands = entrance.commands
-        self._links = entrance.links
         self._discovery = Discovery(entrance.host) if entrance.host else None
         self.client = Side(self._from_client, self)
         self.member: object = None  # which of mongod's replica set it is connected to
         self._server: Side | None = None
-        self._holds: dict[Side, set[str]] = {}
         self._inbox = bytearray()
         self._wanted = 0  # bytes in the inbox before it is worth looking at again
         self._passing = 0  # bytes of a message under way that are still to be passed on
@@ -64,8 +50,8 @@ class Link:
     def connected(self, side: Side) -> None:
         if side is not self.client:
             return
-        self._links.add(self)
-        self.hold(self.client, "connecting")
+        self._entrance.links.add(self)
+        self.client.hold("connecting")
         self._task = asyncio.get_running_loop().create_task(self._connect())
 
     async def _connect(self) -> None:
@@ -73,7 +59,7 @@ class Link:
         server.other, self.client.other = self.client, server
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
-                await self._commands.admit(_peer(self.client.transport))
+                await self._commands.admit(self.client.peer())
                 self.member = await self._entrance.dial(lambda: server)
         except (OSError, TimeoutError) as error:
             log.warning("mongod cannot be reached: %s", error)
@@ -82,17 +68,38 @@ class Link:
         self._server, self._task = server, None
         if self.client.lost:
             self.close()
-        self._from_client(b"")
-        self.let_go(self.client, "connecting")
+        self._go_on()
+        self.client.let_go("connecting")
 
     def close(self) -> None:
         """Both streams, after what is still to be sent."""
-        self._links.discard(self)
-        for side in (self.client, self._server):
-            if side is not None and not side.lost:
-                side.transport.close()
+        for side in self._sides():
+            side.transport.close()
+        self._given_up()
+
+    def abort(self) -> None:
+        for side in self._sides():
+            side.transport.abort()
+        self._given_up()
+
+    def _sides(self) -> list[Side]:
+        return [side for side in (self.client, self._server) if side and not side.lost]
+
+    def _given_up(self) -> None:
+        if self.client.lost:
+            self._entrance.links.discard(self)
         if self._question is not None:
             self._question.give_up()
+
+    @property
+    def gathered(self) -> int:
+        return len(self._inbox)
+
+    def owed(self) -> tuple[int, ...] | None:
+        unread = 0 if self.client.lost else self.client.transport.get_write_buffer_size()
+        # What is held back is not the client's fault.
+        begun = (self._inbox or self._passing) and not self.client.held
+        return (len(self._inbox), self._passing, unread) if begun or unread else None
 
     def ended(self, side: Side) -> None:
         # mongod closes then; a client may wait for a reply.
@@ -103,20 +110,6 @@ class Link:
                 side.other.transport.write_eof()
                 return
         self.close()
-
-    def hold(self, side: Side | None, reason: str) -> None:
-        if side is None or side.lost:
-            return
-        reasons = self._holds.setdefault(side, set())
-        if not reasons:
-            side.transport.pause_reading()
-        reasons.add(reason)
-
-    def let_go(self, side: Side | None, reason: str) -> None:
-        reasons = self._holds.get(side, set()) if side else set()
-        reasons.discard(reason)
-        if side and not reasons and not side.lost and not side.transport.is_closing():
-            side.transport.resume_reading()
 
     # from the client
 
@@ -151,8 +144,12 @@ class Link:
         if len(data) < min(size, _PEEK_BYTES):
             return 0
         head = wire.read_head(data)
+        if head.opcode == OP_COMPRESSED:
+            raise WireError("a compressed message, which was not agreed on")
+        if size > most_bytes(head):
+            raise WireError(f"a command {head.name} of {size} bytes")
         if len(data) < size and needs_all(head):
-            self._wanted = size
+            self._gather(size)
             return 0
         message = data if len(data) == size else data[:size]
         if self._entrance.own_certificate and logs_in_by_certificate(head, message):
@@ -162,7 +159,7 @@ class Link:
         kind = kind_of(head, message)
         if kind is Kind.SEARCH:
             self._task = asyncio.get_running_loop().create_task(self._handle(message))
-            self.hold(self.client, "answering")
+            self.client.hold("answering")
         elif kind is Kind.HANDSHAKE:
             self._to_server(wire.without_compression(message))
         else:
@@ -170,6 +167,11 @@ class Link:
             self._to_server(message)
             self._passing = size - len(message)
         return len(message)
+
+    def _gather(self, size: int) -> None:
+        if not self._entrance.has_room_for(size):
+            raise WireError(f"{size} bytes more to keep, and too many are kept already")
+        self._wanted = size
 
     def _note(self, kind: Kind, head: Head) -> None:
         if kind is Kind.PASS:
@@ -205,9 +207,17 @@ class Link:
             self._to_server(answer)
         elif not self.client.lost:
             self.client.transport.write(answer)
-        self._from_client(b"")
+        self._go_on()
         if self._task is None:
-            self.let_go(self.client, "answering")
+            self.client.let_go("answering")
+
+    def _go_on(self) -> None:
+        """With what has arrived meanwhile."""
+        try:
+            self._from_client(b"")
+        except WireError as error:
+            log.warning("closed a connection: %s", error)
+            self.close()
 
     # from mongod
 
@@ -232,14 +242,3 @@ class Link:
             return await question.answer
         finally:
             self._question = None
-
-
-def _peer(transport: asyncio.Transport) -> int:
-    """The process at the other end of a Unix socket; 0 where it is none."""
-    stream = transport.get_extra_info("socket")
-    if stream.family != socket.AF_UNIX:
-        return 0
-    credentials = struct.Struct("3i")
-    told = stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, credentials.size)
-    pid: int = credentials.unpack(told)[0]
-    return pid

@@ -13,11 +13,12 @@ from pymongo.errors import PyMongoError
 
 from local import listening, login
 from local.binary import find_mongod, mongod_version
+from local.entrance import Connection, Entrance
 from local.errors import LocalError
 from local.home import LOOPBACK, Home
 from local.mongod import Mongod
+from local.patience import Patience
 from local.process import Stopping, serve_alone
-from local.relay import Entrance, Link
 from local.replica import Client, become_primary, connect
 from local.search_service import SearchService
 
@@ -43,7 +44,7 @@ class Server:
             login.prepare(home)
         self._mongod = Mongod(home, self._binary, asking=self._guarded)
         self._open = asyncio.Event()
-        self._links: set[Link] = set()
+        self._links: set[Connection] = set()
 
     async def run(self) -> None:
         stopping = Stopping()
@@ -98,7 +99,9 @@ class Server:
     async def _keep_alive(self, stopping: Stopping) -> None:
         """Until told to stop; a mongod that ends by itself is started again."""
         deaths: list[float] = []
+        patience = Patience(self._links)
         while not await stopping.within(0.2):
+            patience.look()
             if (status := self._mongod.ended()) is None:
                 self._mongod.rotate_log()
                 continue

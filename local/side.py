@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import socket
+import struct
 from collections.abc import Callable
 from typing import Protocol
 
@@ -18,11 +20,6 @@ class Owner(Protocol):
     def ended(self, side: "Side") -> None:
         """It will send no more, but may still read."""
 
-    def hold(self, side: "Side | None", reason: str) -> None:
-        """Take nothing more from that side until `let_go` for every reason."""
-
-    def let_go(self, side: "Side | None", reason: str) -> None: ...
-
     def close(self) -> None: ...
 
 
@@ -36,6 +33,7 @@ class Side(asyncio.Protocol):
         self._link = link
         self.other: Side | None = None
         self.lost = False
+        self._holds: set[str] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -58,7 +56,36 @@ class Side(asyncio.Protocol):
         self._link.close()
 
     def pause_writing(self) -> None:
-        self._link.hold(self.other, "slow reader")
+        if self.other is not None:
+            self.other.hold("slow reader")
 
     def resume_writing(self) -> None:
-        self._link.let_go(self.other, "slow reader")
+        if self.other is not None:
+            self.other.let_go("slow reader")
+
+    @property
+    def held(self) -> bool:
+        return bool(self._holds)
+
+    def hold(self, reason: str) -> None:
+        """Take nothing more from it until `let_go` for every reason."""
+        if self.lost:
+            return
+        if not self._holds:
+            self.transport.pause_reading()
+        self._holds.add(reason)
+
+    def let_go(self, reason: str) -> None:
+        self._holds.discard(reason)
+        if not self._holds and not self.lost and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def peer(self) -> int:
+        """The process at the other end of a Unix socket; 0 where it is none."""
+        stream = self.transport.get_extra_info("socket")
+        if stream.family != socket.AF_UNIX:
+            return 0
+        credentials = struct.Struct("3i")
+        told = stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, credentials.size)
+        pid: int = credentials.unpack(told)[0]
+        return pid

@@ -3,11 +3,12 @@
 import re
 from enum import Enum
 
-from local.wire import OP_MSG, OP_QUERY, Head
+from local.wire import MAX_MESSAGE_BYTES, OP_MSG, OP_QUERY, Head
 
 HANDSHAKES = frozenset({"hello", "isMaster", "ismaster"})
 MANAGEMENT = frozenset({"createSearchIndexes", "updateSearchIndex", "dropSearchIndex"})
 _PIPELINES = frozenset({"aggregate", "explain"})
+_HANDSHAKE_BYTES, _COMMAND_BYTES = 2**20, 17 * 2**20
 # `$search` with the type of its value in front: {$text: {$search: "..."}} has another.
 _SEARCH_STAGES = (
     *(b"$vectorSearch\0", b"\x03$search\0", b"\x03$searchMeta\0"),
@@ -60,6 +61,13 @@ def needs_all(head: Head) -> bool:
     if head.name is None:  # its body comes after a document sequence
         return True
     return head.name in HANDSHAKES or head.name in MANAGEMENT or head.name in _PIPELINES
+
+
+def most_bytes(head: Head) -> int:
+    """What mongod would take of such a command at most; only those that are kept have a limit."""
+    if head.opcode == OP_QUERY or head.name in HANDSHAKES:
+        return _HANDSHAKE_BYTES
+    return _COMMAND_BYTES if head.name in MANAGEMENT | _PIPELINES else MAX_MESSAGE_BYTES
 
 
 def kind_of(head: Head, message: bytes) -> Kind:

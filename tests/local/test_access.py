@@ -16,12 +16,12 @@ from local.binary import find_mongod
 from local.builder import Builder
 from local.catalog import Catalog
 from local.commands import SearchCommands
+from local.entrance import Connection, Entrance
 from local.follower import Follower
 from local.freshness import Freshness
 from local.home import socket_uri
 from local.indexes import Indexes
 from local.lifecycle import Lifecycle
-from local.relay import Entrance, Link
 from tests.local.searching import definition, model, stage, wait_for
 
 Client = MongoClient[dict[str, Any]]
@@ -50,7 +50,7 @@ def gateway(guarded: Path, folder: Path) -> Iterator[str]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    links: set[Link] = set()
+    links: set[Connection] = set()
     with Client(socket_uri(guarded), connect=False) as client:
         opening = _open(client, folder / "gateway.sock", guarded, links)
         server = asyncio.run_coroutine_threadsafe(opening, loop).result()
@@ -61,7 +61,7 @@ def gateway(guarded: Path, folder: Path) -> Iterator[str]:
     loop.close()
 
 
-async def _open(client: Client, at: Path, upstream: Path, links: set[Link]) -> Any:
+async def _open(client: Client, at: Path, upstream: Path, links: set[Connection]) -> Any:
     async def admit(pid: int) -> None:
         assert pid > 0
 
@@ -78,7 +78,7 @@ async def _open(client: Client, at: Path, upstream: Path, links: set[Link]) -> A
     return await listening.on_socket(at, Entrance(dial, commands, links=links))
 
 
-async def _close(server: Any, links: set[Link]) -> None:
+async def _close(server: Any, links: set[Connection]) -> None:
     server.close()
     for link in list(links):
         link.close()
