@@ -35,8 +35,9 @@ class Version:
     def scanned(self, documents: Sequence[Mapping[str, Any]]) -> None:
         """Take documents of the first scan, but for those the change stream knows better."""
         with self._lock:
-            touched = self._touched or set()
-            self.index.upsert_many([d for d in documents if _key(d["_id"]) not in touched])
+            if touched := self._touched:
+                documents = [d for d in documents if _key(d["_id"]) not in touched]
+            self.index.upsert_many(documents)
 
     def changed(self, ids: Iterable[Any], documents: Sequence[Mapping[str, Any]]) -> None:
         """Take what the change stream reports: of `ids`, these documents are still there."""

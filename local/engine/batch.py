@@ -1,19 +1,21 @@
 """Documents read into columns, before any of it enters the index (and without its lock)."""
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import bson
+from bson import ObjectId
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion
 
 from local.engine.definition import VectorDefinition, VectorField, is_under
 from local.engine.filter_values import Key, indexed_key
-from local.engine.intake import MISSING, chosen_vector
+from local.engine.intake import MISSING
 from local.engine.paths import elements_at, scalars, values_at
-from local.engine.vectors import Kind, Vector
+from local.engine.vector_column import VectorColumn, VectorRows
+from local.engine.vectors import Kind
 
 ENCODING: CodecOptions[dict[str, Any]] = CodecOptions(
     uuid_representation=UuidRepresentation.STANDARD
@@ -24,6 +26,8 @@ DECODING: CodecOptions[dict[str, Any]] = CodecOptions(
 )
 
 StoreKey = tuple[str, Kind]
+IdKey = Hashable
+_INT32 = 2**31
 
 
 @dataclass
@@ -31,7 +35,7 @@ class UnitRows:
     """What units (documents, or elements under nestedRoot) add to the columns of their level."""
 
     count: int = 0
-    vectors: dict[StoreKey, tuple[list[int], list[Vector]]] = field(default_factory=dict)
+    vectors: dict[StoreKey, VectorRows] = field(default_factory=dict)
     keys: dict[str, tuple[list[int], list[list[Key]]]] = field(default_factory=dict)
 
 
@@ -39,17 +43,21 @@ class UnitRows:
 class Batch:
     """Rows are numbered from 0 within the batch; `parents` has a document for each element."""
 
-    ids: list[Any] = field(default_factory=list)
-    keys: list[bytes] = field(default_factory=list)
-    sources: list[bytes | None] = field(default_factory=list)
-    reasons: dict[int, frozenset[str]] = field(default_factory=dict)
-    documents: UnitRows = field(default_factory=UnitRows)
-    elements: UnitRows = field(default_factory=UnitRows)
-    parents: list[int] = field(default_factory=list)
+    ids: list[Any]
+    keys: list[IdKey]
+    sources: list[bytes | None]
+    reasons: dict[int, frozenset[str]]
+    documents: UnitRows
+    elements: UnitRows
+    parents: list[int]
 
 
-def id_key(id_: Any) -> bytes:
+def id_key(id_: Any) -> IdKey:
     """Equal for equal BSON, so for any type of _id; 1 and 1.0 are two ids."""
+    kind = type(id_)
+    if kind is str or kind is ObjectId or (kind is int and -_INT32 <= id_ < _INT32):
+        found: IdKey = id_  # as good as its BSON, and many times cheaper
+        return found
     return bson.encode({"": id_}, codec_options=ENCODING)
 
 
@@ -57,28 +65,22 @@ class UnitReader:
     """Reads the vectors and filter values that belong to one level, relative to its root."""
 
     def __init__(self, vectors: Sequence[VectorField], filters: Sequence[str], root: str) -> None:
-        self._vectors = [(each, _below(each.path, root)) for each in vectors]
+        self._vectors = {each.path: VectorColumn(each, _below(each.path, root)) for each in vectors}
         self._filters = [(path, _below(path, root)) for path in filters]
 
     @property
     def has_vectors(self) -> bool:
         return bool(self._vectors)
 
-    def read(self, unit: Any, into: UnitRows, reasons: set[str]) -> None:
-        row = into.count
-        into.count += 1
-        for vector_field, segments in self._vectors:
-            vector = chosen_vector(vector_field, unit, segments, reasons)
-            if vector is not None:
-                rows, vectors = into.vectors.setdefault((vector_field.path, vector.kind), ([], []))
-                rows.append(row)
-                vectors.append(vector)
+    def read(self, units: Sequence[Any], reasons: Sequence[set[str]]) -> UnitRows:
+        """`reasons` are one set for each unit; some may be the same set."""
+        rows = UnitRows(len(units))
+        for path, column in self._vectors.items():
+            for kind, vectors in column.read(units, reasons).items():
+                rows.vectors[path, kind] = vectors
         for path, segments in self._filters:
-            values = list(values_at(unit, segments)) if segments else [unit]
-            if values:
-                rows, keys = into.keys.setdefault(path, ([], []))
-                rows.append(row)
-                keys.append(_keys(values))
+            rows.keys[path] = _filter_keys(units, segments)
+        return rows
 
 
 def _below(path: str, root: str) -> tuple[str, ...]:
@@ -86,9 +88,27 @@ def _below(path: str, root: str) -> tuple[str, ...]:
     return tuple(rest.split(".")) if rest else ()
 
 
-def _keys(values: list[Any]) -> list[Key]:
-    keys = (indexed_key(scalar) for value in values for scalar in scalars(value))
-    return [key for key in keys if key is not None]
+def _filter_keys(
+    units: Sequence[Any], segments: Sequence[str]
+) -> tuple[list[int], list[list[Key]]]:
+    """Which units have the path, and the keys of each."""
+    rows: list[int] = []
+    keys: list[list[Key]] = []
+    name = segments[0] if len(segments) == 1 else None
+    for row, unit in enumerate(units):
+        if name is not None and type(unit) is dict:  # as nearly all are
+            if name in unit:
+                rows.append(row)
+                keys.append(_keys(unit[name]))
+        elif values := list(values_at(unit, segments)) if segments else [unit]:
+            rows.append(row)
+            keys.append(_keys(values))
+    return rows, keys
+
+
+def _keys(value: Any) -> list[Key]:
+    found = map(indexed_key, scalars(value) if isinstance(value, list | dict) else (value,))
+    return [key for key in found if key is not None]
 
 
 class DocumentReader:
@@ -109,37 +129,42 @@ class DocumentReader:
             root or "",
         )
 
-    def read(self, documents: Iterable[Mapping[str, Any]]) -> Batch:
-        batch = Batch()
-        for document in documents:
-            self._read_one(document, batch)
-        return batch
-
-    def _read_one(self, document: Mapping[str, Any], batch: Batch) -> None:
-        row = len(batch.ids)
-        reasons: set[str] = set()
-        batch.ids.append(document["_id"])
-        batch.keys.append(id_key(document["_id"]))
-        source = self._source.of(document) if self._source else None
-        batch.sources.append(
-            None if source is None else bson.encode(source, codec_options=ENCODING)
+    def read(self, documents: Sequence[Mapping[str, Any]]) -> Batch:
+        ids = [document["_id"] for document in documents]
+        reasons: list[set[str]] = [set() for _ in documents]
+        elements, parents = self._elements_of(documents, reasons)
+        return Batch(
+            ids=ids,
+            keys=[id_key(id_) for id_ in ids],
+            sources=[self._source_of(document) for document in documents],
+            documents=self._documents.read(documents, reasons),
+            elements=self._elements.read(elements, [reasons[parent] for parent in parents]),
+            parents=parents,
+            reasons={row: frozenset(each) for row, each in enumerate(reasons) if each},
         )
-        self._documents.read(document, batch.documents, reasons)
-        if self._root:
-            self._read_elements(document, row, batch, reasons)
-        if reasons:
-            batch.reasons[row] = frozenset(reasons)
 
-    def _read_elements(
-        self, document: Mapping[str, Any], row: int, batch: Batch, reasons: set[str]
-    ) -> None:
-        before = len(batch.parents)
-        for element in elements_at(document, self._root or ()):
-            if isinstance(element, Mapping | list | bytes):
-                self._elements.read(element, batch.elements, reasons)
-                batch.parents.append(row)
-        if len(batch.parents) == before and self._elements.has_vectors:
-            reasons.add(MISSING)
+    def _source_of(self, document: Mapping[str, Any]) -> bytes | None:
+        if self._source is None:
+            return None
+        return bson.encode(self._source.of(document), codec_options=ENCODING)
+
+    def _elements_of(
+        self, documents: Sequence[Mapping[str, Any]], reasons: Sequence[set[str]]
+    ) -> tuple[list[Any], list[int]]:
+        """Those under nestedRoot, and the row of the document that each is part of."""
+        elements: list[Any] = []
+        parents: list[int] = []
+        for row, document in enumerate(documents if self._root else ()):
+            of_row = [
+                element
+                for element in elements_at(document, self._root or ())
+                if isinstance(element, Mapping | list | bytes)
+            ]
+            elements += of_row
+            parents += [row] * len(of_row)
+            if not of_row and self._elements.has_vectors:
+                reasons[row].add(MISSING)
+        return elements, parents
 
 
 def _is_nested(root: str | None, path: str) -> bool:

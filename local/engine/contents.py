@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from local.engine.batch import Batch, id_key
+from local.engine.batch import Batch, IdKey, id_key
 from local.engine.definition import VectorDefinition
 from local.engine.filter_column import Mask
 from local.engine.growing import GrowingArray
@@ -19,6 +19,7 @@ from local.engine.level import Level
 
 _FEW = 1000  # dead slots not worth sweeping
 _EXAMPLES = 5
+_DOCUMENT_BYTES = 150  # its id, and its place in a list and in a dictionary
 
 
 class Contents:
@@ -31,7 +32,8 @@ class Contents:
         self.alive = GrowingArray(np.bool_)
         self.ids: list[Any] = []
         self.sources: list[bytes | None] = []
-        self._slots: dict[bytes, int] = {}
+        self._slots: dict[IdKey, int] = {}
+        self._source_bytes = 0
         self._reasons: dict[int, frozenset[str]] = {}
 
     def __len__(self) -> int:
@@ -46,6 +48,7 @@ class Contents:
         self.alive.extend(np.ones(len(batch.ids), dtype=np.bool_))
         self.ids.extend(batch.ids)
         self.sources.extend(batch.sources)
+        self._source_bytes += sum(map(len, filter(None, batch.sources)))
         self.parents.extend([base + parent for parent in batch.parents])
         self.documents.extend(batch.documents)
         self.elements.extend(batch.elements)
@@ -61,7 +64,7 @@ class Contents:
             self._bury(id_key(id_))
         self._sweep()
 
-    def _bury(self, key: bytes) -> None:
+    def _bury(self, key: IdKey) -> None:
         slot = self._slots.pop(key, None)
         if slot is not None:
             self.alive.view[slot] = False
@@ -79,6 +82,7 @@ class Contents:
         living = np.flatnonzero(alive).tolist()
         self.ids = [self.ids[slot] for slot in living]
         self.sources = [self.sources[slot] for slot in living]
+        self._source_bytes = sum(map(len, filter(None, self.sources)))
         self._slots = {key: int(slots[slot]) for key, slot in self._slots.items()}
         self._reasons = {int(slots[slot]): why for slot, why in self._reasons.items()}
 
@@ -90,6 +94,9 @@ class Contents:
         return alive[self.parents.view] if nested else alive
 
     def vectors(self) -> int:
+        if not self.dead:
+            levels = (self.documents, self.elements)
+            return sum(len(store.owners) for level in levels for store in level.stores.values())
         alive = self.alive.view
         owners = [store.owners.view for store in self.documents.stores.values()]
         elements = [store.owners.view for store in self.elements.stores.values()]
@@ -108,7 +115,7 @@ class Contents:
 
     @property
     def nbytes(self) -> int:
-        sources = sum(len(source) for source in self.sources if source is not None)
-        keys = sum(map(len, self._slots))
+        """Of Python's own objects an estimate, as this is asked for often."""
         arrays = self.parents.nbytes + self.alive.nbytes
-        return self.documents.nbytes + self.elements.nbytes + arrays + sources + keys
+        columns = self.documents.nbytes + self.elements.nbytes
+        return columns + arrays + self._source_bytes + len(self.ids) * _DOCUMENT_BYTES

@@ -27,6 +27,7 @@ class Entries:
         self.values = GrowingArray(_DTYPES.get(kind, np.int64))
         self.terms: list[bytes] = []
         self._numbers: dict[bytes, int] = {}
+        self._term_bytes = 0
 
     def extend(self, rows: Iterable[int], values: Sequence[Any]) -> None:
         self.rows.extend(list(rows))
@@ -40,6 +41,7 @@ class Entries:
         number = self._numbers.setdefault(term, len(self.terms))
         if number == len(self.terms):
             self.terms.append(term)
+            self._term_bytes += len(term)
         return number
 
     def number(self, term: bytes) -> int:
@@ -54,13 +56,14 @@ class Entries:
             used, values = np.unique(values, return_inverse=True)
             self.terms = [self.terms[number] for number in used]
             self._numbers = {term: number for number, term in enumerate(self.terms)}
+            self._term_bytes = sum(map(len, self.terms))
         self.values.replace(values)
         self.rows.replace(new_rows[self.rows.view[kept]])
 
     @property
     def nbytes(self) -> int:
         """Without Python's own overhead for the dictionary of terms."""
-        return self.rows.nbytes + self.values.nbytes + sum(map(len, self.terms))
+        return self.rows.nbytes + self.values.nbytes + self._term_bytes
 
 
 class FilterColumn:

@@ -6,10 +6,9 @@ ObjectIds and UUIDs become bytes, in whose order ranges are answered.
 
 import calendar
 import uuid
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from bson import ObjectId
 from bson.binary import UUID_SUBTYPE, Binary
@@ -32,8 +31,7 @@ class KeyKind(Enum):
     UUID = "uuid"
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """`value` is bytes for strings, ObjectIds and UUIDs, milliseconds for dates."""
 
     kind: KeyKind

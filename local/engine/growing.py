@@ -23,7 +23,8 @@ class GrowingArray:
 
     @property
     def nbytes(self) -> int:
-        return self._room.nbytes
+        """Without the room that is still free, which the system has not given yet."""
+        return self.view.nbytes
 
     def extend(self, rows: Any) -> None:
         rows = np.asarray(rows, dtype=self._room.dtype).reshape(-1, *self._shape)

@@ -20,10 +20,10 @@ class Level:
 
     def extend(self, rows: UnitRows) -> None:
         base = self.count
-        for key, (owners, vectors) in rows.vectors.items():
+        for key, vectors in rows.vectors.items():
             if key not in self.stores:
                 self.stores[key] = store_for(self._fields[key[0]], key[1])
-            self.stores[key].extend(vectors, [base + owner for owner in owners])
+            self.stores[key].extend(vectors.values, base + vectors.units)
         for path, (present, keys) in rows.keys.items():
             column = self._columns.setdefault(path, FilterColumn())
             column.extend([base + row for row in present], keys)

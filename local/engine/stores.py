@@ -4,9 +4,8 @@ A unit is a document or, under nestedRoot, an element of the nested array. Vecto
 the order of their units and never moved before one another, so position order is insertion order.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +41,7 @@ class Scorers:
 class Store(Protocol):
     owners: GrowingArray
 
-    def extend(self, vectors: Sequence[Vector], owners: Sequence[int]) -> None: ...
+    def extend(self, rows: NDArray[Any], owners: NDArray[np.int64]) -> None: ...
 
     def keep(self, mask: Mask) -> None:
         """Drops the other rows; `owners` is left to the caller, who renumbers them."""
@@ -75,8 +74,7 @@ class FloatStore:
         # Without fast products of int8, going through codes is slower than through the floats.
         self._coarse = CoarseCodes(field.dimensions) if ACCELERATED else None
 
-    def extend(self, vectors: Sequence[Vector], owners: Sequence[int]) -> None:
-        rows = np.stack([vector.values for vector in vectors]).astype(np.float32)
+    def extend(self, rows: NDArray[Any], owners: NDArray[np.int64]) -> None:
         self._rows.extend(rows)
         self._norms.extend(np.sqrt((rows.astype(np.float64) ** 2).sum(axis=1)))
         if self._coarse is not None:
@@ -121,8 +119,7 @@ class Int8Store:
         self._rows = GrowingArray(np.int8, field.dimensions)
         self._squares = GrowingArray(np.float64)
 
-    def extend(self, vectors: Sequence[Vector], owners: Sequence[int]) -> None:
-        rows = np.stack([vector.values for vector in vectors])
+    def extend(self, rows: NDArray[Any], owners: NDArray[np.int64]) -> None:
         self._rows.extend(rows)
         self._squares.extend((rows.astype(np.float64) ** 2).sum(axis=1))
         self.owners.extend(owners)
@@ -146,8 +143,8 @@ class BitStore:
         self.owners = GrowingArray(np.int64)
         self._rows = GrowingArray(np.uint64, -(-field.dimensions // 64))
 
-    def extend(self, vectors: Sequence[Vector], owners: Sequence[int]) -> None:
-        self._rows.extend(words(np.stack([vector.values for vector in vectors])))
+    def extend(self, rows: NDArray[Any], owners: NDArray[np.int64]) -> None:
+        self._rows.extend(words(rows))
         self.owners.extend(owners)
 
     def keep(self, mask: Mask) -> None:

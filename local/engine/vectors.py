@@ -54,11 +54,13 @@ class Vector:
 
 
 _NUMBERS = frozenset({int, float, Int64})
-_KINDS: dict[int, tuple[Kind, str]] = {
-    0x27: (Kind.FLOAT32, "<f4"),
-    0x03: (Kind.INT8, "i1"),
-    0x10: (Kind.PACKED_BIT, "u1"),
+DTYPES = {Kind.FLOAT32: "<f4", Kind.INT8: "i1", Kind.PACKED_BIT: "u1"}
+HEADERS = {  # of a vector without padding
+    Kind.FLOAT32: b"\x27\x00",
+    Kind.INT8: b"\x03\x00",
+    Kind.PACKED_BIT: b"\x10\x00",
 }
+_KINDS = {header[0]: kind for kind, header in HEADERS.items()}
 
 
 def is_vector_binary(value: Any) -> bool:
@@ -71,7 +73,8 @@ def from_binary(value: bytes) -> Vector:
         raise MalformedVector(f"a vector needs a header of 2 bytes; {len(value)} were given")
     if value[0] not in _KINDS:
         raise MalformedVector(f"unsupported vector data type 0x{value[0]:02x}")
-    kind, dtype = _KINDS[value[0]]
+    kind = _KINDS[value[0]]
+    dtype = DTYPES[kind]
     if value[1] & 7:
         raise MalformedVector(f"{kind.value} vectors must have a padding of 0, not {value[1] & 7}")
     whole = (len(value) - 2) // np.dtype(dtype).itemsize

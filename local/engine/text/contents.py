@@ -10,13 +10,14 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from local.engine.batch import id_key
+from local.engine.batch import IdKey, id_key
 from local.engine.filter_column import FilterColumn, Mask
 from local.engine.growing import GrowingArray
 from local.engine.text.postings import Postings
 from local.engine.text.reading import TextRows
 
 _FEW = 1000  # dead rows not worth sweeping
+_DOCUMENT_BYTES = 150  # its id, and its place in a list and in a dictionary
 
 
 class TextContents:
@@ -31,7 +32,7 @@ class TextContents:
         self._next_serial = 0
         self._lengths = GrowingArray(np.int64)  # of each row's texts together
         self._texts: list[tuple[str, ...]] = []  # the paths where each row has one
-        self._rows: dict[bytes, int] = {}
+        self._rows: dict[IdKey, int] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -69,7 +70,7 @@ class TextContents:
                 self.postings[path] = Postings()
             self.postings[path].add(serial, text)
 
-    def _bury(self, key: bytes) -> None:
+    def _bury(self, key: IdKey) -> None:
         row = self._rows.pop(key, None)
         if row is not None:
             self.alive.view[row] = False
@@ -97,7 +98,7 @@ class TextContents:
     def nbytes(self) -> int:
         """Postings count as the length of their texts, which is about what they take."""
         texts = int(self._lengths.view[self.alive.view].sum())
-        keys = sum(map(len, self._rows))
+        keys = len(self._rows) * _DOCUMENT_BYTES
         columns = sum(column.nbytes for column in self.columns.values())
         arrays = self.alive.nbytes + self._serials.nbytes + self._lengths.nbytes
         return texts + keys + columns + arrays

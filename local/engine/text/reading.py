@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.engine.batch import id_key
+from local.engine.batch import IdKey, id_key
 from local.engine.filter_values import Key, KeyKind, indexed_key
 from local.engine.text.mappings import Mappings, TextField
 
@@ -21,7 +21,7 @@ class TextRows:
     """
 
     ids: list[Any] = field(default_factory=list)
-    keys: list[bytes] = field(default_factory=list)
+    keys: list[IdKey] = field(default_factory=list)
     texts: list[dict[str, str]] = field(default_factory=list)
     columns: dict[str, tuple[list[int], list[list[Key]]]] = field(default_factory=dict)
 
