@@ -73,7 +73,7 @@ class Fact(Generic[T]):
         if case is None:
             return self
         if self._name not in vars(case):
-            raise Unknown(f"not looked at, because the check `{self._told_by}` did not get through")
+            raise Unknown(f"not looked at, because of `{self._told_by}` above")
         value: T = vars(case)[self._name]
         return value
 

@@ -5,27 +5,39 @@ from collections.abc import Sequence
 
 from search.doctor.case import Case
 from search.doctor.findings import Verdict, ok, problem, skipped
-from vectors import Manifest, ManifestError, explained
+from vectors import DeploymentError, Manifest, ManifestError, explained
 from vectors.agreement import demand_agreement
 from vectors.manifest import find_manifest
 
 
 def collection(case: Case) -> Verdict:
-    name, database = case.order.settings.collection, case.mongo.database
-    with explained():
-        # In this form it is open to whoever may read a collection.
-        listed = database.list_collections(nameOnly=True, authorizedCollections=True)
-        kinds = {found["name"]: str(found["type"]) for found in listed}
+    name = case.order.settings.collection
+    try:
+        kinds = _kinds(case)
+        count = _count(case) if name in kinds else 0
+    except DeploymentError as error:
+        return problem(f"{case.full_name} cannot be read: {error}")
     if name not in kinds:
         return problem(f"{case.full_name} does not exist; {_others(name, list(kinds))}")
     if kinds[name] == "timeseries":
         return problem(f"{case.full_name} is a time series, which cannot have a search index")
-    with explained():
-        count = case.mongo.estimated_document_count(maxTimeMS=case.left_ms())
     if not count:
         return problem(f"{case.full_name} is empty; ingest first with `leaf-ingest PATH`")
     case.documents = count
     return ok(f"{case.full_name} holds {count:,} documents", documents=count)
+
+
+def _kinds(case: Case) -> dict[str, str]:
+    """Whether each of the database is a collection, a view, or a time series."""
+    with explained():
+        # In this form it is open to whoever may read a collection.
+        listed = case.mongo.database.list_collections(nameOnly=True, authorizedCollections=True)
+        return {found["name"]: str(found["type"]) for found in listed}
+
+
+def _count(case: Case) -> int:
+    with explained():
+        return case.mongo.estimated_document_count(maxTimeMS=case.left_ms())
 
 
 def manifest(case: Case) -> Verdict:

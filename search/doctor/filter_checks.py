@@ -69,9 +69,11 @@ def values(case: Case) -> Verdict:
 
 
 def _declared(case: Case) -> list[str]:
-    index, manifest = case.knows(Case.index), case.knows(Case.manifest)
-    both = [*(index.filters if index else ()), *(manifest.filters if manifest else ())]
-    return list(dict.fromkeys(both))
+    manifest = case.manifest
+    if manifest is None:
+        return list(case.index.filters)
+    index = case.knows(Case.index)
+    return list(dict.fromkeys([*manifest.filters, *(index.filters if index else ())]))
 
 
 def _is_anywhere(case: Case, path: str) -> bool:

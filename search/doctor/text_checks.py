@@ -21,10 +21,10 @@ class _Read:
 
 
 def texts(case: Case) -> Verdict:
-    field = case.order.text_field or ("text" if case.manifest else None)
+    sample, field = case.sample, case.order.text_field or ("text" if case.manifest else None)
     if field is None:
         return skipped("name the field of the texts with --text-field to compare the models")
-    vectors = dict(spread(case.sample.alike, _TEXTS))
+    vectors = dict(spread(sample.alike, _TEXTS))
     documents = case.aggregate(
         {"$match": {"_id": {"$in": list(vectors)}}},
         {"$project": projection([field, _TITLE, "hash"])},
