@@ -1,6 +1,7 @@
-"""Reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009)."""
+"""Reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009), here or by the server."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 CONSTANT = 60  # as in the paper and in MongoDB's $rankFusion
 
@@ -17,3 +18,12 @@ def fused(rankings: Iterable[tuple[float, Sequence[str]]]) -> dict[str, float]:
         for rank, id in enumerate(ids, start=1):
             scores[id] = scores.get(id, 0.0) + weight / (CONSTANT + rank)
     return dict(sorted(scores.items(), key=lambda item: (-item[1], item[0])))
+
+
+def fusion_stages(
+    pipelines: Mapping[str, Sequence[Mapping[str, Any]]], weights: Sequence[float], *, limit: int
+) -> list[dict[str, Any]]:
+    """The same by MongoDB 8.1 and later, in one round trip; the score's name is `score`."""
+    combination = {"weights": dict(zip(pipelines, weights, strict=True))}
+    fusion = {"input": {"pipelines": dict(pipelines)}, "combination": combination}
+    return [{"$rankFusion": fusion}, {"$limit": limit}]

@@ -1,4 +1,4 @@
-"""The text half of hybrid search: a `$search` pipeline with the filter of the vector half."""
+"""The text half of hybrid search: `$search` with the filter of the vector half."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,23 +6,14 @@ from typing import Any
 _PATHS = ["text", "metadata.title"]
 
 
-def text_pipeline(
-    question: str,
-    *,
-    index: str,
-    limit: int,
-    fields: Sequence[str],
-    filter: Mapping[str, Any] | None,
+def text_stages(
+    question: str, *, index: str, limit: int, filter: Mapping[str, Any] | None
 ) -> list[dict[str, Any]]:
-    """The passages that share words with the question, best first by BM25, with their `score`."""
+    """The passages that share words with the question, best first by BM25."""
     compound: dict[str, Any] = {"must": [{"text": {"query": question, "path": _PATHS}}]}
     if filter:
         compound["filter"] = [text_filter(filter)]
-    return [
-        {"$search": {"index": index, "compound": compound}},
-        {"$limit": limit},
-        {"$project": {**dict.fromkeys(fields, 1), "score": {"$meta": "searchScore"}}},
-    ]
+    return [{"$search": {"index": index, "compound": compound}}, {"$limit": limit}]
 
 
 def text_filter(filter: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,10 @@ _TRUSTED_SECONDS = 60.0
 
 @dataclass
 class Opened:
-    """`documents` is about how many; `seen` when that and the manifest were last read."""
+    """`documents` is about how many; `seen` when that and the manifest were last read.
+
+    `fuses` until the server is found not to know $rankFusion.
+    """
 
     database: str
     collection: str
@@ -27,6 +30,7 @@ class Opened:
     student: Encoder
     documents: int
     seen: float
+    fuses: bool = True
 
     @property
     def full_name(self) -> str:

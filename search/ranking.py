@@ -1,50 +1,30 @@
-"""encode -> compress -> $vectorSearch -> hits: the steps of one search."""
+"""From the pool of candidates to the hits: the steps of one search."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from bson.binary import Binary
 
-from search.candidates import candidates, pool_size
+from search.candidates import pool_size
 from search.diversity import diverse_order
-from search.fusion import fused
 from search.hit import Hit
-from search.lexical import text_pipeline
-from search.opening import Opened, demand_index, explaining_emptiness, refresh
+from search.opening import Opened
 from search.passages import joined
+from search.pool import Asked, Candidate, pooled, rescored
 from search.query import MOST_CANDIDATES, Query
-from search.steps import Aggregate, Compute, Steps, Together
-from vectors import DeploymentError, Rows
-from vectors.index import nearest_pipeline, text_index_name
+from search.steps import Aggregate, Compute, Steps
 
 _PLACE = ("document", "position")
 _ALL = ("text", "metadata")
 
 
-@dataclass(frozen=True)
-class Asked:
-    """`row`: (1, d) the encoded question, a unit row of the manifest's dimensions."""
-
-    question: str
-    row: Rows
-    query: Query
-
-
-@dataclass(frozen=True)
-class Candidate:
-    chunk: dict[str, Any]
-    score: float
-    similarity: float
-
-
 def ranked(opened: Opened, asked: Asked) -> Steps[list[Hit]]:
     query = asked.query
-    pool = pool_size(query, in_bits=_rescored(opened, query))
+    pool = pool_size(query, in_bits=rescored(opened, query))
     most = query.num_candidates or MOST_CANDIDATES
     while True:
-        found = yield from _pool(opened, asked, pool)
+        found = yield from pooled(opened, asked, pool, _fields(opened, query, pool))
         chosen = yield from _chosen(opened, asked, found)
         enough = len(chosen) >= query.last or len(found) < pool
         if not query.by_document or enough or pool >= most:
@@ -52,73 +32,6 @@ def ranked(opened: Opened, asked: Asked) -> Steps[list[Hit]]:
         pool = min(4 * pool, most)  # few documents had all the passages so far
     page = chosen[query.skip or 0 : query.last]
     return (yield from _filled(opened, query, page, whole=_whole(query, pool)))
-
-
-def _pool(opened: Opened, asked: Asked, pool: int) -> Steps[list[Candidate]]:
-    """Everything that hits are chosen from, best first."""
-    query = asked.query
-    steps = [_by_vector(opened, asked, pool)]
-    if query.hybrid:
-        steps.append(_by_text(opened, asked, pool))
-    rankings = yield Together(steps)
-    if not query.hybrid:
-        return [c for c in rankings[0] if _near_enough(c, query)]
-    there = {c.chunk["_id"]: c for ranking in reversed(rankings) for c in ranking}
-    ids = [[c.chunk["_id"] for c in ranking if _near_enough(c, query)] for ranking in rankings]
-    scores = fused(zip(query.weights, ids, strict=True))
-    return [replace(there[id], score=score) for id, score in scores.items()]
-
-
-def _near_enough(candidate: Candidate, query: Query) -> bool:
-    return query.min_similarity is None or candidate.similarity >= query.min_similarity
-
-
-def _by_vector(opened: Opened, asked: Asked, pool: int) -> Steps[list[Candidate]]:
-    manifest, query = opened.manifest, asked.query
-    looked_at = query.num_candidates or candidates(
-        pool, documents=opened.documents, quantization=manifest.quantization
-    )
-    pipeline = nearest_pipeline(
-        manifest.codec.compress(asked.row)[0],
-        index=manifest.index,
-        path=manifest.path,
-        limit=pool,
-        num_candidates=None if query.exact else max(looked_at, pool),
-        fields=_fields(opened, query, pool),
-        filter=query.filter,
-    )
-    try:
-        found = yield Aggregate(opened.collection, pipeline, query.max_time_ms)
-    except DeploymentError:
-        yield from refresh(opened)  # a collection that was made anew is the likelier reason
-        raise
-    if not found:
-        yield from explaining_emptiness(opened, query.filter)
-    if _rescored(opened, query):
-        similarities = _similarities(opened, asked.row, [c[manifest.path] for c in found])
-    else:
-        # Cosine, the dot product of unit rows, and the share of equal bits all come as this.
-        similarities = [2 * chunk["score"] - 1 for chunk in found]
-    return _in_order(found, similarities)
-
-
-def _by_text(opened: Opened, asked: Asked, pool: int) -> Steps[list[Candidate]]:
-    manifest, query = opened.manifest, asked.query
-    pipeline = text_pipeline(
-        asked.question,
-        index=text_index_name(manifest.index),
-        limit=pool,
-        fields=[*_fields(opened, query, pool), manifest.path],
-        filter=query.filter,
-    )
-    found = yield Aggregate(opened.collection, pipeline, query.max_time_ms)
-    if not found:  # no passage has these words, or the index is gone
-        yield from demand_index(manifest, opened.database, opened.collection)
-    similarities = _similarities(opened, asked.row, [c[manifest.path] for c in found])
-    return [
-        Candidate(c, c["score"], similarity)
-        for c, similarity in zip(found, similarities, strict=True)
-    ]
 
 
 def _chosen(opened: Opened, asked: Asked, found: Sequence[Candidate]) -> Steps[list[Candidate]]:
@@ -212,10 +125,6 @@ def _hit(candidate: Candidate, contents: dict[str, Any], context: str) -> Hit:
     )
 
 
-def _rescored(opened: Opened, query: Query) -> bool:
-    return opened.manifest.precision == "binary" and query.rescore > 0
-
-
 def _contents(query: Query) -> list[str]:
     wanted = _ALL if query.fields is None else query.fields
     return [f for f in wanted if f == "metadata" or "metadata" not in wanted or f == "text"]
@@ -233,19 +142,6 @@ def _fields(opened: Opened, query: Query, pool: int) -> list[str]:
         fields += _contents(query)
     elif query.rerank is not None:
         fields.append("text")
-    if _rescored(opened, query) or query.diversity:
+    if query.diversity:
         fields.append(opened.manifest.path)
     return list(dict.fromkeys(fields))
-
-
-def _similarities(opened: Opened, row: Rows, stored: Sequence[Binary]) -> list[float]:
-    if not stored:
-        return []
-    rows: list[float] = (opened.manifest.codec.expand(stored) @ row[0]).tolist()
-    return rows
-
-
-def _in_order(found: Sequence[dict[str, Any]], similarities: Sequence[float]) -> list[Candidate]:
-    """Equal ones by id, so that pages and repeated searches agree."""
-    scored = [Candidate(c, c["score"], s) for c, s in zip(found, similarities, strict=True)]
-    return sorted(scored, key=lambda c: (-c.similarity, c.chunk["_id"]))

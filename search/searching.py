@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from search.context import Context, composed
 from search.hit import Hit
 from search.opening import Opened, refreshing
+from search.pool import Asked
 from search.query import Options, Query, check_question, checked
-from search.ranking import Asked, ranked
+from search.ranking import ranked
 from search.steps import Compute, Steps, Together
 from vectors import IndexMissing, Rows
 from vectors.encoder import unit_rows

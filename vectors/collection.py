@@ -14,7 +14,7 @@ from pymongo.write_concern import WriteConcern
 
 from vectors.connection import explained
 from vectors.errors import IndexNotReady
-from vectors.index import nearest_pipeline
+from vectors.index import nearest_stage
 from vectors.index_spec import IndexSpec
 from vectors.manifest import Manifest
 from vectors.search_index import SearchIndex
@@ -96,15 +96,15 @@ class Collection:
         if stored is None:
             return True
         deadline, pause = time.monotonic() + seconds, _FIRST_PAUSE
-        pipeline = nearest_pipeline(
+        nearest = nearest_stage(
             stored[self.manifest.path],
             index=self.manifest.index,
             path=self.manifest.path,
             limit=1000,
             num_candidates=None,
-            fields=["hash"],
             filter={"document": stored["document"]},
         )
+        pipeline = [nearest, {"$project": {"hash": 1}}]
         while True:
             with explained():
                 found = list(self.mongo.aggregate(pipeline))

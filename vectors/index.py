@@ -67,17 +67,16 @@ def _same_way(wanted: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return wanted["type"] != "document" or _within(wanted["fields"], other.get("fields", {}))
 
 
-def nearest_pipeline(
+def nearest_stage(
     vector: Binary,
     *,
     index: str,
     path: str,
     limit: int,
     num_candidates: int | None,
-    fields: Sequence[str],
     filter: Mapping[str, Any] | None = None,
-) -> list[dict[str, Any]]:
-    """`num_candidates` None asks for exact search. `fields` come back, the score as `score`."""
+) -> dict[str, Any]:
+    """`num_candidates` None asks for exact search."""
     stage: dict[str, Any] = {"index": index, "path": path, "queryVector": vector, "limit": limit}
     if num_candidates is None:
         stage["exact"] = True
@@ -85,11 +84,12 @@ def nearest_pipeline(
         stage["numCandidates"] = num_candidates
     if filter:
         stage["filter"] = dict(filter)
-    score = {"$meta": "vectorSearchScore"}
-    return [
-        {"$vectorSearch": stage},
-        {"$project": {**dict.fromkeys(fields, 1), "score": score}},
-    ]
+    return {"$vectorSearch": stage}
+
+
+def projection(fields: Sequence[str], score: str) -> dict[str, Any]:
+    """`fields` come back, and as `score` what the server calls so: vectorSearchScore, ..."""
+    return {"$project": {**dict.fromkeys(fields, 1), "score": {"$meta": score}}}
 
 
 _FILTERED_TYPES = ("token", "number", "date", "boolean", "objectId", "uuid")

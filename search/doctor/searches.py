@@ -6,7 +6,7 @@ from typing import Any
 
 from search.doctor.index_entry import IndexEntry
 from search.doctor.stored import Kind, Stored
-from vectors.index import nearest_pipeline
+from vectors.index import nearest_stage, projection
 
 K = 10  # neighbours that are compared
 DEEP = 50  # hits of an exact search, so that those as good as the tenth are mostly among them
@@ -56,14 +56,14 @@ def nearest(
     run: Run, stored: Stored, index: IndexEntry, *, limit: int, num_candidates: int | None = None
 ) -> list[Hit]:
     """`num_candidates` None asks for exact search."""
-    pipeline = nearest_pipeline(
+    stage = nearest_stage(
         stored.raw,
         index=index.name,
         path=index.path,
         limit=limit,
         num_candidates=num_candidates,
-        fields=["_id"],
     )
+    pipeline = [stage, projection(["_id"], "vectorSearchScore")]
     return [Hit(found["_id"], float(found["score"])) for found in run(pipeline)]
 
 
