@@ -14,11 +14,12 @@ T = TypeVar("T")
 _WORKERS = min(8, len(os.sched_getaffinity(0)))
 _POOL = ThreadPoolExecutor(_WORKERS, thread_name_prefix="scan")
 WORTH_A_THREAD = 10_000  # rows; waking one takes as long as scanning some thousands
+_MOST = 65_536  # rows at once, whose intermediate figures stay in a core's cache
 
 
 def in_parts(count: int, work: Callable[[slice], T]) -> list[T]:
     """`work` over all of `count` rows in consecutive parts; its results in their order."""
-    parts = min(_WORKERS, count // WORTH_A_THREAD)
+    parts = max(min(_WORKERS, count // WORTH_A_THREAD), -(-count // _MOST))
     if parts < 2:
         return [work(slice(0, count))]
     ends = [count * part // parts for part in range(parts + 1)]

@@ -82,7 +82,7 @@ def test_threads_find_the_best_in_the_order_of_a_single_one(name: str, count: in
     np.testing.assert_array_equal(found, scores[all_positions][order])
 
 
-@pytest.mark.parametrize("count", [0, 1, 9_999, 20_000, 100_003])
+@pytest.mark.parametrize("count", [0, 1, 9_999, 20_000, 100_003, 1_000_000])
 def test_parts_are_consecutive_and_complete(count: int) -> None:
     parts = scan.in_parts(count, lambda part: list(range(part.start, part.stop)))
 
