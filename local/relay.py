@@ -23,7 +23,7 @@ from local.traffic import (
     tells_of_hosts,
     writes_by_stage,
 )
-from local.wire import HEADER_BYTES, OP_COMPRESSED, Head, WireError
+from local.wire import HEADER_BYTES, Head, WireError
 
 log = logging.getLogger(__name__)
 _PEEK_BYTES = 8192  # holds the command's name and collection in every message
@@ -141,11 +141,10 @@ class Link:
         if len(data) < HEADER_BYTES:
             return 0
         size = wire.message_size(data)
+        wire.refuse_opcode(data)
         if len(data) < min(size, _PEEK_BYTES):
             return 0
         head = wire.read_head(data)
-        if head.opcode == OP_COMPRESSED:
-            raise WireError("a compressed message, which was not agreed on")
         if size > most_bytes(head):
             raise WireError(f"a command {head.name} of {size} bytes")
         if len(data) < size and needs_all(head):

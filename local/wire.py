@@ -14,6 +14,8 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import BSONError
 
 OP_REPLY, OP_QUERY, OP_COMPRESSED, OP_MSG = 1, 2004, 2012, 2013
+# With those of mongods before 6.0, one of which may be behind the gateway.
+_OPCODES = frozenset({OP_QUERY, OP_MSG, 2001, 2002, 2005, 2006, 2007})
 HEADER_BYTES = 16
 MAX_MESSAGE_BYTES = 48_000_000  # mongod's own limit; it closes the connection beyond it
 CHECKSUM_PRESENT, MORE_TO_COME = 1, 2
@@ -71,6 +73,15 @@ def message_size(data: bytes | bytearray | memoryview) -> int:
     if not HEADER_BYTES <= size <= MAX_MESSAGE_BYTES:
         raise WireError(f"a message of {size} bytes; allowed are 16 to {MAX_MESSAGE_BYTES}")
     return size
+
+
+def refuse_opcode(data: bytes) -> None:
+    """Of a message of which at least the header is there: those that no driver sends."""
+    opcode: int = _header.unpack_from(data)[3]
+    if opcode == OP_COMPRESSED:
+        raise WireError("a compressed message, which was not agreed on")
+    if opcode not in _OPCODES:
+        raise WireError(f"opcode {opcode}, which is none; does the client speak TLS?")
 
 
 def read_head(data: bytes) -> Head:

@@ -1,8 +1,6 @@
 """In front of a mongod with users, mongod decides who may search and who may change an index."""
 
-import asyncio
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,17 +9,9 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from local import listening
 from local.binary import find_mongod
-from local.builder import Builder
-from local.catalog import Catalog
-from local.commands import SearchCommands
-from local.entrance import Connection, Entrance
-from local.follower import Follower
-from local.freshness import Freshness
 from local.home import socket_uri
-from local.indexes import Indexes
-from local.lifecycle import Lifecycle
+from tests.local import in_process
 from tests.local.searching import definition, model, stage, wait_for
 
 Client = MongoClient[dict[str, Any]]
@@ -47,42 +37,8 @@ def guarded(folder: Path) -> Iterator[Path]:
 @pytest.fixture
 def gateway(guarded: Path, folder: Path) -> Iterator[str]:
     """The URI of a gateway in front of it."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    links: set[Connection] = set()
-    with Client(socket_uri(guarded), connect=False) as client:
-        opening = _open(client, folder / "gateway.sock", guarded, links)
-        server = asyncio.run_coroutine_threadsafe(opening, loop).result()
+    with in_process.gateway(guarded, folder / "gateway.sock"):
         yield socket_uri(folder / "gateway.sock")
-        asyncio.run_coroutine_threadsafe(_close(server, links), loop).result()
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
-
-
-async def _open(client: Client, at: Path, upstream: Path, links: set[Connection]) -> Any:
-    async def admit(pid: int) -> None:
-        assert pid > 0
-
-    indexes = Indexes()
-    nothing = {"reform": int, "reset": int, "reached": lambda marker: None}
-    builder = Builder(client, Follower(client, indexes, **nothing))
-    lifecycle = Lifecycle(Catalog(client), indexes, builder)
-
-    async def dial(stream: Any) -> None:
-        await asyncio.get_running_loop().create_unix_connection(stream, str(upstream))
-
-    freshness = Freshness(lambda marker: None)
-    commands = SearchCommands(indexes, lifecycle, freshness, admit)
-    return await listening.on_socket(at, Entrance(dial, commands, links=links))
-
-
-async def _close(server: Any, links: set[Connection]) -> None:
-    server.close()
-    for link in list(links):
-        link.close()
-    await asyncio.sleep(0.1)
 
 
 def code_of(action: Any) -> int | None:

@@ -2,8 +2,7 @@
 
 import socket
 import struct
-import zlib
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,34 +14,22 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from local import LocalDeployment
 from local.home import Home
-from local.wire import CHECKSUM_PRESENT, OP_MSG, read_request, write_message
+from local.wire import MAX_MESSAGE_BYTES, MORE_TO_COME, OP_MSG, write_message
+from tests.local.raw import connected, message, old_query, reply, with_checksum
 from tests.local.searching import Documents, create, definition, stage
 
 Client = MongoClient[dict[str, Any]]
 
 
 @pytest.fixture
-def raw(deployment: LocalDeployment) -> Any:
+def raw(deployment: LocalDeployment) -> Iterator[socket.socket]:
     """A bare stream to the gateway."""
-    with socket.socket(socket.AF_UNIX) as stream:
-        stream.settimeout(20)
-        stream.connect(str(Home.at(Path(deployment.status().home)).gateway_socket))
+    with connected(socket_of(deployment)) as stream:
         yield stream
 
 
-def reply(stream: socket.socket) -> dict[str, Any]:
-    head = _exactly(stream, 16)
-    (size,) = struct.unpack_from("<i", head)
-    return read_request(head + _exactly(stream, size - 16)).body
-
-
-def _exactly(stream: socket.socket, count: int) -> bytes:
-    data = b""
-    while len(data) < count:
-        piece = stream.recv(count - len(data))
-        assert piece, "closed in the middle of a message"
-        data += piece
-    return data
+def socket_of(deployment: LocalDeployment) -> Path:
+    return Home.at(Path(deployment.status().home)).gateway_socket
 
 
 def test_a_document_of_16_megabytes(documents: Documents) -> None:
@@ -58,6 +45,32 @@ def test_a_batch_of_48_megabytes(documents: Documents) -> None:
 
     assert documents.count_documents({}) == 60
     assert sum(len(d["b"]) for d in documents.find(batch_size=50)) == 60 * 2**20
+
+
+def test_a_message_as_large_as_mongod_takes(documents: Documents, raw: socket.socket) -> None:
+    rows = [{"_id": n, "b": b""} for n in range(4)]
+    insert = {"insert": documents.name, "documents": rows, "$db": documents.database.name}
+    largest = _as_sequence(insert)
+    assert len(largest) == MAX_MESSAGE_BYTES
+
+    raw.sendall(largest)
+
+    assert reply(raw)["n"] == 4
+    assert documents.count_documents({}) == 4
+
+
+def _as_sequence(insert: dict[str, Any]) -> bytes:
+    """The message with its documents behind the command, filled up to the largest size."""
+    rows = insert["documents"]
+    body = bson.encode({key: value for key, value in insert.items() if key != "documents"})
+    empty = sum(len(bson.encode(row)) for row in rows)
+    filling = MAX_MESSAGE_BYTES - (16 + 4 + 1 + len(body) + 1 + 4 + len(b"documents\0") + empty)
+    for number, row in enumerate(rows):
+        row["b"] = bytes(filling // 4 + (filling % 4 if number == 0 else 0))
+    documents = b"".join(map(bson.encode, rows))
+    section = struct.pack("<i", 4 + 10 + len(documents)) + b"documents\0" + documents
+    rest = struct.pack("<I", 0) + b"\0" + body + b"\1" + section
+    return struct.pack("<iiii", 16 + len(rest), 1, 0, OP_MSG) + rest
 
 
 def test_a_transaction_is_all_or_nothing(documents: Documents, client: Client) -> None:
@@ -116,11 +129,39 @@ def test_bytes_are_the_same_as_without(documents: Documents, deployment: LocalDe
 
 
 def test_a_client_that_discovers_stays_at_the_gateway(deployment: LocalDeployment) -> None:
-    gateway = str(Home.at(Path(deployment.status().home)).gateway_socket)
+    gateway = str(socket_of(deployment))
 
     with Client(deployment.uri.split("?")[0] + "?replicaSet=leaf") as client:
         client.admin.command("ping")
         assert {host for host, _ in client.nodes} == {gateway}
+
+
+def test_a_handshake_as_old_drivers_send_it(raw: socket.socket) -> None:
+    for number, name in enumerate(("isMaster", "ismaster", "hello"), 1):
+        raw.sendall(old_query({name: 1, "compression": ["zlib"]}, number))
+
+        told = bson.decode(message(raw)[36:])
+        assert told["ok"] == 1
+        assert told["setName"] == "leaf"
+        assert "compression" not in told
+
+
+def test_a_handshake_that_goes_on_telling(raw: socket.socket) -> None:
+    hello = {"hello": 1, "$db": "admin"}
+    raw.sendall(write_message(hello, request_id=1))
+    watch = {**hello, "topologyVersion": reply(raw)["topologyVersion"], "maxAwaitTimeMS": 100}
+    asked = bytearray(write_message(watch, request_id=2))
+    asked[16:20] = struct.pack("<I", 1 << 16)  # more than one reply is welcome
+
+    raw.sendall(asked)
+
+    answered = 2
+    for _ in range(3):
+        told = message(raw)
+        _, number, to, _, flags = struct.unpack_from("<iiiiI", told)
+        assert to == answered
+        assert flags & MORE_TO_COME
+        answered = number
 
 
 def test_compression_is_not_agreed_on(documents: Documents, deployment: LocalDeployment) -> None:
@@ -131,22 +172,6 @@ def test_compression_is_not_agreed_on(documents: Documents, deployment: LocalDep
         found = list(client[documents.database.name].documents.aggregate([stage([1.0, 0.0])]))
 
     assert [hit["_id"] for hit in found] == [1]
-
-
-def test_several_hundred_connections_at_once(deployment: LocalDeployment) -> None:
-    gateway = str(Home.at(Path(deployment.status().home)).gateway_socket)
-    ping = write_message({"ping": 1, "$db": "admin"})
-
-    with ExitStack() as opened:
-        streams = [opened.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(400)]
-        for stream in streams:
-            stream.settimeout(30)
-            stream.connect(gateway)
-        for stream in streams:
-            stream.sendall(ping)
-        answers = [reply(stream)["ok"] for stream in streams]
-
-    assert answers == [1.0] * 400
 
 
 def test_a_search_with_a_checksum_and_pipelined_requests(
@@ -170,51 +195,11 @@ def test_a_search_with_a_checksum_and_pipelined_requests(
     assert reply(raw)["ok"] == 1
 
 
-def with_checksum(message: bytes) -> bytes:
-    size, request, to, opcode, flags = struct.unpack_from("<iiiiI", message)
-    assert opcode == OP_MSG
-    head = struct.pack("<iiiiI", size + 4, request, to, opcode, flags | CHECKSUM_PRESENT)
-    return head + message[20:] + struct.pack("<I", zlib.crc32(message))
-
-
 def test_a_message_byte_by_byte(raw: socket.socket) -> None:
     for byte in write_message({"ping": 1, "$db": "admin"}):
         raw.sendall(bytes([byte]))
 
     assert reply(raw)["ok"] == 1
-
-
-@pytest.mark.parametrize(
-    "nonsense",
-    [
-        struct.pack("<iiii", 3, 1, 0, OP_MSG),
-        struct.pack("<iiii", 2**31 - 1, 1, 0, OP_MSG),
-        struct.pack("<iiii", -1, 1, 0, OP_MSG),
-        struct.pack("<iiiiI", 40, 1, 0, OP_MSG, 0) + b"\x01" + b"\xff" * 19,
-        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    ],
-    ids=["short", "long", "negative", "section", "http"],
-)
-def test_nonsense_ends_its_connection_and_no_other(
-    raw: socket.socket, client: Client, nonsense: bytes
-) -> None:
-    raw.sendall(nonsense)
-
-    assert raw.recv(1000) == b""
-    assert client.admin.command("ping")["ok"] == 1
-
-
-def test_a_client_that_reads_nothing_holds_up_nobody(
-    documents: Documents, raw: socket.socket, client: Client
-) -> None:
-    documents.insert_many([{"b": bytes(2**20)} for _ in range(12)])
-    find = {"find": documents.name, "batchSize": 12, "$db": documents.database.name}
-
-    for number in range(1, 20):
-        raw.sendall(write_message(find, request_id=number))
-
-    assert client.admin.command("ping")["ok"] == 1
-    assert len(reply(raw)["cursor"]["firstBatch"]) == 12
 
 
 def test_an_error_of_mongod_is_the_clients(documents: Documents) -> None:

@@ -1,0 +1,274 @@
+"""A client that misbehaves loses its connection, and the others go on in bounded memory."""
+
+import logging
+import random
+import re
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pymongo import MongoClient
+
+from local import LocalDeployment
+from local.home import Home, socket_uri
+from local.wire import OP_MSG, OP_QUERY, write_message
+from tests.local import in_process
+from tests.local.raw import closed, compressed, connected, old_query, reply
+from tests.local.searching import Documents, create, definition, stage, wait_for
+
+Client = MongoClient[dict[str, Any]]
+# The fixtures are those of the test, not of each example, and that is meant.
+ONE_GATEWAY = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PING = {"ping": 1, "$db": "admin"}
+
+
+@pytest.fixture
+def gateway(deployment: LocalDeployment) -> Path:
+    return home_of(deployment).gateway_socket
+
+
+@pytest.fixture
+def raw(gateway: Path) -> Iterator[socket.socket]:
+    with connected(gateway) as stream:
+        yield stream
+
+
+def home_of(deployment: LocalDeployment) -> Home:
+    return Home.at(Path(deployment.status().home))
+
+
+def header(size: int, opcode: int = OP_MSG) -> bytes:
+    return struct.pack("<iiii", size, 1, 0, opcode)
+
+
+NONSENSE = {
+    "short": header(3),
+    "long": header(2**31 - 1),
+    "longer than mongod takes": header(48_000_001) + bytes(9000),
+    "negative": header(-1),
+    "a section of a kind unknown": header(40) + b"\0\0\0\0\1" + b"\xff" * 19,
+    "http": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "tls": bytes.fromhex("16030100f8010000f40303") + bytes(300),
+    "zeros": bytes(64),
+    "compressed": compressed(write_message(PING)),
+    "a compressed search": compressed(
+        write_message({"aggregate": "c", "pipeline": [stage([1.0])], "$db": "d"})
+    ),
+    "a handshake of two megabytes": header(2 * 2**20, OP_QUERY) + bytes(9000),
+    "a pipeline of twenty megabytes": struct.pack("<i", 20 * 2**20)
+    + write_message({"aggregate": "c", "pipeline": [], "x": "x" * 9000, "$db": "d"})[4:],
+    "behind a search": write_message(
+        {"aggregate": "c", "pipeline": [stage([1.0])], "cursor": {}, "$db": "d"}
+    )
+    + header(-1),
+}
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE.values(), ids=NONSENSE)
+def test_nonsense_ends_its_connection_and_no_other(
+    raw: socket.socket, client: Client, nonsense: bytes, deployment: LocalDeployment
+) -> None:
+    log = home_of(deployment).log / "gateway.log"
+    before = log.stat().st_size
+
+    raw.sendall(nonsense)
+
+    assert closed(raw)
+    assert client.admin.command("ping")["ok"] == 1
+    wait_for(lambda: re.search(r"closed a connection: .+", log.read_text()[before:]))
+    assert "Traceback" not in log.read_text()[before:]
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.data())
+def test_damaged_messages_harm_nobody_else(
+    gateway: Path, client: Client, data: st.DataObject
+) -> None:
+    """Each of what a client may send, with bytes of it changed, cut off or put in between."""
+    good = [
+        write_message(PING),
+        write_message({"hello": 1, "compression": ["zlib"], "$db": "admin"}),
+        old_query({"isMaster": 1, "compression": ["zlib"]}, 1),
+        write_message({"aggregate": "c", "pipeline": [stage([1.0])], "cursor": {}, "$db": "d"}),
+        write_message({"createSearchIndexes": "c", "indexes": [], "$db": "d"}),
+    ]
+    sent = bytearray(b"".join(data.draw(st.lists(st.sampled_from(good), min_size=1, max_size=4))))
+    for at, byte in data.draw(
+        st.lists(st.tuples(st.integers(0, len(sent) - 1), st.integers(0, 255)), max_size=4)
+    ):
+        sent[at] = byte
+    cut = data.draw(st.integers(1, len(sent)))
+
+    with connected(gateway) as stream:
+        try:
+            stream.sendall(sent[:cut])
+            stream.shutdown(socket.SHUT_WR)
+            assert closed(stream), "it waits for ever"
+        except (BrokenPipeError, ConnectionResetError, OSError):
+            pass
+
+    assert client.admin.command("ping")["ok"] == 1
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.integers(1, 200), min_size=1, max_size=30), st.integers(0, 2**32))
+def test_messages_in_any_pieces(gateway: Path, cuts: list[int], seed: int) -> None:
+    bodies = [
+        PING,
+        {"hello": 1, "compression": ["zlib"], "$db": "admin"},
+        {"aggregate": "no", "pipeline": [stage([1.0])], "cursor": {}, "$db": "d"},
+        {"find": "no", "filter": {"long": "x" * 10_000}, "$db": "d"},
+    ]
+    random.Random(seed).shuffle(bodies)
+    rest = b"".join(write_message(body) for body in bodies)
+
+    with connected(gateway) as stream:
+        for cut in cuts:
+            stream.sendall(rest[:cut])
+            rest = rest[cut:]
+        stream.sendall(rest)
+        assert [reply(stream)["ok"] for _ in bodies] == [1] * len(bodies)
+
+
+def test_half_a_message_is_waited_for_and_given_up(
+    deployment: LocalDeployment, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mongod, at = home_of(deployment).mongod_socket, folder / "g.sock"
+    ping = write_message(PING)
+    halves = {
+        "of a header": ping[:7],
+        "of a command": ping[:-3],
+        "of one that passes": write_message({"find": "x" * 30_000, "$db": "d"})[:20_000],
+    }
+    with (
+        caplog.at_level(logging.WARNING),
+        in_process.gateway(mongod, at, patience=0.5) as links,
+        ExitStack() as opened,
+        Client(socket_uri(at)) as client,
+    ):
+        idle = opened.enter_context(connected(at))
+        streams = {name: opened.enter_context(connected(at)) for name in halves}
+        for name, half in halves.items():
+            streams[name].sendall(half)
+
+        assert all(closed(stream) for stream in streams.values())
+        assert caplog.text.count("neither sent nor read the rest of a message") == len(halves)
+        idle.sendall(ping)
+        assert reply(idle)["ok"] == 1
+        assert client.admin.command("ping")["ok"] == 1
+        wait_for(lambda: all(link.owed() is None for link in links))
+
+
+def test_one_who_reads_nothing_is_given_up_and_one_who_reads_slowly_is_not(
+    deployment: LocalDeployment, documents: Documents, folder: Path
+) -> None:
+    documents.insert_many([{"b": bytes(2**20)} for _ in range(12)])
+    mongod, at = home_of(deployment).mongod_socket, folder / "g.sock"
+    find = {"find": documents.name, "batchSize": 12, "$db": documents.database.name}
+    with (
+        in_process.gateway(mongod, at, patience=1) as links,
+        connected(at) as deaf,
+        connected(at) as slow,
+    ):
+        wait_for(lambda: len(links) == 2)
+        for stream in (deaf, slow):
+            stream.sendall(write_message(find))
+        read = 0
+        for _ in range(30):
+            read += len(slow.recv(200_000))
+            time.sleep(0.1)
+
+        wait_for(lambda: len(links) == 1)
+        while read < 12 * 2**20:
+            piece = slow.recv(2**20)
+            assert piece, "closed on one who was reading"
+            read += len(piece)
+
+
+def test_a_client_that_reads_nothing_holds_up_nobody(
+    documents: Documents, raw: socket.socket, client: Client, deployment: LocalDeployment
+) -> None:
+    documents.insert_many([{"b": bytes(2**20)} for _ in range(12)])
+    find = {"find": documents.name, "batchSize": 12, "$db": documents.database.name}
+    before = resident(deployment)
+
+    for number in range(1, 20):
+        raw.sendall(write_message(find, request_id=number))
+
+    assert client.admin.command("ping")["ok"] == 1
+    time.sleep(0.5)
+    assert resident(deployment) - before < 50 * 2**20, "of 240 MB that nobody reads"
+    assert len(reply(raw)["cursor"]["firstBatch"]) == 12
+
+
+def resident(deployment: LocalDeployment) -> int:
+    status = Path(f"/proc/{deployment.status().gateway_pid}/status").read_text()
+    found = re.search(r"VmRSS:\s+(\d+) kB", status)
+    assert found
+    return int(found[1]) * 1024
+
+
+def test_what_all_keep_of_unfinished_commands_is_bounded(
+    deployment: LocalDeployment, folder: Path
+) -> None:
+    mongod, at = home_of(deployment).mongod_socket, folder / "g.sock"
+    large = write_message({"aggregate": "c", "pipeline": [], "x": "x" * 2**20, "$db": "d"})
+    with (
+        in_process.gateway(mongod, at, gathered_bytes=4 * 2**20) as links,
+        ExitStack() as opened,
+        Client(socket_uri(at)) as client,
+    ):
+        streams = [opened.enter_context(connected(at)) for _ in range(8)]
+        for number, stream in enumerate(streams):
+            with suppress(BrokenPipeError):  # closed while it sends
+                stream.sendall(large[:-1])
+            wait_for(lambda n=number: sum(link.gathered > 0 for link in links) >= min(n + 1, 3))
+
+        assert sum(link.gathered for link in links) <= 4 * 2**20
+        assert client.admin.command("ping")["ok"] == 1
+        assert sum(closed(stream) for stream in streams[4:]) == 4
+
+
+def test_several_hundred_connections_at_once(gateway: Path, documents: Documents) -> None:
+    documents.insert_one({"_id": 1, "v": [1.0, 0.0]})
+    create(documents, definition(2))
+    search = {
+        "aggregate": documents.name,
+        "pipeline": [stage([1.0, 0.0])],
+        "cursor": {},
+        "$db": documents.database.name,
+    }
+
+    with ExitStack() as opened:
+        streams = [opened.enter_context(connected(gateway)) for _ in range(600)]
+        for stream in streams:
+            stream.sendall(write_message(PING) + write_message(search))
+        answers = [(reply(stream)["ok"], reply(stream)["cursor"]) for stream in streams]
+
+    assert {ok for ok, _ in answers} == {1}
+    assert all([hit["_id"] for hit in cursor["firstBatch"]] == [1] for _, cursor in answers)
+
+
+def test_connections_that_are_closed_leave_nothing(
+    gateway: Path, deployment: LocalDeployment, client: Client
+) -> None:
+    client.admin.command("ping")
+    files = Path(f"/proc/{deployment.status().gateway_pid}/fd")
+    before = len(list(files.iterdir()))
+
+    for number in range(200):
+        with connected(gateway) as stream:
+            stream.sendall(write_message(PING)[: 5 + number])
+
+    wait_for(lambda: len(list(files.iterdir())) <= before + 5)
