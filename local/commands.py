@@ -67,18 +67,28 @@ class SearchCommands:
         if not places.has_search(explained.get("pipeline")):
             return Forward(message)
         places.check(explained)
-        pipeline = await self._rewritten(request.database, explained)
+        pipeline = await self._rewritten(request.database, explained, asker)
         rewritten = {**explained, "pipeline": pipeline}
         body = rewritten if explained is request.body else {**request.body, "explain": rewritten}
         return _forward(request, body)
 
     # searching
 
-    async def _rewritten(self, database: str, command: Mapping[str, Any]) -> Any:
+    async def _rewritten(self, database: str, command: Mapping[str, Any], asker: Asker) -> Any:
         async def search(search: Search) -> Found:
+            await self._demand_reading((database, search.collection), asker)
             return await self._search.find(database, search)
 
         return await searches.rewrite(str(command["aggregate"]), command.get("pipeline"), search)
+
+    async def _demand_reading(self, namespace: Namespace, asker: Asker) -> None:
+        """Once for a connection: no index is asked, and nothing told of it, for somebody who may
+        not read the collection. Of every search's documents mongod decides again."""
+        if namespace in asker.readable:
+            return
+        nothing = {"find": namespace[1], "filter": {"_id": {"$in": []}}, "singleBatch": True}
+        _demand_allowed(await asker.ask({**nothing, "$db": namespace[0]}))
+        asker.readable.add(namespace)
 
     # managing
 
@@ -103,9 +113,7 @@ class SearchCommands:
         }
         nothing = {"dropIndexes": collection, "index": "leaf_search_no_such_index"}
         question = asked.get(command, nothing)
-        answer = await asker.ask({**question, "$db": database})
-        if not answer.get("ok") and answer.get("code") in _REFUSALS:
-            raise CommandError(answer["code"], answer.get("codeName", ""), answer.get("errmsg", ""))
+        _demand_allowed(await asker.ask({**question, "$db": database}))
 
     async def _list(self, request: Request, asker: Asker) -> Reply | Forward:
         namespace = request.database, str(request.body["aggregate"])
@@ -120,6 +128,11 @@ class SearchCommands:
             return Forward(wire.write_message(body, request_id=request.request_id))
         cursor = {"id": Int64(0), "ns": ".".join(namespace), "firstBatch": entries}
         return _reply(request, {"cursor": cursor, "ok": 1.0})
+
+
+def _demand_allowed(answer: Mapping[str, Any]) -> None:
+    if not answer.get("ok") and answer.get("code") in _REFUSALS:
+        raise CommandError(answer["code"], answer.get("codeName", ""), answer.get("errmsg", ""))
 
 
 def _forward(request: Request, body: Mapping[str, Any]) -> Forward:

@@ -11,6 +11,8 @@ Dial = Callable[[Callable[[], asyncio.Protocol]], Awaitable[object]]
 class Asker(Protocol):
     """A way to ask mongod something as the client, on the client's own connection."""
 
+    readable: set[tuple[str, str]]  # collections that the client is known to have a right to read
+
     async def ask(self, body: dict[str, Any]) -> dict[str, Any]: ...
 
 

@@ -38,6 +38,7 @@ class Link:
         self._commands = entrance.commands
         self._discovery = Discovery(entrance.host) if entrance.host else None
         self.client = Side(self._from_client, self)
+        self.readable: set[tuple[str, str]] = set()
         self.member: object = None  # which of mongod's replica set it is connected to
         self._server: Side | None = None
         self._inbox = bytearray()

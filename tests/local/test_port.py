@@ -70,6 +70,22 @@ def test_without_the_password_nothing_does(guarded: LocalDeployment, tcp_uri: st
                 assert error.value.code == 13
 
 
+def test_without_the_password_nothing_is_told_of_an_index(tcp_uri: str) -> None:
+    with Client(tcp_uri) as owner:
+        documents = owner["d"]["secret"]
+        documents.insert_one({"v": [1.0, 0.0]})
+        create(documents, definition(2))
+        with pytest.raises(OperationFailure, match="dimension"):
+            documents.aggregate([stage([1.0, 0.0, 0.0])])
+
+    with Client(without_password(tcp_uri)) as stranger:
+        within = {"coll": "secret", "pipeline": [stage([1.0])]}
+        for pipeline in ([stage([1.0, 0.0, 0.0])], [{"$unionWith": within}]):
+            with pytest.raises(OperationFailure) as error:
+                stranger["d"]["secret"].aggregate(pipeline)
+            assert error.value.code == 13
+
+
 def test_with_a_wrong_password_nobody_comes_in(tcp_uri: str) -> None:
     with Client(without_password(tcp_uri), username="leaf", password="leaf") as client:
         with pytest.raises(OperationFailure) as error:
