@@ -89,6 +89,7 @@ class Case:
     path = Fact[str]("index")
     index = Fact[IndexEntry]("index")
     sample = Fact[Sample]("vectors")
+    readable = Fact[Sample]("vector type")  # the same, if it holds any vector
     passages = Fact[Sequence[Passage]]("texts")
     teacher = Fact[Encoder]("teacher")
     probes = Fact[Sequence[Probe]]("hits")

@@ -18,6 +18,8 @@ _KINDS = {"float32": Kind.FLOAT32, "int8": Kind.INT8, "binary": Kind.BITS}
 def kind(case: Case) -> Verdict:
     sample, index, manifest = case.sample, case.knows(Case.index), case.knows(Case.manifest)
     kinds = Counter(vector.kind for vector in sample.stored)
+    if kinds:
+        case.readable = sample
     wrong = [*_no_vectors(sample), *_mixed(kinds)]
     if manifest:
         wrong += _not_as_ingested(kinds, manifest)

@@ -33,10 +33,10 @@ def print_finding(finding: Finding, as_json: bool) -> None:
 def print_summary(findings: Sequence[Finding]) -> None:
     counts = Counter(finding.level for finding in findings)
     told = [
-        f"{counts[level]} {word}"
+        _counted(counts[level], word)
         for level, word in (
-            (Level.PROBLEM, "problems"),
-            (Level.WARNING, "warnings"),
+            (Level.PROBLEM, "problem"),
+            (Level.WARNING, "warning"),
             (Level.SKIPPED, "not looked at"),
         )
         if counts[level]
@@ -44,3 +44,8 @@ def print_summary(findings: Sequence[Finding]) -> None:
     Console(highlight=False).print(
         f"{len(findings)} checks: {', '.join(told) or 'all is well'}", soft_wrap=True
     )
+
+
+def _counted(number: int, word: str) -> str:
+    plural = "s" if number != 1 and not word.startswith("not") else ""
+    return f"{number} {word}{plural}"

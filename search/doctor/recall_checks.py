@@ -14,7 +14,7 @@ _LADDER = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 
 
 def hits(case: Case) -> Verdict:
-    index, sample = case.index, case.sample
+    index, sample = case.index, case.readable
     if not index.queryable:
         return skipped(f"{index.name} cannot be searched, see `index status`")
     usable = sample.indexed_by(index)

@@ -81,9 +81,16 @@ class Sample:
             if not any(why_skipped(vector, index) is None for vector in drawn.vectors)
         ]
 
-    def of(self, few: int, what: str = "documents") -> str:
+    def of(self, few: int) -> str:
         """`12 of 1,000 sampled documents`."""
-        return f"{few:,} of {len(self):,} {'' if self.whole else 'sampled '}{what}"
+        return f"{few:,} of {len(self):,} {self._sampled}documents"
+
+    def of_vectors(self, few: int) -> str:
+        return f"{few:,} of {len(self.stored):,} {self._sampled}vectors"
+
+    @property
+    def _sampled(self) -> str:
+        return "" if self.whole else "sampled "
 
 
 def spread(items: Sequence[T], most: int) -> Sequence[T]:

@@ -21,16 +21,19 @@ class _Read:
 
 
 def texts(case: Case) -> Verdict:
-    sample, field = case.sample, case.order.text_field or ("text" if case.manifest else None)
+    sample, field = case.readable, case.order.text_field or ("text" if case.manifest else None)
     if field is None:
         return skipped("name the field of the texts with --text-field to compare the models")
-    vectors = dict(spread(sample.alike, _TEXTS))
+    some = spread(sample.alike, _TEXTS)
+    vectors = {repr(id): vector for id, vector in some}  # an _id may be a document
+    if not vectors:
+        return skipped("no vector can be compared, see `vector values`")
     documents = case.aggregate(
-        {"$match": {"_id": {"$in": list(vectors)}}},
+        {"$match": {"_id": {"$in": [id for id, _ in some]}}},
         {"$project": projection([field, _TITLE, "hash"])},
     )
     read = [
-        _read(text, document, Passage(document["_id"], text, vectors[document["_id"]]))
+        _read(text, document, Passage(document["_id"], text, vectors[repr(document["_id"])]))
         for document in documents
         if (text := _text(document, field))
     ]

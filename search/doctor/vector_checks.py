@@ -29,7 +29,7 @@ def presence(case: Case) -> Verdict:
 
 
 def dimensions(case: Case) -> Verdict:
-    sample, expected = case.sample, case.knows(Case.index) or case.knows(Case.manifest)
+    sample, expected = case.readable, case.knows(Case.index) or case.knows(Case.manifest)
     sizes = Counter(vector.dimensions for vector in sample.stored)
     wanted = expected.dimensions if expected else sizes.most_common(1)[0][0]
     wrong = [id for id, vector in sample.vectors if vector.dimensions != wanted]
@@ -37,21 +37,21 @@ def dimensions(case: Case) -> Verdict:
         others = ", ".join(str(size) for size in sorted(sizes) if size != wanted)
         who = "the others have" if not expected else "the index needs"
         return problem(
-            f"{sample.of(len(wrong), 'vectors')} have {others} dimensions, {who} {wanted}: they "
+            f"{sample.of_vectors(len(wrong))} have {others} dimensions, {who} {wanted}: they "
             f"are skipped without a word ({shown(wrong)}); encode them again with the right model"
         )
     return ok(f"all have {wanted}")
 
 
 def values(case: Case) -> Verdict:
-    sample = case.sample
+    sample = case.readable
     broken = [id for id, vector in sample.vectors if not vector.is_finite]
     zero = [id for id, vector in sample.vectors if vector.is_finite and vector.is_zero]
     wrong = []
     if broken:
-        wrong.append(f"{sample.of(len(broken), 'vectors')} hold NaN or infinity ({shown(broken)})")
+        wrong.append(f"{sample.of_vectors(len(broken))} hold NaN or infinity ({shown(broken)})")
     if zero:
-        wrong.append(f"{sample.of(len(zero), 'vectors')} are only zeros ({shown(zero)})")
+        wrong.append(f"{sample.of_vectors(len(zero))} are only zeros ({shown(zero)})")
     if wrong:
         return problem(
             f"{'; '.join(wrong)}: they are skipped, or near to nothing; encode these documents "
@@ -64,12 +64,12 @@ def values(case: Case) -> Verdict:
 
 def length(case: Case) -> Verdict:
     index, manifest = case.knows(Case.index), case.knows(Case.manifest)
-    norms = [(id, v.norm) for id, v in case.sample.vectors if v.is_finite and not v.is_zero]
+    norms = [(id, v.norm) for id, v in case.readable.vectors if v.is_finite and not v.is_zero]
     if not norms:
         return problem("no vector has a length; see `vector values`")
     least, most = min(n for _, n in norms), max(n for _, n in norms)
     found = f"{least:.3g} to {most:.3g}"
-    floats = any(vector.kind.is_float for vector in case.sample.stored)
+    floats = any(vector.kind.is_float for vector in case.readable.stored)
     of_unit = bool(manifest and manifest.precision == "float32")
     if index and index.similarity == "dotProduct":
         of_unit = of_unit or floats
@@ -80,7 +80,7 @@ def length(case: Case) -> Verdict:
     wrong = [id for id, norm in norms if abs(norm - 1) > _OFF_UNIT]
     if of_unit and wrong:
         return problem(
-            f"{case.sample.of(len(wrong), 'vectors')} are not of length 1 but {found} "
+            f"{case.readable.of_vectors(len(wrong))} are not of length 1 but {found} "
             f"({shown(wrong)}): dotProduct then prefers the long ones; divide each vector by its "
             "length, or make the index with cosine"
         )
@@ -88,12 +88,12 @@ def length(case: Case) -> Verdict:
 
 
 def variety(case: Case) -> Verdict:
-    vectors = case.sample.stored
+    vectors = case.readable.stored
     (_, most), *_ = Counter(vector.values.tobytes() for vector in vectors).most_common(1)
     if len(vectors) >= _ENOUGH and most > _TOO_ALIKE * len(vectors):
         return warning(
-            f"{case.sample.of(most, 'vectors')} are one and the same, as when empty texts or error "
-            "pages were encoded; look at their texts"
+            f"{case.readable.of_vectors(most)} are one and the same, as when empty texts or "
+            "error pages were encoded; look at their texts"
         )
     return ok("no vector stands out by being repeated")
 

@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from pymongo.database import Database
 
 from search.doctor.run import CHECKS
+from tests.conftest import ROOT
 from tests.search.doctor.conftest import Foreign, Ingested, change, float32
 
 Doctor = Callable[..., CompletedProcess[str]]
@@ -19,11 +21,13 @@ Doctor = Callable[..., CompletedProcess[str]]
 
 @pytest.fixture
 def doctor(mongodb_uri: str, database: Database[Any]) -> Doctor:
-    def run(*args: str) -> CompletedProcess[str]:
+    def run(
+        *args: str, python: Sequence[str] = (), environ: Mapping[str, str] | None = None
+    ) -> CompletedProcess[str]:
         where = ("--uri", mongodb_uri, "--database", database.name, "--collection", "c")
         return subprocess.run(
-            [sys.executable, "-m", "search", "doctor", *where, *args],
-            env={**os.environ, "COLUMNS": "80"},
+            [sys.executable, *python, "-m", "search", "doctor", *where, *args],
+            env={**os.environ, "COLUMNS": "80", **(environ or {})},
             capture_output=True,
             text=True,
             timeout=120,
@@ -61,7 +65,7 @@ def test_a_warning_is_exit_code_0(foreign: Foreign, doctor: Doctor) -> None:
     ended = doctor("--path", "v", "--index", "theirs")
 
     assert ended.returncode == 0
-    assert ended.stdout.splitlines()[-1].endswith("1 warnings, 4 not looked at")
+    assert ended.stdout.splitlines()[-1].endswith("1 warning, 4 not looked at")
 
 
 def test_json_is_one_finding_a_line(foreign: Foreign, doctor: Doctor) -> None:
@@ -90,3 +94,20 @@ def test_a_setting_that_cannot_be_is_one_line(doctor: Doctor) -> None:
     assert ended.returncode == 1
     assert "without a student" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_machine_that_only_searches_skips_the_teacher(
+    ingested: Ingested, doctor: Doctor, stranger: str, core_only: Path, tmp_path: Path
+) -> None:
+    ingested(teacher=stranger)
+    own = tmp_path / "leafsearch-0.dist-info"  # a connection tells the server its version
+    own.mkdir()
+    (own / "METADATA").write_text("Name: leafsearch\nVersion: 0\n")
+
+    ended = doctor(python=["-S"], environ={"PYTHONPATH": f"{ROOT}:{core_only}:{tmp_path}"})
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "skipped  teacher" in ended.stdout
+    assert "install the extra [ingest]" in ended.stdout
+    assert "OK       student" in ended.stdout
+    assert ended.stdout.splitlines()[-1].endswith("1 not looked at")

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from ingest import Document
 from search.doctor import Level
 from tests.search.doctor.conftest import (
@@ -12,7 +10,6 @@ from tests.search.doctor.conftest import (
     Ingested,
     change,
     complaints,
-    corpus,
     float32,
     texts,
 )
@@ -152,19 +149,6 @@ def test_a_teacher_that_is_not_on_this_machine_is_no_fault(
     findings = examined()
 
     assert complaints(findings) == {"teacher": S}
-
-
-def test_a_machine_without_torch_skips_the_teacher(
-    ingested: Ingested, examined: Examined, stranger: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    change_to = {"teacher.name": stranger, "teacher.revision": "sha256:0"}
-    ingested(corpus(20)).database[MANIFESTS].update_one({"_id": "c"}, {"$set": change_to})
-    monkeypatch.setattr("vectors.encoder.find_spec", lambda name: None)
-
-    findings = examined()
-
-    assert complaints(findings) == {"teacher": S}
-    assert "[ingest]" in findings["teacher"].message
 
 
 def test_a_misspelt_text_field(foreign: Foreign, examined: Examined) -> None:

@@ -95,10 +95,11 @@ def test_int8_that_was_truncated_to_zeros(foreign: Foreign, examined: Examined) 
     """What bson.Binary.from_vector makes of unit vectors that nobody has scaled."""
     foreign(stored=int8)
 
-    findings = examined(path="v")
+    findings = examined(path="v", text_field="body")
 
     assert findings["vector values"].level is P
     assert findings["hits"].level is P
+    assert findings["texts"].level is S
 
 
 def test_vectors_that_are_not_of_unit_length(ingested: Ingested, examined: Examined) -> None:
@@ -196,6 +197,17 @@ def test_what_is_no_vector(ingested: Ingested, examined: Examined, value: Any, t
     assert complaints(findings) == {"vector type": P, "indexed documents": P}
     assert "3 of 60 documents hold" in findings["vector type"].message
     assert told in findings["vector type"].message
+
+
+def test_a_collection_without_a_single_vector(foreign: Foreign, examined: Examined) -> None:
+    foreign(stored=str)
+
+    findings = examined(path="v", text_field="body")
+
+    assert findings["vector type"].level is P
+    assert "60 of 60 documents hold a str" in findings["vector type"].message
+    for check in ("vector dimensions", "vector variety", "texts", "quantization", "hits"):
+        assert findings[check].level is S
 
 
 @pytest.mark.parametrize(
