@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from local.engine.coarse import CoarseCodes, coded
+from local.engine.coarse import CoarseCodes, CoarseQuery, coded
 from local.engine.float_scorer import FloatScorer
 from local.engine.growing import GrowingArray
 from local.engine.scoring import euclidean_score, product_score
@@ -102,6 +102,44 @@ def test_the_best_of_some_are_the_same_with_codes_as_without(
 
     np.testing.assert_array_equal(found[0], expected[0])
     np.testing.assert_array_equal(found[1], expected[1])
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+@pytest.mark.parametrize(
+    ("query", "beside"),
+    [((0.0, 1.0), 0.5), ((127.0, 3.5), 0.0), ((127.0, 3.4999), 0.4999), ((-127.0, 0.499), -0.499)],
+)
+def test_codes_at_their_worst_are_within_their_bounds(
+    similarity: str, query: tuple[float, float], beside: float
+) -> None:
+    """What two dimensions leave out can lie along the query: the bounds are then reached."""
+    rows = np.array([[127, n + beside] for n in range(-100, 100)] + [[0, 1], [0, -9]], "f4")
+    wanted = np.array(query, dtype=np.float32)
+    norms = np.sqrt((rows.astype(np.float64) ** 2).sum(axis=1))
+    codes = CoarseCodes(2)
+    codes.extend(rows)
+
+    lower, upper = codes.view(norms, similarity)._bounds(CoarseQuery.of(wanted), slice(0, 202))
+
+    exact = rows.astype(np.float64) @ wanted.astype(np.float64)
+    if similarity == "cosine":
+        exact /= norms * np.linalg.norm(wanted)
+    elif similarity == "euclidean":
+        exact = 2 * exact - norms**2
+    else:
+        exact = np.maximum(exact, -1)
+    assert np.all(lower <= exact)
+    assert np.all(exact <= upper)
+
+
+def test_products_below_minus_one_are_all_alike() -> None:
+    rows = -7 * np.abs(CORPORA["gaussian"]) - 1
+    query = np.abs(CORPORA["gaussian"][5])
+
+    positions, found = scorer(rows, "dotProduct", query).nearest(10, None)
+
+    assert positions.tolist() == list(range(10))
+    assert found.tolist() == [0] * 10
 
 
 def test_the_zero_query_finds_the_first_or_the_shortest() -> None:
