@@ -59,7 +59,7 @@ def command(
     exact: Annotated[bool, _option("Compare with every vector.", "--exact")] = False,
     num_candidates: Annotated[
         int | None,
-        _option("How many the server looks at. Default: 20 per hit, at least 100.", metavar="N"),
+        _option("How many the server looks at. Default: 20 per hit or more.", metavar="N"),
     ] = None,
     rescore: Annotated[
         int, _option("Of bits: how many per hit the float query orders anew.", metavar="N")
@@ -157,6 +157,11 @@ def main() -> None:
         from search.doctor.command import main as doctor
 
         doctor(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["eval"]:
+        from search.eval.command import main as evaluation
+
+        evaluation(sys.argv[2:])
         return
     app()
 

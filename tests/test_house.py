@@ -28,6 +28,8 @@ TEACHERS = {
 }
 # What needs the extra [local], imported only for an index of type `search`.
 FULL_TEXT = {"local/engine/text/postings.py", "local/engine/text/words.py"}
+# What needs the extra [eval], imported only for pictures.
+PICTURES = {f"search/eval/{name}.py" for name in ("pictures", "labels")}
 # Does without it, only more slowly.
 FASTER = {"local/engine/kernels.py"}
 # Imported by pytest alone, which is therefore there.
@@ -38,6 +40,7 @@ ENTRANCES = {
     "search/__main__.py",
     "search/default.py",
     "search/doctor/command.py",
+    "search/eval/command.py",
 }
 
 
@@ -81,6 +84,8 @@ def test_every_imported_module_is_declared(path: Path) -> None:
     known = declared()
     if path.relative_to(ROOT).as_posix() in TEACHERS:
         known |= declared("ingest")
+    if path.relative_to(ROOT).as_posix() in PICTURES:
+        known |= declared("eval")
     if path.relative_to(ROOT).as_posix() in FULL_TEXT | FASTER:
         known |= declared("local")
     if path.relative_to(ROOT).as_posix() == PLUGIN:

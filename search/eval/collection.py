@@ -1,0 +1,193 @@
+"""Test collections in BEIR's format, out of a folder or a zip file.
+
+corpus.jsonl       {"_id": ..., "title": ..., "text": ...} a line; the title may be missing
+queries.jsonl      {"_id": ..., "text": ...}
+qrels/SPLIT.tsv    query-id, corpus-id, score, with or without a header
+"""
+
+import json
+import zipfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from search.eval.errors import EvalError
+from search.eval.measures import Grades
+
+
+@dataclass(frozen=True)
+class Passage:
+    id: str
+    title: str
+    text: str
+
+    @property
+    def encoded(self) -> str:
+        """As BEIR has it, so that figures can be compared with published ones."""
+        return f"{self.title} {self.text}".strip()
+
+
+@dataclass(frozen=True)
+class TestCollection:
+    """`queries` are those with a relevant document; `warnings` say what was left out, and count."""
+
+    __test__ = False  # for pytest, which takes it for a test
+
+    name: str
+    passages: Sequence[Passage]
+    queries: Mapping[str, str]
+    judgments: Mapping[str, Grades]
+    warnings: Sequence[str]
+
+
+def read_collection(path: Path, *, split: str = "test") -> TestCollection:
+    """Raises EvalError that names every missing file, or the line that cannot be read."""
+    files = _files(path)
+    wanted = ("corpus.jsonl", "queries.jsonl", f"qrels/{split}.tsv")
+    _demand(path, files, wanted)
+    passages = [_passage(*record) for record in _records(files["corpus.jsonl"])]
+    _demand_unique([p.id for p in passages], files["corpus.jsonl"])
+    texts = [(_id(*r), _text(r[0], r[1], "text")) for r in _records(files["queries.jsonl"])]
+    _demand_unique([id for id, _ in texts], files["queries.jsonl"])
+    judgments = _judgments(files[wanted[2]])
+    return _sound(path.stem, passages, dict(texts), judgments)
+
+
+def _sound(
+    name: str,
+    passages: Sequence[Passage],
+    texts: Mapping[str, str],
+    judgments: Mapping[str, Grades],
+) -> TestCollection:
+    """Leaves out what cannot be asked, and counts it."""
+    ids = {p.id for p in passages}
+    asked = {id: texts[id] for id in judgments if id in texts}
+    full = {id: text for id, text in asked.items() if text.strip()}
+    kept = {id: text for id, text in full.items() if any(g > 0 for g in judgments[id].values())}
+    strangers = sum(doc not in ids for id in kept for doc in judgments[id])
+    if not kept or strangers == sum(len(judgments[id]) for id in kept):
+        raise EvalError(
+            f"{name}: no judgment is about a query and a document that are both there; expected "
+            "query-id, corpus-id, score with the _id of queries.jsonl and of corpus.jsonl"
+        )
+    counted = {
+        "queries are judged and not in queries.jsonl; left out": len(judgments) - len(asked),
+        "queries are empty; left out": len(asked) - len(full),
+        "queries have no relevant document; left out": len(full) - len(kept),
+        "judgments are about documents that are not in the corpus; they count as not found, as "
+        "in trec_eval": strangers,
+        "documents are empty; they are encoded as they are": sum(not p.encoded for p in passages),
+    }
+    warnings = [f"{n} {what}" for what, n in counted.items() if n]
+    return TestCollection(name, passages, kept, {id: judgments[id] for id in kept}, warnings)
+
+
+@dataclass(frozen=True)
+class _File:
+    """One text file of the collection, wherever it lies."""
+
+    shown: str
+    path: Path | zipfile.Path
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Each line that is not blank, with its place for messages."""
+        with self.path.open("r", encoding="utf-8-sig") as opened:
+            try:
+                for number, line in enumerate(opened, 1):
+                    if line.strip():
+                        yield f"{self.shown}:{number}", line
+            except UnicodeDecodeError as error:
+                raise EvalError(f"{self.shown} is not UTF-8: {error}") from error
+
+
+def _files(path: Path) -> dict[str, _File]:
+    """By the path inside the collection, whose files may lie in one folder of the zip."""
+    if path.is_dir():
+        found = [p for p in (*path.glob("*.jsonl"), *path.glob("qrels/*.tsv"))]
+        return {p.relative_to(path).as_posix(): _File(str(p), p) for p in found}
+    if not path.is_file():
+        raise EvalError(f"{path}: no such folder or zip file; expected one in BEIR's format")
+    try:
+        archive = zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise EvalError(f"{path} is no zip file; expected a folder or a zip file") from error
+    root = next((str(PurePosixPath(n).parent) for n in archive.namelist() if _is_corpus(n)), ".")
+    names = [n for n in archive.namelist() if n.endswith((".jsonl", ".tsv"))]
+    inside = [n for n in names if root == "." or n.startswith(f"{root}/")]
+    return {
+        n if root == "." else n.removeprefix(f"{root}/"): _File(
+            f"{path}/{n}", zipfile.Path(archive, n)
+        )
+        for n in inside
+    }
+
+
+def _is_corpus(name: str) -> bool:
+    return PurePosixPath(name).name == "corpus.jsonl"
+
+
+def _demand(path: Path, files: Mapping[str, _File], wanted: Sequence[str]) -> None:
+    missing = [name for name in wanted if name not in files]
+    if not missing:
+        return
+    splits = sorted(PurePosixPath(f).stem for f in files if f.startswith("qrels/"))
+    hint = f"; --split can be {', '.join(splits)}" if splits and missing == [wanted[2]] else ""
+    raise EvalError(
+        f"{path} has no {', '.join(missing)}; expected {', '.join(wanted)}, as BEIR has them{hint}"
+    )
+
+
+def _records(file: _File) -> Iterator[tuple[str, Mapping[str, object]]]:
+    for place, line in file.lines():
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise EvalError(f"{place}: not JSON ({error}); expected one object a line") from error
+        if not isinstance(record, dict):
+            raise EvalError(f"{place}: expected a JSON object with _id and text")
+        yield place, record
+
+
+def _passage(place: str, record: Mapping[str, object]) -> Passage:
+    title = _text(place, record, "title") if record.get("title") is not None else ""
+    return Passage(_id(place, record), title, _text(place, record, "text"))
+
+
+def _id(place: str, record: Mapping[str, object]) -> str:
+    found = record.get("_id")
+    if isinstance(found, bool) or not isinstance(found, str | int) or found == "":
+        raise EvalError(f"{place}: _id is {found!r}; expected a string")
+    return str(found)
+
+
+def _text(place: str, record: Mapping[str, object], field: str) -> str:
+    found = record.get(field)
+    if not isinstance(found, str):
+        raise EvalError(f"{place}: {field} is {found!r}; expected a string")
+    return found
+
+
+def _demand_unique(ids: Sequence[str], file: _File) -> None:
+    if not ids:
+        raise EvalError(f"{file.shown} is empty; expected one JSON object a line")
+    id, count = Counter(ids).most_common(1)[0]
+    if count > 1:
+        raise EvalError(f"{file.shown}: _id {id!r} stands there {count} times; expected it once")
+
+
+def _judgments(file: _File) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for number, (place, line) in enumerate(file.lines()):
+        parts = line.rstrip("\r\n").split("\t")
+        try:
+            query, document, grade = parts[0], parts[1], int(parts[2])
+        except (IndexError, ValueError) as error:
+            if number == 0:  # the header
+                continue
+            raise EvalError(
+                f"{place}: {line.strip()!r}; expected query-id, corpus-id and a whole number, "
+                "with tabs between them"
+            ) from error
+        found.setdefault(query, {})[document] = grade
+    return found

@@ -1,0 +1,79 @@
+"""What is compared: who encodes, and how documents are stored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from config import Storage
+
+Role = Literal["teacher", "student"]
+
+_SHORTER = (512, 256, 128)
+_SHORTER_INT8 = 256  # the preset mrl256-int8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """One row of the table. `rescore` is of bits, as in search.Query; None is its default there."""
+
+    name: str
+    storage: Storage
+    documents: Role = "teacher"
+    queries: Role = "student"
+    rescore: int | None = None
+
+    @property
+    def dimensions(self) -> int:
+        assert self.storage.dimensions is not None
+        return self.storage.dimensions
+
+    @property
+    def alone(self) -> bool:
+        """Whether one model is on both sides, though there are two."""
+        return self.documents == self.queries
+
+    @property
+    def stored(self) -> tuple[Role, Storage]:
+        """Formats that agree in it can be asked in one collection."""
+        return self.documents, self.storage
+
+
+def formats(dimensions: int, *, one_model: bool) -> list[Format]:
+    """Those that there are for models of so many dimensions.
+
+    `one_model`: teacher and student are the same, so that it does not matter who encodes what.
+    """
+    full = Storage(dimensions=dimensions)
+    found = [] if one_model else _symmetric(full)
+    found.append(Format(name="float32", storage=full))
+    return [*found, *derived(dimensions)]
+
+
+def derived(dimensions: int) -> list[Format]:
+    """All that can be made of float32 rows of so many dimensions, other than they are."""
+    found = [
+        Format(name="float32", storage=Storage(dimensions=d)) for d in _SHORTER if d < dimensions
+    ]
+    for d in dict.fromkeys((dimensions, min(dimensions, _SHORTER_INT8))):
+        found.append(Format(name="int8", storage=Storage(dimensions=d, precision="int8")))
+    bits = Storage(dimensions=dimensions, precision="binary")
+    found.append(Format(name="bits", storage=bits, rescore=0))
+    found.append(Format(name="bits, re-scored", storage=bits))
+    for quantization in ("scalar", "binary"):
+        storage = Storage(dimensions=dimensions, quantization=quantization)
+        found.append(Format(name=f"server's {quantization}", storage=storage))
+    return [f for f in found if not f.storage.problems()]
+
+
+def by_collection(all: Sequence[Format]) -> list[list[Format]]:
+    groups: dict[object, list[Format]] = {}
+    for format in all:
+        groups.setdefault(format.stored, []).append(format)
+    return list(groups.values())
+
+
+def _symmetric(full: Storage) -> list[Format]:
+    return [
+        Format(name=f"{who} alone", storage=full, documents=who, queries=who)
+        for who in ("teacher", "student")
+    ]

@@ -1,0 +1,141 @@
+"""Pictures of a report, each for a light and for a dark page. Needs the extra [eval]."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from search.eval.format_colours import THEMES, Theme, family
+from search.eval.formats import Format
+from search.eval.labels import place_labels
+from search.eval.report import Report, SweepReport
+
+_SIZE = (8.0, 5.0)  # inches
+_DPI = 160
+
+
+@dataclass(frozen=True)
+class Line:
+    """One format: a point, or several that belong together."""
+
+    format: Format
+    x: Sequence[float]
+    y: Sequence[float]
+
+    @property
+    def label(self) -> str:
+        return f"{self.format.name} {self.format.dimensions}"
+
+
+@dataclass(frozen=True)
+class Picture:
+    name: str
+    title: str
+    x: str
+    y: str
+    lines: Sequence[Line]
+
+
+def draw(report: Report | SweepReport, folder: Path) -> list[Path]:
+    """The files written: NAME-light.png, NAME-dark.svg and so on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = _judged(report) if isinstance(report, Report) else _swept(report)
+    return [file for picture in pictures for file in _files(picture, folder)]
+
+
+def _judged(report: Report) -> list[Picture]:
+    rows = report.rows
+    about = f"{report.collection}: {report.documents:,} documents, {report.queries:,} queries"
+    return [
+        Picture(
+            "quality-bytes",
+            f"Quality against size. {about}",
+            "bytes of a stored vector",
+            "nDCG@10",
+            [Line(r.format, [r.sizes.vector], [r.ndcg]) for r in rows],
+        ),
+        Picture(
+            "recall-latency",
+            f"Recall against latency. {about}",
+            "milliseconds of a search (median, without encoding)",
+            "recall@100",
+            [Line(r.format, [r.latency.p50], [r.recall]) for r in rows],
+        ),
+    ]
+
+
+def _swept(report: SweepReport) -> list[Picture]:
+    about = f"{report.collection}: {report.documents:,} passages, {report.queries:,} queries"
+    overlap = f"overlap@{report.k} with exact full-precision search"
+    return [
+        Picture(
+            "quality-bytes",
+            f"Exact search against size. {about}",
+            "bytes of a stored vector",
+            overlap,
+            [Line(c.format, [c.sizes.vector], [c.exact]) for c in report.curves],
+        ),
+        Picture(
+            "recall-latency",
+            f"Growing numCandidates. {about}",
+            "milliseconds of a search (median, without encoding)",
+            overlap,
+            [
+                Line(
+                    c.format,
+                    [s.latency.p50 for s in c.steps],
+                    [s.overlap for s in c.steps],
+                )
+                for c in report.curves
+            ],
+        ),
+    ]
+
+
+def _files(picture: Picture, folder: Path) -> Iterator[Path]:
+    for name, theme in THEMES.items():
+        settings: Any = {**theme.settings(), "svg.hashsalt": picture.name}
+        with rc_context(settings):
+            figure = _figure(picture, theme)
+            for kind in ("png", "svg"):
+                file = folder / f"{picture.name}-{name}.{kind}"
+                # Without the date, so that the same report gives the same file.
+                figure.savefig(file, dpi=_DPI, metadata={"Date": None} if kind == "svg" else None)
+                yield file
+
+
+def _figure(picture: Picture, theme: Theme) -> Figure:
+    figure = Figure(figsize=_SIZE, layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_title(picture.title, loc="left", fontsize=11)
+    axes.set_xlabel(picture.x)
+    axes.set_ylabel(picture.y)
+    axes.set_xscale("log")
+    axes.grid(True, which="major", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    for line in picture.lines:
+        colour = theme.colour(family(line.format))
+        axes.plot(line.x, line.y, marker="o", markersize=6, linewidth=1.4, color=colour)
+    axes.margins(0.1, 0.1)
+    _plain_numbers(axes, [x for line in picture.lines for x in line.x])
+    place_labels(
+        figure,
+        axes,
+        [(line.x[-1], line.y[-1], line.label) for line in picture.lines],
+        [theme.colour(family(line.format)) for line in picture.lines],
+    )
+    return figure
+
+
+def _plain_numbers(axes: Axes, values: Sequence[float]) -> None:
+    """1, 2, 5, 10, ... as they are read, and not as powers of ten."""
+    ticks = [m * 10**e for e in range(-2, 6) for m in (1, 2, 5)]
+    low, high = min(values) / 2, max(values) * 2
+    axes.set_xticks([t for t in ticks if low <= t <= high])
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,g}"))
+    axes.xaxis.set_minor_locator(NullLocator())

@@ -1,0 +1,107 @@
+"""Reports as tables for people and as JSON for programs."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.table import Table
+
+from search.eval.report import Curve, Judged, Models, Report, Step, SweepReport
+
+_WIDTH = 110
+
+
+def print_json(report: Report | SweepReport) -> None:
+    print(json.dumps(asdict(report), indent=2))
+
+
+def print_report(report: Report) -> None:
+    console = _console()
+    console.print(
+        f"{report.collection}: {report.documents:,} documents, {report.queries:,} queries"
+    )
+    _models(console, report.models)
+    console.print(_judged(report.rows))
+    for role, found in report.encoding.items():
+        console.print(
+            f"to be added: {role} encodes a query in {found.p50:.1f} ms (p95 {found.p95:.1f})"
+        )
+    if not any(row.format.alone for row in report.rows):
+        console.print("teacher and student are one model, so one row stands for both sides")
+
+
+def print_sweep(report: SweepReport) -> None:
+    console = _console()
+    what = "passages' first words" if report.sampled else "queries"
+    console.print(f"{report.collection}: {report.documents:,} passages, {report.queries} {what}")
+    _models(console, report.models)
+    console.print(
+        f"overlap@{report.k} with exact search on the vectors as they are stored, and ms (p50)"
+    )
+    console.print(_curves(report.curves))
+
+
+def _console() -> Console:
+    """Wide enough for the tables: lines that a narrow terminal breaks still hold all figures."""
+    return Console(width=max(Console().width, _WIDTH))
+
+
+def _models(console: Console, models: Models) -> None:
+    for role, model in models.items():
+        console.print(f"{role}: {model}", style="dim")
+
+
+def _judged(rows: Sequence[Judged]) -> Table:
+    table = _table(
+        *("format", "dims", "nDCG\n@10", "of best", "recall\n@100", "MRR\n@10", "overlap\n@10"),
+        *("vector\nbytes", "BSON\nbytes", "index\nbytes", "ms\np50", "ms\np95"),
+    )
+    for row in rows:
+        table.add_row(*_cells(row))
+    return table
+
+
+def _cells(row: Judged) -> list[str]:
+    return [
+        row.format.name,
+        str(row.format.dimensions),
+        f"{row.ndcg:.4f}",
+        f"{row.of_best:.1%}",
+        f"{row.recall:.4f}",
+        f"{row.mrr:.4f}",
+        f"{row.overlap:.3f}",
+        f"{row.sizes.vector:,}",
+        f"{row.sizes.document:,.0f}",
+        _index(row.sizes.index),
+        f"{row.latency.p50:.1f}",
+        f"{row.latency.p95:.1f}",
+    ]
+
+
+def _curves(curves: Sequence[Curve]) -> Table:
+    candidates = sorted({step.candidates for curve in curves for step in curve.steps})
+    table = _table("format", "dims", "vector B", "index B", "exact", *map(str, candidates))
+    for curve in curves:
+        steps: dict[int, Step] = {step.candidates: step for step in curve.steps}
+        table.add_row(
+            curve.format.name,
+            str(curve.format.dimensions),
+            f"{curve.sizes.vector:,}",
+            _index(curve.sizes.index),
+            f"{curve.exact:.3f}",
+            *(f"{steps[n].overlap:.3f} ({steps[n].latency.p50:.1f})" for n in candidates),
+        )
+    return table
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _index(size: float | None) -> str:
+    return "-" if size is None else f"{size:,.0f}"

@@ -1,0 +1,99 @@
+"""A collection for the time of a measurement: written as ingest writes, dropped at the end."""
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo.database import Database
+
+from config import Storage
+from vectors import Codec, Collection, Manifest, Rows, explained
+from vectors.manifest import Model, delete_manifest, write_manifest
+
+PREFIX = "leaf_eval_"
+INDEX, PATH = "leaf_vectors", "embedding"
+_BATCH = 512  # int8 is calibrated on the first, as ingest does
+_WAIT_SECONDS = 600.0
+
+Chunks = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes per document on the average; `index` is None where the server does not tell."""
+
+    vector: int
+    document: float
+    index: float | None
+
+
+@contextmanager
+def stored(
+    database: Database[Any],
+    storage: Storage,
+    chunks: Chunks,
+    rows: Rows,
+    told: Callable[[str], None],
+) -> Iterator[Collection]:
+    """`chunks` with their `rows`, found by search; nothing of it is left afterwards."""
+    manifest = _manifest(storage, rows)
+    name = PREFIX + secrets.token_hex(4)
+    try:
+        with explained():
+            write_manifest(database, name, manifest)
+        collection = Collection(database[name], manifest)
+        collection.create()
+        for start in range(0, len(chunks), _BATCH):
+            some = slice(start, start + _BATCH)
+            collection.write(chunks[some], manifest.codec.compress(rows[some]))
+        collection.wait_until_ready(chunks[-1]["_id"], seconds=_WAIT_SECONDS, told=told)
+        yield collection
+    finally:
+        with explained():
+            database.drop_collection(name)
+            delete_manifest(database, name)
+
+
+def sizes(collection: Collection) -> Sizes:
+    with explained():
+        counted = list(collection.mongo.aggregate([{"$collStats": {"storageStats": {}}}]))
+        listed = list(collection.mongo.list_search_indexes(collection.manifest.index))
+    documents = sum(part["storageStats"]["count"] for part in counted)
+    written = sum(part["storageStats"]["size"] for part in counted)
+    memory = _memory(listed[0])
+    return Sizes(
+        vector=collection.manifest.codec.size,
+        document=round(written / documents, 1),
+        index=None if memory is None else round(memory / documents, 1),
+    )
+
+
+def _memory(listed: Mapping[str, Any]) -> int | None:
+    """What leaf-mongo tells of its indexes, and other servers do not."""
+    for host in listed.get("statusDetail", ()):
+        if (told := host.get("mainIndex", {}).get("memoryBytes")) is not None:
+            return int(told)
+    return None
+
+
+def _manifest(storage: Storage, rows: Rows) -> Manifest:
+    """No model is named, since rows are given: a collection of vectors for vectors."""
+    dimensions = storage.dimensions or rows.shape[1]
+    nobody = Model("leaf-search eval", "-", rows.shape[1], "", "")
+    return Manifest(
+        teacher=nobody,
+        student=nobody,
+        alignment=1.0,
+        dimensions=dimensions,
+        precision=storage.precision,
+        scale=Codec.calibrated(dimensions, storage.precision, rows[:_BATCH]).scale,
+        similarity=storage.similarity,
+        quantization=storage.quantization,
+        index=INDEX,
+        path=PATH,
+        filters=("document",),
+        chunk_tokens=0,
+        chunk_overlap=0,
+    )
