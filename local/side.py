@@ -38,6 +38,7 @@ class Side(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        self._ends_apart = transport.can_write_eof()
         self._link.connected(self)
 
     def data_received(self, data: bytes) -> None:
@@ -49,7 +50,8 @@ class Side(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._link.ended(self)
-        return True  # the other direction may still have something to say
+        # The other direction may still have something to say, where there are two: not with TLS.
+        return self._ends_apart
 
     def connection_lost(self, error: Exception | None) -> None:
         self.lost = True
