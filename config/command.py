@@ -21,7 +21,7 @@ def settings(**options: Any) -> Settings:
 
 @contextmanager
 def one_line_errors(command: str, *more: type[Exception]) -> Iterator[None]:
-    """LeafError and `more` end the process with a line on stderr; other errors are bugs."""
+    """LeafError, OSError and `more` end the process with a line on stderr; others are bugs."""
     try:
         yield
     except ConfigError as error:
@@ -33,7 +33,7 @@ def one_line_errors(command: str, *more: type[Exception]) -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
     except Exception as error:
-        if not isinstance(error, (LeafError, *more)):
+        if not isinstance(error, (LeafError, OSError, *more)):
             raise
         print(f"{command}: {error}", file=sys.stderr)
         sys.exit(FAILED)

@@ -20,7 +20,8 @@ from config.presets import PRESETS, Pair
 from config.storage import STORAGES, Storage
 
 # Read elsewhere (local/, the tests), so a near miss is still caught here.
-_OTHER_NAMES = ("LEAF_MONGOD", "LEAF_TEST_MONGODB_URI")
+_OTHER_NAMES = ("LEAF_MONGOD", "LEAF_UPSTREAM")
+_TESTS = "LEAF_TEST_"
 
 
 def _variable(field: str) -> str:
@@ -31,6 +32,13 @@ class Settings(BaseModel):
     """`model_fields_set` tells what was given from what is a default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __init__(self, **values: Any) -> None:
+        """Raises ConfigError with all problems at once."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigError([_problem(e) for e in error.errors()]) from None
 
     mongodb_uri: SecretStr | None = None
     database: str = "leaf"
@@ -120,7 +128,7 @@ def load(environ: Mapping[str, str], *, dotenv: Path | None = None, **options: A
 
     Raises ConfigError with all problems at once. An empty variable counts as not given.
     """
-    from_file = {k: v or "" for k, v in dotenv_values(dotenv).items()} if dotenv else {}
+    from_file = _read(dotenv) if dotenv else {}
     values: dict[str, Any] = {}
     for level in (_by_field(from_file), _by_field(environ), _without_none(options)):
         if "preset" in level:
@@ -130,9 +138,8 @@ def load(environ: Mapping[str, str], *, dotenv: Path | None = None, **options: A
     problems = _misspelt({**from_file, **environ})
     try:
         settings = Settings(**values)
-    except ValidationError as error:
-        problems += [_problem(e) for e in error.errors()]
-        raise ConfigError(problems) from None
+    except ConfigError as error:
+        raise ConfigError([*problems, *error.problems]) from None
     if settings.teacher and not settings.student:
         problems.append(
             f"teacher {settings.teacher} without a student: give LEAF_STUDENT (--student) too; "
@@ -152,19 +159,36 @@ def _without_none(options: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in options.items() if v is not None}
 
 
+def _read(dotenv: Path) -> dict[str, str]:
+    try:
+        return {name: value or "" for name, value in dotenv_values(dotenv).items()}
+    except (OSError, ValueError) as error:
+        raise ConfigError([f"{dotenv} cannot be read: {error}; expected UTF-8"]) from None
+
+
 def _misspelt(variables: Mapping[str, str]) -> list[str]:
+    """A name of ours that is none would be ignored without a word; MONGO_... is others' as well."""
     known = [_variable(f) for f in Settings.model_fields] + list(_OTHER_NAMES)
     problems = []
     for name in sorted(variables):
-        if not name.startswith(("LEAF_", "MONGODB_")) or name in known:
+        if name in known or name.startswith(_TESTS):
             continue
-        if close := difflib.get_close_matches(name, known, n=1, cutoff=0.8):
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+        if name.startswith("LEAF_"):
+            meant = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(known)}"
+            problems.append(f"{name} is not a setting: {meant}")
+        elif name.startswith("MONGO") and close and not variables.get(close[0]):
             problems.append(f"{name} is not a setting: did you mean {close[0]}?")
     return problems
 
 
 def _problem(error: Any) -> str:
     field = str(error["loc"][0])
+    if error["type"] == "extra_forbidden":
+        known = ", ".join(Settings.model_fields)
+        close = difflib.get_close_matches(field, Settings.model_fields, n=1)
+        meant = f"did you mean {close[0]}?" if close else f"expected some of {known}"
+        return f"{field} is not a setting: {meant}"
     reason = error["msg"].removeprefix("Value error, ")
     if field == "mongodb_uri":
         return f"{_variable(field)}: {reason}"

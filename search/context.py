@@ -1,7 +1,7 @@
 """Passages for a language model: in reading order, with their sources, within a budget."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from search.errors import QueryError
@@ -38,7 +38,8 @@ class Context:
 def composed(opened: Opened, hits: Sequence[Hit], max_tokens: int) -> Steps[Context]:
     """Hits by rank as long as they fit, then their neighbours, joined where they touch.
 
-    Documents are in the order of their best hit, passages in that of the document.
+    Of the best hit, as much as fits is always there. Documents are in the order of their best hit,
+    passages in that of the document.
     """
     if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 1:
         raise QueryError(f"max_tokens is {max_tokens!r}; expected a whole number of at least 1")
@@ -48,14 +49,36 @@ def composed(opened: Opened, hits: Sequence[Hit], max_tokens: int) -> Steps[Cont
     texts = yield from reading(opened, near)
     wanted = [(h.document, h.position) for h in hits]
     beside = [(h.document, p) for h in hits for p in (h.position - 1, h.position + 1)]
-    taken: set[tuple[str, int]] = set()
+    taken = {wanted[0]}
     best = _written(opened, hits, taken, texts)
+    if best.tokens > max_tokens:
+        return _cut(opened, best, max_tokens)
     for place in dict.fromkeys([*wanted, *beside]):
         if place in texts and place not in taken:
             tried = _written(opened, hits, taken | {place}, texts)
             if tried.tokens <= max_tokens:
                 taken, best = taken | {place}, tried
     return best
+
+
+def _cut(opened: Opened, context: Context, max_tokens: int) -> Context:
+    """Its one passage, to the end of a word."""
+    (passage,) = context.passages
+    source = _source(1, passage)
+    tokenizer = opened.student.tokenizer
+    offsets = tokenizer.encode(context.text, add_special_tokens=False).offsets
+    end = offsets[max_tokens][0]
+    if not context.text[end - 1].isspace() and not context.text[end].isspace():
+        end = len(context.text[:end].rsplit(None, 1)[0])
+    if end <= len(source) + 1:
+        raise QueryError(
+            f"max_tokens is {max_tokens}; the line that names the source alone has "
+            f"{len(tokenizer.encode(source, add_special_tokens=False))}: allow more"
+        )
+    text = context.text[:end].rstrip()
+    passage = replace(passage, text=text[len(source) + 1 :])
+    tokens = len(tokenizer.encode(text, add_special_tokens=False))
+    return Context(text, (passage,), tokens)
 
 
 def _written(

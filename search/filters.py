@@ -2,12 +2,19 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from numbers import Real
 from typing import Any
+from uuid import UUID
+
+from bson import Binary, ObjectId
+from bson.binary import UUID_SUBTYPE
 
 from search.errors import FilterError
 
 _LOGICAL = ("$and", "$or", "$nor")
 _OF_FIELDS = ("$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$not")
+_KINDS: tuple[type, ...] = (str, Real, datetime, ObjectId, UUID)
 _HELP = f"expected {', '.join(_OF_FIELDS)} on a path, combined by {', '.join(_LOGICAL)}"
 
 
@@ -16,6 +23,8 @@ def check_filter(filter: Mapping[str, Any], declared: Sequence[str]) -> None:
     if not isinstance(filter, Mapping):
         raise FilterError(f"filter is {filter!r}; expected an object like {{path: value}}")
     for key, value in filter.items():
+        if not isinstance(key, str):
+            raise FilterError(f"filter path {key!r}; expected text")
         if key in _LOGICAL:
             _check_clauses(key, value, declared)
         elif key.startswith("$"):
@@ -53,13 +62,54 @@ def _shortened(declared: Sequence[str]) -> dict[str, str]:
 
 def _check_condition(path: str, condition: object) -> None:
     if not isinstance(condition, Mapping):
-        if isinstance(condition, list | tuple):
-            raise FilterError(f"filter {path} holds a list; expected {{'$in': [...]}}")
+        _check_value(path, "$eq", condition, null=True)
         return
+    if not condition:
+        raise FilterError(f"filter {path} holds {{}}; {_HELP}")
     for operator, value in condition.items():
         if operator not in _OF_FIELDS:
             raise FilterError(f"filter {path}: {operator} is not known here; {_HELP}")
         if operator == "$not":
+            if not isinstance(value, Mapping):
+                raise FilterError(
+                    f"filter {path}: $not holds {value!r}; expected {{operator: ...}}"
+                )
             _check_condition(path, value)
-        elif operator in ("$in", "$nin") and not isinstance(value, list | tuple):
-            raise FilterError(f"filter {path}: {operator} holds {value!r}; expected a list")
+        elif operator == "$exists":
+            if not isinstance(value, bool):
+                raise FilterError(f"filter {path}: $exists holds {value!r}; expected true or false")
+        elif operator in ("$in", "$nin"):
+            _check_values(path, operator, value)
+        else:
+            _check_value(path, operator, value, null=operator in ("$eq", "$ne"))
+
+
+def _check_values(path: str, operator: str, values: object) -> None:
+    if not isinstance(values, list | tuple) or not values:
+        raise FilterError(f"filter {path}: {operator} holds {values!r}; expected a list of values")
+    for value in values:
+        _check_value(path, operator, value, null=False)
+    if len({_kind(value) for value in values}) > 1:
+        raise FilterError(
+            f"filter {path}: {operator} holds {values!r}; expected values of one kind"
+        )
+
+
+def _check_value(path: str, operator: str, value: object, *, null: bool) -> None:
+    if value is None and null:
+        return
+    if _kind(value) is None:
+        raise FilterError(
+            f"filter {path}: {operator} holds {value!r}; expected a string, number, boolean, date, "
+            f"ObjectId{', UUID or null' if null else ' or UUID'}"
+            + ("; for several values {'$in': [...]}" if isinstance(value, list | tuple) else "")
+        )
+
+
+def _kind(value: object) -> type | None:
+    """Whole numbers and others are of one kind; None for what cannot be filtered by."""
+    if isinstance(value, bool):
+        return bool
+    if isinstance(value, Binary):
+        return UUID if value.subtype == UUID_SUBTYPE else None
+    return next((kind for kind in _KINDS if isinstance(value, kind)), None)

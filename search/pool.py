@@ -60,7 +60,14 @@ def pooled(
 
 
 def rescored(opened: Opened, query: Query) -> bool:
+    """Whether more bits are fetched than wanted, for the float query to choose from."""
     return opened.manifest.precision == "binary" and query.rescore > 0
+
+
+def _measured(opened: Opened, query: Query) -> bool:
+    """Whether the similarity is computed here: the score is of bits, or of scalar codes."""
+    scalar = opened.manifest.quantization == "scalar" and not query.exact
+    return scalar or rescored(opened, query)
 
 
 def _near_enough(candidate: Candidate, query: Query) -> bool:
@@ -71,7 +78,7 @@ def _by_vector(
     opened: Opened, asked: Asked, limit: int, fields: Sequence[str]
 ) -> Steps[list[Candidate]]:
     query, path = asked.query, opened.manifest.path
-    again = rescored(opened, query)
+    again = _measured(opened, query)
     wanted = dict.fromkeys([*fields, path] if again else fields)
     stages = [_nearest(opened, asked, limit), projection(list(wanted), "vectorSearchScore")]
     try:

@@ -26,7 +26,11 @@ def print_hits(question: str, hits: Sequence[Hit], as_json: bool, *, heading: bo
     if hits:
         Console().print(_table(hits))
     else:
-        print("leaf-search: nothing passes the filter or the least similarity", file=sys.stderr)
+        print(
+            "leaf-search: no hits: nothing passes the filter or the least similarity, or the "
+            "collection is empty",
+            file=sys.stderr,
+        )
 
 
 def print_context(question: str, context: Context, as_json: bool) -> None:

@@ -1,5 +1,6 @@
 """What can be asked of a search, and what cannot."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
@@ -8,6 +9,7 @@ from search.errors import QueryError
 from search.filters import check_filter
 
 MOST_CANDIDATES = 10_000  # the server's limit
+_MOST = 2**31  # what fits the server's numbers
 REACH = 1000  # how far pages go
 _REACH_REORDERED = 100  # the same where hits are compared with each other or read by a model
 
@@ -96,6 +98,8 @@ def checked(options: Options, declared: Sequence[str]) -> Query:
     for name, least in (("skip", 0), ("max_time_ms", 1), ("num_candidates", 1)):
         if getattr(query, name) is not None:
             _whole(name, getattr(query, name), least)
+    if query.rerank is not None and not callable(query.rerank):
+        raise QueryError(f"rerank is {query.rerank!r}; expected a CrossEncoder or a function")
     _check_range("diversity", query.diversity, 0, 1)
     if query.min_similarity is not None:
         _check_range("min_similarity", query.min_similarity, -1, 1)
@@ -107,14 +111,22 @@ def checked(options: Options, declared: Sequence[str]) -> Query:
     return query
 
 
-def check_question(question: object) -> None:
-    if not isinstance(question, str) or not question.strip():
-        raise QueryError(f"question {question!r}: expected some text")
+def check_questions(questions: object) -> None:
+    if isinstance(questions, str) or not isinstance(questions, Sequence):
+        raise QueryError(f"questions is {questions!r}; expected a list of texts")
+    for question in questions:
+        if not isinstance(question, str) or not question.strip():
+            raise QueryError(f"question {question!r}: expected some text")
+        if any("\ud800" <= sign <= "\udfff" for sign in question):
+            raise QueryError(f"question {question!r}: expected text in UTF-8")
 
 
 def _whole(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise QueryError(f"{name} is {value!r}; expected a whole number of at least {least}")
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or not least <= value < _MOST:  # type: ignore[operator]
+        raise QueryError(
+            f"{name} is {value!r}; expected a whole number of at least {least}, below {_MOST:,}"
+        )
 
 
 def _check_range(name: str, value: object, least: float, most: float) -> None:
@@ -125,20 +137,21 @@ def _check_range(name: str, value: object, least: float, most: float) -> None:
 
 def _check_weights(query: Query) -> None:
     weights = query.weights
-    if len(weights) != 2 or any(w < 0 for w in weights) or not any(weights):
+    numbers = isinstance(weights, Sequence) and all(isinstance(w, int | float) for w in weights)
+    if not numbers or len(weights) != 2 or min(weights) < 0 or not 0 < sum(weights) < math.inf:
         raise QueryError(
             f"weights are {weights!r}; expected two numbers of at least 0, for the vectors and for "
             "the text, not both 0"
         )
-    if weights != (1.0, 1.0) and not query.hybrid:
+    if tuple(weights) != (1.0, 1.0) and not query.hybrid:
         raise QueryError("weights are for hybrid search only: give hybrid as well")
 
 
 def _check_fields(fields: Sequence[str] | None) -> None:
-    if isinstance(fields, str):
+    if fields is not None and (isinstance(fields, str) or not isinstance(fields, Sequence)):
         raise QueryError(f"fields is {fields!r}; expected a list of names")
     for field in fields or ():
-        if field not in ("text", "metadata") and not field.startswith("metadata."):
+        if field not in ("text", "metadata") and not str(field).startswith("metadata."):
             raise QueryError(
                 f"field {field!r} is not one of a hit; expected text, metadata or metadata.PATH"
             )

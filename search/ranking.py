@@ -8,6 +8,7 @@ import numpy as np
 
 from search.candidates import pool_size
 from search.diversity import diverse_order
+from search.errors import QueryError
 from search.hit import Hit
 from search.opening import Opened
 from search.passages import joined
@@ -37,7 +38,7 @@ def ranked(opened: Opened, asked: Asked) -> Steps[list[Hit]]:
 def _chosen(opened: Opened, asked: Asked, found: Sequence[Candidate]) -> Steps[list[Candidate]]:
     query = asked.query
     chosen = list(found)
-    if query.rerank is not None and chosen:
+    if chosen:
         chosen = yield from _reranked(asked, chosen)
     if query.by_document:
         best: dict[str, Candidate] = {}
@@ -57,9 +58,15 @@ def _chosen(opened: Opened, asked: Asked, found: Sequence[Candidate]) -> Steps[l
 
 
 def _reranked(asked: Asked, found: Sequence[Candidate]) -> Steps[list[Candidate]]:
-    rerank, texts = asked.query.rerank, [c.chunk["text"] for c in found]
-    assert rerank is not None
-    scores = yield Compute(lambda: rerank(asked.question, texts))
+    rerank = asked.query.rerank
+    if rerank is None:
+        return list(found)
+    texts = [c.chunk["text"] for c in found]
+    scores = list((yield Compute(lambda: rerank(asked.question, texts))))
+    if len(scores) != len(texts) or not np.isfinite(scores).all():
+        raise QueryError(
+            f"rerank gave {len(scores)} scores for {len(texts)} texts; expected a number for each"
+        )
     scored = [replace(c, score=float(s)) for c, s in zip(found, scores, strict=True)]
     return sorted(scored, key=lambda c: (-c.score, c.chunk["_id"]))
 

@@ -3,23 +3,35 @@
 from collections.abc import Sequence
 from typing import Any
 
+from vectors import ModelError
 from vectors.encoder import demand_torch
-from vectors.models import find_model
+from vectors.model_files import ModelFiles
+
+_KINDS = ("ForSequenceClassification", "ForCausalLM")
 
 
 class CrossEncoder:
     """For the option `rerank`: a sentence-transformers cross-encoder, by hub name or folder.
 
-    Needs the extra [ingest]. Raises ModelError if the model cannot be had.
+    Needs the extra [ingest]. Raises ModelError if the model cannot be had, or is of another kind:
+    sentence-transformers would give that a new, random head, and so a random order.
     """
 
     def __init__(self, name: str) -> None:
-        source = find_model(name)
+        files = ModelFiles.find(name)
+        kinds = files.json("config.json").get("architectures") or ["nothing"]
+        if not any(kind.endswith(_KINDS) for kind in kinds):
+            raise ModelError(
+                f"model {name} is {', '.join(kinds)}; expected a cross-encoder, such as "
+                "cross-encoder/ms-marco-MiniLM-L6-v2"
+            )
         demand_torch(name)
         from sentence_transformers import CrossEncoder as Model
+        from transformers.utils.logging import disable_progress_bar
 
-        revision = source.revision if source.on_hub else None
-        self._model: Any = Model(source.location, revision=revision)
+        disable_progress_bar()
+        revision = files.revision if files.source.on_hub else None
+        self._model: Any = Model(files.source.location, revision=revision)
 
     def __call__(self, question: str, texts: Sequence[str]) -> list[float]:
         pairs = [(question, text) for text in texts]

@@ -7,7 +7,7 @@ from search.context import Context, composed
 from search.hit import Hit
 from search.opening import Opened, refreshing
 from search.pool import Asked
-from search.query import Options, Query, check_question, checked
+from search.query import Options, Query, check_questions, checked
 from search.ranking import ranked
 from search.steps import Compute, Steps, Together
 from vectors import IndexMissing, Rows
@@ -44,8 +44,7 @@ def composing(opened: Opened, question: str, max_tokens: int, options: Options) 
 
 
 def _checked(opened: Opened, questions: Sequence[str], options: Options) -> Query:
-    for question in questions:
-        check_question(question)
+    check_questions(questions)
     query = checked(options, opened.manifest.filters)
     if query.hybrid and not opened.manifest.hybrid:
         raise IndexMissing(

@@ -56,8 +56,7 @@ def explained() -> Iterator[None]:
         raise DeploymentError(_refusal(error)) from error
     except ConnectionFailure as error:
         raise DeploymentError(
-            f"MongoDB does not answer: {_short(error)}; check MONGODB_URI (--uri), that the server "
-            "runs, and on Atlas that this machine's address is on the access list"
+            f"MongoDB does not answer: {_short(error)}; {_help(error)}"
         ) from error
     except (ConfigurationError, InvalidURI) as error:
         raise DeploymentError(f"MONGODB_URI (--uri) cannot be used: {_short(error)}") from error
@@ -88,6 +87,15 @@ def _refusal(error: OperationFailure) -> str:
             "8.2+ with mongot, or the local one of `leaf-mongo start`"
         )
     return f"MongoDB refused: {_short(error)}"
+
+
+def _help(error: Exception) -> str:
+    if ".sock" in str(error):
+        return "start the local deployment with `leaf-mongo start`, or check MONGODB_URI (--uri)"
+    return (
+        "check MONGODB_URI (--uri), that the server runs, and on Atlas that this machine's address "
+        "is on the access list"
+    )
 
 
 def _short(error: Exception) -> str:

@@ -58,7 +58,31 @@ def test_all_problems_are_reported_at_once() -> None:
 
 
 def test_names_that_are_not_ours_are_left_alone() -> None:
-    load({"LEAF_ROLLER_COLOUR": "red", "MONGODB_ATLAS_PROJECT": "1", "PATH": "/bin"})
+    load({"MONGODB_ATLAS_PROJECT": "1", "MONGO_EXPRESS": "1", "PATH": "/bin", "LEAF_TEST_X": "1"})
+    load({"MONGO_URI": "mongodb://other/", "MONGODB_URI": "mongodb://ours/"})
+
+
+def test_a_name_under_our_prefix_that_is_none_is_told() -> None:
+    """LEAF_DB would else send a corpus into the default database, without a word."""
+    assert "LEAF_DB is not a setting: expected one of MONGODB_URI" in problems(LEAF_DB="mine")
+    assert "MONGO_URI is not a setting: did you mean MONGODB_URI?" in problems(MONGO_URI="mongodb:")
+
+
+def test_settings_made_by_hand_tell_the_same_way() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Settings(preset="foo", databse="x")
+
+    assert caught.value.problems == [
+        "LEAF_PRESET is 'foo': expected one of leaf-mt, leaf-ir, offline",
+        "databse is not a setting: did you mean database?",
+    ]
+
+
+def test_a_file_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"LEAF_DATABASE=\xff\n")
+
+    with pytest.raises(ConfigError, match=r"cannot be read.*expected UTF-8"):
+        load({}, dotenv=tmp_path / ".env")
 
 
 def test_a_teacher_alone_is_refused() -> None:

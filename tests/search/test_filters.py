@@ -1,6 +1,9 @@
+from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from bson import Binary, Decimal128, ObjectId, Regex
 
 from search import FilterError
 from search.filters import check_filter
@@ -16,6 +19,9 @@ DECLARED = ("document", "metadata.year", "metadata.tags")
         {"metadata.year": {"$not": {"$in": [1, 2]}}, "document": {"$exists": True}},
         {"$or": [{"document": "a"}, {"$and": [{"metadata.tags": {"$nin": ["x"]}}]}]},
         {"metadata.year": None},
+        {"metadata.year": {"$in": [1, 2.5]}, "metadata.tags": {"$ne": None}},
+        {"metadata.year": datetime(2024, 5, 1), "metadata.tags": ObjectId()},
+        {"metadata.year": Binary.from_uuid(uuid4()), "metadata.tags": uuid4()},
     ],
 )
 def test_a_filter_that_search_can_apply_passes(filter: dict[str, Any]) -> None:
@@ -35,8 +41,19 @@ def test_a_filter_that_search_can_apply_passes(filter: dict[str, Any]) -> None:
         ({"$and": {}}, "expected a list of filters"),
         ({"$and": []}, "expected a list of filters"),
         ({"$and": ["x"]}, "expected an object"),
-        ({"metadata.tags": ["x"]}, "expected {'$in': [...]}"),
+        ({"metadata.tags": ["x"]}, "for several values {'$in': [...]}"),
         ({"metadata.tags": {"$in": "x"}}, "$in holds 'x'; expected a list"),
+        ({"metadata.tags": {"$in": []}}, "$in holds []; expected a list of values"),
+        ({"metadata.tags": {"$in": ["a", 1]}}, "expected values of one kind"),
+        ({"metadata.tags": {"$in": [None]}}, "$in holds None; expected a string"),
+        ({"metadata.tags": {"$gt": None}}, "$gt holds None; expected a string"),
+        ({"metadata.tags": {}}, "filter metadata.tags holds {}"),
+        ({"metadata.tags": {"a": 1}}, "a is not known here"),
+        ({"metadata.tags": {"$not": 1}}, "$not holds 1; expected {operator: ...}"),
+        ({"metadata.tags": {"$exists": "yes"}}, "$exists holds 'yes'; expected true or false"),
+        ({"metadata.tags": Regex("x")}, "expected a string, number"),
+        ({"metadata.tags": Decimal128("1")}, "expected a string, number"),
+        ({1: 2}, "filter path 1; expected text"),
     ],
 )
 def test_a_filter_that_search_cannot_apply_is_refused(

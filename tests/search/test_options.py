@@ -199,6 +199,29 @@ def test_a_cross_encoder_reranks(made: Made, cross_encoder: str) -> None:
     assert [h.score for h in hits] == sorted((h.score for h in hits), reverse=True)
 
 
+@pytest.mark.parametrize("scores", [[1.0], [float("nan")] * 40])
+def test_a_reranker_that_does_not_answer_is_an_error(made: Made, scores: list[float]) -> None:
+    with pytest.raises(QueryError, match=r"rerank gave \d+ scores for 40 texts"):
+        made(corpus(40)).search(QUESTION, rerank=lambda question, texts: scores)
+
+
+def test_a_model_of_another_kind_is_no_cross_encoder(published_pair: tuple[str, str]) -> None:
+    """It would get a random head, and so give a random order."""
+    with pytest.raises(ModelError, match="is BertModel; expected a cross-encoder"):
+        CrossEncoder(published_pair[0])
+
+
+def test_with_scalar_codes_the_similarity_is_the_cosine_too(made: Made) -> None:
+    searcher = made(corpus(), quantization="scalar")
+    exact = {h.id: h.similarity for h in searcher.search(QUESTION, k=300, exact=True)}
+
+    hits = searcher.search(QUESTION, k=50)
+
+    assert [h.similarity for h in hits] == pytest.approx([exact[h.id] for h in hits], abs=1e-5)
+    assert [h.similarity for h in hits] == sorted((h.similarity for h in hits), reverse=True)
+    assert [2 * h.score - 1 for h in hits] != pytest.approx([h.similarity for h in hits], abs=1e-3)
+
+
 def test_a_cross_encoder_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such folder"):
         CrossEncoder(str(tmp_path / "nothing"))
@@ -237,6 +260,11 @@ def test_a_collection_made_anew_is_told_from_the_one_that_was_opened(
         ({"fields": ["title"]}, "field 'title' is not one of a hit"),
         ({"weights": (1, 2)}, "weights are for hybrid search only"),
         ({"hybrid": True, "weights": (0, 0)}, "not both 0"),
+        ({"hybrid": True, "weights": ("a", 1)}, "expected two numbers"),
+        ({"hybrid": True, "weights": None}, "expected two numbers"),
+        ({"rerank": "some-model"}, "rerank is 'some-model'; expected a CrossEncoder"),
+        ({"k": 10**20, "exact": True}, "expected a whole number of at least 1, below"),
+        ({"question": "\udcff"}, "expected text in UTF-8"),
         ({"k": 90, "skip": 20, "diversity": 0.5}, "with diversity or rerank expected at most 100"),
     ],
 )
@@ -244,5 +272,10 @@ def test_an_option_that_cannot_be_is_refused(
     made: Made, options: dict[str, Any], expected: str
 ) -> None:
     with pytest.raises(QueryError) as caught:
-        made(corpus(2)).search(QUESTION, **options)
+        made(corpus(2)).search(**{"question": QUESTION, **options})
     assert expected in str(caught.value)
+
+
+def test_a_text_is_no_list_of_questions(made: Made) -> None:
+    with pytest.raises(QueryError, match="questions is 'ash'; expected a list of texts"):
+        made(corpus(2)).search_many("ash")
