@@ -16,6 +16,7 @@ def found(documents: Documents, limit: int = 100) -> list[Any]:
     return [hit["_id"] for hit in documents.aggregate([stage(NEAR, limit=limit)])]
 
 
+@pytest.mark.semantics("6.4")
 def test_every_kind_of_write_is_seen_at_once(documents: Documents) -> None:
     create(documents, definition(8))
 

@@ -26,6 +26,7 @@ def code_of(error: pytest.ExceptionInfo[OperationFailure]) -> int | None:
     return error.value.code
 
 
+@pytest.mark.semantics("6.2")
 def test_an_entry_tells_what_was_asked_for(documents: Documents) -> None:
     create(documents, definition(8, "cosine", "year"), "vectors")
 
@@ -37,6 +38,7 @@ def test_an_entry_tells_what_was_asked_for(documents: Documents) -> None:
     assert found["latestDefinitionVersion"]["version"] == 0
 
 
+@pytest.mark.semantics("6.1")
 def test_the_list_can_be_narrowed(documents: Documents) -> None:
     for name in ("a", "b"):
         create(documents, definition(8), name)
@@ -58,6 +60,7 @@ def test_the_list_can_be_narrowed(documents: Documents) -> None:
     assert code_of(error) == 72
 
 
+@pytest.mark.semantics("6.1")
 def test_an_equivalent_index_is_not_made_twice(documents: Documents) -> None:
     documents.create_search_index(model(definition(8)))
 
@@ -66,6 +69,7 @@ def test_an_equivalent_index_is_not_made_twice(documents: Documents) -> None:
     assert len(list(documents.list_search_indexes())) == 1
 
 
+@pytest.mark.semantics("6.1")
 def test_a_different_index_of_the_same_name_is_refused_with_its_batch(documents: Documents) -> None:
     create(documents, definition(8))
 
@@ -78,6 +82,7 @@ def test_a_different_index_of_the_same_name_is_refused_with_its_batch(documents:
     assert [one["name"] for one in documents.list_search_indexes()] == ["default"]
 
 
+@pytest.mark.semantics("6.1")
 def test_one_name_twice_in_a_request_is_refused(documents: Documents) -> None:
     with pytest.raises(OperationFailure) as error:
         documents.create_search_indexes([model(definition(8)), model(definition(8))])
@@ -85,6 +90,7 @@ def test_one_name_twice_in_a_request_is_refused(documents: Documents) -> None:
     assert code_of(error) == 125
 
 
+@pytest.mark.semantics("6.1")
 def test_a_collection_has_to_exist(documents: Documents) -> None:
     with pytest.raises(OperationFailure) as error:
         documents.database["missing"].create_search_index(model(definition(8)))
@@ -92,16 +98,19 @@ def test_a_collection_has_to_exist(documents: Documents) -> None:
     assert code_of(error) == 26
 
 
+@pytest.mark.semantics("1.1")
 def test_a_type_that_is_not_there_says_which_are(documents: Documents) -> None:
     with pytest.raises(OperationFailure, match="search, vectorSearch"):
         documents.create_search_index(SearchIndexModel(definition(8), type="hybrid"))
 
 
+@pytest.mark.semantics("1.3")
 def test_a_wrong_definition_names_the_place(documents: Documents) -> None:
     with pytest.raises(OperationFailure, match=r"indexes\[0\].*numDimensions"):
         documents.create_search_index(model(definition(0)))
 
 
+@pytest.mark.semantics("6.1")
 def test_an_update_takes_the_place_of_the_old_version(documents: Documents) -> None:
     documents.insert_one({"_id": 1, "v": QUERY, "w": [1.0] * 4})
     create(documents, definition(8))
@@ -119,6 +128,7 @@ def test_an_update_takes_the_place_of_the_old_version(documents: Documents) -> N
         documents.aggregate([stage(QUERY)])
 
 
+@pytest.mark.semantics("6.1", "6.3")
 def test_the_old_version_serves_until_the_new_one_is_ready(documents: Documents) -> None:
     rows = unit_rows(5000, 8)
     documents.insert_many([{"_id": i, "v": float32(row)} for i, row in enumerate(rows)])
@@ -134,6 +144,7 @@ def test_the_old_version_serves_until_the_new_one_is_ready(documents: Documents)
     assert detail["definition"] == definition(8, "cosine")
 
 
+@pytest.mark.semantics("6.1")
 @pytest.mark.parametrize(
     ("command", "code"),
     [
@@ -162,6 +173,7 @@ def test_what_cannot_be_changed_has_its_code(
     assert code_of(error) == code
 
 
+@pytest.mark.semantics("6.1", "6.3")
 def test_a_dropped_index_finds_nothing(documents: Documents) -> None:
     documents.insert_one({"v": QUERY})
     create(documents, definition(8))
@@ -184,6 +196,7 @@ def test_an_index_follows_a_rename(documents: Documents) -> None:
     assert list(documents.list_search_indexes()) == []
 
 
+@pytest.mark.semantics("6.4")
 def test_an_index_vanishes_with_its_collection(documents: Documents) -> None:
     create(documents, definition(8))
 
@@ -205,6 +218,7 @@ def test_an_index_vanishes_with_its_database(
     assert list(documents.list_search_indexes()) == []
 
 
+@pytest.mark.semantics("2.2")
 def test_skipped_documents_are_counted_by_reason(documents: Documents) -> None:
     documents.insert_many([{"_id": 1, "v": QUERY}, {"_id": 2, "v": [1.0]}, {"_id": 3}])
     create(documents, definition(8))

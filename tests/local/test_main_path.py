@@ -26,6 +26,7 @@ def expected(scores: np.ndarray, limit: int = 10) -> list[int]:
     return np.argsort(-scores, kind="stable")[:limit].tolist()
 
 
+@pytest.mark.semantics("5")
 @pytest.mark.parametrize("stored", [float32, np.ndarray.tolist], ids=["bindata", "array"])
 def test_floats_are_found_by_their_dot_product(documents: Documents, stored: Any) -> None:
     rows = unit_rows(300, 24)
@@ -40,6 +41,7 @@ def test_floats_are_found_by_their_dot_product(documents: Documents, stored: Any
     assert [hit["score"] for hit in found] == pytest.approx(scores.tolist(), abs=1e-6)
 
 
+@pytest.mark.semantics("5")
 def test_int8_is_found_by_cosine(documents: Documents) -> None:
     rows = np.random.default_rng(1).integers(-127, 128, (300, 24)).astype(np.int8)
     documents.insert_many([{"_id": i, "v": int8(row)} for i, row in enumerate(rows)])
@@ -55,6 +57,7 @@ def test_int8_is_found_by_cosine(documents: Documents) -> None:
     assert [hit["score"] for hit in found] == pytest.approx(scores.tolist(), abs=1e-5)
 
 
+@pytest.mark.semantics("5")
 def test_bits_are_found_by_the_share_of_equal_ones(documents: Documents) -> None:
     rows = np.random.default_rng(2).integers(0, 2, (300, 64))
     documents.insert_many([{"_id": i, "v": bits(row)} for i, row in enumerate(rows)])
@@ -67,6 +70,7 @@ def test_bits_are_found_by_the_share_of_equal_ones(documents: Documents) -> None
     assert [hit["score"] for hit in found] == [equal[hit["_id"]] for hit in found]
 
 
+@pytest.mark.semantics("4.5")
 def test_a_filter_is_applied_before_the_limit(documents: Documents) -> None:
     rows = unit_rows(300, 8)
     documents.insert_many(
@@ -91,6 +95,7 @@ def test_documents_come_out_exactly_as_stored(documents: Documents) -> None:
     assert list(found) == list(stored)
 
 
+@pytest.mark.semantics("3.3")
 def test_an_unknown_index_gives_nothing(documents: Documents) -> None:
     documents.insert_one({"v": [1.0] * 8})
     create(documents, definition(8))
@@ -99,6 +104,7 @@ def test_an_unknown_index_gives_nothing(documents: Documents) -> None:
     assert list(documents.database["missing"].aggregate([stage([1.0] * 8)])) == []
 
 
+@pytest.mark.semantics("3.4")
 def test_results_larger_than_a_batch_come_in_order(documents: Documents) -> None:
     rows = unit_rows(500, 8)
     documents.insert_many([{"_id": i, "v": float32(row)} for i, row in enumerate(rows)])

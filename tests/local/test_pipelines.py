@@ -31,6 +31,7 @@ def run(documents: Documents, *stages: dict[str, Any], **options: Any) -> list[A
     return list(documents.aggregate([stage(QUERY), *stages], **options))
 
 
+@pytest.mark.semantics("0")
 @pytest.mark.parametrize(
     "stages",
     [
@@ -74,6 +75,7 @@ def test_a_group_can_use_the_score(three: Documents) -> None:
     assert {hit["_id"]: hit["s"] for hit in found} == {"a": 1.5, "b": 1.0}
 
 
+@pytest.mark.semantics("0")
 def test_a_union_searches_another_collection(three: Documents) -> None:
     other = three.database["other"]
     other.insert_many(STORED[:2])
@@ -95,6 +97,7 @@ def test_a_union_searches_another_collection(three: Documents) -> None:
     assert found == [{"_id": "near", "s": 1.0}, {"_id": "middle", "s": 0.5}]
 
 
+@pytest.mark.semantics("0")
 def test_a_lookup_searches_another_collection(three: Documents) -> None:
     other = three.database["other"]
     other.insert_one({"_id": 1})
@@ -122,12 +125,14 @@ def test_variables_and_sessions_reach_mongod(
     assert [hit["_id"] for hit in found] == ["far"]
 
 
+@pytest.mark.semantics("3.4")
 def test_the_score_is_a_double(three: Documents) -> None:
     found = run(three, {"$project": {"type": {"$type": META}}})
 
     assert {hit["type"] for hit in found} == {"double"}
 
 
+@pytest.mark.semantics("3.1", "3.4")
 def test_stored_source_comes_from_the_index(documents: Documents) -> None:
     documents.insert_many(STORED)
     create(documents, {**definition(2), "storedSource": {"include": ["tags"]}})
@@ -138,6 +143,7 @@ def test_stored_source_comes_from_the_index(documents: Documents) -> None:
     assert found == [{"_id": "near", "tags": ["a", "b"], "s": 1.0}]
 
 
+@pytest.mark.semantics("0")
 @pytest.mark.parametrize(
     ("pipeline", "code"),
     [
@@ -157,6 +163,7 @@ def test_wrong_places_and_queries_have_their_codes(
     assert error.value.code == code
 
 
+@pytest.mark.semantics("0")
 def test_a_transaction_cannot_search(three: Documents, client: MongoClient[dict[str, Any]]) -> None:
     with client.start_session() as session, session.start_transaction():
         with pytest.raises(OperationFailure) as error:

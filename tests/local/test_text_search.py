@@ -54,6 +54,7 @@ def ids(documents: Documents, *stages: dict[str, Any], **options: Any) -> list[A
     return [hit["_id"] for hit in documents.aggregate(list(stages), **options)]
 
 
+@pytest.mark.semantics("1.1")
 def test_an_index_without_a_type_is_one_of_text(documents: Documents) -> None:
     create_text(documents)
 

@@ -28,6 +28,7 @@ def refusal(given: Any, **options: Any) -> CommandError:
     return caught.value
 
 
+@pytest.mark.semantics("1.2")
 def test_defaults_are_filled_in() -> None:
     parsed = parse_definition(definition(VECTOR, FILTER))
 
@@ -41,6 +42,7 @@ def test_defaults_are_filled_in() -> None:
     assert parsed.vector_field("f") is None
 
 
+@pytest.mark.semantics("1.2")
 @pytest.mark.parametrize(
     "changes",
     [
@@ -64,6 +66,7 @@ def test_accepts_a_vector_entry(changes: dict[str, Any]) -> None:
     assert parse_definition(with_vector(**changes)).vector_fields[0].path == "v"
 
 
+@pytest.mark.semantics("1.2", "1.3")
 @pytest.mark.parametrize(
     ("changes", "key", "text"),
     [
@@ -105,6 +108,7 @@ def test_refuses_a_vector_entry_and_names_the_place(
     assert text in error.message
 
 
+@pytest.mark.semantics("1.1")
 @pytest.mark.parametrize(
     ("given", "text"),
     [
@@ -129,11 +133,13 @@ def test_refuses_a_definition(given: Any, text: str) -> None:
     assert text in refusal(given).message
 
 
+@pytest.mark.semantics("1.1")
 @pytest.mark.parametrize("number", [1, 2, 4, 8, 16, 32, 64, 4.0])
 def test_num_partitions(number: float) -> None:
     assert parse_definition(definition(VECTOR, numPartitions=number)).num_partitions == number
 
 
+@pytest.mark.semantics("1.1")
 @pytest.mark.parametrize("root", ["a", "a.b", "a.b.v"])
 def test_nested_root_is_an_ancestor_of_a_vector_or_the_vector(root: str) -> None:
     parsed = parse_definition(definition({**VECTOR, "path": "a.b.v"}, FILTER, nestedRoot=root))
@@ -142,10 +148,12 @@ def test_nested_root_is_an_ancestor_of_a_vector_or_the_vector(root: str) -> None
     assert not parsed.is_nested("f")
 
 
+@pytest.mark.semantics("1.1")
 def test_nested_root_is_no_ancestor_by_letters_alone() -> None:
     assert "nestedRoot" in refusal(definition({**VECTOR, "path": "ab.v"}, nestedRoot="a")).message
 
 
+@pytest.mark.semantics("1.2")
 def test_a_model_to_embed_with_is_unknown_here() -> None:
     error = refusal(
         definition({"type": "autoEmbed", "path": "t", "model": "voyage-4", "modality": "text"})
@@ -155,6 +163,7 @@ def test_a_model_to_embed_with_is_unknown_here() -> None:
     assert "voyage-4" in error.message
 
 
+@pytest.mark.semantics("1.1")
 def test_unknown_top_level_keys_pass_on_create_and_fail_on_update() -> None:
     given = definition(VECTOR, x=1)
 
@@ -162,6 +171,7 @@ def test_unknown_top_level_keys_pass_on_create_and_fail_on_update() -> None:
     assert f'unrecognized field "{PREFIX}x"' in refusal(given, strict=True).message
 
 
+@pytest.mark.semantics("1.1")
 def test_strict_knows_every_key_there_is() -> None:
     given = definition(
         {**VECTOR, "path": "a.v"},
@@ -173,12 +183,14 @@ def test_strict_knows_every_key_there_is() -> None:
     assert parse_definition(given, strict=True).nested_root == "a"
 
 
+@pytest.mark.semantics("1.3")
 def test_context_is_the_prefix_of_messages() -> None:
     error = refusal(with_vector(numDimensions=0), context="userCommand.indexes[3]")
 
     assert '"userCommand.indexes[3].fields[0].numDimensions"' in error.message
 
 
+@pytest.mark.semantics("6.1")
 def test_equivalence_looks_at_fields_and_partitions_only() -> None:
     plain = parse_definition(definition(VECTOR, FILTER))
     written_out = parse_definition(

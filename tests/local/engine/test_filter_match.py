@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from local.engine import VectorIndex, parse_definition, parse_query
 
+pytestmark = pytest.mark.semantics("4.4")
+
 VECTOR = {"type": "vector", "path": "v", "numDimensions": 1, "similarity": "euclidean"}
 FILTERS = [{"type": "filter", "path": path} for path in ("a", "b", "o.x")]
 DEFINITION = parse_definition({"fields": [VECTOR, *FILTERS]})
@@ -197,6 +199,7 @@ def test_long_strings_are_cut_when_indexed_but_not_when_asked_for() -> None:
     assert matches("\U0001f600" * 8191, {"$lt": "\U0001f600" * 8191})
 
 
+@pytest.mark.semantics("4.3")
 def test_a_path_that_is_not_declared_matches_null_never_and_not_null_always() -> None:
     documents: list[dict[str, Any]] = [{"z": None}, {"z": 1}]
 
@@ -204,6 +207,7 @@ def test_a_path_that_is_not_declared_matches_null_never_and_not_null_always() ->
     assert found(documents, {"z": {"$ne": None}}) == [0, 1]
 
 
+@pytest.mark.semantics("4.1")
 def test_an_empty_filter_matches_all() -> None:
     assert found([{}, {"a": 1}], {}) == [0, 1]
     assert found([{}, {"a": 1}], {"$or": [{"a": 2}, {}]}) == [0, 1]

@@ -22,6 +22,8 @@ from local.engine.intake import (
     ZERO,
 )
 
+pytestmark = pytest.mark.semantics("2.2")
+
 Make = Callable[..., VectorIndex]
 
 
@@ -172,6 +174,7 @@ def test_examples_are_few(make_index: Make) -> None:
     assert stats.skipped_examples == {MISSING: [0, 1, 2, 3, 4]}
 
 
+@pytest.mark.semantics("2.1", "3.2")
 def test_each_kind_of_vector_lives_in_its_own_field(
     make_index: Make, ids: Callable[..., list[Any]], binary: Callable[..., Binary]
 ) -> None:
@@ -193,6 +196,7 @@ def test_each_kind_of_vector_lives_in_its_own_field(
     assert ids(index, queryVector=binary("packed_bit", [255])) == ["bits"]
 
 
+@pytest.mark.semantics("3.2")
 def test_a_query_of_another_kind_finds_nothing_in_a_quantised_field(
     make_index: Make, ids: Callable[..., list[Any]], binary: Callable[..., Binary]
 ) -> None:

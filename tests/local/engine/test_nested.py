@@ -10,6 +10,8 @@ from bson.binary import Binary
 from local.engine import CommandError, VectorIndex, parse_query
 from local.engine.intake import MISSING, WRONG_DIMENSIONS
 
+pytestmark = pytest.mark.semantics("2.3")
+
 Make = Callable[..., VectorIndex]
 Ids = Callable[..., list[Any]]
 Stage = Callable[..., dict[str, Any]]
@@ -33,6 +35,7 @@ def scores(index: VectorIndex, given: dict[str, Any]) -> dict[Any, float]:
     return {match.id: match.score for match in index.search(parse_query(given))}
 
 
+@pytest.mark.semantics("5")
 def test_a_parent_has_the_best_score_of_its_children(books: VectorIndex, stage: Stage) -> None:
     found = scores(books, stage(path="s.v"))
 
@@ -40,6 +43,7 @@ def test_a_parent_has_the_best_score_of_its_children(books: VectorIndex, stage: 
     assert found == pytest.approx({"a": 0.95, "b": 0.8, "c": 0.6})
 
 
+@pytest.mark.semantics("5")
 def test_or_the_average(books: VectorIndex, stage: Stage, exact: Stage) -> None:
     for build in (stage, exact):
         found = scores(books, build(path="s.v", nestedOptions={"scoreMode": "avg"}))
@@ -48,6 +52,7 @@ def test_or_the_average(books: VectorIndex, stage: Stage, exact: Stage) -> None:
         assert found == pytest.approx({"b": 0.775, "a": 0.75, "c": 0.6})
 
 
+@pytest.mark.semantics("5")
 def test_an_approximate_average_counts_all_children_of_what_was_found(
     books: VectorIndex, stage: Stage
 ) -> None:
@@ -56,6 +61,7 @@ def test_an_approximate_average_counts_all_children_of_what_was_found(
     assert scores(books, stage(numCandidates=1, **options)) == pytest.approx({"a": 0.75})
 
 
+@pytest.mark.semantics("5")
 def test_an_average_under_a_filter(books: VectorIndex, stage: Stage, exact: Stage) -> None:
     """The exact one is of the children that pass; the approximate one again of all."""
     options = {"path": "s.v", "nestedOptions": {"scoreMode": "avg"}, "filter": {"s.n": 2}}
@@ -64,6 +70,7 @@ def test_an_average_under_a_filter(books: VectorIndex, stage: Stage, exact: Stag
     assert scores(books, stage(**options)) == pytest.approx({"b": 0.775, "a": 0.75})
 
 
+@pytest.mark.semantics("5")
 def test_other_kinds_average_the_children_that_were_found(
     make_index: Make, stage: Stage, binary: Callable[..., Binary]
 ) -> None:
@@ -82,6 +89,7 @@ def test_other_kinds_average_the_children_that_were_found(
     assert scores(index, {**options, "numCandidates": 2}) == {1: 0.75}
 
 
+@pytest.mark.semantics("5")
 def test_candidates_are_children_so_there_may_be_fewer_parents(
     books: VectorIndex, ids: Ids
 ) -> None:
@@ -108,6 +116,7 @@ def test_a_parent_filter_looks_at_the_document(books: VectorIndex, ids: Ids) -> 
     assert ids(books, path="s.v", parentFilter={"lang": "de"}, filter={"s.n": 2}) == ["a"]
 
 
+@pytest.mark.semantics("3.1")
 def test_a_parent_filter_may_leave_fewer_but_not_in_an_exact_search(
     books: VectorIndex, ids: Ids, exact: Stage
 ) -> None:
@@ -123,6 +132,7 @@ def test_each_filter_sees_its_own_level_only(books: VectorIndex, ids: Ids) -> No
     assert ids(books, path="s.v", parentFilter={"s.n": 1}) == []
 
 
+@pytest.mark.semantics("3.1")
 def test_nested_options_need_a_nested_path(make_index: Make, stage: Stage) -> None:
     with pytest.raises(CommandError, match="nestedRoot"):
         make_index().search(parse_query(stage(nestedOptions={"scoreMode": "max"})))
@@ -185,6 +195,7 @@ def test_of_equal_parents_the_first_inserted_comes_first(make_index: Make, ids: 
     assert ids(index, path="s.v") == [1, 2, 3]
 
 
+@pytest.mark.semantics("5")
 @pytest.mark.parametrize("quantization", ["none", "scalar", "binary"])
 @pytest.mark.parametrize("mode", ["max", "avg"])
 def test_many_children_against_numpy(

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from local.engine import VectorIndex, parse_query
 from local.engine.scalar_scorer import Quantizer, calibrated
 
+pytestmark = pytest.mark.semantics("5")
+
 Make = Callable[..., VectorIndex]
 Stage = Callable[..., dict[str, Any]]
 SIMILARITIES = ["euclidean", "cosine", "dotProduct"]
@@ -205,6 +207,7 @@ def test_binary_ends_with_the_scores_of_the_full_vectors(
         assert match.score == plain[match.id]
 
 
+@pytest.mark.semantics("4.5")
 @pytest.mark.parametrize("quantization", ["none", "scalar", "binary"])
 def test_a_filter_comes_before_the_candidates(
     quantised: Make, ids: Callable[..., list[Any]], query: list[float], quantization: str
@@ -219,6 +222,7 @@ def test_a_filter_comes_before_the_candidates(
     assert sorted(found) == list(range(ROWS - 5, ROWS))
 
 
+@pytest.mark.semantics("3.1")
 @pytest.mark.parametrize("quantization", ["none", "scalar", "binary"])
 def test_a_parent_filter_comes_after_the_candidates(
     quantised: Make,

@@ -20,6 +20,7 @@ def refusal(stage: Any) -> CommandError:
     return caught.value
 
 
+@pytest.mark.semantics("3.1")
 def test_what_a_stage_becomes(stage: Stage) -> None:
     query = parse_query(stage(limit=5.0, numCandidates=Int64(20)))
 
@@ -31,12 +32,14 @@ def test_what_a_stage_becomes(stage: Stage) -> None:
     assert query.vector.values.tolist() == [1.0, 0.0]
 
 
+@pytest.mark.semantics("3.1")
 def test_exact_has_no_candidates_and_no_upper_limit(exact: Stage) -> None:
     query = parse_query(exact(limit=1_000_000))
 
     assert (query.num_candidates, query.exact, query.limit) == (None, True, 1_000_000)
 
 
+@pytest.mark.semantics("3.1")
 @pytest.mark.parametrize(
     ("given", "kind"),
     [
@@ -53,6 +56,7 @@ def test_kinds_of_query_vectors(stage: Stage, given: Any, kind: Kind) -> None:
     assert vector.kind is kind
 
 
+@pytest.mark.semantics("3.1")
 @pytest.mark.parametrize(
     ("changes", "seen"),
     [
@@ -72,6 +76,7 @@ def test_accepts(stage: Stage, changes: dict[str, Any], seen: tuple[Any, Any]) -
     assert (query.text, query.score_mode) == seen
 
 
+@pytest.mark.semantics("0")
 @pytest.mark.parametrize(
     ("changes", "code", "name", "text"),
     [
@@ -104,12 +109,14 @@ def test_refused_by_mongod(
     assert WRAPPED not in error.message
 
 
+@pytest.mark.semantics("0")
 def test_the_stage_is_an_object() -> None:
     error = refusal([1])
 
     assert (error.code, error.code_name) == (9, "FailedToParse")
 
 
+@pytest.mark.semantics("3.1", "3.2")
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
@@ -172,6 +179,7 @@ def test_refused_by_the_search_process(stage: Stage, changes: dict[str, Any], te
     assert text in error.message
 
 
+@pytest.mark.semantics("0")
 def test_the_first_of_many_problems_is_named(stage: Stage) -> None:
     """Each option is wrong; taking them away one by one shows the order of the checks."""
     wrong: dict[str, Any] = {
@@ -203,6 +211,7 @@ def query(stage: Stage) -> Callable[..., VectorQuery]:
     return lambda **changes: parse_query(stage(**changes))
 
 
+@pytest.mark.semantics("3.1", "3.2", "4.3")
 @pytest.mark.parametrize(
     ("similarity", "changes", "text"),
     [
@@ -245,6 +254,7 @@ def test_refused_by_the_index(
     assert text in caught.value.message
 
 
+@pytest.mark.semantics("3.2")
 @pytest.mark.parametrize("similarity", ["euclidean", "dotProduct"])
 def test_a_zero_query_is_fine_without_cosine(
     make_index: Callable[..., VectorIndex], ids: Callable[..., list[Any]], similarity: str

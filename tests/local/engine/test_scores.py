@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from local.engine import Match, VectorIndex, parse_query
 
+pytestmark = pytest.mark.semantics("5")
+
 Make = Callable[..., VectorIndex]
 Stage = Callable[..., dict[str, Any]]
 ROWS = 60

@@ -21,6 +21,7 @@ DOCUMENT = {
 }
 
 
+@pytest.mark.semantics("1.1")
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -45,12 +46,14 @@ def test_refuses(value: Any, text: str, vector_field: Callable[..., dict[str, An
     assert text in caught.value.message
 
 
+@pytest.mark.semantics("1.1")
 def test_false_is_none(vector_field: Callable[..., dict[str, Any]]) -> None:
     parsed = parse_definition({"fields": [vector_field()], "storedSource": False})
 
     assert parsed.stored_source is None
 
 
+@pytest.mark.semantics("1.1")
 @pytest.mark.parametrize(
     ("source", "kept"),
     [
@@ -68,6 +71,7 @@ def test_what_is_kept(source: StoredSource, kept: dict[str, Any]) -> None:
     assert source.of(DOCUMENT) == kept
 
 
+@pytest.mark.semantics("3.1")
 def test_comes_back_when_asked_for(
     make_index: Callable[..., VectorIndex], stage: Callable[..., dict[str, Any]]
 ) -> None:
@@ -80,6 +84,7 @@ def test_comes_back_when_asked_for(
     assert unasked[0].stored_source is None
 
 
+@pytest.mark.semantics("3.1")
 def test_every_type_survives(
     make_index: Callable[..., VectorIndex], stage: Callable[..., dict[str, Any]]
 ) -> None:
@@ -102,6 +107,7 @@ def test_every_type_survives(
     assert found == {**expected, "u": Binary(identity.bytes, 4), "n": [1, 2]}
 
 
+@pytest.mark.semantics("3.1")
 def test_refused_where_the_index_has_none(
     make_index: Callable[..., VectorIndex], stage: Callable[..., dict[str, Any]]
 ) -> None:

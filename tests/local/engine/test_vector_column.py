@@ -66,6 +66,7 @@ UNITS: list[Any] = [
 ]
 
 
+@pytest.mark.semantics("2.1", "2.2")
 @pytest.mark.parametrize("field", FIELDS, ids=lambda f: f"{f.similarity}-{f.quantization}")
 @pytest.mark.parametrize("segments", [("v",), ("v", "x"), ()])
 def test_a_column_is_what_its_units_are_one_by_one(
@@ -90,6 +91,7 @@ def test_a_column_is_what_its_units_are_one_by_one(
     assert all(np.all(np.diff(rows.units) > 0) for rows in column.values())
 
 
+@pytest.mark.semantics("2.1", "2.2")
 def test_packed_bits_short_of_a_byte_are_still_a_wrong_length() -> None:
     field = VectorField("v", 12, "euclidean")
     reasons: list[set[str]] = [set()]
@@ -98,6 +100,7 @@ def test_packed_bits_short_of_a_byte_are_still_a_wrong_length() -> None:
     assert reasons != [set()]
 
 
+@pytest.mark.semantics("2.1", "2.2")
 def test_values_that_a_column_gives_do_not_depend_on_the_documents() -> None:
     units = [{"v": float32(*ONES)}]
     rows = VectorColumn(FIELDS[0], ("v",)).read(units, [set()])[Kind.FLOAT32]
@@ -106,6 +109,7 @@ def test_values_that_a_column_gives_do_not_depend_on_the_documents() -> None:
     assert rows.values.tolist() == [ONES]
 
 
+@pytest.mark.semantics("2.1", "2.2")
 @pytest.mark.parametrize("one", [1, 2**40, "1", 1.0, True, None, b"1", Binary(b"1", 9), {"a": 1}])
 def test_ids_are_one_only_where_their_bson_is(one: Any) -> None:
     others = [1, 2**40, "1", 1.0, True, None, b"1", Binary(b"1", 9), {"a": 1}, {"a": 1.0}, 2.0**40]

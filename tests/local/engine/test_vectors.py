@@ -15,6 +15,8 @@ from local.engine.vectors import (
     from_binary,
 )
 
+pytestmark = pytest.mark.semantics("2.1")
+
 
 def test_an_array_of_numbers_is_float32() -> None:
     vector = from_array([1, Int64(2), 0.1])
