@@ -19,11 +19,19 @@ class BitScorer:
     query: NDArray[np.uint64]
 
     def scores(self, chosen: Chosen) -> Scores:
-        differing = distances(self.rows, self.query, chosen)
-        return ((self.dimensions - differing) / self.dimensions).astype(np.float32)
+        return self._scores(self._closeness(chosen))
 
     def nearest(self, count: int, positions: Positions | None) -> tuple[Positions, Scores]:
-        return nearest(self.scores, len(self.rows), count, positions)
+        found, closeness = nearest(self._closeness, len(self.rows), count, positions)
+        return found, self._scores(closeness)
+
+    def _closeness(self, chosen: Chosen) -> NDArray[np.float32]:
+        """Distances below zero; float32 has room for exact ones of 2^24 dimensions."""
+        return np.negative(distances(self.rows, self.query, chosen), dtype=np.float32)
+
+    def _scores(self, closeness: NDArray[np.float32]) -> Scores:
+        equal = self.dimensions + closeness.astype(np.float64)
+        return (equal / self.dimensions).astype(np.float32)
 
 
 def words(packed: NDArray[np.uint8]) -> NDArray[np.uint64]:

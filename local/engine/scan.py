@@ -1,6 +1,7 @@
 """All rows, or some, gone through on every core, and the best of them kept."""
 
 import os
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -12,18 +13,32 @@ from local.engine.top import Positions, Scores, best
 
 T = TypeVar("T")
 _WORKERS = min(8, len(os.sched_getaffinity(0)))
-_POOL = ThreadPoolExecutor(_WORKERS, thread_name_prefix="scan")
+_POOL = ThreadPoolExecutor(max(1, _WORKERS - 1), thread_name_prefix="scan")
 WORTH_A_THREAD = 10_000  # rows; waking one takes as long as scanning some thousands
 _MOST = 65_536  # rows at once, whose intermediate figures stay in a core's cache
 
 
 def in_parts(count: int, work: Callable[[slice], T]) -> list[T]:
     """`work` over all of `count` rows in consecutive parts; its results in their order."""
-    parts = max(min(_WORKERS, count // WORTH_A_THREAD), -(-count // _MOST))
-    if parts < 2:
-        return [work(slice(0, count))]
+    parts = max(1, min(_WORKERS, count // WORTH_A_THREAD), -(-count // _MOST))
     ends = [count * part // parts for part in range(parts + 1)]
-    return list(_POOL.map(work, map(slice, ends, ends[1:])))
+    waiting = deque(enumerate(map(slice, ends, ends[1:])))
+    results: dict[int, T] = {}
+
+    def take_turns() -> None:
+        while True:
+            try:
+                at, part = waiting.popleft()
+            except IndexError:
+                return
+            results[at] = work(part)
+
+    helpers = [_POOL.submit(take_turns) for _ in range(min(_WORKERS, parts) - 1)]
+    take_turns()  # this thread works too, and alone where the others are busy elsewhere
+    for helper in helpers:
+        if not helper.cancel():
+            helper.result()
+    return [results[at] for at in range(parts)]
 
 
 def nearest(
