@@ -6,13 +6,13 @@ qrels/SPLIT.tsv    query-id, corpus-id, score, with or without a header
 """
 
 import json
-import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from search.eval.errors import EvalError
+from search.eval.files import TextFile, demand_files, find_files
 from search.eval.measures import Grades
 
 
@@ -43,9 +43,9 @@ class TestCollection:
 
 def read_collection(path: Path, *, split: str = "test") -> TestCollection:
     """Raises EvalError that names every missing file, or the line that cannot be read."""
-    files = _files(path)
+    files = find_files(path)
     wanted = ("corpus.jsonl", "queries.jsonl", f"qrels/{split}.tsv")
-    _demand(path, files, wanted)
+    demand_files(path, files, wanted)
     passages = [_passage(*record) for record in _records(files["corpus.jsonl"])]
     _demand_unique([p.id for p in passages], files["corpus.jsonl"])
     texts = [(_id(*r), _text(r[0], r[1], "text")) for r in _records(files["queries.jsonl"])]
@@ -83,62 +83,7 @@ def _sound(
     return TestCollection(name, passages, kept, {id: judgments[id] for id in kept}, warnings)
 
 
-@dataclass(frozen=True)
-class _File:
-    """One text file of the collection, wherever it lies."""
-
-    shown: str
-    path: Path | zipfile.Path
-
-    def lines(self) -> Iterator[tuple[str, str]]:
-        """Each line that is not blank, with its place for messages."""
-        with self.path.open("r", encoding="utf-8-sig") as opened:
-            try:
-                for number, line in enumerate(opened, 1):
-                    if line.strip():
-                        yield f"{self.shown}:{number}", line
-            except UnicodeDecodeError as error:
-                raise EvalError(f"{self.shown} is not UTF-8: {error}") from error
-
-
-def _files(path: Path) -> dict[str, _File]:
-    """By the path inside the collection, whose files may lie in one folder of the zip."""
-    if path.is_dir():
-        found = [p for p in (*path.glob("*.jsonl"), *path.glob("qrels/*.tsv"))]
-        return {p.relative_to(path).as_posix(): _File(str(p), p) for p in found}
-    if not path.is_file():
-        raise EvalError(f"{path}: no such folder or zip file; expected one in BEIR's format")
-    try:
-        archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        raise EvalError(f"{path} is no zip file; expected a folder or a zip file") from error
-    root = next((str(PurePosixPath(n).parent) for n in archive.namelist() if _is_corpus(n)), ".")
-    names = [n for n in archive.namelist() if n.endswith((".jsonl", ".tsv"))]
-    inside = [n for n in names if root == "." or n.startswith(f"{root}/")]
-    return {
-        n if root == "." else n.removeprefix(f"{root}/"): _File(
-            f"{path}/{n}", zipfile.Path(archive, n)
-        )
-        for n in inside
-    }
-
-
-def _is_corpus(name: str) -> bool:
-    return PurePosixPath(name).name == "corpus.jsonl"
-
-
-def _demand(path: Path, files: Mapping[str, _File], wanted: Sequence[str]) -> None:
-    missing = [name for name in wanted if name not in files]
-    if not missing:
-        return
-    splits = sorted(PurePosixPath(f).stem for f in files if f.startswith("qrels/"))
-    hint = f"; --split can be {', '.join(splits)}" if splits and missing == [wanted[2]] else ""
-    raise EvalError(
-        f"{path} has no {', '.join(missing)}; expected {', '.join(wanted)}, as BEIR has them{hint}"
-    )
-
-
-def _records(file: _File) -> Iterator[tuple[str, Mapping[str, object]]]:
+def _records(file: TextFile) -> Iterator[tuple[str, Mapping[str, object]]]:
     for place, line in file.lines():
         try:
             record = json.loads(line)
@@ -168,7 +113,7 @@ def _text(place: str, record: Mapping[str, object], field: str) -> str:
     return found
 
 
-def _demand_unique(ids: Sequence[str], file: _File) -> None:
+def _demand_unique(ids: Sequence[str], file: TextFile) -> None:
     if not ids:
         raise EvalError(f"{file.shown} is empty; expected one JSON object a line")
     id, count = Counter(ids).most_common(1)[0]
@@ -176,7 +121,7 @@ def _demand_unique(ids: Sequence[str], file: _File) -> None:
         raise EvalError(f"{file.shown}: _id {id!r} stands there {count} times; expected it once")
 
 
-def _judgments(file: _File) -> dict[str, dict[str, int]]:
+def _judgments(file: TextFile) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for number, (place, line) in enumerate(file.lines()):
         parts = line.rstrip("\r\n").split("\t")

@@ -38,16 +38,17 @@ def place_labels(
             arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkB": 4},
         )
         label.set_in_layout(False)
-        taken.append(_settled(label, figure, taken, canvas.get_renderer()))
+        taken.append(_settled(label, axes, taken, canvas.get_renderer()))
 
 
-def _settled(label: Any, figure: Figure, taken: Sequence[Bbox], renderer: Any) -> Bbox:
+def _settled(label: Any, axes: Axes, taken: Sequence[Bbox], renderer: Any) -> Bbox:
     for dx, dy, side in _places():
         label.set_position((dx, dy))
         label.set(ha=side, va="center")
         label.arrow_patch.set_visible(abs(dy) > _ROW)  # a line only where it is needed
+        label.update_positions(renderer)
         box: Bbox = Text.get_window_extent(label, renderer)  # of the text, without the line
-        inside = figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
+        inside = axes.bbox.contains(*box.min) and axes.bbox.contains(*box.max)
         if inside and not any(box.overlaps(other) for other in taken):
             break
     return box

@@ -1,5 +1,6 @@
 """Pictures of a report, each for a light and for a dark page. Needs the extra [eval]."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from search.eval.report import Report, SweepReport
 
 _SIZE = (8.0, 5.0)  # inches
 _DPI = 160
+_MARKS = "os^Dv"
 
 
 @dataclass(frozen=True)
@@ -118,18 +120,30 @@ def _figure(picture: Picture, theme: Theme) -> Figure:
     axes.set_xscale("log")
     axes.grid(True, which="major", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    for line in picture.lines:
+    for line, mark in zip(picture.lines, _marks(picture.lines), strict=True):
         colour = theme.colour(family(line.format))
-        axes.plot(line.x, line.y, marker="o", markersize=6, linewidth=1.4, color=colour)
+        axes.plot(line.x, line.y, mark, linestyle="-", color=colour, label=line.label)
     axes.margins(0.1, 0.1)
     _plain_numbers(axes, [x for line in picture.lines for x in line.x])
-    place_labels(
-        figure,
-        axes,
-        [(line.x[-1], line.y[-1], line.label) for line in picture.lines],
-        [theme.colour(family(line.format)) for line in picture.lines],
-    )
+    if any(len(line.x) > 1 for line in picture.lines):  # no room for labels between the lines
+        figure.legend(loc="outside right upper", frameon=False, fontsize=9)
+    else:
+        _label(figure, axes, picture, theme)
     return figure
+
+
+def _marks(lines: Sequence[Line]) -> Iterator[str]:
+    """Another one for each format of a family, since these share a colour."""
+    seen: Counter[str] = Counter()
+    for line in lines:
+        yield _MARKS[seen[family(line.format)] % len(_MARKS)]
+        seen[family(line.format)] += 1
+
+
+def _label(figure: Figure, axes: Axes, picture: Picture, theme: Theme) -> None:
+    points = [(line.x[0], line.y[0], line.label) for line in picture.lines]
+    colours = [theme.colour(family(line.format)) for line in picture.lines]
+    place_labels(figure, axes, points, colours)
 
 
 def _plain_numbers(axes: Axes, values: Sequence[float]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
-from search.eval.report import Curve, Judged, Models, Report, Step, SweepReport
+from search.eval.report import Curve, Judged, Models, Report, SweepReport
 
 _WIDTH = 110
 
@@ -25,7 +25,7 @@ def print_report(report: Report) -> None:
     console.print(_judged(report.rows))
     for role, found in report.encoding.items():
         console.print(
-            f"to be added: {role} encodes a query in {found.p50:.1f} ms (p95 {found.p95:.1f})"
+            f"and encoding by the {role}: {found.p50:.1f} ms a query, p95 {found.p95:.1f}"
         )
     if not any(row.format.alone for row in report.rows):
         console.print("teacher and student are one model, so one row stands for both sides")
@@ -37,14 +37,15 @@ def print_sweep(report: SweepReport) -> None:
     console.print(f"{report.collection}: {report.documents:,} passages, {report.queries} {what}")
     _models(console, report.models)
     console.print(
-        f"overlap@{report.k} with exact search on the vectors as they are stored, and ms (p50)"
+        f"overlap@{report.k} with exact search on the vectors as they are stored: of exact search "
+        "in the format, and of approximate search among so many candidates"
     )
     console.print(_curves(report.curves))
 
 
 def _console() -> Console:
     """Wide enough for the tables: lines that a narrow terminal breaks still hold all figures."""
-    return Console(width=max(Console().width, _WIDTH))
+    return Console(width=max(Console().width, _WIDTH), markup=False, highlight=False)
 
 
 def _models(console: Console, models: Models) -> None:
@@ -80,24 +81,27 @@ def _cells(row: Judged) -> list[str]:
 
 
 def _curves(curves: Sequence[Curve]) -> Table:
-    candidates = sorted({step.candidates for curve in curves for step in curve.steps})
-    table = _table("format", "dims", "vector B", "index B", "exact", *map(str, candidates))
+    candidates = [step.candidates for step in curves[0].steps]
+    table = _table(
+        "format", "dims", "vector\nbytes", "index\nbytes", "exact\n", *map(str, candidates)
+    )
+    table.add_column("ms\np50", justify="right")
     for curve in curves:
-        steps: dict[int, Step] = {step.candidates: step for step in curve.steps}
         table.add_row(
             curve.format.name,
             str(curve.format.dimensions),
             f"{curve.sizes.vector:,}",
             _index(curve.sizes.index),
             f"{curve.exact:.3f}",
-            *(f"{steps[n].overlap:.3f} ({steps[n].latency.p50:.1f})" for n in candidates),
+            *(f"{step.overlap:.3f}" for step in curve.steps),
+            f"{curve.steps[-1].latency.p50:.1f}",
         )
     return table
 
 
 def _table(first: str, *others: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column(first)
+    table.add_column(first, no_wrap=True)
     for name in others:
         table.add_column(name, justify="right")
     return table

@@ -4,6 +4,7 @@ The measure is the overlap with exact search on the vectors as they are stored, 
 numCandidates: for the collection as it is, and for the other formats its vectors could be kept in.
 """
 
+import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -137,10 +138,16 @@ def _everything(collection: Collection) -> tuple[list[dict[str, Any]], Rows]:
 
 
 def _sampled(collection: Collection, count: int) -> list[str]:
-    """The beginnings of some passages, which are no questions but lie where questions do."""
-    pipeline: list[dict[str, Any]] = [{"$sample": {"size": count}}, {"$project": {"text": 1}}]
+    """The beginnings of some passages, which are no questions but lie where questions do.
+
+    The same ones every time, so that two runs can be compared.
+    """
     with explained():
-        texts = [str(chunk.get("text", "")) for chunk in collection.mongo.aggregate(pipeline)]
+        ids = [chunk["_id"] for chunk in collection.mongo.find({}, {"_id": 1}).sort("_id", 1)]
+        some = random.Random(0).sample(ids, min(count, len(ids)))
+        texts = [
+            c.get("text") or "" for c in collection.mongo.find({"_id": {"$in": some}}, {"text": 1})
+        ]
     return [" ".join(text.split()[:_WORDS]) for text in texts if text.strip()]
 
 
