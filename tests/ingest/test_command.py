@@ -89,6 +89,9 @@ def test_a_folder_with_files_of_other_kinds_tells_of_them(leaf_ingest: Run) -> N
         (["-", "--dimensions", "999"], "has 999 dimensions, but teacher hashing:64 gives 64"),
         (["-", "--chunk-tokens", "9000"], "--chunk-tokens 9000: expected 16 to 512"),
         (["-", "--format", "pdf"], "--format pdf: expected one of jsonl"),
+        (["-", "--collection", "leaf_manifests"], "is 'leaf_manifests': expected another name"),
+        (["-", "--collection", "__leaf_x"], "is '__leaf_x': expected another name"),
+        (["-", "--collection", "x" * 240], "expected at most 255 bytes with the database"),
     ],
 )
 def test_a_mistake_is_one_line_and_ends_with_1(
