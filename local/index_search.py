@@ -11,6 +11,14 @@ from local.indexes import Indexes, Namespace, Served, State
 from local.kinds import TEXT, VECTOR, Index, parse_text_query
 from local.searches import Found, Search
 
+# As the real server calls the states in which an index does not answer yet.
+_STATES = {
+    State.PENDING: "NOT_STARTED",
+    State.BUILDING: "INITIAL_SYNC",
+    State.READY: "INITIAL_SYNC",
+    State.FAILED: "FAILED",
+}
+
 
 class IndexSearch:
     """In the gateway's event loop; the indexes themselves are asked in threads."""
@@ -58,11 +66,10 @@ def _found(matches: Sequence[Match], stored: Sequence[Mapping[str, Any]] | None 
 
 
 def _not_ready(served: Served) -> CommandError:
-    failed = served.staged is not None and served.staged.state is State.FAILED
+    state = served.staged.state if served.staged is not None else State.PENDING
     what = "vector" if served.record.type == VECTOR else "search"
     return search_error(
-        f"cannot query {what} index {served.record.name} while in state "
-        f"{'FAILED' if failed else 'INITIAL_SYNC'}"
+        f"cannot query {what} index {served.record.name} while in state {_STATES[state]}"
     )
 
 

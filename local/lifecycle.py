@@ -11,6 +11,7 @@ from bson import Binary, ObjectId
 from local.builder import Builder
 from local.catalog import Catalog, Record
 from local.engine import CommandError
+from local.engine.section import shown
 from local.indexes import Indexes, Namespace, Served
 from local.kinds import TEXT, equivalent, parse_definition
 from local.listing import entry
@@ -74,7 +75,7 @@ class Lifecycle:
                     f"index {record.name} is of type {record.type}; a type cannot be changed",
                 )
             try:
-                definition = _document(command.get("definition"))
+                definition = _document(command.get("definition"), "userCommand.definition")
                 parse_definition(record.type, definition, context="userCommand", strict=True)
             except CommandError as error:
                 raise CommandError(125, "CommandFailed", error.message) from error
@@ -90,7 +91,7 @@ class Lifecycle:
 
     def listed(self, namespace: Namespace, stage: Any) -> list[dict[str, Any]]:
         """The entries `$listSearchIndexes` gives, all or those of one name or id."""
-        wanted = _document(stage)
+        wanted = _document(stage, "$listSearchIndexes")
         if unknown := set(wanted) - {"name", "id"}:
             raise CommandError(
                 40415, "Location40415", f"$listSearchIndexes takes name or id, not {unknown.pop()}"
@@ -107,12 +108,12 @@ class Lifecycle:
         return [entry(one) for one in served]
 
     def _record(self, namespace: Namespace, spec: Any, context: str) -> Record:
-        spec = _document(spec)
+        spec = _document(spec, context)
         kind = spec.get("type", TEXT)
         name = spec.get("name", "default")
         if not isinstance(name, str) or not name:
             raise CommandError(8, "UnknownError", f'"{context}.name" must be a non-empty string')
-        definition = _document(spec.get("definition"))
+        definition = _document(spec.get("definition"), f"{context}.definition")
         parse_definition(kind, definition, context=context)
         created = dt.datetime.now(dt.UTC).replace(tzinfo=None)
         missing = Binary(b"", 4)  # put in when the collection is known to exist
@@ -164,7 +165,7 @@ def _refuse_duplicates(names: Sequence[str]) -> None:
         )
 
 
-def _document(value: Any) -> dict[str, Any]:
+def _document(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise CommandError(8, "UnknownError", f"expected a document, not {value!r:.80}")
+        raise CommandError(8, "UnknownError", f'"{where}" must be a document, not {shown(value)}')
     return dict(value)

@@ -19,7 +19,7 @@ def entry(served: Served) -> dict[str, Any]:
         "queryable": main is not None,
         "latestDefinitionVersion": {"version": record.version, "createdAt": record.created},
         "latestDefinition": dict(record.definition),
-        "statusDetail": [_detail(main, staged, status)],
+        "statusDetail": _details(main, staged, status),
     }
 
 
@@ -32,7 +32,10 @@ def _status(main: Version | None, staged: Version | None) -> str:
     return latest.state.value
 
 
-def _detail(main: Version | None, staged: Version | None, status: str) -> dict[str, Any]:
+def _details(main: Version | None, staged: Version | None, status: str) -> list[dict[str, Any]]:
+    """One for each host: for the only one there is, and none before it has begun."""
+    if status in (State.PENDING.value, "DOES_NOT_EXIST"):
+        return []
     detail: dict[str, Any] = {
         "hostname": socket.gethostname(),
         "status": status,
@@ -42,7 +45,7 @@ def _detail(main: Version | None, staged: Version | None, status: str) -> dict[s
         detail["mainIndex"] = _version(main)
     if staged is not None:
         detail["stagedIndex" if main is not None else "mainIndex"] = _version(staged)
-    return detail
+    return [detail]
 
 
 def _version(version: Version) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Where in a pipeline a search may stand, and what may not be beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from local.engine import CommandError
@@ -31,7 +31,11 @@ def has_search(pipeline: Any) -> bool:
 
 def check(command: Mapping[str, Any]) -> None:
     """Refuse what the real server refuses before it searches, and what is not here."""
-    _check_pipeline(command.get("pipeline"))
+    pipeline = command.get("pipeline")
+    _check_pipeline(pipeline)
+    if first_stage(pipeline) in METAS and not isinstance(command.get("aggregate"), str):
+        name = first_stage(pipeline)
+        raise CommandError(73, "InvalidNamespace", f"{name} searches a collection; none was given")
     if "startTransaction" in command or command.get("autocommit") is False:
         raise CommandError(
             263,
@@ -49,10 +53,20 @@ def _check_pipeline(pipeline: Any, *, in_facet: bool = False) -> None:
     for at, stage in enumerate(pipeline if isinstance(pipeline, list) else []):
         for name, value in stage.items() if isinstance(stage, Mapping) else ():
             _check_place(name, at, in_facet=in_facet)
+            if name in METAS and len(stage) > 1:
+                keys = ", ".join(stage)
+                raise CommandError(
+                    40323, "Location40323", f"a stage has one key, its name; this has {keys}"
+                )
             for inner in _inner(name, value):
                 _check_pipeline(inner, in_facet=in_facet or name == "$facet")
-    if first_stage(pipeline) == "$search":
+    name = first_stage(pipeline)
+    if name == "$search":
         _refuse_metadata(pipeline[1:])
+    if name == "$vectorSearch" and any(map(_is_search_meta, _parts(pipeline[1:]))):
+        raise CommandError(
+            6347902, "Location6347902", "$$SEARCH_META is of $search; $vectorSearch has none"
+        )
 
 
 def _check_place(name: str, at: int, *, in_facet: bool) -> None:
@@ -75,19 +89,31 @@ def _inner(name: str, value: Any) -> list[Any]:
     return [value["pipeline"]] if name in SUBPIPELINES and "pipeline" in value else []
 
 
-def _refuse_metadata(value: Any) -> None:
+def _refuse_metadata(stages: Any) -> None:
     """Of a search, only the score is to be had."""
+    for part in _parts(stages):
+        if isinstance(part, Mapping) and len(part) == 1:
+            meta = part.get("$meta")
+            if meta in _UNSUPPORTED_METAS:
+                raise _unsupported(f"$meta: {meta!r} is not supported here; searchScore is")
+        if _is_search_meta(part):
+            raise _unsupported("$$SEARCH_META is not supported here; count with $count")
+
+
+def _is_search_meta(part: Any) -> bool:
+    return isinstance(part, str) and part.startswith("$$SEARCH_META")
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """The value and all that is in it, but for literals."""
+    yield value
     if isinstance(value, Mapping):
-        if len(value) == 1 and value.get("$meta") in _UNSUPPORTED_METAS:
-            raise _unsupported(f"$meta: {value['$meta']!r} is not supported here; searchScore is")
         for key, inner in value.items():
             if key != "$literal":
-                _refuse_metadata(inner)
+                yield from _parts(inner)
     elif isinstance(value, list):
         for inner in value:
-            _refuse_metadata(inner)
-    elif isinstance(value, str) and value.startswith("$$SEARCH_META"):
-        raise _unsupported("$$SEARCH_META is not supported here; count with $count")
+            yield from _parts(inner)
 
 
 def _unsupported(message: str) -> CommandError:

@@ -77,7 +77,8 @@ def index_states(client: MongoClient[dict[str, Any]]) -> list[IndexState]:
 
 
 def _state(database: str, collection: str, entry: Mapping[str, Any]) -> IndexState:
-    detail = entry["statusDetail"][0].get("mainIndex", {})
+    hosts = entry["statusDetail"]
+    detail = hosts[0].get("mainIndex", {}) if hosts else {}
     return IndexState(
         database=database,
         collection=collection,

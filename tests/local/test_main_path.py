@@ -95,6 +95,17 @@ def test_documents_come_out_exactly_as_stored(documents: Documents) -> None:
     assert list(found) == list(stored)
 
 
+def test_a_key_with_a_dot_in_it_is_out_of_reach(documents: Documents) -> None:
+    """docs/local.md names it among the differences to the real server, which finds both."""
+    documents.insert_one({"_id": "nested", "v": [1.0, 0.0], "a": {"b": 1}})
+    documents.insert_one({"_id": "literal", "v": [1.0, 0.0], "a.b": 1})
+    create(documents, definition(2, "dotProduct", "a.b"))
+
+    found = documents.aggregate([stage([1.0, 0.0], filter={"a.b": 1})])
+
+    assert [hit["_id"] for hit in found] == ["nested"]
+
+
 @pytest.mark.semantics("3.3")
 def test_an_unknown_index_gives_nothing(documents: Documents) -> None:
     documents.insert_one({"v": [1.0] * 8})

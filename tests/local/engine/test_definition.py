@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from bson import Int64
+from bson import Decimal128, Int64
 
 from local.engine import CommandError, equivalent, parse_definition
 from local.engine.definition import FilterField, HnswOptions, VectorField
@@ -56,7 +56,9 @@ def test_defaults_are_filled_in() -> None:
         {"quantization": "binary"},
         {"quantization": None},
         {"indexingMethod": "flat"},
+        {"indexingMethod": None, "hnswOptions": None, "engine": None},
         {"hnswOptions": {}},
+        {"hnswOptions": {"maxEdges": 16.0, "numEdgeCandidates": Int64(100)}},
         {"hnswOptions": {"maxEdges": 16}},
         {"hnswOptions": {"maxEdges": 64, "numEdgeCandidates": 3200}, "indexingMethod": "hnsw"},
         {"engine": "lucene"},
@@ -78,13 +80,19 @@ def test_accepts_a_vector_entry(changes: dict[str, Any]) -> None:
         ({"numDimensions": "8"}, "numDimensions", "must be an integer"),
         ({"numDimensions": True}, "numDimensions", "must be an integer"),
         ({"numDimensions": 2**31}, "numDimensions", "must fit in 32 bits"),
+        ({"numDimensions": -(2**31) - 1}, "numDimensions", "must fit in 32 bits"),
         ({"numDimensions": float("inf")}, "numDimensions", "must be an integer"),
+        ({"numDimensions": Decimal128("8")}, "numDimensions", "must be an integer"),
         ({"similarity": ...}, "similarity", "is required"),
         ({"similarity": "Cosine"}, "similarity", "must be one of [cosine, dotProduct, euclidean]"),
         ({"quantization": "int8"}, "quantization", "must be one of [binary, none, scalar]"),
         ({"quantization": "binary", "numDimensions": 9}, "numDimensions", "multiple of 8"),
+        ({"quantization": "Scalar"}, "quantization", "must be one of [binary, none, scalar]"),
         ({"indexingMethod": "ivf"}, "indexingMethod", "must be one of [flat, hnsw]"),
         ({"hnswOptions": {"maxEdges": 15}}, "hnswOptions.maxEdges", "[16..64]"),
+        ({"hnswOptions": {"maxEdges": 65}}, "hnswOptions.maxEdges", "[16..64]"),
+        ({"hnswOptions": {"maxEdges": 16.5}}, "hnswOptions.maxEdges", "must be an integer"),
+        ({"hnswOptions": {"numEdgeCandidates": 3201}}, "hnswOptions.numEdgeCandidates", "3200"),
         ({"hnswOptions": {"numEdgeCandidates": 99}}, "hnswOptions.numEdgeCandidates", "100..3200"),
         ({"hnswOptions": {"m": 16}}, "hnswOptions.m", "unrecognized field"),
         ({"hnswOptions": 16}, "hnswOptions", "must be a document"),
@@ -109,10 +117,27 @@ def test_refuses_a_vector_entry_and_names_the_place(
 
 
 @pytest.mark.semantics("1.1")
+@pytest.mark.semantics("1.2")
+@pytest.mark.parametrize("similarity", ["euclidean", "cosine", "dotProduct"])
+@pytest.mark.parametrize("quantization", ["none", "scalar", "binary"])
+@pytest.mark.parametrize("method", ["hnsw", "flat"])
+def test_every_similarity_goes_with_every_quantization(
+    similarity: str, quantization: str, method: str
+) -> None:
+    """The kind of the vectors is not part of a definition."""
+    given = with_vector(similarity=similarity, quantization=quantization, indexingMethod=method)
+
+    (field,) = parse_definition(given).vector_fields
+
+    assert (field.similarity, field.quantization) == (similarity, quantization)
+    assert field.indexing_method == method
+
+
 @pytest.mark.parametrize(
     ("given", "text"),
     [
         ({}, f'"{PREFIX}fields" is required'),
+        ({"fields": None}, f'"{PREFIX}fields" is required'),
         ({"fields": VECTOR}, f'"{PREFIX}fields" must be an array'),
         ({"fields": ["v"]}, f'"{PREFIX}fields[0]" must be a document'),
         (definition(), "cannot be empty"),
@@ -122,6 +147,9 @@ def test_refuses_a_vector_entry_and_names_the_place(
         (definition(VECTOR, {**FILTER, "x": 1}), 'unrecognized field "'),
         (definition(VECTOR, {**FILTER, "x": 1, "y": 2}), 'unrecognized fields ["'),
         (definition(VECTOR, numPartitions=3), "[1, 2, 4, 8, 16, 32, 64]; 3"),
+        (definition(VECTOR, FILTER, FILTER), "distinct paths"),
+        (definition(VECTOR, {"type": "filter"}), '"userCommand.indexes[0].fields[1].path" is req'),
+        (definition(VECTOR, numPartitions=0), "[1, 2, 4, 8, 16, 32, 64]; 0"),
         (definition(VECTOR, numPartitions="2"), "must be an integer"),
         (definition(VECTOR, nestedRoot="w"), '"w" is no vector path'),
         (definition(VECTOR, nestedRoot=1), "must be a string"),
@@ -154,9 +182,11 @@ def test_nested_root_is_no_ancestor_by_letters_alone() -> None:
 
 
 @pytest.mark.semantics("1.2")
-def test_a_model_to_embed_with_is_unknown_here() -> None:
+@pytest.mark.parametrize("kind", ["autoEmbed", "text"])
+@pytest.mark.parametrize("beside", [[], [VECTOR]], ids=["alone", "beside a vector"])
+def test_a_model_to_embed_with_is_unknown_here(kind: str, beside: list[Any]) -> None:
     error = refusal(
-        definition({"type": "autoEmbed", "path": "t", "model": "voyage-4", "modality": "text"})
+        definition(*beside, {"type": kind, "path": "t", "model": "voyage-4", "modality": "text"})
     )
 
     assert (error.code, error.code_name) == (2, "BadValue")
@@ -169,6 +199,13 @@ def test_unknown_top_level_keys_pass_on_create_and_fail_on_update() -> None:
 
     assert parse_definition(given).fields
     assert f'unrecognized field "{PREFIX}x"' in refusal(given, strict=True).message
+
+
+@pytest.mark.semantics("1.1", "1.3")
+def test_null_counts_as_missing() -> None:
+    given = definition(VECTOR, numPartitions=None, storedSource=None, nestedRoot=None)
+
+    assert parse_definition(given, strict=True) == parse_definition(definition(VECTOR))
 
 
 @pytest.mark.semantics("1.1")

@@ -66,6 +66,15 @@ def test_a_missing_path_is_counted(make_index: Make) -> None:
     assert only(make_index([{"_id": 1}]), MISSING)
 
 
+def test_zero_bits_only_count_without_cosine(
+    make_index: Make, binary: Callable[..., Binary]
+) -> None:
+    docs = [{"_id": 1, "v": binary("packed_bit", [0])}]
+
+    assert only(make_index(docs, numDimensions=8, similarity="cosine"), ZERO)
+    assert make_index(docs, numDimensions=8).stats().vectors == 1
+
+
 @pytest.mark.parametrize("kind", ["float32", "int8"])
 def test_zero_vectors_only_count_without_cosine(
     kind: str, make_index: Make, binary: Callable[..., Binary]
@@ -104,6 +113,27 @@ def test_bits_are_counted_in_bits(make_index: Make, binary: Callable[..., Binary
 
     assert make_index(docs, numDimensions=16).stats().vectors == 1
     assert only(make_index(docs, numDimensions=2), WRONG_DIMENSIONS)
+
+
+@pytest.mark.parametrize(
+    ("first", "options", "blocks"),
+    [
+        (Binary(b"\x03\x00" + bytes([1] * 8), VECTOR_SUBTYPE), {"quantization": "scalar"}, False),
+        (Binary(b"\x10\x00\x01", VECTOR_SUBTYPE), {"quantization": "binary"}, False),
+        (Binary(b"\x10\x00\x01", VECTOR_SUBTYPE), {"similarity": "cosine"}, False),
+        (Binary(b"\x27\x01", VECTOR_SUBTYPE), {}, False),
+        (Binary(b"\x10\x00\x00", VECTOR_SUBTYPE), {"similarity": "cosine"}, True),
+        (Binary(b"\x03\x00" + bytes(8), VECTOR_SUBTYPE), {"similarity": "cosine"}, True),
+        (Binary(b"\x03\x00\x01", VECTOR_SUBTYPE), {}, True),
+    ],
+    ids=["int8", "bits", "bits, cosine", "malformed", "zero bits", "zero int8", "dimensions"],
+)
+def test_what_keeps_later_vectors_of_a_path_out(
+    first: Binary, options: dict[str, Any], blocks: bool, make_index: Make
+) -> None:
+    index = make_index([{"_id": 1, "v": [first, [5.0] * 8]}], numDimensions=8, **options)
+
+    assert index.stats().vectors == (0 if blocks else 1)
 
 
 @pytest.mark.parametrize(
@@ -204,3 +234,15 @@ def test_a_query_of_another_kind_finds_nothing_in_a_quantised_field(
 
     assert ids(index, queryVector=binary("int8", [1] * 8)) == []
     assert ids(index, queryVector=binary("packed_bit", [1])) == []
+
+
+def test_a_document_without_vector_keeps_its_other_fields(
+    make_index: Make, ids: Callable[..., list[Any]]
+) -> None:
+    """It is a document of the index, whose values come and go with it."""
+    index = make_index([{"_id": 1, "f": "a"}, {"_id": 2, "f": "a", "v": [1.0, 0.0]}], ["f"])
+
+    assert index.stats().documents == 2
+    assert ids(index, filter={"f": "a"}) == [2]
+    index.upsert_many([{"_id": 1, "f": "a", "v": [1.0, 0.0]}])
+    assert ids(index, filter={"f": "a"}) == [2, 1]

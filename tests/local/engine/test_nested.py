@@ -227,3 +227,12 @@ def test_many_children_against_numpy(
     # Eight dimensions are few for 7 bits: a tenth of all values is cut off.
     close = {"abs": 0.05} if quantization == "scalar" else {"rel": 1e-6}
     assert found == pytest.approx(dict(enumerate(expected.tolist())), **close)
+
+
+@pytest.mark.semantics("4.3")
+@pytest.mark.parametrize("path", ["n", "s", "s.n.x"])
+def test_paths_of_filters_are_whole_and_as_declared(
+    books: VectorIndex, stage: Stage, path: str
+) -> None:
+    with pytest.raises(CommandError, match=f"Path '{path}' needs to be indexed as filter"):
+        books.search(parse_query(stage(path="s.v", filter={path: 1})))

@@ -66,7 +66,8 @@ def test_kinds_of_query_vectors(stage: Stage, given: Any, kind: Kind) -> None:
         ({"nestedOptions": {"scoreMode": "avg"}}, (None, "avg")),
         ({"searchNodePreference": {"key": "k"}}, (None, None)),
         ({"explainOptions": {"traceDocumentIds": [1]}}, (None, None)),
-        ({"unknownOption": {"x": 1}}, (None, None)),
+        ({"unknownOption": {"x": 1}, "concurrent": True}, (None, None)),
+        ({"queryVector": ..., "query": {"text": "words", "more": 1}}, ("words", None)),
         ({"filter": None, "exact": None, "nestedOptions": None}, (None, None)),
     ],
 )
@@ -124,6 +125,7 @@ def test_the_stage_is_an_object() -> None:
         ({"index": ""}, '"index" cannot be empty'),
         ({"index": 1}, '"index" must be a string'),
         ({"path": ...}, '"path" is required'),
+        ({"path": None}, '"path" is required'),
         ({"exact": "true"}, '"exact" must be a boolean'),
         ({"exact": 1}, '"exact" must be a boolean'),
         ({"numCandidates": ...}, "numCandidates is required for approximate vector search"),
@@ -141,6 +143,8 @@ def test_the_stage_is_an_object() -> None:
         ({"query": "", "queryVector": ...}, '"query" cannot be empty'),
         ({"query": {"text": ""}, "queryVector": ...}, '"query.text" cannot be empty'),
         ({"query": {}, "queryVector": ...}, '"query.text" is required'),
+        ({"query": 5, "queryVector": ...}, '"query" must be a string'),
+        ({"query": "words", "queryVector": ..., "model": ""}, '"model" cannot be empty'),
         ({"model": "m"}, '"model" is only allowed with query'),
         ({"queryVector": [1.0, "x"]}, "Unsupported BsonValue type: STRING"),
         ({"queryVector": [1.0, None]}, "Unsupported BsonValue type: NULL"),
@@ -160,6 +164,12 @@ def test_the_stage_is_an_object() -> None:
         ({"filter": {"a": {"$regex": "x"}}}, 'unrecognized field "filter.a.$regex"'),
         ({"parentFilter": {"a": {"$size": 1}}}, 'unrecognized field "parentFilter.a.$size"'),
         ({"parentFilter": 1}, "parentFilter must be a document"),
+        ({"filter": {"a": {"$type": "int"}}}, 'unrecognized field "filter.a.$type"'),
+        ({"filter": {"a": {"$mod": [2, 0]}}}, 'unrecognized field "filter.a.$mod"'),
+        ({"filter": {"a": {"$all": [1]}}}, 'unrecognized field "filter.a.$all"'),
+        ({"filter": {"a": {"$elemMatch": {"$gt": 1}}}}, 'unrecognized field "filter.a.$elemMatch"'),
+        ({"filter": {"$expr": {"$gt": 1, "x": 2}}}, 'unrecognized field "filter.$expr.x"'),
+        ({"filter": {"$text": {"$search": "x"}}}, 'unrecognized field "filter.$text.$search"'),
         ({"returnStoredSource": 1}, '"returnStoredSource" must be a boolean'),
         ({"nestedOptions": 1}, '"nestedOptions" must be a document'),
         ({"nestedOptions": {"scoreMode": "min"}}, "must be one of [avg, max]"),
@@ -204,6 +214,17 @@ def test_the_first_of_many_problems_is_named(stage: Stage) -> None:
             wrong["queryVector"] = ...
         if name == "query":
             del wrong["queryVector"]
+
+
+@pytest.mark.semantics("0", "3.2")
+def test_how_many_there_are_counts_before_what_is_in_them(stage: Stage) -> None:
+    not_finite = [float("nan"), 0.0]
+
+    both = refusal(stage(queryVector=not_finite, query="words", filter=1))
+    one = refusal(stage(queryVector=not_finite, filter=1))
+
+    assert "Exactly one and only one" in both.message
+    assert "non-finite" in one.message
 
 
 @pytest.fixture
@@ -262,3 +283,32 @@ def test_a_zero_query_is_fine_without_cosine(
     index = make_index([{"_id": 1, "v": [1.0, 0.0]}], similarity=similarity)
 
     assert ids(index, queryVector=[0.0, 0.0]) == [1]
+
+
+@pytest.mark.semantics("0")
+def test_the_index_names_the_first_of_many_problems(
+    make_index: Callable[..., VectorIndex], stage: Stage
+) -> None:
+    """Each mistake is put right when it has been named."""
+    index = make_index(filters=["f"], numDimensions=8, similarity="cosine")
+    options = {
+        "returnStoredSource": True,
+        "path": "w",
+        "queryVector": [0.0],
+        "filter": {"g": 1},
+    }
+    steps: list[tuple[str, dict[str, Any]]] = [
+        ("storedSource is not configured", {"returnStoredSource": False}),
+        ("w is not indexed as vector", {"path": "v"}),
+        ("8 dimensions but queried with 1", {"queryVector": Binary(b"\x10\x00\x00", 9)}),
+        ("Path 'g' needs to be indexed", {"filter": {"f": 1}}),
+        ("against a zero vector", {"queryVector": Binary(b"\x10\x00\x01", 9)}),
+        ("Binary vectors can only be used", {"queryVector": [1.0] * 8}),
+    ]
+
+    for text, right in steps:
+        with pytest.raises(CommandError, match=text):
+            index.search(parse_query(stage(**options)))
+        options |= right
+
+    assert index.search(parse_query(stage(**options))) == []

@@ -229,3 +229,25 @@ def test_limit_and_order(make_index: Make, ids: Callable[..., list[Any]]) -> Non
     assert ids(index, queryVector=[10.2, 0.0], limit=100) == sorted(
         range(30), key=lambda i: abs(i - 10.2)
     )
+
+
+@pytest.mark.parametrize(
+    ("top", "vector"),
+    [
+        ({"numPartitions": 4}, {}),
+        ({}, {"indexingMethod": "flat"}),
+        ({}, {"hnswOptions": {"maxEdges": 64}}),
+    ],
+    ids=str,
+)
+def test_how_an_index_is_laid_out_changes_no_score(
+    make_index: Make, stage: Stage, top: dict[str, Any], vector: dict[str, Any]
+) -> None:
+    """Equal scores too: the real server would put those of two partitions in another order."""
+    rows = np.round(drawn("float32", ROWS, 4))
+    docs = [{"_id": str(i), "v": row.tolist()} for i, row in enumerate(rows)]
+    query = parse_query(stage(queryVector=rows[0].tolist(), limit=50))
+
+    plain = make_index(docs, numDimensions=4).search(query)
+
+    assert make_index(docs, top=top, numDimensions=4, **vector).search(query) == plain
