@@ -63,6 +63,7 @@ def evaluate(
         documents = vectors.documents(first.documents)
         with stored(client[database], first.storage, chunks, documents, told) as collection:
             rows += [_judged(f, test, vectors, client, collection) for f in group]
+    rows.sort(key=lambda row: compared.index(row.format))
     best = max(row.ndcg for row in rows) or 1.0
     return Report(
         collection=test.name,

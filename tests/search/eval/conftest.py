@@ -13,6 +13,12 @@ Written = Callable[..., Path]
 
 
 @pytest.fixture
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """So that rows of another test are not taken for this one's."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
 def written(tmp_path: Path) -> Written:
     """Writes a test collection in BEIR's format; judgments are lines of `query document grade`."""
 

@@ -10,9 +10,7 @@ from vectors import load_encoder
 TEXTS = [f"text number {n}" for n in range(1100)]
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def files() -> dict[Path, int]:

@@ -1,0 +1,103 @@
+"""On vectors that come in tight bunches, where approximate search is hard."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from config import Settings, load
+from ingest import Choices, Document, Rejects, ingest, open_target
+from search.eval import Asked, EvalError, sweep
+from vectors.manifest import MANIFESTS
+
+WORDS = ["oak", "elm", "ash", "fir", "carp", "pike", "eel", "flint", "slate", "marl"]
+
+
+def silent(line: str) -> None: ...
+
+
+def documents(count: int) -> Iterator[Document]:
+    for n in range(count):
+        words = [WORDS[(n * step) % 10] for step in (1, 3, 7, 9)] + [f"word{n % 37}", f"w{n}"]
+        yield Document(str(n), " ".join(words), {})
+
+
+@pytest.fixture
+def settings(database: Database[Any], tmp_path: Any) -> Settings:
+    """Of a collection of 150 passages with hashed vectors."""
+    return ingested(database, tmp_path, "full")
+
+
+def ingested(database: Database[Any], folder: Any, storage: str) -> Settings:
+    pair = {"teacher": "hashing:128", "student": "hashing:128"}
+    made = load({}, **pair, storage=storage, database=database.name, collection="c")
+    target = open_target(database, made, Choices())
+    summary = ingest(documents(150), target, rejects=Rejects(folder / "rejects"))
+    target.collection.wait_until_ready(summary.last_written, seconds=60, told=silent)
+    return load({}, database=database.name, collection="c")
+
+
+def test_formats_come_nearer_to_exact_search_with_more_candidates(
+    settings: Settings, client: MongoClient[Any], database: Database[Any]
+) -> None:
+    report = sweep(client, settings, Asked(samples=10), silent)
+
+    curves = {(c.format.name, c.format.dimensions): c for c in report.curves}
+    assert list(curves) == [
+        ("as it is", 128),
+        ("int8", 128),
+        ("bits", 128),
+        ("bits, re-scored", 128),
+        ("server's scalar", 128),
+        ("server's binary", 128),
+    ]
+    assert [step.candidates for step in report.curves[0].steps] == [10, 20, 50, 100]
+    assert {step.overlap for step in curves["as it is", 128].steps} == {1.0}
+    for name in ("bits, re-scored", "server's binary"):
+        overlaps = [step.overlap for step in curves[name, 128].steps]
+        assert overlaps[0] < overlaps[-1]
+    assert set(database.list_collection_names()) == {"c", MANIFESTS}
+
+
+def test_in_place_writes_nothing_and_measures_what_is_there(
+    settings: Settings, client: MongoClient[Any]
+) -> None:
+    told: list[str] = []
+
+    asked = Asked(questions=["oak carp", "flint"], k=3, most=20, in_place=True)
+    report = sweep(client, settings, asked, told.append)
+
+    (curve,) = report.curves
+    assert [step.candidates for step in curve.steps] == [10, 20]
+    assert (report.queries, report.sampled, report.k, curve.exact) == (2, False, 3, 1.0)
+    assert told == [f"{settings.database}.c as it is"]
+
+
+def test_the_same_passages_are_sampled_every_time(
+    settings: Settings, client: MongoClient[Any]
+) -> None:
+    asked = Asked(samples=5, in_place=True)
+
+    first, second = (sweep(client, settings, asked, silent) for _ in range(2))
+
+    assert [s.overlap for s in first.curves[0].steps] == [s.overlap for s in second.curves[0].steps]
+    assert first.sampled
+
+
+def test_other_formats_cannot_be_made_of_bits(
+    client: MongoClient[Any], database: Database[Any], tmp_path: Any
+) -> None:
+    report = sweep(client, ingested(database, tmp_path, "binary"), Asked(samples=5), silent)
+
+    assert [curve.format.name for curve in report.curves] == ["as it is"]
+
+
+def test_an_empty_collection_cannot_be_measured(
+    settings: Settings, client: MongoClient[Any], database: Database[Any]
+) -> None:
+    database["c"].delete_many({})
+
+    with pytest.raises(EvalError, match="no question to ask"):
+        sweep(client, settings, Asked(), silent)
