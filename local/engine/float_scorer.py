@@ -15,10 +15,10 @@ from local.engine.coarse import Coarse
 from local.engine.scoring import euclidean_score, product_score, slack
 from local.engine.top import Positions, Scores, at_least, best
 
-_BLOCK = 1024
+_BLOCK = 256  # whose float64 copies stay in a core's cache
 _WORTH_GATHERING = 4  # copying the rows of less than a quarter beats multiplying all
 _WORTH_CODES = 32  # and of less than this share even going through all codes
-_FEW = 5000  # rows that are scanned at once in less time than it takes to be clever
+_FEW = 1024  # vectors that are settled in less time than it takes to leave some out
 _LARGEST = 1e15  # longer vectors may have products or scores that float32 cannot tell apart
 
 
@@ -44,9 +44,10 @@ class FloatScorer:
 
     def nearest(self, count: int, positions: Positions | None) -> tuple[Positions, Scores]:
         positions = self._contenders(count, positions)
-        closeness, gap = self._closeness(positions)
-        if np.isfinite(closeness).all():
-            positions = positions[at_least(closeness, count, gap)]
+        if len(positions) > max(count, _FEW):
+            closeness, gap = self._closeness(positions)
+            if np.isfinite(closeness).all():
+                positions = positions[at_least(closeness, count, gap)]
         scores = self.scores(positions)
         order = best(scores, count)
         return positions[order], scores[order]
@@ -99,7 +100,8 @@ class FloatScorer:
 
     def _products(self, positions: Positions) -> NDArray[np.float32]:
         if len(positions) * _WORTH_GATHERING < len(self.rows):
-            return self.rows[positions] @ self.query
+            # BLAS would wake threads for it, and wait for them where the machine is busy.
+            return np.asarray(np.einsum("ij,j->i", self.rows[positions], self.query))
         product = self.rows @ self.query
         return product if len(positions) == len(product) else product[positions]
 
