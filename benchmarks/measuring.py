@@ -12,6 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+UNCOUNTED = 3  # runs before the ones that are measured
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -40,8 +42,8 @@ def timed(action: Callable[[], Any]) -> float:
 
 
 def repeated(action: Callable[[], Any], times: int) -> Spread:
-    """Milliseconds, after three runs that do not count."""
-    for _ in range(3):
+    """Milliseconds."""
+    for _ in range(UNCOUNTED):
         action()
     return Spread.of([timed(action) * 1e3 for _ in range(times)])
 
