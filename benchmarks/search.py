@@ -169,15 +169,18 @@ def langchain(bench: Bench) -> Iterator[Row]:
 def in_turns(
     actions: Sequence[Callable[[str], Any]], questions: Sequence[str]
 ) -> list[tuple[float, ...]]:
-    """Seconds of each action for each question, side by side, after one round that is not kept."""
+    """Seconds of each action for each question, after one round that is not kept.
+
+    Each asks all questions in its turn: a peer's threads that still spin would slow the next.
+    """
     for action in actions:
         for question in questions[:8]:
             action(question)
-    return [
-        tuple(timed(lambda a=action, q=question: a(q)) for action in actions)
-        for _ in range(_ROUNDS)
-        for question in questions
-    ]
+    pairs: list[tuple[float, ...]] = []
+    for _ in range(_ROUNDS):
+        columns = [[timed(lambda a=a, q=q: a(q)) for q in questions] for a in actions]
+        pairs += zip(*columns, strict=True)
+    return pairs
 
 
 def against(what: str, pairs: Sequence[tuple[float, ...]], bar: float) -> Row:

@@ -1,5 +1,7 @@
 """What the user asks for against what a collection was made with."""
 
+from collections.abc import Set
+
 from config import Settings, Storage
 from vectors.manifest import Manifest, demand
 
@@ -16,10 +18,20 @@ def demand_agreement(manifest: Manifest, settings: Settings, storage: Storage | 
         wanted["teacher"] = settings.pair.teacher
     if given & {"preset", "student"}:
         wanted["student"] = settings.pair.student
-    if storage is None and "storage" in given:
-        storage = settings.stored_as()
-    if storage is not None:
-        wanted["dimensions"] = storage.dimensions or manifest.teacher.dimensions
-        wanted["precision"] = storage.precision
-        wanted["quantization"] = storage.quantization
-    demand(manifest, wanted, settings.collection)
+    askers = {side: _askers(given & {"preset", side}) for side in ("teacher", "student")}
+    if storage is not None or "storage" in given:
+        form = storage or settings.stored_as()
+        wanted["dimensions"] = form.dimensions or manifest.teacher.dimensions
+        wanted["precision"] = form.precision
+        wanted["quantization"] = form.quantization
+    for part in ("dimensions", "precision", "quantization"):
+        options = [f"--{part}"] if storage is not None else []
+        askers[part] = ", ".join([*options, *filter(None, [_askers(given & {"storage"})])])
+    demand(manifest, wanted, settings.collection, askers)
+
+
+def _askers(names: Set[str]) -> str:
+    """A setting may come from an option, the environment or `.env`."""
+    return ", ".join(
+        f"--{name}, or LEAF_{name.upper()} in the environment or .env" for name in sorted(names)
+    )

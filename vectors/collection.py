@@ -17,7 +17,7 @@ from vectors.errors import IndexNotReady
 from vectors.index import nearest_stage
 from vectors.index_spec import IndexSpec
 from vectors.manifest import Manifest
-from vectors.search_index import SearchIndex
+from vectors.search_index import SearchIndex, wait_for
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries
 
@@ -28,9 +28,10 @@ class Collection:
         self.mongo = mongo.with_options(write_concern=WriteConcern("majority"))
         self.manifest = manifest
         spec = IndexSpec.of_vectors(manifest, mongo.full_name)
-        self.index = SearchIndex(mongo, spec)
-        text = IndexSpec.of_text(manifest, mongo.full_name)
-        self.text_index = SearchIndex(mongo, text) if manifest.hybrid else None
+        self.indexes = [SearchIndex(mongo, spec)]
+        if manifest.hybrid:
+            text = IndexSpec.of_text(manifest, mongo.full_name)
+            self.indexes.append(SearchIndex(mongo, text))
 
     def create(self) -> None:
         """The collection and its indexes, ordinary and of search, unless they are there.
@@ -39,9 +40,8 @@ class Collection:
         """
         with explained():
             self.mongo.create_index([("document", 1), ("position", 1)])
-        self.index.ensure()
-        if self.text_index:
-            self.text_index.ensure()
+        for index in self.indexes:
+            index.ensure()
 
     def hashes(self, documents: Sequence[str]) -> dict[str, str]:
         """Id and hash of every stored chunk of these documents."""
@@ -77,12 +77,10 @@ class Collection:
     ) -> None:
         """Until the indexes are READY and, unless None, this chunk is found: search lags behind.
 
-        Raises IndexFailed or IndexMissing at once, IndexNotReady after `seconds`.
+        Raises IndexFailed, IndexDiffers or IndexMissing at once, IndexNotReady after `seconds`.
         """
         started = time.monotonic()
-        for index in (self.index, self.text_index):
-            if index:
-                index.wait(seconds=seconds, told=told)
+        wait_for(self.indexes, seconds=seconds, told=told)
         left = max(seconds - (time.monotonic() - started), 1)
         if chunk is not None and not self._finds(chunk, seconds=left):
             raise IndexNotReady(

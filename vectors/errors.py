@@ -11,7 +11,8 @@ LeafError
     └── SearchIndexError   the vector index cannot be used
         ├── IndexMissing   not there, or under another name
         ├── IndexNotReady  building, pending, or not ready within the time given
-        └── IndexFailed    the server gave up building it
+        ├── IndexFailed    the server gave up building it
+        └── IndexDiffers   it is not what the manifest says
 """
 
 from config import LeafError
@@ -63,3 +64,7 @@ class IndexNotReady(SearchIndexError):
 
 class IndexFailed(SearchIndexError):
     """The server gave up building the index."""
+
+
+class IndexDiffers(SearchIndexError):
+    """The index is not what the manifest says."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vectors.errors import IndexFailed, IndexMissing, IndexNotReady, SearchIndexError
+from vectors.errors import IndexDiffers, IndexFailed, IndexMissing, IndexNotReady
 from vectors.index import (
     index_definition,
     same_index,
@@ -42,6 +42,13 @@ class IndexSpec:
     def find(self, listed: Listed) -> Mapping[str, Any] | None:
         return next((index for index in listed if index["name"] == self.name), None)
 
+    def demand_no_failure(self, listed: Listed) -> None:
+        """Raises IndexFailed if the server has given up this very definition."""
+        found = self.find(listed) or {}
+        latest = found.get("latestDefinition", {})
+        if found.get("status") == "FAILED" and same_index(self.definition, latest):
+            self.judge([found], ready=True)
+
     def judge(self, listed: Listed, *, ready: bool = False) -> None:
         """Raises the SearchIndexError that says why a search would come back empty or wrong.
 
@@ -65,7 +72,7 @@ class IndexSpec:
         if not queryable or (ready and status != "READY"):
             raise IndexNotReady(f"{shown} is {status}, not READY; try again in a moment")
         if not same_index(self.definition, latest):
-            raise SearchIndexError(
+            raise IndexDiffers(
                 f"{shown} is defined as {latest}, but the manifest says {self.definition}; run "
                 "leaf-ingest again to update it"
             )

@@ -5,10 +5,11 @@ first vectors and never silently changed: whoever writes first decides, everybod
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from bson.binary import Binary
+from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -19,6 +20,8 @@ from vectors.errors import ManifestError
 
 MANIFESTS = "leaf_manifests"
 FORMAT = 1
+_MAY_DIFFER = ("alignment", "probe", "scale", "filters", "hybrid")  # measured, or added to
+_SHOWN_NAMES, _SHOWN_LENGTH = 20, 60
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,13 @@ def read_manifest(database: Database[Any], collection: str) -> Manifest:
     manifest = find_manifest(database, collection)
     if manifest is not None:
         return manifest
-    others = [str(d["_id"]) for d in database[MANIFESTS].find({}, {"_id": 1}, limit=20)]
+    others = [str(d["_id"]) for d in database[MANIFESTS].find({}, {"_id": 1})]
     raise no_manifest(f"{database.name}.{collection}", others)
 
 
 def no_manifest(collection: str, others: Sequence[str]) -> ManifestError:
-    there = f"collections with one: {', '.join(sorted(others))}" if others else "nor has any other"
+    """`others`: the names of all collections that have one."""
+    there = f"collections with one: {_listed(others)}" if others else "nor has any other"
     return ManifestError(
         f"collection {collection} has no manifest, so nothing was ingested into it "
         f"({there}); ingest first with `leaf-ingest PATH`, or name another --collection"
@@ -86,33 +90,36 @@ def no_manifest(collection: str, others: Sequence[str]) -> ManifestError:
 
 
 def write_manifest(database: Database[Any], collection: str, manifest: Manifest) -> Manifest:
-    """The manifest now in force: `manifest`, or the equal one that another writer put there.
+    """The manifest now in force: `manifest`, or the like one that another writer put there.
 
-    A concurrent writer's int8 scale is adopted, since both were measured on some first batch.
-    Raises ManifestError if the one in force differs.
+    A concurrent writer's int8 scale is adopted, since both were measured on some first batch, and
+    what either wants indexed is indexed. Raises ManifestError if the one in force differs.
     """
     try:
         database[MANIFESTS].insert_one({"_id": collection, **_to_document(manifest)})
     except DuplicateKeyError:
-        stored = read_manifest(database, collection)
-        wanted = replace(manifest, scale=stored.scale, filters=stored.filters, hybrid=stored.hybrid)
-        demand_equal(stored, wanted, collection)
-        return stored
+        demand_equal(read_manifest(database, collection), manifest, collection)
+        return amend(database, collection, filters=manifest.filters, hybrid=manifest.hybrid)
     return manifest
 
 
 def amend(
-    database: Database[Any],
-    collection: str,
-    manifest: Manifest,
-    *,
-    filters: tuple[str, ...],
-    hybrid: bool,
+    database: Database[Any], collection: str, *, filters: Sequence[str], hybrid: bool
 ) -> Manifest:
-    """What may change, because the vectors do not depend on it: what else is indexed."""
-    changed = {"filters": list(filters), "hybrid": hybrid}
-    database[MANIFESTS].update_one({"_id": collection}, {"$set": changed})
-    return replace(manifest, filters=filters, hybrid=hybrid)
+    """Add what may be added, because the vectors do not depend on it: what else is indexed.
+
+    In one step of the server's, so that of several writers at once none undoes another's.
+    """
+    added: dict[str, Any] = {"$addToSet": {"filters": {"$each": list(filters)}}}
+    if hybrid:
+        added["$set"] = {"hybrid": True}
+    after = ReturnDocument.AFTER
+    found = database[MANIFESTS].find_one_and_update(
+        {"_id": collection}, added, return_document=after
+    )
+    if found is None:
+        raise ManifestError(f"the manifest of {collection} was deleted meanwhile; ingest again")
+    return from_document(found, collection)
 
 
 def delete_manifest(database: Database[Any], collection: str) -> None:
@@ -120,27 +127,42 @@ def delete_manifest(database: Database[Any], collection: str) -> None:
 
 
 def demand_equal(stored: Manifest, wanted: Manifest, collection: str) -> None:
-    """Raises ManifestError that shows both sides of every difference."""
-    names = [f.name for f in fields(Manifest) if f.name not in ("alignment", "probe")]
-    demand(stored, {name: getattr(wanted, name) for name in names}, collection)
+    """Raises ManifestError that shows both sides of every difference that matters to vectors."""
+    names = [f.name for f in fields(Manifest) if f.name not in _MAY_DIFFER]
+    wished = {name: getattr(wanted, name) for name in names}
+    demand(stored, wished, collection, dict.fromkeys(names, "another ingest made it meanwhile"))
 
 
-def demand(stored: Manifest, wanted: Mapping[str, object], collection: str) -> None:
-    """The same for some of its fields; a model may be wanted by its name alone."""
-    differences = [
-        f"{name} is {_shown(was)} there, {_shown(asked)} was asked"
-        for name, asked in wanted.items()
-        if (was := _named(getattr(stored, name), asked)) != asked
-    ]
-    if differences:
+def demand(
+    stored: Manifest, wanted: Mapping[str, object], collection: str, asked_by: Mapping[str, str]
+) -> None:
+    """The same for some of its fields, each with what asks for it, to be left out by the user.
+
+    A model may be wanted by its name alone.
+    """
+    differing = {n: v for n, v in wanted.items() if _named(getattr(stored, n), v) != v}
+    if differing:
+        shown = "; ".join(
+            f"{name} is {_shown(_named(getattr(stored, name), asked))} there, {_shown(asked)} "
+            "was asked"
+            for name, asked in differing.items()
+        )
+        askers = "; ".join(dict.fromkeys(asked_by[name] for name in differing))
         raise ManifestError(
-            f"collection {collection} was made otherwise: {'; '.join(differences)}. Leave the "
-            "option out to go on as it is, or name a new --collection"
+            f"collection {collection} was made otherwise: {shown}. Leave out what asks for that "
+            f"({askers}) to go on as it is, or name a new --collection"
         )
 
 
 def _named(stored: object, asked: object) -> object:
     return stored.name if isinstance(stored, Model) and isinstance(asked, str) else stored
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first of them, none over-long, and how many more there are."""
+    short = [n if len(n) <= _SHOWN_LENGTH else f"{n[:_SHOWN_LENGTH]}..." for n in sorted(names)]
+    more = f" and {len(short) - _SHOWN_NAMES} more" if len(short) > _SHOWN_NAMES else ""
+    return ", ".join(short[:_SHOWN_NAMES]) + more
 
 
 def _shown(value: object) -> str:

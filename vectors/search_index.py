@@ -5,10 +5,11 @@ index with an empty result and no error.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pymongo.collection import Collection as MongoCollection
+from pymongo.errors import OperationFailure
 from pymongo.operations import SearchIndexModel
 
 from vectors.connection import explained
@@ -17,6 +18,9 @@ from vectors.index import same_index
 from vectors.index_spec import IndexSpec
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks
+_ALREADY_THERE = 68
+
+Told = Callable[[str], None]
 
 
 class SearchIndex:
@@ -26,35 +30,69 @@ class SearchIndex:
 
     def ensure(self) -> None:
         """Create it, or update it to new filter paths; does not wait."""
-        spec = self.spec
         with explained():
-            found = spec.find(self._mongo.list_search_indexes())
+            found = self.spec.find(self._mongo.list_search_indexes())
             if found is None:
-                model = SearchIndexModel(dict(spec.definition), spec.name, spec.type)
-                self._mongo.create_search_index(model)
-            elif not same_index(spec.definition, found.get("latestDefinition", {})):
-                self._mongo.update_search_index(spec.name, dict(spec.definition))
+                self._create()
+            elif not same_index(self.spec.definition, found.get("latestDefinition", {})):
+                self._update()
 
-    def wait(self, *, seconds: float, told: Callable[[str], None] = lambda status: None) -> None:
-        """Until it is READY with the wanted definition; `told` hears each new status.
-
-        Raises IndexFailed or IndexMissing at once, IndexNotReady after `seconds`.
-        """
-        deadline, pause, last = time.monotonic() + seconds, _FIRST_PAUSE, ""
-        while True:
-            try:
-                return self.check(ready=True)
-            except IndexNotReady as error:
-                status = str(error)
-            if status != last:
-                told(status)
-                last = status
-            if time.monotonic() + pause > deadline:
-                raise IndexNotReady(f"{status} (waited {seconds:.0f} s; see --wait)")
-            time.sleep(pause)
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
+    def wait(self, *, seconds: float, told: Told = lambda status: None) -> None:
+        """See wait_for."""
+        wait_for([self], seconds=seconds, told=told)
 
     def check(self, *, ready: bool = False) -> None:
         """See IndexSpec.judge."""
         with explained():
             self.spec.judge(self._mongo.list_search_indexes(), ready=ready)
+
+    def demand_no_failure(self) -> None:
+        """See IndexSpec.demand_no_failure."""
+        with explained():
+            self.spec.demand_no_failure(self._mongo.list_search_indexes())
+
+    def _create(self) -> None:
+        spec = self.spec
+        model = SearchIndexModel(dict(spec.definition), spec.name, spec.type)
+        try:
+            self._mongo.create_search_index(model)
+        except OperationFailure as error:
+            if error.code != _ALREADY_THERE:
+                raise
+            self._update()  # another ingest has just made it, with other filter paths
+
+    def _update(self) -> None:
+        self._mongo.update_search_index(self.spec.name, dict(self.spec.definition))
+
+
+def wait_for(indexes: Sequence[SearchIndex], *, seconds: float, told: Told) -> None:
+    """Until all are READY with the wanted definition; `told` hears each new status.
+
+    Raises IndexFailed, IndexDiffers or IndexMissing at once, IndexNotReady after `seconds`.
+    """
+    deadline, pause, last = time.monotonic() + seconds, _FIRST_PAUSE, ""
+    while status := _late(indexes):
+        if status != last:
+            told(status)
+            last = status
+        if time.monotonic() + pause > deadline:
+            raise IndexNotReady(f"{status} (waited {seconds:.0f} s; see --wait)")
+        time.sleep(pause)
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def demand_search(mongo: MongoCollection[Any]) -> None:
+    """Raises DeploymentError if there is no search process; the collection need not exist."""
+    with explained():
+        list(mongo.list_search_indexes())
+
+
+def _late(indexes: Sequence[SearchIndex]) -> str:
+    """What the first that is not READY says; all are looked at, because a later may have failed."""
+    late = []
+    for index in indexes:
+        try:
+            index.check(ready=True)
+        except IndexNotReady as error:
+            late.append(str(error))
+    return late[0] if late else ""

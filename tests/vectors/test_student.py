@@ -187,19 +187,18 @@ def export_of_transformer(model: Encoder, file: Path, *, masked: bool = True) ->
     ids = torch.ones((2, 9), dtype=torch.int64)
     mask = ids.clone()
     mask[0, -1] = 0
-    axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens", max=512)}
+    names, axes = ["input_ids", "attention_mask"], {0: "batch", 1: "tokens"}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        program = torch.onnx.export(
+        torch.onnx.export(
             Transformer().eval(),
             (ids, mask),
-            input_names=["input_ids", "attention_mask"],
+            str(file),
+            input_names=names,
             output_names=["last_hidden_state"],
-            dynamic_shapes=(axes, axes),
-            dynamo=True,
-            verbose=False,
+            dynamic_axes=dict.fromkeys([*names, "last_hidden_state"], axes),
+            dynamo=False,
         )
-    program.save(str(file))
 
 
 def test_another_model_under_the_same_name_is_found_out(
