@@ -1,0 +1,105 @@
+"""A part of NFCorpus with the offline model, through the whole path. Not in the repository: it is
+looked for in LEAF_TEST_DATA, by default ../shared/data."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import pytrec_eval
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from config import Storage
+from search.eval import Model, TestCollection, evaluate, read_collection
+from search.eval.asking import ask_all, searcher
+from search.eval.judged import Vectors
+from search.eval.measures import ranking
+from search.eval.trial import stored
+from tests.search.eval.conftest import DATA
+from tests.search.eval.test_judged import silent
+
+_DOCUMENTS, _QUERIES = 60, 20
+_ZIP = DATA / "nfcorpus.zip"
+
+pytestmark = pytest.mark.skipif(
+    not _ZIP.is_file(), reason=f"no {_ZIP}: set LEAF_TEST_DATA to the folder of nfcorpus.zip"
+)
+
+
+@pytest.fixture(scope="module")
+def part() -> TestCollection:
+    """The first documents, with the judgments and queries that are about them."""
+    whole = read_collection(_ZIP)
+    passages = whole.passages[:_DOCUMENTS]
+    ids = {passage.id for passage in passages}
+    judgments = {
+        query: kept
+        for query, grades in whole.judgments.items()
+        if (kept := {id: grade for id, grade in grades.items() if id in ids})
+    }
+    some = list(judgments)[:_QUERIES]
+    return TestCollection(
+        "part",
+        passages,
+        {query: whole.queries[query] for query in some},
+        {query: judgments[query] for query in some},
+        [],
+    )
+
+
+@pytest.fixture(scope="module")
+def models(minilm: str) -> dict[Any, Model]:
+    return {"teacher": Model(minilm, "teacher", None), "student": Model(minilm, "student", None)}
+
+
+def test_measures_are_those_of_numpy_and_trec_eval(
+    part: TestCollection,
+    models: dict[Any, Model],
+    client: MongoClient[Any],
+    database: Database[Any],
+) -> None:
+    report = evaluate(part, models, client, database.name, silent)
+
+    wanted = by_trec_eval(part, models)
+    rows = {(row.format.name, row.format.dimensions): row for row in report.rows}
+    float32, bits, again = rows["float32", 384], rows["bits", 384], rows["bits, re-scored", 384]
+    assert float32.ndcg == pytest.approx(wanted["ndcg_cut_10"], abs=1e-6)
+    assert float32.recall == pytest.approx(wanted["recall_100"], abs=1e-6)
+    assert rows["int8", 384].ndcg >= 0.99 * float32.ndcg
+    assert bits.ndcg < again.ndcg <= float32.ndcg
+
+
+def test_exact_search_is_numpy_to_the_last_rank(
+    part: TestCollection,
+    models: dict[Any, Model],
+    client: MongoClient[Any],
+    database: Database[Any],
+) -> None:
+    vectors, questions = Vectors(part, models, silent), list(part.queries.values())
+    chunks = [{"_id": p.id, "document": p.id, "position": 0, "hash": "-"} for p in part.passages]
+    rows = vectors.documents("teacher")
+    with stored(database, Storage(dimensions=384), chunks, rows, silent) as collection:
+        asked = searcher(client, collection, vectors.queries("student"))
+        found = ask_all(asked, questions, k=_DOCUMENTS, exact=True)
+
+    assert found == [ranking(scores) for scores in by_numpy(part, models).values()]
+
+
+def by_numpy(part: TestCollection, models: dict[Any, Model]) -> dict[str, dict[str, float]]:
+    documents = models["teacher"].encode([p.encoded for p in part.passages], "documents", silent)
+    queries = models["student"].encode(list(part.queries.values()), "queries", silent)
+    cosines = queries @ documents.T
+    ids = [p.id for p in part.passages]
+    return {
+        query: dict(zip(ids, map(float, row), strict=True))
+        for query, row in zip(part.queries, cosines, strict=True)
+    }
+
+
+def by_trec_eval(part: TestCollection, models: dict[Any, Model]) -> dict[str, float]:
+    judge = pytrec_eval.RelevanceEvaluator(dict(part.judgments), {"ndcg_cut.10", "recall.100"})
+    measured = judge.evaluate(by_numpy(part, models))
+    return {
+        name: float(np.mean([found[name] for found in measured.values()]))
+        for name in ("ndcg_cut_10", "recall_100")
+    }
