@@ -8,7 +8,7 @@ qrels/SPLIT.tsv    query-id, corpus-id, score, with or without a header
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from search.eval.errors import EvalError
@@ -39,6 +39,18 @@ class TestCollection:
     queries: Mapping[str, str]
     judgments: Mapping[str, Grades]
     warnings: Sequence[str]
+
+    def part(self, count: int) -> "TestCollection":
+        """The first `count` documents, with the judgments and the queries that are about them."""
+        passages = self.passages[:count]
+        ids = {passage.id for passage in passages}
+        judgments = {
+            query: kept
+            for query, grades in self.judgments.items()
+            if (kept := {id: grade for id, grade in grades.items() if id in ids})
+        }
+        queries = {query: self.queries[query] for query in judgments}
+        return replace(self, passages=passages, queries=queries, judgments=judgments)
 
 
 def read_collection(path: Path, *, split: str = "test") -> TestCollection:

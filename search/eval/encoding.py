@@ -50,7 +50,7 @@ class Milliseconds:
 class Model:
     """A model by name, loaded only where its rows are not in the cache yet."""
 
-    def __init__(self, name: str, role: Role, key: str | None) -> None:
+    def __init__(self, name: str, role: Role, key: str | None = None) -> None:
         self.name = name
         self.role = role
         self._key = key

@@ -37,6 +37,13 @@ def test_only_judged_queries_are_asked(written: Written) -> None:
     assert read_collection(folder).queries == {"1": "judged"}
 
 
+def test_a_part_keeps_what_is_about_its_documents(trees: Path) -> None:
+    part = read_collection(trees).part(1)
+
+    assert [passage.id for passage in part.passages] == ["oak"]
+    assert (part.queries, part.judgments) == ({"t": "tree with acorns"}, {"t": {"oak": 2}})
+
+
 def test_what_cannot_be_asked_is_left_out_and_counted(written: Written) -> None:
     folder = written(
         {"a": "x", "b": " "},

@@ -18,7 +18,7 @@ from search.eval.trial import stored
 from tests.search.eval.conftest import DATA
 from tests.search.eval.test_judged import silent
 
-_DOCUMENTS, _QUERIES = 60, 20
+_DOCUMENTS = 60
 _ZIP = DATA / "nfcorpus.zip"
 
 pytestmark = pytest.mark.skipif(
@@ -28,23 +28,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def part() -> TestCollection:
-    """The first documents, with the judgments and queries that are about them."""
-    whole = read_collection(_ZIP)
-    passages = whole.passages[:_DOCUMENTS]
-    ids = {passage.id for passage in passages}
-    judgments = {
-        query: kept
-        for query, grades in whole.judgments.items()
-        if (kept := {id: grade for id, grade in grades.items() if id in ids})
-    }
-    some = list(judgments)[:_QUERIES]
-    return TestCollection(
-        "part",
-        passages,
-        {query: whole.queries[query] for query in some},
-        {query: judgments[query] for query in some},
-        [],
-    )
+    return read_collection(_ZIP).part(_DOCUMENTS)
 
 
 @pytest.fixture(scope="module")
