@@ -7,8 +7,10 @@ from typing import Any
 from local.engine import CommandError, Match, VectorIndex, VectorQuery, parse_query
 from local.engine.errors import search_error
 from local.freshness import Freshness
+from local.fusion import fuse, parse_fusion
 from local.indexes import Indexes, Namespace, Served, State
 from local.kinds import TEXT, VECTOR, Index, parse_text_query
+from local.score import FUSION
 from local.searches import Found, Search
 
 # As the real server calls the states in which an index does not answer yet.
@@ -30,6 +32,8 @@ class IndexSearch:
     async def find(self, database: str, search: Search) -> Found:
         """Nothing, where there is no index of that name."""
         namespace = database, search.collection
+        if search.stage == FUSION:
+            return await self._fused(database, search)
         if search.stage == "$vectorSearch":
             return await self._nearest(namespace, parse_query(search.options))
         query = parse_text_query(search.options)
@@ -39,6 +43,14 @@ class IndexSearch:
         if isinstance(index, VectorIndex):
             raise _wrong_type(query.index, VECTOR, "$search", TEXT)
         return _found(await asyncio.to_thread(index.search, query, search.wanted))
+
+    async def _fused(self, database: str, search: Search) -> Found:
+        fusion = parse_fusion(search.options)
+        parts = [
+            self.find(database, Search(search.collection, each.stage, each.options, each.limit))
+            for each in fusion.inputs
+        ]
+        return fuse(fusion, await asyncio.gather(*parts))
 
     async def _nearest(self, namespace: Namespace, query: VectorQuery) -> Found:
         index = await self._index(namespace, query.index)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from local.engine import CommandError
-from local.score import METAS
+from local.score import FUSION, METAS
 
 SUBPIPELINES = {"$unionWith": "coll", "$lookup": "from"}
 _META_STAGE = "$searchMeta"
@@ -22,7 +22,8 @@ def has_search(pipeline: Any) -> bool:
     """Whether a search stands anywhere in the pipeline, allowed or not."""
     for stage in pipeline if isinstance(pipeline, list) else []:
         for name, value in stage.items() if isinstance(stage, Mapping) else ():
-            if name in METAS or name == _META_STAGE:
+            # $rankFusion of other stages than ours is mongod's, if it is new enough.
+            if (name in METAS and name != FUSION) or name == _META_STAGE:
                 return True
             if any(map(has_search, _inner(name, value))):
                 return True
@@ -86,6 +87,10 @@ def _inner(name: str, value: Any) -> list[Any]:
         return []
     if name == "$facet":
         return list(value.values())
+    if name == FUSION:
+        given = value.get("input")
+        pipelines = given.get("pipelines") if isinstance(given, Mapping) else None
+        return list(pipelines.values()) if isinstance(pipelines, Mapping) else []
     return [value["pipeline"]] if name in SUBPIPELINES and "pipeline" in value else []
 
 

@@ -1,5 +1,5 @@
-"""Pipelines that carry a score: `{$meta: "vectorSearchScore"}`, or `"searchScore"`, as mongod
-without it can do it.
+"""Pipelines that carry a score: `{$meta: "vectorSearchScore"}` and the like, as mongod without it
+can do it.
 
 The score travels in a field of its own, `CARRIER`, from the stages that fetch the documents to
 the last stage that asks for it, and is taken out again there: documents come out as stored.
@@ -9,36 +9,50 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 CARRIER = "__leaf"
-SCORE = f"${CARRIER}.score"
-# What each search's score is asked for by.
-METAS = {
-    "$vectorSearch": frozenset({"vectorSearchScore", "score"}),
-    "$search": frozenset({"searchScore", "score"}),
+FUSION = "$rankFusion"
+_SCORE, _DETAILS = f"${CARRIER}.score", f"${CARRIER}.details"
+# What each search's score is asked for by, and where it then is.
+METAS: dict[str, "Metas"] = {
+    "$vectorSearch": {"vectorSearchScore": _SCORE, "score": _SCORE},
+    "$search": {"searchScore": _SCORE, "score": _SCORE},
+    FUSION: {"score": _SCORE},
 }
+DETAILED: "Metas" = {**METAS[FUSION], "scoreDetails": _DETAILS}
 _WHOLE = frozenset({"$$ROOT", "$$CURRENT"})
 # Stages whose results are new documents: what the old ones carried has ended.
 _ENDING = frozenset({"$group", "$bucket", "$bucketAuto", "$count", "$sortByCount", "$facet"})
 
 Stage = Mapping[str, Any]
-Metas = frozenset[str]
+Metas = Mapping[str, str]
 
 
 def fetch(ids: Sequence[Any], scores: Sequence[float]) -> list[dict[str, Any]]:
     """Stages that give the documents of these ids in this order, each with its carrier."""
     rank = {"$indexOfArray": [{"$literal": list(ids)}, "$_id"]}
-    score = {"$arrayElemAt": [{"$literal": list(scores)}, f"${CARRIER}.rank"]}
     return [
         {"$match": {"_id": {"$in": list(ids)}}},
         {"$set": {CARRIER: {"rank": rank}}},
-        {"$set": {CARRIER: {"rank": f"${CARRIER}.rank", "score": score}}},
+        {"$set": {CARRIER: {"rank": f"${CARRIER}.rank", "score": _of_rank(scores)}}},
         {"$sort": {f"{CARRIER}.rank": 1}},
     ]
 
 
+def refine(details: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+    """Stages that put documents of equal scores in the order of their ids, and add `details`."""
+    by_score = [{"$sort": {f"{CARRIER}.score": -1, "_id": 1}}]
+    if details is None:
+        return by_score
+    return [{"$set": {f"{CARRIER}.details": _of_rank(details)}}, *by_score]
+
+
 def replace_by(stored: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Stages that put what the index has stored in the place of each document."""
-    found = {"$arrayElemAt": [{"$literal": list(stored)}, f"${CARRIER}.rank"]}
+    found = _of_rank(stored)
     return [{"$replaceWith": {"$mergeObjects": [found, {CARRIER: f"${CARRIER}"}]}}]
+
+
+def _of_rank(values: Sequence[Any]) -> dict[str, Any]:
+    return {"$arrayElemAt": [{"$literal": list(values)}, f"${CARRIER}.rank"]}
 
 
 def carry(stages: Sequence[Stage], metas: Metas) -> list[dict[str, Any]]:
@@ -55,7 +69,7 @@ def carry(stages: Sequence[Stage], metas: Metas) -> list[dict[str, Any]]:
 
 def _asks(value: Any, metas: Metas) -> bool:
     if isinstance(value, Mapping):
-        if len(value) == 1 and value.get("$meta") in metas:
+        if len(value) == 1 and _meta(value) in metas:
             return True
         return any(_asks(inner, metas) for key, inner in value.items() if key != "$literal")
     return isinstance(value, list) and any(_asks(inner, metas) for inner in value)
@@ -90,14 +104,19 @@ def _sort(keys: Mapping[str, Any], metas: Metas) -> dict[str, Any]:
 
 def _substitute(value: Any, metas: Metas) -> Any:
     if isinstance(value, Mapping):
-        if len(value) == 1 and value.get("$meta") in metas:
-            return SCORE
+        if len(value) == 1 and (meta := _meta(value)) in metas:
+            return metas[meta]
         return {k: v if k == "$literal" else _substitute(v, metas) for k, v in value.items()}
     if isinstance(value, list):
         return [_substitute(inner, metas) for inner in value]
     if isinstance(value, str) and value in _WHOLE:
         return {"$unsetField": {"field": CARRIER, "input": value}}
     return value
+
+
+def _meta(value: Mapping[str, Any]) -> str:
+    meta = value.get("$meta")
+    return meta if isinstance(meta, str) else ""
 
 
 def _is_inclusion(projection: Any) -> bool:

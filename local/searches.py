@@ -1,4 +1,4 @@
-"""Pipelines with `$vectorSearch` or `$search` in them, and what mongod runs instead."""
+"""Pipelines with a search in them, and what mongod runs instead."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,11 +26,16 @@ class Search:
 
 @dataclass(frozen=True)
 class Found:
-    """What an index gave: best first. `stored` is set where the client asked for it."""
+    """What an index gave: best first. `stored` and `details` are set where they were asked for.
+
+    What several indexes gave is `fused`: of equal scores the lesser id comes first.
+    """
 
     ids: Sequence[Any]
     scores: Sequence[float]
     stored: Sequence[Mapping[str, Any]] | None = None
+    fused: bool = False
+    details: Sequence[Mapping[str, Any]] | None = None
 
 
 Searching = Callable[[Search], Awaitable[Found]]
@@ -46,9 +51,12 @@ async def rewrite(collection: str, pipeline: Any, search: Searching) -> Any:
         return rest
     found = await search(Search(collection, name, pipeline[0][name], wanted(pipeline[1:])))
     stages = score.fetch(found.ids, found.scores)
+    if found.fused:
+        stages += score.refine(found.details)
     if found.stored is not None:
         stages += score.replace_by(found.stored)
-    return stages + score.carry(rest[1:], score.METAS[name])
+    metas = score.METAS[name] if found.details is None else score.DETAILED
+    return stages + score.carry(rest[1:], metas)
 
 
 async def _inside(stage: Any, search: Searching) -> Any:
@@ -75,15 +83,15 @@ def wanted(stages: Sequence[Any]) -> int | None:
             return None
         name, value = next(iter(stage.items()))
         if name == "$limit":
-            return skipped + int(value) if _is_count(value) else None
-        if name == "$skip" and _is_count(value):
+            return skipped + int(value) if is_count(value) else None
+        if name == "$skip" and is_count(value):
             skipped += int(value)
         elif name not in _ONE_TO_ONE and not _is_by_score(name, value):
             return None
     return None
 
 
-def _is_count(value: Any) -> bool:
+def is_count(value: Any) -> bool:
     """As mongod takes one; what it refuses it may refuse itself."""
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= 1
 

@@ -1,5 +1,6 @@
 """Reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009), here or by the server."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,17 @@ def fusion_stages(
     pipelines: Mapping[str, Sequence[Mapping[str, Any]]], weights: Sequence[float], *, limit: int
 ) -> list[dict[str, Any]]:
     """The same by MongoDB 8.1 and later, in one round trip; the score's name is `score`."""
-    combination = {"weights": dict(zip(pipelines, weights, strict=True))}
-    fusion = {"input": {"pipelines": dict(pipelines)}, "combination": combination}
+    weighty = {name: w for name, w in zip(pipelines, weights, strict=True) if w}
+    fusion = {
+        "input": {"pipelines": {name: pipelines[name] for name in weighty}},
+        "combination": {"weights": weighty},
+    }
     return [{"$rankFusion": fusion}, {"$limit": limit}]
+
+
+def of_one_ranking(scores: Sequence[float], weights: Sequence[float]) -> bool:
+    """Whether fused scores, best first, look as if all other rankings were empty."""
+    return any(
+        all(math.isclose(s, w / (CONSTANT + rank)) for rank, s in enumerate(scores, start=1))
+        for w in weights
+    )

@@ -8,7 +8,7 @@ from bson.binary import Binary
 from pymongo.errors import OperationFailure
 
 from search.candidates import candidates
-from search.fusion import fused, fusion_stages
+from search.fusion import fused, fusion_stages, of_one_ranking
 from search.lexical import text_stages
 from search.opening import Opened, demand_index, explaining_emptiness, refresh
 from search.query import Query
@@ -124,11 +124,18 @@ def _fused_by_server(
         projection([*fields, manifest.path], "score"),
     ]
     found = yield Aggregate(opened.collection, stages, query.max_time_ms)
-    if not found:
+    if not found and query.weights[0]:
         yield from explaining_emptiness(opened, query.filter)
+    elif not found or (all(query.weights) and _one_half_alone(found, query)):
+        yield from demand_index(manifest, opened.database, opened.collection)
     similarities = _similarities(opened, asked.row, [c[manifest.path] for c in found])
     scored = [Candidate(c, c["score"], s) for c, s in zip(found, similarities, strict=True)]
     return sorted(scored, key=lambda c: (-c.score, c.chunk["_id"]))
+
+
+def _one_half_alone(found: Sequence[dict[str, Any]], query: Query) -> bool:
+    """As it is where no passage has the words, and where an index is gone."""
+    return of_one_ranking([chunk["score"] for chunk in found], query.weights)
 
 
 def _is_unknown_stage(error: DeploymentError) -> bool:

@@ -67,6 +67,52 @@ def test_the_order_is_that_of_the_two_rankings(made: Made, database: Database[An
         assert [h.score for h in hits] == pytest.approx(list(expected.values())[:30])
 
 
+HERE: dict[str, Any] = {"min_similarity": -1.0}  # needs both rankings, so they are fused here
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (0.3, 0.7), (1.0, 0.0), (0.0, 1.0)], ids=str)
+def test_the_server_fuses_as_it_is_done_here(
+    made: Made, precision: str, weights: tuple[float, float]
+) -> None:
+    searcher = made(corpus(100), hybrid=True, precision=precision)
+
+    by_server = searcher.search(QUESTION, k=30, hybrid=True, weights=weights)
+    here = searcher.search(QUESTION, k=30, hybrid=True, weights=weights, **HERE)
+
+    assert getattr(searcher, "_searcher", searcher)._opened.fuses
+    assert [(h.id, h.score) for h in by_server] == [(h.id, h.score) for h in here]
+    assert [h.similarity for h in by_server] == pytest.approx(
+        [h.similarity for h in here], abs=1e-2
+    )
+
+
+def test_a_server_that_does_not_fuse_is_asked_once(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MongoDB before 8.1 does not know the stage; here it is one that no mongod knows."""
+    searcher = made(corpus(30), hybrid=True)
+    expected = searcher.search(QUESTION, k=10, hybrid=True)
+    asked = []
+
+    def unknown(*given: Any, **more: Any) -> list[dict[str, Any]]:
+        asked.append(given)
+        return [{"$rankFusionOfLater": {}}]
+
+    monkeypatch.setattr("search.pool.fusion_stages", unknown)
+    found = [searcher.search(QUESTION, k=10, hybrid=True) for _ in range(2)]
+
+    assert [[h.id for h in hits] for hits in found] == [[h.id for h in expected]] * 2
+    assert len(asked) == 1
+
+
+def test_words_of_no_passage_alone_find_nothing(made: Made) -> None:
+    searcher = made(corpus(30), hybrid=True)
+
+    assert searcher.search("zebra", k=5, hybrid=True, weights=(0, 1)) == []
+    assert searcher.search("zebra", k=5, hybrid=True, weights=(0, 1), **HERE) == []
+
+
 def test_similarities_are_those_of_a_plain_search(made: Made) -> None:
     searcher = made(corpus(100), hybrid=True)
     plain = {h.id: h.similarity for h in searcher.search(QUESTION, k=100)}
