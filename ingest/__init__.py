@@ -1,13 +1,15 @@
 """read -> chunk -> encode -> compress -> write."""
 
+from ingest.choices import Choices
 from ingest.chunker import Chunker
 from ingest.document import Document, Place, Rejected
 from ingest.errors import IngestError, SourceError, TargetError
+from ingest.opening import open_target
 from ingest.pipeline import Summary, ingest
 from ingest.records import Fields
 from ingest.rejects import Rejects
 from ingest.sources import Corpus
-from ingest.target import Choices, Target, open_target
+from ingest.target import Target
 
 __all__ = [
     "Choices",

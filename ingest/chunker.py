@@ -20,7 +20,7 @@ from ingest.errors import IngestError
 
 DEFAULT_TOKENS = 256
 DEFAULT_OVERLAP = 32
-_FEWEST_TOKENS = 16
+FEWEST_TOKENS = 16
 _LONGEST_PIECE = 20_000  # characters; a tokenizer may take any blank-free run for one token
 
 # After the end of a sentence (with closing quotes), after a blank line, before a list or heading.
@@ -53,9 +53,9 @@ class Chunker:
         overlap: int,
         prompt: str = "",
     ) -> None:
-        if not _FEWEST_TOKENS <= tokens <= max_tokens:
+        if not FEWEST_TOKENS <= tokens <= max_tokens:
             raise IngestError(
-                f"--chunk-tokens {tokens}: expected {_FEWEST_TOKENS} to {max_tokens}, which is "
+                f"--chunk-tokens {tokens}: expected {FEWEST_TOKENS} to {max_tokens}, which is "
                 "the longest text that the teacher takes"
             )
         if not 0 <= overlap <= tokens // 2:
@@ -63,7 +63,7 @@ class Chunker:
         self._tokenizer = tokenizer
         self._overlap = overlap
         self._budget = tokens - tokenizer.num_special_tokens_to_add(False) - self._count(prompt)
-        if self._budget < _FEWEST_TOKENS // 2:
+        if self._budget < FEWEST_TOKENS // 2:
             raise IngestError(f"--chunk-tokens {tokens}: too few beside the prompt {prompt!r}")
 
     def split(self, document: Document) -> list[Chunk]:

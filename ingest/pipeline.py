@@ -6,25 +6,30 @@ running it again.
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from ingest.chunk import Chunk, same_vector
 from ingest.document import Document, Rejected
 from ingest.rejects import Rejects
 from ingest.seen import Seen
 from ingest.target import Target
+from vectors import Rows
 
 log = logging.getLogger(__name__)
 
-_WINDOW = 512  # chunks that are looked up, encoded and written together
+_WINDOW = 512  # chunks that are looked up and written together
+_STEP = 256  # chunks that are encoded before progress is told again; fewer cost more padding
 
 
 @dataclass
 class Summary:
     """`unchanged` counts chunks that were stored already; `updated` those whose metadata changed.
 
-    `removed` counts stored chunks that their document has no longer.
+    `removed` counts stored chunks that their document has no longer; `waiting` those that are
+    encoded and not yet written.
     """
 
     documents: int = 0
@@ -34,6 +39,7 @@ class Summary:
     unchanged: int = 0
     removed: int = 0
     rejected: int = 0
+    waiting: int = 0
     seconds: float = 0.0
     last_written: str | None = None
 
@@ -50,26 +56,36 @@ def ingest(
 ) -> Summary:
     """Write a corpus into `target`; `told` hears the running summary after each step.
 
-    Documents that are stored but not among `records` stay as they are.
+    Documents that are stored but not among `records` stay as they are. What was read before an
+    error is written.
     """
     summary, started = Summary(), time.monotonic()
     seen, window = Seen(), _Window(target, summary, told)
+    rejects.begin()
     try:
         for record in records:
-            if isinstance(record, Document):
-                first = seen.before(record)
-                if first is None:
-                    window.add(record)
-                    continue
-                reason = f"id {record.id!r} stands twice in this run, first at {first}"
-                record = Rejected(record.place, reason, record.text)
-            rejects.add(record)
-            summary.rejected += 1
+            judged = _judged(record, seen)
+            if isinstance(judged, Document):
+                window.add(judged)
+            else:
+                rejects.add(judged)
+                summary.rejected += 1
         window.flush()
+    except Exception:
+        # Unlike an interruption: whoever wants to stop does not want to wait for a model.
+        window.flush()
+        raise
     finally:
         seen.close()
         summary.seconds = round(time.monotonic() - started, 3)
     return summary
+
+
+def _judged(record: Document | Rejected, seen: Seen) -> Document | Rejected:
+    if isinstance(record, Rejected) or (first := seen.before(record)) is None:
+        return record
+    reason = f"id {record.id!r} stands twice in this run, first at {first}"
+    return Rejected(record.place, reason, record.text)
 
 
 class _Window:
@@ -90,30 +106,42 @@ class _Window:
 
     def flush(self) -> None:
         documents, chunks = self._documents, self._chunks
-        self._documents, self._chunks = [], []
-        stored = self._target.collection.hashes(documents) if documents else {}
+        self._documents, self._chunks = [], []  # first: what fails once is not tried again
+        if not documents:
+            return
+        self._target.ensure_index()
+        stored = self._target.collection.hashes(documents)
         new = [c for c in chunks if not same_vector(stored.get(c.id, ""), c.hash)]
         for start in range(0, len(new), _WINDOW):
-            self._encode(new[start : start + _WINDOW])
+            self._write(new[start : start + _WINDOW])
         self._update([c for c in chunks if _only_metadata_differs(stored.get(c.id, ""), c.hash)])
         # Last, so that a document that shrinks is never without an answer.
         kept = {c.id for c in chunks}
-        self._summary.removed += self._target.collection.delete(
-            [i for i in stored if i not in kept]
-        )
-        self._summary.documents += len(documents)
-        self._summary.chunks += len(chunks)
-        self._summary.unchanged = (
-            self._summary.chunks - self._summary.encoded - self._summary.updated
-        )
-        self._told(self._summary)
+        gone = [id for id in stored if id not in kept]
+        self._summary.removed += self._target.collection.delete(gone)
+        self._count(documents, chunks)
 
-    def _encode(self, chunks: list[Chunk]) -> None:
-        rows = self._target.teacher.encode_documents([c.encoded_text for c in chunks])
+    def _count(self, documents: Sequence[str], chunks: Sequence[Chunk]) -> None:
+        summary = self._summary
+        summary.documents += len(documents)
+        summary.chunks += len(chunks)
+        summary.unchanged = summary.chunks - summary.encoded - summary.updated
+        self._told(summary)
+
+    def _write(self, chunks: Sequence[Chunk]) -> None:
+        rows = self._encoded([c.encoded_text for c in chunks])
         self._target.write([c.fields() for c in chunks], rows)
         self._summary.encoded += len(chunks)
+        self._summary.waiting = 0
         self._summary.last_written = chunks[-1].id
-        self._told(self._summary)
+
+    def _encoded(self, texts: Sequence[str]) -> Rows:
+        parts = []
+        for start in range(0, len(texts), _STEP):
+            parts.append(self._target.teacher.encode_documents(texts[start : start + _STEP]))
+            self._summary.waiting += len(parts[-1])
+            self._told(self._summary)
+        return np.concatenate(parts)
 
     def _update(self, chunks: list[Chunk]) -> None:
         if chunks:

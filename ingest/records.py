@@ -1,18 +1,38 @@
 """From a record with named fields to a Document, or to the reason why it is none."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import bson
+from bson import Binary, Decimal128, ObjectId
+from bson.binary import UUID_SUBTYPE
 from bson.errors import BSONError
 
 from ingest.document import Document, Place
 
 _MAX_ID = 1024  # bytes
 MAX_TEXT = 64 * 2**20  # characters of one document
+_MAX_WHOLE = 2**53  # beyond it, a double does not tell one integer from the next
 _MAX_METADATA = 8 * 2**20  # bytes; every chunk carries a copy, and MongoDB ends at 16 MiB
+
+_KINDS: Sequence[tuple[type, str]] = (
+    (dict, "an object"),
+    (list, "an array"),
+    (str, "a string"),
+    (type(None), "null"),
+    (bool, "a boolean"),  # which Python takes for a number
+    (float, "a number with a fraction"),
+    (int, "a number"),
+    (ObjectId, "an ObjectId"),
+    (UUID, "a UUID"),
+    (datetime, "a date"),
+    (Decimal128, "a decimal number"),
+    (bytes, "binary"),
+)
 
 
 class UnusableRecord(Exception):
@@ -27,6 +47,14 @@ class Fields:
     text: str = "text"
     title: str = "title"
 
+    def problems(self) -> Iterator[str]:
+        named = {"--id-field": self.id, "--text-field": self.text, "--title-field": self.title}
+        for option, name in named.items():
+            if not name:
+                yield f"{option}: expected the name of a field"
+        if len(set(named.values())) < len(named):
+            yield f"{', '.join(named)}: expected three different fields"
+
 
 def to_document(record: object, fields: Fields, place: Place) -> Document:
     """Raises UnusableRecord. Without an id, the content's hash is one."""
@@ -37,16 +65,22 @@ def to_document(record: object, fields: Fields, place: Place) -> Document:
     title = rest.pop(fields.title, None) or ""
     if not isinstance(title, str):
         raise UnusableRecord(f"field {fields.title!r} is {_kind(title)}; expected a string")
-    identity = rest.pop(fields.id, None)
-    if identity is None and fields.id == "id":
-        identity = rest.pop("_id", None)
+    name, identity = _popped_id(rest, fields)
     metadata = _metadata(rest)
     if title:
         metadata = {"title": title, **metadata}
     encoded = _encodable(metadata, text)
     if identity is None:
         identity = hashlib.sha256(text.encode() + b"\0" + encoded).hexdigest()[:24]
-    return Document(_identity(identity, fields), text, title.strip(), metadata, place)
+    return Document(_identity(identity, name), text, title.strip(), metadata, place)
+
+
+def _popped_id(record: dict[str, Any], fields: Fields) -> tuple[str, object]:
+    """The id and the field that it stood in."""
+    identity = record.pop(fields.id, None)
+    if identity is None and fields.id == "id":
+        return "_id", record.pop("_id", None)
+    return fields.id, identity
 
 
 def _text(record: dict[str, Any], fields: Fields) -> str:
@@ -63,17 +97,27 @@ def _text(record: dict[str, Any], fields: Fields) -> str:
     return text
 
 
-def _identity(identity: object, fields: Fields) -> str:
-    if isinstance(identity, bool) or not isinstance(identity, str | int):
-        raise UnusableRecord(
-            f"field {fields.id!r} is {_kind(identity)}; expected a string or an integer"
-        )
-    identity = str(identity)
+def _identity(identity: object, field: str) -> str:
+    identity = _as_text(identity, field)
     if not 1 <= len(identity.encode("utf-8", "replace")) <= _MAX_ID or "\0" in identity:
-        raise UnusableRecord(f"field {fields.id!r}: expected 1 to {_MAX_ID} bytes without NUL")
+        raise UnusableRecord(f"field {field!r}: expected 1 to {_MAX_ID} bytes without NUL")
     if any("\ud800" <= sign <= "\udfff" for sign in identity):
-        raise UnusableRecord(f"field {fields.id!r} is not valid Unicode")
+        raise UnusableRecord(f"field {field!r} is not valid Unicode")
     return identity
+
+
+def _as_text(identity: object, field: str) -> str:
+    """What MongoDB's own tools print between the quotes; the mongo shell's 1.0 is 1."""
+    if isinstance(identity, Binary) and identity.subtype == UUID_SUBTYPE and len(identity) == 16:
+        return str(identity.as_uuid())
+    if isinstance(identity, float) and identity.is_integer() and abs(identity) < _MAX_WHOLE:
+        return str(int(identity))
+    if isinstance(identity, str | int | ObjectId | UUID) and not isinstance(identity, bool):
+        return str(identity)
+    raise UnusableRecord(
+        f"field {field!r} is {_kind(identity)}; expected a string, an integer, an ObjectId or a "
+        "UUID"
+    )
 
 
 def _metadata(rest: dict[str, Any]) -> dict[str, Any]:
@@ -102,5 +146,4 @@ def _encodable(metadata: Mapping[str, Any], text: str) -> bytes:
 
 
 def _kind(value: object) -> str:
-    names = {dict: "an object", list: "an array", str: "a string", type(None): "null"}
-    return names.get(type(value), "a boolean" if isinstance(value, bool) else "a number")
+    return next((name for kind, name in _KINDS if isinstance(value, kind)), "of another type")

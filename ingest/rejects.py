@@ -1,35 +1,88 @@
 """The file of records that could not be used, one JSON object a line."""
 
+import fcntl
 import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
 from ingest.document import Rejected
+from ingest.errors import TargetError
 
 DEFAULT = Path("leaf-ingest.rejects.jsonl")
+_KEYS = ["source", "line", "reason", "record"]
 
 
 class Rejects:
-    """Created with the first reject, replacing the file of an earlier run."""
+    """Created with the first reject; that of an earlier run goes when a run begins.
+
+    Runs at once may share it: each adds its lines, and none removes what another is writing.
+    """
 
     def __init__(self, path: Path = DEFAULT) -> None:
         self.path = path
         self.count = 0
         self._file: TextIO | None = None
 
+    def problems(self) -> Iterator[str]:
+        """Why it could not be written, told before there is anything to write; makes nothing."""
+        path = self.path
+        if path.is_dir():
+            yield f"--rejects {path}: is a folder; expected a file"
+        elif not path.parent.is_dir():
+            yield f"--rejects {path}: there is no folder {path.parent}"
+        elif not os.access(path if path.exists() else path.parent, os.W_OK):
+            yield f"--rejects {path}: may not be written; name another file"
+        elif path.is_file() and not _is_ours(path):
+            yield f"--rejects {path}: holds something else, which stays; name another file"
+
+    def begin(self) -> None:
+        """An old file would look like this run's, so it is removed."""
+        path = self.path.resolve()
+        if self._file is None and path.is_file() and path.stat().st_size and _is_ours(path):
+            with path.open("rb") as file, suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+
     def add(self, rejected: Rejected) -> None:
-        if self._file is None:
-            self._file = self.path.open("w", encoding="utf-8")
+        """Raises TargetError if it cannot be written."""
         entry = {
             "source": rejected.place.source,
             "line": rejected.place.line,
             "reason": rejected.reason,
             "record": rejected.record,
         }
-        # ASCII, because a record may hold half a surrogate pair, which UTF-8 cannot write.
-        self._file.write(json.dumps(entry) + "\n")
+        try:
+            file = self._opened()
+            # ASCII, because a record may hold half a surrogate pair, which UTF-8 cannot write.
+            file.write(json.dumps(entry) + "\n")
+            file.flush()
+        except OSError as error:
+            raise TargetError(
+                f"--rejects {self.path}: cannot be written ({error.strerror}); what was read "
+                "before is ingested: name another file and run it again"
+            ) from error
         self.count += 1
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # every entry was flushed, or its failure told
+                self._file.close()
+
+    def _opened(self) -> TextIO:
+        if self._file is None:
+            self._file = self.path.open("a", encoding="utf-8")
+            fcntl.flock(self._file, fcntl.LOCK_SH)
+        return self._file
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file is empty or begins as this one writes."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(2**20)
+        return not first or list(json.loads(first)) == _KEYS
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False

@@ -1,36 +1,83 @@
 """What a run says of itself: a moving line while it works, a summary at its end."""
 
 import json
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from ingest.pipeline import Summary
+from ingest.sources import Corpus
 from ingest.target import Target
+
+_INTERNAL = ("last_written", "waiting")
+
+
+class Display:
+    """`corpus` tells how much is read, of how much; the rate counts from its first document."""
+
+    def __init__(self, progress: Progress, task: TaskID, corpus: Corpus) -> None:
+        self._progress = progress
+        self._task = task
+        self._corpus = corpus
+        self._started = 0.0
+
+    def phase(self, text: str) -> None:
+        self._progress.update(self._task, description=text)
+
+    def begin(self) -> None:
+        """Reading begins. The files are counted for a terminal only."""
+        self._started = time.monotonic()
+        if not self._progress.disable:
+            self._progress.reset(self._task, total=self._corpus.size(), description="reading")
+
+    def step(self, summary: Summary) -> None:
+        rate = (summary.chunks + summary.waiting) / max(time.monotonic() - self._started, 0.001)
+        self._progress.update(
+            self._task, completed=self._corpus.bytes_read, description=line(summary, rate)
+        )
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str], None]]:
+def progress(corpus: Corpus, console: Console | None = None) -> Iterator[Display]:
     """A line on stderr that is replaced by each next one; nothing unless a terminal sees it."""
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as p:
-        task = p.add_task("connecting")
-        yield lambda text: p.update(task, description=text)
+    console = console or Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with shown:
+        yield Display(shown, shown.add_task("connecting", total=None), corpus)
 
 
-def line(summary: Summary) -> str:
+def line(summary: Summary, rate: float) -> str:
+    """`rate`: chunks a second."""
+    rejected = f", {summary.rejected:,} rejected" if summary.rejected else ""
     return (
-        f"{summary.documents:,} documents, {summary.chunks:,} chunks, "
-        f"{summary.encoded:,} encoded, {summary.rejected:,} rejected"
+        f"{summary.documents:,} documents, {summary.chunks + summary.waiting:,} chunks, "
+        f"{rate:,.1f} chunks/s{rejected}"
     )
 
 
 def as_object(summary: Summary, target: Target) -> str:
-    numbers = {k: v for k, v in asdict(summary).items() if k != "last_written"}
+    numbers = {k: v for k, v in asdict(summary).items() if k not in _INTERNAL}
     return json.dumps({"collection": target.collection.mongo.full_name, **numbers})
 
 

@@ -1,49 +1,28 @@
 """Where chunks go, and how: agreed with the manifest before anything is read or encoded."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pymongo.database import Database
 
-from config import ConfigError, Settings, Storage
-from ingest.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS, Chunker
-from ingest.errors import TargetError
+from config import Settings
+from ingest.chunker import Chunker
+from ingest.settling import follow, settle
 from vectors import (
     Codec,
     CodecError,
     Collection,
     Encoder,
+    IndexDiffers,
     Manifest,
-    Model,
     Rows,
-    check_alignment,
-    explained,
-    export_student,
     load_encoder,
     load_tokenizer,
 )
-from vectors.agreement import demand_agreement
-from vectors.alignment import probe_of
-from vectors.manifest import amend, demand, find_manifest, write_manifest
 
-INDEX = "leaf_vectors"
-PATH = "embedding"
-_ALWAYS_FILTERED = "document"
-_TOP_LEVEL = ("_id", "document", "position", "text", "hash")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choices:
-    """What was asked beyond the settings; None is not given, so that the manifest may decide."""
-
-    dimensions: int | None = None
-    precision: str | None = None
-    quantization: str | None = None
-    chunk_tokens: int | None = None
-    chunk_overlap: int | None = None
-    filters: Sequence[str] = ()
-    hybrid: bool = False
+_PAUSE = 0.2  # seconds, for another ingest to bring the index in line
 
 
 class Target:
@@ -63,7 +42,7 @@ class Target:
         self._database = database
         self._name = name
         self._key = settings.key
-        self._has_index = False
+        self._is_settled = False
         self.collection = Collection(database[name], manifest)
         model = manifest.teacher
         self.chunker = Chunker(
@@ -100,116 +79,31 @@ class Target:
         self.collection.write(chunks, vectors)
 
     def ensure_index(self) -> None:
-        """Nothing for a new collection, which has no vectors yet."""
-        if self._has_index or self.is_new:
+        """Manifest and indexes say what was asked; nothing for a collection without vectors yet."""
+        if self._is_settled or self.is_new:
             return
-        self.collection.create()
-        self._has_index = True
+        self.collection = settle(self._database, self._name, self.manifest)
+        self._is_settled = True
+
+    def wait_until_ready(
+        self, chunk: str | None, *, seconds: float, told: Callable[[str], None]
+    ) -> None:
+        """See Collection.wait_until_ready; what others add to the index meanwhile is adopted."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                left = max(deadline - time.monotonic(), 0)
+                return self.collection.wait_until_ready(chunk, seconds=left, told=told)
+            except IndexDiffers:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(_PAUSE)
+            self.collection = follow(self._database, self._name, self.manifest)
 
     def _agree(self, rows: Rows) -> None:
-        """The manifest comes before collection and index: a run killed in between can go on."""
+        """The manifest comes before the vectors: a run killed in between can go on."""
         asked = self.manifest
         codec = Codec.calibrated(asked.dimensions, asked.precision, rows)
-        with explained():
-            agreed = write_manifest(self._database, self._name, replace(asked, scale=codec.scale))
-        self.collection = Collection(self._database[self._name], agreed)
-        self.is_new = False
-
-
-def open_target(database: Database[Any], settings: Settings, choices: Choices) -> Target:
-    """Raises ManifestError, AlignmentError or TargetError before the first write."""
-    check_filters(choices.filters)
-    with explained():
-        stored = find_manifest(database, settings.collection)
-        if stored is None:
-            _demand_empty(database, settings.collection)
-    if stored is None:
-        return _new(database, settings, choices)
-    return _existing(database, settings, choices, stored)
-
-
-def check_filters(paths: Sequence[str]) -> None:
-    for path in paths:
-        if path.startswith("metadata.") or path in _TOP_LEVEL:
-            continue
-        raise ConfigError(
-            [
-                f"--filter-field {path}: a document's own fields are stored below metadata; did "
-                f"you mean --filter-field metadata.{path}?"
-            ]
-        )
-
-
-def _existing(
-    database: Database[Any], settings: Settings, choices: Choices, manifest: Manifest
-) -> Target:
-    asked = (choices.dimensions, choices.precision, choices.quantization)
-    storage = _storage(settings, choices) if any(a is not None for a in asked) else None
-    demand_agreement(manifest, settings, storage)
-    chunking = {"chunk_tokens": choices.chunk_tokens, "chunk_overlap": choices.chunk_overlap}
-    given = {name: value for name, value in chunking.items() if value is not None}
-    demand(manifest, given, settings.collection)
-    filters = _united(manifest.filters, choices.filters)
-    hybrid = manifest.hybrid or choices.hybrid
-    if (filters, hybrid) != (manifest.filters, manifest.hybrid):
-        name = settings.collection
-        manifest = amend(database, name, manifest, filters=filters, hybrid=hybrid)
-    return Target(database, settings, manifest)
-
-
-def _new(database: Database[Any], settings: Settings, choices: Choices) -> Target:
-    storage = _storage(settings, choices)
-    teacher = load_encoder(settings.pair.teacher, key=settings.key)
-    if (dimensions := storage.dimensions or teacher.dimensions) > teacher.dimensions:
-        raise TargetError(
-            f"storage {settings.storage} has {dimensions} dimensions, but teacher {teacher.name} "
-            f"gives {teacher.dimensions}; expected no more: choose --dimensions or --storage full"
-        )
-    storage = settings.stored_as(**{**vars(storage), "dimensions": dimensions})
-    same = settings.pair.student == settings.pair.teacher
-    student = teacher if same else load_encoder(settings.pair.student, key=settings.key)
-    alignment = check_alignment(teacher, student)
-    export_student(student)  # here, where torch is, so that no search needs it
-    chunk_tokens = _given(choices.chunk_tokens, min(DEFAULT_TOKENS, teacher.max_tokens))
-    manifest = Manifest(
-        teacher=Model.of(teacher),
-        student=Model.of(student),
-        alignment=alignment.cosine,
-        dimensions=dimensions,
-        precision=storage.precision,
-        scale=None,
-        similarity=storage.similarity,
-        quantization=storage.quantization,
-        index=INDEX,
-        path=PATH,
-        filters=_united((_ALWAYS_FILTERED,), choices.filters),
-        chunk_tokens=chunk_tokens,
-        chunk_overlap=_given(choices.chunk_overlap, min(DEFAULT_OVERLAP, chunk_tokens // 4)),
-        hybrid=choices.hybrid,
-        probe=probe_of(student),
-    )
-    return Target(database, settings, manifest, teacher)
-
-
-def _demand_empty(database: Database[Any], name: str) -> None:
-    if database[name].find_one({}, {"_id": 1}) is not None:
-        raise TargetError(
-            f"collection {database.name}.{name} holds documents that leafsearch did not write; "
-            "nothing was changed: name another --collection"
-        )
-
-
-def _storage(settings: Settings, choices: Choices) -> Storage:
-    return settings.stored_as(
-        dimensions=choices.dimensions,
-        precision=choices.precision,
-        quantization=choices.quantization,
-    )
-
-
-def _united(paths: Sequence[str], more: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys([*paths, *more]))
-
-
-def _given(value: int | None, default: int) -> int:
-    return default if value is None else value
+        agreed = replace(asked, scale=codec.scale)
+        self.collection = settle(self._database, self._name, agreed)
+        self.is_new, self._is_settled = False, True

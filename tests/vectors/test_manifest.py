@@ -71,7 +71,7 @@ def test_a_collection_without_one_is_told_from_those_that_have(database: Databas
 def test_filters_are_the_part_that_may_change(database: Database[Any]) -> None:
     write_manifest(database, "c", MANIFEST)
 
-    amend(database, "c", MANIFEST, filters=("document", "metadata.year"), hybrid=True)
+    amend(database, "c", filters=("document", "metadata.year"), hybrid=True)
 
     assert read_manifest(database, "c").filters == ("document", "metadata.year")
 

@@ -1,0 +1,83 @@
+"""What a user asks of a collection beyond the settings, and what of it can never be."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from config import ConfigError, Settings, Storage
+from config.storage import PRECISIONS, QUANTIZATIONS
+from ingest.chunker import FEWEST_TOKENS
+
+_TOP_LEVEL = ("_id", "document", "position", "text", "hash")
+_LONGEST_PATH = 1024  # bytes
+_DEEPEST_PATH = 100  # MongoDB nests documents no deeper
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """None is not given, so that the manifest may decide."""
+
+    dimensions: int | None = None
+    precision: str | None = None
+    quantization: str | None = None
+    chunk_tokens: int | None = None
+    chunk_overlap: int | None = None
+    filters: Sequence[str] = ()
+    hybrid: bool = False
+
+    def storage(self, settings: Settings) -> Storage:
+        """Raises ConfigError for a form that no collection can have."""
+        asked = {"precision": (self.precision, PRECISIONS)}
+        asked["quantization"] = (self.quantization, QUANTIZATIONS)
+        if problems := [p for n, (v, known) in asked.items() for p in one_of(f"--{n}", v, known)]:
+            raise ConfigError(problems)
+        return settings.stored_as(
+            dimensions=self.dimensions, precision=self.precision, quantization=self.quantization
+        )
+
+    def problems(self, settings: Settings) -> list[str]:
+        """What can be told without a model and without a server."""
+        found = [*self._storage_problems(settings), *self._chunking_problems()]
+        return found + [p for path in self.filters for p in filter_problems(path)]
+
+    def _storage_problems(self, settings: Settings) -> list[str]:
+        try:
+            self.storage(settings)
+        except ConfigError as error:
+            return error.problems
+        return []
+
+    def _chunking_problems(self) -> Iterator[str]:
+        tokens, overlap = self.chunk_tokens, self.chunk_overlap
+        if tokens is not None and tokens < FEWEST_TOKENS:
+            yield f"--chunk-tokens {tokens}: expected {FEWEST_TOKENS} or more"
+        if overlap is not None and overlap < 0:
+            yield f"--chunk-overlap {overlap}: expected 0 to half of --chunk-tokens"
+
+
+def one_of(option: str, value: Any, known: Sequence[str]) -> Iterator[str]:
+    if value is not None and value not in known:
+        yield f"{option} {value}: expected one of {', '.join(known)}"
+
+
+def filter_problems(path: str) -> Iterator[str]:
+    """The server may take a path that no document has, or fail of it much later."""
+    shown = path if len(path) <= 60 else f"{path[:60]}..."
+    names = path.split(".")
+    if len(path.encode()) > _LONGEST_PATH or len(names) > _DEEPEST_PATH:
+        yield (
+            f"--filter-field {shown}: expected at most {_LONGEST_PATH} bytes and {_DEEPEST_PATH} "
+            "names"
+        )
+    elif bad := [name for name in names if not name or name.startswith("$") or "\0" in name]:
+        yield (
+            f"--filter-field {shown!r}: expected names with dots between them, like metadata.year; "
+            + (f"{bad[0]!r} cannot be one" if bad[0] else "an empty one was given")
+        )
+    elif path == "metadata":
+        yield "--filter-field metadata: expected a path below it, like metadata.year"
+    elif names[0] != "metadata" and path not in _TOP_LEVEL:
+        yield (
+            f"--filter-field {shown}: a document's own fields are stored below metadata; did "
+            f"you mean --filter-field metadata.{shown}?"
+        )

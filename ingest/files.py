@@ -1,0 +1,109 @@
+"""Which files the paths of a command line mean, and the ids of those that are one document.
+
+The id is the name of the folder that was given and the path in it, or for a file that was given
+itself the name of the folder it lies in, so that it does not depend on where the command runs.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ingest.document import Place, Rejected
+from ingest.rejects import DEFAULT
+
+STDIN = ("-", "/dev/stdin")
+NO_FILE = "neither file nor folder"
+
+
+@dataclass(frozen=True)
+class Source:
+    """`named` on the command line, rather than found in a folder."""
+
+    path: Path
+    id: str
+    named: bool
+    is_stdin: bool = False
+
+    @property
+    def place(self) -> str:
+        return "<stdin>" if self.is_stdin else str(self.path)
+
+    @property
+    def is_stream(self) -> bool:
+        """A pipe or a device: of a length that nobody knows."""
+        return self.is_stdin or (self.path.exists() and not self.path.is_file())
+
+    @property
+    def size(self) -> int:
+        """In bytes; 0 for what is not there."""
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+
+@dataclass(frozen=True)
+class Files:
+    """In alphabetical order, the same on every machine; each once.
+
+    `is_read` tells which files in folders are read; the others are counted in `ignored`, by
+    ending. `rejects`, resolved, is no part of a corpus: it would grow while it is read.
+    """
+
+    paths: Sequence[str]
+    is_read: Callable[[Path], bool]
+    rejects: Path | None
+    ignored: Counter[str] = field(default_factory=Counter)
+
+    def __iter__(self) -> Iterator[Source | Rejected]:
+        met: set[Path] = set()
+        for given in self.paths:
+            for source in self._of(given):
+                if isinstance(source, Source) and len(self.paths) > 1:
+                    # Links are files of their own; it is the path that must not come twice.
+                    key = source.path.parent.resolve() / source.path.name
+                    if key in met:
+                        continue
+                    met.add(key)
+                yield source
+
+    def is_rejects(self, path: Path) -> bool:
+        return path.resolve() == self.rejects
+
+    def _of(self, given: str) -> Iterator[Source | Rejected]:
+        path = Path(given)
+        if given in STDIN:
+            yield Source(Path("/dev/stdin"), "stdin", named=True, is_stdin=True)
+        elif path.is_dir():
+            yield from self._within(path)
+        else:
+            yield Source(path, f"{path.parent.resolve().name}/{path.name}", named=True)
+
+    def _within(self, folder: Path) -> Iterator[Source | Rejected]:
+        root = folder.resolve().name
+        for found in _walked(folder):
+            if isinstance(found, Rejected):
+                yield found
+            elif self._is_wanted(found):
+                yield Source(found, f"{root}/{found.relative_to(folder).as_posix()}", named=False)
+
+    def _is_wanted(self, path: Path) -> bool:
+        if path.name == DEFAULT.name or self.is_rejects(path):
+            return False
+        # A broken link passes: it cannot be read, and that is told.
+        if not path.is_file() and path.exists():
+            self.ignored[NO_FILE] += 1
+            return False
+        if not self.is_read(path):
+            self.ignored[path.suffix.lower() or "no ending"] += 1
+            return False
+        return True
+
+
+def _walked(folder: Path) -> Iterator[Path | Rejected]:
+    """Without what is hidden; a folder that cannot be read is told of."""
+    refused: list[OSError] = []
+    for inside, folders, names in os.walk(folder, onerror=refused.append):
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        yield from (Path(inside, name) for name in sorted(names) if not name.startswith("."))
+    for error in refused:
+        yield Rejected(Place(str(error.filename)), f"cannot be read: {error.strerror}")

@@ -1,0 +1,119 @@
+"""From settings, choices and the manifest that is there, if any, to the target of a run."""
+
+from typing import Any
+
+from pymongo.database import Database
+
+from config import ConfigError, Settings, Storage
+from ingest.choices import Choices
+from ingest.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
+from ingest.errors import TargetError
+from ingest.settling import is_empty, united
+from ingest.target import Target
+from vectors import (
+    Collection,
+    Encoder,
+    Manifest,
+    ManifestError,
+    Model,
+    ModelError,
+    check_alignment,
+    explained,
+    export_student,
+    load_encoder,
+)
+from vectors.agreement import demand_agreement
+from vectors.alignment import probe_of
+from vectors.manifest import demand, find_manifest
+from vectors.search_index import demand_search
+
+INDEX = "leaf_vectors"
+PATH = "embedding"
+_ALWAYS_FILTERED = "document"
+
+
+def open_target(database: Database[Any], settings: Settings, choices: Choices) -> Target:
+    """Raises what stands against it before anything is written, and most of it before a model
+    is loaded: ConfigError, DeploymentError, ManifestError, AlignmentError or TargetError."""
+    if problems := choices.problems(settings):
+        raise ConfigError(problems)
+    name = settings.collection
+    demand_search(database[name])
+    with explained():
+        stored, empty = find_manifest(database, name), is_empty(database, name)
+    if stored is None:
+        if not empty:
+            raise _not_ours(database, name)
+        return _new(database, settings, choices)
+    try:
+        return _existing(database, settings, choices, stored)
+    except (ManifestError, ModelError):
+        # What a dropped collection leaves behind binds nobody: there is nothing made that way.
+        if not empty:
+            raise
+        return _new(database, settings, choices)
+
+
+def _existing(
+    database: Database[Any], settings: Settings, choices: Choices, manifest: Manifest
+) -> Target:
+    name = settings.collection
+    asked = (choices.dimensions, choices.precision, choices.quantization)
+    given = any(value is not None for value in asked)
+    demand_agreement(manifest, settings, choices.storage(settings) if given else None)
+    chunking = {"chunk_tokens": choices.chunk_tokens, "chunk_overlap": choices.chunk_overlap}
+    wanted = {field: value for field, value in chunking.items() if value is not None}
+    demand(manifest, wanted, name, {f: f"--{f.replace('_', '-')}" for f in wanted})
+    for index in Collection(database[name], manifest).indexes:
+        index.demand_no_failure()
+    return Target(database, settings, united(manifest, choices.filters, hybrid=choices.hybrid))
+
+
+def _new(database: Database[Any], settings: Settings, choices: Choices) -> Target:
+    teacher = load_encoder(settings.pair.teacher, key=settings.key)
+    storage = _storage(settings, choices, teacher)
+    same = settings.pair.student == settings.pair.teacher
+    student = teacher if same else load_encoder(settings.pair.student, key=settings.key)
+    alignment = check_alignment(teacher, student)
+    export_student(student)  # here, where torch is, so that no search needs it
+    chunk_tokens = _given(choices.chunk_tokens, min(DEFAULT_TOKENS, teacher.max_tokens))
+    manifest = Manifest(
+        teacher=Model.of(teacher),
+        student=Model.of(student),
+        alignment=alignment.cosine,
+        dimensions=storage.dimensions or teacher.dimensions,
+        precision=storage.precision,
+        scale=None,
+        similarity=storage.similarity,
+        quantization=storage.quantization,
+        index=INDEX,
+        path=PATH,
+        filters=tuple(dict.fromkeys([_ALWAYS_FILTERED, *choices.filters])),
+        chunk_tokens=chunk_tokens,
+        chunk_overlap=_given(choices.chunk_overlap, min(DEFAULT_OVERLAP, chunk_tokens // 4)),
+        hybrid=choices.hybrid,
+        probe=probe_of(student),
+    )
+    return Target(database, settings, manifest, teacher)
+
+
+def _storage(settings: Settings, choices: Choices, teacher: Encoder) -> Storage:
+    """With the number of dimensions, which for some forms is the teacher's."""
+    storage = choices.storage(settings)
+    if (dimensions := storage.dimensions or teacher.dimensions) > teacher.dimensions:
+        raise TargetError(
+            f"storage {settings.storage} has {dimensions} dimensions, but teacher {teacher.name} "
+            f"gives {teacher.dimensions}; expected no more: choose --dimensions or --storage full"
+        )
+    return settings.stored_as(**{**vars(storage), "dimensions": dimensions})
+
+
+def _not_ours(database: Database[Any], name: str) -> TargetError:
+    return TargetError(
+        f"collection {database.name}.{name} holds documents that leafsearch did not write; "
+        "nothing was changed: name another --collection"
+    )
+
+
+def _given(value: int | None, default: int) -> int:
+    return default if value is None else value

@@ -1,0 +1,61 @@
+"""The options of `leaf-ingest`, with what its help says of them."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from config.presets import PRESETS
+from config.storage import PRECISIONS, QUANTIZATIONS, STORAGES
+from ingest.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
+from ingest.rejects import DEFAULT as REJECTS_FILE
+from ingest.sources import FORMATS
+
+
+def _option(help: str, *names: str, metavar: str | None = None) -> Any:
+    return typer.Option(*names, help=help, metavar=metavar, show_default=False)
+
+
+Paths = Annotated[list[str], typer.Argument(metavar="PATH", show_default=False)]
+Uri = Annotated[
+    str | None, _option("Default: MONGODB_URI, else the local deployment of leaf-mongo.")
+]
+Database = Annotated[str | None, _option("Default: leaf.")]
+Collection = Annotated[str | None, _option("Default: chunks.")]
+Preset = Annotated[
+    str | None, _option(f"Teacher and student: {', '.join(PRESETS)}. Default: leaf-mt.")
+]
+Teacher = Annotated[
+    str | None, _option("Model of the documents: hub name or folder. Needs --student.")
+]
+Student = Annotated[str | None, _option("Model of the queries: hub name or folder.")]
+Storage = Annotated[str | None, _option(f"Stored form: {', '.join(STORAGES)}. Default: mrl256.")]
+Dimensions = Annotated[int | None, _option("Keep only the first N.", metavar="N")]
+Precision = Annotated[str | None, _option(f"One of {', '.join(PRECISIONS)}.")]
+Quantization = Annotated[
+    str | None, _option(f"By the server, of float32: {', '.join(QUANTIZATIONS)}.")
+]
+Filters = Annotated[
+    list[str] | None,
+    _option("Path to filter searches by, e.g. metadata.year; may be repeated.", "--filter-field"),
+]
+Hybrid = Annotated[bool, _option("Index the words as well, for leaf-search --hybrid.", "--hybrid")]
+Format = Annotated[str | None, _option(f"Instead of the file's ending: {', '.join(FORMATS)}.")]
+IdField = Annotated[str, _option("Default: id, or _id.")]
+TextField = Annotated[str, _option("Default: text.")]
+TitleField = Annotated[str, _option("Default: title.")]
+ChunkTokens = Annotated[
+    int | None, _option(f"Longest chunk. Default: {DEFAULT_TOKENS}.", metavar="N")
+]
+ChunkOverlap = Annotated[
+    int | None, _option(f"Shared by neighbours. Default: {DEFAULT_OVERLAP}.", metavar="N")
+]
+Rejected = Annotated[
+    Path, _option(f"Records that cannot be used. Default: {REJECTS_FILE}.", "--rejects")
+]
+Wait = Annotated[
+    float,
+    _option("For the index to be ready; 0: do not wait. Default: 600.", metavar="SECONDS"),
+]
+Home = Annotated[Path | None, _option("Folder of the local deployment.")]
+AsJson = Annotated[bool, _option("Print the summary as one JSON object.", "--json")]

@@ -1,0 +1,78 @@
+"""Manifest and search indexes of a collection brought in line, while others may do the same.
+
+The indexes come first, so that what the server refuses never gets into the manifest. Filter paths
+are only ever added; whoever comes last finds all of them in the manifest and indexes them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from pymongo.database import Database
+
+from vectors import Collection, Manifest, ManifestError, explained
+from vectors.manifest import (
+    delete_manifest,
+    demand_equal,
+    find_manifest,
+    read_manifest,
+    write_manifest,
+)
+
+
+def settle(database: Database[Any], name: str, wanted: Manifest) -> Collection:
+    """The collection as it is then: made as `wanted`, indexed as all want it.
+
+    Raises ManifestError if it was made otherwise and holds documents, DeploymentError or
+    SearchIndexError where the server refuses an index.
+    """
+    with explained():
+        stored = find_manifest(database, name)
+        left_over = stored is not None and _is_left_over(database, name, stored, wanted)
+    if stored is not None and not left_over:
+        demand_equal(stored, wanted, name)
+        wanted = united(stored, wanted.filters, hybrid=wanted.hybrid)
+    Collection(database[name], wanted).create()
+    try:
+        with explained():
+            if left_over and is_empty(database, name):
+                delete_manifest(database, name)
+            agreed = write_manifest(database, name, wanted)
+    except ManifestError:
+        # Another ingest was faster, and its index is the one that must stay.
+        follow(database, name, read_manifest(database, name))
+        raise
+    return follow(database, name, agreed)
+
+
+def follow(database: Database[Any], name: str, manifest: Manifest) -> Collection:
+    """Index what the manifest says, until it says nothing new. Raises as settle does."""
+    known = None
+    while True:
+        with explained():
+            stored = read_manifest(database, name)
+        demand_equal(stored, manifest, name)
+        collection = Collection(database[name], stored)
+        if stored == known:
+            return collection
+        collection.create()
+        known = stored
+
+
+def united(manifest: Manifest, filters: Sequence[str], *, hybrid: bool) -> Manifest:
+    """With what else is wanted indexed; the vectors do not depend on it."""
+    filters = tuple(dict.fromkeys([*manifest.filters, *filters]))
+    return replace(manifest, filters=filters, hybrid=manifest.hybrid or hybrid)
+
+
+def is_empty(database: Database[Any], name: str) -> bool:
+    return database[name].find_one({}, {"_id": 1}) is None
+
+
+def _is_left_over(database: Database[Any], name: str, stored: Manifest, wanted: Manifest) -> bool:
+    """Of a collection that was dropped: it contradicts, and there is nothing it could speak of."""
+    try:
+        demand_equal(stored, wanted, name)
+    except ManifestError:
+        return is_empty(database, name)
+    return False
