@@ -4,21 +4,29 @@
 
 Starts deployments of its own in a temporary folder, asks everything through PyMongo, and compares
 with a direct connection to the same mongod, taking turns within one run. --small has a twentieth of
-the documents, for a look in under a minute; its bars mean nothing.
+the documents, for a look in under a minute; its bars mean nothing. --prefer, as root, lets the
+searches that are timed come before whatever else a shared machine does.
 """
 
 import argparse
 import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pymongo import MongoClient
 
 from benchmarks.gateway_corpora import bit_rows, fill, float_rows, searching
-from benchmarks.gateway_process import cpu_seconds, killed, ready_after_start, resident_bytes
+from benchmarks.gateway_process import (
+    cpu_seconds,
+    killed,
+    preferred,
+    ready_after_start,
+    resident_bytes,
+)
 from benchmarks.measuring import UNCOUNTED, Spread, circumstances, repeated, timed
 from local import LocalDeployment
 from local.home import Home, socket_uri
@@ -26,6 +34,14 @@ from local.home import Home, socket_uri
 Client = MongoClient[dict[str, Any]]
 Row = dict[str, Any]
 _QUERIES = 100
+
+
+@dataclass(frozen=True)
+class Run:
+    """`share` is of the full number of documents."""
+
+    share: float
+    preferred: bool
 
 
 @contextmanager
@@ -42,18 +58,20 @@ def deployment() -> Iterator[tuple[LocalDeployment, Client, Client]]:
             yield running, gateway, direct
 
 
-def round_trip(scale: float) -> Iterator[Row]:
+def round_trip(run: Run) -> Iterator[Row]:
     """Rounds of pings that take turns; of each round the difference of the medians."""
     with deployment() as (_, gateway, direct):
         pings = [lambda c=client: c.admin.command("ping") for client in (direct, gateway)]
-        rounds = [[repeated(ping, 500) for ping in pings] for _ in range(max(3, int(15 * scale)))]
+        rounds = [
+            [repeated(ping, 500) for ping in pings] for _ in range(max(3, int(15 * run.share)))
+        ]
     more = Spread.of([through.median - past.median for past, through in rounds])
     alone = Spread.of([past.median for past, _ in rounds])
     yield row("small command, added", more, 0.15, "ms", direct=str(alone))
 
 
-def bulk_insert(scale: float) -> Iterator[Row]:
-    count = int(50_000 * scale)
+def bulk_insert(run: Run) -> Iterator[Row]:
+    count = int(50_000 * run.share)
     documents = [{"v": vector} for vector in float_rows(count).binaries()]
     with deployment() as (_, gateway, direct):
 
@@ -70,37 +88,41 @@ def bulk_insert(scale: float) -> Iterator[Row]:
     yield row("bulk insert of direct", share, 75, "%", least=True, direct_per_s=str(alone))
 
 
-def searched(running: LocalDeployment, search: Callable[[], None]) -> tuple[Spread, float]:
+def searched(
+    run: Run, running: LocalDeployment, search: Callable[[], None]
+) -> tuple[Spread, float]:
     """Milliseconds of a search, and of the gateway's processor time for one."""
-    before = cpu_seconds(running)
-    figure = repeated(search, _QUERIES)
+    search()  # starts the threads, which are preferred only if they are there
+    with preferred(running) if run.preferred else nullcontext():
+        before = cpu_seconds(running)
+        figure = repeated(search, _QUERIES)
     return figure, 1e3 * (cpu_seconds(running) - before) / (_QUERIES + UNCOUNTED)
 
 
-def hundred_thousand(scale: float) -> Iterator[Row]:
-    corpus = float_rows(int(100_000 * scale))
+def hundred_thousand(run: Run) -> Iterator[Row]:
+    corpus = float_rows(int(100_000 * run.share))
     with deployment() as (running, gateway, _):
         fill(gateway, corpus)
-        figure, cpu = searched(running, searching(gateway, corpus))
+        figure, cpu = searched(run, running, searching(gateway, corpus))
         yield row("100,000 x 256 float32", figure, 6, "ms", cpu_ms=cpu)
-        figure, cpu = searched(running, searching(gateway, corpus, filter={"share": 0}))
+        figure, cpu = searched(run, running, searching(gateway, corpus, filter={"share": 0}))
         yield row("filter keeping 1 %", figure, 10, "ms", cpu_ms=cpu)
 
 
-def million_bits(scale: float) -> Iterator[Row]:
-    corpus = bit_rows(int(1_000_000 * scale))
+def million_bits(run: Run) -> Iterator[Row]:
+    corpus = bit_rows(int(1_000_000 * run.share))
     with deployment() as (running, gateway, _):
         fill(gateway, corpus)
-        figure, cpu = searched(running, searching(gateway, corpus))
+        figure, cpu = searched(run, running, searching(gateway, corpus))
     yield row("1,000,000 x 1024 bits", figure, 15, "ms", cpu_ms=cpu)
 
 
-def million_floats(scale: float) -> Iterator[Row]:
-    corpus = float_rows(int(1_000_000 * scale))
+def million_floats(run: Run) -> Iterator[Row]:
+    corpus = float_rows(int(1_000_000 * run.share))
     with deployment() as (running, gateway, _):
         before = resident_bytes(running)
         built = fill(gateway, corpus)
-        found, cpu = searched(running, searching(gateway, corpus))
+        found, cpu = searched(run, running, searching(gateway, corpus))
         memory = (resident_bytes(running) - before) / 1e6
         most = 1.25 * corpus.rows.nbytes / 1e6 + 300
         yield row("1,000,000 x 256 float32", found, 45, "ms", cpu_ms=cpu)
@@ -117,7 +139,7 @@ def row(what: str, figure: Spread, bar: float, unit: str, least: bool = False, *
     return {"what": what, "bar": bar, "unit": unit, "met": met, **spread, **more}
 
 
-PARTS: dict[str, Callable[[float], Iterable[Row]]] = {
+PARTS: dict[str, Callable[[Run], Iterable[Row]]] = {
     "round-trip": round_trip,
     "insert": bulk_insert,
     "100k": hundred_thousand,
@@ -131,12 +153,14 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="a twentieth of the documents")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--prefer", action="store_true", help="as root: over other work")
     given = parser.parse_args()
+    run = Run(0.05 if given.small else 1.0, given.prefer)
     told = circumstances("numpy", "numkong", "pymongo")
     rows = []
     print("| what | median (quartiles) | bar | | gateway CPU |\n|---|---|---|---|---|")
     for name in given.only:
-        for each in PARTS[name](0.05 if given.small else 1.0):
+        for each in PARTS[name](run):
             rows.append(each)
             print(line(each), flush=True)
     if given.json:
