@@ -50,8 +50,9 @@ def repeated(action: Callable[[], Any], times: int) -> Spread:
 
 def circumstances(*packages: str) -> dict[str, Any]:
     """For the JSON: a figure without its machine and command says nothing."""
+    script, arguments = Path(sys.argv[0]), sys.argv[1:]
     return {
-        "command": shlex.join(["python", *sys.argv]),
+        "command": shlex.join(["python", "-m", f"benchmarks.{script.stem}", *arguments]),
         "date": time.strftime("%Y-%m-%d"),
         "machine": {
             "processor": _processor(),
