@@ -33,8 +33,8 @@ class LocalDeployment:
     and asks for a password.
     """
 
-    def __init__(self, home: Path | None = None, *, port: int | None = None) -> None:
-        self._home = Home.at(home if home is not None else default_home())
+    def __init__(self, home: Path | str | None = None, *, port: int | None = None) -> None:
+        self._home = Home.at(default_home() if home is None else Path(home))
         self._wanted_port = port
         self._started_here = False
 
