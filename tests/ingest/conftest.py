@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -9,6 +10,19 @@ from config import load
 from ingest import Choices, Document, Rejected, Rejects, Summary, Target, ingest, open_target
 
 Ingest = Callable[..., Summary]
+Run = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture
+def leaf_ingest(run: Run, mongodb_uri: str, database: Database[Any]) -> Run:
+    """The command on the test's database with hashed vectors."""
+
+    def ingest(*args: object, **options: str) -> CompletedProcess[str]:
+        hashed = {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64"}
+        environ = {"LEAF_DATABASE": database.name, "LEAF_STORAGE": "full", **hashed, **options}
+        return run("leaf-ingest", *args, **{"MONGODB_URI": mongodb_uri, **environ})
+
+    return ingest
 
 
 @pytest.fixture

@@ -15,18 +15,6 @@ RECORDS = "".join(
 )
 
 
-@pytest.fixture
-def leaf_ingest(run: Run, mongodb_uri: str, database: Database[Any]) -> Run:
-    """The command on the test's database with hashed vectors."""
-
-    def ingest(*args: object, **options: str) -> CompletedProcess[str]:
-        hashed = {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64"}
-        environ = {"LEAF_DATABASE": database.name, "LEAF_STORAGE": "full", **hashed, **options}
-        return run("leaf-ingest", *args, MONGODB_URI=mongodb_uri, **environ)
-
-    return ingest
-
-
 def test_a_corpus_goes_in_and_the_summary_comes_out(
     leaf_ingest: Run, database: Database[Any]
 ) -> None:

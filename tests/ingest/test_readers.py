@@ -3,6 +3,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bson import ObjectId
@@ -11,6 +12,11 @@ from hypothesis import strategies as st
 
 from ingest import Corpus, Document, Fields, Rejected, SourceError
 from ingest.readers import read_csv, read_json_lines, read_text
+
+EXTENDED = (
+    "oid date binary uuid numberInt numberLong numberDouble numberDecimal regex regularExpression "
+    "timestamp code scope symbol dbPointer ref minKey undefined"
+)
 
 
 def json_lines(*lines: object) -> list[Document | Rejected]:
@@ -74,6 +80,71 @@ def test_extended_json_keeps_its_types() -> None:
     found = document(json_lines(line))
 
     assert found.metadata == {"at": datetime(2024, 5, 1), "by": ObjectId("a" * 24)}
+
+
+@pytest.mark.parametrize(
+    ("id", "expected"),
+    [
+        ({"$oid": "0123456789abcdef01234567"}, "0123456789abcdef01234567"),
+        ({"$uuid": "00112233-4455-6677-8899-aabbccddeeff"}, "00112233-4455-6677-8899-aabbccddeeff"),
+        (
+            {"$binary": {"base64": "ABEiM0RVZneImaq7zN3u/w==", "subType": "04"}},
+            "00112233-4455-6677-8899-aabbccddeeff",
+        ),
+        ({"$numberInt": "7"}, "7"),
+        ({"$numberLong": "7"}, "7"),
+        ({"$numberDouble": "7.0"}, "7"),
+        (7.0, "7"),
+    ],
+)
+def test_ids_as_mongoexport_writes_them_are_taken_as_text(id: object, expected: str) -> None:
+    assert document(json_lines({"_id": id, "text": "T"})).id == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"_id": {"$date": "2024-05-01T00:00:00Z"}}, "field '_id' is a date; expected a string"),
+        ({"_id": {"a": 1}}, "field '_id' is an object"),
+        ({"_id": 1.5}, "field '_id' is a number with a fraction"),
+        ({"_id": 2.0**60}, "field '_id' is a number with a fraction"),
+        ({"_id": {"$numberDecimal": "7"}}, "field '_id' is a decimal number"),
+        ({"_id": {"$binary": {"base64": "AA==", "subType": "00"}}}, "field '_id' is binary"),
+        ({"_id": {"$minKey": 1}}, "field '_id' is of another type"),
+        ({"id": True}, "field 'id' is a boolean"),
+        ({"x": {"$oid": "short"}}, """{"$oid": "short"} is not a value that Extended JSON knows"""),
+        ({"x": {"$oid": 3}}, """{"$oid": 3} is not a value"""),
+        ({"x": {"$date": 1e300}}, """{"$date": 1e+300} is not a value"""),
+        ({"x": {"$date": {"$numberLong": "9" * 18}}}, "is not a value that Extended JSON knows"),
+        ({"x": {"$binary": 3}}, """{"$binary": 3} is not a value"""),
+        ({"x": [{"y": {"$numberInt": "one"}}]}, """{"$numberInt": "one"} is not a value"""),
+        ({"x": {"$uuid": "no"}}, """{"$uuid": "no"} is not a value"""),
+        ({"x": {"$regularExpression": 1}}, """{"$regularExpression": 1} is not a value"""),
+    ],
+)
+def test_what_extended_json_says_wrongly_is_named(fields: dict[str, Any], expected: str) -> None:
+    bad, good = json_lines({"text": "T", **fields}, {"text": "T"})
+
+    assert isinstance(bad, Rejected)
+    assert expected in bad.reason
+    assert isinstance(good, Document)
+
+
+@given(
+    st.sampled_from(EXTENDED.split()),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=2)
+            | st.dictionaries(st.sampled_from(["base64", "subType", "t", "i", "$id"]), inner)
+        ),
+        max_leaves=4,
+    ),
+)
+def test_no_extended_json_makes_the_reader_fail(operator: str, value: object) -> None:
+    for key in ("_id", "x"):
+        (record,) = json_lines({"text": "T", key: {f"${operator}": value}})
+        assert isinstance(record, Document | Rejected)
 
 
 def test_blank_lines_and_a_byte_order_mark_are_passed_over() -> None:

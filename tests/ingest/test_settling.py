@@ -1,0 +1,249 @@
+"""Manifest and indexes stay in line: with several ingests at once, and when the server refuses."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from subprocess import CompletedProcess, Popen
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from config import ConfigError
+from ingest import Document, Summary, Target
+from ingest.settling import follow, settle, united
+from vectors import Collection, DeploymentError, IndexFailed, ManifestError
+from vectors.index_spec import IndexSpec
+from vectors.manifest import MANIFESTS, find_manifest, read_manifest
+from vectors.search_index import SearchIndex, wait_for
+
+Run = Callable[..., CompletedProcess[str]]
+Write = Callable[..., Summary]
+Open = Callable[..., Target]
+ONE = [Document("a", "one")]
+
+
+def indexed(database: Database[Any], name: str = "c") -> set[str]:
+    (index,) = database[name].list_search_indexes("leaf_vectors")
+    fields = index["latestDefinition"]["fields"]
+    return {f["path"] for f in fields if f["type"] == "filter"}
+
+
+@pytest.fixture
+def at_once(run: Run, mongodb_uri: str, database: Database[Any], monkeypatch: Any) -> Any:
+    """Runs several ingests of one file at once, each with options of its own."""
+    for name, value in {
+        "MONGODB_URI": mongodb_uri,
+        "LEAF_DATABASE": database.name,
+        "LEAF_TEACHER": "hashing:64",
+        "LEAF_STUDENT": "hashing:64",
+        "LEAF_STORAGE": "full",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    def started(*options: Sequence[str]) -> list[tuple[int, str]]:
+        command = [sys.executable, "-m", "ingest", "c.jsonl", "--collection", "c"]
+        running = [Popen([*command, *o], stderr=subprocess.PIPE, text=True) for o in options]
+        return [(p.wait(120), p.communicate()[1]) for p in running]
+
+    return started
+
+
+def test_ingests_at_once_lose_no_filter_path(at_once: Any, database: Database[Any]) -> None:
+    records = [json.dumps({"id": n, "text": f"Text {n}", "f0": n}) for n in range(50)]
+    Path("c.jsonl").write_text("\n".join(records))
+    for round in range(2):  # of a new collection, of one that is there
+        fields = [f"metadata.f{round}{n}" for n in range(4)]
+
+        ended = at_once(*(["--filter-field", field] for field in fields), ["--hybrid"])
+
+        assert ended == [(0, "")] * 5
+        manifest = read_manifest(database, "c")
+        assert set(fields) < set(manifest.filters) == indexed(database)
+        assert manifest.hybrid
+        assert len(manifest.filters) == len(set(manifest.filters))
+    assert len(list(database["c"].list_search_indexes())) == 2
+    assert database["c"].count_documents({}) == 50
+
+
+def test_who_opened_before_another_added_paths_keeps_them(
+    target: Open, write: Write, database: Database[Any]
+) -> None:
+    write(ONE)
+    late = target(filters=["metadata.late"])
+    write(ONE, filters=["metadata.early"], hybrid=True)
+
+    late.ensure_index()
+    late.wait_until_ready(None, seconds=60, told=lambda status: None)
+
+    assert late.manifest.filters == ("document", "metadata.early", "metadata.late")
+    assert late.manifest.hybrid
+    assert read_manifest(database, "c") == late.manifest
+    assert indexed(database) == set(late.manifest.filters)
+
+
+def test_who_waits_for_the_index_adopts_what_another_adds_meanwhile(
+    target: Open, write: Write, database: Database[Any]
+) -> None:
+    write(ONE)
+    waiting = target()
+    waiting.ensure_index()
+    write(ONE, filters=["metadata.new"])
+
+    waiting.wait_until_ready("a#0", seconds=60, told=lambda status: None)
+
+    assert indexed(database) == {"document", "metadata.new"}
+
+
+def test_a_definition_that_the_server_refuses_leaves_the_manifest_as_it_was(
+    write: Write, database: Database[Any]
+) -> None:
+    write(ONE)
+    before = read_manifest(database, "c")
+    refused = united(before, ["embedding"], hybrid=False)  # which is the vector's path
+
+    with pytest.raises(DeploymentError, match="must have distinct paths"):
+        settle(database, "c", refused)
+
+    assert read_manifest(database, "c") == before
+    assert indexed(database) == {"document"}
+
+
+def test_nor_does_a_refusal_leave_one_of_a_new_collection(
+    write: Write, database: Database[Any]
+) -> None:
+    write(ONE)
+    refused = united(read_manifest(database, "c"), ["embedding"], hybrid=False)
+
+    with pytest.raises(DeploymentError):
+        settle(database, "other", refused)
+
+    assert find_manifest(database, "other") is None
+
+
+def test_a_slower_ingest_of_another_form_restores_the_index(
+    write: Write, database: Database[Any]
+) -> None:
+    write(ONE)
+    stored = read_manifest(database, "c")
+
+    with pytest.raises(ManifestError, match="another ingest made it meanwhile"):
+        settle(database, "c", replace(stored, dimensions=32))
+
+    assert follow(database, "c", stored).manifest == stored
+    Collection(database["c"], stored).indexes[0].wait(seconds=60)
+
+
+def test_an_index_that_was_given_up_is_told_before_anything_is_read(
+    write: Write, database: Database[Any]
+) -> None:
+    write(ONE)
+    spec = IndexSpec.of_vectors(read_manifest(database, "c"), "c")
+    detail = [{"mainIndex": {"message": "disk full"}}]
+    failed = {"name": "leaf_vectors", "status": "FAILED", "statusDetail": detail}
+
+    with pytest.raises(IndexFailed, match="FAILED: disk full"):
+        spec.demand_no_failure([{**failed, "latestDefinition": spec.definition}])
+    # What failed of another definition may become well with the new one.
+    spec.demand_no_failure([{**failed, "latestDefinition": {"fields": []}}])
+    spec.demand_no_failure([])
+
+
+class _Listing:
+    """A collection of which only the listing of its search indexes is asked."""
+
+    def __init__(self, *indexes: dict[str, Any]) -> None:
+        self._indexes = indexes
+
+    def list_search_indexes(self) -> list[dict[str, Any]]:
+        return list(self._indexes)
+
+
+def test_one_failed_index_is_told_at_once_while_another_is_built() -> None:
+    definition = {"fields": [{"type": "vector", "path": "v"}]}
+    listing: Any = _Listing(
+        {"name": "one", "status": "BUILDING", "latestDefinition": definition},
+        {"name": "two", "status": "FAILED", "latestDefinition": definition},
+    )
+    both = [
+        SearchIndex(listing, IndexSpec(name, "vectorSearch", definition, "c"))
+        for name in ("one", "two")
+    ]
+
+    with pytest.raises(IndexFailed, match="'two' of c FAILED"):
+        wait_for(both, seconds=60, told=lambda status: None)
+
+
+def test_a_mongod_without_search_is_told_before_a_model_is_loaded(
+    leaf_ingest: Run, database: Database[Any], mongodb_uri: str
+) -> None:
+    if "gateway.sock" not in mongodb_uri:
+        pytest.skip("needs the local deployment")
+    Path("c.jsonl").write_text('{"text": "T"}\n')
+    plain = mongodb_uri.replace("gateway.sock", "mongod.sock")
+
+    ended = leaf_ingest("c.jsonl", LEAF_TEACHER="no/such/model", MONGODB_URI=plain)
+
+    assert ended.returncode == 1
+    assert "this MongoDB has no vector search" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert database.list_collection_names() == []
+
+
+def test_what_a_dropped_collection_left_behind_binds_nobody(
+    write: Write, database: Database[Any]
+) -> None:
+    write(ONE, precision="int8", dimensions=32, filters=["metadata.old"])
+    database["c"].drop()
+
+    write(ONE, precision="float32", filters=["metadata.new"])
+
+    manifest = read_manifest(database, "c")
+    assert (manifest.precision, manifest.dimensions) == ("float32", 64)
+    assert manifest.filters == ("document", "metadata.new")
+    assert indexed(database) == {"document", "metadata.new"}
+    assert database[MANIFESTS].count_documents({}) == 1
+
+
+def test_nor_does_what_an_emptied_one_left_behind(write: Write, database: Database[Any]) -> None:
+    """Its index is still there, for vectors of another length."""
+    write(ONE)
+    database["c"].delete_many({})
+
+    write(ONE, precision="binary")
+
+    assert read_manifest(database, "c").precision == "binary"
+    Collection(database["c"], read_manifest(database, "c")).wait_until_ready(
+        "a#0", seconds=60, told=lambda status: None
+    )
+
+
+def test_one_document_is_enough_to_bind(write: Write, target: Open) -> None:
+    write(ONE)
+
+    with pytest.raises(ManifestError, match="precision is float32 there, binary was asked"):
+        target(precision="binary")
+
+
+def test_a_collection_that_was_filled_meanwhile_is_not_taken_over(
+    write: Write, target: Open, database: Database[Any]
+) -> None:
+    """Two see a left-over manifest, and want different things."""
+    write(ONE)
+    database["c"].drop()
+    late = target(precision="binary")
+    write(ONE)
+
+    with pytest.raises(ManifestError, match="another ingest made it meanwhile"):
+        late.write([{"_id": "b#0", "document": "b"}], late.teacher.encode_documents(["two"]))
+
+    assert read_manifest(database, "c").precision == "float32"
+    assert database["c"].count_documents({}) == 1
+
+
+def test_a_malformed_choice_is_refused_in_a_program_too(target: Open) -> None:
+    with pytest.raises(ConfigError, match=r"--filter-field 'metadata\.'"):
+        target(filters=["metadata."])
