@@ -45,7 +45,7 @@ def _settled(label: Any, axes: Axes, taken: Sequence[Bbox], renderer: Any) -> Bb
     for dx, dy, side in _places():
         label.set_position((dx, dy))
         label.set(ha=side, va="center")
-        label.arrow_patch.set_visible(abs(dy) > _ROW)  # a line only where it is needed
+        label.arrow_patch.set_visible(abs(dy) > 2 * _ROW)  # a line only where it is needed
         label.update_positions(renderer)
         box: Bbox = Text.get_window_extent(label, renderer)  # of the text, without the line
         inside = axes.bbox.contains(*box.min) and axes.bbox.contains(*box.max)
@@ -55,12 +55,12 @@ def _settled(label: Any, axes: Axes, taken: Sequence[Bbox], renderer: Any) -> Bb
 
 
 def _places() -> list[tuple[float, float, str]]:
-    """Offsets in points, the nearest first."""
+    """Offsets in points, the nearest first; down before up, since higher points come first."""
     beside = [(_GAP, 0, "left"), (-_GAP, 0, "right"), (0, _ROW, "center"), (0, -_ROW, "center")]
     stacked = [
         (dx, sign * n * _ROW / 2, side)
         for n in range(1, 18)
-        for sign in (1, -1)
+        for sign in (-1, 1)
         for dx, side in ((2 * _GAP, "left"), (-2 * _GAP, "right"))
     ]
     return [*beside, *stacked]

@@ -147,9 +147,10 @@ def _label(figure: Figure, axes: Axes, picture: Picture, theme: Theme) -> None:
 
 
 def _plain_numbers(axes: Axes, values: Sequence[float]) -> None:
-    """1, 2, 5, 10, ... as they are read, and not as powers of ten."""
-    ticks = [m * 10**e for e in range(-2, 6) for m in (1, 2, 5)]
-    low, high = min(values) / 2, max(values) * 2
-    axes.set_xticks([t for t in ticks if low <= t <= high])
+    """1, 2, 5, 10, ... as they are read, and not as powers of ten; more where they are near."""
+    near = max(values) < 5 * min(values)
+    ticks = [m * 10**e for e in range(-2, 6) for m in ((1, 1.5, 2, 3, 4, 6) if near else (1, 2, 5))]
+    low, high = min(values) / 1.5, max(values) * 1.5
+    axes.set_xticks([tick for tick in ticks if low <= tick <= high])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,g}"))
     axes.xaxis.set_minor_locator(NullLocator())
