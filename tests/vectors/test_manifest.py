@@ -11,6 +11,7 @@ from vectors.manifest import (
     MANIFESTS,
     amend,
     find_manifest,
+    no_manifest,
     read_manifest,
     write_manifest,
 )
@@ -66,6 +67,37 @@ def test_a_collection_without_one_is_told_from_those_that_have(database: Databas
 
     with pytest.raises(ManifestError, match="collections with one: articles"):
         read_manifest(database, "artcles")
+
+
+def test_of_many_collections_only_some_are_named_and_none_at_length() -> None:
+    names = [f"c{n:02}" for n in range(29)] + ["a" * 200]
+
+    told = str(no_manifest("d.x", names))
+
+    assert f"collections with one: {'a' * 60}..., c00, c01" in told
+    assert "c17, c18 and 10 more); ingest first" in told
+    assert "more" not in str(no_manifest("d.x", names[:20]))
+
+
+def test_two_writers_of_one_manifest_unite_what_they_want_indexed(database: Database[Any]) -> None:
+    write_manifest(database, "c", replace(MANIFEST, filters=("document", "metadata.a")))
+
+    wanted = replace(MANIFEST, filters=("document", "metadata.b"), hybrid=True)
+    now = write_manifest(database, "c", wanted)
+
+    assert now.filters == ("document", "metadata.a", "metadata.b")
+    assert now.hybrid
+    assert read_manifest(database, "c") == now
+
+
+def test_adding_never_takes_away(database: Database[Any]) -> None:
+    write_manifest(database, "c", replace(MANIFEST, filters=("document", "a"), hybrid=True))
+
+    now = amend(database, "c", filters=("document", "b"), hybrid=False)
+
+    assert (now.filters, now.hybrid) == (("document", "a", "b"), True)
+    with pytest.raises(ManifestError, match="was deleted meanwhile"):
+        amend(database, "gone", filters=(), hybrid=True)
 
 
 def test_filters_are_the_part_that_may_change(database: Database[Any]) -> None:

@@ -1,0 +1,81 @@
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from ingest import Corpus, Document, Rejects, Target, ingest
+from ingest.pipeline import Summary
+from ingest.report import line, progress
+
+Open = Callable[..., Target]
+
+
+@pytest.fixture
+def terminal() -> Console:
+    return Console(file=io.StringIO(), force_terminal=True, width=120, _environ={"TERM": "xterm"})
+
+
+def last_line(terminal: Console) -> str:
+    assert isinstance(terminal.file, io.StringIO)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.file.getvalue())
+    return [line for line in plain.splitlines() if line.strip()][-1]
+
+
+def test_the_line_says_how_much_is_done_and_how_fast() -> None:
+    summary = Summary(documents=1234, chunks=5000, waiting=256)
+
+    assert line(summary, 45.678) == "1,234 documents, 5,256 chunks, 45.7 chunks/s"
+    assert line(Summary(rejected=2), 0).endswith(", 2 rejected")
+
+
+def test_a_terminal_sees_a_bar_that_ends_with_all_that_was_read(
+    target: Open, terminal: Console, tmp_path: Path
+) -> None:
+    Path("c.jsonl").write_text("".join(f'{{"text": "Text {n}."}}\n' for n in range(30)))
+    corpus = Corpus(["c.jsonl"])
+
+    with progress(corpus, terminal) as display:
+        display.begin()
+        ingest(corpus.records(), target(), rejects=Rejects(tmp_path / "r"), told=display.step)
+
+    last = last_line(terminal)
+    assert re.search(r"30 documents, 30 chunks, [\d.,]+ chunks/s ━+ 100%", last), last
+
+
+def test_what_comes_through_a_pipe_has_no_end_that_is_known(terminal: Console) -> None:
+    with progress(Corpus(["-"]), terminal) as display:
+        display.begin()
+        display.step(Summary(documents=1, chunks=2))
+
+    last = last_line(terminal)
+    assert "1 documents, 2 chunks" in last
+    assert "%" not in last
+
+
+def test_who_is_no_terminal_sees_nothing_and_no_file_is_counted() -> None:
+    file = io.StringIO()
+
+    with progress(Corpus(["no such file"]), Console(file=file)) as display:
+        display.begin()
+        display.phase("waiting")
+        display.step(Summary())
+
+    assert file.getvalue() == ""
+
+
+def test_long_encoding_tells_of_itself_in_between(target: Open, tmp_path: Path) -> None:
+    told: list[int] = []
+    documents = [Document(str(n), f"Text {n}.") for n in range(600)]
+
+    summary = ingest(
+        documents,
+        target(),
+        rejects=Rejects(tmp_path / "r"),
+        told=lambda s: told.append(s.chunks + s.waiting),
+    )
+
+    assert told == [256, 512, 512, 600, 600]
+    assert (summary.encoded, summary.waiting) == (600, 0)
