@@ -11,17 +11,20 @@ from rich.progress import (
     BarColumn,
     Progress,
     SpinnerColumn,
+    Task,
     TaskID,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from ingest.pipeline import Summary
 from ingest.sources import Corpus
 from ingest.target import Target
 
+_SPEED_PERIOD = 3600.0  # seconds; a step of a large model on a processor may take minutes
 _INTERNAL = ("last_written", "waiting")
 
 
@@ -45,9 +48,15 @@ class Display:
 
     def step(self, summary: Summary) -> None:
         rate = (summary.chunks + summary.waiting) / max(time.monotonic() - self._started, 0.001)
-        self._progress.update(
-            self._task, completed=self._corpus.bytes_read, description=line(summary, rate)
-        )
+        # What is read and waits to be written is not done yet.
+        done = None if summary.waiting else self._corpus.bytes_read
+        self._progress.update(self._task, completed=done, description=line(summary, rate))
+
+
+class _TimeLeft(TimeRemainingColumn):
+    def render(self, task: Task) -> Text:
+        left = super().render(task)
+        return left if task.total is None else left.append(" left")
 
 
 @contextmanager
@@ -56,14 +65,19 @@ def progress(corpus: Corpus, console: Console | None = None) -> Iterator[Display
     console = console or Console(stderr=True)
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
         BarColumn(bar_width=20),
         TaskProgressColumn(),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        _TimeLeft(),
+        TextColumn("{task.description}"),
     )
-    shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with shown:
+    with Progress(
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        speed_estimate_period=_SPEED_PERIOD,
+    ) as shown:
         yield Display(shown, shown.add_task("connecting", total=None), corpus)
 
 
