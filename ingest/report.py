@@ -18,6 +18,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from ingest.pipeline import Summary
@@ -65,11 +66,11 @@ def progress(corpus: Corpus, console: Console | None = None) -> Iterator[Display
     console = console or Console(stderr=True)
     columns = (
         SpinnerColumn(),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=12),
         TaskProgressColumn(),
         TimeElapsedColumn(),
-        _TimeLeft(),
-        TextColumn("{task.description}"),
+        _TimeLeft(table_column=Column(no_wrap=True)),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True)),
     )
     with Progress(
         *columns,
@@ -86,7 +87,7 @@ def line(summary: Summary, rate: float) -> str:
     rejected = f", {summary.rejected:,} rejected" if summary.rejected else ""
     return (
         f"{summary.documents:,} documents, {summary.chunks + summary.waiting:,} chunks, "
-        f"{rate:,.1f} chunks/s{rejected}"
+        f"{rate:,.1f}/s{rejected}"
     )
 
 

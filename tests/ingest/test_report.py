@@ -15,7 +15,7 @@ Open = Callable[..., Target]
 
 @pytest.fixture
 def terminal() -> Console:
-    return Console(file=io.StringIO(), force_terminal=True, width=120, _environ={"TERM": "xterm"})
+    return Console(file=io.StringIO(), force_terminal=True, width=80, _environ={"TERM": "xterm"})
 
 
 def last_line(terminal: Console) -> str:
@@ -27,7 +27,7 @@ def last_line(terminal: Console) -> str:
 def test_the_line_says_how_much_is_done_and_how_fast() -> None:
     summary = Summary(documents=1234, chunks=5000, waiting=256)
 
-    assert line(summary, 45.678) == "1,234 documents, 5,256 chunks, 45.7 chunks/s"
+    assert line(summary, 45.678) == "1,234 documents, 5,256 chunks, 45.7/s"
     assert line(Summary(rejected=2), 0).endswith(", 2 rejected")
 
 
@@ -42,7 +42,7 @@ def test_a_terminal_sees_a_bar_that_ends_with_all_that_was_read(
         ingest(corpus.records(), target(), rejects=Rejects(tmp_path / "r"), told=display.step)
 
     last = last_line(terminal)
-    assert re.search(r"━ 100% .* left 30 documents, 30 chunks, [\d.,]+ chunks/s", last), last
+    assert re.search(r"━ 100% .* left 30 documents, 30 chunks, [\d.,]+/s", last), last
 
 
 def test_what_comes_through_a_pipe_has_no_end_that_is_known(terminal: Console) -> None:
