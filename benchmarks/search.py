@@ -37,17 +37,18 @@ QUESTIONS = [
     json.loads(line)["question"]
     for line in (ROOT / "tests/search/python_reference_questions.jsonl").read_text().splitlines()
 ][:64]
-_ROUNDS = 9
+_ROUNDS, _FEW_ROUNDS = 9, 1
 Row = dict[str, Any]
 
 
 class Bench:
     """A deployment, and the collections that several benchmarks ask."""
 
-    def __init__(self, uri: str, client: MongoClient[Any], scale: float) -> None:
+    def __init__(self, uri: str, client: MongoClient[Any], *, small: bool) -> None:
         self.uri = uri
         self.client = client
-        self.scale = scale
+        self.scale = 0.01 if small else 1
+        self.rounds = _FEW_ROUNDS if small else _ROUNDS
         self.transformer = SentenceTransformer(load_model_folder(), device="cpu")
 
     def collection(self, name: str, count: int, storage: str) -> Searcher:
@@ -95,6 +96,7 @@ def encoding(bench: Bench) -> Iterator[Row]:
     pair = in_turns(
         [lambda q: student.encode_queries([q]), lambda q: peer.encode(q, show_progress_bar=False)],
         QUESTIONS,
+        bench.rounds,
     )
     yield against("one query encoded, sentence-transformers / ours", pair, 3.5)
     yield row("least cosine to sentence-transformers", Spread.of([least]), 0.9999, "", least=True)
@@ -109,7 +111,7 @@ def process_start(bench: Bench) -> Iterator[Row]:
         subprocess.run(command, check=True, capture_output=True, env=environ, cwd=ROOT)
 
     run(), run()
-    seconds = Spread.of([timed(run) for _ in range(_ROUNDS)])
+    seconds = Spread.of([timed(run) for _ in range(bench.rounds)])
     yield row("leaf-search, process start to hits", seconds, 0.9, "s")
 
 
@@ -118,17 +120,19 @@ def hot_query(bench: Bench) -> Iterator[Row]:
         for question in QUESTIONS[:8]:
             searcher.search(question)
         times = [
-            1e3 * timed(lambda q=q: searcher.search(q)) for _ in range(_ROUNDS) for q in QUESTIONS
+            1e3 * timed(lambda q=q: searcher.search(q))
+            for _ in range(bench.rounds)
+            for q in QUESTIONS
         ]
         yield row("hot query, 100,000 x 256 float32", Spread.of(times), 8, "ms")
         high = Spread.of([float(np.percentile(times, 99))])
         yield row("the same, 99th percentile", high, 12, "ms")
-        yield from many(searcher)
+        yield from many(searcher, bench.rounds)
 
 
-def many(searcher: Searcher) -> Iterator[Row]:
+def many(searcher: Searcher, rounds: int) -> Iterator[Row]:
     pairs = []
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         together = timed(lambda: searcher.search_many(QUESTIONS))
         pairs.append((together, timed(lambda: [searcher.search(q) for q in QUESTIONS])))
     yield against("64 queries, one by one / at once", pairs, 2)
@@ -161,13 +165,15 @@ def langchain(bench: Bench) -> Iterator[Row]:
         theirs = [d.metadata["_id"] for d in store.similarity_search(QUESTIONS[0], k=10)]
         assert theirs == [h.id for h in searcher.search(QUESTIONS[0])], "not the same hits"
         pairs = in_turns(
-            [searcher.search, lambda q: store.similarity_search_with_score(q, k=10)], QUESTIONS
+            [searcher.search, lambda q: store.similarity_search_with_score(q, k=10)],
+            QUESTIONS,
+            bench.rounds,
         )
         yield against("10 hits, langchain-mongodb / ours", pairs, 2)
 
 
 def in_turns(
-    actions: Sequence[Callable[[str], Any]], questions: Sequence[str]
+    actions: Sequence[Callable[[str], Any]], questions: Sequence[str], rounds: int
 ) -> list[tuple[float, ...]]:
     """Seconds of each action for each question, after one round that is not kept.
 
@@ -177,7 +183,7 @@ def in_turns(
         for question in questions[:8]:
             action(question)
     pairs: list[tuple[float, ...]] = []
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         columns = [[timed(lambda a=a, q=q: a(q)) for q in questions] for a in actions]
         pairs += zip(*columns, strict=True)
     return pairs
@@ -232,7 +238,7 @@ def main() -> None:
         LocalDeployment(Path(folder, "home")) as deployment,
         connect(deployment.uri) as client,
     ):
-        bench = Bench(deployment.uri, client, 0.01 if given.small else 1)
+        bench = Bench(deployment.uri, client, small=given.small)
         for name in given.only:
             for found in BENCHMARKS[name](bench):
                 rows.append(found)
