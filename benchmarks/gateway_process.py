@@ -3,8 +3,8 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,23 +28,10 @@ def cpu_seconds(deployment: LocalDeployment) -> float:
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
-@contextmanager
-def preferred(deployment: LocalDeployment) -> Iterator[None]:
-    """This process, the gateway and mongod come before all other work on the machine (as root)."""
+def processes(deployment: LocalDeployment) -> list[int]:
+    """Of a search: this one, the gateway and mongod."""
     status = deployment.status()
-    pids = [os.getpid(), *filter(None, (status.gateway_pid, status.mongod_pid))]
-    threads = [int(task.name) for pid in pids for task in Path(f"/proc/{pid}/task").iterdir()]
-    try:
-        _schedule(threads, os.SCHED_RR, 1)
-        yield
-    finally:
-        _schedule(threads, os.SCHED_OTHER, 0)
-
-
-def _schedule(threads: Iterable[int], policy: int, priority: int) -> None:
-    for thread in threads:
-        with suppress(ProcessLookupError):
-            os.sched_setscheduler(thread, policy, os.sched_param(priority))
+    return [os.getpid(), *filter(None, (status.gateway_pid, status.mongod_pid))]
 
 
 def killed(deployment: LocalDeployment) -> None:

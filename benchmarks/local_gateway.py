@@ -1,6 +1,6 @@
 """How fast `local/` is: every bar of its speed table, from a client's side.
 
-    .venv/bin/python -m benchmarks.local_gateway [--small] [--json FILE] [--only NAME ...]
+    .venv/bin/python -m benchmarks.local_gateway [--small] [--prefer] [--json FILE] [--only NAME]
 
 Starts deployments of its own in a temporary folder, asks everything through PyMongo, and compares
 with a direct connection to the same mongod, taking turns within one run. --small has a twentieth of
@@ -23,11 +23,11 @@ from benchmarks.gateway_corpora import bit_rows, fill, float_rows, searching
 from benchmarks.gateway_process import (
     cpu_seconds,
     killed,
-    preferred,
+    processes,
     ready_after_start,
     resident_bytes,
 )
-from benchmarks.measuring import UNCOUNTED, Spread, circumstances, repeated, timed
+from benchmarks.measuring import UNCOUNTED, Spread, circumstances, preferred, repeated, timed
 from local import LocalDeployment
 from local.home import Home, socket_uri
 
@@ -93,7 +93,7 @@ def searched(
 ) -> tuple[Spread, float]:
     """Milliseconds of a search, and of the gateway's processor time for one."""
     search()  # starts the threads, which are preferred only if they are there
-    with preferred(running) if run.preferred else nullcontext():
+    with preferred(processes(running)) if run.preferred else nullcontext():
         before = cpu_seconds(running)
         figure = repeated(search, _QUERIES)
     return figure, 1e3 * (cpu_seconds(running) - before) / (_QUERIES + UNCOUNTED)

@@ -6,7 +6,8 @@ import shlex
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -46,6 +47,23 @@ def repeated(action: Callable[[], Any], times: int) -> Spread:
     for _ in range(UNCOUNTED):
         action()
     return Spread.of([timed(action) * 1e3 for _ in range(times)])
+
+
+@contextmanager
+def preferred(processes: Iterable[int]) -> Iterator[None]:
+    """What these do now comes before all other work on the machine; takes root."""
+    threads = [int(task.name) for pid in processes for task in Path(f"/proc/{pid}/task").iterdir()]
+    try:
+        _schedule(threads, os.SCHED_RR, 1)
+        yield
+    finally:
+        _schedule(threads, os.SCHED_OTHER, 0)
+
+
+def _schedule(threads: Iterable[int], policy: int, priority: int) -> None:
+    for thread in threads:
+        with suppress(ProcessLookupError):
+            os.sched_setscheduler(thread, policy, os.sched_param(priority))
 
 
 def circumstances(*packages: str) -> dict[str, Any]:
