@@ -65,6 +65,12 @@ def united(manifest: Manifest, filters: Sequence[str], *, hybrid: bool) -> Manif
     return replace(manifest, filters=filters, hybrid=manifest.hybrid or hybrid)
 
 
+def holds_ours(database: Database[Any], name: str) -> bool:
+    """Whether there are documents, and a manifest that speaks of them."""
+    with explained():
+        return find_manifest(database, name) is not None and not is_empty(database, name)
+
+
 def is_empty(database: Database[Any], name: str) -> bool:
     return database[name].find_one({}, {"_id": 1}) is None
 

@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from config import Settings
 from ingest.chunker import Chunker
-from ingest.settling import follow, settle
+from ingest.settling import follow, holds_ours, settle
 from vectors import (
     Codec,
     CodecError,
@@ -80,10 +80,9 @@ class Target:
 
     def ensure_index(self) -> None:
         """Manifest and indexes say what was asked; nothing for a collection without vectors yet."""
-        if self._is_settled or self.is_new:
+        if self._is_settled or (self.is_new and not holds_ours(self._database, self._name)):
             return
-        self.collection = settle(self._database, self._name, self.manifest)
-        self._is_settled = True
+        self._settle(self.manifest)
 
     def wait_until_ready(
         self, chunk: str | None, *, seconds: float, told: Callable[[str], None]
@@ -104,6 +103,8 @@ class Target:
         """The manifest comes before the vectors: a run killed in between can go on."""
         asked = self.manifest
         codec = Codec.calibrated(asked.dimensions, asked.precision, rows)
-        agreed = replace(asked, scale=codec.scale)
-        self.collection = settle(self._database, self._name, agreed)
+        self._settle(replace(asked, scale=codec.scale))
+
+    def _settle(self, manifest: Manifest) -> None:
+        self.collection = settle(self._database, self._name, manifest)
         self.is_new, self._is_settled = False, True

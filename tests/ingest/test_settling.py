@@ -13,7 +13,7 @@ import pytest
 from pymongo.database import Database
 
 from config import ConfigError
-from ingest import Document, Summary, Target
+from ingest import Document, Rejects, Summary, Target, ingest
 from ingest.settling import follow, settle, united
 from vectors import Collection, DeploymentError, IndexFailed, ManifestError
 from vectors.index_spec import IndexSpec
@@ -83,6 +83,19 @@ def test_who_opened_before_another_added_paths_keeps_them(
     assert late.manifest.hybrid
     assert read_manifest(database, "c") == late.manifest
     assert indexed(database) == set(late.manifest.filters)
+
+
+def test_what_another_has_just_written_need_not_be_written_again_to_be_indexed(
+    target: Open, write: Write, database: Database[Any], tmp_path: Path
+) -> None:
+    late = target(filters=["metadata.late"])
+    write(ONE, filters=["metadata.early"])
+
+    summary = ingest(ONE, late, rejects=Rejects(tmp_path / "r"))
+
+    assert (summary.encoded, summary.unchanged) == (0, 1)
+    assert read_manifest(database, "c").filters == ("document", "metadata.early", "metadata.late")
+    assert indexed(database) == {"document", "metadata.early", "metadata.late"}
 
 
 def test_who_waits_for_the_index_adopts_what_another_adds_meanwhile(
