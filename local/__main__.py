@@ -13,6 +13,7 @@ import typer
 
 from local.background import serve_in_background
 from local.deployment import LocalDeployment
+from local.environment import variable
 from local.errors import LocalError
 from local.home import Home, default_home, gateway_home
 from local.status import as_text
@@ -23,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
     help="A MongoDB in a folder of yours that answers $vectorSearch. "
+    "LEAF_HOME, LEAF_MONGOD and LEAF_UPSTREAM may also stand in a file .env of this folder. "
     "Exit codes: 0 done, 1 failed, 2 wrong usage.",
 )
 HomeOption = Annotated[
@@ -120,7 +122,7 @@ def run(home: HomeOption = None, port: PortOption = None, as_json: JsonOption = 
 @app.command()
 def gateway(
     upstream: Annotated[
-        str,
+        str | None,
         typer.Option(
             envvar="LEAF_UPSTREAM",
             help="URI of a replica set, with its user, password and TLS. In the environment, "
@@ -128,7 +130,7 @@ def gateway(
             show_default=False,
             show_envvar=True,
         ),
-    ],
+    ] = None,
     port: Annotated[
         int | None,
         typer.Option(
@@ -152,6 +154,8 @@ def gateway(
     from local.upstream import Upstream
 
     with _one_line_errors():
+        if (uri := upstream or variable("LEAF_UPSTREAM")) is None:
+            raise typer.BadParameter("--upstream or LEAF_UPSTREAM has to say which MongoDB")
         _log_to_stderr()
         place = Home.at(home if home is not None else gateway_home())
         place.prepare_gateway()
@@ -160,7 +164,7 @@ def gateway(
             _say("running; Ctrl-C stops it")
             print(json.dumps({"uri": uris[0], "uris": uris}) if as_json else uris[0], flush=True)
 
-        serve_gateway(place, Upstream(upstream), port, ready)
+        serve_gateway(place, Upstream(uri), port, ready)
 
 
 @app.command("_serve", hidden=True)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from local.binary import named_mongod
 from local.errors import LocalError
 from local.home import Home
 
@@ -28,7 +29,7 @@ def launch(home: Home, port: int | None, *, seconds: float) -> None:
             stderr=stderr,
             pass_fds=[writing],
             start_new_session=True,
-            cwd="/",  # keeps no folder of the caller's busy
+            cwd=home.root,  # keeps no folder of the caller's busy
             env=_environment(),
         )
     os.close(writing)
@@ -75,10 +76,12 @@ def serve_in_background(home: Home, pipe: int, port: int | None) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, with what this process imports from: it need not be installed."""
+    """Ours, with the mongod of this folder's `.env`, and with what this process imports from: it
+    need not be installed."""
     here = str(Path(__file__).resolve().parent.parent)
     paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    mongod = {"LEAF_MONGOD": str(named)} if (named := named_mongod()) else {}
+    return {**os.environ, **mongod, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def _log_to(file: Path) -> None:

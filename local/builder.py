@@ -1,28 +1,26 @@
-"""Fills indexes from their collections, one after the other, beside the work of the gateway."""
+"""Builds indexes from their collections, beside the work of the gateway."""
 
 import logging
 import queue
 import threading
 import time
-from typing import Any
 
-from pymongo import MongoClient
-from pymongo.errors import PyMongoError
-
+from local.build import Build
 from local.follower import Follower
-from local.indexes import Served, State, Version
+from local.indexes import Served
+from local.replica import Client
 
 log = logging.getLogger(__name__)
-_AT_ONCE = 2000
+_IDLE_SECONDS = 3600.0
 
 
 class Builder:
-    """A thread. Rebuilds what the change stream has lost track of, too."""
+    """A thread, which goes on with what is asked for or smallest, batch by batch."""
 
-    def __init__(self, client: MongoClient[dict[str, Any]], follower: Follower) -> None:
+    def __init__(self, client: Client, follower: Follower) -> None:
         self._client = client
         self._follower = follower
-        self._waiting: queue.SimpleQueue[tuple[Served, Version] | None] = queue.SimpleQueue()
+        self._new: queue.SimpleQueue[Build | None] = queue.SimpleQueue()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="builder", daemon=True)
 
@@ -31,7 +29,7 @@ class Builder:
 
     def stop(self) -> None:
         self._stopping = True
-        self._waiting.put(None)
+        self._new.put(None)
 
     def join(self) -> None:
         if self._thread.is_alive():
@@ -39,58 +37,37 @@ class Builder:
 
     def build(self, served: Served) -> None:
         """In turn. The index serves what it has, if anything, until the new version is complete."""
-        if served.staged is not None:
-            self._waiting.put((served, served.staged))
+        if (version := served.staged) is not None:
+            self._new.put(Build(self._client, self._follower, served, version))
 
     def rebuild(self, served: Served) -> None:
         """As `build`, after changes were missed: what it has may be wrong."""
-        if served.staged is None:
-            served.staged = Version(served.record)
-        else:
-            served.staged.rewind()
+        served.restage()
         self.build(served)
 
     def _run(self) -> None:
-        while (task := self._waiting.get()) is not None and not self._stopping:
-            served, version = task
-            if served.staged is not version:  # dropped or updated in the meantime
-                continue
-            try:
-                self._fill(served, version)
-            except PyMongoError as error:
-                log.warning("building an index was interrupted: %s", type(error).__name__)
-                time.sleep(0.2)
-                version.rewind()
-                self._waiting.put(task)
-            except Exception as error:
-                log.exception("building an index failed")
-                version.message = f"{type(error).__name__}: {error}"
-                version.state = State.FAILED
+        builds: list[Build] = []
+        while not self._stopping:
+            builds += self._arrived(builds)
+            now = time.monotonic()
+            for build in builds:
+                if not build.needed:
+                    build.close()
+            builds = [build for build in builds if build.needed]
+            if due := [build for build in builds if build.due <= now]:
+                min(due, key=lambda build: build.rank).step()
+        for build in builds:
+            build.close()
 
-    def _fill(self, served: Served, version: Version) -> None:
-        started = time.monotonic()
-        version.state = State.BUILDING
-        self._follower.wait_until_covers(
-            lambda: served.record.namespace if served.staged is version else None
-        )
-        database, name = served.record.namespace
-        collection = self._client[database][name]
-        batch: list[dict[str, Any]] = []
-        with collection.find({}, version.index.projection(), batch_size=_AT_ONCE) as cursor:
-            for document in cursor:
-                batch.append(document)
-                if len(batch) == _AT_ONCE:
-                    version.scanned(batch)
-                    batch = []
-                    if self._stopping or served.staged is not version:
-                        return
-        version.scanned(batch)
-        version.complete()
-        served.promote(version)
-        stats = version.index.stats()
-        log.info(
-            "index %s: %d documents in %.1f s",
-            served.record.name,
-            stats.documents,
-            time.monotonic() - started,
-        )
+    def _arrived(self, builds: list[Build]) -> list[Build]:
+        """What there is to build besides; waits where there is nothing to do yet."""
+        wait = min((build.due for build in builds), default=time.monotonic() + _IDLE_SECONDS)
+        arrived: list[Build] = []
+        try:
+            new = self._new.get(timeout=max(0.0, wait - time.monotonic()))
+            while new is not None:
+                arrived.append(new)
+                new = self._new.get_nowait()
+        except queue.Empty:
+            pass
+        return arrived

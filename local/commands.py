@@ -8,6 +8,7 @@ from typing import Any
 from bson import Int64
 
 from local import places, searches, wire
+from local.catalog import COLLECTION, DATABASE
 from local.engine import CommandError
 from local.exchange import Asker, Forward, Reply
 from local.freshness import Freshness
@@ -67,7 +68,11 @@ class SearchCommands:
         if not places.has_search(explained.get("pipeline")):
             return Forward(message)
         places.check(explained)
-        pipeline = await self._rewritten(request.database, explained, asker)
+        try:
+            async with asyncio.timeout(_seconds(explained)):
+                pipeline = await self._rewritten(request.database, explained, asker)
+        except TimeoutError as error:
+            raise CommandError(50, "MaxTimeMSExpired", "operation exceeded time limit") from error
         rewritten = {**explained, "pipeline": pipeline}
         body = rewritten if explained is request.body else {**request.body, "explain": rewritten}
         return _forward(request, body)
@@ -117,10 +122,14 @@ class SearchCommands:
 
     async def _list(self, request: Request, asker: Asker) -> Reply | Forward:
         namespace = request.database, str(request.body["aggregate"])
-        await self._demand_right(namespace, LISTING, asker)
-        await self._freshness.wait(namespace[1])
         stage, *rest = request.body["pipeline"]
-        entries = await asyncio.to_thread(self._lifecycle.listed, namespace, stage[LISTING])
+        if namespace == (DATABASE, COLLECTION):  # which has no index itself
+            await self._demand_reading(namespace, asker)
+            entries = await asyncio.to_thread(self._lifecycle.listed_all)
+        else:
+            await self._demand_right(namespace, LISTING, asker)
+            await self._freshness.wait(namespace[1])
+            entries = await asyncio.to_thread(self._lifecycle.listed, namespace, stage[LISTING])
         if rest:
             # mongod runs the other stages, over the entries as documents of no collection.
             pipeline = [{"$documents": {"$literal": entries}}, *rest]
@@ -133,6 +142,12 @@ class SearchCommands:
 def _demand_allowed(answer: Mapping[str, Any]) -> None:
     if not answer.get("ok") and answer.get("code") in _REFUSALS:
         raise CommandError(answer["code"], answer.get("codeName", ""), answer.get("errmsg", ""))
+
+
+def _seconds(command: Mapping[str, Any]) -> float | None:
+    """How long it may take; what is no number, mongod refuses later."""
+    limit = command.get("maxTimeMS")
+    return limit / 1000 if isinstance(limit, int | float) and limit > 0 else None
 
 
 def _forward(request: Request, body: Mapping[str, Any]) -> Forward:

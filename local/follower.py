@@ -20,12 +20,14 @@ from local.change_stream import (
     operation_time,
     reforms,
 )
-from local.indexes import Indexes, Namespace
+from local.failures import Backoff, lasting, reason
+from local.indexes import Indexes, Namespace, Version
 from local.replica import Client
 
 log = logging.getLogger(__name__)
 _LOST = (280, 286)  # the stream cannot be resumed: its place in the oplog is gone
 _IDS_AT_ONCE = 1000
+_STUBBORN = 5  # failures in a row after which the stream has to begin elsewhere
 # A quiet stream keeps an old place, which the oplog may leave behind; a marker moves it on.
 _MARK_EVERY = 60.0
 
@@ -51,7 +53,8 @@ class Follower:
         self._position: Timestamp | None = None
         self._covered: frozenset[Namespace] = frozenset()
         self._covers = threading.Condition()
-        self._stopping = False
+        self._backoff = Backoff()
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 
     def start(self) -> None:
@@ -59,7 +62,7 @@ class Follower:
         self._thread.start()
 
     def stop(self) -> None:
-        self._stopping = True
+        self._stopping.set()
         if self._thread.is_alive():
             with suppress(PyMongoError), pymongo.timeout(1):
                 self.mark(0)  # ends the wait for changes
@@ -77,35 +80,38 @@ class Follower:
         """Until no further change of that collection can be missed; None ends the wait."""
         self.mark(0)  # ends the wait for changes, so that the new collection is seen to
         with self._covers:
-            while not self._stopping and namespace() not in (None, *self._covered):
+            while not self._stopping.is_set() and namespace() not in (None, *self._covered):
                 self._covers.wait(timeout=0.5)
 
     def _run(self) -> None:
-        while not self._stopping:
+        while not self._stopping.is_set():
             try:
                 self._follow()
-            except OperationFailure as error:
-                if self._stopping:
-                    return
-                log.warning("change stream ended: %s", error.details and error.details["errmsg"])
-                self._recover(lost=error.code in _LOST)
-            except PyMongoError as error:
-                if not self._stopping:
-                    log.warning("change stream interrupted: %s", type(error).__name__)
-                    self._recover(lost=False)
-            except Exception:
-                log.exception("the indexes may have missed changes; building them again")
-                self._recover(lost=True)
+            except Exception as error:
+                if not self._stopping.is_set():
+                    self._recover(error)
 
-    def _recover(self, *, lost: bool) -> None:
-        time.sleep(0.2)
-        if lost:
-            try:
-                self._position = operation_time(self._client)
-                self._reform()
-                self._reset()
-            except PyMongoError as error:
-                log.warning("cannot begin again yet: %s", type(error).__name__)
+    def _recover(self, error: Exception) -> None:
+        if isinstance(error, PyMongoError):
+            log.warning("the change stream ended: %s", reason(error))
+        else:
+            log.exception("the indexes may have missed changes")
+        self._stopping.wait(self._backoff.after(error))
+        code = error.code if isinstance(error, OperationFailure) else None
+        stubborn = lasting(error) and self._backoff.failures >= _STUBBORN
+        if code in _LOST or stubborn or not isinstance(error, PyMongoError):
+            self._begin_again()
+
+    def _begin_again(self) -> None:
+        log.warning("changes were missed; all indexes are built again")
+        try:
+            self._position = operation_time(self._client)
+            self._reform()
+            self._reset()
+        except PyMongoError as error:
+            log.warning("cannot begin again yet: %s", reason(error))
+        except Exception:
+            log.exception("cannot begin again")
 
     def _follow(self) -> None:
         covered = self._indexes.namespaces()
@@ -115,13 +121,13 @@ class Follower:
                 self._covered = covered
                 self._covers.notify_all()
             marked = time.monotonic()
-            while not self._stopping and self._indexes.namespaces() == covered:
-                events = stream.next_batch()
-                if events:
+            while not self._stopping.is_set() and self._indexes.namespaces() == covered:
+                if events := stream.next_batch():
                     self._take(events)
                     marked = time.monotonic()
                 elif time.monotonic() - marked > _MARK_EVERY:
                     self.mark(0)
+                self._backoff.succeeded()
             stream.close()
 
     def _take(self, events: Sequence[Mapping[str, Any]]) -> None:
@@ -152,9 +158,18 @@ class Follower:
         changes.clear()
 
     def _refresh_some(self, namespace: Namespace, ids: Sequence[Any]) -> None:
-        collection = self._client[namespace[0]][namespace[1]]
         for served in self._indexes.of(namespace):
             for version in served.versions:
-                wanted = {"_id": {"$in": ids}}
-                documents = list(collection.find(wanted, version.index.projection()))
-                version.changed(ids, documents)
+                try:
+                    self._refresh_one(namespace, version, ids)
+                except Exception as error:
+                    if not lasting(error):
+                        raise
+                    if not isinstance(error, PyMongoError):
+                        log.exception("index %s cannot take changes", served.record.name)
+                    served.fail(version, reason(error))
+
+    def _refresh_one(self, namespace: Namespace, version: Version, ids: Sequence[Any]) -> None:
+        collection = self._client[namespace[0]][namespace[1]]
+        documents = collection.find({"_id": {"$in": ids}}, version.index.projection())
+        version.changed(ids, list(documents))

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import platformdirs
 
+from local.environment import variable
 from local.errors import LocalError
 
 REPLICA_SET, USER = "leaf", "leaf"
@@ -20,7 +21,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./-]+")  # what every driver takes as a host wi
 
 def default_home() -> Path:
     """`LEAF_HOME`, else the user's data folder."""
-    given = os.environ.get("LEAF_HOME")
+    given = variable("LEAF_HOME")
     return Path(given).expanduser() if given else platformdirs.user_data_path("leafsearch")
 
 

@@ -1,6 +1,7 @@
 """Searches in the indexes: finds the one that is meant, waits until it is up to date, asks it."""
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,13 +14,15 @@ from local.kinds import TEXT, VECTOR, Index, parse_text_query
 from local.score import FUSION
 from local.searches import Found, Search
 
+log = logging.getLogger(__name__)
 # As the real server calls the states in which an index does not answer yet.
 _STATES = {
     State.PENDING: "NOT_STARTED",
     State.BUILDING: "INITIAL_SYNC",
     State.READY: "INITIAL_SYNC",
-    State.FAILED: "FAILED",
 }
+_REBUILDING_SECONDS = 60.0
+_LOOK_SECONDS = 0.01
 
 
 class IndexSearch:
@@ -68,9 +71,24 @@ class IndexSearch:
         served = self._indexes.find(namespace, name)
         if served is None:
             return None
-        if served.main is None:
+        await _rebuilt(served)
+        if (main := served.main) is None:
             raise _not_ready(served)
-        return served.main.index
+        return main.index
+
+
+async def _rebuilt(served: Served) -> None:
+    """What was searchable before a restart, or before changes were missed, is so in a while; a
+    build that somebody waits for comes before the others."""
+    if not served.behind:
+        return
+    served.asked = True
+    try:
+        async with asyncio.timeout(_REBUILDING_SECONDS):
+            while served.behind and served.staged is not None:
+                await asyncio.sleep(_LOOK_SECONDS)
+    except TimeoutError:
+        log.warning("index %s takes more than a minute to build", served.record.name)
 
 
 def _found(matches: Sequence[Match], stored: Sequence[Mapping[str, Any]] | None = None) -> Found:
@@ -78,11 +96,11 @@ def _found(matches: Sequence[Match], stored: Sequence[Mapping[str, Any]] | None 
 
 
 def _not_ready(served: Served) -> CommandError:
-    state = served.staged.state if served.staged is not None else State.PENDING
+    state = _STATES[served.staged.state if served.staged is not None else State.PENDING]
+    if served.failure is not None:
+        state = f"FAILED: {served.failure.reason}"
     what = "vector" if served.record.type == VECTOR else "search"
-    return search_error(
-        f"cannot query {what} index {served.record.name} while in state {_STATES[state]}"
-    )
+    return search_error(f"cannot query {what} index {served.record.name} while in state {state}")
 
 
 def _wrong_type(name: str, kind: str, stage: str, wanted: str) -> CommandError:

@@ -26,6 +26,12 @@ class Lifecycle:
         self._builder = builder
         self._lock = threading.RLock()
 
+    def load(self) -> None:
+        """What there is at the start, and was searchable before."""
+        self.reform()
+        for served in self._indexes.all():
+            served.behind = True
+
     def reform(self) -> None:
         """Put the indexes in memory in line with the catalog and the collections there are."""
         with self._lock:
@@ -89,6 +95,13 @@ class Lifecycle:
             self._catalog.remove(record)
             self._indexes.drop(record.id)
 
+    def listed_all(self) -> list[dict[str, Any]]:
+        """Of all collections, as they are at this moment."""
+        return [
+            {"database": one.record.database, "collection": one.record.collection, **entry(one)}
+            for one in self._indexes.all()
+        ]
+
     def listed(self, namespace: Namespace, stage: Any) -> list[dict[str, Any]]:
         """The entries `$listSearchIndexes` gives, all or those of one name or id."""
         wanted = _document(stage, "$listSearchIndexes")
@@ -131,8 +144,7 @@ class Lifecycle:
         served = self._indexes.find(namespace, record.name)
         if served is None:
             return False
-        old, new = (parse_definition(r.type, r.definition) for r in (served.record, record))
-        if equivalent(old, new):
+        if _same(served.record, record):
             return True
         raise CommandError(
             68,
@@ -155,6 +167,14 @@ class Lifecycle:
         raise CommandError(
             27, "IndexNotFound", f"No index with {key} {wanted} exists in namespace {where}"
         )
+
+
+def _same(stored: Record, wanted: Record) -> bool:
+    try:
+        old, new = (parse_definition(r.type, r.definition) for r in (stored, wanted))
+    except CommandError:  # of what was stored earlier, and cannot be built
+        return False
+    return equivalent(old, new)
 
 
 def _refuse_duplicates(names: Sequence[str]) -> None:

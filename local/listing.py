@@ -3,62 +3,65 @@
 import socket
 from typing import Any
 
-from local.indexes import Served, State, Version
+from local.catalog import Record
+from local.indexes import Failure, Served, State, Version
 from local.kinds import VECTOR
+
+_FAILED = "FAILED"
 
 
 def entry(served: Served) -> dict[str, Any]:
     """As the real server gives it, with `type` as Atlas adds it, and what was skipped."""
-    record, main, staged = served.record, served.main, served.staged
-    status = _status(main, staged)
+    record = served.record
+    status = _status(served)
     return {
         "id": str(record.id),
         "name": record.name,
         "type": record.type,
         "status": status,
-        "queryable": main is not None,
+        "queryable": served.queryable,
         "latestDefinitionVersion": {"version": record.version, "createdAt": record.created},
         "latestDefinition": dict(record.definition),
-        "statusDetail": _details(main, staged, status),
+        "statusDetail": _details(served, status),
     }
 
 
-def _status(main: Version | None, staged: Version | None) -> str:
-    latest = staged or main
+def _status(served: Served) -> str:
+    if served.failure is not None:
+        return _FAILED
+    latest = served.staged or served.main
     if latest is None:
         return "DOES_NOT_EXIST"
-    if main is not None and latest.state is State.PENDING:
+    if served.main is not None and latest.state is State.PENDING:
         return State.BUILDING.value
     return latest.state.value
 
 
-def _details(main: Version | None, staged: Version | None, status: str) -> list[dict[str, Any]]:
+def _details(served: Served, status: str) -> list[dict[str, Any]]:
     """One for each host: for the only one there is, and none before it has begun."""
-    if status in (State.PENDING.value, "DOES_NOT_EXIST"):
+    begun = status not in (State.PENDING.value, "DOES_NOT_EXIST")
+    if not begun and not served.queryable:
         return []
-    detail: dict[str, Any] = {
-        "hostname": socket.gethostname(),
-        "status": status,
-        "queryable": main is not None,
-    }
-    if main is not None:
-        detail["mainIndex"] = _version(main)
-    if staged is not None:
-        detail["stagedIndex" if main is not None else "mainIndex"] = _version(staged)
-    return [detail]
+    versions = [_version(version) for version in served.versions]
+    if served.failure is not None:
+        versions.append(_failure(served.failure))
+    return [
+        {
+            "hostname": socket.gethostname(),
+            "status": status,
+            "queryable": served.queryable,
+            **dict(zip(("mainIndex", "stagedIndex"), versions, strict=False)),
+        }
+    ]
 
 
 def _version(version: Version) -> dict[str, Any]:
     stats = version.index.stats()
     vectors = {"numVectors": stats.vectors} if version.record.type == VECTOR else {}
-    told: dict[str, Any] = {
+    return {
         "status": version.state.value,
         "queryable": version.state is State.READY,
-        "definitionVersion": {
-            "version": version.record.version,
-            "createdAt": version.record.created,
-        },
-        "definition": dict(version.record.definition),
+        **_definition(version.record),
         "numDocs": stats.documents,
         **vectors,
         "memoryBytes": stats.bytes,
@@ -67,4 +70,15 @@ def _version(version: Version) -> dict[str, Any]:
             for reason, count in stats.skipped.items()
         ],
     }
-    return {**told, "message": version.message} if version.message else told
+
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    told = {"status": _FAILED, "queryable": False, "message": failure.reason}
+    return {**told, **_definition(failure.record)}
+
+
+def _definition(record: Record) -> dict[str, Any]:
+    return {
+        "definitionVersion": {"version": record.version, "createdAt": record.created},
+        "definition": dict(record.definition),
+    }

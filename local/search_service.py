@@ -32,7 +32,7 @@ class SearchService:
     def start(self) -> None:
         """Load the definitions and begin to build. Blocking; mongod has to be primary."""
         self._follower.start()  # first: what another gateway defines meanwhile is heard of
-        self._lifecycle.reform()
+        self._lifecycle.load()
         self._builder.start()
 
     def stop(self) -> None:

@@ -6,12 +6,15 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from local.catalog import DATABASE
+from local.catalog import COLLECTION, DATABASE
 
 
 @dataclass(frozen=True)
 class IndexState:
-    """One index; `skipped` counts documents by the reason that kept their vectors out."""
+    """One index; `skipped` counts documents by the reason that kept their vectors out.
+
+    `message` says why it has failed.
+    """
 
     database: str
     collection: str
@@ -23,6 +26,7 @@ class IndexState:
     vectors: int
     memory_bytes: int
     skipped: Mapping[str, int]
+    message: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,32 +66,32 @@ def as_text(found: Status) -> str:
             f"index    {index.database}.{index.collection} {index.name}: {index.status}, "
             f"{what} of {index.documents} documents"
         )
+        if index.message:
+            lines.append(f"         {index.message}")
         lines += [f"         skipped {n}: {reason}" for reason, n in index.skipped.items()]
     return "\n".join(lines)
 
 
 def index_states(client: MongoClient[dict[str, Any]]) -> list[IndexState]:
-    """Of all indexes of the deployment, asked through its gateway."""
-    pairs = {(d["database"], d["collection"]) for d in client[DATABASE]["indexes"].find()}
-    return [
-        _state(database, collection, entry)
-        for database, collection in sorted(pairs)
-        for entry in client[database][collection].list_search_indexes()
-    ]
+    """Of all indexes of the deployment, as its gateway knows them at this moment."""
+    entries = client[DATABASE][COLLECTION].list_search_indexes()
+    by_name = sorted(entries, key=lambda entry: (entry["database"], entry["collection"]))
+    return [_state(entry) for entry in by_name]
 
 
-def _state(database: str, collection: str, entry: Mapping[str, Any]) -> IndexState:
-    hosts = entry["statusDetail"]
-    detail = hosts[0].get("mainIndex", {}) if hosts else {}
+def _state(entry: Mapping[str, Any]) -> IndexState:
+    host = entry["statusDetail"][0] if entry["statusDetail"] else {}
+    main, staged = host.get("mainIndex", {}), host.get("stagedIndex", {})
     return IndexState(
-        database=database,
-        collection=collection,
+        database=entry["database"],
+        collection=entry["collection"],
         name=entry["name"],
         type=entry["type"],
         status=entry["status"],
         queryable=entry["queryable"],
-        documents=detail.get("numDocs", 0),
-        vectors=detail.get("numVectors", 0),
-        memory_bytes=detail.get("memoryBytes", 0),
-        skipped={skip["reason"]: skip["count"] for skip in detail.get("skipped", [])},
+        documents=main.get("numDocs", 0),
+        vectors=main.get("numVectors", 0),
+        memory_bytes=main.get("memoryBytes", 0),
+        skipped={skip["reason"]: skip["count"] for skip in main.get("skipped", [])},
+        message=staged.get("message") or main.get("message"),
     )

@@ -33,6 +33,14 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _no_dotenv(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What lives as long as the tests is made before the first of them has a folder of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("nowhere"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Exported students of the tests, so that none comes from an earlier run."""
     with pytest.MonkeyPatch.context() as patch:

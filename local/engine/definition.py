@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.engine.errors import CommandError, Refused, definition_error
+from local.engine.paths import unusable
 from local.engine.section import Section, shown
 from local.engine.stored_source import StoredSource, parse_stored_source
 
@@ -129,6 +130,8 @@ def _field(entry: Any, where: str) -> VectorField | FilterField:
     section = Section(entry, where)
     kind = section.need("type", section.choice("type", FIELD_TYPES))
     path = section.need("path", section.text("path"))
+    if wrong := unusable(path):
+        raise section.refused("path", wrong)
     if kind == "filter":
         section.refuse_other_keys()
         return FilterField(path)

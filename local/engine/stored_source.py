@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.engine.errors import Refused
+from local.engine.paths import unusable
 from local.engine.section import Section
 
 Tree = dict[str, "Tree"]
@@ -54,6 +55,8 @@ def _paths(entries: Sequence[Any], where: str) -> tuple[str, ...]:
             raise Refused(f'"{where}[{i}]" must be a string')
         if not entry.strip():
             raise Refused(f'"{where}[{i}]" cannot be blank')
+        if wrong := unusable(entry):
+            raise Refused(f'"{where}[{i}]" {wrong}')
     for first in entries:
         for other in entries:
             if other.startswith(first + "."):

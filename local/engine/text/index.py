@@ -17,6 +17,7 @@ from local.engine.text.reading import read
 from local.engine.top import best
 
 _BATCH = 1000  # documents read at a time, and entered under one hold of the lock
+_STATS_SECONDS = 0.05
 
 
 class TextIndex:
@@ -26,6 +27,7 @@ class TextIndex:
         self.definition = definition
         self._lock = threading.Lock()
         self._contents = TextContents()
+        self._told = IndexStats(0, vectors=0)
 
     def upsert_many(self, docs: Iterable[Mapping[str, Any]]) -> None:
         """Each has its `_id`; one that is already there is replaced and counts as the newest."""
@@ -62,5 +64,11 @@ class TextIndex:
         return self.definition.projection()
 
     def stats(self) -> IndexStats:
-        with self._lock:
-            return IndexStats(len(self._contents), vectors=0, bytes=self._contents.nbytes)
+        """Of a moment ago where many words are just being written, which takes seconds."""
+        if self._lock.acquire(timeout=_STATS_SECONDS):
+            try:
+                contents = self._contents
+                self._told = IndexStats(len(contents), vectors=0, bytes=contents.nbytes)
+            finally:
+                self._lock.release()
+        return self._told
