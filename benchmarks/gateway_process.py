@@ -10,7 +10,7 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from benchmarks.gateway_corpora import wait_until_queryable
+from benchmarks.gateway_corpora import Corpus, searching, wait_until_queryable
 from local import LocalDeployment
 
 
@@ -50,11 +50,14 @@ def _wait_for_end(pid: int) -> None:
         time.sleep(0.01)
 
 
-def ready_after_start(deployment: LocalDeployment, *, stop: Callable[[], Any]) -> float:
-    """Seconds from the start of the deployment to an index that answers."""
+def ready_after_start(
+    deployment: LocalDeployment, corpus: Corpus, *, stop: Callable[[], Any]
+) -> float:
+    """Seconds from the start of the deployment to the hits of a search, which waits for its index."""
     stop()
     start = time.monotonic()
     deployment.start()
     with MongoClient[dict[str, Any]](deployment.uri) as client:
         wait_until_queryable(client["bench"]["corpus"], seconds=300)
+        searching(client, corpus)()
     return time.monotonic() - start

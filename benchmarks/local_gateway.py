@@ -127,9 +127,9 @@ def million_floats(run: Run) -> Iterator[Row]:
         most = 1.25 * corpus.rows.nbytes / 1e6 + 300
         yield row("1,000,000 x 256 float32", found, 45, "ms", cpu_ms=cpu)
         yield row("its memory", Spread.of([memory]), most, "MB", resident_before=before)
-        clean = ready_after_start(running, stop=running.stop)
+        clean = ready_after_start(running, corpus, stop=running.stop)
         yield row("ready after restart", Spread.of([clean]), 30, "s", first_build=f"{built:.1f}")
-        after_kill = ready_after_start(running, stop=lambda: killed(running))
+        after_kill = ready_after_start(running, corpus, stop=lambda: killed(running))
         yield row("ready after SIGKILL", Spread.of([after_kill]), 30, "s")
 
 

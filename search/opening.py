@@ -107,7 +107,7 @@ def _manifest(database: str, collection: str) -> Steps[Manifest]:
     found = yield Aggregate(MANIFESTS, [{"$match": {"_id": collection}}])
     if found:
         return from_document(found[0], collection)
-    others = yield Aggregate(MANIFESTS, [{"$limit": 20}, {"$project": {"_id": 1}}])
+    others = yield Aggregate(MANIFESTS, [{"$project": {"_id": 1}}])
     raise no_manifest(f"{database}.{collection}", [str(other["_id"]) for other in others])
 
 
