@@ -53,7 +53,7 @@ def _wait_for_end(pid: int) -> None:
 def ready_after_start(
     deployment: LocalDeployment, corpus: Corpus, *, stop: Callable[[], Any]
 ) -> float:
-    """Seconds from the start of the deployment to the hits of a search, which waits for its index."""
+    """Seconds from the start to the hits of a search, which waits for its index."""
     stop()
     start = time.monotonic()
     deployment.start()
