@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from bson import json_util
 
-from config.command import one_line_errors, settings
+from config.command import leave_at_once, one_line_errors, settings
 from local import LocalError
 from local.fallback import fallback_uri
 from search.errors import FilterError, QueryError
@@ -163,7 +163,10 @@ def main() -> None:
 
         evaluation(sys.argv[2:])
         return
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        leave_at_once(end)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -61,8 +62,6 @@ class GraphEncoder:
         self.query_prompt = card.query_prompt
         self.document_prompt = card.document_prompt
         self.tokenizer = plain(tokenizer)
-        self._cutting = Tokenizer.from_str(tokenizer.to_str())
-        self._cutting.enable_truncation(card.max_tokens)
         self._card = card
         self._session = session
         self._heads = heads
@@ -84,13 +83,26 @@ class GraphEncoder:
 
     def _encode(self, texts: Sequence[str], prompt: str) -> Rows:
         rows = np.empty((len(texts), self.dimensions), dtype=np.float32)
-        tokens = self._cutting.encode_batch_fast([prompt + text for text in texts])
+        tokens = self._tokens([prompt + text for text in texts])
         # Texts of one length side by side, so that little is computed on padding.
         order = sorted(range(len(texts)), key=lambda i: len(tokens[i]))
         for start in range(0, len(order), _BATCH):
             some = order[start : start + _BATCH]
             rows[some] = self._run([tokens[i] for i in some])
         return unit_rows(rows)
+
+    def _tokens(self, texts: Sequence[str]) -> list[Any]:
+        tokens = self.tokenizer.encode_batch_fast(texts)
+        if all(len(encoding) <= self.max_tokens for encoding in tokens):
+            return tokens
+        return self._cutting.encode_batch_fast(texts)
+
+    @cached_property
+    def _cutting(self) -> Tokenizer:
+        """Seldom needed, and a copy of a tokenizer takes longer than a query."""
+        tokenizer = Tokenizer.from_str(self.tokenizer.to_str())
+        tokenizer.enable_truncation(self.max_tokens)
+        return tokenizer
 
     def _run(self, tokens: Sequence[Any]) -> Any:
         width = max(len(encoding) for encoding in tokens)

@@ -11,7 +11,7 @@ from vectors.errors import ExportError, ModelError
 
 log = logging.getLogger(__name__)
 
-_FORMAT = "1"  # of the folder, see vectors.graph
+_FORMAT = "2"  # of the folder, see vectors.graph
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 
 
