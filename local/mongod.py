@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from local.binary import why_not
@@ -109,9 +110,11 @@ class Mongod:
 
 def end_leftover(home: Home) -> None:
     """End the mongod that a killed gateway left behind on this data, so that ours can have it."""
-    pid = leftover(home)
-    if pid is None:
-        return
+    while (pid := leftover(home)) is not None:
+        _end(pid, home)
+
+
+def _end(pid: int, home: Home) -> None:
     for sign, seconds in ((signal.SIGTERM, 60.0), (signal.SIGKILL, 10.0)):
         try:
             os.kill(pid, sign)
@@ -119,22 +122,37 @@ def end_leftover(home: Home) -> None:
             return
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            if leftover(home) != pid:
+            if not _lives(pid):
                 return
             time.sleep(0.02)
     raise LocalError(f"mongod {pid} still uses {home.data} and cannot be ended; end it yourself")
 
 
 def leftover(home: Home) -> int | None:
-    """The process id of a living mongod on this data, ours or not."""
+    """The process id of a living mongod on this data, ours or not.
+
+    By its arguments: in `mongod.lock` its number stands only when it has recovered.
+    """
+    pids = (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
+    return next((pid for pid in pids if _serves(pid, home.data)), None)
+
+
+def _serves(pid: int, data: Path) -> bool:
     try:
-        pid = int((home.data / "mongod.lock").read_text() or 0)
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        zombie = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (OSError, ValueError):
-        return None
-    # The number may have gone to another process since; only one with our folder is meant.
-    return pid if os.fsencode(home.data) in arguments and not zombie else None
+    except OSError:  # it has just ended
+        return False
+    return (b"--dbpath", os.fsencode(data)) in pairwise(arguments) and _lives(pid)
+
+
+def _lives(pid: int) -> bool:
+    """Also while it ends: then it has no arguments any more, and its first thread may be gone,
+    but it keeps its files until the last one is."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state != "Z" or len(os.listdir(f"/proc/{pid}/task")) > 1
+    except OSError:
+        return False
 
 
 def _last_fatal(log: Path) -> str:

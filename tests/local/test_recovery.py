@@ -10,8 +10,10 @@ import pytest
 from pymongo import MongoClient
 
 from local import LocalDeployment
+from local.binary import find_mongod
 from local.home import Home
 from local.locks import holder
+from local.mongod import Mongod, end_leftover, leftover
 from tests.local.searching import (
     Documents,
     create,
@@ -82,6 +84,20 @@ def test_a_killed_mongod_comes_back_by_itself(folder: Path) -> None:
         after = deployment.status()
         assert after.gateway_pid == before.gateway_pid
         assert after.mongod_pid != before.mongod_pid
+
+
+def test_a_mongod_that_has_hardly_begun_is_seen_and_ended(folder: Path) -> None:
+    """A gateway that is killed may leave one that has written nothing yet."""
+    home = Home.at(folder / "home")
+    home.prepare()
+    mongod = Mongod(home, find_mongod(), asking=False)
+    mongod.start()
+
+    assert leftover(home) == mongod.pid
+    end_leftover(home)
+
+    assert leftover(home) is None
+    assert mongod.ended() is not None
 
 
 def test_two_starts_at_once_start_one(folder: Path) -> None:
