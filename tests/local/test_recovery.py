@@ -93,7 +93,7 @@ def test_a_mongod_that_has_hardly_begun_is_seen_and_ended(folder: Path) -> None:
     mongod = Mongod(home, find_mongod(), asking=False)
     mongod.start()
 
-    assert leftover(home) == mongod.pid
+    wait_for(lambda: leftover(home) == mongod.pid)
     end_leftover(home)
 
     assert leftover(home) is None
