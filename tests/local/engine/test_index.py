@@ -129,7 +129,7 @@ def test_in_one_batch_the_last_of_an_id_stands(
         ObjectId(),
         b"bytes",
         Binary(b"x", 9),
-        uuid.uuid4(),
+        uuid.UUID(int=7),
         datetime.datetime(2026, 1, 1),
         Decimal128("1.5"),
         Timestamp(1, 2),

@@ -47,7 +47,7 @@ def only(index: VectorIndex, reason: str) -> bool:
         ([1.0, None], NOT_A_VECTOR),
         ([1.0, Decimal128("2")], NOT_A_VECTOR),
         (Binary(b"\x27\x00\x00\x00\x00\x00", 0), NOT_A_VECTOR),
-        (Binary(uuid.uuid4().bytes, 4), NOT_A_VECTOR),
+        (Binary(uuid.UUID(int=7).bytes, 4), NOT_A_VECTOR),
         ([], WRONG_DIMENSIONS),
         ([1.0], WRONG_DIMENSIONS),
         ([1.0, 2.0, 3.0], WRONG_DIMENSIONS),

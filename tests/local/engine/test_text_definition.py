@@ -15,7 +15,7 @@ from local.engine.text import TextIndex, parse_text_definition, parse_text_query
 
 Fields = dict[str, Any]
 STRING, TOKEN = {"type": "string"}, {"type": "token"}
-MOMENT, SOME_ID, SOME_UUID = datetime(2024, 5, 6), ObjectId(), uuid.uuid4()
+MOMENT, SOME_ID, SOME_UUID = datetime(2024, 5, 6), ObjectId(), uuid.UUID(int=7)
 
 
 def index(fields: Fields, document: dict[str, Any], *, dynamic: bool = False) -> TextIndex:
