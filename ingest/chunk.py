@@ -1,11 +1,12 @@
 """A passage as it is encoded and stored."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import bson
+
+from vectors.digest import digest
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Chunk:
 
     @property
     def hash(self) -> str:
-        return f"{_digest(self.encoded_text.encode())}-{_digest(bson.encode(self.metadata))}"
+        return f"{digest(self.encoded_text.encode())}-{digest(bson.encode(self.metadata))}"
 
     def fields(self) -> dict[str, Any]:
         """The stored document without the vector."""
@@ -51,7 +52,3 @@ class Chunk:
 def same_vector(one: str, other: str) -> bool:
     """Whether two hashes are of chunks with the same vector."""
     return one.partition("-")[0] == other.partition("-")[0]
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:20]

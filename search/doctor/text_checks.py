@@ -1,6 +1,5 @@
 """The texts that were encoded: are they still there, and still the same?"""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ from search.doctor.case import Case
 from search.doctor.fields import paths_of, projection, values_at
 from search.doctor.findings import Verdict, ok, problem, skipped
 from search.doctor.sample import Passage, shown, spread
+from vectors.digest import digest
 
 _TEXTS = 100
 _TITLE = "metadata.title"
@@ -63,13 +63,9 @@ def _read(text: str, document: Mapping[str, Any], passage: Passage) -> _Read:
     title = next(iter(values_at(document, _TITLE)), "")
     encoded = f"{title} {text}"
     wanted = str(document.get("hash", "")).partition("-")[0]
-    if title and _digest(encoded) == wanted:
+    if title and digest(encoded.encode()) == wanted:
         return _Read(Passage(passage.id, encoded, passage.stored), unchanged=True)
-    return _Read(passage, _digest(text) == wanted)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
+    return _Read(passage, digest(text.encode()) == wanted)
 
 
 def _text(document: Mapping[str, Any], field: str) -> str:
