@@ -110,7 +110,7 @@ class _Window:
         if not documents:
             return
         self._target.ensure_index()
-        stored = self._target.collection.hashes(documents)
+        stored = {i: s.hash for i, s in self._target.collection.stored(documents).items()}
         new = [c for c in chunks if not same_vector(stored.get(c.id, ""), c.hash)]
         for start in range(0, len(new), _WINDOW):
             self._write(new[start : start + _WINDOW])

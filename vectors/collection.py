@@ -1,32 +1,57 @@
 """A collection of chunks with their vectors.
 
-Chunks are upserted by id, so writing the same thing twice changes nothing.
+Chunks are upserted by id, so writing the same thing twice changes nothing; what a server that
+restarts or an election interrupts is tried again.
 """
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from bson.binary import Binary
 from pymongo import ReplaceOne, UpdateOne
 from pymongo.collection import Collection as MongoCollection
+from pymongo.errors import BulkWriteError
+from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from vectors.connection import explained
-from vectors.errors import IndexNotReady
+from vectors.errors import DeploymentError, IndexNotReady
 from vectors.index import nearest_stage
 from vectors.index_spec import IndexSpec
 from vectors.manifest import Manifest
+from vectors.patience import SECONDS, patiently
 from vectors.search_index import SearchIndex, wait_for
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries
+# What the server says of one document and not of all: it fails a validator, is too large, collides.
+_OF_ONE_DOCUMENT = {121, 10334, 17280, 17419, 17420, 11000}
+
+Done = TypeVar("Done")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a chunk in the collection says of itself: see docs/ingest.md."""
+
+    document: str
+    hash: str
+    version: str | None
 
 
 class Collection:
-    def __init__(self, mongo: MongoCollection[Any], manifest: Manifest) -> None:
+    """`patience`: seconds for which it is tried again what may go well in a moment."""
+
+    def __init__(
+        self, mongo: MongoCollection[Any], manifest: Manifest, *, patience: float = SECONDS
+    ) -> None:
         # Acknowledged by a majority, or it does not count as done.
         self.mongo = mongo.with_options(write_concern=WriteConcern("majority"))
+        # What an election could undo does not count as stored.
+        self._settled = self.mongo.with_options(read_concern=ReadConcern("majority"))
         self.manifest = manifest
+        self.patience = patience
         spec = IndexSpec.of_vectors(manifest, mongo.full_name)
         self.indexes = [SearchIndex(mongo, spec)]
         if manifest.hybrid:
@@ -38,39 +63,47 @@ class Collection:
 
         Does not wait until these can be searched.
         """
-        with explained():
-            self.mongo.create_index([("document", 1), ("position", 1)])
+        self._patiently(lambda: self.mongo.create_index([("document", 1), ("position", 1)]))
         for index in self.indexes:
-            index.ensure()
+            self._patiently(index.ensure)
 
-    def hashes(self, documents: Sequence[str]) -> dict[str, str]:
-        """Id and hash of every stored chunk of these documents."""
-        found = self.mongo.find({"document": {"$in": list(documents)}}, {"hash": 1})
-        with explained():
-            return {chunk["_id"]: chunk["hash"] for chunk in found}
+    def stored(self, documents: Sequence[str]) -> dict[str, Stored]:
+        """Every stored chunk of these documents, by id."""
+        wanted = {"document": {"$in": list(documents)}, **self.manifest.chosen}
+        fields = {"document": 1, "hash": 1, "version": 1}
+        found = self._patiently(lambda: list(self._settled.find(wanted, fields)))
+        return {c["_id"]: Stored(c["document"], c["hash"], c.get("version")) for c in found}
 
-    def write(self, chunks: Iterable[Mapping[str, Any]], vectors: Iterable[Binary]) -> None:
-        """Upsert; `chunks` come without the vector."""
-        operations = [
-            ReplaceOne({"_id": c["_id"]}, {**c, self.manifest.path: v}, upsert=True)
-            for c, v in zip(chunks, vectors, strict=True)
+    def write(
+        self, chunks: Iterable[Mapping[str, Any]], vectors: Iterable[Binary]
+    ) -> dict[str, str]:
+        """Upsert; `chunks` come without the vector.
+
+        Ids and reasons of those that the server refuses for what they are; the others are written.
+        """
+        marks = {k: v for k, v in self.manifest.chosen.items() if v is not None}
+        documents = [
+            {**chunk, **marks, self.manifest.path: vector}
+            for chunk, vector in zip(chunks, vectors, strict=True)
         ]
-        self._bulk(operations)
+        return self._bulk({d["_id"]: ReplaceOne({"_id": d["_id"]}, d, True) for d in documents})
 
-    def update(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
-        """Set fields of stored chunks, by id, keeping their vectors."""
-        self._bulk([UpdateOne({"_id": i}, {"$set": dict(c)}) for i, c in changes.items()])
+    def update(self, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        """Set fields of stored chunks, by id, keeping their vectors; see `write`."""
+        return self._bulk({i: UpdateOne({"_id": i}, {"$set": dict(c)}) for i, c in changes.items()})
 
     def delete(self, ids: Sequence[str]) -> int:
         """How many were there. An empty list deletes nothing."""
         if not ids:
             return 0
-        with explained():
-            return self.mongo.delete_many({"_id": {"$in": list(ids)}}).deleted_count
+        wanted = {"_id": {"$in": list(ids)}}
+        return self._patiently(lambda: self.mongo.delete_many(wanted).deleted_count)
 
     def count(self) -> int:
-        with explained():
-            return self.mongo.estimated_document_count()
+        """Of this generation; of the only one by what the server knows without counting."""
+        if self.manifest.generation == 1:
+            return self._patiently(self.mongo.estimated_document_count)
+        return self._patiently(lambda: self.mongo.count_documents(self.manifest.chosen))
 
     def wait_until_ready(
         self, chunk: str | None, *, seconds: float, told: Callable[[str], None]
@@ -113,7 +146,29 @@ class Collection:
             time.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
-    def _bulk(self, operations: Sequence[ReplaceOne[Any] | UpdateOne]) -> None:
-        if operations:
-            with explained():
-                self.mongo.bulk_write(operations, ordered=False)
+    def _bulk(self, operations: Mapping[str, ReplaceOne[Any] | UpdateOne]) -> dict[str, str]:
+        if not operations:
+            return {}
+        asked = list(operations.values())
+        try:
+            self._patiently(lambda: self.mongo.bulk_write(asked, ordered=False))
+        except DeploymentError as error:
+            refused = _refused(error.__cause__, list(operations))
+            if refused is None:
+                raise
+            return refused
+        return {}
+
+    def _patiently(self, work: Callable[[], Done]) -> Done:
+        with explained():
+            return patiently(work, seconds=self.patience)
+
+
+def _refused(error: BaseException | None, ids: Sequence[str]) -> dict[str, str] | None:
+    """None if something else went wrong than that some documents were refused."""
+    if not isinstance(error, BulkWriteError) or error.details.get("writeConcernErrors"):
+        return None
+    refusals = error.details["writeErrors"]
+    if any(refusal["code"] not in _OF_ONE_DOCUMENT for refusal in refusals):
+        return None
+    return {ids[refusal["index"]]: str(refusal["errmsg"]) for refusal in refusals}

@@ -1,6 +1,6 @@
 """Opening a connection to MongoDB, and what its failures mean in one line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from pymongo import AsyncMongoClient, MongoClient
 from pymongo.driver_info import DriverInfo
 from pymongo.errors import (
+    BulkWriteError,
     ConfigurationError,
     ConnectionFailure,
     InvalidURI,
@@ -20,6 +21,7 @@ from vectors.errors import DeploymentError
 _SECONDS_TO_FIND_A_SERVER = 10
 _AUTHENTICATION_FAILED = {18, 8000}
 _UNAUTHORIZED = 13
+_DISK_FULL = 14031
 _NO_SEARCH = {59, 31082, 115, 40324, 6047401}  # unknown command or stage, SearchNotEnabled, ...
 
 
@@ -86,7 +88,24 @@ def _refusal(error: OperationFailure) -> str:
             f"this MongoDB has no vector search ({_short(error)}); use Atlas, Atlas Local, MongoDB "
             "8.2+ with mongot, or the local one of `leaf-mongo start`"
         )
+    if _codes(error) & {_DISK_FULL}:
+        return (
+            f"MongoDB's disk is full ({_short(error)}); make room there and run this again: what "
+            "is written already stays"
+        )
     return f"MongoDB refused: {_short(error)}"
+
+
+def _codes(error: OperationFailure) -> set[int]:
+    return {error.code or 0, *(int(one.get("code", 0)) for one in _refusals(error))}
+
+
+def _refusals(error: Exception) -> list[Mapping[str, Any]]:
+    """The single ones behind a bulk write, whose own text only says that there are some."""
+    if not isinstance(error, BulkWriteError):
+        return []
+    details = error.details
+    return [*details.get("writeErrors", ()), *details.get("writeConcernErrors", ())]
 
 
 def _help(error: Exception) -> str:
@@ -99,5 +118,6 @@ def _help(error: Exception) -> str:
 
 
 def _short(error: Exception) -> str:
-    text = str(error).partition(", full error:")[0].partition(", Timeout:")[0]
+    single = next((str(one.get("errmsg")) for one in _refusals(error)), str(error))
+    text = single.partition(", full error:")[0].partition(", Timeout:")[0]
     return text if len(text) <= 300 else text[:300] + " ..."

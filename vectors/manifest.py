@@ -58,12 +58,23 @@ class Manifest:
     filters: tuple[str, ...]
     chunk_tokens: int
     chunk_overlap: int
+    heading_trail: bool = False  # whether what is encoded begins with the headings above it
     hybrid: bool = False  # whether there is a text index as well
     probe: Binary | None = None  # of the student, see alignment.demand_probe
+    generation: int = 1  # of vectors, which may lie beside others of the same collection
 
     @property
     def codec(self) -> Codec:
         return Codec(self.dimensions, self.precision, self.scale)
+
+    def stored_id(self, chunk: str) -> str:
+        """The `_id` of a chunk, of which each generation has its own."""
+        return chunk if self.generation == 1 else f"{chunk}@{self.generation}"
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """Fields that every stored chunk of this generation has; the first is not marked."""
+        return {"generation": None if self.generation == 1 else self.generation}
 
 
 def find_manifest(database: Database[Any], collection: str) -> Manifest | None:
