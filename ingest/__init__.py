@@ -5,10 +5,11 @@ from ingest.chunker import Chunker
 from ingest.document import Document, Place, Rejected
 from ingest.errors import IngestError, SourceError, TargetError
 from ingest.opening import open_target
-from ingest.pipeline import Summary, ingest
+from ingest.pipeline import ingest
 from ingest.records import Fields
 from ingest.rejects import Rejects
 from ingest.sources import Corpus
+from ingest.summary import Summary
 from ingest.target import Target
 
 __all__ = [

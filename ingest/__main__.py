@@ -7,10 +7,10 @@ from config.command import SOME_REJECTED, one_line_errors
 from ingest import options as o
 from ingest.choices import Choices
 from ingest.order import Order
-from ingest.pipeline import Summary
 from ingest.records import Fields
 from ingest.rejects import DEFAULT as REJECTS_FILE
 from ingest.run import run, say
+from ingest.summary import Summary
 from local import LocalError
 from local.fallback import fallback_uri
 from vectors import connect

@@ -66,6 +66,9 @@ class Chunker:
         if self._budget < FEWEST_TOKENS // 2:
             raise IngestError(f"--chunk-tokens {tokens}: too few beside the prompt {prompt!r}")
 
+    def split_many(self, documents: Sequence[Document]) -> list[list[Chunk]]:
+        return [self.split(document) for document in documents]
+
     def split(self, document: Document) -> list[Chunk]:
         text, title, budget = document.text, document.title, self._budget
         if title and (cost := self._count(title)) <= budget // 4:

@@ -18,10 +18,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Document:
+    """`source` is the name of what it was read from: a folder, a file, a collection."""
+
     id: str
     text: str
     title: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
     place: Place = field(default=Place("?"), compare=False)
 
 

@@ -2,8 +2,9 @@
 
     LeafError
     └── IngestError
-        ├── SourceError   a path, file or column that cannot be read at all
-        └── TargetError   a collection that must not be written to, or not like this
+        ├── SourceError      a path, file or column that cannot be read at all
+        ├── TooManyRejects   more unusable records than were allowed
+        └── TargetError      a collection that must not be written to, or not like this
 
 A single unusable record is no exception: readers yield it as Rejected and go on.
 """
@@ -17,6 +18,10 @@ class IngestError(LeafError):
 
 class SourceError(IngestError):
     """A path, file or column that cannot be read at all."""
+
+
+class TooManyRejects(IngestError):
+    """More unusable records than were allowed."""
 
 
 class TargetError(IngestError):

@@ -12,11 +12,11 @@ from ingest.settling import is_empty, united
 from ingest.target import Target
 from vectors import (
     Collection,
-    Encoder,
     Manifest,
     ManifestError,
     Model,
     ModelError,
+    Teacher,
     check_alignment,
     explained,
     export_student,
@@ -97,7 +97,7 @@ def _new(database: Database[Any], settings: Settings, choices: Choices) -> Targe
     return Target(database, settings, manifest, teacher)
 
 
-def _storage(settings: Settings, choices: Choices, teacher: Encoder) -> Storage:
+def _storage(settings: Settings, choices: Choices, teacher: Teacher) -> Storage:
     """With the number of dimensions, which for some forms is the teacher's."""
     storage = choices.storage(settings)
     if (dimensions := storage.dimensions or teacher.dimensions) > teacher.dimensions:

@@ -1,50 +1,32 @@
-"""read -> chunk -> encode -> compress -> write, encoding only what is not stored yet.
+"""read -> plan -> encode -> write, all at the same time, encoding only what is not stored yet.
 
 What is in the collection decides what is to be done, so a run that was killed is finished by
-running it again.
+running it again. Between the stages are short queues: the encoder, where the time goes, does not
+wait for the others, and nobody runs far ahead.
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from threading import Event, Thread
+from typing import Any
 
-import numpy as np
-
-from ingest.chunk import Chunk, same_vector
+from ingest.channel import Channel, Stopped
 from ingest.document import Document, Rejected
+from ingest.encoding import encoded
+from ingest.plan import Plan
+from ingest.planning import plans
+from ingest.reading import Reading
 from ingest.rejects import Rejects
 from ingest.seen import Seen
+from ingest.shard import WHOLE, Shard
+from ingest.summary import Summary, Tally, Told
 from ingest.target import Target
-from vectors import Rows
+from ingest.writing import Encoded, Writing, without_vectors
 
-log = logging.getLogger(__name__)
-
-_WINDOW = 512  # chunks that are looked up and written together
-_STEP = 256  # chunks that are encoded before progress is told again; fewer cost more padding
-
-
-@dataclass
-class Summary:
-    """`unchanged` counts chunks that were stored already; `updated` those whose metadata changed.
-
-    `removed` counts stored chunks that their document has no longer; `waiting` those that are
-    encoded and not yet written.
-    """
-
-    documents: int = 0
-    chunks: int = 0
-    encoded: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    removed: int = 0
-    rejected: int = 0
-    waiting: int = 0
-    seconds: float = 0.0
-    last_written: str | None = None
-
-
-Told = Callable[[Summary], None]
+_WINDOWS = 4  # of documents that are read ahead
+_PLANNED = 8  # windows whose chunks wait for the encoder
+_ENCODED = 32  # batches that wait to be written
+_LAST_WRITE = 10.0  # seconds for what is on its way when the run is interrupted
 
 
 def ingest(
@@ -53,103 +35,94 @@ def ingest(
     *,
     rejects: Rejects,
     told: Told = lambda summary: None,
+    shard: Shard = WHOLE,
+    most_rejects: int | None = None,
+    seen: Seen | None = None,
 ) -> Summary:
     """Write a corpus into `target`; `told` hears the running summary after each step.
 
     Documents that are stored but not among `records` stay as they are. What was read before an
-    error is written.
+    error of the source is written, and what was encoded before an error of the encoder. `seen`, if
+    given, knows all ids afterwards.
     """
-    summary, started = Summary(), time.monotonic()
-    seen, window = Seen(), _Window(target, summary, told)
     rejects.begin()
+    tally, started, known = Tally(told), time.monotonic(), seen or Seen()
     try:
-        for record in records:
-            judged = _judged(record, seen)
-            if isinstance(judged, Document):
-                window.add(judged)
-            else:
-                rejects.add(judged)
-                summary.rejected += 1
-        window.flush()
-    except Exception:
-        # Unlike an interruption: whoever wants to stop does not want to wait for a model.
-        window.flush()
-        raise
+        reading = Reading(records, known, rejects, tally, shard, most_rejects)
+        _Run(target, reading, tally).run()
     finally:
-        seen.close()
-        summary.seconds = round(time.monotonic() - started, 3)
-    return summary
+        if seen is None:
+            known.close()
+        tally.summary.seconds = round(time.monotonic() - started, 3)
+    return tally.summary
 
 
-def _judged(record: Document | Rejected, seen: Seen) -> Document | Rejected:
-    if isinstance(record, Rejected) or (first := seen.before(record)) is None:
-        return record
-    reason = f"id {record.id!r} stands twice in this run, first at {first}"
-    return Rejected(record.place, reason, record.text)
+class _Run:
+    """Reading, planning and writing have a thread each; the encoder works in the caller's."""
 
-
-class _Window:
-    """Documents whose chunks are gathered until there are enough for one step."""
-
-    def __init__(self, target: Target, summary: Summary, told: Told) -> None:
+    def __init__(self, target: Target, reading: Reading, tally: Tally) -> None:
         self._target = target
-        self._summary = summary
-        self._told = told
-        self._documents: list[str] = []
-        self._chunks: list[Chunk] = []
+        self._reading = reading
+        self._tally = tally
+        self._errors: list[BaseException] = []
+        self._stop_encoding, self._stop_writing = self._stop_all = Event(), Event()
+        self._windows: Channel[Sequence[Document]] = Channel(_WINDOWS, self._stop_encoding)
+        self._plans: Channel[Sequence[Plan]] = Channel(_PLANNED, self._stop_encoding)
+        self._encoded: Channel[Encoded] = Channel(_ENCODED, self._stop_writing)
 
-    def add(self, document: Document) -> None:
-        self._documents.append(document.id)
-        self._chunks += self._target.chunker.split(document)
-        if len(self._chunks) >= _WINDOW:
-            self.flush()
+    def run(self) -> None:
+        reader = self._thread(self._read, self._windows)
+        planner = self._thread(self._plan, self._plans, self._stop_encoding)
+        writer = self._thread(self._write, None, *self._stop_all)
+        try:
+            self._stage(self._encode, self._encoded, self._stop_encoding)
+            planner.join()
+            writer.join()
+        except BaseException:  # whoever interrupts does not want to wait for a model
+            for stop in self._stop_all:
+                stop.set()
+            writer.join(_LAST_WRITE)
+            raise
+        if not self._stop_encoding.is_set():  # else it may wait for its input for ever
+            reader.join()
+        if self._errors:
+            raise self._errors[0]
 
-    def flush(self) -> None:
-        documents, chunks = self._documents, self._chunks
-        self._documents, self._chunks = [], []  # first: what fails once is not tried again
-        if not documents:
-            return
-        self._target.ensure_index()
-        stored = {i: s.hash for i, s in self._target.collection.stored(documents).items()}
-        new = [c for c in chunks if not same_vector(stored.get(c.id, ""), c.hash)]
-        for start in range(0, len(new), _WINDOW):
-            self._write(new[start : start + _WINDOW])
-        self._update([c for c in chunks if _only_metadata_differs(stored.get(c.id, ""), c.hash)])
-        # Last, so that a document that shrinks is never without an answer.
-        kept = {c.id for c in chunks}
-        gone = [id for id in stored if id not in kept]
-        self._summary.removed += self._target.collection.delete(gone)
-        self._count(documents, chunks)
+    def _thread(self, work: Callable[[], None], *rest: Any) -> Thread:
+        thread = Thread(target=self._stage, args=(work, *rest), daemon=True)
+        thread.start()
+        return thread
 
-    def _count(self, documents: Sequence[str], chunks: Sequence[Chunk]) -> None:
-        summary = self._summary
-        summary.documents += len(documents)
-        summary.chunks += len(chunks)
-        summary.unchanged = summary.chunks - summary.encoded - summary.updated
-        self._told(summary)
+    def _stage(
+        self, work: Callable[[], None], into: Channel[Any] | None, *stops_at_error: Event
+    ) -> None:
+        """What was passed on before an error goes on its way, unless `stops_at_error` says no."""
+        try:
+            work()
+        except Stopped:
+            pass
+        except BaseException as error:
+            self._errors.append(error)
+            for stop in stops_at_error if isinstance(error, Exception) else self._stop_all:
+                stop.set()
+        finally:
+            if into:
+                into.close()
 
-    def _write(self, chunks: Sequence[Chunk]) -> None:
-        rows = self._encoded([c.encoded_text for c in chunks])
-        self._target.write([c.fields() for c in chunks], rows)
-        self._summary.encoded += len(chunks)
-        self._summary.waiting = 0
-        self._summary.last_written = chunks[-1].id
+    def _read(self) -> None:
+        for window in self._reading.windows():
+            self._windows.put(window)
 
-    def _encoded(self, texts: Sequence[str]) -> Rows:
-        parts = []
-        for start in range(0, len(texts), _STEP):
-            parts.append(self._target.teacher.encode_documents(texts[start : start + _STEP]))
-            self._summary.waiting += len(parts[-1])
-            self._told(self._summary)
-        return np.concatenate(parts)
+    def _plan(self) -> None:
+        for planned in plans(self._windows, self._target, self._tally):
+            if old := [plan for plan in planned if not plan.new]:
+                self._encoded.put(without_vectors(old))
+            if new := [plan for plan in planned if plan.new]:
+                self._plans.put(new)
 
-    def _update(self, chunks: list[Chunk]) -> None:
-        if chunks:
-            self._target.collection.update(
-                {c.id: {"metadata": dict(c.metadata), "hash": c.hash} for c in chunks}
-            )
-            self._summary.updated += len(chunks)
+    def _encode(self) -> None:
+        for part in encoded(self._plans, self._target, self._tally):
+            self._encoded.put(part)
 
-
-def _only_metadata_differs(stored: str, wanted: str) -> bool:
-    return stored != wanted and same_vector(stored, wanted)
+    def _write(self) -> None:
+        Writing(self._target, self._tally, self._reading).write_all(self._encoded)

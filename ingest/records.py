@@ -72,7 +72,7 @@ def to_document(record: object, fields: Fields, place: Place) -> Document:
     encoded = _encodable(metadata, text)
     if identity is None:
         identity = hashlib.sha256(text.encode() + b"\0" + encoded).hexdigest()[:24]
-    return Document(_identity(identity, name), text, title.strip(), metadata, place)
+    return Document(_identity(identity, name), text, title.strip(), metadata, place=place)
 
 
 def _popped_id(record: dict[str, Any], fields: Fields) -> tuple[str, object]:

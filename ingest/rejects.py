@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import TextIO
 
 from ingest.document import Rejected
@@ -25,6 +26,7 @@ class Rejects:
         self.path = path
         self.count = 0
         self._file: TextIO | None = None
+        self._lock = Lock()
 
     def problems(self) -> Iterator[str]:
         """Why it could not be written, told before there is anything to write; makes nothing."""
@@ -55,16 +57,17 @@ class Rejects:
             "record": rejected.record,
         }
         try:
-            file = self._opened()
-            # ASCII, because a record may hold half a surrogate pair, which UTF-8 cannot write.
-            file.write(json.dumps(entry) + "\n")
-            file.flush()
+            with self._lock:
+                file = self._opened()
+                # ASCII, because a record may hold half a surrogate pair, which UTF-8 cannot write.
+                file.write(json.dumps(entry) + "\n")
+                file.flush()
+                self.count += 1
         except OSError as error:
             raise TargetError(
                 f"--rejects {self.path}: cannot be written ({error.strerror}); what was read "
                 "before is ingested: name another file and run it again"
             ) from error
-        self.count += 1
 
     def close(self) -> None:
         if self._file is not None:

@@ -21,12 +21,12 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from ingest.pipeline import Summary
 from ingest.sources import Corpus
+from ingest.summary import Summary
 from ingest.target import Target
 
 _SPEED_PERIOD = 3600.0  # seconds; a step of a large model on a processor may take minutes
-_INTERNAL = ("last_written", "waiting")
+_INTERNAL = ("last_written", "planned")
 
 
 class Display:
@@ -48,9 +48,11 @@ class Display:
             self._progress.reset(self._task, total=self._corpus.size(), description="reading")
 
     def step(self, summary: Summary) -> None:
-        rate = (summary.chunks + summary.waiting) / max(time.monotonic() - self._started, 0.001)
-        # What is read and waits to be written is not done yet.
-        done = None if summary.waiting else self._corpus.bytes_read
+        if self._progress.disable:
+            return
+        rate = summary.chunks / max(time.monotonic() - self._started, 0.001)
+        # What is read and not written is not done yet.
+        done = self._corpus.bytes_read * summary.chunks / max(summary.planned, 1)
         self._progress.update(self._task, completed=done, description=line(summary, rate))
 
 
@@ -85,10 +87,7 @@ def progress(corpus: Corpus, console: Console | None = None) -> Iterator[Display
 def line(summary: Summary, rate: float) -> str:
     """`rate`: chunks a second."""
     rejected = f", {summary.rejected:,} rejected" if summary.rejected else ""
-    return (
-        f"{summary.documents:,} documents, {summary.chunks + summary.waiting:,} chunks, "
-        f"{rate:,.1f}/s{rejected}"
-    )
+    return f"{summary.documents:,} documents, {summary.chunks:,} chunks, {rate:,.1f}/s{rejected}"
 
 
 def as_object(summary: Summary, target: Target) -> str:

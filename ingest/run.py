@@ -11,10 +11,11 @@ from ingest.errors import SourceError
 from ingest.files import NO_FILE
 from ingest.opening import open_target
 from ingest.order import Order
-from ingest.pipeline import Summary, ingest
+from ingest.pipeline import ingest
 from ingest.rejects import Rejects
 from ingest.report import as_object, as_text, progress
 from ingest.sources import Corpus
+from ingest.summary import Summary
 
 
 def run(order: Order, chosen: Settings, database: Database[Any], *, as_json: bool) -> Summary:

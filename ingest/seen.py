@@ -7,7 +7,9 @@ from ingest.document import Document
 
 class Seen:
     def __init__(self) -> None:
-        self._ids = sqlite3.connect("")  # a private temporary file, gone when closed
+        # A private temporary file, gone when closed; one thread at a time uses it.
+        self._ids = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+        self._ids.execute("PRAGMA journal_mode = OFF")
         self._ids.execute("CREATE TABLE seen (id TEXT PRIMARY KEY, place TEXT) WITHOUT ROWID")
 
     def before(self, document: Document) -> str | None:

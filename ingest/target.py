@@ -14,10 +14,10 @@ from vectors import (
     Codec,
     CodecError,
     Collection,
-    Encoder,
     IndexDiffers,
     Manifest,
     Rows,
+    Teacher,
     load_encoder,
     load_tokenizer,
 )
@@ -33,7 +33,7 @@ class Target:
         database: Database[Any],
         settings: Settings,
         manifest: Manifest,
-        teacher: Encoder | None = None,
+        teacher: Teacher | None = None,
     ) -> None:
         """With a `teacher` the collection is new; else the manifest is in force and names it."""
         name = settings.collection
@@ -54,7 +54,7 @@ class Target:
         )
 
     @property
-    def teacher(self) -> Encoder:
+    def teacher(self) -> Teacher:
         """Loaded when there is something to encode: most runs over a corpus find nothing new."""
         if self._loaded is None:
             model = self.manifest.teacher
@@ -65,8 +65,16 @@ class Target:
     def manifest(self) -> Manifest:
         return self.collection.manifest
 
-    def write(self, chunks: Sequence[Mapping[str, Any]], rows: Rows) -> None:
-        """`rows`: (n, the teacher's dimensions), one for each of the stored forms of n chunks."""
+    @property
+    def needs_calibration(self) -> bool:
+        """Whether the first rows that are written decide the scale of int8."""
+        return self.is_new and self.manifest.precision == "int8"
+
+    def write(self, chunks: Sequence[Mapping[str, Any]], rows: Rows) -> dict[str, str]:
+        """`rows`: (n, the teacher's dimensions), one for each of the stored forms of n chunks.
+
+        Ids and reasons of the chunks that the server refuses.
+        """
         try:
             if self.is_new:
                 self._agree(rows)
@@ -76,7 +84,7 @@ class Target:
                 raise
             raise CodecError(f"chunk {chunks[error.row]['_id']}: {error}") from error
         self.ensure_index()
-        self.collection.write(chunks, vectors)
+        return self.collection.write(chunks, vectors)
 
     def ensure_index(self) -> None:
         """Manifest and indexes say what was asked; nothing for a collection without vectors yet."""

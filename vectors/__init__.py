@@ -2,9 +2,9 @@
 
 from vectors.alignment import Alignment, check_alignment
 from vectors.codec import Codec
-from vectors.collection import Collection
+from vectors.collection import Collection, Stored
 from vectors.connection import connect, connect_async, explained
-from vectors.encoder import Encoder, Rows, load_encoder, load_tokenizer
+from vectors.encoder import Encoder, Rows, Teacher, load_encoder, load_tokenizer
 from vectors.errors import (
     AlignmentError,
     CodecError,
@@ -41,6 +41,8 @@ __all__ = [
     "ModelError",
     "Rows",
     "SearchIndexError",
+    "Stored",
+    "Teacher",
     "VectorsError",
     "check_alignment",
     "connect",

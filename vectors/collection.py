@@ -6,8 +6,7 @@ restarts or an election interrupts is tried again.
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from bson.binary import Binary
 from pymongo import ReplaceOne, UpdateOne
@@ -31,8 +30,7 @@ _OF_ONE_DOCUMENT = {121, 10334, 17280, 17419, 17420, 11000}
 Done = TypeVar("Done")
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(NamedTuple):
     """What a chunk in the collection says of itself: see docs/ingest.md."""
 
     document: str

@@ -4,7 +4,7 @@ Two methods rather than a flag, because documents and queries take different pro
 sent down the document path is wrong without looking wrong.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import Protocol
 
@@ -48,7 +48,17 @@ class Encoder(Protocol):
     def encode_queries(self, texts: Sequence[str]) -> Rows: ...
 
 
-def load_encoder(name: str, *, revision: str | None = None, key: str | None = None) -> Encoder:
+class Teacher(Encoder, Protocol):
+    """An encoder for many documents."""
+
+    def document_batches(self, texts: Sequence[str]) -> Iterator[tuple[Sequence[int], Rows]]:
+        """Indices into `texts` and their rows, batch by batch as they are done, in any order.
+
+        Together every text once.
+        """
+
+
+def load_encoder(name: str, *, revision: str | None = None, key: str | None = None) -> Teacher:
     """Raises ModelError when there is no such model or it has another `revision`.
 
     torch and sentence-transformers are imported here and nowhere earlier. `key` is for the server

@@ -6,7 +6,7 @@ tests and benchmarks in which the model does not matter. It is no substitute for
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -59,6 +59,11 @@ class HashingEncoder:
             if not row.any():
                 row[0] = 1.0  # a text without words still needs a unit vector
         return unit_rows(rows)
+
+    def document_batches(self, texts: Sequence[str]) -> Iterator[tuple[Sequence[int], Rows]]:
+        for start in range(0, len(texts), 64):
+            some = range(start, min(start + 64, len(texts)))
+            yield some, self.encode_documents([texts[i] for i in some])
 
     def encode_queries(self, texts: Sequence[str]) -> Rows:
         return self.encode_documents(texts)

@@ -6,7 +6,7 @@ Its name is a URL whose fragment names the model, by hub name or folder, for tok
     https://encoder.example/v1/embeddings#MongoDB/mdbr-leaf-mt
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urldefrag, urlsplit
 
@@ -56,6 +56,11 @@ class RemoteEncoder:
 
     def encode_documents(self, texts: Sequence[str]) -> Rows:
         return self._encode([self.document_prompt + text for text in texts])
+
+    def document_batches(self, texts: Sequence[str]) -> Iterator[tuple[Sequence[int], Rows]]:
+        for start in range(0, len(texts), 64):
+            some = range(start, min(start + 64, len(texts)))
+            yield some, self.encode_documents([texts[i] for i in some])
 
     def encode_queries(self, texts: Sequence[str]) -> Rows:
         return self._encode([self.query_prompt + text for text in texts])

@@ -1,7 +1,7 @@
 """An encoder on sentence-transformers."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,11 @@ class TransformerEncoder:
 
     def encode_documents(self, texts: Sequence[str]) -> Rows:
         return self._encode(texts, self.document_prompt)
+
+    def document_batches(self, texts: Sequence[str]) -> Iterator[tuple[Sequence[int], Rows]]:
+        for start in range(0, len(texts), 64):
+            some = range(start, min(start + 64, len(texts)))
+            yield some, self.encode_documents([texts[i] for i in some])
 
     def encode_queries(self, texts: Sequence[str]) -> Rows:
         return self._encode(texts, self.query_prompt)

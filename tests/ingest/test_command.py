@@ -41,7 +41,9 @@ def test_standard_input_and_json_output(leaf_ingest: Run, database: Database[Any
         "updated": 0,
         "unchanged": 0,
         "removed": 0,
+        "pruned": 0,
         "rejected": 0,
+        "tokens": 0,
     }
 
 

@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,17 +28,19 @@ def documents(*texts: str) -> list[Document]:
 def test_what_is_stored_is_the_chunk_its_metadata_and_its_vector(
     write: Write, database: Database[Any]
 ) -> None:
-    write([Document("a", "The text.", "Title", {"title": "Title", "year": 2020})])
+    write([Document("a", "The text.", "Title", {"title": "Title", "year": 2020}, "docs")])
 
     chunk = stored(database)["a#0"]
     vector = np.frombuffer(chunk.pop("embedding")[2:], "<f4")
     assert chunk.pop("hash")
+    assert chunk.pop("version").endswith("-1")
     assert chunk == {
         "_id": "a#0",
         "document": "a",
         "position": 0,
         "text": "The text.",
         "metadata": {"title": "Title", "year": 2020},
+        "source": "docs",
     }
     encoded = load_encoder("hashing:64").encode_documents(["Title The text."])[0]
     assert np.allclose(vector, encoded, atol=1e-7)
@@ -149,10 +152,12 @@ def test_without_rejects_there_is_no_file(write: Write, tmp_path: Path) -> None:
 def test_a_run_that_was_stopped_is_finished_by_the_next(
     write: Write, database: Database[Any]
 ) -> None:
-    corpus = [Document(str(n), f"Document {n}. {LONG}") for n in range(400)]
+    corpus = [Document(str(n), f"Document {n}. {LONG}") for n in range(600)]
 
     def broken() -> Iterator[Document]:
-        yield from corpus[:200]
+        yield from corpus[:400]
+        while not stored(database):
+            time.sleep(0.01)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

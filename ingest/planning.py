@@ -1,0 +1,44 @@
+"""The second stage: what of each document is new, compared with what the collection holds."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ingest.document import Document
+from ingest.plan import Plan, digest_of, grouped, is_stored, plan
+from ingest.summary import Tally
+from ingest.target import Target
+
+
+def plans(
+    windows: Iterable[Sequence[Document]], target: Target, tally: Tally
+) -> Iterator[Sequence[Plan]]:
+    """For each window the documents that anything is to be done about, in their order."""
+    for documents in windows:
+        if documents:
+            yield _planned(documents, target, tally)
+
+
+def _planned(documents: Sequence[Document], target: Target, tally: Tally) -> Sequence[Plan]:
+    found = grouped(target.collection.stored([d.id for d in documents]))
+    digests = [digest_of(document) for document in documents]
+    changed = []
+    unchanged = unchanged_chunks = 0
+    for document, digest in zip(documents, digests, strict=True):
+        stored = found.get(document.id, {})
+        if is_stored(stored, digest):
+            unchanged += 1
+            unchanged_chunks += len(stored)
+        else:
+            changed.append((document, digest, stored))
+    chunks = target.chunker.split_many([document for document, _, _ in changed])
+    manifest = target.manifest
+    planned = [
+        plan(document, digest, cut, stored, manifest)
+        for (document, digest, stored), cut in zip(changed, chunks, strict=True)
+    ]
+    tally.add(
+        documents=unchanged,
+        chunks=unchanged_chunks,
+        unchanged=unchanged_chunks,
+        planned=unchanged_chunks + sum(p.chunks for p in planned),
+    )
+    return planned

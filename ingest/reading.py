@@ -1,0 +1,77 @@
+"""The first stage: records to windows of documents that are looked up together."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ingest.document import Document, Rejected
+from ingest.errors import TooManyRejects
+from ingest.rejects import Rejects
+from ingest.seen import Seen
+from ingest.shard import WHOLE, Shard
+from ingest.summary import Tally
+
+_DOCUMENTS = 256
+_CHARACTERS = 1_000_000
+
+
+@dataclass
+class Reading:
+    """`most_rejects`: more than so many end the run; None for any number."""
+
+    records: Iterable[Document | Rejected]
+    seen: Seen
+    rejects: Rejects
+    tally: Tally
+    shard: Shard = WHOLE
+    most_rejects: int | None = None
+
+    def windows(self) -> Iterator[Sequence[Document]]:
+        """What was read before an error comes first. Raises TooManyRejects."""
+        window = _Window()
+        try:
+            for record in self.records:
+                if (document := self._accepted(record)) is not None:
+                    window.add(document)
+                if window.is_full:
+                    yield window.documents
+                    window = _Window()
+        except Exception:
+            yield window.documents
+            raise
+        yield window.documents
+
+    def refuse(self, rejected: Rejected) -> None:
+        self.rejects.add(rejected)
+        self.tally.add(rejected=1)
+        count = self.tally.summary.rejected
+        if self.most_rejects is not None and count > self.most_rejects:
+            raise TooManyRejects(
+                f"{count} records were rejected, more than --max-rejects {self.most_rejects} "
+                f"allows; what was read before is written: see {self.rejects.path}"
+            )
+
+    def _accepted(self, record: Document | Rejected) -> Document | None:
+        if isinstance(record, Rejected):
+            self.refuse(record)
+            return None
+        if not self.shard.holds(record.id):
+            return None
+        if (first := self.seen.before(record)) is None:
+            return record
+        reason = f"id {record.id!r} stands twice in this run, first at {first}"
+        self.refuse(Rejected(record.place, reason, record.text))
+        return None
+
+
+@dataclass
+class _Window:
+    documents: list[Document] = field(default_factory=list)
+    characters: int = 0
+
+    def add(self, document: Document) -> None:
+        self.documents.append(document)
+        self.characters += len(document.text)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.documents) >= _DOCUMENTS or self.characters >= _CHARACTERS

@@ -1,0 +1,46 @@
+"""What a run has done so far, counted by several threads."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+
+
+@dataclass
+class Summary:
+    """`unchanged` counts chunks that were stored already; `updated` those whose metadata changed.
+
+    `removed` counts stored chunks that their document has no longer, `pruned` documents that their
+    source has no longer. `tokens` are the teacher's, of what was encoded. `planned` counts the
+    chunks of all documents that were looked at, written or not.
+    """
+
+    documents: int = 0
+    chunks: int = 0
+    encoded: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    pruned: int = 0
+    rejected: int = 0
+    tokens: int = 0
+    planned: int = 0
+    seconds: float = 0.0
+    last_written: str | None = None
+
+
+Told = Callable[[Summary], None]
+
+
+class Tally:
+    """`told` hears the summary after each change."""
+
+    def __init__(self, told: Told) -> None:
+        self.summary = Summary()
+        self._told = told
+        self._lock = Lock()
+
+    def add(self, **counts: int) -> None:
+        with self._lock:
+            for name, count in counts.items():
+                setattr(self.summary, name, getattr(self.summary, name) + count)
+            self._told(self.summary)
