@@ -17,6 +17,10 @@ _SIMILARITIES: dict[str, Similarity] = {
 }
 
 
+_GRAPH = 60  # bytes
+_SAVINGS = {"none": 1.0, "scalar": 3.75, "binary": 24.0}  # as MongoDB tells them
+
+
 @dataclass(frozen=True, kw_only=True)
 class Storage:
     """`dimensions` None keeps all the teacher has; `quantization` is the server's own."""
@@ -43,6 +47,15 @@ class Storage:
         if in_bits and self.dimensions is not None and self.dimensions % 8:
             found.append(f"dimensions {self.dimensions}: bits need a multiple of 8")
         return found
+
+
+def index_bytes(precision: str, quantization: str, dimensions: int) -> float:
+    """Of one vector in the memory of the search process, with its share of the graph; about."""
+    if precision == "binary":
+        return dimensions / 8 + _GRAPH
+    if precision == "int8":
+        return dimensions + _GRAPH
+    return 4 * dimensions / _SAVINGS[quantization] + _GRAPH
 
 
 STORAGES: dict[str, Storage] = {

@@ -3,14 +3,13 @@
 import typer
 
 from config import Settings
-from config.command import SOME_REJECTED, one_line_errors
+from config.command import SOME_REJECTED, leave_at_once, one_line_errors
 from ingest import options as o
 from ingest.choices import Choices
 from ingest.order import Order
 from ingest.records import Fields
 from ingest.rejects import DEFAULT as REJECTS_FILE
 from ingest.run import run, say
-from ingest.summary import Summary
 from local import LocalError
 from local.fallback import fallback_uri
 from vectors import connect
@@ -40,6 +39,11 @@ def command(
     chunk_tokens: o.ChunkTokens = None,
     chunk_overlap: o.ChunkOverlap = None,
     rejects: o.Rejected = REJECTS_FILE,
+    max_rejects: o.MaxRejects = None,
+    prune: o.Prune = False,
+    yes: o.Yes = False,
+    shard: o.Sharded = None,
+    dry_run: o.DryRun = False,
     wait: o.Wait = 600,
     home: o.Home = None,
     as_json: o.AsJson = False,
@@ -75,6 +79,11 @@ def command(
             choices=choices,
             rejects=rejects,
             wait=wait,
+            max_rejects=max_rejects,
+            prune=prune,
+            yes=yes,
+            sharded=shard,
+            dry_run=dry_run,
         )
         chosen = order.settled(
             mongodb_uri=uri,
@@ -86,17 +95,21 @@ def command(
             storage=storage,
             home=home,
         )
-        summary = _run(order, chosen, as_json=as_json)
-    raise typer.Exit(SOME_REJECTED if summary.rejected else 0)
+        rejected = _run(order, chosen, as_json=as_json)
+    raise typer.Exit(SOME_REJECTED if rejected else 0)
 
 
-def _run(order: Order, chosen: Settings, *, as_json: bool) -> Summary:
+def _run(order: Order, chosen: Settings, *, as_json: bool) -> int:
     with connect(chosen.uri or fallback_uri(chosen.home, say)) as client:
         return run(order, chosen, client[chosen.database], as_json=as_json)
 
 
 def main() -> None:
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        # A reader may still wait for its input, and the driver for its servers.
+        leave_at_once(end)
 
 
 if __name__ == "__main__":

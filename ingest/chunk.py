@@ -21,6 +21,7 @@ class Chunk:
     text: str
     title: str
     metadata: Mapping[str, Any]
+    tokens: int = 0
 
     @property
     def id(self) -> str:

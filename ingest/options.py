@@ -53,6 +53,20 @@ ChunkOverlap = Annotated[
 Rejected = Annotated[
     Path, _option(f"Records that cannot be used. Default: {REJECTS_FILE}.", "--rejects")
 ]
+MaxRejects = Annotated[
+    int | None, _option("Stop when more records are rejected. Default: any number.", metavar="N")
+]
+Prune = Annotated[
+    bool, _option("Then remove what is stored of these sources and no longer in them.", "--prune")
+]
+Yes = Annotated[bool, _option("Prune even if the source is empty or had rejects.", "--yes")]
+Sharded = Annotated[
+    str | None,
+    _option("Only the i-th of n parts of the corpus, on machine i.", "--shard", metavar="i/n"),
+]
+DryRun = Annotated[
+    bool, _option("Write nothing; tell what would be, what it takes and how long.", "--dry-run")
+]
 Wait = Annotated[
     float,
     _option("For the index to be ready; 0: do not wait. Default: 600.", metavar="SECONDS"),

@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
+from ingest.forecast import Forecast
 from ingest.sources import Corpus
 from ingest.summary import Summary
 from ingest.target import Target
@@ -106,3 +107,39 @@ def as_text(summary: Summary, target: Target) -> str:
         f"{manifest.dimensions} x {manifest.precision}{quantized}, {manifest.codec.size:,} bytes "
         "a vector"
     )
+
+
+def forecast_object(told: Forecast, target: Target) -> str:
+    return json.dumps({"collection": target.collection.mongo.full_name, **asdict(told)})
+
+
+def forecast_text(told: Forecast, target: Target) -> str:
+    manifest = target.manifest
+    lines = [
+        f"nothing was written; {target.collection.mongo.full_name} would get",
+        f"  {told.documents:,} documents in {told.chunks:,} chunks, {told.rejected:,} records "
+        "rejected",
+        f"  {told.new_chunks:,} chunks to encode, {told.tokens:,} tokens; {told.updated:,} chunks "
+        "with new metadata",
+        f"  {_bytes(told.bytes_stored)} of documents to store, as {manifest.dimensions} x "
+        f"{manifest.precision}",
+        f"  {_bytes(told.index_memory)} of memory for the index of the whole corpus",
+    ]
+    if told.documents_pruned is not None:
+        lines.append(f"  {told.documents_pruned:,} documents to remove, which the source has not")
+    if told.seconds is not None:
+        lines.append(
+            f"  {_duration(told.seconds)} to encode, at {told.tokens_per_second:,.0f} tokens a "
+            "second here"
+        )
+    return "\n".join(lines)
+
+
+def _bytes(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:,.0f} s"
+    return f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"

@@ -9,29 +9,71 @@ from pymongo.database import Database
 from config import Settings
 from ingest.errors import SourceError
 from ingest.files import NO_FILE
+from ingest.forecast import forecast
 from ingest.opening import open_target
 from ingest.order import Order
 from ingest.pipeline import ingest
+from ingest.pruning import Pruning
+from ingest.reading import Reading
 from ingest.rejects import Rejects
-from ingest.report import as_object, as_text, progress
+from ingest.report import as_object, as_text, forecast_object, forecast_text, progress
+from ingest.seen import Seen
 from ingest.sources import Corpus
-from ingest.summary import Summary
+from ingest.summary import Summary, Tally
+from ingest.target import Target
 
 
-def run(order: Order, chosen: Settings, database: Database[Any], *, as_json: bool) -> Summary:
+def run(order: Order, chosen: Settings, database: Database[Any], *, as_json: bool) -> int:
+    """How many records were rejected."""
     corpus, rejects = order.corpus(), Rejects(order.rejects)
-    with closing(rejects), progress(corpus) as display:
+    with closing(rejects), closing(Seen()) as seen, progress(corpus) as display:
         display.phase("opening the collection")
         target = open_target(database, chosen, order.choices)
         display.begin()
-        summary = ingest(corpus.records(), target, rejects=rejects, told=display.step)
-        _demand_documents(summary, corpus, rejects)
+        if order.dry_run:
+            return _foretell(order, corpus, target, seen, rejects, as_json=as_json)
+        summary = ingest(
+            corpus.records(),
+            target,
+            rejects=rejects,
+            told=display.step,
+            shard=order.shard,
+            most_rejects=order.max_rejects,
+            seen=seen,
+        )
+        if order.prune:
+            pruning = Pruning(target, corpus.names, seen, order.shard)
+            if not order.yes:
+                pruning.demand_safety(summary)
+            pruning.remove(summary)
+        else:
+            _demand_documents(summary, corpus, rejects)
         target.ensure_index()
         _tell_what_was_left_out(summary, corpus, rejects)
         if order.wait:
             target.wait_until_ready(summary.last_written, seconds=order.wait, told=display.phase)
     print(as_object(summary, target) if as_json else as_text(summary, target))
-    return summary
+    return summary.rejected
+
+
+def _foretell(
+    order: Order,
+    corpus: Corpus,
+    target: Target,
+    seen: Seen,
+    rejects: Rejects,
+    *,
+    as_json: bool,
+) -> int:
+    rejects.begin()
+    records = corpus.records()
+    reading = Reading(records, seen, rejects, Tally(), order.shard, order.max_rejects)
+    told = forecast(reading, target)
+    if order.prune:
+        pruning = Pruning(target, corpus.names, seen, order.shard)
+        told.documents_pruned = sum(1 for _ in pruning.gone())
+    print(forecast_object(told, target) if as_json else forecast_text(told, target))
+    return told.rejected
 
 
 def say(text: str) -> None:

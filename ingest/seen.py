@@ -21,5 +21,9 @@ class Seen:
         place: str = self._ids.execute(query, (document.id,)).fetchone()[0]
         return place
 
+    def has(self, document: str) -> bool:
+        query = "SELECT 1 FROM seen WHERE id = ?"
+        return self._ids.execute(query, (document,)).fetchone() is not None
+
     def close(self) -> None:
         self._ids.close()

@@ -59,6 +59,10 @@ class Corpus:
             return None
         return sum(source.size for source in sources)
 
+    @property
+    def names(self) -> list[str]:
+        return []
+
     def records(self) -> Records:
         self.ignored.clear()
         self.bytes_read = 0

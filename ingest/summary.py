@@ -34,7 +34,7 @@ Told = Callable[[Summary], None]
 class Tally:
     """`told` hears the summary after each change."""
 
-    def __init__(self, told: Told) -> None:
+    def __init__(self, told: Told = lambda summary: None) -> None:
         self.summary = Summary()
         self._told = told
         self._lock = Lock()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from pymongo.errors import PyMongoError
+from pymongo.errors import ConnectionFailure, PyMongoError
 
 from local import listening, login
 from local.binary import find_mongod, mongod_version
@@ -94,7 +94,18 @@ class Server:
         await asyncio.to_thread(self._mongod.start)
         self._write_state()
         await asyncio.to_thread(self._mongod.wait_for_socket, seconds=_RECOVERY_SECONDS)
-        await asyncio.to_thread(become_primary, self._home, by_key=self._guarded, seconds=60.0)
+        await self._become_primary(time.monotonic() + _RECOVERY_SECONDS)
+
+    async def _become_primary(self, deadline: float) -> None:
+        """While mongod replays its journal its socket is there, and refuses."""
+        while True:
+            try:
+                return await asyncio.to_thread(
+                    become_primary, self._home, by_key=self._guarded, seconds=60.0
+                )
+            except ConnectionFailure:
+                if self._mongod.ended() is not None or time.monotonic() > deadline:
+                    raise
 
     async def _keep_alive(self, stopping: Stopping) -> None:
         """Until told to stop; a mongod that ends by itself is started again."""
@@ -120,6 +131,8 @@ class Server:
                 self._open.set()
             except (LocalError, PyMongoError) as error:
                 log.error("mongod was not started again: %s", error)
+                # One that runs and takes no writes would look well for ever.
+                await asyncio.to_thread(self._mongod.stop)
 
     async def _dial(self, stream: Callable[[], asyncio.Protocol]) -> None:
         path = str(self._home.mongod_socket)

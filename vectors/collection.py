@@ -5,7 +5,7 @@ restarts or an election interrupts is tried again.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from bson.binary import Binary
@@ -26,6 +26,7 @@ from vectors.search_index import SearchIndex, wait_for
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries
 # What the server says of one document and not of all: it fails a validator, is too large, collides.
 _OF_ONE_DOCUMENT = {121, 10334, 17280, 17419, 17420, 11000}
+_OF_SOURCES = [("source", 1), ("document", 1)]
 
 Done = TypeVar("Done")
 
@@ -95,6 +96,29 @@ class Collection:
         if not ids:
             return 0
         wanted = {"_id": {"$in": list(ids)}}
+        return self._patiently(lambda: self.mongo.delete_many(wanted).deleted_count)
+
+    def documents_of(self, sources: Sequence[str]) -> Iterator[str]:
+        """Ids of the documents that were ingested from these sources, each once."""
+        wanted = {"source": {"$in": list(sources)}, **self.manifest.chosen}
+        found = self._settled.find(wanted, {"document": 1, "_id": 0}, allow_disk_use=True)
+        last = None
+        with explained():
+            # In this order the chunks of a document follow each other.
+            for chunk in found.sort(_OF_SOURCES):
+                if chunk["document"] != last:
+                    last = chunk["document"]
+                    yield last
+
+    def index_sources(self) -> None:
+        """For `documents_of`, which else looks at every chunk."""
+        self._patiently(lambda: self.mongo.create_index(_OF_SOURCES))
+
+    def delete_documents(self, documents: Sequence[str]) -> int:
+        """How many chunks they had. An empty list deletes nothing."""
+        if not documents:
+            return 0
+        wanted = {"document": {"$in": list(documents)}, **self.manifest.chosen}
         return self._patiently(lambda: self.mongo.delete_many(wanted).deleted_count)
 
     def count(self) -> int:

@@ -2,12 +2,13 @@
 
 from collections import Counter
 
+from config.storage import index_bytes
 from search.doctor.case import Case
 from search.doctor.findings import Verdict, ok, problem, skipped, warning
 from search.doctor.stored import Kind
 from vectors import DeploymentError, explained
 
-_GRAPH = 60  # bytes for each vector, about
+_PRECISIONS = {Kind.BITS: "binary", Kind.INT8: "int8"}
 _ROOM = 1.1  # MongoDB's advice: memory for the index and a tenth
 _ALL, _HALF = 0.9, 0.5  # of a machine: with search alone on it, and shared with mongod
 _MANY = 100_000
@@ -71,20 +72,12 @@ def quantization(case: Case) -> Verdict:
     )
 
 
-def bytes_per_vector(kind: Kind, dimensions: int, quantization: str) -> float:
-    """In the memory of the search process, with its share of the graph."""
-    if kind is Kind.BITS:
-        return dimensions / 8 + _GRAPH
-    if kind is Kind.INT8:
-        return dimensions + _GRAPH
-    return 4 * dimensions / {"none": 1, "scalar": 3.75, "binary": 24}[quantization] + _GRAPH
-
-
 def _index_bytes(case: Case) -> int:
     index = case.index
     if index.counted and "memoryBytes" in index.counted:
         return int(index.counted["memoryBytes"])
-    each = bytes_per_vector(_usual_kind(case), index.dimensions, index.quantization)
+    precision = _PRECISIONS.get(_usual_kind(case), "float32")
+    each = index_bytes(precision, index.quantization, index.dimensions)
     return int(_vectors(case) * each)
 
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from pymongo.database import Database
 
+from config.storage import index_bytes
 from search.doctor import Level
 from search.doctor.index_entry import IndexEntry
 from search.doctor.searches import Hit, Probe
-from search.doctor.size_checks import bytes_per_vector, judge_memory
-from search.doctor.stored import Kind, Stored, read
+from search.doctor.size_checks import judge_memory
+from search.doctor.stored import Stored, read
 from tests.search.doctor.conftest import Examined, Foreign, complaints, float32, int8, make_index
 
 P, W, S = Level.PROBLEM, Level.WARNING, Level.SKIPPED
@@ -75,20 +76,19 @@ def test_memory(needed: int, there: int, expected: Level) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "quantization", "expected"),
+    ("precision", "quantization", "expected"),
     [
-        (Kind.FLOAT32, "none", 4096),
-        (Kind.ARRAY, "none", 4096),
-        (Kind.FLOAT32, "scalar", 1092),
-        (Kind.FLOAT32, "binary", 171),
-        (Kind.INT8, "none", 1024),
-        (Kind.BITS, "none", 128),
+        ("float32", "none", 4096),
+        ("float32", "scalar", 1092),
+        ("float32", "binary", 171),
+        ("int8", "none", 1024),
+        ("binary", "none", 128),
     ],
 )
 def test_what_a_vector_of_1024_takes_besides_its_share_of_the_graph(
-    kind: Kind, quantization: str, expected: int
+    precision: str, quantization: str, expected: int
 ) -> None:
-    assert round(bytes_per_vector(kind, 1024, quantization)) - 60 == expected
+    assert round(index_bytes(precision, quantization, 1024)) - 60 == expected
 
 
 def test_the_time_limit_is_kept_and_what_was_not_reached_is_listed(

@@ -1,0 +1,54 @@
+"""Removing what has left the source: stored documents of it that a whole run did not meet.
+
+Only documents that were ingested from a source of the same name are ever looked at.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from ingest.errors import TargetError
+from ingest.seen import Seen
+from ingest.shard import Shard
+from ingest.summary import Summary
+from ingest.target import Target
+
+_AT_ONCE = 500  # documents of one request
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """`sources` are names as stored; `seen` knows the ids of all documents of the run."""
+
+    target: Target
+    sources: Sequence[str]
+    seen: Seen
+    shard: Shard
+
+    def demand_safety(self, summary: Summary) -> None:
+        """Raises TargetError where the source may hold more than could be read of it."""
+        named = ", ".join(self.sources)
+        if not summary.documents:
+            raise TargetError(
+                f"--prune: no documents were read from {named}, so all that is stored of it would "
+                "be removed; nothing was: check the source, or give --yes if it is meant"
+            )
+        if summary.rejected:
+            raise TargetError(
+                f"--prune: {summary.rejected} records of {named} were rejected, and what is stored "
+                "of them would be removed; nothing was: mend them, or give --yes if it is meant"
+            )
+
+    def gone(self) -> Iterator[str]:
+        """Ids of the documents that would be removed."""
+        for document in self.target.collection.documents_of(self.sources):
+            if self.shard.holds(document) and not self.seen.has(document):
+                yield document
+
+    def remove(self, summary: Summary) -> None:
+        """Documents and chunks are counted in `summary`."""
+        self.target.collection.index_sources()
+        gone = self.gone()
+        while some := list(islice(gone, _AT_ONCE)):
+            summary.removed += self.target.collection.delete_documents(some)
+            summary.pruned += len(some)
