@@ -23,6 +23,7 @@ from langchain_mongodb import MongoDBAtlasVectorSearch
 from pymongo import MongoClient
 from sentence_transformers import SentenceTransformer
 
+from benchmarks.bars import Row, row, shown
 from benchmarks.measuring import Spread, circumstances, timed
 from config import load
 from ingest import Choices, open_target
@@ -38,7 +39,6 @@ QUESTIONS = [
     for line in (ROOT / "tests/search/python_reference_questions.jsonl").read_text().splitlines()
 ][:64]
 _ROUNDS, _FEW_ROUNDS = 9, 1
-Row = dict[str, Any]
 
 
 class Bench:
@@ -194,27 +194,6 @@ def against(what: str, pairs: Sequence[tuple[float, ...]], bar: float) -> Row:
     ours, peer = (Spread.of([1e3 * p[i] for p in pairs]) for i in (0, 1))
     ratios = Spread.of([p[1] / p[0] for p in pairs])
     return row(what, ratios, bar, "x", least=True, ours_ms=str(ours), peer_ms=str(peer))
-
-
-def row(
-    what: str, found: Spread, bar: float, unit: str, *, least: bool = False, **more: Any
-) -> Row:
-    met = found.median >= bar if least else found.median <= bar
-    return {
-        "what": what,
-        **vars(found),
-        "unit": unit,
-        "bar": bar,
-        "least": least,
-        "met": met,
-        **more,
-    }
-
-
-def shown(row: Row) -> str:
-    value = f"{row['median']:.4g} {row['unit']} ({row['low']:.3g} to {row['high']:.3g})"
-    bar = f"bar: at {'least' if row['least'] else 'most'} {row['bar']}"
-    return f"{row['what']:<50} {value:<30} {bar}  {'met' if row['met'] else 'MISSED'}"
 
 
 BENCHMARKS: dict[str, Callable[[Bench], Iterator[Row]]] = {

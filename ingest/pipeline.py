@@ -125,4 +125,4 @@ class _Run:
             self._encoded.put(part)
 
     def _write(self) -> None:
-        Writing(self._target, self._tally, self._reading).write_all(self._encoded)
+        Writing(self._target, self._tally, self._reading.refuse).write_all(self._encoded)

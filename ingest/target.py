@@ -70,14 +70,18 @@ class Target:
         """Whether the first rows that are written decide the scale of int8."""
         return self.is_new and self.manifest.precision == "int8"
 
+    def prepare(self, rows: Rows) -> None:
+        """Make the collection, as `write` would for these first rows; nothing if it is there."""
+        if self.is_new:
+            self._agree(rows)
+
     def write(self, chunks: Sequence[Mapping[str, Any]], rows: Rows) -> dict[str, str]:
         """`rows`: (n, the teacher's dimensions), one for each of the stored forms of n chunks.
 
         Ids and reasons of the chunks that the server refuses.
         """
         try:
-            if self.is_new:
-                self._agree(rows)
+            self.prepare(rows)
             vectors = self.manifest.codec.compress(rows)
         except CodecError as error:
             if error.row is None:

@@ -1,6 +1,6 @@
 """The last stage: encoded chunks into the collection, many at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,6 @@ from ingest.channel import Channel
 from ingest.chunk import Chunk
 from ingest.document import Rejected
 from ingest.plan import Plan
-from ingest.reading import Reading
 from ingest.summary import Tally
 from ingest.target import Target
 from vectors import Rows
@@ -33,17 +32,19 @@ def without_vectors(plans: Sequence[Plan]) -> Encoded:
 
 @dataclass
 class Writing:
+    """`refuse` hears of documents that the server does not take."""
+
     target: Target
     tally: Tally
-    reading: Reading
+    refuse: Callable[[Rejected], None]
 
     def write_all(self, encoded: Channel[Encoded]) -> None:
         """Until the channel ends. What waits there is written together, and none is waited for."""
         while (first := encoded.get()) is not None:
-            self._write([first, *_more(encoded, _AT_ONCE - len(first.chunks))])
+            self.write([first, *_more(encoded, _AT_ONCE - len(first.chunks))])
         self.target.ensure_index()
 
-    def _write(self, parts: Sequence[Encoded]) -> None:
+    def write(self, parts: Sequence[Encoded]) -> None:
         if with_vectors := [part for part in parts if part.chunks]:
             plans = [plan for part in with_vectors for plan in part.plans]
             chunks = [chunk for part in with_vectors for chunk in part.chunks]
@@ -75,7 +76,7 @@ class Writing:
         self._count(good, removed)
         for plan in plans:
             if plan.refused:
-                self.reading.refuse(Rejected(plan.document.place, _reason(plan)))
+                self.refuse(Rejected(plan.document.place, _reason(plan)))
 
     def _count(self, plans: Sequence[Plan], removed: int) -> None:
         chunks = sum(plan.chunks for plan in plans)

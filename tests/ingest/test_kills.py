@@ -147,9 +147,10 @@ def _disturb(
         process.kill()
         process.communicate()
         kills["ingest"] += 1
-    assert finished(started(deployment.uri, database.name, corpus))["encoded"] <= missing(
-        database, wanted
-    ) + left
+    assert (
+        finished(started(deployment.uri, database.name, corpus))["encoded"]
+        <= missing(database, wanted) + left
+    )
 
 
 def _kill_mongod(deployment: LocalDeployment) -> None:
