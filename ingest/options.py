@@ -16,7 +16,7 @@ def _option(help: str, *names: str, metavar: str | None = None) -> Any:
     return typer.Option(*names, help=help, metavar=metavar, show_default=False)
 
 
-Paths = Annotated[list[str], typer.Argument(metavar="PATH", show_default=False)]
+Paths = Annotated[list[str] | None, typer.Argument(metavar="PATH", show_default=False)]
 Uri = Annotated[
     str | None, _option("Default: MONGODB_URI, else the local deployment of leaf-mongo.")
 ]
@@ -59,3 +59,14 @@ Wait = Annotated[
 ]
 Home = Annotated[Path | None, _option("Folder of the local deployment.")]
 AsJson = Annotated[bool, _option("Print the summary as one JSON object.", "--json")]
+Rebuild = Annotated[
+    bool,
+    _option("Build other vectors beside those there; searches move over when done.", "--rebuild"),
+]
+Rollback = Annotated[
+    bool, _option("Searches go back to the vectors from before a rebuild. No PATH.", "--rollback")
+]
+Retire = Annotated[
+    bool, _option("Delete all vectors but those that searches ask. No PATH.", "--retire")
+]
+Yes = Annotated[bool, _option("Move over even if documents would be lost.", "--yes")]

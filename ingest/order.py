@@ -24,6 +24,8 @@ class Order:
     choices: Choices
     rejects: Path
     wait: float
+    rebuild: bool = False
+    yes: bool = False
 
     def settled(self, **options: Any) -> Settings:
         """The settings. Raises ConfigError with all that is wrong, in them and in the order."""

@@ -111,12 +111,15 @@ class _Window:
             return
         self._target.ensure_index()
         stored = {i: s.hash for i, s in self._target.collection.stored(documents).items()}
-        new = [c for c in chunks if not same_vector(stored.get(c.id, ""), c.hash)]
+        id_of = self._target.manifest.stored_id
+        new = [c for c in chunks if not same_vector(stored.get(id_of(c.id), ""), c.hash)]
         for start in range(0, len(new), _WINDOW):
             self._write(new[start : start + _WINDOW])
-        self._update([c for c in chunks if _only_metadata_differs(stored.get(c.id, ""), c.hash)])
+        self._update(
+            [c for c in chunks if _only_metadata_differs(stored.get(id_of(c.id), ""), c.hash)]
+        )
         # Last, so that a document that shrinks is never without an answer.
-        kept = {c.id for c in chunks}
+        kept = {id_of(c.id) for c in chunks}
         gone = [id for id in stored if id not in kept]
         self._summary.removed += self._target.collection.delete(gone)
         self._count(documents, chunks)
@@ -130,10 +133,11 @@ class _Window:
 
     def _write(self, chunks: Sequence[Chunk]) -> None:
         rows = self._encoded([c.encoded_text for c in chunks])
-        self._target.write([c.fields() for c in chunks], rows)
+        id_of = self._target.manifest.stored_id
+        self._target.write([{**c.fields(), "_id": id_of(c.id)} for c in chunks], rows)
         self._summary.encoded += len(chunks)
         self._summary.waiting = 0
-        self._summary.last_written = chunks[-1].id
+        self._summary.last_written = id_of(chunks[-1].id)
 
     def _encoded(self, texts: Sequence[str]) -> Rows:
         parts = []
@@ -144,9 +148,10 @@ class _Window:
         return np.concatenate(parts)
 
     def _update(self, chunks: list[Chunk]) -> None:
+        id_of = self._target.manifest.stored_id
         if chunks:
             self._target.collection.update(
-                {c.id: {"metadata": dict(c.metadata), "hash": c.hash} for c in chunks}
+                {id_of(c.id): {"metadata": dict(c.metadata), "hash": c.hash} for c in chunks}
             )
             self._summary.updated += len(chunks)
 

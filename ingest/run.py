@@ -1,6 +1,5 @@
 """One run, from an opened connection to what is printed at its end."""
 
-import sys
 from contextlib import closing
 from typing import Any
 
@@ -9,9 +8,11 @@ from pymongo.database import Database
 from config import Settings
 from ingest.errors import SourceError
 from ingest.files import NO_FILE
+from ingest.moving import complete, say
 from ingest.opening import open_target
 from ingest.order import Order
 from ingest.pipeline import Summary, ingest
+from ingest.rebuilding import open_rebuild
 from ingest.rejects import Rejects
 from ingest.report import as_object, as_text, progress
 from ingest.sources import Corpus
@@ -21,20 +22,18 @@ def run(order: Order, chosen: Settings, database: Database[Any], *, as_json: boo
     corpus, rejects = order.corpus(), Rejects(order.rejects)
     with closing(rejects), progress(corpus) as display:
         display.phase("opening the collection")
-        target = open_target(database, chosen, order.choices)
+        opened = open_rebuild if order.rebuild else open_target
+        target = opened(database, chosen, order.choices)
         display.begin()
         summary = ingest(corpus.records(), target, rejects=rejects, told=display.step)
         _demand_documents(summary, corpus, rejects)
         target.ensure_index()
         _tell_what_was_left_out(summary, corpus, rejects)
-        if order.wait:
+        if order.wait and not order.rebuild:
             target.wait_until_ready(summary.last_written, seconds=order.wait, told=display.phase)
+        complete(order, database, target, summary, told=display.phase)
     print(as_object(summary, target) if as_json else as_text(summary, target))
     return summary
-
-
-def say(text: str) -> None:
-    print(f"leaf-ingest: {text}", file=sys.stderr)
 
 
 def _demand_documents(summary: Summary, corpus: Corpus, rejects: Rejects) -> None:

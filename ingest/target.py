@@ -18,9 +18,11 @@ from vectors import (
     IndexDiffers,
     Manifest,
     Rows,
+    explained,
     load_encoder,
     load_tokenizer,
 )
+from vectors.generations import read_generation
 
 _PAUSE = 0.2  # seconds, for another ingest to bring the index in line
 
@@ -76,11 +78,15 @@ class Target:
                 raise
             raise CodecError(f"chunk {chunks[error.row]['_id']}: {error}") from error
         self.ensure_index()
+        self._demand_generation()
         self.collection.write(chunks, vectors)
 
     def ensure_index(self) -> None:
         """Manifest and indexes say what was asked; nothing for a collection without vectors yet."""
-        if self._is_settled or (self.is_new and not holds_ours(self._database, self._name)):
+        if self._is_settled:
+            return
+        generation = self.manifest.generation
+        if self.is_new and not holds_ours(self._database, self._name, generation):
             return
         self._settle(self.manifest)
 
@@ -98,6 +104,11 @@ class Target:
                     raise
             time.sleep(_PAUSE)
             self.collection = follow(self._database, self._name, self.manifest)
+
+    def _demand_generation(self) -> None:
+        """Nothing is written under a number that was retired meanwhile."""
+        with explained():
+            read_generation(self._database, self._name, self.manifest.generation)
 
     def _agree(self, rows: Rows) -> None:
         """The manifest comes before the vectors: a run killed in between can go on."""
