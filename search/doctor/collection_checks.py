@@ -1,13 +1,14 @@
 """The collection and what is recorded about it."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from search.doctor.case import Case
 from search.doctor.findings import Verdict, ok, problem, skipped
 from vectors import DeploymentError, Manifest, ManifestError, explained
 from vectors.agreement import demand_agreement
-from vectors.manifest import find_manifest
+from vectors.generations import find_generations
 
 
 def collection(case: Case) -> Verdict:
@@ -40,19 +41,30 @@ def _count(case: Case) -> int:
         return case.mongo.estimated_document_count(maxTimeMS=case.left_ms())
 
 
+def _counted(case: Case, chosen: Mapping[str, Any]) -> int:
+    found = case.aggregate({"$match": chosen}, {"$count": "documents"})
+    return sum(int(part["documents"]) for part in found)
+
+
 def manifest(case: Case) -> Verdict:
     order = case.order
     case.manifest = None  # unless a good one is found: then all is checked as a stranger's
     try:
         with explained():
-            found = find_manifest(case.mongo.database, order.settings.collection)
+            generations = find_generations(case.mongo.database, order.settings.collection)
     except ManifestError as error:
         return problem(str(error))
-    if found is None:
+    if generations is None:
         return _no_manifest(case)
-    if order.path not in (None, found.path):
-        return skipped(f"it is about {found.path!r}, not about --path {order.path}")
+    case.generations, active = generations, generations.active
+    path = order.path or active.path
+    found = next((m for m in generations.all if m.path == path), None)
+    if found is None:
+        return skipped(f"it is about {active.path!r}, not about --path {order.path}")
     case.manifest = found
+    if generations.newest > 1:
+        everything, case.documents = case.documents, _counted(case, found.chosen)
+        case.others = max(everything - case.documents, 0)
     return _manifest(case, found)
 
 
