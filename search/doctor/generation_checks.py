@@ -13,6 +13,7 @@ _NUMBERED = re.compile(r"leaf_vectors(?:_(\d+))?(?:_text)?")
 
 
 def generations(case: Case) -> Verdict:
+    left = _indexes(case)
     if case.manifest is None and case.knows(Case.generations) is None:
         return ok("no manifest names any")
     found = case.generations
@@ -26,7 +27,7 @@ def generations(case: Case) -> Verdict:
             "a `leaf-ingest --retire` that was stopped leaves them; run it again",
             **numbers,
         )
-    if left := _indexes(case) - known:
+    if left := left - known:
         return warning(
             f"there are search indexes of generation {', '.join(map(str, sorted(left)))}, which "
             "the manifest does not name; `leaf-ingest --retire` drops them",
