@@ -145,7 +145,8 @@ def retire(database: Database[Any], name: str, *, seconds: float, told: Told) ->
     # What is begun from now on has a higher number, and is none of our business.
     old = set(range(1, seen.newest + 1)) - {seen.active.generation}
     indexes = _drop_indexes(active.mongo, old, seconds=seconds, told=told)
-    return Retired(seen.active.generation, indexes, _delete_chunks(active, old))
+    chunks = sum(_delete_chunks(active, generation) for generation in old)
+    return Retired(seen.active.generation, indexes, chunks)
 
 
 def demand_active(database: Database[Any], name: str, generation: int) -> None:
@@ -205,14 +206,7 @@ def _drop(mongo: Mongo[Any], name: str) -> None:
                 raise
 
 
-def _delete_chunks(active: Collection, generations: Set[int]) -> int:
-    with explained():
-        found = active.mongo.aggregate([{"$group": {"_id": "$generation"}}])
-        there = {1 if group["_id"] is None else group["_id"] for group in found}
-    return sum(_delete_generation(active, generation) for generation in there & generations)
-
-
-def _delete_generation(active: Collection, generation: int) -> int:
+def _delete_chunks(active: Collection, generation: int) -> int:
     chosen = {**_A_CHUNK, "generation": None if generation == 1 else generation}
     with explained():
         return patiently(lambda: active.mongo.delete_many(chosen).deleted_count)

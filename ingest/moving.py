@@ -45,6 +45,8 @@ def complete(
             )
         return
     if seen.active.generation == generation:
+        if order.wait:
+            target.wait_until_ready(summary.last_written, seconds=order.wait, told=told)
         say(f"searches ask generation {generation} already; {_FINISH}")
         return
     demand_whole(database, name, target.manifest, rejected=summary.rejected, yes=order.yes)

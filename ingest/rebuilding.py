@@ -19,6 +19,7 @@ from ingest.settling import is_empty, united
 from ingest.target import Target
 from vectors import Collection, Manifest, ManifestError, Model, explained
 from vectors.alignment import probe_of
+from vectors.collection import BY_DOCUMENT
 from vectors.generations import Generations, find_generations
 from vectors.manifest import demand, read_manifest
 from vectors.search_index import demand_search
@@ -199,4 +200,4 @@ def _documents(database: Database[Any], name: str, manifest: Manifest) -> Iterat
     first: Mapping[str, Any] = {**manifest.chosen, "position": 0}
     with explained():
         found = database[name].find(first, {"_id": 0, "document": 1}).sort("document", 1)
-        yield from (chunk["document"] for chunk in found)
+        yield from (chunk["document"] for chunk in found.hint(BY_DOCUMENT))

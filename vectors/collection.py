@@ -24,6 +24,7 @@ from vectors.manifest import Manifest
 from vectors.patience import SECONDS, patiently
 from vectors.search_index import SearchIndex, wait_for
 
+BY_DOCUMENT = [("document", 1), ("position", 1)]
 BY_GENERATION = "generation_1"  # index of a collection that has, or had, several
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries
 # What the server says of one document and not of all: it fails a validator, is too large, collides.
@@ -64,7 +65,7 @@ class Collection:
 
         Does not wait until these can be searched.
         """
-        self._patiently(lambda: self.mongo.create_index([("document", 1), ("position", 1)]))
+        self._patiently(lambda: self.mongo.create_index(BY_DOCUMENT))
         if self.manifest.generation > 1:
             # Before its first chunk, so that a collection without it has one generation only.
             self._patiently(lambda: self.mongo.create_index([("generation", 1)]))

@@ -1,8 +1,7 @@
 """The collection and what is recorded about it."""
 
 import difflib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from search.doctor.case import Case
 from search.doctor.findings import Verdict, ok, problem, skipped
@@ -41,9 +40,12 @@ def _count(case: Case) -> int:
         return case.mongo.estimated_document_count(maxTimeMS=case.left_ms())
 
 
-def _counted(case: Case, chosen: Mapping[str, Any]) -> int:
-    found = case.aggregate({"$match": chosen}, {"$count": "documents"})
-    return sum(int(part["documents"]) for part in found)
+def _counted(case: Case, generation: int) -> int:
+    """By an index alone, which does not tell null from missing."""
+    wanted = {"$gt": 1} if generation == 1 else generation
+    found = case.aggregate({"$match": {"generation": wanted}}, {"$count": "documents"})
+    counted = sum(int(part["documents"]) for part in found)
+    return case.documents - counted if generation == 1 else counted
 
 
 def manifest(case: Case) -> Verdict:
@@ -63,8 +65,8 @@ def manifest(case: Case) -> Verdict:
         return skipped(f"it is about {active.path!r}, not about --path {order.path}")
     case.manifest = found
     if generations.newest > 1:
-        everything, case.documents = case.documents, _counted(case, found.chosen)
-        case.others = max(everything - case.documents, 0)
+        own = _counted(case, found.generation)
+        case.others, case.documents = max(case.documents - own, 0), own
     return _manifest(case, found)
 
 

@@ -72,13 +72,18 @@ def _trouble(case: Case, kept: Manifest) -> str:
 
 def _counts(case: Case) -> dict[int, int]:
     """Chunks of each generation; where there never was a second, nothing is counted."""
+    everything = case.documents + case.others
     with explained():
         indexes = {str(index["name"]) for index in case.mongo.list_indexes()}
     if BY_GENERATION not in indexes:
-        return {1: case.documents}
-    found = case.aggregate({"$group": {"_id": "$generation", "chunks": {"$sum": 1}}})
-    counted = {1 if g["_id"] is None else g["_id"]: int(g["chunks"]) for g in found}
-    return {n: chunks for n, chunks in counted.items() if isinstance(n, int)}
+        return {1: everything}
+    later = {"$match": {"generation": {"$gt": 1}}}
+    found = case.aggregate(later, {"$group": {"_id": "$generation", "chunks": {"$sum": 1}}})
+    counts = {int(group["_id"]): int(group["chunks"]) for group in found}
+    # The rest is about the first, as a whole is known without counting; so one is looked for.
+    if case.aggregate({"$match": {"generation": None, "hash": {"$exists": True}}}, {"$limit": 1}):
+        counts[1] = max(everything - sum(counts.values()), 1)
+    return counts
 
 
 def _indexes(case: Case) -> set[int]:
