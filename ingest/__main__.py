@@ -1,15 +1,19 @@
 """`leaf-ingest`: parses, wires the parts together, prints."""
 
+from collections.abc import Callable
+
 import typer
 
 from config import Settings
 from config.command import SOME_REJECTED, leave_at_once, one_line_errors
 from ingest import options as o
 from ingest.choices import Choices
+from ingest.moving import run_retire, run_rollback, say
 from ingest.order import Order
 from ingest.records import Fields
 from ingest.rejects import DEFAULT as REJECTS_FILE
-from ingest.run import run, say
+from ingest.run import run
+from ingest.usage import demand_usage
 from local import LocalError
 from local.fallback import fallback_uri
 from vectors import connect
@@ -19,7 +23,8 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 @app.command(no_args_is_help=True)
 def command(
-    paths: o.Paths,
+    context: typer.Context,
+    paths: o.Paths = None,
     uri: o.Uri = None,
     database: o.Database = None,
     collection: o.Collection = None,
@@ -47,6 +52,9 @@ def command(
     wait: o.Wait = 600,
     home: o.Home = None,
     as_json: o.AsJson = False,
+    rebuild: o.Rebuild = False,
+    rollback: o.Rollback = False,
+    retire: o.Retire = False,
 ) -> None:
     """Encode documents with the teacher and write them into a MongoDB vector index.
 
@@ -60,8 +68,11 @@ def command(
 
       leaf-ingest docs/ --preset offline --storage binary
 
+      leaf-ingest docs/ --rebuild --storage mrl256    (then --rollback or --retire)
+
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some records were rejected.
     """
+    demand_usage(context)
     with one_line_errors("leaf-ingest", LocalError):
         choices = Choices(
             dimensions=dimensions,
@@ -73,7 +84,7 @@ def command(
             hybrid=hybrid,
         )
         order = Order(
-            paths=paths,
+            paths=paths or [],
             fields=Fields(id_field, text_field, title_field),
             format=format,
             choices=choices,
@@ -84,6 +95,7 @@ def command(
             yes=yes,
             sharded=shard,
             dry_run=dry_run,
+            rebuild=rebuild,
         )
         chosen = order.settled(
             mongodb_uri=uri,
@@ -95,6 +107,9 @@ def command(
             storage=storage,
             home=home,
         )
+        if rollback or retire:
+            _finish(run_rollback if rollback else run_retire, order, chosen, as_json=as_json)
+            return
         rejected = _run(order, chosen, as_json=as_json)
     raise typer.Exit(SOME_REJECTED if rejected else 0)
 
@@ -102,6 +117,12 @@ def command(
 def _run(order: Order, chosen: Settings, *, as_json: bool) -> int:
     with connect(chosen.uri or fallback_uri(chosen.home, say)) as client:
         return run(order, chosen, client[chosen.database], as_json=as_json)
+
+
+def _finish(finish: Callable[..., None], order: Order, chosen: Settings, *, as_json: bool) -> None:
+    with connect(chosen.uri or fallback_uri(chosen.home, say)) as client:
+        database = client[chosen.database]
+        finish(database, chosen.collection, wait=order.wait, as_json=as_json)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ finished where it is written. Needs the extra [ray].
 
 import pickle
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -46,8 +46,8 @@ class Job:
 
     uri: str
     settings: Settings
-    choices: Choices = Choices()
-    fields: Fields = Fields()
+    choices: Choices = field(default_factory=Choices)
+    fields: Fields = field(default_factory=Fields)
     source: str = "ray"
     planners: int = 1
     encoders: int = 1
@@ -168,7 +168,7 @@ def _opened(client: Any, job: Job) -> Target:
 def _document(record: dict[str, Any], job: Job) -> Document | Rejected:
     place = Place(job.source)
     try:
-        return to_document(record, job.fields, place, job.source)
+        return to_document(record, job.fields, place)
     except UnusableRecord as error:
         return Rejected(place, str(error), str(record)[:1000])
 
@@ -184,9 +184,9 @@ def _table(items: Iterable[Any]) -> pa.Table:
 
 
 def _add(summary: Summary, more: Summary) -> None:
-    for field in fields(Summary):
-        value = getattr(more, field.name)
+    for part in fields(Summary):
+        value = getattr(more, part.name)
         if isinstance(value, int | float):
-            setattr(summary, field.name, getattr(summary, field.name) + value)
+            setattr(summary, part.name, getattr(summary, part.name) + value)
         elif value is not None:
-            setattr(summary, field.name, value)
+            setattr(summary, part.name, value)

@@ -1,5 +1,6 @@
 """From settings, choices and the manifest that is there, if any, to the target of a run."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from pymongo.database import Database
@@ -59,8 +60,8 @@ def _existing(
 ) -> Target:
     name = settings.collection
     asked = (choices.dimensions, choices.precision, choices.quantization)
-    given = any(value is not None for value in asked)
-    demand_agreement(manifest, settings, choices.storage(settings) if given else None)
+    is_asked = any(value is not None for value in asked)
+    demand_agreement(manifest, settings, choices.storage(settings) if is_asked else None)
     chunking = {"chunk_tokens": choices.chunk_tokens, "chunk_overlap": choices.chunk_overlap}
     wanted = {field: value for field, value in chunking.items() if value is not None}
     demand(manifest, wanted, name, {f: f"--{f.replace('_', '-')}" for f in wanted})
@@ -70,18 +71,15 @@ def _existing(
 
 
 def _new(database: Database[Any], settings: Settings, choices: Choices) -> Target:
-    teacher = load_encoder(settings.pair.teacher, key=settings.key)
-    storage = _storage(settings, choices, teacher)
-    same = settings.pair.student == settings.pair.teacher
-    student = teacher if same else load_encoder(settings.pair.student, key=settings.key)
-    alignment = check_alignment(teacher, student)
-    export_student(student)  # here, where torch is, so that no search needs it
-    chunk_tokens = _given(choices.chunk_tokens, min(DEFAULT_TOKENS, teacher.max_tokens))
+    names = settings.pair
+    pair = load_pair((names.teacher, None), (names.student, None), settings.key)
+    storage = fitting(choices.storage(settings), settings, pair.teacher)
+    chunk_tokens = given(choices.chunk_tokens, min(DEFAULT_TOKENS, pair.teacher.max_tokens))
     manifest = Manifest(
-        teacher=Model.of(teacher),
-        student=Model.of(student),
-        alignment=alignment.cosine,
-        dimensions=storage.dimensions or teacher.dimensions,
+        teacher=Model.of(pair.teacher),
+        student=Model.of(pair.student),
+        alignment=pair.alignment,
+        dimensions=storage.dimensions or pair.teacher.dimensions,
         precision=storage.precision,
         scale=None,
         similarity=storage.similarity,
@@ -90,20 +88,39 @@ def _new(database: Database[Any], settings: Settings, choices: Choices) -> Targe
         path=PATH,
         filters=tuple(dict.fromkeys([_ALWAYS_FILTERED, *choices.filters])),
         chunk_tokens=chunk_tokens,
-        chunk_overlap=_given(choices.chunk_overlap, min(DEFAULT_OVERLAP, chunk_tokens // 4)),
+        chunk_overlap=given(choices.chunk_overlap, min(DEFAULT_OVERLAP, chunk_tokens // 4)),
         hybrid=choices.hybrid,
-        probe=probe_of(student),
+        probe=probe_of(pair.student),
     )
-    return Target(database, settings, manifest, teacher)
+    return Target(database, settings, manifest, pair.teacher)
 
 
-def _storage(settings: Settings, choices: Choices, teacher: Teacher) -> Storage:
+@dataclass(frozen=True)
+class LoadedPair:
+    teacher: Teacher
+    student: Teacher
+    alignment: float  # see Manifest
+
+
+Named = tuple[str, str | None]  # name and revision of a model, None for the one of now
+
+
+def load_pair(teacher: Named, student: Named, key: str | None) -> LoadedPair:
+    """Raises ModelError or AlignmentError. The student is exported as well."""
+    one = load_encoder(teacher[0], revision=teacher[1], key=key)
+    same = student == teacher
+    other = one if same else load_encoder(student[0], revision=student[1], key=key)
+    alignment = check_alignment(one, other)
+    export_student(other)  # here, where torch is, so that no search needs it
+    return LoadedPair(one, other, alignment.cosine)
+
+
+def fitting(storage: Storage, settings: Settings, teacher: Teacher) -> Storage:
     """With the number of dimensions, which for some forms is the teacher's."""
-    storage = choices.storage(settings)
     if (dimensions := storage.dimensions or teacher.dimensions) > teacher.dimensions:
         raise TargetError(
-            f"storage {settings.storage} has {dimensions} dimensions, but teacher {teacher.name} "
-            f"gives {teacher.dimensions}; expected no more: choose --dimensions or --storage full"
+            f"the stored form has {dimensions} dimensions, but teacher {teacher.name} gives "
+            f"{teacher.dimensions}; expected no more: choose --dimensions or --storage full"
         )
     return settings.stored_as(**{**vars(storage), "dimensions": dimensions})
 
@@ -115,5 +132,5 @@ def _not_ours(database: Database[Any], name: str) -> TargetError:
     )
 
 
-def _given(value: int | None, default: int) -> int:
+def given(value: int | None, default: int) -> int:
     return default if value is None else value

@@ -16,7 +16,7 @@ def _option(help: str, *names: str, metavar: str | None = None) -> Any:
     return typer.Option(*names, help=help, metavar=metavar, show_default=False)
 
 
-Paths = Annotated[list[str], typer.Argument(metavar="PATH", show_default=False)]
+Paths = Annotated[list[str] | None, typer.Argument(metavar="PATH", show_default=False)]
 Uri = Annotated[
     str | None, _option("Default: MONGODB_URI, else the local deployment of leaf-mongo.")
 ]
@@ -59,7 +59,10 @@ MaxRejects = Annotated[
 Prune = Annotated[
     bool, _option("Then remove what is stored of these sources and no longer in them.", "--prune")
 ]
-Yes = Annotated[bool, _option("Prune even if the source is empty or had rejects.", "--yes")]
+Yes = Annotated[
+    bool,
+    _option("Prune, or move over after --rebuild, even if documents would be lost.", "--yes"),
+]
 Sharded = Annotated[
     str | None,
     _option("Only the i-th of n parts of the corpus, on machine i.", "--shard", metavar="i/n"),
@@ -73,3 +76,13 @@ Wait = Annotated[
 ]
 Home = Annotated[Path | None, _option("Folder of the local deployment.")]
 AsJson = Annotated[bool, _option("Print the summary as one JSON object.", "--json")]
+Rebuild = Annotated[
+    bool,
+    _option("Build other vectors beside those there; searches move over when done.", "--rebuild"),
+]
+Rollback = Annotated[
+    bool, _option("Searches go back to the vectors from before a rebuild. No PATH.", "--rollback")
+]
+Retire = Annotated[
+    bool, _option("Delete all vectors but those that searches ask. No PATH.", "--retire")
+]

@@ -30,6 +30,7 @@ class Order:
     yes: bool = False
     sharded: str | None = None
     dry_run: bool = False
+    rebuild: bool = False
 
     def settled(self, **options: Any) -> Settings:
         """The settings. Raises ConfigError with all that is wrong, in them and in the order."""

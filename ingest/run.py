@@ -1,6 +1,5 @@
 """One run, from an opened connection to what is printed at its end."""
 
-import sys
 from contextlib import closing
 from typing import Any
 
@@ -10,11 +9,13 @@ from config import Settings
 from ingest.errors import SourceError
 from ingest.files import NO_FILE
 from ingest.forecast import forecast
+from ingest.moving import complete, say
 from ingest.opening import open_target
 from ingest.order import Order
 from ingest.pipeline import ingest
 from ingest.pruning import Pruning
 from ingest.reading import Reading
+from ingest.rebuilding import open_rebuild
 from ingest.rejects import Rejects
 from ingest.report import as_object, as_text, forecast_object, forecast_text, progress
 from ingest.seen import Seen
@@ -28,7 +29,8 @@ def run(order: Order, chosen: Settings, database: Database[Any], *, as_json: boo
     corpus, rejects = order.corpus(), Rejects(order.rejects)
     with closing(rejects), closing(Seen()) as seen, progress(corpus) as display:
         display.phase("opening the collection")
-        target = open_target(database, chosen, order.choices)
+        opened = open_rebuild if order.rebuild else open_target
+        target = opened(database, chosen, order.choices)
         display.begin()
         if order.dry_run:
             return _foretell(order, corpus, target, seen, rejects, as_json=as_json)
@@ -50,8 +52,9 @@ def run(order: Order, chosen: Settings, database: Database[Any], *, as_json: boo
             _demand_documents(summary, corpus, rejects)
         target.ensure_index()
         _tell_what_was_left_out(summary, corpus, rejects)
-        if order.wait:
+        if order.wait and not order.rebuild:
             target.wait_until_ready(summary.last_written, seconds=order.wait, told=display.phase)
+        complete(order, database, target, summary, told=display.phase)
     print(as_object(summary, target) if as_json else as_text(summary, target))
     return summary.rejected
 
@@ -74,10 +77,6 @@ def _foretell(
         told.documents_pruned = sum(1 for _ in pruning.gone())
     print(forecast_object(told, target) if as_json else forecast_text(told, target))
     return told.rejected
-
-
-def say(text: str) -> None:
-    print(f"leaf-ingest: {text}", file=sys.stderr)
 
 
 def _demand_documents(summary: Summary, corpus: Corpus, rejects: Rejects) -> None:

@@ -1,7 +1,8 @@
 """Manifest and search indexes of a collection brought in line, while others may do the same.
 
-The indexes come first, so that what the server refuses never gets into the manifest. Filter paths
-are only ever added; whoever comes last finds all of them in the manifest and indexes them.
+The indexes come first, so that what the server refuses never gets into the manifest; of a
+generation that is built beside another the manifest comes first, so that none is there unnamed.
+Filter paths are only ever added; whoever comes last finds all of them and indexes them.
 """
 
 from collections.abc import Sequence
@@ -11,13 +12,8 @@ from typing import Any
 from pymongo.database import Database
 
 from vectors import Collection, Manifest, ManifestError, explained
-from vectors.manifest import (
-    delete_manifest,
-    demand_equal,
-    find_manifest,
-    read_manifest,
-    write_manifest,
-)
+from vectors.generations import begin_next, find_generations, read_generation
+from vectors.manifest import amend, delete_manifest, demand_equal, write_manifest
 
 
 def settle(database: Database[Any], name: str, wanted: Manifest) -> Collection:
@@ -27,7 +23,12 @@ def settle(database: Database[Any], name: str, wanted: Manifest) -> Collection:
     SearchIndexError where the server refuses an index.
     """
     with explained():
-        stored = find_manifest(database, name)
+        found = find_generations(database, name)
+        empty = is_empty(database, name)
+    if found is not None and found.active.generation != wanted.generation and not empty:
+        return _settle_beside(database, name, wanted)
+    stored = None if found is None else found.active
+    with explained():
         left_over = stored is not None and _is_left_over(database, name, stored, wanted)
     if stored is not None and not left_over:
         demand_equal(stored, wanted, name)
@@ -40,7 +41,9 @@ def settle(database: Database[Any], name: str, wanted: Manifest) -> Collection:
             agreed = write_manifest(database, name, wanted)
     except ManifestError:
         # Another ingest was faster, and its index is the one that must stay.
-        follow(database, name, read_manifest(database, name))
+        with explained():
+            theirs = read_generation(database, name, wanted.generation)
+        follow(database, name, theirs)
         raise
     return follow(database, name, agreed)
 
@@ -50,7 +53,7 @@ def follow(database: Database[Any], name: str, manifest: Manifest) -> Collection
     known = None
     while True:
         with explained():
-            stored = read_manifest(database, name)
+            stored = read_generation(database, name, manifest.generation)
         demand_equal(stored, manifest, name)
         collection = Collection(database[name], stored)
         if stored == known:
@@ -65,14 +68,26 @@ def united(manifest: Manifest, filters: Sequence[str], *, hybrid: bool) -> Manif
     return replace(manifest, filters=filters, hybrid=manifest.hybrid or hybrid)
 
 
-def holds_ours(database: Database[Any], name: str) -> bool:
-    """Whether there are documents, and a manifest that speaks of them."""
+def holds_ours(database: Database[Any], name: str, generation: int = 1) -> bool:
+    """Whether there are documents, and a manifest that speaks of this generation of them."""
     with explained():
-        return find_manifest(database, name) is not None and not is_empty(database, name)
+        found = find_generations(database, name)
+        known = found is not None and found.find(generation) is not None
+        return known and not is_empty(database, name)
 
 
 def is_empty(database: Database[Any], name: str) -> bool:
     return database[name].find_one({}, {"_id": 1}) is None
+
+
+def _settle_beside(database: Database[Any], name: str, wanted: Manifest) -> Collection:
+    """Of a generation that does not answer searches."""
+    with explained():
+        stored = begin_next(database, name, wanted)
+        demand_equal(stored, wanted, name)
+        filters, hybrid = wanted.filters, wanted.hybrid
+        stored = amend(database, name, wanted.generation, filters=filters, hybrid=hybrid)
+    return follow(database, name, stored)
 
 
 def _is_left_over(database: Database[Any], name: str, stored: Manifest, wanted: Manifest) -> bool:

@@ -18,9 +18,12 @@ from vectors import (
     Manifest,
     Rows,
     Teacher,
+    explained,
     load_encoder,
     load_tokenizer,
 )
+from vectors.generations import read_generation
+from vectors.patience import patiently
 
 _PAUSE = 0.2  # seconds, for another ingest to bring the index in line
 
@@ -88,11 +91,15 @@ class Target:
                 raise
             raise CodecError(f"chunk {chunks[error.row]['_id']}: {error}") from error
         self.ensure_index()
+        self._demand_generation()
         return self.collection.write(chunks, vectors)
 
     def ensure_index(self) -> None:
         """Manifest and indexes say what was asked; nothing for a collection without vectors yet."""
-        if self._is_settled or (self.is_new and not holds_ours(self._database, self._name)):
+        if self._is_settled:
+            return
+        generation = self.manifest.generation
+        if self.is_new and not holds_ours(self._database, self._name, generation):
             return
         self._settle(self.manifest)
 
@@ -111,6 +118,12 @@ class Target:
             time.sleep(_PAUSE)
             self.collection = follow(self._database, self._name, self.manifest)
 
+    def _demand_generation(self) -> None:
+        """Nothing is written under a number that was retired meanwhile."""
+        generation = self.manifest.generation
+        with explained():
+            patiently(lambda: read_generation(self._database, self._name, generation))
+
     def _agree(self, rows: Rows) -> None:
         """The manifest comes before the vectors: a run killed in between can go on."""
         asked = self.manifest
@@ -118,5 +131,5 @@ class Target:
         self._settle(replace(asked, scale=codec.scale))
 
     def _settle(self, manifest: Manifest) -> None:
-        self.collection = settle(self._database, self._name, manifest)
+        self.collection = patiently(lambda: settle(self._database, self._name, manifest))
         self.is_new, self._is_settled = False, True

@@ -12,7 +12,7 @@ from pymongo import AsyncMongoClient
 from config import Settings
 from search.context import Context
 from search.hit import Hit
-from search.opening import Opened, opening
+from search.keeping import Kept, keeping
 from search.query import Options
 from search.searching import composing, searching, searching_many
 from search.steps import Result, Steps, perform_async
@@ -22,34 +22,34 @@ from vectors import Manifest, connect_async
 class AsyncSearcher:
     """See Searcher; belongs to the event loop that opened it."""
 
-    def __init__(self, client: AsyncMongoClient[Any], opened: Opened) -> None:
+    def __init__(self, client: AsyncMongoClient[Any], kept: Kept) -> None:
         self._client = client
-        self._opened = opened
+        self._kept = kept
 
     @classmethod
     async def open(cls, uri: str, settings: Settings | None = None) -> Self:
         settings = settings or Settings()
         client = await connect_async(uri)
         try:
-            return cls(client, await perform_async(opening(settings), client[settings.database]))
+            return cls(client, await perform_async(keeping(settings), client[settings.database]))
         except BaseException:
             await client.close()
             raise
 
     @property
     def manifest(self) -> Manifest:
-        return self._opened.manifest
+        return self._kept.opened.manifest
 
     async def search(self, question: str, **options: Unpack[Options]) -> list[Hit]:
-        return await self._perform(searching(self._opened, question, options))
+        return await self._perform(searching(self._kept, question, options))
 
     async def search_many(
         self, questions: Sequence[str], **options: Unpack[Options]
     ) -> list[list[Hit]]:
-        return await self._perform(searching_many(self._opened, questions, options))
+        return await self._perform(searching_many(self._kept, questions, options))
 
     async def context(self, question: str, max_tokens: int, **options: Unpack[Options]) -> Context:
-        return await self._perform(composing(self._opened, question, max_tokens, options))
+        return await self._perform(composing(self._kept, question, max_tokens, options))
 
     async def close(self) -> None:
         await self._client.close()
@@ -66,4 +66,4 @@ class AsyncSearcher:
         await self.close()
 
     async def _perform(self, steps: Steps[Result]) -> Result:
-        return await perform_async(steps, self._client[self._opened.database])
+        return await perform_async(steps, self._client[self._kept.opened.database])

@@ -6,7 +6,7 @@ from typing import Any
 
 from search.errors import QueryError
 from search.hit import Hit
-from search.opening import Opened
+from search.opening import Opened, looked_up
 from search.passages import joined
 from search.ranking import reading
 from search.steps import Steps
@@ -48,6 +48,8 @@ def composed(opened: Opened, hits: Sequence[Hit], max_tokens: int) -> Steps[Cont
     near = [(h.document, h.position - _AROUND, h.position + _AROUND) for h in hits]
     texts = yield from reading(opened, near)
     wanted = [(h.document, h.position) for h in hits]
+    if not texts.keys() >= set(wanted):
+        yield from looked_up(opened)  # retired since they were found, or only deleted
     beside = [(h.document, p) for h in hits for p in (h.position - 1, h.position + 1)]
     taken = {wanted[0]}
     best = _written(opened, hits, taken, texts)

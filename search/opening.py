@@ -1,20 +1,25 @@
 """From a collection's name to all that a search must know, read from its manifest."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from config import Settings
-from search.errors import NoHits
+from search.errors import NoHits, SearchError
 from search.steps import Aggregate, Compute, Steps
 from vectors import Encoder, Manifest, ManifestError, ModelError, load_student
 from vectors.agreement import demand_agreement
 from vectors.alignment import demand_probe
+from vectors.generations import Generations, generations_of
 from vectors.index_spec import IndexSpec
-from vectors.manifest import MANIFESTS, from_document, no_manifest
+from vectors.manifest import MANIFESTS, no_manifest
 
-_TRUSTED_SECONDS = 60.0
+Load = Callable[[Manifest], Encoder]
+
+
+class MovedOver(SearchError):
+    """Searches of the collection ask another generation of vectors than the one in use."""
 
 
 @dataclass
@@ -39,29 +44,37 @@ class Opened:
 
 def opening(settings: Settings) -> Steps[Opened]:
     """Raises ManifestError, ModelError, or the SearchIndexError that says what is wrong."""
-    name = settings.collection
-    manifest = yield from _manifest(settings.database, name)
-    demand_agreement(manifest, settings, None)
+    found = yield from _generations(settings.database, settings.collection)
+    demand_agreement(found.active, settings, None)
+    return (yield from _opened(settings, found, lambda m: load_for(m, settings.key)))
+
+
+def reopening(settings: Settings, load: Load) -> Steps[Opened]:
+    """The same after a move: a setting that named the models of then binds nobody any more."""
+    found = yield from _generations(settings.database, settings.collection)
+    return (yield from _opened(settings, found, load))
+
+
+def _opened(settings: Settings, found: Generations, load: Load) -> Steps[Opened]:
+    name, manifest = settings.collection, found.active
     yield from demand_index(manifest, settings.database, name)
+    student = yield Compute(lambda: load(manifest))
+    documents = yield from _count(name, found)
+    return Opened(settings.database, name, manifest, student, documents, time.monotonic())
+
+
+def load_for(manifest: Manifest, key: str | None) -> Encoder:
+    """The student, known to be the one of ingest."""
     model = manifest.student
-    key = settings.key
-    student = yield Compute(lambda: load_student(model.name, revision=model.revision, key=key))
+    student = load_student(model.name, revision=model.revision, key=key)
     if student.dimensions < manifest.dimensions:
         raise ModelError(
             f"student {student.name} gives {student.dimensions} dimensions, but the collection "
             f"needs {manifest.dimensions}; ingest again with a student of this teacher"
         )
     if manifest.probe is not None:
-        probe = manifest.probe
-        yield Compute(lambda: demand_probe(student, probe))
-    documents = yield from _count(name)
-    return Opened(settings.database, name, manifest, student, documents, time.monotonic())
-
-
-def refreshing(opened: Opened) -> Steps[None]:
-    """Once a minute: a collection that was made anew must not be asked with the old model."""
-    if time.monotonic() - opened.seen > _TRUSTED_SECONDS:
-        yield from refresh(opened)
+        demand_probe(student, manifest.probe)
+    return student
 
 
 def demand_index(manifest: Manifest, database: str, collection: str) -> Steps[None]:
@@ -74,43 +87,68 @@ def demand_index(manifest: Manifest, database: str, collection: str) -> Steps[No
         spec.judge(listed)
 
 
+def demand_indexes(opened: Opened) -> Steps[None]:
+    """The same of what is in use, which may have been retired."""
+    yield from looked_up(opened)
+    yield from demand_index(opened.manifest, opened.database, opened.collection)
+
+
 def explaining_emptiness(opened: Opened, filter: Mapping[str, Any] | None) -> Steps[None]:
     """Raises the error that a search without hits hides; returns if there is none."""
-    yield from refresh(opened)
-    manifest = opened.manifest
-    yield from demand_index(manifest, opened.database, opened.collection)
-    if filter or not opened.documents:
+    now = yield from looked_up(opened)
+    manifest = now.manifest
+    yield from demand_index(manifest, now.database, now.collection)
+    if filter or not now.documents:
         return
     raise NoHits(
-        f"search index {manifest.index!r} is there and finds nothing, although {opened.full_name} "
-        f"holds {opened.documents} documents: it may lag behind the last write, so try again in a "
+        f"search index {manifest.index!r} is there and finds nothing, although {now.full_name} "
+        f"holds {now.documents} documents: it may lag behind the last write, so try again in a "
         f"moment; or the stored vectors are not {manifest.dimensions} x {manifest.precision}, "
         "which the server skips: `leaf-search doctor` tells"
     )
 
 
-def refresh(opened: Opened) -> Steps[None]:
-    """Raises ManifestError if the collection is not what was opened."""
-    manifest = yield from _manifest(opened.database, opened.collection)
-    known = opened.manifest
-    if any(getattr(manifest, f) != getattr(known, f) for f in ("student", "codec", "path")):
+def looked_up(opened: Opened) -> Steps[Opened]:
+    """What is open, as it is now.
+
+    Raises MovedOver if searches ask another generation, ManifestError if the collection is not
+    what was opened.
+    """
+    found = yield from _generations(opened.database, opened.collection)
+    now, known = found.active, opened.manifest
+    if now.generation != known.generation:
+        raise MovedOver(
+            f"searches of {opened.full_name} moved over from generation {known.generation} to "
+            f"{now.generation} at this moment; search again"
+        )
+    if any(getattr(now, f) != getattr(known, f) for f in ("student", "codec", "path")):
         raise ManifestError(
             f"collection {opened.full_name} was made anew with other models or another storage "
             "since it was opened; open it again"
         )
-    opened.manifest = manifest
-    opened.documents = yield from _count(opened.collection)
-    opened.seen = time.monotonic()
+    documents = yield from _count(opened.collection, found)
+    return replace(opened, manifest=now, documents=documents, seen=time.monotonic())
 
 
-def _manifest(database: str, collection: str) -> Steps[Manifest]:
+def _generations(database: str, collection: str) -> Steps[Generations]:
     found = yield Aggregate(MANIFESTS, [{"$match": {"_id": collection}}])
     if found:
-        return from_document(found[0], collection)
+        return generations_of(found[0], collection)
     others = yield Aggregate(MANIFESTS, [{"$project": {"_id": 1}}])
     raise no_manifest(f"{database}.{collection}", [str(other["_id"]) for other in others])
 
 
-def _count(collection: str) -> Steps[int]:
+def _count(collection: str, found: Generations) -> Steps[int]:
+    """Of the active generation; of a lone one by what the server knows without counting."""
+    if found.other is not None and found.active.generation > 1:
+        return (yield from _counted(collection, found.active.chosen))
     counted = yield Aggregate(collection, [{"$collStats": {"count": {}}}])
-    return sum(part["count"] for part in counted)  # a part for each shard
+    everything = sum(int(part["count"]) for part in counted)  # a part for each shard
+    if found.other is None:
+        return everything
+    return everything - (yield from _counted(collection, found.other.chosen))
+
+
+def _counted(collection: str, chosen: Mapping[str, Any]) -> Steps[int]:
+    counted = yield Aggregate(collection, [{"$match": chosen}, {"$count": "count"}])
+    return sum(int(part["count"]) for part in counted)

@@ -10,7 +10,7 @@ from pymongo.errors import OperationFailure
 from search.candidates import candidates
 from search.fusion import fused, fusion_stages, of_one_ranking
 from search.lexical import text_stages
-from search.opening import Opened, demand_index, explaining_emptiness, refresh
+from search.opening import Opened, demand_indexes, explaining_emptiness, looked_up
 from search.query import Query
 from search.steps import Aggregate, Steps, Together
 from vectors import DeploymentError, Rows
@@ -84,7 +84,7 @@ def _by_vector(
     try:
         found = yield Aggregate(opened.collection, stages, query.max_time_ms)
     except DeploymentError:
-        yield from refresh(opened)  # a collection that was made anew is the likelier reason
+        yield from looked_up(opened)  # one that was retired or made anew is the likelier reason
         raise
     if not found:
         yield from explaining_emptiness(opened, query.filter)
@@ -101,7 +101,7 @@ def _by_text(
     stages = [*_text(opened, asked, limit), projection([*fields, manifest.path], "searchScore")]
     found = yield Aggregate(opened.collection, stages, asked.query.max_time_ms)
     if not found:  # no passage has these words, or the index is gone
-        yield from demand_index(manifest, opened.database, opened.collection)
+        yield from demand_indexes(opened)
     similarities = _similarities(opened, asked.row, [c[manifest.path] for c in found])
     return [
         Candidate(c, c["score"], similarity)
@@ -127,7 +127,7 @@ def _fused_by_server(
     if not found and query.weights[0]:
         yield from explaining_emptiness(opened, query.filter)
     elif not found or (all(query.weights) and _one_half_alone(found, query)):
-        yield from demand_index(manifest, opened.database, opened.collection)
+        yield from demand_indexes(opened)
     similarities = _similarities(opened, asked.row, [c[manifest.path] for c in found])
     scored = [Candidate(c, c["score"], s) for c, s in zip(found, similarities, strict=True)]
     return sorted(scored, key=lambda c: (-c.score, c.chunk["_id"]))
@@ -159,8 +159,13 @@ def _nearest(opened: Opened, asked: Asked, limit: int) -> dict[str, Any]:
 
 
 def _text(opened: Opened, asked: Asked, limit: int) -> list[dict[str, Any]]:
-    index = text_index_name(opened.manifest.index)
-    return text_stages(asked.question, index=index, limit=limit, filter=asked.query.filter)
+    return text_stages(
+        asked.question,
+        index=text_index_name(opened.manifest.index),
+        generation=opened.manifest.generation,
+        limit=limit,
+        filter=asked.query.filter,
+    )
 
 
 def _similarities(opened: Opened, row: Rows, stored: Sequence[Binary]) -> list[float]:

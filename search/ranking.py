@@ -10,7 +10,7 @@ from search.candidates import pool_size
 from search.diversity import diverse_order
 from search.errors import QueryError
 from search.hit import Hit
-from search.opening import Opened
+from search.opening import Opened, looked_up
 from search.passages import joined
 from search.pool import Asked, Candidate, pooled, rescored
 from search.query import MOST_CANDIDATES, Query
@@ -84,6 +84,8 @@ def _filled(
         ]
         found = yield Aggregate(opened.collection, pipeline, query.max_time_ms)
         contents = {chunk["_id"]: chunk for chunk in found}
+        if len(contents) < len(page):
+            yield from looked_up(opened)  # retired since they were found, or only deleted
     around = yield from _contexts(opened, query, page)
     return [_hit(c, contents.get(c.chunk["_id"], {}), around.get(c.chunk["_id"], "")) for c in page]
 
@@ -100,6 +102,8 @@ def _contexts(opened: Opened, query: Query, page: Sequence[Candidate]) -> Steps[
         for c in page
     }
     texts = yield from reading(opened, list(spans.values()))
+    if any((c.chunk["document"], c.chunk["position"]) not in texts for c in page):
+        yield from looked_up(opened)
     return {
         id: joined([texts[document, p] for p in range(a, b + 1) if (document, p) in texts])
         for id, (document, a, b) in spans.items()
@@ -112,7 +116,7 @@ def reading(
     """Texts by document and position, of all chunks in (document, first, last)."""
     either = [{"document": d, "position": {"$gte": a, "$lte": b}} for d, a, b in spans]
     pipeline: list[dict[str, Any]] = [
-        {"$match": {"$or": either}},
+        {"$match": {**opened.manifest.chosen, "$or": either}},
         {"$project": {**dict.fromkeys(_PLACE, 1), "text": 1}},
     ]
     found = yield Aggregate(opened.collection, pipeline)

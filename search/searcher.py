@@ -9,7 +9,7 @@ from pymongo import MongoClient
 from config import Settings
 from search.context import Context
 from search.hit import Hit
-from search.opening import Opened, opening
+from search.keeping import Kept, keeping
 from search.query import Options
 from search.searching import composing, searching, searching_many
 from search.steps import Result, Steps, perform
@@ -23,9 +23,9 @@ class Searcher:
     another model or compressed otherwise than the documents were.
     """
 
-    def __init__(self, client: MongoClient[Any], opened: Opened) -> None:
+    def __init__(self, client: MongoClient[Any], kept: Kept) -> None:
         self._client = client
-        self._opened = opened
+        self._kept = kept
 
     @classmethod
     def open(cls, uri: str, settings: Settings | None = None) -> Self:
@@ -37,14 +37,14 @@ class Searcher:
         settings = settings or Settings()
         client = connect(uri)
         try:
-            return cls(client, perform(opening(settings), client[settings.database]))
+            return cls(client, perform(keeping(settings), client[settings.database]))
         except BaseException:
             client.close()
             raise
 
     @property
     def manifest(self) -> Manifest:
-        return self._opened.manifest
+        return self._kept.opened.manifest
 
     def search(self, question: str, **options: Unpack[Options]) -> list[Hit]:
         """The `k` passages nearest to `question`, best first; for the options see search.Query.
@@ -52,18 +52,18 @@ class Searcher:
         Raises QueryError, FilterError, SearchTimeout, NoHits, and a SearchIndexError where the
         server would answer with an empty list.
         """
-        return self._perform(searching(self._opened, question, options))
+        return self._perform(searching(self._kept, question, options))
 
     def search_many(self, questions: Sequence[str], **options: Unpack[Options]) -> list[list[Hit]]:
         """The hits of each question, which are encoded together and asked side by side."""
-        return self._perform(searching_many(self._opened, questions, options))
+        return self._perform(searching_many(self._kept, questions, options))
 
     def context(self, question: str, max_tokens: int, **options: Unpack[Options]) -> Context:
         """What a language model should read to answer: the hits, in reading order, with sources.
 
         At most `max_tokens` of the student's tokens, of which a model's own may be some more.
         """
-        return self._perform(composing(self._opened, question, max_tokens, options))
+        return self._perform(composing(self._kept, question, max_tokens, options))
 
     def close(self) -> None:
         self._client.close()
@@ -80,4 +80,4 @@ class Searcher:
         self.close()
 
     def _perform(self, steps: Steps[Result]) -> Result:
-        return perform(steps, self._client[self._opened.database])
+        return perform(steps, self._client[self._kept.opened.database])

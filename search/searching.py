@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from search.context import Context, composed
 from search.hit import Hit
-from search.opening import Opened, refreshing
+from search.keeping import Kept
+from search.opening import Opened
 from search.pool import Asked
 from search.query import Options, Query, check_questions, checked
 from search.ranking import ranked
@@ -16,17 +17,28 @@ from vectors.encoder import unit_rows
 log = logging.getLogger(__name__)
 
 
-def searching(opened: Opened, question: str, options: Options) -> Steps[list[Hit]]:
-    hits = yield from searching_many(opened, [question], options)
+def searching(kept: Kept, question: str, options: Options) -> Steps[list[Hit]]:
+    hits = yield from searching_many(kept, [question], options)
     return hits[0]
 
 
 def searching_many(
-    opened: Opened, questions: Sequence[str], options: Options
+    kept: Kept, questions: Sequence[str], options: Options
 ) -> Steps[list[list[Hit]]]:
     """Encoded together, then asked side by side."""
+    return (yield from kept.on_current(lambda opened: _found(opened, questions, options)))
+
+
+def composing(kept: Kept, question: str, max_tokens: int, options: Options) -> Steps[Context]:
+    def steps(opened: Opened) -> Steps[Context]:
+        (hits,) = yield from _found(opened, [question], options)
+        return (yield from composed(opened, hits, max_tokens))
+
+    return (yield from kept.on_current(steps))
+
+
+def _found(opened: Opened, questions: Sequence[str], options: Options) -> Steps[list[list[Hit]]]:
     query = _checked(opened, questions, options)
-    yield from refreshing(opened)
     if not questions:
         return []
     rows = yield Compute(lambda: _encoded(opened, questions))
@@ -36,11 +48,6 @@ def searching_many(
     ]
     hits: list[list[Hit]] = yield Together(steps)
     return hits
-
-
-def composing(opened: Opened, question: str, max_tokens: int, options: Options) -> Steps[Context]:
-    hits = yield from searching(opened, question, options)
-    return (yield from composed(opened, hits, max_tokens))
 
 
 def _checked(opened: Opened, questions: Sequence[str], options: Options) -> Query:

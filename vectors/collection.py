@@ -23,6 +23,8 @@ from vectors.manifest import Manifest
 from vectors.patience import SECONDS, patiently
 from vectors.search_index import SearchIndex, wait_for
 
+BY_DOCUMENT = [("document", 1), ("position", 1)]
+BY_GENERATION = "generation_1"  # index of a collection that has, or had, several
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries
 # What the server says of one document and not of all: it fails a validator, is too large, collides.
 _OF_ONE_DOCUMENT = {121, 10334, 17280, 17419, 17420, 11000}
@@ -62,7 +64,10 @@ class Collection:
 
         Does not wait until these can be searched.
         """
-        self._patiently(lambda: self.mongo.create_index([("document", 1), ("position", 1)]))
+        self._patiently(lambda: self.mongo.create_index(BY_DOCUMENT))
+        if self.manifest.generation > 1:
+            # Before its first chunk, so that a collection without it has one generation only.
+            self._patiently(lambda: self.mongo.create_index([("generation", 1)]))
         for index in self.indexes:
             self._patiently(index.ensure)
 
@@ -123,9 +128,13 @@ class Collection:
 
     def count(self) -> int:
         """Of this generation; of the only one by what the server knows without counting."""
-        if self.manifest.generation == 1:
-            return self._patiently(self.mongo.estimated_document_count)
-        return self._patiently(lambda: self.mongo.count_documents(self.manifest.chosen))
+        if self.manifest.generation > 1:
+            return self._patiently(lambda: self.mongo.count_documents(self.manifest.chosen))
+        everything = self._patiently(self.mongo.estimated_document_count)
+        if BY_GENERATION not in self._patiently(self.mongo.index_information):
+            return everything
+        later = {"generation": {"$gt": 1}}
+        return everything - self._patiently(lambda: self.mongo.count_documents(later))
 
     def wait_until_ready(
         self, chunk: str | None, *, seconds: float, told: Callable[[str], None]

@@ -100,11 +100,15 @@ def text_index_name(index: str) -> str:
 
 
 def text_index_definition(filters: Sequence[str]) -> dict[str, Any]:
-    """Of type `search`, over texts and titles, with the same filter paths as the vector index."""
+    """Of type `search`, over texts and titles, with the same filter paths as the vector index.
+
+    It sees the texts of all generations, and so must know which each is of.
+    """
     types = [{"type": name} for name in _FILTERED_TYPES]
     fields: dict[str, Any] = {}
     for path in filters:
         _put(fields, path.split("."), types)
+    _put(fields, ["generation"], [{"type": "number"}])
     _put(fields, ["text"], [{"type": "string"}])
     _put(fields, ["metadata", "title"], [{"type": "string"}])
     return {"mappings": {"dynamic": False, "fields": fields}}

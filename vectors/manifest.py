@@ -2,6 +2,7 @@
 
 One document per collection in `leaf_manifests` of the same database. It is written before the
 first vectors and never silently changed: whoever writes first decides, everybody else must agree.
+What searches ask stands at its top; other generations of vectors below, see vectors.generations.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ from vectors.errors import ManifestError
 MANIFESTS = "leaf_manifests"
 FORMAT = 1
 _MAY_DIFFER = ("alignment", "probe", "scale", "filters", "hybrid")  # measured, or added to
+_PLACES = ("next.", "", "previous.")  # of a generation in the document, in the order of its life
 _SHOWN_NAMES, _SHOWN_LENGTH = 20, 60
 
 
@@ -107,30 +109,46 @@ def write_manifest(database: Database[Any], collection: str, manifest: Manifest)
     what either wants indexed is indexed. Raises ManifestError if the one in force differs.
     """
     try:
-        database[MANIFESTS].insert_one({"_id": collection, **_to_document(manifest)})
+        database[MANIFESTS].insert_one({"_id": collection, **to_document(manifest)})
     except DuplicateKeyError:
         demand_equal(read_manifest(database, collection), manifest, collection)
-        return amend(database, collection, filters=manifest.filters, hybrid=manifest.hybrid)
+        filters, hybrid = manifest.filters, manifest.hybrid
+        return amend(database, collection, manifest.generation, filters=filters, hybrid=hybrid)
     return manifest
 
 
 def amend(
-    database: Database[Any], collection: str, *, filters: Sequence[str], hybrid: bool
+    database: Database[Any],
+    collection: str,
+    generation: int = 1,
+    *,
+    filters: Sequence[str],
+    hybrid: bool,
 ) -> Manifest:
     """Add what may be added, because the vectors do not depend on it: what else is indexed.
 
     In one step of the server's, so that of several writers at once none undoes another's.
     """
-    added: dict[str, Any] = {"$addToSet": {"filters": {"$each": list(filters)}}}
-    if hybrid:
-        added["$set"] = {"hybrid": True}
-    after = ReturnDocument.AFTER
-    found = database[MANIFESTS].find_one_and_update(
-        {"_id": collection}, added, return_document=after
+    for place in _PLACES:
+        added: dict[str, Any] = {"$addToSet": {f"{place}filters": {"$each": list(filters)}}}
+        if hybrid:
+            added["$set"] = {f"{place}hybrid": True}
+        asked = {"_id": collection, **at_place(place, generation)}
+        after = ReturnDocument.AFTER
+        found = database[MANIFESTS].find_one_and_update(asked, added, return_document=after)
+        if found is not None:
+            return from_document(found[place[:-1]] if place else found, collection)
+    raise ManifestError(
+        f"the manifest of {collection} (generation {generation}) was deleted meanwhile; ingest "
+        "again"
     )
-    if found is None:
-        raise ManifestError(f"the manifest of {collection} was deleted meanwhile; ingest again")
-    return from_document(found, collection)
+
+
+def at_place(place: str, generation: int) -> dict[str, Any]:
+    """Matches where this generation stands; at the top the first may be without its number."""
+    if not place and generation == 1:
+        return {"generation": {"$in": [1, None]}}
+    return {f"{place}generation": generation}
 
 
 def delete_manifest(database: Database[Any], collection: str) -> None:
@@ -145,11 +163,17 @@ def demand_equal(stored: Manifest, wanted: Manifest, collection: str) -> None:
 
 
 def demand(
-    stored: Manifest, wanted: Mapping[str, object], collection: str, asked_by: Mapping[str, str]
+    stored: Manifest,
+    wanted: Mapping[str, object],
+    collection: str,
+    asked_by: Mapping[str, str],
+    *,
+    otherwise: str = "name a new --collection, or build it anew beside what is there with "
+    "`leaf-ingest PATH --rebuild`",
 ) -> None:
     """The same for some of its fields, each with what asks for it, to be left out by the user.
 
-    A model may be wanted by its name alone.
+    A model may be wanted by its name alone. `otherwise` says what else the user can do.
     """
     differing = {n: v for n, v in wanted.items() if _named(getattr(stored, n), v) != v}
     if differing:
@@ -161,7 +185,7 @@ def demand(
         askers = "; ".join(dict.fromkeys(asked_by[name] for name in differing))
         raise ManifestError(
             f"collection {collection} was made otherwise: {shown}. Leave out what asks for that "
-            f"({askers}) to go on as it is, or name a new --collection"
+            f"({askers}) to go on as it is, or {otherwise}"
         )
 
 
@@ -182,7 +206,7 @@ def _shown(value: object) -> str:
     return str(value)
 
 
-def _to_document(manifest: Manifest) -> dict[str, Any]:
+def to_document(manifest: Manifest) -> dict[str, Any]:
     document = asdict(manifest)
     return {"format": FORMAT, **document, "filters": list(manifest.filters)}
 

@@ -19,6 +19,7 @@ from search.doctor.index_entry import IndexEntry
 from search.doctor.sample import Passage, Sample
 from search.doctor.searches import Probe
 from vectors import Encoder, Manifest, explained
+from vectors.generations import Generations
 
 T = TypeVar("T")
 
@@ -86,6 +87,7 @@ class Case:
     listed = Fact[Sequence[Mapping[str, Any]]]("search")  # what $listSearchIndexes gives
     documents = Fact[int]("collection")  # how many, about
     manifest = Fact[Manifest | None]("manifest")
+    generations = Fact[Generations]("manifest")  # if there is a good manifest
     path = Fact[str]("index")
     index = Fact[IndexEntry]("index")
     sample = Fact[Sample]("vectors")
@@ -96,6 +98,7 @@ class Case:
 
     def __init__(self, order: Order) -> None:
         self.order = order
+        self.others = 0  # documents of other generations than the one that is looked at
         self.other_model = False  # whether the vectors turned out not to be the teacher's
         self._deadline = time.monotonic() + order.seconds
 
@@ -114,6 +117,11 @@ class Case:
     @property
     def full_name(self) -> str:
         return f"{self.order.settings.database}.{self.order.settings.collection}"
+
+    @property
+    def chosen(self) -> Mapping[str, Any]:
+        """Matches the documents that are looked at, where others lie beside them."""
+        return self.manifest.chosen if self.others and self.manifest else {}
 
     def aggregate(self, *pipeline: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Raises OutOfTime, or DeploymentError."""

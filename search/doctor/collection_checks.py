@@ -7,7 +7,7 @@ from search.doctor.case import Case
 from search.doctor.findings import Verdict, ok, problem, skipped
 from vectors import DeploymentError, Manifest, ManifestError, explained
 from vectors.agreement import demand_agreement
-from vectors.manifest import find_manifest
+from vectors.generations import find_generations
 
 
 def collection(case: Case) -> Verdict:
@@ -40,19 +40,33 @@ def _count(case: Case) -> int:
         return case.mongo.estimated_document_count(maxTimeMS=case.left_ms())
 
 
+def _counted(case: Case, generation: int) -> int:
+    """By an index alone, which does not tell null from missing."""
+    wanted = {"$gt": 1} if generation == 1 else generation
+    found = case.aggregate({"$match": {"generation": wanted}}, {"$count": "documents"})
+    counted = sum(int(part["documents"]) for part in found)
+    return case.documents - counted if generation == 1 else counted
+
+
 def manifest(case: Case) -> Verdict:
     order = case.order
     case.manifest = None  # unless a good one is found: then all is checked as a stranger's
     try:
         with explained():
-            found = find_manifest(case.mongo.database, order.settings.collection)
+            generations = find_generations(case.mongo.database, order.settings.collection)
     except ManifestError as error:
         return problem(str(error))
-    if found is None:
+    if generations is None:
         return _no_manifest(case)
-    if order.path not in (None, found.path):
-        return skipped(f"it is about {found.path!r}, not about --path {order.path}")
+    case.generations, active = generations, generations.active
+    path = order.path or active.path
+    found = next((m for m in generations.all if m.path == path), None)
+    if found is None:
+        return skipped(f"it is about {active.path!r}, not about --path {order.path}")
     case.manifest = found
+    if generations.newest > 1:
+        own = _counted(case, found.generation)
+        case.others, case.documents = max(case.documents - own, 0), own
     return _manifest(case, found)
 
 

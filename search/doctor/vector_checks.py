@@ -102,7 +102,9 @@ def _draw(case: Case) -> Sample:
     size, manifest, index = case.order.sample, case.manifest, case.knows(Case.index)
     filters = [*(manifest.filters if manifest else ()), *(index.filters if index else ())]
     whole = case.documents <= size
+    chosen = [{"$match": case.chosen}] if case.chosen else []
     found = case.aggregate(
+        *chosen,
         {"$limit": size} if whole else {"$sample": {"size": size}},
         {"$project": projection([case.path, *filters])},
     )

@@ -14,9 +14,11 @@ from pymongo import MongoClient
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
+from config import Settings
 from search.eval.encoding import Milliseconds
 from search.eval.measures import ranking
 from search.hit import Hit
+from search.keeping import Kept
 from search.opening import Opened
 from search.searcher import Searcher
 from vectors import Collection, Encoder, Rows
@@ -45,17 +47,16 @@ class Remembered:
 
 def searcher(client: MongoClient[Any], collection: Collection, encoder: Encoder) -> Searcher:
     """On a collection that is known to be ready. Closing it closes `client`."""
-    return Searcher(
-        client,
-        Opened(
-            database=collection.mongo.database.name,
-            collection=collection.mongo.name,
-            manifest=collection.manifest,
-            student=encoder,
-            documents=collection.count(),
-            seen=time.monotonic(),
-        ),
+    database, name = collection.mongo.database.name, collection.mongo.name
+    opened = Opened(
+        database=database,
+        collection=name,
+        manifest=collection.manifest,
+        student=encoder,
+        documents=collection.count(),
+        seen=time.monotonic(),
     )
+    return Searcher(client, Kept(Settings(database=database, collection=name), opened))
 
 
 @dataclass(frozen=True)

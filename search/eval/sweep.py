@@ -143,7 +143,8 @@ def _sampled(collection: Collection, count: int) -> list[str]:
     The same ones every time, so that two runs can be compared.
     """
     with explained():
-        ids = [chunk["_id"] for chunk in collection.mongo.find({}, {"_id": 1}).sort("_id", 1)]
+        own = collection.mongo.find(collection.manifest.chosen, {"_id": 1})
+        ids = [chunk["_id"] for chunk in own.sort("_id", 1)]
         some = random.Random(0).sample(ids, min(count, len(ids)))
         texts = [
             c.get("text") or "" for c in collection.mongo.find({"_id": {"$in": some}}, {"text": 1})

@@ -66,7 +66,7 @@ def sizes(collection: Collection) -> Sizes:
     return Sizes(
         vector=collection.manifest.codec.size,
         document=round(written / documents, 1),
-        index=None if memory is None else round(memory / documents, 1),
+        index=None if memory is None else round(memory / collection.count(), 1),
     )
 
 

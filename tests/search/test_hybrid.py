@@ -80,7 +80,7 @@ def test_the_server_fuses_as_it_is_done_here(
     by_server = searcher.search(QUESTION, k=30, hybrid=True, weights=weights)
     here = searcher.search(QUESTION, k=30, hybrid=True, weights=weights, **HERE)
 
-    assert getattr(searcher, "_searcher", searcher)._opened.fuses
+    assert getattr(searcher, "_searcher", searcher)._kept.opened.fuses
     assert [(h.id, h.score) for h in by_server] == [(h.id, h.score) for h in here]
     assert [h.similarity for h in by_server] == pytest.approx(
         [h.similarity for h in here], abs=1e-2

@@ -1,6 +1,7 @@
 """On vectors that come in tight bunches, where approximate search is hard."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from pymongo.database import Database
 
 from config import Settings, load
 from ingest import Choices, Document, Rejects, ingest, open_target
+from ingest.generations import move_over
+from ingest.rebuilding import open_rebuild
 from search.eval import Asked, EvalError, sweep
 from vectors.manifest import MANIFESTS
 
@@ -101,3 +104,23 @@ def test_an_empty_collection_cannot_be_measured(
 
     with pytest.raises(EvalError, match="no question to ask"):
         sweep(client, settings, Asked(), silent)
+
+
+def test_a_collection_in_transition_is_measured_by_the_generation_that_answers(
+    settings: Settings, client: MongoClient[Any], database: Database[Any], tmp_path: Path
+) -> None:
+    pair = {"teacher": "hashing:64", "student": "hashing:64"}
+    other = load({}, **pair, storage="full", database=database.name, collection="c")
+    target = open_rebuild(database, other, Choices())
+    ingest(list(documents(150))[:20], target, rejects=Rejects(tmp_path / "rejects"))
+    target.ensure_index()
+
+    before = sweep(client, settings, Asked(samples=10, in_place=True), silent)
+    move_over(database, "c", 2, chunk=None, seconds=60, told=silent)
+    after = sweep(client, settings, Asked(samples=10), silent)
+
+    assert [report.documents for report in (before, after)] == [150, 20]
+    assert after.queries == 10
+    assert {step.overlap for step in after.curves[0].steps} == {1.0}
+    assert [curve.format.dimensions for curve in before.curves] == [128]
+    assert {curve.format.dimensions for curve in after.curves} == {64}

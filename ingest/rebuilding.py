@@ -1,0 +1,203 @@
+"""A generation of other vectors, built beside the one that answers searches.
+
+What is not asked otherwise is as it is there. A rebuild that was stopped goes on by the same
+command; nothing changes for searches before `generations.move_over`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from pymongo.database import Database
+
+from config import ConfigError, Settings, Storage
+from config.storage import STORAGES
+from ingest.choices import Choices
+from ingest.errors import TargetError
+from ingest.opening import INDEX, PATH, Named, fitting, given, load_pair
+from ingest.settling import is_empty, united
+from ingest.target import Target
+from vectors import Collection, Manifest, ManifestError, Model, explained
+from vectors.alignment import probe_of
+from vectors.collection import BY_DOCUMENT
+from vectors.generations import Generations, find_generations
+from vectors.manifest import demand, read_manifest
+from vectors.search_index import demand_search
+
+_SECONDS = 600.0  # for the text index to tell the generations apart
+_MODELS = "--preset, --teacher, --student, or their settings"
+_FORM = "--storage, --dimensions, --precision, --quantization, or LEAF_STORAGE"
+_ASKED_BY = {
+    "teacher": _MODELS,
+    "student": _MODELS,
+    "dimensions": _FORM,
+    "precision": _FORM,
+    "quantization": _FORM,
+    "chunk_tokens": "--chunk-tokens",
+    "chunk_overlap": "--chunk-overlap",
+}
+
+
+def open_rebuild(database: Database[Any], settings: Settings, choices: Choices) -> Target:
+    """The generation that is begun, or goes on. Raises as open_target does, before any write."""
+    if problems := choices.problems(settings):
+        raise ConfigError(problems)
+    name = settings.collection
+    demand_search(database[name])
+    with explained():
+        found, empty = find_generations(database, name), is_empty(database, name)
+        if found is None:
+            read_manifest(database, name)  # says what there is instead
+    if found is None or empty:
+        raise TargetError(
+            f"collection {database.name}.{name} is empty, so there is nothing to build anew "
+            "beside: leave --rebuild out"
+        )
+    _tell_generations_apart(database, name, found.active)
+    begun = _begun(found, settings, choices)
+    if begun is None:
+        return _anew(database, settings, choices, found)
+    for index in Collection(database[name], begun).indexes:
+        index.demand_no_failure()
+    return Target(database, settings, united(begun, choices.filters, hybrid=choices.hybrid))
+
+
+def _begun(found: Generations, settings: Settings, choices: Choices) -> Manifest | None:
+    """The generation that the same command made before, and went on with or not."""
+    if found.other is None:
+        return None
+    name, active = settings.collection, found.active
+    if found.next is not None:
+        _demand_asked(
+            found.next, active, settings, choices, "drop that one with `leaf-ingest --retire`"
+        )
+        return found.next
+    kept = found.other
+    # Rolled back from: it is brought up to date instead of being made again.
+    for candidate in (kept, active) if kept.generation > active.generation else (active,):
+        try:
+            _demand_asked(candidate, active, settings, choices, "")
+        except ManifestError:
+            continue
+        return candidate
+    raise TargetError(
+        f"collection {name} keeps generation {kept.generation} beside {active.generation}, which "
+        "answers; a third is not built: go back to it with `leaf-ingest --rollback`, or drop it "
+        "with `leaf-ingest --retire`"
+    )
+
+
+def _anew(
+    database: Database[Any], settings: Settings, choices: Choices, found: Generations
+) -> Target:
+    active, generation = found.active, found.newest + 1
+    sides = _models(active, settings)
+    pair = load_pair(sides["teacher"], sides["student"], settings.key)
+    storage = fitting(_form(active, settings, choices), settings, pair.teacher)
+    tokens = given(choices.chunk_tokens, min(active.chunk_tokens, pair.teacher.max_tokens))
+    manifest = replace(
+        united(active, choices.filters, hybrid=choices.hybrid),
+        teacher=Model.of(pair.teacher),
+        student=Model.of(pair.student),
+        alignment=pair.alignment,
+        dimensions=storage.dimensions or pair.teacher.dimensions,
+        precision=storage.precision,
+        scale=None,
+        similarity=storage.similarity,
+        quantization=storage.quantization,
+        index=f"{INDEX}_{generation}",
+        path=f"{PATH}_{generation}",
+        chunk_tokens=tokens,
+        chunk_overlap=given(choices.chunk_overlap, min(active.chunk_overlap, tokens // 2)),
+        probe=probe_of(pair.student),
+        generation=generation,
+    )
+    return Target(database, settings, manifest, pair.teacher)
+
+
+def _models(active: Manifest, settings: Settings) -> dict[str, Named]:
+    """At the revision of now where one is asked for, else at that of the active generation."""
+    asked = settings.model_fields_set
+    sides: dict[str, Named] = {}
+    for side in ("teacher", "student"):
+        known: Model = getattr(active, side)
+        is_asked = asked & {"preset", side}
+        sides[side] = (
+            (getattr(settings.pair, side), None) if is_asked else (known.name, known.revision)
+        )
+    return sides
+
+
+def _form(active: Manifest, settings: Settings, choices: Choices) -> Storage:
+    """As asked, the rest as it is; None dimensions where it keeps all that its teacher has."""
+    whole = active.dimensions == active.teacher.dimensions
+    there = Storage(
+        dimensions=None if whole else active.dimensions,
+        precision=active.precision,
+        quantization=active.quantization,
+    )
+    is_named = "storage" in settings.model_fields_set
+    parts = {k: v for k, v in _parts(choices).items() if v is not None}
+    if parts.get("precision", "float32") != "float32":
+        parts.setdefault("quantization", "none")  # the server's own is of floats only
+    return replace(STORAGES[settings.storage] if is_named else there, **parts)
+
+
+def _parts(choices: Choices) -> dict[str, Any]:
+    names = ("dimensions", "precision", "quantization")
+    return {name: getattr(choices, name) for name in names}
+
+
+def _demand_asked(
+    stored: Manifest, active: Manifest, settings: Settings, choices: Choices, otherwise: str
+) -> None:
+    """Raises ManifestError if something that is asked contradicts this generation."""
+    wanted = dict(_wanted(stored, active, settings, choices))
+    about = f"{settings.collection} (generation {stored.generation}, whose rebuild is not finished)"
+    demand(stored, wanted, about, _ASKED_BY, otherwise=otherwise)
+
+
+def _wanted(
+    stored: Manifest, active: Manifest, settings: Settings, choices: Choices
+) -> Iterator[tuple[str, object]]:
+    asked = settings.model_fields_set
+    for side in ("teacher", "student"):
+        if asked & {"preset", side}:
+            yield side, getattr(settings.pair, side)
+    if "storage" in asked or any(v is not None for v in _parts(choices).values()):
+        form = _form(active, settings, choices)
+        yield "dimensions", form.dimensions or stored.teacher.dimensions
+        yield "precision", form.precision
+        yield "quantization", form.quantization
+    for name in ("chunk_tokens", "chunk_overlap"):
+        if (value := getattr(choices, name)) is not None:
+            yield name, value
+
+
+def _tell_generations_apart(database: Database[Any], name: str, active: Manifest) -> None:
+    """A text index sees the texts of all, and one that was made long ago does not know whose."""
+    if active.hybrid:
+        collection = Collection(database[name], active)
+        collection.create()
+        collection.wait_until_ready(None, seconds=_SECONDS, told=lambda status: None)
+
+
+def missing_documents(
+    database: Database[Any], name: str, there: Manifest, new: Manifest
+) -> Iterator[str]:
+    """Ids of documents that the one generation has and the other has not."""
+    others = _documents(database, name, new)
+    other = next(others, None)
+    for document in _documents(database, name, there):
+        while other is not None and other < document:
+            other = next(others, None)
+        if other != document:
+            yield document
+
+
+def _documents(database: Database[Any], name: str, manifest: Manifest) -> Iterator[str]:
+    """In the order of their code points, which is MongoDB's as well."""
+    first: Mapping[str, Any] = {**manifest.chosen, "position": 0}
+    with explained():
+        found = database[name].find(first, {"_id": 0, "document": 1}).sort("document", 1)
+        yield from (chunk["document"] for chunk in found.hint(BY_DOCUMENT))
