@@ -1,55 +1,31 @@
-"""Searches move over to another generation of vectors, go back, and what is left over is dropped.
+"""Searches move over to another generation of vectors, and back to the one before.
 
-Each is decided by one write to the manifest's document; a command that is killed is finished by
-running it again.
+Each is one write to the manifest's document; a command that is killed is finished by running it
+again.
 """
 
-import re
 import time
-from collections.abc import Callable, Set
-from dataclasses import dataclass
+from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from pymongo.collection import Collection as Mongo
 from pymongo.database import Database
-from pymongo.errors import OperationFailure
 
 from ingest.errors import TargetError
-from ingest.opening import INDEX
 from ingest.rebuilding import missing_documents
 from ingest.settling import settle, united
-from vectors import Collection, IndexDiffers, IndexNotReady, Manifest, explained
+from vectors import Collection, IndexDiffers, Manifest, explained
 from vectors.generations import (
     Generations,
-    forget_others,
     read_generation,
     read_generations,
     switch,
 )
-from vectors.patience import patiently
 
 Told = Callable[[str], None]
 
 _SHOWN = 3
 _PAUSE = 0.2  # seconds between two looks
-_NO_INDEX = 27
-_OURS = re.compile(rf"{INDEX}(?:_(\d+))?(?:_text)?")
-# What every stored chunk has, so that nothing else is ever deleted.
-_A_CHUNK = {
-    "document": {"$type": "string"},
-    "position": {"$type": ["int", "long"]},
-    "hash": {"$type": "string"},
-}
-
-
-@dataclass(frozen=True)
-class Retired:
-    """`generation` is the one that stays."""
-
-    generation: int
-    indexes: int
-    chunks: int
 
 
 def demand_whole(
@@ -127,28 +103,6 @@ def roll_back(database: Database[Any], name: str, *, seconds: float, told: Told)
     return move_over(database, name, kept.generation, chunk=None, seconds=seconds, told=told)
 
 
-def retire(database: Database[Any], name: str, *, seconds: float, told: Told) -> Retired:
-    """Everything of other generations than the active is deleted, and nothing else.
-
-    The manifest comes first, so that nobody goes back to half of one; then the indexes, so that a
-    search of an old generation finds nothing and moves over, and never a part.
-    """
-    while True:
-        with explained():
-            seen = read_generations(database, name)
-        active = Collection(database[name], seen.active)
-        for index in active.indexes:
-            index.check()
-        with explained():
-            if forget_others(database, name, seen):
-                break
-    # What is begun from now on has a higher number, and is none of our business.
-    old = set(range(1, seen.newest + 1)) - {seen.active.generation}
-    indexes = _drop_indexes(active.mongo, old, seconds=seconds, told=told)
-    chunks = sum(_delete_chunks(active, generation) for generation in old)
-    return Retired(seen.active.generation, indexes, chunks)
-
-
 def demand_active(database: Database[Any], name: str, generation: int) -> None:
     """Raises TargetError if searches moved over while this generation was written to."""
     with explained():
@@ -171,42 +125,3 @@ def _newest(collection: Collection) -> str:
             "searches stay where they are: ingest into it again"
         )
     return str(found["_id"])
-
-
-def _drop_indexes(mongo: Mongo[Any], generations: Set[int], *, seconds: float, told: Told) -> int:
-    """How many; waits until they are gone, which takes the server a while."""
-    deadline, dropped = time.monotonic() + seconds, set[str]()
-    while there := _indexes(mongo, generations):
-        for name in there - dropped:
-            told(f"dropping search index {name}")
-            _drop(mongo, name)
-        dropped |= there
-        if time.monotonic() > deadline:
-            raise IndexNotReady(
-                f"search index {', '.join(sorted(there))} is not gone yet (waited {seconds:.0f} s; "
-                "see --wait); no chunk was deleted: run this again in a moment"
-            )
-        time.sleep(_PAUSE)
-    return len(dropped)
-
-
-def _indexes(mongo: Mongo[Any], generations: Set[int]) -> set[str]:
-    with explained():
-        names = [str(listed["name"]) for listed in mongo.list_search_indexes()]
-    matches = [match for name in names if (match := _OURS.fullmatch(name))]
-    return {match[0] for match in matches if int(match[1] or 1) in generations}
-
-
-def _drop(mongo: Mongo[Any], name: str) -> None:
-    with explained():
-        try:
-            mongo.drop_search_index(name)
-        except OperationFailure as error:
-            if error.code != _NO_INDEX:  # another run was faster
-                raise
-
-
-def _delete_chunks(active: Collection, generation: int) -> int:
-    chosen = {**_A_CHUNK, "generation": None if generation == 1 else generation}
-    with explained():
-        return patiently(lambda: active.mongo.delete_many(chosen).deleted_count)

@@ -7,8 +7,9 @@ from typing import Any
 
 from pymongo.database import Database
 
-from ingest.generations import demand_active, demand_whole, move_over, retire, roll_back
+from ingest.generations import demand_active, demand_whole, move_over, roll_back
 from ingest.order import Order
+from ingest.retiring import retire
 from ingest.summary import Summary
 from ingest.target import Target
 from vectors import Manifest, explained

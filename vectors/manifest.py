@@ -168,8 +168,8 @@ def demand(
     collection: str,
     asked_by: Mapping[str, str],
     *,
-    otherwise: str = "name a new --collection, or build it anew beside what is there with "
-    "`leaf-ingest PATH --rebuild`",
+    otherwise: str = "name a new --collection; `leaf-ingest PATH --rebuild` builds it anew beside "
+    "what is there",
 ) -> None:
     """The same for some of its fields, each with what asks for it, to be left out by the user.
 

@@ -14,8 +14,9 @@ from pymongo.database import Database
 
 from config import load
 from ingest import Choices, Document, Rejects, ingest, open_target
-from ingest.generations import move_over, retire, roll_back
+from ingest.generations import move_over, roll_back
 from ingest.rebuilding import open_rebuild
+from ingest.retiring import retire
 from search import AsyncSearcher, Hit, Searcher
 from tests.search.test_searcher import QUESTION, corpus
 from vectors import ModelError, load_encoder
