@@ -22,6 +22,7 @@ class Document:
     text: str
     title: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""  # by its name, of which this is one document
     place: Place = field(default=Place("?"), compare=False)
 
 

@@ -10,25 +10,25 @@ from ingest.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
 from ingest.errors import TargetError
 from ingest.settling import is_empty, united
 from ingest.target import Target
+from ingest.tenancy import demand_ours, demand_room
 from vectors import (
-    Collection,
     Encoder,
     Manifest,
     ManifestError,
     Model,
     ModelError,
     check_alignment,
+    collection_of,
     explained,
     export_student,
     load_encoder,
 )
 from vectors.agreement import demand_agreement
 from vectors.alignment import probe_of
-from vectors.manifest import demand, find_manifest
+from vectors.manifest import PATH, demand, find_manifest
 from vectors.search_index import demand_search
 
 INDEX = "leaf_vectors"
-PATH = "embedding"
 _ALWAYS_FILTERED = "document"
 
 
@@ -40,10 +40,14 @@ def open_target(database: Database[Any], settings: Settings, choices: Choices) -
     name = settings.collection
     demand_search(database[name])
     with explained():
-        stored, empty = find_manifest(database, name), is_empty(database, name)
+        stored = find_manifest(database, name)
+        if choices.in_place is None:
+            empty = is_empty(database, name)
+            demand_ours(database, name, stored, empty=empty)
+        else:
+            demand_room(database, name, stored, choices.in_place)
+            empty = is_empty(database, name, stored)
     if stored is None:
-        if not empty:
-            raise _not_ours(database, name)
         return _new(database, settings, choices)
     try:
         return _existing(database, settings, choices, stored)
@@ -63,8 +67,9 @@ def _existing(
     demand_agreement(manifest, settings, choices.storage(settings) if given else None)
     chunking = {"chunk_tokens": choices.chunk_tokens, "chunk_overlap": choices.chunk_overlap}
     wanted = {field: value for field, value in chunking.items() if value is not None}
+    wanted |= choices.in_place.given if choices.in_place else {}
     demand(manifest, wanted, name, {f: f"--{f.replace('_', '-')}" for f in wanted})
-    for index in Collection(database[name], manifest).indexes:
+    for index in collection_of(database[name], manifest).indexes:
         index.demand_no_failure()
     return Target(database, settings, united(manifest, choices.filters, hybrid=choices.hybrid))
 
@@ -77,6 +82,8 @@ def _new(database: Database[Any], settings: Settings, choices: Choices) -> Targe
     alignment = check_alignment(teacher, student)
     export_student(student)  # here, where torch is, so that no search needs it
     chunk_tokens = _given(choices.chunk_tokens, min(DEFAULT_TOKENS, teacher.max_tokens))
+    # In the mean of a text's parts, what two of them share would count twice.
+    overlap = 0 if choices.in_place else min(DEFAULT_OVERLAP, chunk_tokens // 4)
     manifest = Manifest(
         teacher=Model.of(teacher),
         student=Model.of(student),
@@ -90,10 +97,12 @@ def _new(database: Database[Any], settings: Settings, choices: Choices) -> Targe
         path=PATH,
         filters=tuple(dict.fromkeys([_ALWAYS_FILTERED, *choices.filters])),
         chunk_tokens=chunk_tokens,
-        chunk_overlap=_given(choices.chunk_overlap, min(DEFAULT_OVERLAP, chunk_tokens // 4)),
+        chunk_overlap=_given(choices.chunk_overlap, overlap),
         hybrid=choices.hybrid,
         probe=probe_of(student),
     )
+    if choices.in_place is not None:
+        manifest = choices.in_place.manifest(manifest, choices.filters)
     return Target(database, settings, manifest, teacher)
 
 
@@ -106,13 +115,6 @@ def _storage(settings: Settings, choices: Choices, teacher: Encoder) -> Storage:
             f"gives {teacher.dimensions}; expected no more: choose --dimensions or --storage full"
         )
     return settings.stored_as(**{**vars(storage), "dimensions": dimensions})
-
-
-def _not_ours(database: Database[Any], name: str) -> TargetError:
-    return TargetError(
-        f"collection {database.name}.{name} holds documents that leafsearch did not write; "
-        "nothing was changed: name another --collection"
-    )
 
 
 def _given(value: int | None, default: int) -> int:

@@ -6,13 +6,13 @@ running it again.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ingest.chunk import Chunk, same_vector
-from ingest.document import Document, Rejected
+from ingest.document import Document, Place, Rejected
 from ingest.rejects import Rejects
 from ingest.seen import Seen
 from ingest.target import Target
@@ -60,7 +60,7 @@ def ingest(
     error is written.
     """
     summary, started = Summary(), time.monotonic()
-    seen, window = Seen(), _Window(target, summary, told)
+    seen, window = Seen(), _Window(target, summary, rejects, told)
     rejects.begin()
     try:
         for record in records:
@@ -91,29 +91,33 @@ def _judged(record: Document | Rejected, seen: Seen) -> Document | Rejected:
 class _Window:
     """Documents whose chunks are gathered until there are enough for one step."""
 
-    def __init__(self, target: Target, summary: Summary, told: Told) -> None:
+    def __init__(self, target: Target, summary: Summary, rejects: Rejects, told: Told) -> None:
         self._target = target
         self._summary = summary
+        self._rejects = rejects
         self._told = told
         self._documents: list[str] = []
+        self._places: dict[str, Place] = {}
         self._chunks: list[Chunk] = []
 
     def add(self, document: Document) -> None:
         self._documents.append(document.id)
+        self._places[document.id] = document.place
         self._chunks += self._target.chunker.split(document)
         if len(self._chunks) >= _WINDOW:
             self.flush()
 
     def flush(self) -> None:
-        documents, chunks = self._documents, self._chunks
-        self._documents, self._chunks = [], []  # first: what fails once is not tried again
+        documents, chunks, places = self._documents, self._chunks, self._places
+        # First: what fails once is not tried again.
+        self._documents, self._chunks, self._places = [], [], {}
         if not documents:
             return
         self._target.ensure_index()
         stored = {i: s.hash for i, s in self._target.collection.stored(documents).items()}
         new = [c for c in chunks if not same_vector(stored.get(c.id, ""), c.hash)]
         for start in range(0, len(new), _WINDOW):
-            self._write(new[start : start + _WINDOW])
+            self._write(new[start : start + _WINDOW], places)
         self._update([c for c in chunks if _only_metadata_differs(stored.get(c.id, ""), c.hash)])
         # Last, so that a document that shrinks is never without an answer.
         kept = {c.id for c in chunks}
@@ -128,12 +132,17 @@ class _Window:
         summary.unchanged = summary.chunks - summary.encoded - summary.updated
         self._told(summary)
 
-    def _write(self, chunks: Sequence[Chunk]) -> None:
+    def _write(self, chunks: Sequence[Chunk], places: Mapping[str, Place]) -> None:
         rows = self._encoded([c.encoded_text for c in chunks])
-        self._target.write([c.fields() for c in chunks], rows)
+        refused = self._target.write([c.fields() for c in chunks], rows)
+        for chunk in chunks:
+            if reason := refused.get(chunk.id):
+                self._rejects.add(Rejected(places[chunk.document], reason, chunk.text))
+                self._summary.rejected += 1
+            else:
+                self._summary.last_written = chunk.id
         self._summary.encoded += len(chunks)
         self._summary.waiting = 0
-        self._summary.last_written = chunks[-1].id
 
     def _encoded(self, texts: Sequence[str]) -> Rows:
         parts = []

@@ -10,7 +10,8 @@ from typing import Any
 
 from pymongo.database import Database
 
-from vectors import Collection, Manifest, ManifestError, explained
+from vectors import Collection, Manifest, ManifestError, collection_of, explained
+from vectors.in_place import HAS_OURS
 from vectors.manifest import (
     delete_manifest,
     demand_equal,
@@ -32,10 +33,10 @@ def settle(database: Database[Any], name: str, wanted: Manifest) -> Collection:
     if stored is not None and not left_over:
         demand_equal(stored, wanted, name)
         wanted = united(stored, wanted.filters, hybrid=wanted.hybrid)
-    Collection(database[name], wanted).create()
+    collection_of(database[name], wanted).create()
     try:
         with explained():
-            if left_over and is_empty(database, name):
+            if stored is not None and left_over and is_empty(database, name, stored):
                 delete_manifest(database, name)
             agreed = write_manifest(database, name, wanted)
     except ManifestError:
@@ -52,7 +53,7 @@ def follow(database: Database[Any], name: str, manifest: Manifest) -> Collection
         with explained():
             stored = read_manifest(database, name)
         demand_equal(stored, manifest, name)
-        collection = Collection(database[name], stored)
+        collection = collection_of(database[name], stored)
         if stored == known:
             return collection
         collection.create()
@@ -68,11 +69,14 @@ def united(manifest: Manifest, filters: Sequence[str], *, hybrid: bool) -> Manif
 def holds_ours(database: Database[Any], name: str) -> bool:
     """Whether there are documents, and a manifest that speaks of them."""
     with explained():
-        return find_manifest(database, name) is not None and not is_empty(database, name)
+        stored = find_manifest(database, name)
+        return stored is not None and not is_empty(database, name, stored)
 
 
-def is_empty(database: Database[Any], name: str) -> bool:
-    return database[name].find_one({}, {"_id": 1}) is None
+def is_empty(database: Database[Any], name: str, stored: Manifest | None = None) -> bool:
+    """Whether nothing is there, or of a manifest in place, no vector of ours."""
+    ours = HAS_OURS if stored is not None and stored.layout == "in_place" else {}
+    return database[name].find_one(ours, {"_id": 1}) is None
 
 
 def _is_left_over(database: Database[Any], name: str, stored: Manifest, wanted: Manifest) -> bool:
@@ -80,5 +84,5 @@ def _is_left_over(database: Database[Any], name: str, stored: Manifest, wanted: 
     try:
         demand_equal(stored, wanted, name)
     except ManifestError:
-        return is_empty(database, name)
+        return is_empty(database, name, stored)
     return False

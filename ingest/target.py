@@ -10,14 +10,15 @@ from pymongo.database import Database
 from config import Settings
 from ingest.chunker import Chunker
 from ingest.settling import follow, holds_ours, settle
+from ingest.whole import MeanEncoder, WholeTexts
 from vectors import (
     Codec,
     CodecError,
-    Collection,
     Encoder,
     IndexDiffers,
     Manifest,
     Rows,
+    collection_of,
     load_encoder,
     load_tokenizer,
 )
@@ -43,15 +44,16 @@ class Target:
         self._name = name
         self._key = settings.key
         self._is_settled = False
-        self.collection = Collection(database[name], manifest)
+        self.collection = collection_of(database[name], manifest)
         model = manifest.teacher
-        self.chunker = Chunker(
+        chunker = Chunker(
             load_tokenizer(model.name, revision=model.revision),
             max_tokens=teacher.max_tokens if teacher else manifest.chunk_tokens,
             tokens=manifest.chunk_tokens,
             overlap=manifest.chunk_overlap,
             prompt=model.document_prompt,
         )
+        self.chunker = WholeTexts(chunker) if manifest.layout == "in_place" else chunker
 
     @property
     def teacher(self) -> Encoder:
@@ -59,14 +61,19 @@ class Target:
         if self._loaded is None:
             model = self.manifest.teacher
             self._loaded = load_encoder(model.name, revision=model.revision, key=self._key)
+        if isinstance(self.chunker, WholeTexts):
+            return MeanEncoder(self._loaded, self.chunker.parts)
         return self._loaded
 
     @property
     def manifest(self) -> Manifest:
         return self.collection.manifest
 
-    def write(self, chunks: Sequence[Mapping[str, Any]], rows: Rows) -> None:
-        """`rows`: (n, the teacher's dimensions), one for each of the stored forms of n chunks."""
+    def write(self, chunks: Sequence[Mapping[str, Any]], rows: Rows) -> dict[str, str]:
+        """`rows`: (n, the teacher's dimensions), one for each of the stored forms of n chunks.
+
+        Ids and reasons of those that the server refuses, as Collection.write.
+        """
         try:
             if self.is_new:
                 self._agree(rows)
@@ -76,7 +83,7 @@ class Target:
                 raise
             raise CodecError(f"chunk {chunks[error.row]['_id']}: {error}") from error
         self.ensure_index()
-        self.collection.write(chunks, vectors)
+        return self.collection.write(chunks, vectors)
 
     def ensure_index(self) -> None:
         """Manifest and indexes say what was asked; nothing for a collection without vectors yet."""

@@ -126,7 +126,6 @@ class Collection:
             stored = self.mongo.find_one({"_id": chunk})
         if stored is None:
             return True
-        deadline, pause = time.monotonic() + seconds, _FIRST_PAUSE
         nearest = nearest_stage(
             stored[self.manifest.path],
             index=self.manifest.index,
@@ -136,15 +135,12 @@ class Collection:
             filter={"document": stored["document"]},
         )
         pipeline = [nearest, {"$project": {"hash": 1}}]
-        while True:
-            with explained():
-                found = list(self.mongo.aggregate(pipeline))
-            if any(c["_id"] == chunk and c["hash"] == stored["hash"] for c in found):
-                return True
-            if time.monotonic() + pause > deadline:
-                return False
-            time.sleep(pause)
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+        def found() -> bool:
+            hits = self.mongo.aggregate(pipeline)
+            return any(c["_id"] == chunk and c["hash"] == stored["hash"] for c in hits)
+
+        return is_found(found, seconds=seconds)
 
     def _bulk(self, operations: Mapping[str, ReplaceOne[Any] | UpdateOne]) -> dict[str, str]:
         if not operations:
@@ -162,6 +158,19 @@ class Collection:
     def _patiently(self, work: Callable[[], Done]) -> Done:
         with explained():
             return patiently(work, seconds=self.patience)
+
+
+def is_found(found: Callable[[], bool], *, seconds: float) -> bool:
+    """Asks again and again, since search follows writes after a moment."""
+    deadline, pause = time.monotonic() + seconds, _FIRST_PAUSE
+    while True:
+        with explained():
+            if found():
+                return True
+        if time.monotonic() + pause > deadline:
+            return False
+        time.sleep(pause)
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
 
 
 def _refused(error: BaseException | None, ids: Sequence[str]) -> dict[str, str] | None:

@@ -99,14 +99,14 @@ def text_index_name(index: str) -> str:
     return f"{index}_text"
 
 
-def text_index_definition(filters: Sequence[str]) -> dict[str, Any]:
-    """Of type `search`, over texts and titles, with the same filter paths as the vector index."""
+def text_index_definition(filters: Sequence[str], searched: Sequence[str]) -> dict[str, Any]:
+    """Of type `search`, over the `searched` paths, with the filters of the vector index."""
     types = [{"type": name} for name in _FILTERED_TYPES]
     fields: dict[str, Any] = {}
     for path in filters:
         _put(fields, path.split("."), types)
-    _put(fields, ["text"], [{"type": "string"}])
-    _put(fields, ["metadata", "title"], [{"type": "string"}])
+    for path in searched:
+        _put(fields, path.split("."), [{"type": "string"}])
     return {"mappings": {"dynamic": False, "fields": fields}}
 
 
