@@ -16,7 +16,8 @@ from ingest.mongodb_address import Address, addresses
 from ingest.mongodb_source import MongoSource
 from ingest.records import Fields
 
-_OWN = ("leaf", "_id")
+# Names of fields that are ours, or that a hit has.
+_TAKEN = ("leaf", "_id", "key", "document", "position", "text", "metadata", "score")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,5 +137,5 @@ class MongoOrder:
             yield f"--path {path}: only for --in-place"
         elif not path or set(path) & set(".$\0"):
             yield f"--path {path!r}: expected a name without dots and $"
-        elif path in (*_OWN, fields.text.partition(".")[0], fields.title.partition(".")[0]):
-            yield f"--path {path}: is the name of another field"
+        elif path in (*_TAKEN, fields.text.partition(".")[0], fields.title.partition(".")[0]):
+            yield f"--path {path}: is taken; expected the name of a field for vectors alone"

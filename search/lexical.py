@@ -3,14 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_PATHS = ["text", "metadata.title"]
-
 
 def text_stages(
-    question: str, *, index: str, limit: int, filter: Mapping[str, Any] | None
+    question: str,
+    *,
+    index: str,
+    paths: Sequence[str],
+    limit: int,
+    filter: Mapping[str, Any] | None,
 ) -> list[dict[str, Any]]:
     """The passages that share words with the question, best first by BM25."""
-    compound: dict[str, Any] = {"must": [{"text": {"query": question, "path": _PATHS}}]}
+    compound: dict[str, Any] = {"must": [{"text": {"query": question, "path": list(paths)}}]}
     if filter:
         compound["filter"] = [text_filter(filter)]
     return [{"$search": {"index": index, "compound": compound}}, {"$limit": limit}]

@@ -93,7 +93,9 @@ def refresh(opened: Opened) -> Steps[None]:
     """Raises ManifestError if the collection is not what was opened."""
     manifest = yield from _manifest(opened.database, opened.collection)
     known = opened.manifest
-    if any(getattr(manifest, f) != getattr(known, f) for f in ("student", "codec", "path")):
+    if any(
+        getattr(manifest, f) != getattr(known, f) for f in ("student", "codec", "path", "layout")
+    ):
         raise ManifestError(
             f"collection {opened.full_name} was made anew with other models or another storage "
             "since it was opened; open it again"

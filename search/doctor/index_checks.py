@@ -73,10 +73,13 @@ def coverage(case: Case) -> Verdict:
     counted = case.index.counted
     if counted is None:
         return _by_the_rules(case)
+    manifest = case.knows(Case.manifest)
+    in_place = manifest is not None and manifest.layout == "in_place"
     held, documents = int(counted["numVectors"]), int(counted["numDocs"])
     skipped = [
         f"{part['reason']} ({part['count']:,}: {shown(part['examples'])})"
         for part in counted.get("skipped", ())
+        if not (in_place and part["reason"] == "missing")  # as `vectors` has looked at
     ]
     if skipped:
         return problem(

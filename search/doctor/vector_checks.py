@@ -102,7 +102,11 @@ def _draw(case: Case) -> Sample:
     size, manifest, index = case.order.sample, case.manifest, case.knows(Case.index)
     filters = [*(manifest.filters if manifest else ()), *(index.filters if index else ())]
     whole = case.documents <= size
+    # Documents of others may have no text, and then they need no vector.
+    in_place = manifest is not None and manifest.layout == "in_place"
+    texts = [{"$match": {manifest.text_field: {"$regex": r"\S"}}}] if manifest and in_place else []
     found = case.aggregate(
+        *texts,
         {"$limit": size} if whole else {"$sample": {"size": size}},
         {"$project": projection([case.path, *filters])},
     )
