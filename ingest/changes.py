@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from bson import Timestamp
 from pymongo.change_stream import CollectionChangeStream
-from pymongo.errors import OperationFailure
+from pymongo.errors import OperationFailure, PyMongoError
 
 from ingest.errors import SourceError
 from ingest.mongodb_source import MongoSource
@@ -86,9 +87,10 @@ class Changes:
                 raise
 
     def close(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            with suppress(PyMongoError):  # it may be closed because its server is gone
+                stream.close()
 
     def _open(self) -> CollectionChangeStream[Any]:
         if self._stream is None:

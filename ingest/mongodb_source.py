@@ -10,7 +10,7 @@ from bson import Timestamp
 from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo import MongoClient
 from pymongo.cursor import Cursor
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from ingest.document import Document, Rejected
@@ -25,6 +25,7 @@ from vectors.manifest import find_manifest
 from vectors.patience import patiently
 
 _BATCH = 500
+_UNAUTHORIZED = 13
 # A cursor that was idle for too long, or died with its session or its server.
 _CURSOR_IS_GONE = {43, 136, 175, 237, 206}
 # A date that Python cannot hold, or a string that is no UTF-8, is one document's fault.
@@ -74,9 +75,7 @@ class MongoSource:
         if manifest.layout == "in_place":
             self._in_place = manifest
             self.fields = Fields("_id", manifest.text_field, manifest.title_field)
-        with self.explained():
-            ours = find_manifest(self.client[self.address.database], self.address.collection)
-        if ours is not None:
+        if (ours := self._manifest()) is not None:
             marks = (ours.path, MARK) if ours.layout == "in_place" else (ours.path,)
             self._left_out = marks
 
@@ -131,6 +130,16 @@ class MongoSource:
     def _patiently(self, work: Callable[[], Done]) -> Done:
         with self.explained():
             return patiently(work)
+
+    def _manifest(self) -> Manifest | None:
+        """Of the source itself, which may have vectors of ours; many may not look for one."""
+        with self.explained():
+            try:
+                return find_manifest(self.client[self.address.database], self.address.collection)
+            except OperationFailure as error:
+                if error.code != _UNAUTHORIZED:
+                    raise
+        return None
 
     def _demand_collection(self) -> None:
         database = self.client[self.address.database]

@@ -100,7 +100,8 @@ def as_object(summary: Summary, target: Target) -> str:
 def as_text(summary: Summary, target: Target) -> str:
     manifest, collection = target.manifest, target.collection
     quantized = f", {manifest.quantization} quantization" if manifest.quantization != "none" else ""
-    held = "vectors in place" if manifest.layout == "in_place" else "chunks"
+    in_place = manifest.layout == "in_place"
+    held = "documents, with vectors in place" if in_place else "chunks"
     return (
         f"{summary.documents:,} documents in {summary.chunks:,} chunks: {summary.encoded:,} "
         f"encoded, {summary.updated:,} updated, {summary.unchanged:,} unchanged, "

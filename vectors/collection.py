@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from bson.binary import Binary
-from pymongo import ReplaceOne, UpdateOne
+from pymongo import ReadPreference, ReplaceOne, UpdateMany, UpdateOne
 from pymongo.collection import Collection as MongoCollection
 from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
@@ -29,6 +29,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries
 _OF_ONE_DOCUMENT = {121, 10334, 17280, 17419, 17420, 11000}
 
 Done = TypeVar("Done")
+Operation = ReplaceOne[Any] | UpdateOne | UpdateMany
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,10 @@ class Collection:
     ) -> None:
         # Acknowledged by a majority, or it does not count as done.
         self.mongo = mongo.with_options(write_concern=WriteConcern("majority"))
-        # What an election could undo does not count as stored.
-        self._settled = self.mongo.with_options(read_concern=ReadConcern("majority"))
+        # What an election could undo does not count as stored, nor what a secondary still has.
+        self._settled = self.mongo.with_options(
+            read_concern=ReadConcern("majority"), read_preference=ReadPreference.PRIMARY
+        )
         self.manifest = manifest
         self.patience = patience
         spec = IndexSpec.of_vectors(manifest, mongo.full_name)
@@ -142,7 +145,7 @@ class Collection:
 
         return is_found(found, seconds=seconds)
 
-    def _bulk(self, operations: Mapping[str, ReplaceOne[Any] | UpdateOne]) -> dict[str, str]:
+    def _bulk(self, operations: Mapping[str, Operation]) -> dict[str, str]:
         if not operations:
             return {}
         asked = list(operations.values())

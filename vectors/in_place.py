@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bson.binary import Binary
-from pymongo import UpdateOne
+from pymongo import UpdateMany, UpdateOne
 
-from vectors.collection import Collection, Stored, is_found
+from vectors.collection import Collection, Operation, Stored, is_found
 from vectors.identity import as_text, possible_ids
 from vectors.index import nearest_stage
 from vectors.manifest import Manifest
@@ -51,8 +51,13 @@ class InPlace(Collection):
     ) -> dict[str, str]:
         """As Collection.write; a document whose text is another now is left for `outrun`."""
         wanted = {str(chunk["_id"]): chunk for chunk in chunks}
+        keys = self._keys([chunk["document"] for chunk in wanted.values()])
         pairs = zip(wanted.items(), vectors, strict=True)
-        refused = self._bulk({id: self._put(chunk, vector) for (id, chunk), vector in pairs})
+        operations: dict[str, Operation] = {}
+        for (id, chunk), vector in pairs:
+            if there := keys[chunk["document"]]:  # it may be gone
+                operations[id] = self._put(chunk, vector, there)
+        refused = self._bulk(operations)
         refused |= self._missed([chunk for id, chunk in wanted.items() if id not in refused])
         # An old vector must not stay beside a text that it was not made of.
         self.withdraw([wanted[id]["document"] for id in refused])
@@ -60,12 +65,12 @@ class InPlace(Collection):
 
     def update(self, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         """Only what is kept in `leaf`."""
-        operations = {}
+        operations: dict[str, Operation] = {}
         for id, change in changes.items():
             ours = {f"{MARK}.{k}": v for k, v in change.items() if k in _KEPT}
             where = {"_id": {"$in": possible_ids(self._document(id))}, **HAS_OURS}
             if ours:
-                operations[id] = UpdateOne(where, {"$set": ours})
+                operations[id] = UpdateMany(where, {"$set": ours})
         return self._bulk(operations)
 
     def delete(self, ids: Sequence[str]) -> int:
@@ -82,18 +87,18 @@ class InPlace(Collection):
         return self._take_out({"_id": id, HASH: hash})
 
     def count(self) -> int:
-        """Documents with a vector of ours."""
-        return self._patiently(lambda: self.mongo.count_documents(HAS_OURS))
+        """Documents, with a vector or without: to tell these apart all would have to be read."""
+        return self._patiently(self.mongo.estimated_document_count)
 
     def _take_out(self, where: Mapping[str, Any]) -> int:
         ours = {"$unset": {self.manifest.path: "", MARK: ""}}
         return self._patiently(lambda: self.mongo.update_many(where, ours).modified_count)
 
-    def _put(self, chunk: Mapping[str, Any], vector: Binary) -> UpdateOne:
-        manifest = self.manifest
-        title = chunk["title"]
+    def _put(self, chunk: Mapping[str, Any], vector: Binary, keys: Sequence[Any]) -> UpdateOne:
+        manifest, title = self.manifest, chunk["title"]
         where = {
-            "_id": {"$in": possible_ids(chunk["document"])},
+            # Of a sharded collection, one document is updated by its very _id only.
+            "_id": keys[0] if len(keys) == 1 else {"$in": list(keys)},
             manifest.text_field: chunk["text"],
             manifest.title_field: title if title else {"$in": [None, ""]},
             "$or": [HAS_OURS, {manifest.path: {"$exists": False}, MARK: {"$exists": False}}],
@@ -117,11 +122,19 @@ class InPlace(Collection):
         self.outrun |= left - written  # an id as text may be that of two documents
         return refused
 
+    def _keys(self, documents: Sequence[str]) -> dict[str, list[Any]]:
+        """The `_id`s that there are, by what they read as."""
+        found: dict[str, list[Any]] = {document: [] for document in documents}
+        for there in self._states(documents):
+            found[str(as_text(there["_id"]))].append(there["_id"])
+        return found
+
     def _states(self, documents: Sequence[str]) -> list[dict[str, Any]]:
         """Marks, and as `kind` the type of what is where vectors are, of documents by id."""
         ids = [id for document in documents for id in possible_ids(document)]
         fields = {MARK: 1, "kind": {"$type": f"${self.manifest.path}"}}
-        return self._patiently(lambda: list(self._settled.find({"_id": {"$in": ids}}, fields)))
+        found = self._patiently(lambda: list(self._settled.find({"_id": {"$in": ids}}, fields)))
+        return [there for there in found if as_text(there["_id"]) is not None]
 
     def _chunk(self, document: str) -> str:
         return self.manifest.stored_id(f"{document}#0")

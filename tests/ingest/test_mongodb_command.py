@@ -48,7 +48,10 @@ def test_vectors_come_into_the_documents_and_later_runs_need_not_be_told(
     again = leaf_ingest(path, "--in-place", "--json")
 
     assert (first.returncode, first.stderr) == (0, "")
-    assert f"{database.name}.articles holds 5 vectors in place as 64 x float32" in first.stdout
+    assert (
+        f"{database.name}.articles holds 5 documents, with vectors in place as 64 x float32"
+        in first.stdout
+    )
     assert json.loads(again.stdout)["unchanged"] == 5
     assert json.loads(again.stdout)["collection"] == f"{database.name}.articles"
     manifest = read_manifest(database, "articles")
