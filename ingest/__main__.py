@@ -8,11 +8,13 @@ from config import Settings
 from config.command import SOME_REJECTED, leave_at_once, one_line_errors
 from ingest import options as o
 from ingest.choices import Choices
-from ingest.moving import run_retire, run_rollback, say
+from ingest.mongodb_order import MongoOrder
+from ingest.moving import run_retire, run_rollback
 from ingest.order import Order
 from ingest.records import Fields
 from ingest.rejects import DEFAULT as REJECTS_FILE
 from ingest.run import run
+from ingest.saying import say
 from ingest.usage import demand_usage
 from local import LocalError
 from local.fallback import fallback_uri
@@ -37,6 +39,10 @@ def command(
     quantization: o.Quantization = None,
     filters: o.Filters = None,
     hybrid: o.Hybrid = False,
+    in_place: o.InPlace = False,
+    path: o.Path_ = None,
+    follow: o.Follow = False,
+    filter_source: o.FilterSource = None,
     format: o.Format = None,
     id_field: o.IdField = "id",
     text_field: o.TextField = "text",
@@ -58,9 +64,11 @@ def command(
 ) -> None:
     """Encode documents with the teacher and write them into a MongoDB vector index.
 
-    PATH is a file (JSON Lines, CSV, TSV, text, Markdown), a folder of them, or - for JSON Lines
-    on stdin. A JSON or CSV record has a `text`, perhaps an `id` and a `title`; all its other
-    fields become metadata. Run it again after a change: only what is new gets encoded.
+    PATH is a file (JSON Lines, CSV, TSV, text, Markdown), a folder of them, - for JSON Lines on
+    stdin, or a MongoDB collection: mongodb://HOST/DATABASE.COLLECTION, or
+    mongodb:DATABASE.COLLECTION for one in the deployment that is written to. A record has a
+    `text`, perhaps an `id` and a `title`; all its other fields become metadata. Run it again after
+    a change: only what is new gets encoded.
 
     Examples:
 
@@ -68,12 +76,16 @@ def command(
 
       leaf-ingest docs/ --preset offline --storage binary
 
+      leaf-ingest mongodb:shop.articles --text-field body --in-place --follow
+
       leaf-ingest docs/ --rebuild --storage mrl256    (then --rollback or --retire)
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some records were rejected.
     """
     demand_usage(context)
     with one_line_errors("leaf-ingest", LocalError):
+        fields = Fields(id_field, text_field, title_field)
+        mongodb = MongoOrder(in_place=in_place, path=path, follow=follow, filter=filter_source)
         choices = Choices(
             dimensions=dimensions,
             precision=precision,
@@ -82,10 +94,12 @@ def command(
             chunk_overlap=chunk_overlap,
             filters=filters or (),
             hybrid=hybrid,
+            in_place=mongodb.choice(fields),
         )
         order = Order(
             paths=paths or [],
-            fields=Fields(id_field, text_field, title_field),
+            fields=fields,
+            mongodb=mongodb,
             format=format,
             choices=choices,
             rejects=rejects,

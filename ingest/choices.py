@@ -1,16 +1,36 @@
 """What a user asks of a collection beyond the settings, and what of it can never be."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from config import ConfigError, Settings, Storage
 from config.storage import PRECISIONS, QUANTIZATIONS
 from ingest.chunker import FEWEST_TOKENS
+from vectors import Manifest
 
 _TOP_LEVEL = ("_id", "document", "position", "text", "hash")
 _LONGEST_PATH = 1024  # bytes
 _DEEPEST_PATH = 100  # MongoDB nests documents no deeper
+
+
+@dataclass(frozen=True, kw_only=True)
+class InPlaceChoice:
+    """Where in the documents of others texts stand and vectors go."""
+
+    path: str | None = None
+    text_field: str | None = None
+    title_field: str | None = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """By the names of the manifest."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def manifest(self, manifest: Manifest, filters: Sequence[str]) -> Manifest:
+        """Of a new collection in place, made from that of one of chunks."""
+        fields = {"text_field": "text", "title_field": "title", **self.given}
+        return replace(manifest, layout="in_place", filters=tuple(filters), **fields)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +44,7 @@ class Choices:
     chunk_overlap: int | None = None
     filters: Sequence[str] = ()
     hybrid: bool = False
+    in_place: InPlaceChoice | None = None
 
     def storage(self, settings: Settings) -> Storage:
         """Raises ConfigError for a form that no collection can have."""
@@ -38,7 +59,8 @@ class Choices:
     def problems(self, settings: Settings) -> list[str]:
         """What can be told without a model and without a server."""
         found = [*self._storage_problems(settings), *self._chunking_problems()]
-        return found + [p for path in self.filters for p in filter_problems(path)]
+        theirs = self.in_place is not None
+        return found + [p for path in self.filters for p in filter_problems(path, theirs=theirs)]
 
     def _storage_problems(self, settings: Settings) -> list[str]:
         try:
@@ -60,8 +82,11 @@ def one_of(option: str, value: Any, known: Sequence[str]) -> Iterator[str]:
         yield f"{option} {value}: expected one of {', '.join(known)}"
 
 
-def filter_problems(path: str) -> Iterator[str]:
-    """The server may take a path that no document has, or fail of it much later."""
+def filter_problems(path: str, *, theirs: bool = False) -> Iterator[str]:
+    """The server may take a path that no document has, or fail of it much later.
+
+    `theirs`: in documents of others, where a path is whatever they have.
+    """
     shown = path if len(path) <= 60 else f"{path[:60]}..."
     names = path.split(".")
     if len(path.encode()) > _LONGEST_PATH or len(names) > _DEEPEST_PATH:
@@ -74,6 +99,8 @@ def filter_problems(path: str) -> Iterator[str]:
             f"--filter-field {shown!r}: expected names with dots between them, like metadata.year; "
             + (f"{bad[0]!r} cannot be one" if bad[0] else "an empty one was given")
         )
+    elif theirs:
+        return
     elif path == "metadata":
         yield "--filter-field metadata: expected a path below it, like metadata.year"
     elif names[0] != "metadata" and path not in _TOP_LEVEL:

@@ -1,7 +1,6 @@
 """What the command says of generations, and the runs that are about nothing else."""
 
 import json
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,16 +9,13 @@ from pymongo.database import Database
 from ingest.generations import demand_active, demand_whole, move_over, roll_back
 from ingest.order import Order
 from ingest.retiring import retire
+from ingest.saying import say
 from ingest.summary import Summary
 from ingest.target import Target
 from vectors import Manifest, explained
 from vectors.generations import find_generations
 
 _FINISH = "`leaf-ingest --rollback` goes back, `leaf-ingest --retire` deletes the other"
-
-
-def say(text: str) -> None:
-    print(f"leaf-ingest: {text}", file=sys.stderr)
 
 
 def complete(

@@ -11,25 +11,25 @@ from ingest.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
 from ingest.errors import TargetError
 from ingest.settling import is_empty, united
 from ingest.target import Target
+from ingest.tenancy import demand_ours, demand_room
 from vectors import (
-    Collection,
     Manifest,
     ManifestError,
     Model,
     ModelError,
     Teacher,
     check_alignment,
+    collection_of,
     explained,
     export_student,
     load_encoder,
 )
 from vectors.agreement import demand_agreement
 from vectors.alignment import probe_of
-from vectors.manifest import demand, find_manifest
+from vectors.manifest import PATH, demand, find_manifest
 from vectors.search_index import demand_search
 
 INDEX = "leaf_vectors"
-PATH = "embedding"
 _ALWAYS_FILTERED = "document"
 
 
@@ -41,10 +41,14 @@ def open_target(database: Database[Any], settings: Settings, choices: Choices) -
     name = settings.collection
     demand_search(database[name])
     with explained():
-        stored, empty = find_manifest(database, name), is_empty(database, name)
+        stored = find_manifest(database, name)
+        if choices.in_place is None:
+            empty = is_empty(database, name)
+            demand_ours(database, name, stored, empty=empty)
+        else:
+            demand_room(database, name, stored, choices.in_place)
+            empty = is_empty(database, name, stored)
     if stored is None:
-        if not empty:
-            raise _not_ours(database, name)
         return _new(database, settings, choices)
     try:
         return _existing(database, settings, choices, stored)
@@ -64,8 +68,9 @@ def _existing(
     demand_agreement(manifest, settings, choices.storage(settings) if is_asked else None)
     chunking = {"chunk_tokens": choices.chunk_tokens, "chunk_overlap": choices.chunk_overlap}
     wanted = {field: value for field, value in chunking.items() if value is not None}
+    wanted |= choices.in_place.given if choices.in_place else {}
     demand(manifest, wanted, name, {f: f"--{f.replace('_', '-')}" for f in wanted})
-    for index in Collection(database[name], manifest).indexes:
+    for index in collection_of(database[name], manifest).indexes:
         index.demand_no_failure()
     return Target(database, settings, united(manifest, choices.filters, hybrid=choices.hybrid))
 
@@ -75,6 +80,8 @@ def _new(database: Database[Any], settings: Settings, choices: Choices) -> Targe
     pair = load_pair((names.teacher, None), (names.student, None), settings.key)
     storage = fitting(choices.storage(settings), settings, pair.teacher)
     chunk_tokens = given(choices.chunk_tokens, min(DEFAULT_TOKENS, pair.teacher.max_tokens))
+    # In the mean of a text's parts, what two of them share would count twice.
+    overlap = 0 if choices.in_place else min(DEFAULT_OVERLAP, chunk_tokens // 4)
     manifest = Manifest(
         teacher=Model.of(pair.teacher),
         student=Model.of(pair.student),
@@ -88,10 +95,12 @@ def _new(database: Database[Any], settings: Settings, choices: Choices) -> Targe
         path=PATH,
         filters=tuple(dict.fromkeys([_ALWAYS_FILTERED, *choices.filters])),
         chunk_tokens=chunk_tokens,
-        chunk_overlap=given(choices.chunk_overlap, min(DEFAULT_OVERLAP, chunk_tokens // 4)),
+        chunk_overlap=given(choices.chunk_overlap, overlap),
         hybrid=choices.hybrid,
         probe=probe_of(pair.student),
     )
+    if choices.in_place is not None:
+        manifest = choices.in_place.manifest(manifest, choices.filters)
     return Target(database, settings, manifest, pair.teacher)
 
 
@@ -123,13 +132,6 @@ def fitting(storage: Storage, settings: Settings, teacher: Teacher) -> Storage:
             f"{teacher.dimensions}; expected no more: choose --dimensions or --storage full"
         )
     return settings.stored_as(**{**vars(storage), "dimensions": dimensions})
-
-
-def _not_ours(database: Database[Any], name: str) -> TargetError:
-    return TargetError(
-        f"collection {database.name}.{name} holds documents that leafsearch did not write; "
-        "nothing was changed: name another --collection"
-    )
 
 
 def given(value: int | None, default: int) -> int:

@@ -40,6 +40,17 @@ Filters = Annotated[
     _option("Path to filter searches by, e.g. metadata.year; may be repeated.", "--filter-field"),
 ]
 Hybrid = Annotated[bool, _option("Index the words as well, for leaf-search --hybrid.", "--hybrid")]
+InPlace = Annotated[
+    bool, _option("Vectors into the documents of a MongoDB collection themselves.", "--in-place")
+]
+Path_ = Annotated[
+    str | None, _option("Field of the vector in place. Default: embedding.", "--path")
+]
+Follow = Annotated[bool, _option("Go on with what changes in a MongoDB collection.", "--follow")]
+FilterSource = Annotated[
+    str | None,
+    _option("Only what this query finds in a MongoDB collection.", metavar="JSON"),
+]
 Format = Annotated[str | None, _option(f"Instead of the file's ending: {', '.join(FORMATS)}.")]
 IdField = Annotated[str, _option("Default: id, or _id.")]
 TextField = Annotated[str, _option("Default: text.")]

@@ -2,15 +2,23 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pymongo import MongoClient
 
 from config import ConfigError, Settings
 from config.command import settings
 from ingest.choices import Choices, one_of
+from ingest.extent import Extent
+from ingest.mongodb_address import addresses
+from ingest.mongodb_order import MongoOrder
+from ingest.mongodb_source import MongoSource
 from ingest.records import Fields
 from ingest.rejects import Rejects
+from ingest.seen import Seen
 from ingest.shard import WHOLE, Shard
 from ingest.sources import FORMATS, Corpus
 
@@ -31,12 +39,15 @@ class Order:
     sharded: str | None = None
     dry_run: bool = False
     rebuild: bool = False
+    mongodb: MongoOrder = field(default_factory=MongoOrder)
 
     def settled(self, **options: Any) -> Settings:
         """The settings. Raises ConfigError with all that is wrong, in them and in the order."""
         problems: list[str] = []
         try:
-            chosen = settings(**options)
+            chosen = self.mongodb.completed(
+                settings(**self.mongodb.directed(self.paths, options)), self.paths
+            )
         except ConfigError as error:
             problems, chosen = error.problems, Settings()
         problems = [*problems, *self.choices.problems(chosen), *self._problems()]
@@ -44,12 +55,24 @@ class Order:
             raise ConfigError(problems)
         return chosen
 
+    @contextmanager
+    def opened(self, client: MongoClient[Any]) -> Iterator[Corpus | MongoSource]:
+        """What is read; `client` is of the deployment that is written to."""
+        if addresses(self.paths):
+            with self.mongodb.opened(self.paths[0], self.fields, client) as source:
+                yield source
+        else:
+            yield self.corpus()
+
     def corpus(self) -> Corpus:
         return Corpus(self.paths, self.fields, self.format, self.rejects)
 
     @property
     def shard(self) -> Shard:
         return Shard.parse(self.sharded) if self.sharded else WHOLE
+
+    def extent(self, seen: Seen) -> Extent:
+        return Extent(seen, self.shard, self.max_rejects)
 
     def _problems(self) -> Iterator[str]:
         yield from one_of("--format", self.format, FORMATS)
@@ -62,6 +85,20 @@ class Order:
             _ = self.shard
         except ValueError as error:
             yield f"--shard {self.sharded}: {error}"
+        if self.mongodb.in_place:
+            yield from self._impossible_in_place()
+        if self.mongodb.follow and (self.rebuild or self.dry_run):
+            yield "--follow has no end; give --rebuild or --dry-run without it"
         yield from Rejects(self.rejects).problems()
-        if self.format in (None, *FORMATS):
+        yield from self.mongodb.problems(self.paths, self.fields, self.format)
+        if self.format in (None, *FORMATS) and not addresses(self.paths):
             yield from self.corpus().problems()
+
+    def _impossible_in_place(self) -> Iterator[str]:
+        if self.prune:
+            yield "--prune: with --in-place the documents are yours, and none is ever removed"
+        if self.rebuild:
+            yield (
+                "--rebuild: vectors in place are not built beside others; name a second "
+                "--collection without --in-place, or take the vectors of now out of the documents"
+            )

@@ -7,18 +7,19 @@ wait for the others, and nobody runs far ahead.
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from threading import Event, Thread
 from typing import Any
 
 from ingest.channel import Channel, Stopped
 from ingest.document import Document, Rejected
 from ingest.encoding import encoded
+from ingest.extent import ALL, Extent
 from ingest.plan import Plan
 from ingest.planning import plans
 from ingest.reading import Reading
 from ingest.rejects import Rejects
 from ingest.seen import Seen
-from ingest.shard import WHOLE, Shard
 from ingest.summary import Summary, Tally, Told
 from ingest.target import Target
 from ingest.writing import Encoded, Writing, without_vectors
@@ -35,24 +36,21 @@ def ingest(
     *,
     rejects: Rejects,
     told: Told = lambda summary: None,
-    shard: Shard = WHOLE,
-    most_rejects: int | None = None,
-    seen: Seen | None = None,
+    extent: Extent = ALL,
 ) -> Summary:
     """Write a corpus into `target`; `told` hears the running summary after each step.
 
     Documents that are stored but not among `records` stay as they are. What was read before an
-    error of the source is written, and what was encoded before an error of the encoder. `seen`, if
-    given, knows all ids afterwards.
+    error of the source is written, and what was encoded before an error of the encoder.
     """
     rejects.begin()
-    tally, started, known = Tally(told), time.monotonic(), seen or Seen()
+    tally, started = Tally(told), time.monotonic()
     try:
-        reading = Reading(records, known, rejects, tally, shard, most_rejects)
-        _Run(target, reading, tally).run()
+        with closing(Seen()) as own:
+            seen = own if extent.seen is None else extent.seen
+            reading = Reading(records, rejects, tally, seen, extent)
+            _Run(target, reading, tally).run()
     finally:
-        if seen is None:
-            known.close()
         tally.summary.seconds = round(time.monotonic() - started, 3)
     return tally.summary
 

@@ -53,10 +53,11 @@ class Plan:
         }
 
 
-def digest_of(document: Document) -> str:
-    """Of everything that its stored chunks depend on."""
+def digest_of(document: Document, manifest: Manifest) -> str:
+    """Of everything that its stored chunks depend on; in place only vectors are stored."""
     parts = (_CHUNKER, document.id, document.source, document.title, document.text)
-    return digest("\0".join(parts).encode() + b"\0" + bson.encode(document.metadata))
+    metadata = {} if manifest.layout == "in_place" else document.metadata
+    return digest("\0".join(parts).encode() + b"\0" + bson.encode(metadata))
 
 
 def grouped(stored: StoredChunks) -> dict[str, StoredChunks]:

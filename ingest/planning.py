@@ -19,7 +19,8 @@ def plans(
 
 def _planned(documents: Sequence[Document], target: Target, tally: Tally) -> Sequence[Plan]:
     found = grouped(target.collection.stored([d.id for d in documents]))
-    digests = [digest_of(document) for document in documents]
+    manifest = target.manifest
+    digests = [digest_of(document, manifest) for document in documents]
     changed = []
     unchanged = unchanged_chunks = 0
     for document, digest in zip(documents, digests, strict=True):
@@ -30,7 +31,6 @@ def _planned(documents: Sequence[Document], target: Target, tally: Tally) -> Seq
         else:
             changed.append((document, digest, stored))
     chunks = target.chunker.split_many([document for document, _, _ in changed])
-    manifest = target.manifest
     planned = [
         plan(document, digest, cut, stored, manifest)
         for (document, digest, stored), cut in zip(changed, chunks, strict=True)

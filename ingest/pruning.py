@@ -9,7 +9,7 @@ from itertools import islice
 
 from ingest.errors import TargetError
 from ingest.seen import Seen
-from ingest.shard import Shard
+from ingest.shard import WHOLE, Shard
 from ingest.summary import Summary
 from ingest.target import Target
 
@@ -18,15 +18,33 @@ _AT_ONCE = 500  # documents of one request
 
 @dataclass(frozen=True)
 class Pruning:
-    """`sources` are names as stored; `seen` knows the ids of all documents of the run."""
+    """`sources` are names as stored; `seen` knows the ids of all documents that were met."""
 
     target: Target
     sources: Sequence[str]
     seen: Seen
-    shard: Shard
+    shard: Shard = WHOLE
 
-    def demand_safety(self, summary: Summary) -> None:
-        """Raises TargetError where the source may hold more than could be read of it."""
+    def remove(self, summary: Summary, *, yes: bool) -> None:
+        """Documents and chunks are counted in `summary`.
+
+        Raises TargetError, unless `yes`, where the source may hold more than could be read of it.
+        """
+        if not yes:
+            self._demand_safety(summary)
+        self.target.collection.index_sources()
+        gone = self.gone()
+        while some := list(islice(gone, _AT_ONCE)):
+            summary.removed += self.target.collection.delete_documents(some)
+            summary.pruned += len(some)
+
+    def gone(self) -> Iterator[str]:
+        """Ids of the documents that would be removed."""
+        for document in self.target.collection.documents_of(self.sources):
+            if self.shard.holds(document) and not self.seen.has(document):
+                yield document
+
+    def _demand_safety(self, summary: Summary) -> None:
         named = ", ".join(self.sources)
         if not summary.documents:
             raise TargetError(
@@ -38,17 +56,3 @@ class Pruning:
                 f"--prune: {summary.rejected} records of {named} were rejected, and what is stored "
                 "of them would be removed; nothing was: mend them, or give --yes if it is meant"
             )
-
-    def gone(self) -> Iterator[str]:
-        """Ids of the documents that would be removed."""
-        for document in self.target.collection.documents_of(self.sources):
-            if self.shard.holds(document) and not self.seen.has(document):
-                yield document
-
-    def remove(self, summary: Summary) -> None:
-        """Documents and chunks are counted in `summary`."""
-        self.target.collection.index_sources()
-        gone = self.gone()
-        while some := list(islice(gone, _AT_ONCE)):
-            summary.removed += self.target.collection.delete_documents(some)
-            summary.pruned += len(some)

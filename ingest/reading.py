@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from ingest.document import Document, Rejected
 from ingest.errors import TooManyRejects
+from ingest.extent import ALL, Extent
 from ingest.rejects import Rejects
 from ingest.seen import Seen
-from ingest.shard import WHOLE, Shard
 from ingest.summary import Tally
 
 _DOCUMENTS = 256
@@ -16,14 +16,11 @@ _CHARACTERS = 1_000_000
 
 @dataclass
 class Reading:
-    """`most_rejects`: more than so many end the run; None for any number."""
-
     records: Iterable[Document | Rejected]
-    seen: Seen
     rejects: Rejects
     tally: Tally
-    shard: Shard = WHOLE
-    most_rejects: int | None = None
+    seen: Seen
+    extent: Extent = ALL
 
     def windows(self) -> Iterator[Sequence[Document]]:
         """What was read before an error comes first. Raises TooManyRejects."""
@@ -43,10 +40,10 @@ class Reading:
     def refuse(self, rejected: Rejected) -> None:
         self.rejects.add(rejected)
         self.tally.add(rejected=1)
-        count = self.tally.summary.rejected
-        if self.most_rejects is not None and count > self.most_rejects:
+        count, most = self.tally.summary.rejected, self.extent.most_rejects
+        if most is not None and count > most:
             raise TooManyRejects(
-                f"{count} records were rejected, more than --max-rejects {self.most_rejects} "
+                f"{count} records were rejected, more than --max-rejects {most} "
                 f"allows; what was read before is written: see {self.rejects.path}"
             )
 
@@ -54,7 +51,7 @@ class Reading:
         if isinstance(record, Rejected):
             self.refuse(record)
             return None
-        if not self.shard.holds(record.id):
+        if not self.extent.shard.holds(record.id):
             return None
         if (first := self.seen.before(record)) is None:
             return record

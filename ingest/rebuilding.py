@@ -14,14 +14,14 @@ from config import ConfigError, Settings, Storage
 from config.storage import STORAGES
 from ingest.choices import Choices
 from ingest.errors import TargetError
-from ingest.opening import INDEX, PATH, Named, fitting, given, load_pair
+from ingest.opening import INDEX, Named, fitting, given, load_pair
 from ingest.settling import is_empty, united
 from ingest.target import Target
 from vectors import Collection, Manifest, ManifestError, Model, explained
 from vectors.alignment import probe_of
 from vectors.collection import BY_DOCUMENT
 from vectors.generations import Generations, find_generations
-from vectors.manifest import demand, read_manifest
+from vectors.manifest import PATH, demand, read_manifest
 from vectors.search_index import demand_search
 
 _SECONDS = 600.0  # for the text index to tell the generations apart

@@ -8,15 +8,14 @@ from typing import Any
 from uuid import UUID
 
 import bson
-from bson import Binary, Decimal128, ObjectId
-from bson.binary import UUID_SUBTYPE
+from bson import Decimal128, ObjectId
 from bson.errors import BSONError
 
 from ingest.document import Document, Place
+from vectors.identity import as_text
 
 _MAX_ID = 1024  # bytes
 MAX_TEXT = 64 * 2**20  # characters of one document
-_MAX_WHOLE = 2**53  # beyond it, a double does not tell one integer from the next
 _MAX_METADATA = 8 * 2**20  # bytes; every chunk carries a copy, and MongoDB ends at 16 MiB
 
 _KINDS: Sequence[tuple[type, str]] = (
@@ -107,17 +106,13 @@ def _identity(identity: object, field: str) -> str:
 
 
 def _as_text(identity: object, field: str) -> str:
-    """What MongoDB's own tools print between the quotes; the mongo shell's 1.0 is 1."""
-    if isinstance(identity, Binary) and identity.subtype == UUID_SUBTYPE and len(identity) == 16:
-        return str(identity.as_uuid())
-    if isinstance(identity, float) and identity.is_integer() and abs(identity) < _MAX_WHOLE:
-        return str(int(identity))
-    if isinstance(identity, str | int | ObjectId | UUID) and not isinstance(identity, bool):
-        return str(identity)
-    raise UnusableRecord(
-        f"field {field!r} is {_kind(identity)}; expected a string, an integer, an ObjectId or a "
-        "UUID"
-    )
+    text = as_text(identity)
+    if text is None:
+        raise UnusableRecord(
+            f"field {field!r} is {_kind(identity)}; expected a string, an integer, an ObjectId or "
+            "a UUID"
+        )
+    return text
 
 
 def _metadata(rest: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from rich.table import Column
 from rich.text import Text
 
 from ingest.forecast import Forecast
+from ingest.mongodb_source import MongoSource
 from ingest.sources import Corpus
 from ingest.summary import Summary
 from ingest.target import Target
@@ -33,7 +34,7 @@ _INTERNAL = ("last_written", "planned")
 class Display:
     """`corpus` tells how much is read, of how much; the rate counts from its first document."""
 
-    def __init__(self, progress: Progress, task: TaskID, corpus: Corpus) -> None:
+    def __init__(self, progress: Progress, task: TaskID, corpus: Corpus | MongoSource) -> None:
         self._progress = progress
         self._task = task
         self._corpus = corpus
@@ -64,7 +65,7 @@ class _TimeLeft(TimeRemainingColumn):
 
 
 @contextmanager
-def progress(corpus: Corpus, console: Console | None = None) -> Iterator[Display]:
+def progress(corpus: Corpus | MongoSource, console: Console | None = None) -> Iterator[Display]:
     """A line on stderr that is replaced by each next one; nothing unless a terminal sees it."""
     console = console or Console(stderr=True)
     columns = (
@@ -99,11 +100,13 @@ def as_object(summary: Summary, target: Target) -> str:
 def as_text(summary: Summary, target: Target) -> str:
     manifest, collection = target.manifest, target.collection
     quantized = f", {manifest.quantization} quantization" if manifest.quantization != "none" else ""
+    in_place = manifest.layout == "in_place"
+    held = "documents, with vectors in place" if in_place else "chunks"
     return (
         f"{summary.documents:,} documents in {summary.chunks:,} chunks: {summary.encoded:,} "
         f"encoded, {summary.updated:,} updated, {summary.unchanged:,} unchanged, "
         f"{summary.removed:,} removed ({summary.seconds:.1f} s)\n"
-        f"{collection.mongo.full_name} holds {collection.count():,} chunks as "
+        f"{collection.mongo.full_name} holds {collection.count():,} {held} as "
         f"{manifest.dimensions} x {manifest.precision}{quantized}, {manifest.codec.size:,} bytes "
         "a vector"
     )

@@ -11,8 +11,9 @@ from typing import Any
 
 from pymongo.database import Database
 
-from vectors import Collection, Manifest, ManifestError, explained
+from vectors import Collection, Manifest, ManifestError, collection_of, explained
 from vectors.generations import begin_next, find_generations, read_generation
+from vectors.in_place import HAS_OURS
 from vectors.manifest import amend, delete_manifest, demand_equal, write_manifest
 
 
@@ -33,10 +34,10 @@ def settle(database: Database[Any], name: str, wanted: Manifest) -> Collection:
     if stored is not None and not left_over:
         demand_equal(stored, wanted, name)
         wanted = united(stored, wanted.filters, hybrid=wanted.hybrid)
-    Collection(database[name], wanted).create()
+    collection_of(database[name], wanted).create()
     try:
         with explained():
-            if left_over and is_empty(database, name):
+            if stored is not None and left_over and is_empty(database, name, stored):
                 delete_manifest(database, name)
             agreed = write_manifest(database, name, wanted)
     except ManifestError:
@@ -55,7 +56,7 @@ def follow(database: Database[Any], name: str, manifest: Manifest) -> Collection
         with explained():
             stored = read_generation(database, name, manifest.generation)
         demand_equal(stored, manifest, name)
-        collection = Collection(database[name], stored)
+        collection = collection_of(database[name], stored)
         if stored == known:
             return collection
         collection.create()
@@ -72,12 +73,14 @@ def holds_ours(database: Database[Any], name: str, generation: int = 1) -> bool:
     """Whether there are documents, and a manifest that speaks of this generation of them."""
     with explained():
         found = find_generations(database, name)
-        known = found is not None and found.find(generation) is not None
-        return known and not is_empty(database, name)
+        stored = found.find(generation) if found is not None else None
+        return stored is not None and not is_empty(database, name, stored)
 
 
-def is_empty(database: Database[Any], name: str) -> bool:
-    return database[name].find_one({}, {"_id": 1}) is None
+def is_empty(database: Database[Any], name: str, stored: Manifest | None = None) -> bool:
+    """Whether nothing is there, or of a manifest in place, no vector of ours."""
+    ours = HAS_OURS if stored is not None and stored.layout == "in_place" else {}
+    return database[name].find_one(ours, {"_id": 1}) is None
 
 
 def _settle_beside(database: Database[Any], name: str, wanted: Manifest) -> Collection:
@@ -95,5 +98,5 @@ def _is_left_over(database: Database[Any], name: str, stored: Manifest, wanted: 
     try:
         demand_equal(stored, wanted, name)
     except ManifestError:
-        return is_empty(database, name)
+        return is_empty(database, name, stored)
     return False

@@ -10,14 +10,15 @@ from pymongo.database import Database
 from config import Settings
 from ingest.chunker import Chunker
 from ingest.settling import follow, holds_ours, settle
+from ingest.whole import MeanEncoder, WholeTexts
 from vectors import (
     Codec,
     CodecError,
-    Collection,
     IndexDiffers,
     Manifest,
     Rows,
     Teacher,
+    collection_of,
     explained,
     load_encoder,
     load_tokenizer,
@@ -46,15 +47,16 @@ class Target:
         self._name = name
         self._key = settings.key
         self._is_settled = False
-        self.collection = Collection(database[name], manifest)
+        self.collection = collection_of(database[name], manifest)
         model = manifest.teacher
-        self.chunker = Chunker(
+        chunker = Chunker(
             load_tokenizer(model.name, revision=model.revision),
             max_tokens=teacher.max_tokens if teacher else manifest.chunk_tokens,
             tokens=manifest.chunk_tokens,
             overlap=manifest.chunk_overlap,
             prompt=model.document_prompt,
         )
+        self.chunker = WholeTexts(chunker) if manifest.layout == "in_place" else chunker
 
     @property
     def teacher(self) -> Teacher:
@@ -62,6 +64,8 @@ class Target:
         if self._loaded is None:
             model = self.manifest.teacher
             self._loaded = load_encoder(model.name, revision=model.revision, key=self._key)
+        if isinstance(self.chunker, WholeTexts):
+            return MeanEncoder(self._loaded, self.chunker.parts)
         return self._loaded
 
     @property

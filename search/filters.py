@@ -48,7 +48,9 @@ def _check_path(path: str, declared: Sequence[str]) -> None:
     if close:
         help = f"did you mean {_shortened(declared).get(close[0], close[0])}?"
     else:
-        stored = path if path.startswith("metadata.") else f"metadata.{path}"
+        # Chunks are always filtered by `document` too; without it, these are documents of others.
+        own = path.startswith("metadata.") or "document" not in declared
+        stored = path if own else f"metadata.{path}"
         help = f"declare it with `leaf-ingest ... --filter-field {stored}`"
     raise FilterError(
         f"filter path {path} is not declared in the index ({', '.join(declared) or 'none is'}), "

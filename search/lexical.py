@@ -3,19 +3,27 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_PATHS = ["text", "metadata.title"]
 _GENERATION = "generation"  # of a passage; the first is not marked
 
 
 def text_stages(
-    question: str, *, index: str, generation: int, limit: int, filter: Mapping[str, Any] | None
+    question: str,
+    *,
+    index: str,
+    paths: Sequence[str],
+    generation: int | None,
+    limit: int,
+    filter: Mapping[str, Any] | None,
 ) -> list[dict[str, Any]]:
-    """The passages of this generation that share words with the question, best first by BM25."""
-    compound: dict[str, Any] = {"must": [{"text": {"query": question, "path": _PATHS}}]}
+    """The passages that share words with the question, best first by BM25.
+
+    Of this generation; None in documents of others, which know of none.
+    """
+    compound: dict[str, Any] = {"must": [{"text": {"query": question, "path": list(paths)}}]}
     clauses = [text_filter(filter)] if filter else []
     if generation == 1:
         compound["mustNot"] = [{"exists": {"path": _GENERATION}}]
-    else:
+    elif generation is not None:
         clauses.append({"equals": {"path": _GENERATION, "value": generation}})
     if clauses:
         compound["filter"] = clauses

@@ -121,7 +121,7 @@ def looked_up(opened: Opened) -> Steps[Opened]:
             f"searches of {opened.full_name} moved over from generation {known.generation} to "
             f"{now.generation} at this moment; search again"
         )
-    if any(getattr(now, f) != getattr(known, f) for f in ("student", "codec", "path")):
+    if any(getattr(now, f) != getattr(known, f) for f in ("student", "codec", "path", "layout")):
         raise ManifestError(
             f"collection {opened.full_name} was made anew with other models or another storage "
             "since it was opened; open it again"

@@ -1,6 +1,6 @@
 """Everything that the hits of a search are chosen from, by vector, by text, or by both."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,9 +12,10 @@ from search.fusion import fused, fusion_stages, of_one_ranking
 from search.lexical import text_stages
 from search.opening import Opened, demand_indexes, explaining_emptiness, looked_up
 from search.query import Query
+from search.shape import chunk_of, fetching
 from search.steps import Aggregate, Steps, Together
 from vectors import DeploymentError, Rows
-from vectors.index import nearest_stage, projection, text_index_name
+from vectors.index import nearest_stage, text_index_name
 
 _UNKNOWN_STAGE = 40324
 
@@ -80,9 +81,10 @@ def _by_vector(
     query, path = asked.query, opened.manifest.path
     again = _measured(opened, query)
     wanted = dict.fromkeys([*fields, path] if again else fields)
-    stages = [_nearest(opened, asked, limit), projection(list(wanted), "vectorSearchScore")]
+    shape = fetching(opened.manifest, list(wanted), "vectorSearchScore")
+    stages = [_nearest(opened, asked, limit), *shape]
     try:
-        found = yield Aggregate(opened.collection, stages, query.max_time_ms)
+        found = yield from _chunks(opened, stages, query.max_time_ms)
     except DeploymentError:
         yield from looked_up(opened)  # one that was retired or made anew is the likelier reason
         raise
@@ -98,8 +100,9 @@ def _by_text(
     opened: Opened, asked: Asked, limit: int, fields: Sequence[str]
 ) -> Steps[list[Candidate]]:
     manifest = opened.manifest
-    stages = [*_text(opened, asked, limit), projection([*fields, manifest.path], "searchScore")]
-    found = yield Aggregate(opened.collection, stages, asked.query.max_time_ms)
+    shape = fetching(manifest, [*fields, manifest.path], "searchScore")
+    stages = [*_text(opened, asked, limit), *shape]
+    found = yield from _chunks(opened, stages, asked.query.max_time_ms)
     if not found:  # no passage has these words, or the index is gone
         yield from demand_indexes(opened)
     similarities = _similarities(opened, asked.row, [c[manifest.path] for c in found])
@@ -121,9 +124,9 @@ def _fused_by_server(
     pipelines = {"vector": [_nearest(opened, asked, limit)], "text": _text(opened, asked, limit)}
     stages = [
         *fusion_stages(pipelines, query.weights, limit=2 * limit),
-        projection([*fields, manifest.path], "score"),
+        *fetching(manifest, [*fields, manifest.path], "score"),
     ]
-    found = yield Aggregate(opened.collection, stages, query.max_time_ms)
+    found = yield from _chunks(opened, stages, query.max_time_ms)
     if not found and query.weights[0]:
         yield from explaining_emptiness(opened, query.filter)
     elif not found or (all(query.weights) and _one_half_alone(found, query)):
@@ -159,13 +162,22 @@ def _nearest(opened: Opened, asked: Asked, limit: int) -> dict[str, Any]:
 
 
 def _text(opened: Opened, asked: Asked, limit: int) -> list[dict[str, Any]]:
+    manifest = opened.manifest
     return text_stages(
         asked.question,
-        index=text_index_name(opened.manifest.index),
-        generation=opened.manifest.generation,
+        index=text_index_name(manifest.index),
+        paths=[manifest.text_field, manifest.title_field],
+        generation=None if manifest.layout == "in_place" else manifest.generation,
         limit=limit,
         filter=asked.query.filter,
     )
+
+
+def _chunks(
+    opened: Opened, stages: Sequence[Mapping[str, Any]], max_time_ms: int | None
+) -> Steps[list[dict[str, Any]]]:
+    found = yield Aggregate(opened.collection, stages, max_time_ms)
+    return [chunk_of(opened.manifest, each) for each in found]
 
 
 def _similarities(opened: Opened, row: Rows, stored: Sequence[Binary]) -> list[float]:

@@ -14,6 +14,7 @@ from search.opening import Opened, looked_up
 from search.passages import joined
 from search.pool import Asked, Candidate, pooled, rescored
 from search.query import MOST_CANDIDATES, Query
+from search.shape import chunk_of, fetching, key_of, of_documents
 from search.steps import Aggregate, Compute, Steps
 
 _PLACE = ("document", "position")
@@ -79,11 +80,12 @@ def _filled(
     fields = _contents(query)
     if page and fields and not whole:
         pipeline: list[dict[str, Any]] = [
-            {"$match": {"_id": {"$in": [c.chunk["_id"] for c in page]}}},
-            {"$project": dict.fromkeys(fields, 1)},
+            {"$match": {"_id": {"$in": [key_of(c.chunk) for c in page]}}},
+            *fetching(opened.manifest, fields, None),
         ]
         found = yield Aggregate(opened.collection, pipeline, query.max_time_ms)
-        contents = {chunk["_id"]: chunk for chunk in found}
+        chunks = [chunk_of(opened.manifest, each) for each in found]
+        contents = {chunk["_id"]: chunk for chunk in chunks}
         if len(contents) < len(page):
             yield from looked_up(opened)  # retired since they were found, or only deleted
     around = yield from _contexts(opened, query, page)
@@ -114,13 +116,13 @@ def reading(
     opened: Opened, spans: Sequence[tuple[str, int, int]]
 ) -> Steps[dict[tuple[str, int], str]]:
     """Texts by document and position, of all chunks in (document, first, last)."""
-    either = [{"document": d, "position": {"$gte": a, "$lte": b}} for d, a, b in spans]
     pipeline: list[dict[str, Any]] = [
-        {"$match": {**opened.manifest.chosen, "$or": either}},
-        {"$project": {**dict.fromkeys(_PLACE, 1), "text": 1}},
+        {"$match": of_documents(opened.manifest, spans)},
+        *fetching(opened.manifest, [*_PLACE, "text"], None),
     ]
     found = yield Aggregate(opened.collection, pipeline)
-    return {(c["document"], c["position"]): c["text"] for c in found}
+    chunks = [chunk_of(opened.manifest, each) for each in found]
+    return {(c["document"], c["position"]): c["text"] for c in chunks}
 
 
 def _hit(candidate: Candidate, contents: dict[str, Any], context: str) -> Hit:

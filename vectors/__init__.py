@@ -19,6 +19,8 @@ from vectors.errors import (
     SearchIndexError,
     VectorsError,
 )
+from vectors.in_place import InPlace
+from vectors.layouts import collection_of
 from vectors.manifest import Manifest, Model
 from vectors.student import export_student, load_student
 
@@ -31,6 +33,7 @@ __all__ = [
     "DeploymentError",
     "Encoder",
     "ExportError",
+    "InPlace",
     "IndexDiffers",
     "IndexFailed",
     "IndexMissing",
@@ -45,6 +48,7 @@ __all__ = [
     "Teacher",
     "VectorsError",
     "check_alignment",
+    "collection_of",
     "connect",
     "connect_async",
     "explained",

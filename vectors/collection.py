@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from bson.binary import Binary
-from pymongo import ReplaceOne, UpdateOne
+from pymongo import ReadPreference, ReplaceOne, UpdateMany, UpdateOne
 from pymongo.collection import Collection as MongoCollection
 from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
@@ -31,6 +31,7 @@ _OF_ONE_DOCUMENT = {121, 10334, 17280, 17419, 17420, 11000}
 _OF_SOURCES = [("source", 1), ("document", 1)]
 
 Done = TypeVar("Done")
+Operation = ReplaceOne[Any] | UpdateOne | UpdateMany
 
 
 class Stored(NamedTuple):
@@ -49,8 +50,10 @@ class Collection:
     ) -> None:
         # Acknowledged by a majority, or it does not count as done.
         self.mongo = mongo.with_options(write_concern=WriteConcern("majority"))
-        # What an election could undo does not count as stored.
-        self._settled = self.mongo.with_options(read_concern=ReadConcern("majority"))
+        # What an election could undo does not count as stored, nor what a secondary still has.
+        self._settled = self.mongo.with_options(
+            read_concern=ReadConcern("majority"), read_preference=ReadPreference.PRIMARY
+        )
         self.manifest = manifest
         self.patience = patience
         spec = IndexSpec.of_vectors(manifest, mongo.full_name)
@@ -157,7 +160,6 @@ class Collection:
             stored = self.mongo.find_one({"_id": chunk})
         if stored is None:
             return True
-        deadline, pause = time.monotonic() + seconds, _FIRST_PAUSE
         nearest = nearest_stage(
             stored[self.manifest.path],
             index=self.manifest.index,
@@ -167,17 +169,14 @@ class Collection:
             filter={"document": stored["document"]},
         )
         pipeline = [nearest, {"$project": {"hash": 1}}]
-        while True:
-            with explained():
-                found = list(self.mongo.aggregate(pipeline))
-            if any(c["_id"] == chunk and c["hash"] == stored["hash"] for c in found):
-                return True
-            if time.monotonic() + pause > deadline:
-                return False
-            time.sleep(pause)
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
 
-    def _bulk(self, operations: Mapping[str, ReplaceOne[Any] | UpdateOne]) -> dict[str, str]:
+        def found() -> bool:
+            hits = self.mongo.aggregate(pipeline)
+            return any(c["_id"] == chunk and c["hash"] == stored["hash"] for c in hits)
+
+        return is_found(found, seconds=seconds)
+
+    def _bulk(self, operations: Mapping[str, Operation]) -> dict[str, str]:
         if not operations:
             return {}
         asked = list(operations.values())
@@ -193,6 +192,19 @@ class Collection:
     def _patiently(self, work: Callable[[], Done]) -> Done:
         with explained():
             return patiently(work, seconds=self.patience)
+
+
+def is_found(found: Callable[[], bool], *, seconds: float) -> bool:
+    """Asks again and again, since search follows writes after a moment."""
+    deadline, pause = time.monotonic() + seconds, _FIRST_PAUSE
+    while True:
+        with explained():
+            if found():
+                return True
+        if time.monotonic() + pause > deadline:
+            return False
+        time.sleep(pause)
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
 
 
 def _refused(error: BaseException | None, ids: Sequence[str]) -> dict[str, str] | None:

@@ -99,18 +99,21 @@ def text_index_name(index: str) -> str:
     return f"{index}_text"
 
 
-def text_index_definition(filters: Sequence[str]) -> dict[str, Any]:
-    """Of type `search`, over texts and titles, with the same filter paths as the vector index.
+def text_index_definition(
+    filters: Sequence[str], searched: Sequence[str], *, generations: bool
+) -> dict[str, Any]:
+    """Of type `search`, over the `searched` paths, with the filters of the vector index.
 
-    It sees the texts of all generations, and so must know which each is of.
+    It sees the texts of all `generations`, where there are some, and must know which each is of.
     """
     types = [{"type": name} for name in _FILTERED_TYPES]
     fields: dict[str, Any] = {}
     for path in filters:
         _put(fields, path.split("."), types)
-    _put(fields, ["generation"], [{"type": "number"}])
-    _put(fields, ["text"], [{"type": "string"}])
-    _put(fields, ["metadata", "title"], [{"type": "string"}])
+    if generations:
+        _put(fields, ["generation"], [{"type": "number"}])
+    for path in searched:
+        _put(fields, path.split("."), [{"type": "string"}])
     return {"mappings": {"dynamic": False, "fields": fields}}
 
 

@@ -36,7 +36,11 @@ class IndexSpec:
 
     @classmethod
     def of_text(cls, manifest: Manifest, collection: str) -> "IndexSpec":
-        definition = text_index_definition(manifest.filters)
+        definition = text_index_definition(
+            manifest.filters,
+            (manifest.text_field, manifest.title_field),
+            generations=manifest.layout == "chunks",
+        )
         return cls(text_index_name(manifest.index), "search", definition, collection)
 
     def find(self, listed: Listed) -> Mapping[str, Any] | None:

@@ -7,7 +7,7 @@ What searches ask stands at its top; other generations of vectors below, see vec
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from bson.binary import Binary
 from pymongo import ReturnDocument
@@ -20,9 +20,12 @@ from vectors.encoder import Encoder
 from vectors.errors import ManifestError
 
 MANIFESTS = "leaf_manifests"
+PATH = "embedding"
 FORMAT = 1
 _MAY_DIFFER = ("alignment", "probe", "scale", "filters", "hybrid")  # measured, or added to
 _PLACES = ("next.", "", "previous.")  # of a generation in the document, in the order of its life
+# Passages in a collection of their own, or a vector inside each document of somebody else's.
+Layout = Literal["chunks", "in_place"]
 _SHOWN_NAMES, _SHOWN_LENGTH = 20, 60
 
 
@@ -56,13 +59,16 @@ class Manifest:
     similarity: Similarity
     quantization: Quantization
     index: str
-    path: str  # of the vector in a stored chunk
+    path: str  # of the vector in a stored document
     filters: tuple[str, ...]
     chunk_tokens: int
     chunk_overlap: int
     heading_trail: bool = False  # whether what is encoded begins with the headings above it
     hybrid: bool = False  # whether there is a text index as well
     probe: Binary | None = None  # of the student, see alignment.demand_probe
+    layout: Layout = "chunks"
+    text_field: str = "text"  # paths in a stored document
+    title_field: str = "metadata.title"
     generation: int = 1  # of vectors, which may lie beside others of the same collection
 
     @property

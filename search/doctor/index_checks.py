@@ -75,11 +75,13 @@ def coverage(case: Case) -> Verdict:
     counted = case.index.counted
     if counted is None:
         return _by_the_rules(case)
+    manifest = case.knows(Case.manifest)
+    in_place = manifest is not None and manifest.layout == "in_place"
     held, documents = int(counted["numVectors"]), int(counted["numDocs"]) - case.others
     skipped = [
         f"{part['reason']} ({part['count']:,}: {shown(part['examples'])})"
         for part in counted.get("skipped", ())
-        if not (case.others and part["reason"] == _MISSING and part["count"] <= case.others)
+        if not (part["reason"] == _MISSING and (in_place or part["count"] <= case.others))
     ]
     if skipped:
         return problem(

@@ -9,6 +9,7 @@ from search.doctor.fields import paths_of, projection, values_at
 from search.doctor.findings import Verdict, ok, problem, skipped
 from search.doctor.sample import Passage, shown, spread
 from vectors.digest import digest
+from vectors.in_place import HASH, MARK
 
 _TEXTS = 100
 _TITLE = "metadata.title"
@@ -18,10 +19,13 @@ _TITLE = "metadata.title"
 class _Read:
     passage: Passage
     unchanged: bool
+    in_parts: bool  # a vector that is the mean of several chunks'
 
 
 def texts(case: Case) -> Verdict:
-    sample, field = case.readable, case.order.text_field or ("text" if case.manifest else None)
+    sample, manifest = case.readable, case.manifest
+    field = case.order.text_field or (manifest.text_field if manifest else None)
+    title = manifest.title_field if manifest else _TITLE
     if field is None:
         return skipped("name the field of the texts with --text-field to compare the models")
     some = spread(sample.alike, _TEXTS)
@@ -30,16 +34,18 @@ def texts(case: Case) -> Verdict:
         return skipped("no vector can be compared, see `vector values`")
     documents = case.aggregate(
         {"$match": {"_id": {"$in": [id for id, _ in some]}}},
-        {"$project": projection([field, _TITLE, "hash"])},
+        {"$project": projection([field, title, "hash", MARK])},
     )
     read = [
-        _read(text, document, Passage(document["_id"], text, vectors[repr(document["_id"])]))
+        _read(title, document, Passage(document["_id"], text, vectors[repr(document["_id"])]))
         for document in documents
         if (text := _text(document, field))
     ]
     if not read:
         return problem(f"no document has a text at {field!r}; {_elsewhere(case)}")
-    case.passages = [each.passage for each in read]
+    # A model that is given a longer text does not give the mean of its parts.
+    if short := [each.passage for each in read if not each.in_parts]:
+        case.passages = short
     if case.manifest is None or case.order.text_field:
         return ok(f"{len(read):,} of {len(vectors):,} have one at {field!r}")
     return _unchanged(read)
@@ -58,14 +64,16 @@ def _unchanged(read: list[_Read]) -> Verdict:
     return ok(f"{len(read):,} of {len(read):,} are what was encoded")
 
 
-def _read(text: str, document: Mapping[str, Any], passage: Passage) -> _Read:
+def _read(title_field: str, document: Mapping[str, Any], passage: Passage) -> _Read:
     """leaf-ingest encodes a passage behind its title, and keeps a hash of both together."""
-    title = next(iter(values_at(document, _TITLE)), "")
-    encoded = f"{title} {text}"
-    wanted = str(document.get("hash", "")).partition("-")[0]
+    title = next(iter(values_at(document, title_field)), "")
+    hashes = [*values_at(document, HASH), document.get("hash", "")]
+    wanted = str(hashes[0]).partition("-")[0]
+    in_parts = bool(values_at(document, f"{MARK}.chunks"))
+    encoded = f"{title} {passage.text}"
     if title and digest(encoded.encode()) == wanted:
-        return _Read(Passage(passage.id, encoded, passage.stored), unchanged=True)
-    return _Read(passage, digest(text.encode()) == wanted)
+        return _Read(Passage(passage.id, encoded, passage.stored), True, in_parts)
+    return _Read(passage, digest(passage.text.encode()) == wanted, in_parts)
 
 
 def _text(document: Mapping[str, Any], field: str) -> str:

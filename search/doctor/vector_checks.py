@@ -103,8 +103,12 @@ def _draw(case: Case) -> Sample:
     filters = [*(manifest.filters if manifest else ()), *(index.filters if index else ())]
     whole = case.documents <= size
     chosen = [{"$match": case.chosen}] if case.chosen else []
+    # Documents of others may have no text, and then they need no vector.
+    in_place = manifest is not None and manifest.layout == "in_place"
+    texts = [{"$match": {manifest.text_field: {"$regex": r"\S"}}}] if manifest and in_place else []
     found = case.aggregate(
         *chosen,
+        *texts,
         {"$limit": size} if whole else {"$sample": {"size": size}},
         {"$project": projection([case.path, *filters])},
     )

@@ -46,6 +46,11 @@ def sweep(client: MongoClient[Any], settings: Settings, asked: Asked, told: Told
     """Raises EvalError if there is nothing to ask, and what opening and searching raise."""
     started = time.monotonic()
     opened = perform(opening(settings), client[settings.database])
+    if opened.manifest.layout == "in_place":
+        raise EvalError(
+            f"{opened.full_name} has its vectors in place; expected a collection of chunks: make "
+            "one of it with `leaf-ingest`, without --in-place"
+        )
     collection = Collection(client[opened.database][opened.collection], opened.manifest)
     questions = list(dict.fromkeys(asked.questions or _sampled(collection, asked.samples)))
     if not questions:

@@ -7,10 +7,28 @@ import pytest
 from pymongo.database import Database
 
 from config import load
-from ingest import Choices, Document, Rejected, Rejects, Summary, Target, ingest, open_target
+from ingest import (
+    Choices,
+    Document,
+    Fields,
+    Rejected,
+    Rejects,
+    Summary,
+    Target,
+    ingest,
+    open_target,
+)
+from ingest.choices import InPlaceChoice
+from ingest.keeping import Keeper
+from ingest.mongodb_address import Address
+from ingest.mongodb_source import MongoSource
+from ingest.pipeline import Told
+from ingest.stopping import Stop
 
 Ingest = Callable[..., Summary]
 Run = Callable[..., CompletedProcess[str]]
+Keep = Callable[..., Keeper]
+BODY = Fields("_id", "body", "title")
 
 
 @pytest.fixture
@@ -50,4 +68,36 @@ def write(target: Callable[..., Target], tmp_path: Path) -> Iterator[Ingest]:
         return summary
 
     yield run
+    rejects.close()
+
+
+@pytest.fixture
+def keep(database: Database[Any], tmp_path: Path) -> Iterator[Keep]:
+    """Brings the vectors of `articles` in line, in place or in collection `c`, as a run does."""
+    rejects = Rejects(tmp_path / "rejects.jsonl")
+
+    def opened(
+        *,
+        in_place: bool,
+        fields: Fields = BODY,
+        query: dict[str, Any] | None = None,
+        told: Told = lambda summary: None,
+        in_place_path: str | None = None,
+        **choices: Any,
+    ) -> Keeper:
+        name = "articles" if in_place else "c"
+        settings = load(
+            {}, teacher="hashing:64", student="hashing:64", storage="full", collection=name
+        )
+        where = InPlaceChoice(path=in_place_path, text_field=fields.text, title_field=fields.title)
+        wanted = {"chunk_tokens": 32, "in_place": where if in_place else None, **choices}
+        target = open_target(database, settings, Choices(**wanted))
+        source = MongoSource(database.client, Address(database.name, "articles"), fields, query)
+        source.begin(target.manifest)
+        keeper = Keeper(source, target, rejects, told, Stop())
+        keeper.whole()
+        target.ensure_index()
+        return keeper
+
+    yield opened
     rejects.close()

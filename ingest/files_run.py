@@ -1,0 +1,58 @@
+"""A run over files, from the opened target to what is removed at its end."""
+
+from ingest.errors import SourceError
+from ingest.files import NO_FILE
+from ingest.order import Order
+from ingest.pipeline import ingest
+from ingest.pruning import Pruning
+from ingest.rejects import Rejects
+from ingest.report import Display
+from ingest.saying import say
+from ingest.seen import Seen
+from ingest.sources import Corpus
+from ingest.summary import Summary
+from ingest.target import Target
+
+
+def run_files(
+    corpus: Corpus,
+    target: Target,
+    rejects: Rejects,
+    display: Display,
+    seen: Seen,
+    order: Order,
+) -> Summary:
+    display.begin()
+    summary = ingest(
+        corpus.records(), target, rejects=rejects, told=display.step, extent=order.extent(seen)
+    )
+    if order.prune:
+        Pruning(target, corpus.names, seen, order.shard).remove(summary, yes=order.yes)
+    else:
+        _demand_documents(summary, corpus, rejects)
+    target.ensure_index()
+    _tell_what_was_left_out(summary, corpus, rejects)
+    if order.wait and not order.rebuild:
+        target.wait_until_ready(summary.last_written, seconds=order.wait, told=display.phase)
+    return summary
+
+
+def _demand_documents(summary: Summary, corpus: Corpus, rejects: Rejects) -> None:
+    if summary.documents:
+        return
+    if rejects.count:
+        raise SourceError(
+            f"all {rejects.count} records were rejected, nothing was written; see {rejects.path}"
+        )
+    ignored = f" (only other kinds: {' '.join(sorted(corpus.ignored))})" if corpus.ignored else ""
+    raise SourceError(f"no documents in {' '.join(corpus.paths)}{ignored}; nothing was written")
+
+
+def _tell_what_was_left_out(summary: Summary, corpus: Corpus, rejects: Rejects) -> None:
+    for ending, count in sorted(corpus.ignored.items()):
+        if ending == NO_FILE:
+            say(f"left out {count} that are {NO_FILE}: pipes, sockets, devices")
+        else:
+            say(f"left out {count} files of another kind ({ending}); --format reads them all")
+    if summary.rejected:
+        say(f"{summary.rejected} records were rejected; see {rejects.path}")

@@ -1,0 +1,86 @@
+"""A MongoDB collection as it is named on the command line; its password is never shown."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from pymongo import MongoClient
+
+from config import ConfigError, Settings
+from ingest.errors import SourceError
+from vectors import DeploymentError, connect, explained
+
+_HERE = "mongodb:"  # of the deployment that is written to
+_SCHEMES = ("mongodb://", "mongodb+srv://")
+_EXPECTED = "expected mongodb://HOST/DATABASE.COLLECTION, or mongodb:DATABASE.COLLECTION"
+
+
+@dataclass(frozen=True)
+class Address:
+    """`uri` is None for the deployment that is written to."""
+
+    database: str
+    collection: str
+    uri: str | None = field(default=None, repr=False)
+
+    @property
+    def namespace(self) -> str:
+        return f"{self.database}.{self.collection}"
+
+    @classmethod
+    def of(cls, path: str) -> "Address":
+        """Raises SourceError for what names no collection."""
+        is_uri = path.startswith(_SCHEMES)
+        namespace = _namespace(path) if is_uri else path.removeprefix(_HERE)
+        database, _, collection = namespace.partition(".")
+        if not database or not collection or not path.startswith((_HERE, *_SCHEMES)):
+            found = f"names {namespace!r}" if namespace and is_uri else "names no collection"
+            raise SourceError(f"{shown(path)}: {found}; {_EXPECTED}")
+        try:
+            Settings(mongodb_uri=path if is_uri else None, database=database, collection=collection)
+        except ConfigError as error:
+            reason = error.problems[0].partition(": ")[2]
+            raise SourceError(f"{shown(path)}: {reason}; {_EXPECTED}") from None
+        return cls(database, collection, path if is_uri else None)
+
+    @property
+    def shown(self) -> str:
+        return f"{_HERE}{self.namespace}" if self.uri is None else shown(self.uri)
+
+    def connected(self) -> MongoClient[dict[str, Any]]:
+        """Only for an address with a `uri`."""
+        with self.explained():
+            return connect(self.uri or "")
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turns the driver's errors into DeploymentError that says which deployment it is."""
+        try:
+            with explained():
+                yield
+        except DeploymentError as error:
+            where = self.shown if self.uri else "MONGODB_URI (--uri)"
+            told = str(error).replace("MONGODB_URI (--uri)", where)
+            raise DeploymentError(f"source {self.namespace}: {told}") from error.__cause__
+
+
+def is_address(path: str) -> bool:
+    return path.startswith((_HERE, "mongodb+", "mongo:"))
+
+
+def addresses(paths: Sequence[str]) -> list[str]:
+    return [path for path in paths if is_address(path)]
+
+
+def shown(path: str) -> str:
+    """Without user, password and options."""
+    scheme, there, rest = path.partition("://")
+    if not there:
+        return path
+    return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"
+
+
+def _namespace(uri: str) -> str:
+    return unquote(shown(uri).partition("://")[2].partition("/")[2])

@@ -1,0 +1,96 @@
+"""Chunks as a search handles them, whichever way they are stored.
+
+In a collection of chunks they are what is stored. Of a document with its vector in place, a chunk
+is made here: `_id` and `document` are its id as text, `position` is 0, `metadata` all fields but
+the text and what leafsearch put there. `key` is its own `_id`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vectors import Manifest
+from vectors.identity import as_text, possible_ids
+from vectors.in_place import MARK
+from vectors.index import projection
+
+_WHOLE = "stored"  # where a document is carried, so that none of its fields can be in the way
+_OF_EVERY_CHUNK = ("document", "position")
+
+
+def fetching(manifest: Manifest, fields: Sequence[str], score: str | None) -> list[dict[str, Any]]:
+    """Stages that bring chunks' fields, and as `score` what the server calls so."""
+    if manifest.layout == "chunks":
+        stage = projection(fields, score) if score else {"$project": dict.fromkeys(fields, 1)}
+        return [stage]
+    carried: dict[str, Any] = {_WHOLE: "$$ROOT"}
+    if score:
+        carried["score"] = {"$meta": score}
+    return [{"$project": carried}, _chosen(manifest, fields)]
+
+
+def chunk_of(manifest: Manifest, found: Mapping[str, Any]) -> dict[str, Any]:
+    if manifest.layout == "chunks":
+        return dict(found)
+    stored = dict(found.get(_WHOLE, {}))
+    stored.pop("_id", None)
+    id = as_text(found["_id"]) or repr(found["_id"])
+    chunk = {"_id": id, "key": found["_id"], "document": id, "position": 0}
+    if "score" in found:
+        chunk["score"] = found["score"]
+    if (vector := stored.pop(manifest.path, None)) is not None:
+        chunk[manifest.path] = vector
+    stored.pop(MARK, None)
+    title = _at(stored, manifest.title_field)
+    chunk["text"] = text if isinstance(text := _taken(stored, manifest.text_field), str) else ""
+    chunk["metadata"] = {"title": title, **stored} if isinstance(title, str) else stored
+    return chunk
+
+
+def key_of(chunk: Mapping[str, Any]) -> Any:
+    """The `_id` under which it is stored."""
+    return chunk["key"] if "key" in chunk else chunk["_id"]
+
+
+def of_documents(manifest: Manifest, spans: Sequence[tuple[str, int, int]]) -> dict[str, Any]:
+    """A query for the chunks `first` to `last` of documents, from (document, first, last)."""
+    if manifest.layout == "chunks":
+        either = [{"document": d, "position": {"$gte": a, "$lte": b}} for d, a, b in spans]
+        return {**manifest.chosen, "$or": either}
+    return {"_id": {"$in": [id for document, _, _ in spans for id in possible_ids(document)]}}
+
+
+def _chosen(manifest: Manifest, fields: Sequence[str]) -> dict[str, Any]:
+    text, title = f"{_WHOLE}.{manifest.text_field}", f"{_WHOLE}.{manifest.title_field}"
+    if "metadata" in fields:
+        left_out = [name for name in (manifest.path, MARK) if name not in fields]
+        left_out = [f"{_WHOLE}.{name}" for name in left_out]
+        return {"$unset": left_out if "text" in fields else [*left_out, text]}
+    kept: dict[str, Any] = {"score": 1}
+    for field in fields:
+        if field == "text":
+            kept[text] = 1
+        elif field == "metadata.title":
+            kept[title] = 1
+        elif field not in _OF_EVERY_CHUNK:
+            kept[f"{_WHOLE}.{field.removeprefix('metadata.')}"] = 1
+    return {"$project": kept}
+
+
+def _at(document: Any, path: str) -> Any:
+    for name in path.split("."):
+        document = document.get(name) if isinstance(document, Mapping) else None
+    return document
+
+
+def _taken(document: dict[str, Any], path: str) -> Any:
+    """The value at a path, which is gone from the document then."""
+    name, _, below = path.partition(".")
+    if not below:
+        return document.pop(name, None)
+    inner = document.get(name)
+    if not isinstance(inner, dict):
+        return None
+    value = _taken(inner, below)
+    if not inner:
+        del document[name]
+    return value

@@ -1,0 +1,399 @@
+"""Keeping up with a collection through its change stream."""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.collection import Collection
+from pymongo.database import Database
+
+from ingest import Fields
+from ingest.changes import Changes
+from ingest.following import follow
+from ingest.mongodb_address import Address
+from ingest.mongodb_source import MongoSource
+from ingest.stopping import Stop
+from local import LocalDeployment
+from tests.ingest.conftest import Keep, Run
+
+PATIENCE = 30.0  # seconds; this machine may be busy
+CHUNKS = ["--text-field", "body"]
+IN_PLACE = [*CHUNKS, "--in-place"]
+
+
+@dataclass
+class Follower:
+    """A running `leaf-ingest --follow` and what it has said so far."""
+
+    process: subprocess.Popen[str]
+    said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._reading = threading.Thread(target=self._read)
+        self._reading.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        self.said.extend(iter(self.process.stderr.readline, ""))
+
+    def wait_until_following(self) -> None:
+        wait_for(lambda: any("; Ctrl-C ends it" in line for line in self.said) or self.has_ended)
+        assert not self.has_ended, "".join(self.said)
+
+    @property
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def end(self, number: int = signal.SIGINT) -> tuple[int, str]:
+        """Exit code and standard output."""
+        if not self.has_ended:
+            self.process.send_signal(number)
+        code = self.process.wait(PATIENCE)
+        self._reading.join()
+        assert self.process.stdout is not None
+        return code, self.process.stdout.read()
+
+
+Started = Callable[..., Follower]
+
+
+@contextmanager
+def following(uri: str, database: str) -> Iterator[Started]:
+    """Starts followers of `articles`, and ends those that are still there."""
+    running: list[Follower] = []
+
+    def start(*options: str) -> Follower:
+        hashed = {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64"}
+        named = {"MONGODB_URI": uri, "LEAF_DATABASE": database, "LEAF_STORAGE": "full"}
+        source = f"mongodb:{database}.articles"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ingest", source, "--follow", "--json", *options],
+            env={**os.environ, **hashed, **named},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        running.append(Follower(process))
+        return running[-1]
+
+    try:
+        yield start
+    finally:
+        for follower in running:
+            if not follower.has_ended:
+                follower.process.kill()
+            follower.end()
+            for pipe in (follower.process.stdout, follower.process.stderr):
+                assert pipe is not None
+                pipe.close()
+
+
+@pytest.fixture
+def follower(mongodb_uri: str, database: Database[Any]) -> Iterator[Started]:
+    with following(mongodb_uri, database.name) as start:
+        yield start
+
+
+@pytest.fixture
+def articles(database: Database[Any]) -> Collection[Any]:
+    database["articles"].insert_many([{"_id": i, "body": f"text {i}"} for i in range(5)])
+    return database["articles"]
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it has not come about"
+        time.sleep(0.02)
+
+
+def chunks(database: Database[Any]) -> dict[str, str]:
+    return {c["document"]: c["text"] for c in database["chunks"].find()}
+
+
+def hash_of(articles: Collection[Any], id: Any) -> str | None:
+    found = articles.find_one({"_id": id, "embedding": {"$type": "binData"}}) or {}
+    return found.get("leaf", {}).get("hash")
+
+
+def test_chunks_follow_what_is_inserted_changed_replaced_and_deleted(
+    follower: Started, database: Database[Any], articles: Collection[Any]
+) -> None:
+    running = follower(*CHUNKS)
+    running.wait_until_following()
+
+    articles.insert_one({"_id": "new", "body": "a new text", "year": 2020})
+    articles.update_one({"_id": 0}, {"$set": {"body": "changed"}})
+    articles.replace_one({"_id": 1}, {"body": "replaced"})
+    articles.delete_one({"_id": 2})
+    articles.update_one({"_id": 3}, {"$unset": {"body": ""}})
+
+    wanted = {"0": "changed", "1": "replaced", "4": "text 4", "new": "a new text"}
+    wait_for(lambda: chunks(database) == wanted)
+    articles.update_one({"_id": "new"}, {"$set": {"year": 2021}})
+    wait_for(lambda: database["chunks"].find_one({"metadata.year": 2021}))
+    code, printed = running.end()
+    summary = json.loads(printed)
+    assert code == 3  # for the one that lost its text
+    assert summary["removed"] == 2
+    assert summary["rejected"] == 1
+    assert summary["updated"] == 1
+    assert summary["collection"] == f"{database.name}.chunks"
+
+
+def test_a_change_is_written_within_about_a_second(
+    follower: Started, database: Database[Any], articles: Collection[Any]
+) -> None:
+    running = follower(*CHUNKS)
+    running.wait_until_following()
+    took = []
+
+    for i in range(5):
+        started = time.monotonic()
+        articles.insert_one({"_id": f"n{i}", "body": f"number {i}"})
+        wait_for(lambda i=i: database["chunks"].find_one({"document": f"n{i}"}))  # type: ignore[misc]
+        took.append(time.monotonic() - started)
+
+    assert min(took) < 1
+    assert running.end()[0] == 0
+
+
+def test_vectors_in_place_follow_and_their_own_writing_is_no_change(
+    follower: Started, articles: Collection[Any]
+) -> None:
+    running = follower(*IN_PLACE)
+    running.wait_until_following()
+    first = hash_of(articles, 0)
+
+    articles.update_one({"_id": 0}, {"$set": {"body": "changed"}})
+    articles.insert_one({"_id": "new", "body": "a new text"})
+    articles.replace_one({"_id": 1}, {"body": "replaced"})
+    articles.update_one({"_id": 2}, {"$set": {"body": 7}})
+    articles.update_one({"_id": 3}, {"$set": {"other": 1}})
+    articles.delete_one({"_id": 4})
+
+    wait_for(lambda: hash_of(articles, 0) not in (None, first))
+    wait_for(lambda: hash_of(articles, "new") and hash_of(articles, 1))
+    wait_for(lambda: "leaf" not in (articles.find_one({"_id": 2}) or {}))
+    time.sleep(1.5)  # in which what it wrote itself would come round again
+    code, printed = running.end(signal.SIGTERM)
+    summary = json.loads(printed)
+    assert code == 3
+    assert summary["encoded"] == 5 + 3
+    assert summary["documents"] == 5 + 4
+    assert articles.find_one({"_id": 4}) is None
+    assert (articles.find_one({"_id": 2}) or {}) == {"_id": 2, "body": 7}
+
+
+def test_nothing_that_changes_during_the_first_pass_is_missed(
+    follower: Started, database: Database[Any], articles: Collection[Any]
+) -> None:
+    articles.insert_many([{"_id": f"a{i}", "body": f"word {i}"} for i in range(1000)])
+    running = follower(*IN_PLACE)
+    wait_for(lambda: hash_of(articles, 0))
+
+    for i in range(0, 1000, 10):
+        articles.update_one({"_id": f"a{i}"}, {"$set": {"body": f"other {i}"}})
+        articles.insert_one({"_id": f"b{i}", "body": f"new {i}"})
+
+    running.wait_until_following()
+    wait_for(lambda: articles.count_documents({"leaf": {"$exists": False}}) == 0)
+    assert running.end()[0] == 0
+    again = follower(*IN_PLACE)
+    again.wait_until_following()
+    assert json.loads(again.end()[1])["encoded"] == 0
+
+
+def test_an_empty_collection_may_be_followed(follower: Started, database: Database[Any]) -> None:
+    database.create_collection("articles")
+    running = follower(*CHUNKS)
+    running.wait_until_following()
+
+    database["articles"].insert_one({"_id": 1, "body": "the first"})
+
+    wait_for(lambda: chunks(database) == {"1": "the first"})
+    assert running.end()[0] == 0
+
+
+def test_what_the_query_no_longer_finds_is_taken_out(
+    follower: Started, database: Database[Any], articles: Collection[Any]
+) -> None:
+    articles.update_many({}, {"$set": {"public": True}})
+    running = follower(*CHUNKS, "--filter-source", '{"public": true}')
+    running.wait_until_following()
+
+    articles.update_one({"_id": 0}, {"$set": {"public": False}})
+
+    wait_for(lambda: set(chunks(database)) == {"1", "2", "3", "4"})
+    articles.update_one({"_id": 0}, {"$set": {"public": True}})
+    wait_for(lambda: "0" in chunks(database))
+    assert running.end()[0] == 0
+
+
+@pytest.mark.parametrize("way", ["drop", "rename"])
+def test_a_source_that_is_dropped_or_renamed_ends_it_with_one_line(
+    follower: Started, database: Database[Any], articles: Collection[Any], way: str
+) -> None:
+    running = follower(*CHUNKS)
+    running.wait_until_following()
+
+    articles.drop() if way == "drop" else articles.rename("elsewhere")
+
+    wait_for(lambda: running.has_ended)
+    assert running.end()[0] == 1
+    (line,) = (line for line in running.said if "Ctrl-C" not in line)
+    assert f"source {database.name}.articles: it ended while it was followed ({way})" in line
+    assert len(chunks(database)) == 5
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_cleanly_also_during_the_first_pass(
+    follower: Started, articles: Collection[Any], number: int
+) -> None:
+    articles.insert_many([{"body": f"word {i} " * 40} for i in range(20_000)])
+    running = follower(*IN_PLACE)
+    wait_for(lambda: hash_of(articles, 0))
+
+    code, printed = running.end(number)
+
+    assert code == 0
+    summary = json.loads(printed)
+    written = articles.count_documents({"leaf": {"$exists": True}})
+    assert 0 < written < 20_005
+    assert summary["encoded"] == written
+
+
+def test_it_goes_on_after_mongod_was_killed(tmp_path: Path) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="leaf-"))
+    try:
+        with LocalDeployment(folder / "home") as deployment:
+            _kill_under_a_follower(deployment)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _kill_under_a_follower(deployment: LocalDeployment) -> None:
+    name = f"leaf_test_{secrets.token_hex(6)}"
+    with MongoClient[dict[str, Any]](deployment.uri) as client:
+        database = client[name]
+        database["articles"].insert_many([{"_id": i, "body": f"text {i}"} for i in range(5)])
+        with following(deployment.uri, name) as start:
+            running = start(*IN_PLACE)
+            running.wait_until_following()
+            for round in range(2):
+                pid = deployment.status().mongod_pid
+                assert pid is not None
+
+                os.kill(pid, signal.SIGKILL)
+                database["articles"].insert_one({"_id": f"n{round}", "body": f"new {round}"})
+                database["articles"].update_one({"_id": 0}, {"$set": {"body": f"now {round}"}})
+
+                wait_for(lambda r=round: hash_of(database["articles"], f"n{r}"))  # type: ignore[misc]
+            wait_for(lambda: all(hash_of(database["articles"], i) for i in (0, "n0", "n1")))
+            code, printed = running.end()
+        assert code == 0, running.said
+        assert json.loads(printed)["encoded"] >= 5 + 4 - 1
+
+
+def source_of(database: Database[Any]) -> MongoSource:
+    address = Address(database.name, "articles")
+    return MongoSource(database.client, address, Fields("_id", "body", "title"))
+
+
+def test_where_the_history_is_lost_all_is_read_again(
+    keep: Keep, database: Database[Any], articles: Collection[Any]
+) -> None:
+    keeper = keep(in_place=True)
+    source = source_of(database)
+    changes, stop, said = Changes(source), Stop(), list[str]()
+    changes.close()
+    with articles.watch() as stream:
+        articles.update_one({"_id": 1}, {"$set": {"body": "changed unseen"}})
+        token = str(stream.next()["_id"]["_data"])
+    before = hash_of(articles, 1)
+    # At the first second that there was: a place in the history that the server has not.
+    changes._token = {"_data": token[:2] + "00000001" + token[10:]}
+
+    ending = threading.Timer(3, lambda: setattr(stop, "is_set", True))
+    ending.start()
+    follow(source, keeper, changes, stop, told=lambda text: None, say=said.append)
+
+    ending.join()
+    assert hash_of(articles, 1) != before
+    (line,) = said
+    assert "has changed more than its history holds: all of it is read again" in line
+
+
+def test_changes_come_once_for_each_document_as_it_is_then(database: Database[Any]) -> None:
+    database.create_collection("articles")
+    source = MongoSource(database.client, Address(database.name, "articles"), Fields(text="body"))
+    changes = Changes(source)
+    for i in range(30):
+        database["articles"].update_one({"_id": i % 3}, {"$set": {"body": f"{i}"}}, upsert=True)
+    database["articles"].delete_one({"_id": 1})
+
+    batch = changes.batch()
+
+    read = source.of_ids(batch.ids, batch.at)
+    changes.close()
+    assert batch.ids == [0, 1, 2]
+    assert [getattr(record, "text", None) for record in read] == ["27", "29"]
+
+
+def test_a_mongod_without_a_replica_set_cannot_be_followed_but_read(
+    run: Run, mongodb_uri: str, database: Database[Any]
+) -> None:
+    with alone() as uri:
+        with MongoClient[dict[str, Any]](uri) as client:
+            client["shop"]["articles"].insert_one({"body": "a text"})
+        source = uri.replace("/?", "/shop.articles?")
+        environ = {
+            "MONGODB_URI": mongodb_uri,
+            "LEAF_DATABASE": database.name,
+            "LEAF_TEACHER": "hashing:64",
+            "LEAF_STUDENT": "hashing:64",
+            "LEAF_STORAGE": "full",
+        }
+
+        read = run("leaf-ingest", source, *CHUNKS, **environ)
+        followed = run("leaf-ingest", source, *CHUNKS, "--follow", **environ)
+
+    assert (read.returncode, read.stderr) == (0, "")
+    assert followed.returncode == 1
+    assert "shop.articles: its MongoDB keeps no history of changes" in followed.stderr
+    assert len(followed.stderr.splitlines()) == 1
+
+
+@contextmanager
+def alone() -> Iterator[str]:
+    """The URI of a mongod that is no replica set."""
+    from local.binary import find_mongod
+
+    folder = Path(tempfile.mkdtemp(prefix="leaf-"))
+    socket = folder / "m.sock"
+    process = subprocess.Popen(
+        [str(find_mongod()), "--dbpath", str(folder), "--bind_ip", str(socket), "--nounixsocket"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(socket.exists)
+        yield f"mongodb://{str(socket).replace('/', '%2F')}/?directConnection=true"
+    finally:
+        process.terminate()
+        process.wait()
+        shutil.rmtree(folder)

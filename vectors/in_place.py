@@ -1,0 +1,179 @@
+"""Vectors inside documents that somebody else owns, one beside the text that it was made of.
+
+Two fields of a document are ours: the vector, and `leaf`, which holds the hash of what was encoded.
+Nothing else is ever changed, and no document is ever made or removed. A vector is written only if
+the text is still the one that was encoded, so it never stands beside another.
+
+To those who write, a document here is one chunk, at position 0.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bson.binary import Binary
+from pymongo import UpdateMany, UpdateOne
+
+from vectors.collection import Collection, Operation, Stored, is_found
+from vectors.identity import as_text, possible_ids
+from vectors.index import nearest_stage
+from vectors.manifest import Manifest
+
+MARK = "leaf"
+HASH = f"{MARK}.hash"
+_KEPT = ("hash", "version")
+_MOST_ALIKE = 1000
+_NOT_OURS = "it has a field {!r} or 'leaf' that leafsearch did not write; choose another --path"
+HAS_OURS: dict[str, Any] = {HASH: {"$type": "string"}}
+
+
+class InPlace(Collection):
+    """`outrun`: ids, as text, of documents whose text was changed before their vector came."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.outrun: set[str] = set()
+
+    def create(self) -> None:
+        for index in self.indexes:
+            self._patiently(index.ensure)
+
+    def stored(self, documents: Sequence[str]) -> dict[str, Stored]:
+        """Of those that have a vector, by the id of their only chunk."""
+        found = {}
+        for there in self._states(documents):
+            if there["kind"] == "binData" and (mark := _mark_of(there)):
+                id = str(as_text(there["_id"]))
+                found[self._chunk(id)] = Stored(id, mark["hash"], mark.get("version"))
+        return found
+
+    def write(
+        self, chunks: Iterable[Mapping[str, Any]], vectors: Iterable[Binary]
+    ) -> dict[str, str]:
+        """As Collection.write; a document whose text is another now is left for `outrun`."""
+        wanted = {str(chunk["_id"]): chunk for chunk in chunks}
+        keys = self._keys([chunk["document"] for chunk in wanted.values()])
+        pairs = zip(wanted.items(), vectors, strict=True)
+        operations: dict[str, Operation] = {}
+        for (id, chunk), vector in pairs:
+            if there := keys[chunk["document"]]:  # it may be gone
+                operations[id] = self._put(chunk, vector, there)
+        refused = self._bulk(operations)
+        refused |= self._missed([chunk for id, chunk in wanted.items() if id not in refused])
+        # An old vector must not stay beside a text that it was not made of.
+        self.withdraw([wanted[id]["document"] for id in refused])
+        return refused
+
+    def update(self, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        """Only what is kept in `leaf`."""
+        operations: dict[str, Operation] = {}
+        for id, change in changes.items():
+            ours = {f"{MARK}.{k}": v for k, v in change.items() if k in _KEPT}
+            where = {"_id": {"$in": possible_ids(self._document(id))}, **HAS_OURS}
+            if ours:
+                operations[id] = UpdateMany(where, {"$set": ours})
+        return self._bulk(operations)
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """What is ours, out of the documents with these chunks; they themselves stay."""
+        return self.withdraw([self._document(id) for id in ids])
+
+    def withdraw(self, documents: Sequence[str]) -> int:
+        """Take vector and mark out of documents, by id as text; how many had them."""
+        ids = [id for document in documents for id in possible_ids(document)]
+        return self._take_out({"_id": {"$in": ids}, **HAS_OURS}) if ids else 0
+
+    def withdraw_if(self, id: Any, hash: str) -> int:
+        """The same of one document by its own `_id`, if it has not been encoded anew meanwhile."""
+        return self._take_out({"_id": id, HASH: hash})
+
+    def count(self) -> int:
+        """Documents, with a vector or without: to tell these apart all would have to be read."""
+        return self._patiently(self.mongo.estimated_document_count)
+
+    def _take_out(self, where: Mapping[str, Any]) -> int:
+        ours = {"$unset": {self.manifest.path: "", MARK: ""}}
+        return self._patiently(lambda: self.mongo.update_many(where, ours).modified_count)
+
+    def _put(self, chunk: Mapping[str, Any], vector: Binary, keys: Sequence[Any]) -> UpdateOne:
+        manifest, title = self.manifest, chunk["title"]
+        where = {
+            # Of a sharded collection, one document is updated by its very _id only.
+            "_id": keys[0] if len(keys) == 1 else {"$in": list(keys)},
+            manifest.text_field: chunk["text"],
+            manifest.title_field: title if title else {"$in": [None, ""]},
+            "$or": [HAS_OURS, {manifest.path: {"$exists": False}, MARK: {"$exists": False}}],
+        }
+        mark = {k: chunk[k] for k in _KEPT if k in chunk} | dict(chunk["metadata"])
+        return UpdateOne(where, {"$set": {manifest.path: vector, MARK: mark}})
+
+    def _missed(self, chunks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """Ids and reasons where the fields are somebody else's; whose text changed is `outrun`."""
+        wanted = {chunk["document"]: chunk for chunk in chunks}
+        refused, written, left = {}, set(), set()
+        for there in self._states(list(wanted)):
+            id = str(as_text(there["_id"]))
+            mark, chunk = _mark_of(there), wanted[id]
+            if mark is not None and mark["hash"] == chunk["hash"]:
+                written.add(id)
+            elif mark is None and (MARK in there or there["kind"] != "missing"):
+                refused[str(chunk["_id"])] = _NOT_OURS.format(self.manifest.path)
+            else:
+                left.add(id)
+        self.outrun |= left - written  # an id as text may be that of two documents
+        return refused
+
+    def _keys(self, documents: Sequence[str]) -> dict[str, list[Any]]:
+        """The `_id`s that there are, by what they read as."""
+        found: dict[str, list[Any]] = {document: [] for document in documents}
+        for there in self._states(documents):
+            found[str(as_text(there["_id"]))].append(there["_id"])
+        return found
+
+    def _states(self, documents: Sequence[str]) -> list[dict[str, Any]]:
+        """Marks, and as `kind` the type of what is where vectors are, of documents by id."""
+        ids = [id for document in documents for id in possible_ids(document)]
+        fields = {MARK: 1, "kind": {"$type": f"${self.manifest.path}"}}
+        found = self._patiently(lambda: list(self._settled.find({"_id": {"$in": ids}}, fields)))
+        return [there for there in found if as_text(there["_id"]) is not None]
+
+    def _chunk(self, document: str) -> str:
+        return self.manifest.stored_id(f"{document}#0")
+
+    def _document(self, chunk: str) -> str:
+        return chunk.rpartition("#")[0]
+
+    def _finds(self, chunk: str, *, seconds: float) -> bool:
+        wanted = {"_id": {"$in": possible_ids(self._document(chunk))}, **HAS_OURS}
+        stored = self._patiently(lambda: self.mongo.find_one(wanted))
+        if stored is None or self.manifest.path not in stored:
+            return True
+        nearest = nearest_stage(
+            stored[self.manifest.path],
+            index=self.manifest.index,
+            path=self.manifest.path,
+            limit=_MOST_ALIKE,
+            num_candidates=None,
+        )
+        pipeline = [nearest, {"$project": {HASH: 1}}]
+
+        def found() -> bool:
+            hits = list(self.mongo.aggregate(pipeline))
+            # With so many that are as near, nobody can tell.
+            return len(hits) == _MOST_ALIKE or any(
+                hit["_id"] == stored["_id"] and hit[MARK]["hash"] == stored[MARK]["hash"]
+                for hit in hits
+            )
+
+        return is_found(found, seconds=seconds)
+
+
+def is_ours(names: Iterable[str], manifest: Manifest) -> bool:
+    """Whether a change of these fields is one that this store makes: the mark, and its vector."""
+    tops = {name.partition(".")[0] for name in names}
+    return MARK in tops and tops <= {MARK, manifest.path}
+
+
+def _mark_of(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    mark = document.get(MARK)
+    ours = isinstance(mark, Mapping) and isinstance(mark.get("hash"), str)
+    return mark if ours else None
