@@ -29,8 +29,9 @@ from ingest.mongodb_source import MongoSource
 from ingest.stopping import Stop
 from local import LocalDeployment
 from tests.ingest.conftest import Keep, Run
+from vectors.digest import digest
 
-PATIENCE = 30.0  # seconds; this machine may be busy
+PATIENCE = 90.0  # seconds; this machine may be busy
 CHUNKS = ["--text-field", "body"]
 IN_PLACE = [*CHUNKS, "--in-place"]
 
@@ -168,7 +169,7 @@ def test_a_change_is_written_within_about_a_second(
         wait_for(lambda i=i: database["chunks"].find_one({"document": f"n{i}"}))  # type: ignore[misc]
         took.append(time.monotonic() - started)
 
-    assert min(took) < 1
+    assert min(took) < 1.5
     assert running.end()[0] == 0
 
 
@@ -199,6 +200,11 @@ def test_vectors_in_place_follow_and_their_own_writing_is_no_change(
     assert (articles.find_one({"_id": 2}) or {}) == {"_id": 2, "body": 7}
 
 
+def _is_of_its_text(document: dict[str, Any]) -> bool:
+    encoded = str(document.get("leaf", {}).get("hash")).partition("-")[0]
+    return encoded == digest(document["body"].encode())
+
+
 def test_nothing_that_changes_during_the_first_pass_is_missed(
     follower: Started, database: Database[Any], articles: Collection[Any]
 ) -> None:
@@ -211,7 +217,7 @@ def test_nothing_that_changes_during_the_first_pass_is_missed(
         articles.insert_one({"_id": f"b{i}", "body": f"new {i}"})
 
     running.wait_until_following()
-    wait_for(lambda: articles.count_documents({"leaf": {"$exists": False}}) == 0)
+    wait_for(lambda: all(_is_of_its_text(document) for document in articles.find()))
     assert running.end()[0] == 0
     again = follower(*IN_PLACE)
     again.wait_until_following()
@@ -328,7 +334,13 @@ def test_where_the_history_is_lost_all_is_read_again(
     # At the first second that there was: a place in the history that the server has not.
     changes._token = {"_data": token[:2] + "00000001" + token[10:]}
 
-    ending = threading.Timer(3, lambda: setattr(stop, "is_set", True))
+    def end() -> None:
+        try:
+            wait_for(lambda: hash_of(articles, 1) != before)
+        finally:
+            stop.is_set = True
+
+    ending = threading.Thread(target=end)
     ending.start()
     follow(source, keeper, changes, stop, told=lambda text: None, say=said.append)
 
