@@ -5,6 +5,7 @@ import typer
 from config import Settings
 from config.command import SOME_REJECTED, one_line_errors
 from ingest import options as o
+from ingest.choice import Choice
 from ingest.choices import Choices
 from ingest.order import Order
 from ingest.pipeline import Summary
@@ -34,6 +35,9 @@ def command(
     filters: o.Filters = None,
     hybrid: o.Hybrid = False,
     format: o.Format = None,
+    include: o.Include = None,
+    exclude: o.Exclude = None,
+    source: o.Source = None,
     id_field: o.IdField = "id",
     text_field: o.TextField = "text",
     title_field: o.TitleField = "title",
@@ -46,9 +50,10 @@ def command(
 ) -> None:
     """Encode documents with the teacher and write them into a MongoDB vector index.
 
-    PATH is a file (JSON Lines, CSV, TSV, text, Markdown), a folder of them, or - for JSON Lines
-    on stdin. A JSON or CSV record has a `text`, perhaps an `id` and a `title`; all its other
-    fields become metadata. Run it again after a change: only what is new gets encoded.
+    PATH is a file (JSON Lines, JSON, CSV, TSV, Parquet, text, Markdown, HTML, PDF; also .gz or
+    .zst of them), a folder of them, a BEIR zip, or - for JSON Lines on stdin. A record has a
+    `text`, perhaps an `id` and a `title`; all its other fields become metadata. Run it again
+    after a change: only what is new gets encoded.
 
     Examples:
 
@@ -75,6 +80,8 @@ def command(
             choices=choices,
             rejects=rejects,
             wait=wait,
+            choice=Choice(include or (), exclude or ()),
+            source=source,
         )
         chosen = order.settled(
             mongodb_uri=uri,

@@ -2,16 +2,18 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from config import ConfigError, Settings
 from config.command import settings
+from ingest.choice import Choice
 from ingest.choices import Choices, one_of
+from ingest.formats import FORMATS
 from ingest.records import Fields
 from ingest.rejects import Rejects
-from ingest.sources import FORMATS, Corpus
+from ingest.sources import Corpus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +26,8 @@ class Order:
     choices: Choices
     rejects: Path
     wait: float
+    choice: Choice = field(default_factory=Choice)
+    source: str | None = None
 
     def settled(self, **options: Any) -> Settings:
         """The settings. Raises ConfigError with all that is wrong, in them and in the order."""
@@ -38,7 +42,14 @@ class Order:
         return chosen
 
     def corpus(self) -> Corpus:
-        return Corpus(self.paths, self.fields, self.format, self.rejects)
+        return Corpus(
+            self.paths,
+            self.fields,
+            self.format,
+            self.rejects,
+            choice=self.choice,
+            source=self.source,
+        )
 
     def _problems(self) -> Iterator[str]:
         yield from one_of("--format", self.format, FORMATS)
