@@ -6,6 +6,7 @@ from typing import Any
 
 import bson
 
+from ingest.trails import begins_with
 from vectors.digest import digest
 
 
@@ -13,6 +14,7 @@ from vectors.digest import digest
 class Chunk:
     """Stored as `{_id: "<document>#<position>", document, position, text, metadata, hash}`.
 
+    `trail` holds the headings that the passage stands under, where that is asked for.
     `hash` is `<of what is encoded>-<of the metadata>`: equal first halves mean equal vectors.
     """
 
@@ -21,6 +23,7 @@ class Chunk:
     text: str
     title: str
     metadata: Mapping[str, Any]
+    trail: str = ""
 
     @property
     def id(self) -> str:
@@ -28,10 +31,11 @@ class Chunk:
 
     @property
     def encoded_text(self) -> str:
-        """The title goes before a passage that does not begin with it."""
-        if not self.title or self.text.startswith(self.title):
-            return self.text
-        return f"{self.title} {self.text}"
+        """The title goes before a passage that does not begin with it, then the trail."""
+        title, trail, text = self.title, self.trail, self.text
+        if not title or text.startswith(title) or (trail and begins_with(trail, title)):
+            return f"{trail} {text}" if trail else text
+        return f"{title} {trail} {text}" if trail else f"{title} {text}"
 
     @property
     def hash(self) -> str:

@@ -19,7 +19,7 @@ Count = Callable[[int], None]
 def opened(source: Source, count: Count = lambda read: None) -> Iterator[Buffered]:
     """`count` hears of each read how many bytes it had. Raises OSError or SourceError."""
     if source.is_stdin:
-        yield unpacked(sys.stdin.buffer, None)
+        yield unpacked(sys.stdin.buffer, None)  # type: ignore[arg-type]
         return
     with io.BufferedReader(_CountedFile(source.path, count)) as stream:
         if is_zip(source.path):

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from ingest.errors import SourceError
 from ingest.readers.compression import BUFFER, Buffered, Unpacked
