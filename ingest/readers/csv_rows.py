@@ -8,6 +8,7 @@ read again as rows of their own, if that is what they look like.
 import csv
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from typing import Any, BinaryIO
 
@@ -23,31 +24,41 @@ def read_csv(
     stream: BinaryIO, file: str, fields: Fields, delimiter: str | None, source: str = ""
 ) -> Records:
     """Numbers written as Python would write them become numbers. Raises SourceError."""
-    # Bytes that are not UTF-8 travel as surrogates and are refused with their record, not before.
-    text = TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
-    header = text.readline(MAX_TEXT)
-    delimiter = delimiter or _delimiter(header)
-    columns = _columns(header, file, fields, delimiter)
-    lines = _Lines(text)
-    rows = csv.reader(lines, delimiter=delimiter, strict=True)
-    while True:
-        place = Place(file, lines.begin())
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Rejected(place, _torn(error, lines, columns, delimiter), lines.shown())
-            continue
-        if row:
-            yield _document(row, columns, fields, place, lines, source)
+    with _decoded(stream) as text:
+        header = text.readline(MAX_TEXT)
+        delimiter = delimiter or _delimiter(header)
+        columns = _columns(header, file, fields, delimiter)
+        lines = _Lines(text)
+        rows = csv.reader(lines, delimiter=delimiter, strict=True)
+        while True:
+            place = Place(file, lines.begin())
+            try:
+                row = next(rows)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield Rejected(place, _torn(error, lines, columns, delimiter), lines.shown())
+                continue
+            if row:
+                yield _document(row, columns, fields, place, lines, source)
 
 
 def demand_columns(stream: BinaryIO, file: str, fields: Fields, delimiter: str | None) -> None:
     """Raises SourceError, as read_csv would, for a header that cannot be used."""
+    with _decoded(stream) as text:
+        header = text.readline(MAX_TEXT)
+        _columns(header, file, fields, delimiter or _delimiter(header))
+
+
+@contextmanager
+def _decoded(stream: BinaryIO) -> Iterator[TextIOWrapper]:
+    # Bytes that are not UTF-8 travel as surrogates and are refused with their record, not before.
     text = TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
-    header = text.readline(MAX_TEXT)
-    _columns(header, file, fields, delimiter or _delimiter(header))
+    try:
+        yield text
+    finally:
+        with suppress(ValueError):  # of a stream that was closed meanwhile
+            text.detach()  # which stays the caller's to close
 
 
 class _Lines:

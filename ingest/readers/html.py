@@ -1,6 +1,7 @@
 """HTML: the main text of a page, without its menus and footers, headings as Markdown has them."""
 
 import codecs
+import logging
 import re
 from typing import BinaryIO
 
@@ -15,24 +16,41 @@ _CHARSET = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _XML = re.compile(r"\A\s*<\?xml[^>]*\?>")
+_ROOT = re.compile(r"<(?:html|body)\b", re.IGNORECASE)
 # What browsers read these names as: each holds the other and a few signs more.
-_MEANT = {"iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030"}
+_MEANT = {
+    "iso8859-1": "cp1252",
+    "ascii": "cp1252",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+}
 
 
 def read_html(stream: BinaryIO, whole: Whole) -> Records:
     """Its `<title>` is the title."""
     try:
         raw = limited(stream)
-        page = _XML.sub("", decoded(raw, _charset(raw)))
+        page = _XML.sub("", _decoded(raw))
         yield whole.document(_main_text(page), _title(page))
     except UnusableRecord as error:
         yield Rejected(Place(whole.file), str(error))
 
 
-def _charset(raw: bytes) -> str:
+def _decoded(raw: bytes) -> str:
+    charset = _charset(raw)
+    try:
+        return decoded(raw, charset or "utf-8")
+    except UnusableRecord as error:
+        if charset is None:
+            raise UnusableRecord(f"{error}, and the page declares no charset") from error
+        raise
+
+
+def _charset(raw: bytes) -> str | None:
     declared = _CHARSET.search(raw, 0, _LOOKED_AT)
     if declared is None:
-        return "utf-8"
+        return None
     name = (declared[1] or declared[2]).decode("ascii", "replace")
     try:
         known = codecs.lookup(name).name
@@ -47,6 +65,10 @@ def _main_text(page: str) -> str:
 
     if not page.strip():
         return ""
+    # What it has to say of a page is in the reason of a reject.
+    logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
+    if not _ROOT.search(page):
+        page = f"<html><body>{page}</body></html>"
     kept = trafilatura.extract(
         page,
         output_format="markdown",

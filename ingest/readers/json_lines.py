@@ -14,6 +14,7 @@ from ingest.records import Fields, UnusableRecord, to_document
 
 BOM = b"\xef\xbb\xbf"
 _MAX_LINE = 128 * 2**20  # bytes; a longer one is taken for a file that is not JSON Lines
+_SKIPPED = 2**20  # bytes at a time
 _WRONG_VALUE = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, BSONError)
 # A number of more than 64 bits has this many digits, once all digits are made zeros.
 _DIGITS = bytes(ord("0") if chr(sign) in "0123456789" else ord(" ") for sign in range(256))
@@ -44,7 +45,7 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
         if len(line) > _MAX_LINE:
             rest = line
             while rest and not rest.endswith(b"\n"):
-                rest = stream.readline(_MAX_LINE)
+                rest = stream.readline(_SKIPPED)
         yield number, line.removeprefix(BOM) if number == 1 else line
 
 

@@ -6,7 +6,8 @@ A few megabytes of rows are held at a time, whatever the file's row groups are.
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, BinaryIO
+from itertools import chain
+from typing import IO, Any, BinaryIO
 
 from bson import Decimal128
 
@@ -27,10 +28,10 @@ def read_parquet(stream: BinaryIO, file: str, fields: Fields, source: str = "") 
 
     number = 0
     try:
-        parquet = _opened(stream, file, fields)
-        held = _held(parquet.schema_arrow)
-        for batch in _batches(parquet):
-            for row in _rows(batch, held):
+        with seekable(stream) as rows:
+            parquet = _opened(rows, file, fields)
+            held = _held(parquet.schema_arrow)
+            for row in chain.from_iterable(_rows(batch, held) for batch in _batches(parquet)):
                 number += 1
                 yield _document(row, fields, Place(file, number), source)
     except (pyarrow.ArrowException, OSError) as error:
@@ -47,10 +48,10 @@ def demand_parquet_column(stream: BinaryIO, file: str, fields: Fields) -> None:
         raise _damaged(file, error) from error
 
 
-def _opened(stream: BinaryIO, file: str, fields: Fields) -> Any:
+def _opened(stream: IO[bytes], file: str, fields: Fields) -> Any:
     from pyarrow.parquet import ParquetFile
 
-    parquet = ParquetFile(seekable(stream), pre_buffer=False, buffer_size=_PAGE_BUFFER)
+    parquet = ParquetFile(stream, pre_buffer=False, buffer_size=_PAGE_BUFFER)
     names = parquet.schema_arrow.names
     if fields.text not in names:
         raise SourceError(

@@ -15,7 +15,7 @@ _BROKEN = ("\ufffe\n", "\x02\n", "\ufffe", "\x02")
 def read_pdf(stream: BinaryIO, whole: Whole) -> Records:
     """Not for several threads at once, which the library does not bear."""
     try:
-        with _opened(seekable(stream)) as pdf:
+        with seekable(stream) as file, _opened(file) as pdf:
             title = str(pdf.get_metadata_value("Title") or "")
             yield whole.document(_text(pdf), title)
     except UnusableRecord as error:

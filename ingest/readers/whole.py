@@ -2,6 +2,8 @@
 
 import tempfile
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, BinaryIO
 
@@ -55,14 +57,17 @@ def decoded(raw: bytes, charset: str = "utf-8") -> str:
         raise UnusableRecord(f"not {name} at byte {error.start}") from error
 
 
-def seekable(stream: BinaryIO) -> IO[bytes]:
+@contextmanager
+def seekable(stream: BinaryIO) -> Iterator[IO[bytes]]:
     """The stream, or where it only goes forward a copy on the disk, gone when closed."""
     if stream.seekable():
-        return stream
-    copy, size = tempfile.TemporaryFile(), 0  # noqa: SIM115
-    while part := stream.read(_STEP):
-        if (size := size + len(part)) > _MAX_COPIED:
-            raise SourceError(f"more than {_MAX_COPIED} bytes unpacked; expected an unpacked file")
-        copy.write(part)
-    copy.seek(0)
-    return copy
+        yield stream
+        return
+    with tempfile.TemporaryFile() as copy:
+        size = 0
+        while part := stream.read(_STEP):
+            if (size := size + len(part)) > _MAX_COPIED:
+                raise SourceError(f"more than {_MAX_COPIED} bytes unpacked; unpack it before")
+            copy.write(part)
+        copy.seek(0)
+        yield copy
