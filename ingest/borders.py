@@ -12,10 +12,10 @@ _LONGEST = 20_000  # characters; a tokenizer may take any blank-free run for one
 _UNDERLINES = {"=": 1, "-": 2}  # and 3 for what only reStructuredText has
 
 # A heading with its line end; after the end of a sentence (with closing quotes), after a blank
-# line, before a list item or heading.
+# line, before a list item or heading. The number of a list item ends no sentence.
 _BORDER = re.compile(
     r"""^\#{1,6}[ \t][^\n]*(?:\n\s*|\Z) | ^[^\n]+\n([-=*~^"])\1{2,}[ \t]*(?:\n\s*|\Z)
-    | (?<=[.!?…])["'”’)\]]*\s+ | (?<=[。！？])\s* | \n\s*\n\s*
+    | (?<=[.!?…])(?<!^\d\.)(?<!^\d\d\.)["'”’)\]]*\s+ | (?<=[。！？])\s* | \n\s*\n\s*
     | \n(?=\s*(?:[-*+•]|\d+[.)])\s|\#)""",
     re.VERBOSE | re.MULTILINE,
 )
@@ -73,8 +73,12 @@ def heading(text: str, start: int, end: int) -> Heading | None:
 
 def _sentences(text: str, start: int, end: int) -> Iterator[Span]:
     for border in _BORDER.finditer(text, start, end):
-        yield from _short(start, border.end())
-        start = border.end()
+        stop = border.end()
+        if start < stop <= start + _LONGEST:
+            yield Span(start, stop)
+        else:
+            yield from _short(start, stop)
+        start = stop
     yield from _short(start, end)
 
 
@@ -117,13 +121,14 @@ def _fenced(text: str) -> Iterator[tuple[int, int]]:
 
 def _tables(text: str) -> Iterator[tuple[int, int]]:
     """The line above a rule, and all lines below it that have a `|`."""
+    done = 1
     for rule in _RULE.finditer(text):
-        if "|" not in rule[0] or "-" not in rule[0] or rule.start() == 0:
+        if rule.start() < done or "|" not in rule[0] or "-" not in rule[0]:
             continue
         start = text.rfind("\n", 0, rule.start() - 1) + 1
-        if "|" not in text[start : rule.start()]:
-            continue
-        yield start, _table_end(text, rule.end())
+        if "|" in text[start : rule.start()]:
+            done = _table_end(text, rule.end())
+            yield start, done
 
 
 def _table_end(text: str, end: int) -> int:

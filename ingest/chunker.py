@@ -78,4 +78,4 @@ class Chunker:
         ]
 
     def _may_fit(self, draft: Draft) -> bool:
-        return 0 < len(draft.text) <= _LIKELY_TOO_LONG * self._budget
+        return 0 < len(draft.text) <= _LIKELY_TOO_LONG * self._budget and not draft.text.isspace()

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import Any, BinaryIO
 
@@ -29,15 +30,24 @@ def read_json(stream: BinaryIO, file: str, fields: Fields, source: str = "") -> 
 def _records(stream: BinaryIO) -> Iterator[Any]:
     import ijson
 
-    text = io.BufferedReader(stream)  # type: ignore[type-var]
-    if text.peek(len(BOM)).startswith(BOM):
-        text.read(len(BOM))
-    if not (first := text.peek(1).lstrip()[:1]):
-        return
-    if first == b"[":
-        yield from ijson.items(text, "item")
-    else:
-        yield from ijson.items(text, "", multiple_values=True)
+    with _peekable(stream) as text:
+        if text.peek(len(BOM)).startswith(BOM):
+            text.read(len(BOM))
+        first = text.peek(1).lstrip()[:1]
+        if first == b"[":
+            yield from ijson.items(text, "item")
+        elif first:
+            yield from ijson.items(text, "", multiple_values=True)
+
+
+@contextmanager
+def _peekable(stream: BinaryIO) -> Iterator["io.BufferedReader[Any]"]:
+    text: Any = io.BufferedReader(stream)  # type: ignore[type-var]
+    try:
+        yield text
+    finally:
+        with suppress(ValueError):  # of a stream that was closed meanwhile
+            text.detach()  # which stays the caller's to close
 
 
 def _document(record: object, fields: Fields, place: Place, source: str) -> Document | Rejected:

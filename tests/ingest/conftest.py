@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -51,3 +52,22 @@ def write(target: Callable[..., Target], tmp_path: Path) -> Iterator[Ingest]:
 
     yield run
     rejects.close()
+
+
+@pytest.fixture(scope="session")
+def covers() -> Callable[[str, list[str]], bool]:
+    """Whether the passages, in order and overlapping, hold all of the text but its blanks."""
+
+    def squeezed(text: str) -> str:
+        return re.sub(r"\s+", "", text)
+
+    def covers(text: str, passages: list[str]) -> bool:
+        whole, done = squeezed(text), 0
+        for passage in map(squeezed, passages):
+            at = whole.rfind(passage, 0, done + len(passage))
+            if at < 0 or at > done:
+                return False
+            done = max(done, at + len(passage))
+        return done == len(whole)
+
+    return covers
