@@ -9,8 +9,6 @@ from bson.errors import BSONError
 from ingest.kinds import UnusableRecord, kind
 
 _MAX = 8 * 2**20  # bytes; every chunk carries a copy, and MongoDB ends at 16 MiB
-_MAX_LISTED = 32  # a longer list is faster measured by the encoder
-_UNKNOWN = 2 * _MAX
 
 
 def opened(rest: dict[str, Any]) -> dict[str, Any]:
@@ -25,17 +23,8 @@ def opened(rest: dict[str, Any]) -> dict[str, Any]:
     return {**rest, **inner}
 
 
-def demand_storable(metadata: Mapping[str, Any]) -> None:
-    """Raises UnusableRecord for what MongoDB cannot hold."""
-    size = 0
-    # Plain values, which are nearly all, need not be encoded to know that they can be.
-    for name, value in metadata.items():
-        size += _at_most(name) + _at_most(value) if "\0" not in name else _UNKNOWN
-    if size > _MAX:
-        encoded(metadata)
-
-
 def encoded(metadata: Mapping[str, Any]) -> bytes:
+    """As MongoDB holds it. Raises UnusableRecord for what it cannot hold."""
     try:
         found = bson.encode(metadata)
     except UnicodeEncodeError as error:
@@ -49,24 +38,3 @@ def encoded(metadata: Mapping[str, Any]) -> bytes:
 
 def not_unicode() -> UnusableRecord:
     return UnusableRecord("not UTF-8, or half of a surrogate pair; expected valid Unicode")
-
-
-def _at_most(value: Any) -> int:
-    """More bytes than the encoded value may have; _UNKNOWN where only the encoder can tell."""
-    found = type(value)
-    if found is str:
-        return 8 + (len(value) if value.isascii() else _encoded_length(value))
-    if found is int:
-        return 16 if -(2**63) <= value < 2**63 else _UNKNOWN
-    if found is float or found is bool or value is None:
-        return 16
-    if found is list and len(value) <= _MAX_LISTED:
-        return 16 + 8 * len(value) + sum(map(_at_most, value))
-    return _UNKNOWN
-
-
-def _encoded_length(text: str) -> int:
-    try:
-        return len(text.encode())
-    except UnicodeEncodeError:
-        return _UNKNOWN

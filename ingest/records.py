@@ -11,7 +11,7 @@ from bson.binary import UUID_SUBTYPE
 
 from ingest.document import Document, Place
 from ingest.kinds import UnusableRecord, kind
-from ingest.metadata import demand_storable, encoded, not_unicode, opened
+from ingest.metadata import encoded, not_unicode, opened
 
 __all__ = ["MAX_TEXT", "Fields", "UnusableRecord", "to_document"]
 
@@ -50,9 +50,9 @@ def to_document(record: object, fields: Fields, place: Place, source: str = "") 
     metadata = opened(rest)
     if title:
         metadata = {"title": title, **metadata}
-    demand_storable(metadata)
+    storable = encoded(metadata)
     if identity is None:
-        identity = hashlib.sha256(text.encode() + b"\0" + encoded(metadata)).hexdigest()[:24]
+        identity = hashlib.sha256(text.encode() + b"\0" + storable).hexdigest()[:24]
     return Document(_identity(identity, name), text, title.strip(), metadata, place, source)
 
 

@@ -20,6 +20,7 @@ _WRONG_VALUE = (ValueError, TypeError, ArithmeticError, LookupError, AttributeEr
 _DIGITS = bytes(ord("0") if chr(sign) in "0123456789" else ord(" ") for sign in range(256))
 _MANY_DIGITS = b"0" * 19
 _MOST_WHOLE = 2.0**63
+_NO_FLOATS = frozenset({str, int, bool, type(None)})
 
 
 def read_json_lines(stream: BinaryIO, file: str, fields: Fields, source: str = "") -> Records:
@@ -66,10 +67,10 @@ def _may_be_rounded(record: Any, line: bytes) -> bool:
         return False
     for value in record.values():
         kind = type(value)
-        if kind is list or kind is dict:
-            return _MANY_DIGITS in line.translate(_DIGITS)
         if kind is float and not -_MOST_WHOLE < value < _MOST_WHOLE:
             return True
+        if kind is dict or (kind is list and not _NO_FLOATS.issuperset(map(type, value))):
+            return _MANY_DIGITS in line.translate(_DIGITS)
     return False
 
 
