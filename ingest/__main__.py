@@ -7,6 +7,7 @@ import typer
 from config import Settings
 from config.command import SOME_REJECTED, leave_at_once, one_line_errors
 from ingest import options as o
+from ingest.choice import Choice
 from ingest.choices import Choices
 from ingest.mongodb_order import MongoOrder
 from ingest.moving import run_retire, run_rollback
@@ -44,11 +45,15 @@ def command(
     follow: o.Follow = False,
     filter_source: o.FilterSource = None,
     format: o.Format = None,
+    include: o.Include = None,
+    exclude: o.Exclude = None,
+    source: o.Source = None,
     id_field: o.IdField = "id",
     text_field: o.TextField = "text",
     title_field: o.TitleField = "title",
     chunk_tokens: o.ChunkTokens = None,
     chunk_overlap: o.ChunkOverlap = None,
+    heading_trail: o.HeadingTrail = False,
     rejects: o.Rejected = REJECTS_FILE,
     max_rejects: o.MaxRejects = None,
     prune: o.Prune = False,
@@ -64,11 +69,11 @@ def command(
 ) -> None:
     """Encode documents with the teacher and write them into a MongoDB vector index.
 
-    PATH is a file (JSON Lines, CSV, TSV, text, Markdown), a folder of them, - for JSON Lines on
-    stdin, or a MongoDB collection: mongodb://HOST/DATABASE.COLLECTION, or
-    mongodb:DATABASE.COLLECTION for one in the deployment that is written to. A record has a
-    `text`, perhaps an `id` and a `title`; all its other fields become metadata. Run it again after
-    a change: only what is new gets encoded.
+    PATH is a file (JSON Lines, JSON, CSV, TSV, Parquet, text, Markdown, HTML, PDF; also .gz or
+    .zst of them), a folder of them, a BEIR zip, - for JSON Lines on stdin, or a MongoDB
+    collection: mongodb://HOST/DATABASE.COLLECTION, or mongodb:DATABASE.COLLECTION for one in the
+    deployment that is written to. A record has a `text`, perhaps an `id` and a `title`; all its
+    other fields become metadata. Run it again after a change: only what is new gets encoded.
 
     Examples:
 
@@ -94,6 +99,7 @@ def command(
             chunk_overlap=chunk_overlap,
             filters=filters or (),
             hybrid=hybrid,
+            heading_trail=heading_trail or None,
             in_place=mongodb.choice(fields),
         )
         order = Order(
@@ -110,6 +116,8 @@ def command(
             sharded=shard,
             dry_run=dry_run,
             rebuild=rebuild,
+            choice=Choice(include or (), exclude or ()),
+            source=source,
         )
         chosen = order.settled(
             mongodb_uri=uri,

@@ -44,7 +44,14 @@ class Choices:
     chunk_overlap: int | None = None
     filters: Sequence[str] = ()
     hybrid: bool = False
+    heading_trail: bool | None = None
     in_place: InPlaceChoice | None = None
+
+    @property
+    def chunking(self) -> dict[str, Any]:
+        """What is given of it, by the names of the manifest."""
+        names = ("chunk_tokens", "chunk_overlap", "heading_trail")
+        return {n: getattr(self, n) for n in names if getattr(self, n) is not None}
 
     def storage(self, settings: Settings) -> Storage:
         """Raises ConfigError for a form that no collection can have."""

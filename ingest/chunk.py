@@ -1,11 +1,12 @@
 """A passage as it is encoded and stored."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import bson
 
+from ingest.trails import begins_with
 from vectors.digest import digest
 
 
@@ -13,6 +14,8 @@ from vectors.digest import digest
 class Chunk:
     """Stored as `{_id: "<document>#<position>", document, position, text, metadata, hash}`.
 
+    `trail` holds the headings that the passage stands under, where that is asked for.
+    `tokens` are those of what is encoded, without prompt and special tokens.
     `hash` is `<of what is encoded>-<of the metadata>`: equal first halves mean equal vectors.
     """
 
@@ -21,7 +24,8 @@ class Chunk:
     text: str
     title: str
     metadata: Mapping[str, Any]
-    tokens: int = 0
+    trail: str = ""
+    tokens: int = field(default=0, compare=False)
 
     @property
     def id(self) -> str:
@@ -29,14 +33,18 @@ class Chunk:
 
     @property
     def encoded_text(self) -> str:
-        """The title goes before a passage that does not begin with it."""
-        if not self.title or self.text.startswith(self.title):
-            return self.text
-        return f"{self.title} {self.text}"
+        """The title goes before a passage that does not begin with it, then the trail."""
+        title, trail, text = self.title, self.trail, self.text
+        if not title or text.startswith(title) or (trail and begins_with(trail, title)):
+            return f"{trail} {text}" if trail else text
+        return f"{title} {trail} {text}" if trail else f"{title} {text}"
 
     @property
     def hash(self) -> str:
         return f"{digest(self.encoded_text.encode())}-{digest(bson.encode(self.metadata))}"
+
+    def counted(self, tokens: int) -> "Chunk":
+        return replace(self, tokens=tokens)
 
     def fields(self) -> dict[str, Any]:
         """The stored document without the vector."""

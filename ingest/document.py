@@ -18,14 +18,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Document:
-    """`source` is the name of what it was read from: a folder, a file, a collection."""
+    """`source` is the name of what was named on the command line, such as a folder's."""
 
     id: str
     text: str
     title: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    source: str = ""
     place: Place = field(default=Place("?"), compare=False)
+    source: str = ""
 
 
 @dataclass(frozen=True)

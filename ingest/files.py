@@ -10,20 +10,26 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ingest.choice import Choice
 from ingest.document import Place, Rejected
+from ingest.readers.beir_zip import DOCUMENTS
 from ingest.rejects import DEFAULT
 
 STDIN = ("-", "/dev/stdin")
 NO_FILE = "neither file nor folder"
+QUESTIONS = "questions and judgements of a BEIR collection"
+_BEIR_DOCUMENTS = {DOCUMENTS, f"{DOCUMENTS}.gz", f"{DOCUMENTS}.zst"}
+_BEIR_QUESTIONS = ("queries.jsonl", "queries.jsonl.gz", "queries.jsonl.zst", "qrels")
 
 
 @dataclass(frozen=True)
 class Source:
-    """`named` on the command line, rather than found in a folder."""
+    """`named` on the command line, rather than found in a folder; `of` is what was named."""
 
     path: Path
     id: str
     named: bool
+    of: str
     is_stdin: bool = False
 
     @property
@@ -52,6 +58,7 @@ class Files:
     paths: Sequence[str]
     is_read: Callable[[Path], bool]
     rejects: Path | None
+    choice: Choice = field(default_factory=Choice)
     ignored: Counter[str] = field(default_factory=Counter)
 
     def __iter__(self) -> Iterator[Source | Rejected]:
@@ -72,19 +79,47 @@ class Files:
     def _of(self, given: str) -> Iterator[Source | Rejected]:
         path = Path(given)
         if given in STDIN:
-            yield Source(Path("/dev/stdin"), "stdin", named=True, is_stdin=True)
+            name = name_of(given)
+            yield Source(Path("/dev/stdin"), name, named=True, of=name, is_stdin=True)
         elif path.is_dir():
             yield from self._within(path)
         else:
-            yield Source(path, f"{path.parent.resolve().name}/{path.name}", named=True)
+            id = name_of(given)
+            yield Source(path, id, named=True, of=id)
 
     def _within(self, folder: Path) -> Iterator[Source | Rejected]:
-        root = folder.resolve().name
-        for found in _walked(folder):
+        root = name_of(str(folder))
+        for found in self._walked(folder):
             if isinstance(found, Rejected):
                 yield found
-            elif self._is_wanted(found):
-                yield Source(found, f"{root}/{found.relative_to(folder).as_posix()}", named=False)
+                continue
+            path = found.relative_to(folder).as_posix()
+            if self.choice.takes(path) and self._is_wanted(found):
+                yield Source(found, f"{root}/{path}", named=False, of=root)
+
+    def _walked(self, folder: Path) -> Iterator[Path | Rejected]:
+        """Without what is hidden or excluded; a folder that cannot be read is told of."""
+        refused: list[OSError] = []
+        for inside, folders, names in os.walk(folder, onerror=refused.append):
+            here = Path(inside)
+            self._leave_out_questions(folders, names)
+            folders[:] = sorted(
+                name
+                for name in folders
+                if not name.startswith(".")
+                and self.choice.enters((here / name).relative_to(folder).as_posix())
+            )
+            yield from (here / name for name in sorted(names) if not name.startswith("."))
+        for error in refused:
+            yield Rejected(Place(str(error.filename)), f"cannot be read: {error.strerror}")
+
+    def _leave_out_questions(self, folders: list[str], names: list[str]) -> None:
+        """What lies beside a test collection's documents would be read as documents too."""
+        if not _BEIR_DOCUMENTS.isdisjoint(names):
+            for listed in (folders, names):
+                for name in set(_BEIR_QUESTIONS).intersection(listed):
+                    listed.remove(name)
+                    self.ignored[QUESTIONS] += 1
 
     def _is_wanted(self, path: Path) -> bool:
         if path.name == DEFAULT.name or self.is_rejects(path):
@@ -99,11 +134,9 @@ class Files:
         return True
 
 
-def _walked(folder: Path) -> Iterator[Path | Rejected]:
-    """Without what is hidden; a folder that cannot be read is told of."""
-    refused: list[OSError] = []
-    for inside, folders, names in os.walk(folder, onerror=refused.append):
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
-        yield from (Path(inside, name) for name in sorted(names) if not name.startswith("."))
-    for error in refused:
-        yield Rejected(Place(str(error.filename)), f"cannot be read: {error.strerror}")
+def name_of(given: str) -> str:
+    """Of a folder its own; of a file with that of the folder it lies in."""
+    path = Path(given)
+    if given in STDIN:
+        return "stdin"
+    return path.resolve().name if path.is_dir() else f"{path.parent.resolve().name}/{path.name}"

@@ -35,7 +35,7 @@ def read_document(
         return Rejected(place, str(error), _shown(stored, left_out))
     # As it is stored, so that it can be compared with what is stored.
     title = record.get(fields.title) or ""
-    return Document(made.id, made.text, title, made.metadata, source, place)
+    return Document(made.id, made.text, title, made.metadata, place, source)
 
 
 def _taken(rest: dict[str, Any], path: str) -> Any:

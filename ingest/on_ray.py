@@ -168,7 +168,7 @@ def _opened(client: Any, job: Job) -> Target:
 def _document(record: dict[str, Any], job: Job) -> Document | Rejected:
     place = Place(job.source)
     try:
-        return to_document(record, job.fields, place)
+        return to_document(record, job.fields, place, job.source)
     except UnusableRecord as error:
         return Rejected(place, str(error), str(record)[:1000])
 

@@ -66,8 +66,7 @@ def _existing(
     asked = (choices.dimensions, choices.precision, choices.quantization)
     is_asked = any(value is not None for value in asked)
     demand_agreement(manifest, settings, choices.storage(settings) if is_asked else None)
-    chunking = {"chunk_tokens": choices.chunk_tokens, "chunk_overlap": choices.chunk_overlap}
-    wanted = {field: value for field, value in chunking.items() if value is not None}
+    wanted = choices.chunking
     wanted |= choices.in_place.given if choices.in_place else {}
     demand(manifest, wanted, name, {f: f"--{f.replace('_', '-')}" for f in wanted})
     for index in collection_of(database[name], manifest).indexes:
@@ -96,6 +95,7 @@ def _new(database: Database[Any], settings: Settings, choices: Choices) -> Targe
         filters=tuple(dict.fromkeys([_ALWAYS_FILTERED, *choices.filters])),
         chunk_tokens=chunk_tokens,
         chunk_overlap=given(choices.chunk_overlap, overlap),
+        heading_trail=bool(choices.heading_trail),
         hybrid=choices.hybrid,
         probe=probe_of(pair.student),
     )

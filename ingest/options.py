@@ -8,8 +8,8 @@ import typer
 from config.presets import PRESETS
 from config.storage import PRECISIONS, QUANTIZATIONS, STORAGES
 from ingest.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
+from ingest.formats import FORMATS
 from ingest.rejects import DEFAULT as REJECTS_FILE
-from ingest.sources import FORMATS
 
 
 def _option(help: str, *names: str, metavar: str | None = None) -> Any:
@@ -52,6 +52,18 @@ FilterSource = Annotated[
     _option("Only what this query finds in a MongoDB collection.", metavar="JSON"),
 ]
 Format = Annotated[str | None, _option(f"Instead of the file's ending: {', '.join(FORMATS)}.")]
+Include = Annotated[
+    list[str] | None,
+    _option("Of folders, only what matches, e.g. '*.md'; may be repeated.", metavar="GLOB"),
+]
+Exclude = Annotated[
+    list[str] | None,
+    _option("Of folders, nothing that matches, e.g. 'drafts/'; may be repeated.", metavar="GLOB"),
+]
+Source = Annotated[
+    str | None,
+    _option("What the documents are from. Default: name of the folder or file.", metavar="NAME"),
+]
 IdField = Annotated[str, _option("Default: id, or _id.")]
 TextField = Annotated[str, _option("Default: text.")]
 TitleField = Annotated[str, _option("Default: title.")]
@@ -60,6 +72,10 @@ ChunkTokens = Annotated[
 ]
 ChunkOverlap = Annotated[
     int | None, _option(f"Shared by neighbours. Default: {DEFAULT_OVERLAP}.", metavar="N")
+]
+HeadingTrail = Annotated[
+    bool,
+    _option("Encode each chunk behind the headings that it stands under.", "--heading-trail"),
 ]
 Rejected = Annotated[
     Path, _option(f"Records that cannot be used. Default: {REJECTS_FILE}.", "--rejects")

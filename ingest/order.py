@@ -11,8 +11,10 @@ from pymongo import MongoClient
 
 from config import ConfigError, Settings
 from config.command import settings
+from ingest.choice import Choice
 from ingest.choices import Choices, one_of
 from ingest.extent import Extent
+from ingest.formats import FORMATS
 from ingest.mongodb_address import addresses
 from ingest.mongodb_order import MongoOrder
 from ingest.mongodb_source import MongoSource
@@ -20,7 +22,7 @@ from ingest.records import Fields
 from ingest.rejects import Rejects
 from ingest.seen import Seen
 from ingest.shard import WHOLE, Shard
-from ingest.sources import FORMATS, Corpus
+from ingest.sources import Corpus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,8 @@ class Order:
     dry_run: bool = False
     rebuild: bool = False
     mongodb: MongoOrder = field(default_factory=MongoOrder)
+    choice: Choice = field(default_factory=Choice)
+    source: str | None = None
 
     def settled(self, **options: Any) -> Settings:
         """The settings. Raises ConfigError with all that is wrong, in them and in the order."""
@@ -65,7 +69,14 @@ class Order:
             yield self.corpus()
 
     def corpus(self) -> Corpus:
-        return Corpus(self.paths, self.fields, self.format, self.rejects)
+        return Corpus(
+            self.paths,
+            self.fields,
+            self.format,
+            self.rejects,
+            choice=self.choice,
+            source=self.source,
+        )
 
     @property
     def shard(self) -> Shard:

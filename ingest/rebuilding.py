@@ -35,6 +35,7 @@ _ASKED_BY = {
     "quantization": _FORM,
     "chunk_tokens": "--chunk-tokens",
     "chunk_overlap": "--chunk-overlap",
+    "heading_trail": "--heading-trail",
 }
 
 
@@ -109,6 +110,7 @@ def _anew(
         path=f"{PATH}_{generation}",
         chunk_tokens=tokens,
         chunk_overlap=given(choices.chunk_overlap, min(active.chunk_overlap, tokens // 2)),
+        heading_trail=active.heading_trail or bool(choices.heading_trail),
         probe=probe_of(pair.student),
         generation=generation,
     )
@@ -169,9 +171,7 @@ def _wanted(
         yield "dimensions", form.dimensions or stored.teacher.dimensions
         yield "precision", form.precision
         yield "quantization", form.quantization
-    for name in ("chunk_tokens", "chunk_overlap"):
-        if (value := getattr(choices, name)) is not None:
-            yield name, value
+    yield from choices.chunking.items()
 
 
 def _tell_generations_apart(database: Database[Any], name: str, active: Manifest) -> None:

@@ -1,41 +1,32 @@
 """From the paths of the command line to a stream of documents."""
 
-import io
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, get_args
 
+from ingest.choice import Choice
 from ingest.document import Place, Rejected
 from ingest.errors import SourceError
-from ingest.files import STDIN, Files, Source
-from ingest.readers import Records, demand_columns, read_csv, read_json_lines, read_text
+from ingest.files import STDIN, Files, Source, name_of
+from ingest.formats import COMPRESSIONS, ENDINGS, FORMATS, Format, format_of, is_zip
+from ingest.readers import Records, Whole, demand_readable, read
 from ingest.records import Fields
+from ingest.streams import opened
 
-Format = Literal["jsonl", "csv", "tsv", "text", "markdown"]
-FORMATS: tuple[str, ...] = get_args(Format)
-_ENDINGS: dict[str, Format] = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".txt": "text",
-    ".text": "text",
-    ".md": "markdown",
-    ".markdown": "markdown",
-}
-_DELIMITERS: dict[str | None, str | None] = {"csv": None, "tsv": "\t"}  # None: the header tells
+__all__ = ["FORMATS", "Corpus", "Format"]
+
 _IS_REJECTS = "{}: is the file for rejects; leave it out, or name another with --rejects"
 
 
 @dataclass
 class Corpus:
     """`ignored` counts the files of other kinds that folders held, by ending; `bytes_read` grows
-    while records are read. The file `rejects` is never read."""
+    while records are read. The file `rejects` is never read. `source` names all documents' source
+    instead of what each was found in."""
 
     paths: Sequence[str]
     fields: Fields = field(default_factory=Fields)
@@ -43,9 +34,14 @@ class Corpus:
     rejects: Path | None = None
     ignored: Counter[str] = field(default_factory=Counter)
     bytes_read: int = 0
+    choice: Choice = field(default_factory=Choice)
+    source: str | None = None
 
     def problems(self) -> Iterator[str]:
         """What cannot be read, told before any work is done."""
+        yield from self.choice.problems()
+        if self.source == "":
+            yield "--source: expected a name"
         for given in self.paths:
             if given in STDIN:
                 yield from self._stdin_problems(given)
@@ -61,7 +57,8 @@ class Corpus:
 
     @property
     def names(self) -> list[str]:
-        return []
+        """Of all that was named, as sources of documents, also of what holds none now."""
+        return [self.source] if self.source else list(dict.fromkeys(map(name_of, self.paths)))
 
     def records(self) -> Records:
         self.ignored.clear()
@@ -76,10 +73,10 @@ class Corpus:
 
     def _files(self) -> Files:
         rejects = self.rejects.resolve() if self.rejects else None
-        return Files(self.paths, lambda path: self._format(path) is not None, rejects)
+        return Files(self.paths, lambda p: self._format(p) is not None, rejects, self.choice)
 
     def _format(self, path: Path) -> Format | None:
-        return self.format or _ENDINGS.get(path.suffix.lower())
+        return self.format or format_of(path)
 
     def _stdin_problems(self, given: str) -> Iterator[str]:
         with suppress(OSError, ValueError, AttributeError):  # where there is no standard input
@@ -93,59 +90,41 @@ class Corpus:
             yield _IS_REJECTS.format(given)
         elif path.is_socket() or path.is_block_device():
             yield f"{given}: expected a file, a folder or a pipe"
-        elif path.is_file() and self._format(path) is None:
+        elif path.is_file() and self._format(path) is None and not is_zip(path):
             yield (
                 f"{given}: cannot tell the format from its ending; expected one of "
-                f"{' '.join(_ENDINGS)}, or give --format"
+                f"{' '.join(ENDINGS)}, also with {' or '.join(COMPRESSIONS)} behind it, "
+                "or give --format"
             )
         elif path.is_file():
             yield from self._file_problems(given, path)
 
     def _file_problems(self, given: str, path: Path) -> Iterator[str]:
-        format = self._format(path)
+        source = Source(path, given, named=True, of=given)
         try:
-            with path.open("rb") as stream:
-                if format in _DELIMITERS:
-                    demand_columns(stream, given, self.fields, _DELIMITERS[format])
-        except OSError as error:
-            yield f"{given}: cannot be read: {error.strerror or error}"
-        except SourceError as error:
-            yield str(error)
+            with opened(source) as stream:
+                demand_readable(stream, self._format(path) or "jsonl", given, self.fields)
+        except (OSError, SourceError) as error:
+            yield f"{given}: {_reason(error, given)}"
 
     def _read(self, source: Source) -> Records:
         """What is wrong with all of a file is a reject, unless the file was named itself."""
+        format = self._format(source.path) or "jsonl"
+        whole = Whole(source.place, source.id, self.source or source.of)
         try:
-            if source.is_stdin:
-                yield from self._parsed(sys.stdin.buffer, source)
-                return
-            with io.BufferedReader(_CountedFile(source.path, self._count)) as stream:
-                yield from self._parsed(stream, source)
+            with opened(source, self._count) as stream:
+                yield from read(stream, format, whole, self.fields)
         except (OSError, SourceError) as error:
-            reason = str(error).removeprefix(f"{source.path}: ")
-            if isinstance(error, OSError):
-                reason = f"cannot be read: {error.strerror or error}"
+            reason = _reason(error, source.place)
             if source.named:
-                raise SourceError(f"{source.path}: {reason}") from error
-            yield Rejected(Place(str(source.path)), reason)
-
-    def _parsed(self, stream: BinaryIO | io.BufferedReader, source: Source) -> Records:
-        format, name = self._format(source.path) or "jsonl", source.place
-        if format == "jsonl":
-            return read_json_lines(stream, name, self.fields)
-        if format in _DELIMITERS:
-            return read_csv(stream, name, self.fields, _DELIMITERS[format])
-        return read_text(stream, name, source.id, markdown=format == "markdown")
+                raise SourceError(f"{source.place}: {reason}") from error
+            yield Rejected(Place(source.place), reason)
 
     def _count(self, read: int) -> None:
         self.bytes_read += read
 
 
-class _CountedFile(io.FileIO):
-    def __init__(self, path: Path, count: Callable[[int], None]) -> None:
-        super().__init__(path)
-        self._count = count
-
-    def readinto(self, buffer: Any, /) -> int:
-        read = super().readinto(buffer)
-        self._count(read)
-        return read
+def _reason(error: OSError | SourceError, file: str) -> str:
+    if isinstance(error, OSError):
+        return f"cannot be read: {error.strerror or error}"
+    return str(error).removeprefix(f"{file}: ")

@@ -55,6 +55,7 @@ class Target:
             tokens=manifest.chunk_tokens,
             overlap=manifest.chunk_overlap,
             prompt=model.document_prompt,
+            heading_trail=manifest.heading_trail,
         )
         self.chunker = WholeTexts(chunker) if manifest.layout == "in_place" else chunker
 

@@ -30,6 +30,8 @@ TEACHERS = {
 FULL_TEXT = {"local/engine/text/postings.py", "local/engine/text/words.py"}
 # What needs the extra [eval], imported only for pictures.
 PICTURES = {f"search/eval/{name}.py" for name in ("pictures", "labels")}
+# What needs the extra [formats], imported only for files of such a format.
+FORMATS = {f"ingest/readers/{name}.py" for name in ("html", "json_array", "parquet", "pdf")}
 # Does without it, only more slowly.
 FASTER = {"local/engine/kernels.py"}
 # Imported by pytest alone, which is therefore there.
@@ -86,6 +88,8 @@ def test_every_imported_module_is_declared(path: Path) -> None:
         known |= declared("ingest")
     if path.relative_to(ROOT).as_posix() in PICTURES:
         known |= declared("eval")
+    if path.relative_to(ROOT).as_posix() in FORMATS:
+        known |= declared("formats")
     if path.relative_to(ROOT).as_posix() in FULL_TEXT | FASTER:
         known |= declared("local")
     if path.relative_to(ROOT).as_posix() == PLUGIN:

@@ -8,6 +8,7 @@ read again as rows of their own, if that is what they look like.
 import csv
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from typing import Any, BinaryIO
 
@@ -19,33 +20,45 @@ from ingest.records import MAX_TEXT, Fields, UnusableRecord, to_document
 csv.field_size_limit(MAX_TEXT)
 
 
-def read_csv(stream: BinaryIO, source: str, fields: Fields, delimiter: str | None) -> Records:
+def read_csv(
+    stream: BinaryIO, file: str, fields: Fields, delimiter: str | None, source: str = ""
+) -> Records:
     """Numbers written as Python would write them become numbers. Raises SourceError."""
+    with _decoded(stream) as text:
+        header = text.readline(MAX_TEXT)
+        delimiter = delimiter or _delimiter(header)
+        columns = _columns(header, file, fields, delimiter)
+        lines = _Lines(text)
+        rows = csv.reader(lines, delimiter=delimiter, strict=True)
+        while True:
+            place = Place(file, lines.begin())
+            try:
+                row = next(rows)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield Rejected(place, _torn(error, lines, columns, delimiter), lines.shown())
+                continue
+            if row:
+                yield _document(row, columns, fields, place, lines, source)
+
+
+def demand_columns(stream: BinaryIO, file: str, fields: Fields, delimiter: str | None) -> None:
+    """Raises SourceError, as read_csv would, for a header that cannot be used."""
+    with _decoded(stream) as text:
+        header = text.readline(MAX_TEXT)
+        _columns(header, file, fields, delimiter or _delimiter(header))
+
+
+@contextmanager
+def _decoded(stream: BinaryIO) -> Iterator[TextIOWrapper]:
     # Bytes that are not UTF-8 travel as surrogates and are refused with their record, not before.
     text = TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
-    header = text.readline()
-    delimiter = delimiter or _delimiter(header)
-    columns = _columns(header, source, fields, delimiter)
-    lines = _Lines(text)
-    rows = csv.reader(lines, delimiter=delimiter, strict=True)
-    while True:
-        place = Place(source, lines.begin())
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Rejected(place, _torn(error, lines, columns, delimiter), lines.shown())
-            continue
-        if row:
-            yield _document(row, columns, fields, place, lines)
-
-
-def demand_columns(stream: BinaryIO, source: str, fields: Fields, delimiter: str | None) -> None:
-    """Raises SourceError, as read_csv would, for a header that cannot be used."""
-    text = TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
-    header = text.readline()
-    _columns(header, source, fields, delimiter or _delimiter(header))
+    try:
+        yield text
+    finally:
+        with suppress(ValueError):  # of a stream that was closed meanwhile
+            text.detach()  # which stays the caller's to close
 
 
 class _Lines:
@@ -66,9 +79,11 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        line = self._again.popleft() if self._again else self._stream.readline()
+        line = self._again.popleft() if self._again else self._stream.readline(MAX_TEXT)
         if not line:
             raise StopIteration
+        if len(line) >= MAX_TEXT:
+            raise SourceError(f"line {self._number + 1} has more than {MAX_TEXT} characters")
         self._number += 1
         self.taken.append(line)
         return line
@@ -108,23 +123,28 @@ def _is_row(line: str, columns: Sequence[str], delimiter: str) -> bool:
     return len(row) == len(columns) and not any('"' in value for value in row)
 
 
-def _columns(header: str, source: str, fields: Fields, delimiter: str) -> list[str]:
+def _columns(header: str, file: str, fields: Fields, delimiter: str) -> list[str]:
     try:
         columns = next(csv.reader([header], delimiter=delimiter, strict=True), [])
     except csv.Error as error:
-        raise SourceError(f"{source}: the header, line 1, is not CSV: {error}") from error
+        raise SourceError(f"{file}: the header, line 1, is not CSV: {error}") from error
     if fields.text not in columns:
         raise SourceError(
-            f"{source}: no column {fields.text!r} in the header ({', '.join(columns) or 'empty'}); "
+            f"{file}: no column {fields.text!r} in the header ({', '.join(columns) or 'empty'}); "
             "name the text's column with --text-field"
         )
     if len(set(columns)) < len(columns):
-        raise SourceError(f"{source}: a column name stands twice in the header: {columns}")
+        raise SourceError(f"{file}: a column name stands twice in the header: {columns}")
     return columns
 
 
 def _document(
-    row: Sequence[str], columns: Sequence[str], fields: Fields, place: Place, lines: _Lines
+    row: Sequence[str],
+    columns: Sequence[str],
+    fields: Fields,
+    place: Place,
+    lines: _Lines,
+    source: str,
 ) -> Document | Rejected:
     if len(row) != len(columns):
         reason = f"{len(row)} columns; the header has {len(columns)}{lines.span()}"
@@ -135,7 +155,7 @@ def _document(
         if value != "" or name == fields.text
     }
     try:
-        return to_document(record, fields, place)
+        return to_document(record, fields, place, source)
     except UnusableRecord as error:
         return Rejected(place, str(error), lines.shown())
 

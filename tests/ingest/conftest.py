@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -19,11 +20,12 @@ from ingest import (
     open_target,
 )
 from ingest.choices import InPlaceChoice
+from ingest.extent import ALL
 from ingest.keeping import Keeper
 from ingest.mongodb_address import Address
 from ingest.mongodb_source import MongoSource
-from ingest.pipeline import Told
 from ingest.stopping import Stop
+from ingest.summary import Told
 
 Ingest = Callable[..., Summary]
 Run = Callable[..., CompletedProcess[str]]
@@ -94,10 +96,29 @@ def keep(database: Database[Any], tmp_path: Path) -> Iterator[Keep]:
         target = open_target(database, settings, Choices(**wanted))
         source = MongoSource(database.client, Address(database.name, "articles"), fields, query)
         source.begin(target.manifest)
-        keeper = Keeper(source, target, rejects, told, Stop())
+        keeper = Keeper(source, target, rejects, told, Stop(), ALL)
         keeper.whole()
         target.ensure_index()
         return keeper
 
     yield opened
     rejects.close()
+
+
+@pytest.fixture(scope="session")
+def covers() -> Callable[[str, list[str]], bool]:
+    """Whether the passages, in order and overlapping, hold all of the text but its blanks."""
+
+    def squeezed(text: str) -> str:
+        return re.sub(r"\s+", "", text)
+
+    def covers(text: str, passages: list[str]) -> bool:
+        whole, done = squeezed(text), 0
+        for passage in map(squeezed, passages):
+            at = whole.rfind(passage, 0, done + len(passage))
+            if at < 0 or at > done:
+                return False
+            done = max(done, at + len(passage))
+        return done == len(whole)
+
+    return covers

@@ -59,12 +59,12 @@ def test_rejected_records_end_with_3_and_stand_in_a_file(leaf_ingest: Run) -> No
 def test_a_folder_with_files_of_other_kinds_tells_of_them(leaf_ingest: Run) -> None:
     Path("docs").mkdir()
     Path("docs/a.md").write_text("# A\n\nText.")
-    Path("docs/b.pdf").write_text("x")
+    Path("docs/b.doc").write_text("x")
 
     ended = leaf_ingest("docs")
 
     assert ended.returncode == 0
-    assert "left out 1 files of another kind (.pdf)" in ended.stderr
+    assert "left out 1 files of another kind (.doc)" in ended.stderr
 
 
 @pytest.mark.parametrize(

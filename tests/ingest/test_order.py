@@ -49,7 +49,7 @@ def test_all_problems_are_told_at_once_and_nothing_is_started(run: Run, tmp_path
 
     ended = run(
         *("leaf-ingest", "c.jsonl", "missing.jsonl", "--preset", "no", "--dimensions", 0),
-        *("--precision", "int4", "--format", "pdf", "--wait", -5, "--filter-field", "metadata."),
+        *("--precision", "int4", "--format", "doc", "--wait", -5, "--filter-field", "metadata."),
         *("--chunk-tokens", 3, "--text-field", "", "--rejects", "no/r", "--collection", "__leaf"),
     )
 
@@ -58,7 +58,7 @@ def test_all_problems_are_told_at_once_and_nothing_is_started(run: Run, tmp_path
         "LEAF_PRESET is 'no'",
         "LEAF_COLLECTION is '__leaf'",
         "--precision int4: expected one of float32",
-        "--format pdf: expected one of jsonl",
+        "--format doc: expected one of jsonl",
         "--wait -5: expected seconds, 0 or more",
         "--filter-field 'metadata.': expected names",
         "--chunk-tokens 3: expected 16 or more",

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest import Corpus, Document, Fields, Rejected, SourceError
-from ingest.readers import read_csv, read_json_lines, read_text
+from ingest.readers import Whole, read_csv, read_json_lines, read_text
 
 EXTENDED = (
     "oid date binary uuid numberInt numberLong numberDouble numberDecimal regex regularExpression "
@@ -237,7 +237,7 @@ def test_a_csv_that_cannot_be_read_at_all_says_why(raw: str, expected: str) -> N
 
 
 def test_a_text_file_is_one_document() -> None:
-    found = document(list(read_text(io.BytesIO(b"a\r\nb"), "f", "id", markdown=False)))
+    found = document(list(read_text(io.BytesIO(b"a\r\nb"), Whole("f", "id"), markdown=False)))
 
     assert (found.id, found.text, found.metadata) == ("id", "a\nb", {"path": "id"})
 
@@ -246,7 +246,8 @@ def test_the_first_heading_of_markdown_is_its_title_but_not_one_in_code() -> Non
     raw = b"```\n# not this\n```\n# This *one* #\n# nor this\n"
 
     assert (
-        document(list(read_text(io.BytesIO(raw), "f", "id", markdown=True))).title == "This *one*"
+        document(list(read_text(io.BytesIO(raw), Whole("f", "id"), markdown=True))).title
+        == "This *one*"
     )
 
 
@@ -254,14 +255,14 @@ def test_the_first_heading_of_markdown_is_its_title_but_not_one_in_code() -> Non
     ("raw", "expected"), [(b"", "empty file"), (b"\n \n", "empty file"), (b"a\xff", "at byte 1")]
 )
 def test_a_text_file_that_cannot_be_used_is_rejected(raw: bytes, expected: str) -> None:
-    assert expected in reason(list(read_text(io.BytesIO(raw), "f", "id", markdown=False)))
+    assert expected in reason(list(read_text(io.BytesIO(raw), Whole("f", "id"), markdown=False)))
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "docs" / "deep").mkdir(parents=True)
     (tmp_path / "docs" / ".git").mkdir()
-    for name in ("b.md", "a.txt", "deep/c.jsonl", ".git/d.txt", "e.pdf", "f"):
+    for name in ("b.md", "a.txt", "deep/c.jsonl", ".git/d.txt", "e.doc", "f"):
         (tmp_path / "docs" / name).write_text('{"text": "T"}')
     return tmp_path / "docs"
 
@@ -273,7 +274,7 @@ def test_a_folder_is_read_in_order_and_the_rest_is_counted(folder: Path) -> None
 
     assert [d.id for d in found[:2]] == ["docs/a.txt", "docs/b.md"]
     assert len(found) == 3
-    assert corpus.ignored == {".pdf": 1, "no ending": 1}
+    assert corpus.ignored == {".doc": 1, "no ending": 1}
 
 
 def test_ids_do_not_depend_on_where_the_command_runs(
@@ -289,7 +290,7 @@ def test_ids_do_not_depend_on_where_the_command_runs(
 def test_what_cannot_be_read_is_said_before_any_work(folder: Path) -> None:
     for path, expected in [
         (folder / "nothing", "no such file or folder"),
-        (folder / "e.pdf", "cannot tell the format"),
+        (folder / "e.doc", "cannot tell the format"),
     ]:
         (problem,) = Corpus([str(folder), str(path)]).problems()
         assert expected in problem

@@ -1,0 +1,141 @@
+"""Where a text may be cut: between sentences, paragraphs, list items and rows, and around headings.
+
+Markdown is looked for in every text, because most text that has any does not say so. Fenced code,
+tables and front matter are blocks: one span each, with lines of their own for those that are long.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_LONGEST = 20_000  # characters; a tokenizer may take any blank-free run for one token
+_UNDERLINES = {"=": 1, "-": 2}  # and 3 for what only reStructuredText has
+
+# A heading with its line end; after the end of a sentence (with closing quotes), after a blank
+# line, before a list item or heading. The number of a list item ends no sentence.
+_BORDER = re.compile(
+    r"""^\#{1,6}[ \t][^\n]*(?:\n\s*|\Z) | ^[^\n]+\n([-=*~^"])\1{2,}[ \t]*(?:\n\s*|\Z)
+    | (?<=[.!?…])(?<!^\d\.)(?<!^\d\d\.)["'”’)\]]*\s+ | (?<=[。！？])\s* | \n\s*\n\s*
+    | \n(?=\s*(?:[-*+•]|\d+[.)])\s|\#)""",
+    re.VERBOSE | re.MULTILINE,
+)
+_HEADING = re.compile(
+    r"""\s*(?:(?P<signs>\#{1,6})[ \t]+(?P<atx>[^\n]*?)[ \t]*\#*
+    | (?P<setext>[^\n]+)\n(?P<line>[-=*~^"])(?P=line){2,})\s*\Z""",
+    re.VERBOSE,
+)
+_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})([^\n]*)$", re.MULTILINE)
+_RULE = re.compile(r"^[ \t]*[|:-][ \t|:-]*$", re.MULTILINE)  # below a table's head
+_FRONT = re.compile(r"---[ \t]*\n(?:[^\n]*\n)*?---[ \t]*(?:\n|\Z)")
+_BLANK = re.compile(r"\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    start: int
+    end: int
+    is_block: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    level: int
+    text: str
+
+
+def spans(text: str) -> Iterator[Span]:
+    """Consecutive spans that cover the text, each ending at a border."""
+    done = 0
+    for block in _blocks(text):
+        yield from _sentences(text, done, block.start)
+        yield block
+        done = block.end
+    yield from _sentences(text, done, len(text))
+
+
+def lines(text: str, start: int, end: int) -> Iterator[Span]:
+    """Of a block that is too long to stay whole."""
+    while start < end:
+        stop = text.find("\n", start, end) + 1 or end
+        yield from _short(start, stop)
+        start = stop
+
+
+def heading(text: str, start: int, end: int) -> Heading | None:
+    """What a span says if it is a heading and nothing else."""
+    found = _HEADING.match(text, start, end)
+    if found is None:
+        return None
+    if found["signs"]:
+        return Heading(len(found["signs"]), " ".join(found["atx"].split()))
+    return Heading(_UNDERLINES.get(found["line"], 3), " ".join(found["setext"].split()))
+
+
+def _sentences(text: str, start: int, end: int) -> Iterator[Span]:
+    for border in _BORDER.finditer(text, start, end):
+        stop = border.end()
+        if start < stop <= start + _LONGEST:
+            yield Span(start, stop)
+        else:
+            yield from _short(start, stop)
+        start = stop
+    yield from _short(start, end)
+
+
+def _short(start: int, end: int) -> Iterator[Span]:
+    for begin in range(start, end, _LONGEST):
+        yield Span(begin, min(begin + _LONGEST, end))
+
+
+def _blocks(text: str) -> Iterator[Span]:
+    """In their order, apart, each with the blanks behind it."""
+    done = 0
+    for start, end in sorted(_found(text)):
+        if start >= done:
+            done = _BLANK.match(text, end).end()  # type: ignore[union-attr]
+            if done - start > _LONGEST:
+                yield from (Span(s.start, s.end) for s in lines(text, start, done))
+            else:
+                yield Span(start, done, is_block=True)
+
+
+def _found(text: str) -> Iterator[tuple[int, int]]:
+    if text.startswith("---") and (front := _FRONT.match(text)):
+        yield front.span()
+    if "```" in text or "~~~" in text:
+        yield from _fenced(text)
+    if "|" in text:
+        yield from _tables(text)
+
+
+def _fenced(text: str) -> Iterator[tuple[int, int]]:
+    """From each opening fence to the one that closes it; one that is not closed is no fence."""
+    opened: re.Match[str] | None = None
+    for line in _FENCE.finditer(text):
+        if opened is None:
+            opened = line
+        elif line[1].startswith(opened[1]) and not line[2].strip():
+            yield opened.start(), line.end()
+            opened = None
+
+
+def _tables(text: str) -> Iterator[tuple[int, int]]:
+    """The line above a rule, and all lines below it that have a `|`."""
+    done = 1
+    for rule in _RULE.finditer(text):
+        if rule.start() < done or "|" not in rule[0] or "-" not in rule[0]:
+            continue
+        start = text.rfind("\n", 0, rule.start() - 1) + 1
+        if "|" in text[start : rule.start()]:
+            done = _table_end(text, rule.end())
+            yield start, done
+
+
+def _table_end(text: str, end: int) -> int:
+    while end < len(text):
+        stop = text.find("\n", end + 1)
+        stop = len(text) if stop < 0 else stop
+        if "|" not in text[end:stop]:
+            break
+        end = stop
+    return end

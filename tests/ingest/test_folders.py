@@ -1,0 +1,186 @@
+"""What of a folder is read, and what its documents are said to be from."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest import Corpus, Document, Rejected, SourceError
+from ingest.choice import Choice
+
+
+@pytest.fixture(autouse=True)
+def _folder() -> None:
+    for name in ("a.md", "b.txt", "drafts/c.md", "guide/d.md", "guide/drafts/e.txt", "guide/f.log"):
+        Path("docs", name).parent.mkdir(parents=True, exist_ok=True)
+        Path("docs", name).write_text(f"Of {name}.")
+
+
+def read(
+    *include: str, exclude: tuple[str, ...] = (), format: Any = None, paths: tuple[str, ...] = ()
+) -> list[str]:
+    corpus = Corpus(paths or ["docs"], format=format, choice=Choice(include, exclude))
+    return [r.id.removeprefix("docs/") for r in corpus.records() if isinstance(r, Document)]
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "expected"),
+    [
+        ([], [], "a.md b.txt drafts/c.md guide/d.md guide/drafts/e.txt"),
+        (["*.md"], [], "a.md drafts/c.md guide/d.md"),
+        (["*.md", "*.txt"], ["drafts/"], "a.md b.txt guide/d.md"),
+        (["/*.md"], [], "a.md"),
+        (["guide/"], [], "guide/d.md guide/drafts/e.txt"),
+        (["guide/*.md"], [], "guide/d.md"),
+        (["guide/**/*.txt"], [], "guide/drafts/e.txt"),
+        ([], ["/drafts/"], "a.md b.txt guide/d.md guide/drafts/e.txt"),
+        ([], ["*.md", "!a.md"], "a.md b.txt guide/drafts/e.txt"),
+        ([], ["*"], ""),
+    ],
+)
+def test_patterns_mean_what_they_mean_in_a_gitignore(
+    include: list[str], exclude: list[str], expected: str
+) -> None:
+    assert read(*include, exclude=tuple(exclude)) == expected.split()
+
+
+def test_what_is_included_but_of_another_kind_is_counted_and_read_with_a_format() -> None:
+    corpus = Corpus(["docs"], choice=Choice(["*.log", "a.md"]))
+
+    assert len(list(corpus.records())) == 1
+    assert corpus.ignored == {".log": 1}
+    assert read("*.log", format="text") == ["guide/f.log"]
+
+
+def test_a_file_that_is_named_is_read_whatever_the_patterns_are() -> None:
+    assert read(exclude=("*",), paths=("docs/a.md",)) == ["a.md"]
+
+
+def test_a_folder_that_is_left_out_is_not_looked_into() -> None:
+    os.chmod("docs/drafts", 0)
+    try:
+        found = list(Corpus(["docs"], choice=Choice(exclude=["drafts"])).records())
+    finally:
+        os.chmod("docs/drafts", 0o755)
+
+    assert not any(isinstance(record, Rejected) for record in found)
+
+
+@pytest.mark.parametrize("pattern", ["", "# a", "!", "***/["])
+def test_a_pattern_that_is_none_is_told(pattern: str) -> None:
+    for choice in (Choice([pattern]), Choice(exclude=[pattern])):
+        problems = list(Corpus(["docs"], choice=choice).problems())
+        assert all(problem.startswith("--") for problem in problems)
+        assert problems or pattern == "***/["
+
+
+def sources(*paths: str, source: str | None = None) -> list[str]:
+    read = Corpus(paths, source=source).records()
+    return sorted({r.source for r in read if isinstance(r, Document)})
+
+
+def test_documents_name_what_was_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("c.jsonl").write_text('{"text": "T"}\n')
+    Path("c.csv").write_text("text\nT\n")
+
+    assert sources("docs") == ["docs"]
+    assert sources("docs/../docs/") == ["docs"]
+    assert sources("docs/guide") == ["guide"]
+    assert sources("docs/a.md", "docs/b.txt") == ["docs/a.md", "docs/b.txt"]
+    assert sources("docs", "c.jsonl", source="all") == ["all"]
+    monkeypatch.chdir("docs")
+    assert sources(".") == ["docs"]
+    assert sources("a.md") == ["docs/a.md"]
+    assert sources("../c.jsonl")[0].endswith("/c.jsonl")
+    assert sources("../c.csv")[0].endswith("/c.csv")
+
+
+def test_standard_input_is_called_so() -> None:
+    program = "from ingest import Corpus; print([d.source for d in Corpus(['-']).records()])"
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program], input=b'{"text": "T"}\n', capture_output=True, check=True
+    )
+
+    assert ended.stdout == b"['stdin']\n"
+
+
+def test_an_empty_name_of_a_source_is_refused() -> None:
+    assert list(Corpus(["docs"], source="").problems()) == ["--source: expected a name"]
+
+
+def beir(folder: Path) -> None:
+    (folder / "qrels").mkdir(parents=True)
+    corpus = [{"_id": f"d{n}", "title": "H", "text": f"Text {n}.", "metadata": {}} for n in (1, 2)]
+    (folder / "corpus.jsonl").write_text("".join(json.dumps(record) + "\n" for record in corpus))
+    (folder / "queries.jsonl").write_text('{"_id": "q1", "text": "A question?"}\n')
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\n")
+
+
+@pytest.mark.parametrize("given", ["beir", "."])
+def test_of_a_beir_folder_the_documents_are_read_and_the_rest_is_counted(given: str) -> None:
+    beir(Path("beir"))
+    corpus = Corpus([given], choice=Choice(["beir/", "*.jsonl"]))
+
+    found = list(corpus.records())
+
+    assert [r.id for r in found if isinstance(r, Document)] == ["d1", "d2"]
+    assert len(found) == 2
+    assert corpus.ignored == {"questions and judgements of a BEIR collection": 2}
+
+
+def test_questions_without_documents_beside_them_are_records_like_others() -> None:
+    Path("only").mkdir()
+    Path("only/queries.jsonl").write_text('{"_id": "q1", "text": "A question?"}\n')
+
+    assert read(paths=("only",)) == ["q1"]
+
+
+def test_of_a_beir_zip_the_documents_are_read() -> None:
+    beir(Path("nfcorpus"))
+    with zipfile.ZipFile("nfcorpus.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        for path in sorted(Path("nfcorpus").rglob("*")):
+            packed.write(path)
+    corpus = Corpus(["nfcorpus.zip"])
+
+    assert list(corpus.problems()) == []
+    found = [r for r in corpus.records() if isinstance(r, Document)]
+
+    assert [(d.id, d.title, d.metadata, str(d.place)) for d in found] == [
+        ("d1", "H", {"title": "H"}, "nfcorpus.zip:1"),
+        ("d2", "H", {"title": "H"}, "nfcorpus.zip:2"),
+    ]
+
+
+def test_another_zip_is_told_before_any_work() -> None:
+    with zipfile.ZipFile("other.zip", "w") as packed:
+        packed.writestr("a.txt", "T")
+    Path("no.zip").write_bytes(b"PK no")
+
+    other, no = Corpus(["other.zip", "no.zip"]).problems()
+
+    assert other == (
+        "other.zip: a zip with 0 files called corpus.jsonl; expected one, as in a BEIR test "
+        "collection: unpack others"
+    )
+    assert no.startswith("no.zip: is no zip, or a damaged one")
+
+
+def test_a_damaged_zip_gives_what_came_before() -> None:
+    lines = "".join(f'{{"_id": "{n}", "text": "{os.urandom(200).hex()}"}}\n' for n in range(5000))
+    with zipfile.ZipFile("a.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("corpus.jsonl", lines)
+    raw = bytearray(Path("a.zip").read_bytes())
+    raw[len(raw) // 2 : len(raw) // 2 + 64] = bytes(64)
+    Path("a.zip").write_bytes(raw)
+    found: list[Document | Rejected] = []
+
+    with pytest.raises(SourceError, match=r"^a\.zip: the zip stream is damaged"):
+        found.extend(Corpus(["a.zip"]).records())
+
+    assert len(found) > 1000

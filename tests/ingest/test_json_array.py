@@ -1,0 +1,86 @@
+"""JSON over several lines: an array of records, or one record behind another."""
+
+import io
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest import Corpus, Document, Fields, Rejected, SourceError
+from ingest.readers import read_json
+
+pytest.importorskip("ijson", reason="needs the extra [formats]")
+
+
+def read(raw: bytes) -> list[Document | Rejected]:
+    return list(read_json(io.BytesIO(raw), "f", Fields()))
+
+
+def texts(raw: bytes) -> list[str]:
+    return [r.text for r in read(raw) if isinstance(r, Document)]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        json.dumps([{"text": "T"}, {"text": "U"}], indent=2).encode(),
+        b'\xef\xbb\xbf [{"text": "T"},{"text": "U"}]',
+        b'{"text": "T"}\n{"text": "U"}\n',
+        b'{\n"text": "T"\n}{"text":\n"U"}',
+    ],
+)
+def test_an_array_or_records_one_after_another_are_read(raw: bytes) -> None:
+    assert texts(raw) == ["T", "U"]
+
+
+@pytest.mark.parametrize("raw", [b"", b" \n", b"[]", b"[ ]"])
+def test_a_file_without_records_has_none(raw: bytes) -> None:
+    assert read(raw) == []
+
+
+def test_values_keep_their_types() -> None:
+    record: dict[str, Any] = {
+        "text": "é\U0001f600",
+        "whole": 2**63 - 1,
+        "fraction": 0.1,
+        "whole fraction": 1.0,
+        "none": None,
+        "yes": True,
+        "list": [1, {"a": "b"}],
+        "at": {"$date": "2024-05-01T00:00:00Z"},
+    }
+
+    (found,) = read(json.dumps([record]).encode())
+
+    assert isinstance(found, Document)
+    assert found.text == record.pop("text")
+    assert found.metadata == {**record, "at": datetime(2024, 5, 1)}
+    assert type(found.metadata["whole fraction"]) is float
+
+
+def test_a_record_that_cannot_be_used_is_rejected_with_its_number() -> None:
+    good, bad, date, last = read(
+        b'[{"text": "T"}, {"txt": 1.5}, {"text": "T", "x": {"$date": "no"}}, {"text": "U"}]'
+    )
+
+    assert isinstance(good, Document)
+    assert isinstance(bad, Rejected)
+    assert isinstance(date, Rejected)
+    assert isinstance(last, Document)
+    assert (str(bad.place), bad.record) == ("f:2", '{"txt": "1.5"}')
+    assert "is not a value that Extended JSON knows" in date.reason
+
+
+@pytest.mark.parametrize(
+    "raw", [b'[{"text": "T"}, {"te', b'[{"text": "T"}, nonsense]', b'[{"text": "T"}, "\xff"]']
+)
+def test_where_the_json_ends_to_be_one_is_told(raw: bytes) -> None:
+    Path("a.json").write_bytes(raw)
+    found: list[Document | Rejected] = []
+
+    with pytest.raises(SourceError, match=r"^a\.json: not JSON after 1 records: "):
+        found.extend(Corpus(["a.json"]).records())
+
+    assert len(found) == 1

@@ -1,0 +1,193 @@
+"""Rows become records whose values keep their types, a few at a time."""
+
+import gzip
+import io
+import subprocess
+import sys
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import bson
+import pytest
+from bson import Decimal128
+
+from ingest import Corpus, Document, Fields, Rejected, SourceError
+from ingest.readers import read_parquet
+
+pa: Any = pytest.importorskip("pyarrow", reason="needs the extra [formats]")
+pq: Any = pytest.importorskip("pyarrow.parquet")
+
+
+def written(rows: list[dict[str, Any]], **options: Any) -> bytes:
+    target = io.BytesIO()
+    pq.write_table(
+        pa.Table.from_pylist(rows, schema=options.pop("schema", None)), target, **options
+    )
+    return target.getvalue()
+
+
+def read(raw: bytes, fields: Fields | None = None) -> list[Document | Rejected]:
+    return list(read_parquet(io.BytesIO(raw), "f", fields or Fields(), "of"))
+
+
+def document(raw: bytes) -> Document:
+    (found,) = read(raw)
+    assert isinstance(found, Document), found
+    return found
+
+
+def test_a_row_becomes_a_document_and_the_rest_metadata() -> None:
+    found = document(written([{"id": 7, "text": "T", "title": "H", "year": 2020}]))
+
+    assert (found.id, found.text, found.title, found.source) == ("7", "T", "H", "of")
+    assert found.metadata == {"title": "H", "year": 2020}
+    assert str(found.place) == "f:1"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        (pa.int8(), -5, -5),
+        (pa.uint32(), 2**32 - 1, 2**32 - 1),
+        (pa.float32(), 0.5, 0.5),
+        (pa.float16(), 0.5, 0.5),
+        (pa.bool_(), True, True),
+        (pa.large_string(), "é", "é"),
+        (pa.dictionary(pa.int8(), pa.string()), "word", "word"),
+        (pa.binary(), b"\0\xff", b"\0\xff"),
+        (pa.date32(), date(2024, 5, 1), datetime(2024, 5, 1)),
+        (pa.date64(), date(1890, 5, 1), datetime(1890, 5, 1)),
+        (pa.timestamp("s"), datetime(2024, 5, 1, 12), datetime(2024, 5, 1, 12)),
+        (pa.timestamp("ns"), 1_714_521_600_123_456_789, datetime(2024, 5, 1, 0, 0, 0, 123_456)),
+        (
+            pa.timestamp("us", "Europe/Berlin"),
+            datetime(2024, 5, 1, 12, tzinfo=UTC),
+            datetime(2024, 5, 1, 12, tzinfo=UTC),
+        ),
+        (pa.time64("ns"), time(12, 30), "12:30:00"),
+        (pa.duration("ms"), timedelta(seconds=1.5), 1.5),
+        (pa.decimal128(10, 2), Decimal("12.50"), Decimal128("12.50")),
+        (pa.decimal256(60, 0), Decimal(10**50 + 1), str(10**50 + 1)),
+        (pa.list_(pa.date32()), [date(2024, 5, 1)], [datetime(2024, 5, 1)]),
+        (pa.large_list(pa.int64()), [1, None], [1, None]),
+        (pa.list_(pa.float32(), 2), [0.5, 1.5], [0.5, 1.5]),
+        (
+            pa.struct([("a", pa.timestamp("ns")), ("b", pa.list_(pa.string()))]),
+            {"a": datetime(2024, 5, 1), "b": ["x"]},
+            {"a": datetime(2024, 5, 1), "b": ["x"]},
+        ),
+        (pa.map_(pa.string(), pa.int64()), {"a": 1}, {"a": 1}),
+    ],
+    ids=str,
+)
+def test_values_keep_their_types(kind: Any, value: object, expected: object) -> None:
+    schema = pa.schema([("text", pa.string()), ("x", kind)])
+    given = (
+        [value] if not isinstance(value, dict) or pa.types.is_struct(kind) else [[*value.items()]]
+    )
+    table = pa.table({"text": ["T"], "x": pa.array(given, kind)}, schema=schema)
+    target = io.BytesIO()
+    pq.write_table(table, target)
+
+    found = document(target.getvalue()).metadata
+
+    assert found == {"x": expected}
+    assert type(found["x"]) is type(expected)
+    assert bson.encode(found)
+
+
+def test_what_is_null_is_not_there() -> None:
+    first, second = read(written([{"text": "T", "n": 1, "id": None}, {"text": "U", "n": None}]))
+
+    assert isinstance(first, Document)
+    assert isinstance(second, Document)
+    assert (first.metadata, second.metadata) == ({"n": 1}, {})
+
+
+def test_a_row_that_cannot_be_used_is_rejected_with_its_number() -> None:
+    rows = [{"text": "T", "n": 1}, {"text": None, "n": 2}, {"text": " ", "n": 3}]
+
+    good, null, blank = read(written(rows))
+
+    assert isinstance(good, Document)
+    assert isinstance(null, Rejected)
+    assert isinstance(blank, Rejected)
+    assert (str(null.place), null.reason) == ("f:2", "field 'text' is null; expected a string")
+    assert (str(blank.place), blank.reason) == ("f:3", "field 'text' is empty")
+    assert blank.record == "{'text': ' ', 'n': 3}"
+
+
+def test_a_file_without_the_column_of_the_text_is_told_before_any_work() -> None:
+    Path("a.parquet").write_bytes(written([{"body": "T", "n": 1}]))
+
+    expected = "a.parquet: no column 'text' (columns: body, n); name the text's column"
+    (problem,) = Corpus(["a.parquet"]).problems()
+    assert problem.startswith(expected)
+    with pytest.raises(SourceError) as raised:
+        list(Corpus(["a.parquet"]).records())
+    assert str(raised.value).startswith(expected)
+    assert list(Corpus(["a.parquet"], Fields(text="body")).problems()) == []
+
+
+@pytest.mark.parametrize("cut", [0, 3, 100, -1])
+def test_what_is_no_parquet_or_damaged_is_told(cut: int) -> None:
+    Path("a.parquet").write_bytes(written([{"text": "T"}])[:cut])
+
+    (problem,) = Corpus(["a.parquet"]).problems()
+
+    assert problem.startswith("a.parquet: not Parquet, or damaged: ")
+    assert "\n" not in problem
+
+
+def test_damage_in_the_middle_is_told_and_what_came_before_is_read() -> None:
+    rows = [{"id": str(n), "text": f"Text {n}." * 20} for n in range(4000)]
+    raw = bytearray(written(rows, row_group_size=500, compression="zstd"))
+    middle = len(raw) * 2 // 3
+    raw[middle : middle + 500] = b"\xff" * 500
+    Path("a.parquet").write_bytes(raw)
+    records = Corpus(["a.parquet"]).records()
+    read: list[Document | Rejected] = []
+
+    with pytest.raises(SourceError, match=r"^a\.parquet: not Parquet, or damaged: "):
+        read.extend(records)
+
+    assert 500 <= len(read) < 4000
+    assert all(isinstance(record, Document) for record in read)
+
+
+def test_a_packed_one_and_one_from_standard_input_are_read() -> None:
+    raw = written([{"id": "a", "text": "T"}])
+    Path("a.parquet.gz").write_bytes(gzip.compress(raw))
+    corpus = "Corpus(['-'], format='parquet')"
+    program = f"from ingest import Corpus; print([d.id for d in {corpus}.records()])"
+
+    (found,) = Corpus(["a.parquet.gz"]).records()
+    ended = subprocess.run(
+        [sys.executable, "-c", program], input=raw, capture_output=True, check=True
+    )
+
+    assert isinstance(found, Document)
+    assert found.id == "a"
+    assert ended.stdout == b"['a']\n"
+
+
+def test_a_long_file_costs_no_more_memory_than_a_short_one() -> None:
+    """Even in one row group, as some libraries write everything."""
+
+    def peak(rows: int) -> int:
+        written = io.BytesIO()
+        schema = pa.schema([("text", pa.string()), ("n", pa.int64())])
+        with pq.ParquetWriter(written, schema) as writer:
+            texts = [f"{n} {'words ' * 150}" for n in range(rows)]
+            writer.write_table(pa.table({"text": texts, "n": range(rows)}), row_group_size=rows)
+        del texts
+        Path("a.parquet").write_bytes(written.getvalue())
+        pool = pa.default_memory_pool()
+        before, most = pool.bytes_allocated(), 0
+        for _ in Corpus(["a.parquet"]).records():
+            most = max(most, pool.bytes_allocated() - before)
+        return most
+
+    assert peak(100_000) < peak(10_000) + 20 * 2**20
