@@ -4,7 +4,7 @@ from vectors.alignment import Alignment, check_alignment
 from vectors.codec import Codec
 from vectors.collection import Collection
 from vectors.connection import connect, connect_async, explained
-from vectors.encoder import Encoder, Rows, load_encoder, load_tokenizer
+from vectors.encoder import Encoder, Rows, Teacher, load_encoder, load_tokenizer
 from vectors.errors import (
     AlignmentError,
     CodecError,
@@ -41,6 +41,7 @@ __all__ = [
     "ModelError",
     "Rows",
     "SearchIndexError",
+    "Teacher",
     "VectorsError",
     "check_alignment",
     "connect",
