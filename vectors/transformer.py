@@ -22,7 +22,7 @@ from vectors.workers import Workers
 
 _GPU_TOKENS = 65_536
 _CPU_BYTES = 16 << 20  # of the widest layer's output
-_LEAST_TOKENS = 512
+_LEAST_TOKENS, _MOST_TOKENS = 512, 16_384
 
 
 class TransformerEncoder:
@@ -72,7 +72,11 @@ class TransformerEncoder:
         first = list(islice(batches, 2))
         # One batch needs no second process.
         run = self.local if len(first) < 2 else self._all_workers()
-        yield from run.run(chain(first, batches))
+        try:
+            yield from run.run(chain(first, batches))
+        except ModelError:
+            self.close()  # what is left of the processes; the next call starts others
+            raise
 
     def encode_queries(self, texts: Sequence[str]) -> Rows:
         if not texts:
@@ -121,7 +125,7 @@ class TransformerEncoder:
         config = self.model[0].auto_model.config
         hidden = getattr(config, "hidden_size", None) or self.dimensions
         widest = getattr(config, "intermediate_size", None) or 4 * hidden
-        return max(_LEAST_TOKENS, _CPU_BYTES // (4 * int(widest)))
+        return min(_MOST_TOKENS, max(_LEAST_TOKENS, _CPU_BYTES // (4 * int(widest))))
 
 
 def _own_device(devices: Sequence[str] | None) -> str:
