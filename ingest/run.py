@@ -1,6 +1,6 @@
 """One run, from an opened connection to what is printed at its end."""
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 from pymongo.database import Database
@@ -32,10 +32,12 @@ def run(order: Order, chosen: Settings, database: Database[Any], *, as_json: boo
         closing(Seen()) as seen,
         order.opened(database.client) as corpus,
         progress(corpus) as display,
+        ExitStack() as at_the_end,
     ):
         display.phase("opening the collection")
         opened = open_rebuild if order.rebuild else open_target
         target = opened(database, chosen, order.choices)
+        at_the_end.callback(target.close)
         if order.dry_run:
             told = _foretold(order, corpus, target, rejects, seen)
             print(forecast_object(told, target) if as_json else forecast_text(told, target))

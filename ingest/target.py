@@ -69,6 +69,11 @@ class Target:
             return MeanEncoder(self._loaded, self.chunker.parts)
         return self._loaded
 
+    def close(self) -> None:
+        """End what the teacher has running; it is loaded anew when it is needed again."""
+        if self._loaded is not None:
+            self._loaded.close()
+
     @property
     def manifest(self) -> Manifest:
         return self.collection.manifest

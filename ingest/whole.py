@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from ingest.chunk import Chunk
 from ingest.chunker import Chunker
 from ingest.document import Document
-from vectors import Encoder, Rows
+from vectors import Rows, Teacher
 from vectors.encoder import unit_rows
 
 _AT_ONCE = 256  # pieces; a single text may have very many
@@ -49,7 +49,7 @@ class WholeTexts:
 class MeanEncoder:
     """An encoder of documents of any length, out of one for chunks."""
 
-    def __init__(self, encoder: Encoder, chunker: Chunker) -> None:
+    def __init__(self, encoder: Teacher, chunker: Chunker) -> None:
         self._encoder = encoder
         self._chunker = chunker
         self.name = encoder.name
@@ -78,6 +78,9 @@ class MeanEncoder:
 
     def encode_queries(self, texts: Sequence[str]) -> Rows:
         return self._encoder.encode_queries(texts)
+
+    def close(self) -> None:
+        self._encoder.close()
 
 
 def pieces(chunker: Chunker, text: str) -> list[str]:

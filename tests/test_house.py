@@ -24,6 +24,8 @@ ALLOWED = {
 TEACHERS = {
     "vectors/transformer.py",
     "vectors/export.py",
+    *(f"vectors/{name}.py" for name in ("choosing", "devices", "forms", "local_run", "packed")),
+    "vectors/workers.py",
     "search/rerank.py",
 }
 # What needs the extra [local], imported only for an index of type `search`.

@@ -4,7 +4,7 @@ Two methods rather than a flag, because documents and queries take different pro
 sent down the document path is wrong without looking wrong.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from typing import Protocol
 
@@ -54,15 +54,27 @@ class Teacher(Encoder, Protocol):
     def document_batches(self, texts: Sequence[str]) -> Iterator[tuple[Sequence[int], Rows]]:
         """Indices into `texts` and their rows, batch by batch as they are done, in any order.
 
-        Together every text once.
+        Together every text once. Give some thousand texts at a time: a batch is of texts of about
+        one length. Raises ModelError.
         """
 
+    def close(self) -> None:
+        """Ends what runs for this encoder, processes above all."""
 
-def load_encoder(name: str, *, revision: str | None = None, key: str | None = None) -> Teacher:
+
+def load_encoder(
+    name: str,
+    *,
+    revision: str | None = None,
+    key: str | None = None,
+    devices: Sequence[str] | None = None,
+) -> Teacher:
     """Raises ModelError when there is no such model or it has another `revision`.
 
     torch and sentence-transformers are imported here and nowhere earlier. `key` is for the server
-    of a remote encoder.
+    of a remote encoder. `devices` as torch names them, a process for each if there are several:
+    `["cuda:0", "cuda:1"]`, or `["cpu", "cpu"]`; by default all GPUs, or the CPU, in several
+    processes if it has many cores.
     """
     if name.startswith("hashing:"):
         from vectors.hashing import HashingEncoder
@@ -78,7 +90,7 @@ def load_encoder(name: str, *, revision: str | None = None, key: str | None = No
     demand_torch(name)
     from vectors.transformer import TransformerEncoder
 
-    return TransformerEncoder.load(name, source)
+    return TransformerEncoder.load(name, source, devices=devices)
 
 
 def is_remote(name: str) -> bool:
@@ -127,3 +139,11 @@ def unit_rows(rows: NDArray[np.floating]) -> Rows:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     units: Rows = np.divide(rows, np.where(lengths == 0, 1, lengths), dtype=np.float32)
     return units
+
+
+def in_order(batches: Iterable[tuple[Sequence[int], Rows]], count: int, dimensions: int) -> Rows:
+    """The rows of document_batches, in the order of the texts."""
+    rows = np.empty((count, dimensions), dtype=np.float32)
+    for indices, some in batches:
+        rows[list(indices)] = some
+    return rows

