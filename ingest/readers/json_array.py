@@ -42,7 +42,7 @@ def _records(stream: BinaryIO) -> Iterator[Any]:
 
 @contextmanager
 def _peekable(stream: BinaryIO) -> Iterator["io.BufferedReader[Any]"]:
-    text: Any = io.BufferedReader(stream)  # type: ignore[type-var]
+    text: Any = io.BufferedReader(stream)
     try:
         yield text
     finally:
