@@ -34,6 +34,8 @@ FULL_TEXT = {"local/engine/text/postings.py", "local/engine/text/words.py"}
 PICTURES = {f"search/eval/{name}.py" for name in ("pictures", "labels")}
 # What needs the extra [formats], imported only for files of such a format.
 FORMATS = {f"ingest/readers/{name}.py" for name in ("html", "json_array", "parquet", "pdf")}
+# What needs the extra [ray], imported by whoever runs a pipeline there.
+ON_RAY = {"ingest/on_ray.py"}
 # Does without it, only more slowly.
 FASTER = {"local/engine/kernels.py"}
 # Imported by pytest alone, which is therefore there.
@@ -88,6 +90,8 @@ def test_every_imported_module_is_declared(path: Path) -> None:
     known = declared()
     if path.relative_to(ROOT).as_posix() in TEACHERS:
         known |= declared("ingest")
+    if path.relative_to(ROOT).as_posix() in ON_RAY:
+        known |= declared("ray")
     if path.relative_to(ROOT).as_posix() in PICTURES:
         known |= declared("eval")
     if path.relative_to(ROOT).as_posix() in FORMATS:
