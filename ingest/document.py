@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import bson
+
 
 @dataclass(frozen=True)
 class Place:
@@ -26,6 +28,11 @@ class Document:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     place: Place = field(default=Place("?"), compare=False)
     source: str = ""
+    stored: bytes = field(default=b"", compare=False, repr=False)  # metadata, as MongoDB holds it
+
+    @property
+    def encoded_metadata(self) -> bytes:
+        return self.stored or bson.encode(self.metadata)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import bson
-
 from ingest.chunk import Chunk, same_vector
 from ingest.document import Document
 from vectors import Manifest, Stored
@@ -21,6 +19,7 @@ StoredChunks = Mapping[str, Stored]
 class Plan:
     """`new` chunks are encoded and written; `changes` are fields of stored ones, by id.
 
+    `stored` are the ids that it has chunks under already, of whatever content.
     `gone` ids are deleted when all else is done, so that a document that shrinks is never without
     an answer. `waiting` counts the new chunks that are not written yet; `refused` says why the
     server did not take one.
@@ -29,6 +28,7 @@ class Plan:
     document: Document
     version: str
     new: list[Chunk]
+    stored: frozenset[str]
     changes: dict[str, dict[str, Any]]
     gone: list[str]
     chunks: int
@@ -56,8 +56,8 @@ class Plan:
 def digest_of(document: Document, manifest: Manifest) -> str:
     """Of everything that its stored chunks depend on; in place only vectors are stored."""
     parts = (_CHUNKER, document.id, document.source, document.title, document.text)
-    metadata = {} if manifest.layout == "in_place" else document.metadata
-    return digest("\0".join(parts).encode() + b"\0" + bson.encode(metadata))
+    metadata = b"" if manifest.layout == "in_place" else document.encoded_metadata
+    return digest("\0".join(parts).encode() + b"\0" + metadata)
 
 
 def grouped(stored: StoredChunks) -> dict[str, StoredChunks]:
@@ -93,6 +93,7 @@ def plan(
     return Plan(
         document=document,
         version=version,
+        stored=frozenset(stored),
         new=[c for i, c in by_id.items() if i not in kept],
         changes=changes,
         gone=[i for i in stored if i not in by_id],

@@ -27,15 +27,17 @@ class Reading:
         window = _Window()
         try:
             for record in self.records:
-                if (document := self._accepted(record)) is not None:
-                    window.add(document)
+                if isinstance(record, Rejected):
+                    self.refuse(record)
+                elif self.extent.shard.holds(record.id):
+                    window.add(record)
                 if window.is_full:
-                    yield window.documents
+                    yield self._unrepeated(window)
                     window = _Window()
         except Exception:
-            yield window.documents
+            yield self._unrepeated(window)
             raise
-        yield window.documents
+        yield self._unrepeated(window)
 
     def refuse(self, rejected: Rejected) -> None:
         self.rejects.add(rejected)
@@ -47,17 +49,15 @@ class Reading:
                 f"allows; what was read before is written: see {self.rejects.path}"
             )
 
-    def _accepted(self, record: Document | Rejected) -> Document | None:
-        if isinstance(record, Rejected):
-            self.refuse(record)
-            return None
-        if not self.extent.shard.holds(record.id):
-            return None
-        if (first := self.seen.before(record)) is None:
-            return record
-        reason = f"id {record.id!r} stands twice in this run, first at {first}"
-        self.refuse(Rejected(record.place, reason, record.text))
-        return None
+    def _unrepeated(self, window: "_Window") -> list[Document]:
+        new = []
+        for document, first in self.seen.judged(window.documents):
+            if first is None:
+                new.append(document)
+                continue
+            reason = f"id {document.id!r} stands twice in this run, first at {first}"
+            self.refuse(Rejected(document.place, reason, document.text))
+        return new
 
 
 @dataclass

@@ -49,7 +49,9 @@ def to_document(record: object, fields: Fields, place: Place, source: str = "") 
     storable = encoded(metadata)
     if identity is None:
         identity = hashlib.sha256(text.encode() + b"\0" + storable).hexdigest()[:24]
-    return Document(_identity(identity, name), text, title.strip(), metadata, place, source)
+    return Document(
+        _identity(identity, name), text, title.strip(), metadata, place, source, storable
+    )
 
 
 def _popped_id(record: dict[str, Any], fields: Fields) -> tuple[str, object]:

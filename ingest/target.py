@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
 
@@ -88,10 +89,16 @@ class Target:
         if self.is_new:
             self._agree(rows)
 
-    def write(self, chunks: Sequence[Mapping[str, Any]], rows: Rows) -> dict[str, str]:
+    def write(
+        self,
+        chunks: Sequence[Mapping[str, Any]],
+        rows: Rows,
+        *,
+        fresh: AbstractSet[str] = frozenset(),
+    ) -> dict[str, str]:
         """`rows`: (n, the teacher's dimensions), one for each of the stored forms of n chunks.
 
-        Ids and reasons of the chunks that the server refuses.
+        Ids and reasons of the chunks that the server refuses; for `fresh` see Collection.write.
         """
         try:
             self.prepare(rows)
@@ -102,7 +109,7 @@ class Target:
             raise CodecError(f"chunk {chunks[error.row]['_id']}: {error}") from error
         self.ensure_index()
         self._demand_generation()
-        return self.collection.write(chunks, vectors)
+        return self.collection.write(chunks, vectors, fresh=fresh)
 
     def ensure_index(self) -> None:
         """Manifest and indexes say what was asked; nothing for a collection without vectors yet."""

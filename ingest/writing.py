@@ -55,7 +55,8 @@ class Writing:
     def _write_vectors(self, plans: Sequence[Plan], chunks: Sequence[Chunk], rows: Rows) -> None:
         manifest = self.target.manifest
         fields = [p.fields(c, manifest) for p, c in zip(plans, chunks, strict=True)]
-        refused = self.target.write(fields, rows)
+        fresh = {f["_id"] for p, f in zip(plans, fields, strict=True) if f["_id"] not in p.stored}
+        refused = self.target.write(fields, rows, fresh=fresh)
         for plan, stored in zip(plans, fields, strict=True):
             plan.waiting -= 1
             plan.refuse(refused, [stored["_id"]])

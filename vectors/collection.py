@@ -6,10 +6,11 @@ restarts or an election interrupts is tried again.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, TypeVar
 
 from bson.binary import Binary
-from pymongo import ReadPreference, ReplaceOne, UpdateMany, UpdateOne
+from pymongo import InsertOne, ReadPreference, ReplaceOne, UpdateMany, UpdateOne
 from pymongo.collection import Collection as MongoCollection
 from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
@@ -31,7 +32,7 @@ _OF_ONE_DOCUMENT = {121, 10334, 17280, 17419, 17420, 11000}
 _OF_SOURCES = [("source", 1), ("document", 1)]
 
 Done = TypeVar("Done")
-Operation = ReplaceOne[Any] | UpdateOne | UpdateMany
+Operation = InsertOne[Any] | ReplaceOne[Any] | UpdateOne | UpdateMany
 
 
 class Stored(NamedTuple):
@@ -82,18 +83,28 @@ class Collection:
         return {c["_id"]: Stored(c["document"], c["hash"], c.get("version")) for c in found}
 
     def write(
-        self, chunks: Iterable[Mapping[str, Any]], vectors: Iterable[Binary]
+        self,
+        chunks: Iterable[Mapping[str, Any]],
+        vectors: Iterable[Binary],
+        *,
+        fresh: AbstractSet[str] = frozenset(),
     ) -> dict[str, str]:
-        """Upsert; `chunks` come without the vector.
+        """Upsert; `chunks` come without the vector. Of `fresh` ids none was there a moment ago.
 
         Ids and reasons of those that the server refuses for what they are; the others are written.
         """
         marks = {k: v for k, v in self.manifest.chosen.items() if v is not None}
-        documents = [
-            {**chunk, **marks, self.manifest.path: vector}
+        documents = {
+            str(chunk["_id"]): {**chunk, **marks, self.manifest.path: vector}
             for chunk, vector in zip(chunks, vectors, strict=True)
-        ]
-        return self._bulk({d["_id"]: ReplaceOne({"_id": d["_id"]}, d, True) for d in documents})
+        }
+        # To insert is five times faster than to replace what may be there.
+        refused = self._bulk(
+            {id: InsertOne(d) if id in fresh else _replace(d) for id, d in documents.items()}
+        )
+        # Another ingest, or a first try that was interrupted, has written some of them.
+        again = {id: _replace(documents[id]) for id in refused if id in fresh}
+        return {i: why for i, why in refused.items() if i not in fresh} | self._bulk(again)
 
     def update(self, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         """Set fields of stored chunks, by id, keeping their vectors; see `write`."""
@@ -192,6 +203,10 @@ class Collection:
     def _patiently(self, work: Callable[[], Done]) -> Done:
         with explained():
             return patiently(work, seconds=self.patience)
+
+
+def _replace(document: Mapping[str, Any]) -> ReplaceOne[Any]:
+    return ReplaceOne({"_id": document["_id"]}, document, upsert=True)
 
 
 def is_found(found: Callable[[], bool], *, seconds: float) -> bool:

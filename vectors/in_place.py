@@ -8,6 +8,7 @@ To those who write, a document here is one chunk, at position 0.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from bson.binary import Binary
@@ -47,7 +48,11 @@ class InPlace(Collection):
         return found
 
     def write(
-        self, chunks: Iterable[Mapping[str, Any]], vectors: Iterable[Binary]
+        self,
+        chunks: Iterable[Mapping[str, Any]],
+        vectors: Iterable[Binary],
+        *,
+        fresh: AbstractSet[str] = frozenset(),
     ) -> dict[str, str]:
         """As Collection.write; a document whose text is another now is left for `outrun`."""
         wanted = {str(chunk["_id"]): chunk for chunk in chunks}
