@@ -15,7 +15,7 @@ import pytest
 from vectors import ModelError, Teacher, load_encoder
 from vectors.alignment import PROBES
 
-MANY = [" ".join(PROBES * (1 + n % 3)) for n in range(120)] + [""]
+MANY = [" ".join(PROBES * (1 + n % 3)) for n in range(60)] + [""]
 PROGRAM = """
 import sys, time
 from multiprocessing import active_children
@@ -23,7 +23,7 @@ from vectors import load_encoder
 
 if __name__ == "__main__":
     encoder = load_encoder(sys.argv[1], devices=["cpu", "cpu"])
-    encoder.encode_documents(["some words " * 60] * 300)
+    encoder.encode_documents(["some words " * 60] * 40)
     print(*[child.pid for child in active_children()], flush=True)
     time.sleep(600)
 """
