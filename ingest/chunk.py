@@ -1,7 +1,7 @@
 """A passage as it is encoded and stored."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import bson
@@ -26,6 +26,7 @@ class Chunk:
     metadata: Mapping[str, Any]
     trail: str = ""
     tokens: int = field(default=0, compare=False)
+    stored: bytes = field(default=b"", compare=False, repr=False)  # metadata, if encoded already
 
     @property
     def id(self) -> str:
@@ -41,10 +42,20 @@ class Chunk:
 
     @property
     def hash(self) -> str:
-        return f"{digest(self.encoded_text.encode())}-{digest(bson.encode(self.metadata))}"
+        metadata = self.stored or bson.encode(self.metadata)
+        return f"{digest(self.encoded_text.encode())}-{digest(metadata)}"
 
     def counted(self, tokens: int) -> "Chunk":
-        return replace(self, tokens=tokens)
+        return Chunk(
+            self.document,
+            self.position,
+            self.text,
+            self.title,
+            self.metadata,
+            self.trail,
+            tokens,
+            self.stored,
+        )
 
     def fields(self) -> dict[str, Any]:
         """The stored document without the vector."""

@@ -32,7 +32,8 @@ class Draft:
 
     def chunk(self, position: int, passage: str, trail: str = "") -> Chunk:
         document = self.document
-        return Chunk(document.id, position, passage, self.title, document.metadata, trail)
+        metadata, stored = document.metadata, document.stored
+        return Chunk(document.id, position, passage, self.title, metadata, trail, 0, stored)
 
 
 @dataclass(frozen=True)

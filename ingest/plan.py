@@ -82,6 +82,8 @@ def plan(
     manifest: Manifest,
 ) -> Plan:
     version = _version(digest, len(chunks))
+    if not stored:
+        return Plan(document, version, list(chunks), frozenset(), {}, [], len(chunks), 0)
     by_id = {manifest.stored_id(chunk.id): chunk for chunk in chunks}
     kept = {i: (c, stored[i]) for i, c in by_id.items() if _has_vector(stored.get(i), c)}
     changed = {i for i, (c, s) in kept.items() if c.hash != s.hash}

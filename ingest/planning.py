@@ -18,7 +18,9 @@ def plans(
 
 
 def _planned(documents: Sequence[Document], target: Target, tally: Tally) -> Sequence[Plan]:
-    found = grouped(target.collection.stored([d.id for d in documents]))
+    # Of a collection that was empty, nobody need ask for what this run has not met yet.
+    ids = [] if target.began_empty else [document.id for document in documents]
+    found = grouped(target.collection.stored(ids))
     manifest = target.manifest
     digests = [digest_of(document, manifest) for document in documents]
     changed = []

@@ -10,7 +10,7 @@ from ingest.rejects import Rejects
 from ingest.seen import Seen
 from ingest.summary import Tally
 
-_DOCUMENTS = 256
+_DOCUMENTS = 512
 _CHARACTERS = 1_000_000
 
 

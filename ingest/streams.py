@@ -14,6 +14,8 @@ from ingest.readers.compression import Buffered, unpacked
 
 Count = Callable[[int], None]
 
+_READ = 2**18  # bytes at once
+
 
 @contextmanager
 def opened(source: Source, count: Count = lambda read: None) -> Iterator[Buffered]:
@@ -21,7 +23,7 @@ def opened(source: Source, count: Count = lambda read: None) -> Iterator[Buffere
     if source.is_stdin:
         yield unpacked(sys.stdin.buffer, None)  # type: ignore[arg-type]
         return
-    with io.BufferedReader(_CountedFile(source.path, count)) as stream:
+    with io.BufferedReader(_CountedFile(source.path, count), _READ) as stream:
         if is_zip(source.path):
             with zipped_documents(stream) as documents:
                 yield documents

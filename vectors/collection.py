@@ -77,6 +77,8 @@ class Collection:
 
     def stored(self, documents: Sequence[str]) -> dict[str, Stored]:
         """Every stored chunk of these documents, by id."""
+        if not documents:
+            return {}
         wanted = {"document": {"$in": list(documents)}, **self.manifest.chosen}
         fields = {"document": 1, "hash": 1, "version": 1}
         found = self._patiently(lambda: list(self._settled.find(wanted, fields)))
