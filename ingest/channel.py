@@ -1,8 +1,8 @@
 """Between two stages that work at once: a queue that holds little and knows when to end."""
 
-import queue
+from collections import deque
 from collections.abc import Iterator
-from threading import Event
+from threading import Condition, Event
 from typing import Generic, TypeVar
 
 _LOOK = 0.1  # seconds after which a stage that waits looks whether all is to stop
@@ -18,42 +18,49 @@ class Channel(Generic[Item]):
     """`stop` is shared by all channels of a run: once set, both sides end with Stopped."""
 
     def __init__(self, size: int, stop: Event) -> None:
-        self._items: queue.Queue[Item] = queue.Queue(size)
+        self._size = size
         self._stop = stop
-        self._closed = Event()
+        self._items: deque[Item] = deque()
+        self._changed = Condition()
+        self._closed = False
 
     def put(self, item: Item) -> None:
-        while not self._stop.is_set():
-            try:
-                return self._items.put(item, timeout=_LOOK)
-            except queue.Full:
-                continue
-        raise Stopped
+        with self._changed:
+            while len(self._items) >= self._size and not self._stop.is_set():
+                self._changed.wait(_LOOK)
+            self._demand_going()
+            self._items.append(item)
+            self._changed.notify_all()
 
     def close(self) -> None:
         """No more will be put."""
-        self._closed.set()
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
 
     def get(self) -> Item | None:
         """The next item; None when there will be none any more."""
-        while not self._stop.is_set():
-            if (item := self.at_hand()) is not None:
-                return item
-            if self._closed.is_set():
-                return self.at_hand()  # what was put between the two looks
-            try:
-                return self._items.get(timeout=_LOOK)
-            except queue.Empty:
-                continue
-        raise Stopped
+        with self._changed:
+            while not (self._items or self._closed or self._stop.is_set()):
+                self._changed.wait(_LOOK)
+            self._demand_going()
+            return self._taken()
 
     def at_hand(self) -> Item | None:
         """The next item if it is there already."""
-        try:
-            return self._items.get_nowait()
-        except queue.Empty:
-            return None
+        with self._changed:
+            return self._taken()
 
     def __iter__(self) -> Iterator[Item]:
         while (item := self.get()) is not None:
             yield item
+
+    def _taken(self) -> Item | None:
+        if not self._items:
+            return None
+        self._changed.notify_all()
+        return self._items.popleft()
+
+    def _demand_going(self) -> None:
+        if self._stop.is_set():
+            raise Stopped
