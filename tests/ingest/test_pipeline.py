@@ -152,10 +152,10 @@ def test_without_rejects_there_is_no_file(write: Write, tmp_path: Path) -> None:
 def test_a_run_that_was_stopped_is_finished_by_the_next(
     write: Write, database: Database[Any]
 ) -> None:
-    corpus = [Document(str(n), f"Document {n}. {LONG}") for n in range(600)]
+    corpus = [Document(str(n), f"Document {n}. {LONG}") for n in range(1200)]
 
     def broken() -> Iterator[Document]:
-        yield from corpus[:400]
+        yield from corpus[:800]
         while not stored(database):
             time.sleep(0.01)
         raise KeyboardInterrupt
