@@ -11,7 +11,6 @@ that died is finished by running it again. Needs the extra [ray]. See docs/ray.m
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import fields
 from typing import Any
 
 import pyarrow as pa
@@ -19,13 +18,15 @@ import ray
 from ray.data import ActorPoolStrategy, Dataset
 from ray.exceptions import RayError, RayTaskError, UserCodeException
 
-from config import ConfigError, LeafError
+from config import ConfigError
 from ingest.chunk import Chunk
-from ingest.document import Document, Place, Rejected
+from ingest.document import Document, Rejected
 from ingest.errors import IngestError, SourceError
 from ingest.opening import open_target
 from ingest.ray_job import PLANNER_CPUS, WRITER_CPUS, Job
-from ingest.ray_stages import Encoder, Met, Planner, Writer, documents_of, from_tables
+from ingest.ray_results import taken
+from ingest.ray_stages import Encoder, Planner, Writer, documents_of, from_tables
+from ingest.reading import windows
 from ingest.rejects import Rejects
 from ingest.seen import Seen
 from ingest.summary import Summary, Told
@@ -56,7 +57,7 @@ def ingest_on_ray(
         rejects.begin()
         with closing(_batches(_pipeline(records, job))) as batches:
             for item in from_tables(batches):
-                for rejected in _taken(item, summary, seen, job):
+                for rejected in taken(item, summary, seen, job):
                     rejects.add(rejected)
                     summary.rejected += 1
                 told(summary)
@@ -102,16 +103,16 @@ def _first_chunks(records: Dataset, job: Job, target: Target) -> list[Chunk]:
             judged = list(documents_of(batch, job))
             count += len(judged)
             reason = next((r.reason for r in judged if isinstance(r, Rejected)), reason)
-            documents = [d for d in judged if isinstance(d, Document)]
-            found += [c for cut in target.chunker.split_many(documents) for c in cut]
-            if len(found) >= most:
-                break
+            for window in windows(d for d in judged if isinstance(d, Document)):
+                found += [c for cut in target.chunker.split_many(window) for c in cut]
+                if len(found) >= most:
+                    return found[:most]
     if not found and count == _LOOKED_AT:
         raise SourceError(
             f"none of the first {count} records of {job.source} can be used, for one: {reason}; "
             "nothing was written"
         )
-    return found[:most]
+    return found
 
 
 def _pipeline(records: Dataset, job: Job) -> Dataset:
@@ -149,38 +150,6 @@ def _in_order(records: Dataset) -> Iterator[None]:
         yield
     finally:
         options.preserve_order = before
-
-
-def _taken(item: Any, summary: Summary, seen: Seen, job: Job) -> Iterator[Rejected]:
-    """What an item adds to the summary, and what is to be rejected."""
-    if isinstance(item, LeafError):
-        raise item
-    if isinstance(item, Rejected):
-        yield item
-    elif isinstance(item, Met):
-        yield from _twice(item, seen, job)
-    else:
-        _add(summary, item)
-
-
-def _twice(met: Met, seen: Seen, job: Job) -> Iterator[Rejected]:
-    place = Place(job.source)
-    for id in met.ids:
-        if seen.before(Document(id, "", place=place)) is not None:
-            yield Rejected(
-                place,
-                f"id {id!r} stands more than once in this run; which of its documents is stored is "
-                "left to chance: make ids unique and run it again",
-            )
-
-
-def _add(summary: Summary, more: Summary) -> None:
-    for part in fields(Summary):
-        value = getattr(more, part.name)
-        if isinstance(value, int | float):
-            setattr(summary, part.name, getattr(summary, part.name) + value)
-        elif value is not None:
-            setattr(summary, part.name, value)
 
 
 @contextmanager

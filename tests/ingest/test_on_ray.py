@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from pathlib import Path
@@ -335,17 +336,25 @@ def test_an_encoder_works_in_its_own_process(
 
     assert encoder.teacher.devices == ("cpu",)  # type: ignore[attr-defined]
     assert len(state(database, "on_ray")) == 1
+    deadline = time.monotonic() + 60
+    while actors("Encoder") and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert actors("Encoder") == []
 
 
 def actors(stage: str) -> list[int]:
-    """Process ids of this user's actors of a stage."""
+    """Process ids of the actors of a stage, of the Ray that these tests started."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             title = (process / "cmdline").read_text()
+            if title.startswith("ray::") and f"({stage})" in title:
+                raylet = parent(int(process.name))
+                found += [int(process.name)] if parent(raylet) == os.getpid() else []
         except OSError:
-            continue
-        if title.startswith("ray::") and f"({stage})" in title:
-            found.append(int(process.name))
+            continue  # it has ended
     return found
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
