@@ -16,7 +16,16 @@ import pytest
 from pymongo.database import Database
 
 from config import ConfigError, load
-from ingest import Choices, IngestError, Rejects, Summary, TargetError, ingest, open_target
+from ingest import (
+    Choices,
+    IngestError,
+    Rejects,
+    SourceError,
+    Summary,
+    TargetError,
+    ingest,
+    open_target,
+)
 from ingest.readers import read_parquet
 from ingest.records import Fields
 from vectors import DeploymentError, ManifestError, connect
@@ -234,6 +243,13 @@ def test_a_corpus_of_nothing_usable_makes_nothing(
         ("field 'text' is null; expected a string", "{'id': 'a', 'body': 'One.'}")
     }
     assert "on_ray" not in database.list_collection_names()
+
+
+def test_many_records_of_nothing_usable_are_a_mistake(on_ray: OnRay) -> None:
+    rows = [{"id": str(n), "body": "One."} for n in range(10_001)]
+
+    with pytest.raises(SourceError, match=r"none of the first 10000 records .*'text' is null"):
+        on_ray(ray.data.from_items(rows))
 
 
 def test_prune_knows_the_source(
