@@ -5,188 +5,169 @@
     readers      is new?               collection
 
 Every stage is the one that `leaf-ingest` runs, and what is in the collection decides, so a pipeline
-that died is finished by running it again. A row is a document with all its chunks, so that it is
-finished where it is written. Needs the extra [ray].
+that died is finished by running it again. Needs the extra [ray]. See docs/ray.md.
 """
 
-import pickle
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
+import ray
 from ray.data import ActorPoolStrategy, Dataset
+from ray.exceptions import RayError, RayTaskError, UserCodeException
 
-from config import Settings
-from ingest.choices import Choices
-from ingest.document import Document, Place, Rejected
+from config import ConfigError
+from ingest.chunk import Chunk
+from ingest.document import Document, Rejected
+from ingest.errors import IngestError, SourceError
 from ingest.opening import open_target
-from ingest.plan import Plan
-from ingest.planning import plans
-from ingest.records import Fields, UnusableRecord, to_document
+from ingest.ray_job import PLANNER_CPUS, WRITER_CPUS, Job
+from ingest.ray_results import taken
+from ingest.ray_stages import Encoder, Planner, Writer, documents_of, from_tables
+from ingest.reading import windows
 from ingest.rejects import Rejects
-from ingest.summary import Summary, Tally
+from ingest.seen import Seen
+from ingest.summary import Summary, Told
 from ingest.target import Target
-from ingest.writing import Encoded, Writing, without_vectors
 from vectors import connect
 
-_BATCH = 256  # documents of one step
-_FIRST = 512  # records on which the vectors of a new collection are calibrated
-_COLUMN = "pickled"
+_BATCH = 512  # records of one step
+_CALIBRATED_ON = 512  # as without Ray
+_LOOKED_AT = 10_000  # first records, for what a new collection needs to know
+
+__all__ = ["Job", "ingest_on_ray"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """`source` is what `leaf-ingest --prune --source` would name.
-
-    `planners`, `encoders` and `writers` are how many actors each stage has; `gpus` is how many an
-    encoder has for itself, 0 for none.
-    """
-
-    uri: str
-    settings: Settings
-    choices: Choices = field(default_factory=Choices)
-    fields: Fields = field(default_factory=Fields)
-    source: str = "ray"
-    planners: int = 1
-    encoders: int = 1
-    writers: int = 1
-    gpus: float = 0
-
-
-def ingest_on_ray(records: Dataset, job: Job, *, rejects: Rejects) -> Summary:
+def ingest_on_ray(
+    records: Dataset, job: Job, *, rejects: Rejects, told: Told = lambda summary: None
+) -> Summary:
     """`records` have a text, and perhaps an id and a title; other columns become metadata.
 
-    Ids have to be unique: of two documents with the same one, that which is written last stays.
-    Raises what `open_target` raises, before any work is handed out.
+    Of documents with the same id, which of them is stored is left to chance; it is told in
+    `rejects`. Raises what `open_target` raises, before any work is handed out, and IngestError for
+    what fails in Ray.
     """
-    _prepare(records, job)
-    rejects.begin()
-    summary = Summary()
-    for item in _items(_pipeline(records, job).iter_batches(batch_format="pyarrow")):
-        if isinstance(item, Rejected):
-            rejects.add(item)
-            summary.rejected += 1
-        else:
-            _add(summary, item)
+    if problems := [*job.problems(), *_too_much(job)]:
+        raise ConfigError(problems)
+    started, summary = time.monotonic(), Summary()
+    with _explained(), closing(Seen()) as seen:
+        _prepare(records, job)
+        rejects.begin()
+        with closing(_batches(_pipeline(records, job))) as batches:
+            for item in from_tables(batches):
+                for rejected in taken(item, summary, seen, job):
+                    rejects.add(rejected)
+                    summary.rejected += 1
+                told(summary)
+    summary.seconds = round(time.monotonic() - started, 3)
     return summary
 
 
+def _too_much(job: Job) -> Iterator[str]:
+    """For such actors Ray would wait for ever, and say so only in its log."""
+    if not ray.is_initialized():
+        ray.init()
+    there = ray.cluster_resources()
+    needed = {"CPU": job.cpus + 1, "GPU": job.encoders * job.gpus}  # one CPU for Ray's readers
+    for kind, count in needed.items():
+        if count > there.get(kind, 0):
+            yield (
+                f"{job.planners} planners, {job.encoders} encoders and {job.writers} writers need "
+                f"{count:g} {kind}s, with one CPU to read; Ray has {there.get(kind, 0):g}: take "
+                "fewer, or add machines first"
+            )
+
+
 def _prepare(records: Dataset, job: Job) -> None:
-    """A new collection is made here, so that its actors need not agree on it."""
-    with connect(job.uri) as client:
-        target = _opened(client, job)
-        if target.is_new:
-            first = [_document(record, job) for record in records.take(_FIRST)]
-            documents = [found for found in first if isinstance(found, Document)]
-            chunks = [c for cut in target.chunker.split_many(documents) for c in cut]
-            wanted = chunks if target.needs_calibration else chunks[:1]
-            texts = [chunk.encoded_text for chunk in wanted[:_FIRST]]
-            target.prepare(target.teacher.encode_documents(texts))
-        target.ensure_index()
+    """A new collection is made here, so that actors need not agree on it."""
+    with connect(job.settings.uri or "") as client:
+        target = open_target(client[job.settings.database], job.settings, job.choices)
+        try:
+            if target.is_new and (chunks := _first_chunks(records, job, target)):
+                texts = [chunk.encoded_text for chunk in chunks]
+                target.prepare(target.teacher.encode_documents(texts))
+            target.ensure_index()
+        finally:
+            target.close()
+
+
+def _first_chunks(records: Dataset, job: Job, target: Target) -> list[Chunk]:
+    """Those on which int8 is calibrated, in the order of the corpus; else one."""
+    most = _CALIBRATED_ON if target.needs_calibration else 1
+    found: list[Chunk] = []
+    count, reason = 0, ""
+    with _in_order(records), closing(_batches(records.limit(_LOOKED_AT))) as batches:
+        for batch in batches:
+            judged = list(documents_of(batch, job))
+            count += len(judged)
+            reason = next((r.reason for r in judged if isinstance(r, Rejected)), reason)
+            for window in windows(d for d in judged if isinstance(d, Document)):
+                found += [c for cut in target.chunker.split_many(window) for c in cut]
+                if len(found) >= most:
+                    return found[:most]
+    if not found and count == _LOOKED_AT:
+        raise SourceError(
+            f"none of the first {count} records of {job.source} can be used, for one: {reason}; "
+            "nothing was written"
+        )
+    return found
 
 
 def _pipeline(records: Dataset, job: Job) -> Dataset:
-    def stage(before: Dataset, work: Any, actors: int, gpus: float = 0) -> Dataset:
+    def stage(before: Dataset, work: Any, actors: int, batch: int | None, **resources: Any) -> Any:
         return before.map_batches(
             work,
             fn_constructor_args=(job,),
-            batch_size=_BATCH,
+            batch_size=batch,
             batch_format="pyarrow",
             compute=ActorPoolStrategy(size=actors),
-            num_gpus=gpus or None,
+            **resources,
         )
 
-    planned = stage(records, _Planner, job.planners)
-    encoded = stage(planned, _Encoder, job.encoders, job.gpus)
-    return stage(encoded, _Writer, job.writers)
+    # What a planner gives stays together, so that no batch grows beyond what Ray allows a block.
+    planned = stage(records, Planner, job.planners, _BATCH, num_cpus=PLANNER_CPUS)
+    gpus = job.gpus or None
+    encoded = stage(planned, Encoder, job.encoders, None, num_cpus=1, num_gpus=gpus)
+    return stage(encoded, Writer, job.writers, None, num_cpus=WRITER_CPUS)
 
 
-class _Stage:
-    """An actor with a connection of its own."""
-
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._client = connect(job.uri)
-        self._target = _opened(self._client, job)
-
-
-class _Planner(_Stage):
-    """Records to plans; of what is stored already only the numbers go on."""
-
-    def __call__(self, batch: pa.Table) -> pa.Table:
-        judged = [_document(record, self._job) for record in batch.to_pylist()]
-        documents = [found for found in judged if isinstance(found, Document)]
-        tally = Tally()
-        planned = [plan for part in plans([documents], self._target, tally) for plan in part]
-        rejected = [found for found in judged if isinstance(found, Rejected)]
-        return _table([*planned, *rejected, tally.summary])
-
-
-class _Encoder(_Stage):
-    """Plans get their vectors; what is no plan passes."""
-
-    def __call__(self, batch: pa.Table) -> pa.Table:
-        items = list(_items([batch]))
-        waiting = [(p, c) for p in items if isinstance(p, Plan) for c in p.new]
-        rows = np.empty((len(waiting), self._target.manifest.teacher.dimensions), np.float32)
-        texts = [chunk.encoded_text for _, chunk in waiting]
-        if texts:
-            for places, encoded in self._target.teacher.document_batches(texts):
-                rows[list(places)] = encoded
-        return _table(_with_rows(items, rows))
-
-
-class _Writer(_Stage):
-    def __call__(self, batch: pa.Table) -> pa.Table:
-        items = list(_items([batch]))
-        tally, refused = Tally(), list[Rejected]()
-        parts = [item for item in items if isinstance(item, Encoded)]
-        if parts:
-            Writing(self._target, tally, refused.append).write(parts)
-        return _table([i for i in items if not isinstance(i, Encoded)] + [tally.summary, *refused])
-
-
-def _with_rows(items: Iterable[Any], rows: "np.ndarray[Any, Any]") -> Iterator[Any]:
-    done = 0
-    for item in items:
-        if not isinstance(item, Plan):
-            yield item
-        elif item.new:
-            own = rows[done : done + len(item.new)]
-            yield Encoded([item] * len(item.new), item.new, own)
-            done += len(item.new)
-        else:
-            yield without_vectors([item])
-
-
-def _opened(client: Any, job: Job) -> Target:
-    return open_target(client[job.settings.database], job.settings, job.choices)
-
-
-def _document(record: dict[str, Any], job: Job) -> Document | Rejected:
-    place = Place(job.source)
+def _batches(dataset: Dataset) -> Generator[pa.Table, None, None]:
+    """Closing it ends what Ray does for it."""
+    batches = iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow"))
     try:
-        return to_document(record, job.fields, place, job.source)
-    except UnusableRecord as error:
-        return Rejected(place, str(error), str(record)[:1000])
+        yield from batches
+    finally:
+        batches.close()
 
 
-def _items(batches: Iterable[pa.Table]) -> Iterator[Any]:
-    for batch in batches:
-        for pickled in batch[_COLUMN].to_pylist():
-            yield pickle.loads(pickled)
+@contextmanager
+def _in_order(records: Dataset) -> Iterator[None]:
+    options = records.context.execution_options
+    before, options.preserve_order = options.preserve_order, True
+    try:
+        yield
+    finally:
+        options.preserve_order = before
 
 
-def _table(items: Iterable[Any]) -> pa.Table:
-    return pa.table({_COLUMN: pa.array(map(pickle.dumps, items), pa.binary())})
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except RayError as error:
+        raise IngestError(
+            f"Ray could not finish this: {_reason(error)}; what is written stays, and running it "
+            "again goes on from there"
+        ) from error
 
 
-def _add(summary: Summary, more: Summary) -> None:
-    for part in fields(Summary):
-        value = getattr(more, part.name)
-        if isinstance(value, int | float):
-            setattr(summary, part.name, getattr(summary, part.name) + value)
-        elif value is not None:
-            setattr(summary, part.name, value)
+def _reason(error: RayError) -> str:
+    """Of what was raised in an actor Ray keeps the traceback's text alone."""
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    if isinstance(cause, UserCodeException):
+        traceback = str(error).partition("\n\nThe above exception was")[0]
+        return traceback.strip().splitlines()[-1]
+    told = str(cause).strip().splitlines()
+    return f"{type(cause).__name__}: {told[0] if told else ''}"

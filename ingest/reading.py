@@ -14,6 +14,18 @@ _DOCUMENTS = 512
 _CHARACTERS = 1_000_000
 
 
+def windows(documents: Iterable[Document]) -> Iterator[Sequence[Document]]:
+    """Of documents that are looked up together."""
+    window = _Window()
+    for document in documents:
+        window.add(document)
+        if window.is_full:
+            yield window.documents
+            window = _Window()
+    if window.documents:
+        yield window.documents
+
+
 @dataclass
 class Reading:
     records: Iterable[Document | Rejected]

@@ -72,6 +72,7 @@ def test_a_row_becomes_a_document_and_the_rest_metadata() -> None:
         (pa.decimal256(60, 0), Decimal(10**50 + 1), str(10**50 + 1)),
         (pa.list_(pa.date32()), [date(2024, 5, 1)], [datetime(2024, 5, 1)]),
         (pa.large_list(pa.int64()), [1, None], [1, None]),
+        (pa.list_(pa.null()), [None, None], [None, None]),
         (pa.list_(pa.float32(), 2), [0.5, 1.5], [0.5, 1.5]),
         (
             pa.struct([("a", pa.timestamp("ns")), ("b", pa.list_(pa.string()))]),
