@@ -26,11 +26,11 @@ def taken(item: Any, summary: Summary, seen: Seen, job: Job) -> Iterator[Rejecte
 
 def _twice(met: Met, seen: Seen, job: Job) -> Iterator[Rejected]:
     place = Place(job.source)
-    for id in met.ids:
-        if seen.before(Document(id, "", place=place)) is not None:
+    for document, first in seen.judged([Document(id, "", place=place) for id in met.ids]):
+        if first is not None:
             yield Rejected(
                 place,
-                f"id {id!r} stands more than once in this run; which of its documents is stored is "
+                f"id {document.id!r} stands more than once in this run; which of its documents is stored is "
                 "left to chance: make ids unique and run it again",
             )
 
