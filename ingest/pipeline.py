@@ -48,7 +48,7 @@ def ingest(
     try:
         with closing(Seen()) as own:
             seen = own if extent.seen is None else extent.seen
-            reading = Reading(records, rejects, tally, seen, extent)
+            reading = Reading(seen.met(records), rejects, tally, seen, extent)
             _Run(target, reading, tally).run()
     finally:
         tally.summary.seconds = round(time.monotonic() - started, 3)

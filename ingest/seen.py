@@ -1,12 +1,16 @@
 """Which ids a run has met, on disk: a corpus may have more than memory holds."""
 
 import sqlite3
+from collections.abc import Iterable, Iterator
 
-from ingest.document import Document
+from ingest.document import Document, Rejected
 
 
 class Seen:
+    """`sources` are the names of those that had a document, also one that is another shard's."""
+
     def __init__(self) -> None:
+        self.sources: set[str] = set()
         # A private temporary file, gone when closed; one thread at a time uses it.
         self._ids = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._ids.execute("PRAGMA journal_mode = OFF")
@@ -20,6 +24,13 @@ class Seen:
         query = "SELECT place FROM seen WHERE id = ?"
         place: str = self._ids.execute(query, (document.id,)).fetchone()[0]
         return place
+
+    def met(self, records: Iterable[Document | Rejected]) -> Iterator[Document | Rejected]:
+        """The same; when they have passed, their sources are known."""
+        for record in records:
+            if isinstance(record, Document):
+                self.sources.add(record.source)
+            yield record
 
     def has(self, document: str) -> bool:
         query = "SELECT 1 FROM seen WHERE id = ?"

@@ -40,8 +40,6 @@ class Corpus:
     def problems(self) -> Iterator[str]:
         """What cannot be read, told before any work is done."""
         yield from self.choice.problems()
-        if self.source == "":
-            yield "--source: expected a name"
         for given in self.paths:
             if given in STDIN:
                 yield from self._stdin_problems(given)

@@ -28,7 +28,7 @@ def documents(*texts: str) -> list[Document]:
 def test_what_is_stored_is_the_chunk_its_metadata_and_its_vector(
     write: Write, database: Database[Any]
 ) -> None:
-    write([Document("a", "The text.", "Title", {"title": "Title", "year": 2020}, "docs")])
+    write([Document("a", "The text.", "Title", {"title": "Title", "year": 2020}, source="docs")])
 
     chunk = stored(database)["a#0"]
     vector = np.frombuffer(chunk.pop("embedding")[2:], "<f4")
