@@ -22,7 +22,7 @@ from ingest.records import Fields
 from ingest.rejects import Rejects
 from ingest.seen import Seen
 from ingest.shard import WHOLE, Shard
-from ingest.sources import Corpus
+from ingest.sources import NAMELESS, Corpus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,18 +97,22 @@ class Order:
             _ = self.shard
         except ValueError as error:
             yield f"--shard {self.sharded}: {error}"
-        if self.source == "":
-            yield "--source: expected a name"
         if self.mongodb.in_place:
             yield from self._impossible_in_place()
         if self.mongodb.follow and (self.rebuild or self.dry_run):
             yield "--follow has no end; give --rebuild or --dry-run without it"
         yield from Rejects(self.rejects).problems()
         yield from self.mongodb.problems(self.paths, self.fields, self.format)
-        if addresses(self.paths) and (self.choice.include or self.choice.exclude):
-            yield "--include, --exclude: are of files; a MongoDB collection has --filter-source"
-        if self.format in (None, *FORMATS) and not addresses(self.paths):
+        if addresses(self.paths):
+            yield from self._impossible_of_mongodb()
+        elif self.format in (None, *FORMATS):
             yield from self.corpus().problems()
+
+    def _impossible_of_mongodb(self) -> Iterator[str]:
+        if self.source == "":
+            yield NAMELESS
+        if self.choice.include or self.choice.exclude:
+            yield "--include, --exclude: are of files; a MongoDB collection has --filter-source"
 
     def _impossible_in_place(self) -> Iterator[str]:
         if self.prune:

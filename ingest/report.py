@@ -144,7 +144,7 @@ def forecast_text(told: Forecast, target: Target) -> str:
     if told.seconds is not None:
         lines.append(
             f"  {_duration(told.seconds)} to encode them, at {told.tokens_per_second:,.0f} tokens "
-            "a second on this machine"
+            "a second here"
         )
     return "\n".join(lines)
 

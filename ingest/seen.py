@@ -1,9 +1,8 @@
 """Which ids a run has met, on disk: a corpus may have more than memory holds."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
 
-from ingest.document import Document, Rejected
+from ingest.document import Document
 
 
 class Seen:
@@ -24,13 +23,6 @@ class Seen:
         query = "SELECT place FROM seen WHERE id = ?"
         place: str = self._ids.execute(query, (document.id,)).fetchone()[0]
         return place
-
-    def met(self, records: Iterable[Document | Rejected]) -> Iterator[Document | Rejected]:
-        """The same; when they have passed, their sources are known."""
-        for record in records:
-            if isinstance(record, Document):
-                self.sources.add(record.source)
-            yield record
 
     def has(self, document: str) -> bool:
         query = "SELECT 1 FROM seen WHERE id = ?"

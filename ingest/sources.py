@@ -19,6 +19,7 @@ from ingest.streams import opened
 
 __all__ = ["FORMATS", "Corpus", "Format"]
 
+NAMELESS = "--source: expected a name"
 _IS_REJECTS = "{}: is the file for rejects; leave it out, or name another with --rejects"
 
 
@@ -40,6 +41,8 @@ class Corpus:
     def problems(self) -> Iterator[str]:
         """What cannot be read, told before any work is done."""
         yield from self.choice.problems()
+        if self.source == "":
+            yield NAMELESS
         for given in self.paths:
             if given in STDIN:
                 yield from self._stdin_problems(given)

@@ -6,6 +6,7 @@ of its own would.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -41,11 +42,10 @@ class WholeTexts:
         parts = self.parts.split(Document("", chunk.encoded_text))
         tokens = sum(part.tokens for part in parts)
         if len(parts) <= 1:
-            return [chunk.counted(tokens)]
+            return [replace(chunk, tokens=tokens)]
         self.longer += 1
         # Kept with the vector, so that whoever compares the two knows what it is.
-        whole = WholeChunk(chunk.document, 0, chunk.text, chunk.title, {"chunks": len(parts)})
-        return [whole.counted(tokens)]
+        return [replace(chunk, metadata={"chunks": len(parts)}, tokens=tokens)]
 
 
 class MeanEncoder:
