@@ -1,5 +1,6 @@
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -102,7 +103,9 @@ def ordered(database: Database[Any], capsys: pytest.CaptureFixture[str]) -> Orde
         )
         capsys.readouterr()
         run_order(order, settings, database, as_json=True)
-        printed: dict[str, Any] = json.loads(capsys.readouterr().out)
+        out, err = capsys.readouterr()
+        sys.stderr.write(err)  # for whoever looks what was said beside
+        printed: dict[str, Any] = json.loads(out)
         return printed
 
     return ran
