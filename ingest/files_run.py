@@ -1,7 +1,7 @@
 """A run over files, from the opened target to what is removed at its end."""
 
 from ingest.errors import SourceError
-from ingest.files import NO_FILE
+from ingest.files import NO_FILE, QUESTIONS
 from ingest.order import Order
 from ingest.pipeline import ingest
 from ingest.pruning import Pruning
@@ -29,16 +29,21 @@ def run_files(
     if order.prune:
         Pruning(target, corpus.names, seen, order.shard).remove(summary, yes=order.yes)
     else:
-        _demand_documents(summary, corpus, rejects)
+        demand_documents(summary.documents, corpus, rejects, seen, order)
     target.ensure_index()
-    _tell_what_was_left_out(summary, corpus, rejects)
+    tell_what_was_left_out(corpus)
+    if summary.rejected:
+        say(f"{summary.rejected} records were rejected; see {rejects.path}")
     if order.wait and not order.rebuild:
         target.wait_until_ready(summary.last_written, seconds=order.wait, told=display.phase)
     return summary
 
 
-def _demand_documents(summary: Summary, corpus: Corpus, rejects: Rejects) -> None:
-    if summary.documents:
+def demand_documents(
+    documents: int, corpus: Corpus, rejects: Rejects, seen: Seen, order: Order
+) -> None:
+    """Raises SourceError if there are none; a shard may have none of a small corpus."""
+    if documents or (order.shard.count > 1 and seen.sources):
         return
     if rejects.count:
         raise SourceError(
@@ -48,11 +53,11 @@ def _demand_documents(summary: Summary, corpus: Corpus, rejects: Rejects) -> Non
     raise SourceError(f"no documents in {' '.join(corpus.paths)}{ignored}; nothing was written")
 
 
-def _tell_what_was_left_out(summary: Summary, corpus: Corpus, rejects: Rejects) -> None:
-    for ending, count in sorted(corpus.ignored.items()):
-        if ending == NO_FILE:
+def tell_what_was_left_out(corpus: Corpus) -> None:
+    for kind, count in sorted(corpus.ignored.items()):
+        if kind == NO_FILE:
             say(f"left out {count} that are {NO_FILE}: pipes, sockets, devices")
+        elif kind == QUESTIONS:
+            say(f"left out the {QUESTIONS}, which are no documents")
         else:
-            say(f"left out {count} files of another kind ({ending}); --format reads them all")
-    if summary.rejected:
-        say(f"{summary.rejected} records were rejected; see {rejects.path}")
+            say(f"left out {count} files of another kind ({kind}); --format reads them all")

@@ -1,11 +1,9 @@
 """What a run would do, told without writing anything."""
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-import bson
 from bson.binary import VECTOR_SUBTYPE, Binary
 
 from config.storage import index_bytes
@@ -16,8 +14,7 @@ from ingest.reading import Reading
 from ingest.target import Target
 
 _SAMPLE = 256  # chunks that are encoded to learn the teacher's speed
-_SAMPLE_SECONDS = 10.0
-_AT_ONCE = 32  # of these
+_WARMING, _MEASURING = 2.0, 10.0  # seconds, after which it is not waited for all of them
 
 
 @dataclass
@@ -25,13 +22,15 @@ class Forecast:
     """`tokens`, and `seconds`, which a run would take, are of the chunks that are not stored yet.
 
     `bytes_stored` is what MongoDB is given for these, before it compresses it; `index_memory` of
-    all chunks of the corpus, in bytes. `documents_pruned` is None unless --prune was asked for.
+    all chunks of the corpus, in bytes. `updated` and `removed` are as in Summary, but for chunks of
+    documents that are pruned: their number is None unless --prune was asked for.
     """
 
     documents: int = 0
     chunks: int = 0
     new_chunks: int = 0
     updated: int = 0
+    removed: int = 0
     tokens: int = 0
     rejected: int = 0
     bytes_stored: int = 0
@@ -41,31 +40,43 @@ class Forecast:
     documents_pruned: int | None = None
 
 
+@dataclass
+class _Counted:
+    """Plans, and of their new chunks the first, for the teacher's speed."""
+
+    target: Target
+    told: Forecast
+    sample: list[Chunk] = field(default_factory=list)
+
+    def add(self, plan: Plan) -> None:
+        self.told.new_chunks += len(plan.new)
+        self.told.updated += plan.updated
+        self.told.removed += len(plan.gone)
+        self.told.bytes_stored += sum(self._bytes(plan, chunk) for chunk in plan.new)
+        self.told.tokens += sum(chunk.tokens for chunk in plan.new)
+        self.sample += plan.new[: _SAMPLE - len(self.sample)]
+
+    def _bytes(self, plan: Plan, chunk: Chunk) -> int:
+        manifest = self.target.manifest
+        vector = Binary(bytes(manifest.codec.size), VECTOR_SUBTYPE)
+        return self.target.collection.size_of(plan.fields(chunk, manifest), vector)
+
+
 def forecast(reading: Reading, target: Target) -> Forecast:
-    """Raises what a run would raise while reading, encoding its first batch included."""
-    told, vector = Forecast(), Binary(bytes(target.manifest.codec.size), VECTOR_SUBTYPE)
-    sample: list[Chunk] = []
-    for plan in chain.from_iterable(plans(reading.windows(), target, reading.tally)):
-        told.documents += 1
-        told.chunks += plan.chunks
-        told.new_chunks += len(plan.new)
-        told.updated += plan.updated
-        told.bytes_stored += sum(_bytes(plan, chunk, target, vector) for chunk in plan.new)
-        told.tokens += sum(chunk.tokens for chunk in plan.new)
-        sample += plan.new[: _SAMPLE - len(sample)]
-    told.documents += reading.tally.summary.documents
-    told.chunks += reading.tally.summary.chunks
-    told.rejected = reading.tally.summary.rejected
+    """Raises what a run would raise while reading, or encoding its first chunks."""
+    told, tally = Forecast(), reading.tally
+    counted = _Counted(target, told)
+    for planned in plans(reading.windows(), target, tally):
+        for plan in planned:
+            counted.add(plan)
+        tally.add(documents=len(planned), chunks=sum(plan.chunks for plan in planned))
+    told.documents, told.chunks = tally.summary.documents, tally.summary.chunks
+    told.rejected = tally.summary.rejected
     told.index_memory = round(told.chunks * _index_bytes(target))
-    if sample:
-        told.tokens_per_second = _speed(sample, target)
-        told.seconds = round(told.tokens / told.tokens_per_second, 1)
+    if told.tokens and (speed := _speed(counted.sample, target)):
+        told.tokens_per_second = round(speed, 1)
+        told.seconds = round(told.tokens / speed, 1)
     return told
-
-
-def _bytes(plan: Plan, chunk: Chunk, target: Target, vector: Binary) -> int:
-    manifest = target.manifest
-    return len(bson.encode({**plan.fields(chunk, manifest), manifest.path: vector}))
 
 
 def _index_bytes(target: Target) -> float:
@@ -74,18 +85,16 @@ def _index_bytes(target: Target) -> float:
 
 
 def _speed(sample: Sequence[Chunk], target: Target) -> float:
-    """Tokens a second; the first texts only warm the model up."""
-    parts = list(_parts(sample))
-    target.teacher.encode_documents([chunk.encoded_text for chunk in parts[0]])
+    """Tokens a second; a first time only warms the model up."""
+    _measured(sample, target, _WARMING)
+    return _measured(sample, target, _MEASURING)
+
+
+def _measured(sample: Sequence[Chunk], target: Target, most: float) -> float:
+    """As a run encodes them, for no longer than `most` seconds and one batch."""
     tokens, started = 0, time.monotonic()
-    for part in parts:
-        target.teacher.encode_documents([chunk.encoded_text for chunk in part])
-        tokens += sum(chunk.tokens for chunk in part)
-        if time.monotonic() - started > _SAMPLE_SECONDS:
+    for places, _ in target.teacher.document_batches([chunk.encoded_text for chunk in sample]):
+        tokens += sum(sample[place].tokens for place in places)
+        if time.monotonic() - started > most:
             break
-    return round(tokens / (time.monotonic() - started), 1)
-
-
-def _parts(sample: Sequence[Chunk]) -> Iterator[Sequence[Chunk]]:
-    for start in range(0, len(sample), _AT_ONCE):
-        yield sample[start : start + _AT_ONCE]
+    return tokens / (time.monotonic() - started)

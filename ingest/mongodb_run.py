@@ -41,7 +41,7 @@ def run_mongodb(
         if order.prune and not stop.is_set:
             Pruning(target, source.names, seen, order.shard).remove(keeper.summary, yes=order.yes)
         else:
-            _demand_documents(keeper, source, rejects, may_be_empty=following)
+            demand_any(keeper.summary.documents, source, rejects, seen, order)
         target.ensure_index()
         if order.wait and not (stop.is_set or target.is_new or order.rebuild):
             chunk = keeper.summary.last_written
@@ -66,17 +66,18 @@ def demand_another(source: MongoSource, target: Target) -> None:
         )
 
 
-def _demand_documents(
-    keeper: Keeper, source: MongoSource, rejects: Rejects, *, may_be_empty: bool
+def demand_any(
+    documents: int, source: MongoSource, rejects: Rejects, seen: Seen, order: Order
 ) -> None:
-    if keeper.summary.documents:
+    """Raises SourceError if there are no documents; a shard may have none, and what is followed."""
+    if documents or (order.shard.count > 1 and seen.sources):
         return
     if rejects.count:
         raise SourceError(
             f"all {rejects.count} documents of {source.name} were rejected, nothing was written; "
             f"see {rejects.path}"
         )
-    if not may_be_empty:
+    if not order.mongodb.follow:
         wanted = " that --filter-source finds" if source.query else ""
         raise SourceError(f"no documents in {source.name}{wanted}; nothing was written")
 

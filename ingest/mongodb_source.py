@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -40,6 +41,7 @@ Done = TypeVar("Done")
 class MongoSource:
     """With the face of a Corpus, but that `size` and `bytes_read` count documents.
 
+    `source` is what its documents are stored as being from, by default its own name.
     `unusable` gathers the `_id`s of documents that are there and cannot be encoded, each with the
     hash of a vector in place that it still has.
     """
@@ -54,7 +56,7 @@ class MongoSource:
         self.paths = [address.shown]
         self.ignored: Counter[str] = Counter()
         self.bytes_read = 0
-        self.name = address.namespace
+        self.name = self.source = address.namespace
         self.fields = fields
         self.query = dict(query or {})
         self.client = client
@@ -82,7 +84,7 @@ class MongoSource:
     @property
     def names(self) -> list[str]:
         """As sources of documents that are stored."""
-        return [self.name]
+        return [self.source]
 
     def size(self) -> int | None:
         with self.explained():
@@ -130,6 +132,8 @@ class MongoSource:
             mark = stored.get(MARK) if self._in_place is not None else None
             hash = mark.get("hash") if isinstance(mark, Mapping) else None
             self.unusable.append((stored["_id"], hash))
+        elif self.source != self.name:
+            return replace(read, source=self.source)
         return read
 
     def _patiently(self, work: Callable[[], Done]) -> Done:

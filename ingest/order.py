@@ -22,7 +22,7 @@ from ingest.records import Fields
 from ingest.rejects import Rejects
 from ingest.seen import Seen
 from ingest.shard import WHOLE, Shard
-from ingest.sources import Corpus
+from ingest.sources import NAMELESS, Corpus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +64,7 @@ class Order:
         """What is read; `client` is of the deployment that is written to."""
         if addresses(self.paths):
             with self.mongodb.opened(self.paths[0], self.fields, client) as source:
+                source.source = self.source or source.source
                 yield source
         else:
             yield self.corpus()
@@ -80,7 +81,7 @@ class Order:
 
     @property
     def shard(self) -> Shard:
-        return Shard.parse(self.sharded) if self.sharded else WHOLE
+        return WHOLE if self.sharded is None else Shard.parse(self.sharded)
 
     def extent(self, seen: Seen) -> Extent:
         return Extent(seen, self.shard, self.max_rejects)
@@ -102,12 +103,24 @@ class Order:
             yield "--follow has no end; give --rebuild or --dry-run without it"
         yield from Rejects(self.rejects).problems()
         yield from self.mongodb.problems(self.paths, self.fields, self.format)
-        if self.format in (None, *FORMATS) and not addresses(self.paths):
+        if addresses(self.paths):
+            yield from self._impossible_of_mongodb()
+        elif self.format in (None, *FORMATS):
             yield from self.corpus().problems()
+
+    def _impossible_of_mongodb(self) -> Iterator[str]:
+        if self.source == "":
+            yield NAMELESS
+        if self.choice.include or self.choice.exclude:
+            yield "--include, --exclude: are of files; a MongoDB collection has --filter-source"
 
     def _impossible_in_place(self) -> Iterator[str]:
         if self.prune:
             yield "--prune: with --in-place the documents are yours, and none is ever removed"
+        if self.source is not None:
+            yield "--source: with --in-place the documents are yours, and nothing is said of it"
+        if self.choices.heading_trail:
+            yield "--heading-trail: with --in-place a text is encoded as a whole"
         if self.rebuild:
             yield (
                 "--rebuild: vectors in place are not built beside others; name a second "

@@ -88,7 +88,12 @@ def plan(
     kept = {i: (c, stored[i]) for i, c in by_id.items() if _has_vector(stored.get(i), c)}
     changed = {i for i, (c, s) in kept.items() if c.hash != s.hash}
     changes = {
-        i: {"version": version, "source": document.source, **(_changed(c) if i in changed else {})}
+        i: {
+            "version": version,
+            "source": document.source,
+            "text": c.text,  # may differ and be encoded the same, where a title moved into it
+            **(_changed(c) if i in changed else {}),
+        }
         for i, (c, s) in kept.items()
         if i in changed or s.version != version
     }

@@ -31,11 +31,13 @@ class Pruning:
         Raises TargetError, unless `yes`, where the source may hold more than could be read of it.
         """
         if not yes:
-            self._demand_safety(summary)
+            self.demand_safety(summary.rejected)
+        if self.target.is_new:  # nothing was ever stored
+            return
         self.target.collection.index_sources()
         gone = self.gone()
         while some := list(islice(gone, _AT_ONCE)):
-            summary.removed += self.target.collection.delete_documents(some)
+            summary.removed += self.target.collection.delete_documents(some, self.sources)
             summary.pruned += len(some)
 
     def gone(self) -> Iterator[str]:
@@ -44,15 +46,17 @@ class Pruning:
             if self.shard.holds(document) and not self.seen.has(document):
                 yield document
 
-    def _demand_safety(self, summary: Summary) -> None:
-        named = ", ".join(self.sources)
-        if not summary.documents:
+    def demand_safety(self, rejected: int) -> None:
+        """Raises TargetError where only --yes may remove anything."""
+        if empty := [source for source in self.sources if source not in self.seen.sources]:
             raise TargetError(
-                f"--prune: no documents were read from {named}, so all that is stored of it would "
-                "be removed; nothing was: check the source, or give --yes if it is meant"
+                f"--prune: no documents were read from {', '.join(empty)}, so all that is stored "
+                "of it would be removed; nothing was: check the source, or give --yes if it is "
+                "meant"
             )
-        if summary.rejected:
+        if rejected:
             raise TargetError(
-                f"--prune: {summary.rejected} records of {named} were rejected, and what is stored "
-                "of them would be removed; nothing was: mend them, or give --yes if it is meant"
+                f"--prune: {rejected} records of {', '.join(self.sources)} were rejected, and what "
+                "is stored of them would be removed; nothing was: mend them, or give --yes if it "
+                "is meant"
             )

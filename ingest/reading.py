@@ -84,3 +84,11 @@ class _Window:
     @property
     def is_full(self) -> bool:
         return len(self.documents) >= _DOCUMENTS or self.characters >= _CHARACTERS
+
+
+def met(records: Iterable[Document | Rejected], seen: Seen) -> Iterator[Document | Rejected]:
+    """The same; of those that have passed, `seen` knows the sources."""
+    for record in records:
+        if isinstance(record, Document):
+            seen.sources.add(record.source)
+        yield record

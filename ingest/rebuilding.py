@@ -54,7 +54,6 @@ def open_rebuild(database: Database[Any], settings: Settings, choices: Choices) 
             f"collection {database.name}.{name} is empty, so there is nothing to build anew "
             "beside: leave --rebuild out"
         )
-    _tell_generations_apart(database, name, found.active)
     begun = _begun(found, settings, choices)
     if begun is None:
         return _anew(database, settings, choices, found)
@@ -174,8 +173,12 @@ def _wanted(
     yield from choices.chunking.items()
 
 
-def _tell_generations_apart(database: Database[Any], name: str, active: Manifest) -> None:
-    """A text index sees the texts of all, and one that was made long ago does not know whose."""
+def tell_generations_apart(database: Database[Any], name: str) -> None:
+    """A text index sees the texts of all, and one that was made long ago does not know whose.
+
+    To be called before anything of another generation is written.
+    """
+    active = read_manifest(database, name)
     if active.hybrid:
         collection = Collection(database[name], active)
         collection.create()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.progress import (
     BarColumn,
     Progress,
@@ -52,16 +53,19 @@ class Display:
     def step(self, summary: Summary) -> None:
         if self._progress.disable:
             return
-        rate = summary.chunks / max(time.monotonic() - self._started, 0.001)
+        rate = summary.tokens / max(time.monotonic() - self._started, 0.001)
         # What is read and not written is not done yet.
         done = self._corpus.bytes_read * summary.chunks / max(summary.planned, 1)
         self._progress.update(self._task, completed=done, description=line(summary, rate))
 
 
-class _TimeLeft(TimeRemainingColumn):
+class _Time(TimeRemainingColumn):
+    """What is left of it; where nobody knows, what has passed."""
+
     def render(self, task: Task) -> Text:
-        left = super().render(task)
-        return left if task.total is None else left.append(" left")
+        if task.total is None:
+            return TimeElapsedColumn().render(task)
+        return super().render(task).append(" left")
 
 
 @contextmanager
@@ -70,10 +74,9 @@ def progress(corpus: Corpus | MongoSource, console: Console | None = None) -> It
     console = console or Console(stderr=True)
     columns = (
         SpinnerColumn(),
-        BarColumn(bar_width=12),
+        BarColumn(bar_width=10),
         TaskProgressColumn(),
-        TimeElapsedColumn(),
-        _TimeLeft(table_column=Column(no_wrap=True)),
+        _Time(table_column=Column(no_wrap=True)),
         TextColumn("{task.description}", table_column=Column(no_wrap=True)),
     )
     with Progress(
@@ -87,9 +90,10 @@ def progress(corpus: Corpus | MongoSource, console: Console | None = None) -> It
 
 
 def line(summary: Summary, rate: float) -> str:
-    """`rate`: chunks a second."""
-    rejected = f", {summary.rejected:,} rejected" if summary.rejected else ""
-    return f"{summary.documents:,} documents, {summary.chunks:,} chunks, {rate:,.1f}/s{rejected}"
+    """`rate`: tokens a second, of what is encoded. Short enough for a terminal of 80 columns."""
+    speed = f", {_short(rate)} tokens/s" if rate else ""
+    rejected = f", {_short(summary.rejected)} rejected" if summary.rejected else ""
+    return f"{_short(summary.documents)} docs, {_short(summary.chunks)} chunks{speed}{rejected}"
 
 
 def as_object(summary: Summary, target: Target) -> str:
@@ -100,12 +104,15 @@ def as_object(summary: Summary, target: Target) -> str:
 def as_text(summary: Summary, target: Target) -> str:
     manifest, collection = target.manifest, target.collection
     quantized = f", {manifest.quantization} quantization" if manifest.quantization != "none" else ""
+    pruned = f"{summary.pruned:,} documents pruned, which their source has no longer\n"
+    pruned = pruned if summary.pruned else ""
     in_place = manifest.layout == "in_place"
     held = "documents, with vectors in place" if in_place else "chunks"
     return (
         f"{summary.documents:,} documents in {summary.chunks:,} chunks: {summary.encoded:,} "
         f"encoded, {summary.updated:,} updated, {summary.unchanged:,} unchanged, "
         f"{summary.removed:,} removed ({summary.seconds:.1f} s)\n"
+        f"{pruned}"
         f"{collection.mongo.full_name} holds {collection.count():,} {held} as "
         f"{manifest.dimensions} x {manifest.precision}{quantized}, {manifest.codec.size:,} bytes "
         "a vector"
@@ -120,29 +127,39 @@ def forecast_text(told: Forecast, target: Target) -> str:
     manifest = target.manifest
     lines = [
         f"nothing was written; {target.collection.mongo.full_name} would get",
-        f"  {told.documents:,} documents in {told.chunks:,} chunks, {told.rejected:,} records "
+        f"  {told.documents:,} documents in {told.chunks:,} chunks; {told.rejected:,} records are "
         "rejected",
-        f"  {told.new_chunks:,} chunks to encode, {told.tokens:,} tokens; {told.updated:,} chunks "
-        "with new metadata",
-        f"  {_bytes(told.bytes_stored)} of documents to store, as {manifest.dimensions} x "
-        f"{manifest.precision}",
-        f"  {_bytes(told.index_memory)} of memory for the index of the whole corpus",
+        f"  {told.new_chunks:,} chunks to encode, of {told.tokens:,} tokens; {told.updated:,} get "
+        f"other metadata, {told.removed:,} go",
     ]
     if told.documents_pruned is not None:
-        lines.append(f"  {told.documents_pruned:,} documents to remove, which the source has not")
+        lines.append(
+            f"  {told.documents_pruned:,} documents to prune, which their source has no longer"
+        )
+    lines += [
+        f"  {decimal(told.bytes_stored)} to store for these chunks, as {manifest.dimensions} x "
+        f"{manifest.precision}",
+        f"  {decimal(told.index_memory)} of memory for an index of all these chunks",
+    ]
     if told.seconds is not None:
         lines.append(
-            f"  {_duration(told.seconds)} to encode, at {told.tokens_per_second:,.0f} tokens a "
-            "second here"
+            f"  {_duration(told.seconds)} to encode them, at {told.tokens_per_second:,.0f} tokens "
+            "a second here"
         )
     return "\n".join(lines)
 
 
-def _bytes(size: int) -> str:
-    return f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"
+def _short(number: float) -> str:
+    """Whole up to 9,999, then in thousands or millions: 12.3k, 300k, 1.5M."""
+    for size, sign in ((1e6, "M"), (1e3, "k")):
+        if number >= max(size, 1e4):
+            return f"{number / size:.{0 if number >= 100 * size else 1}f}{sign}"
+    return f"{number:,.0f}"
 
 
 def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return "less than a second"
     if seconds < 120:
         return f"{seconds:,.0f} s"
     return f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"

@@ -6,21 +6,26 @@ from typing import Any
 from pymongo.database import Database
 
 from config import Settings
+from ingest.dry_run import run_dry
 from ingest.files_run import run_files
-from ingest.forecast import Forecast, forecast
 from ingest.mongodb_run import run_mongodb
 from ingest.mongodb_source import MongoSource
 from ingest.moving import complete
 from ingest.opening import open_target
 from ingest.order import Order
-from ingest.pruning import Pruning
-from ingest.reading import Reading
-from ingest.rebuilding import open_rebuild
+from ingest.rebuilding import open_rebuild, tell_generations_apart
 from ingest.rejects import Rejects
-from ingest.report import as_object, as_text, forecast_object, forecast_text, progress
+from ingest.report import (
+    Display,
+    as_object,
+    as_text,
+    forecast_object,
+    forecast_text,
+    progress,
+)
 from ingest.seen import Seen
 from ingest.sources import Corpus
-from ingest.summary import Tally
+from ingest.summary import Summary
 from ingest.target import Target
 
 
@@ -39,27 +44,31 @@ def run(order: Order, chosen: Settings, database: Database[Any], *, as_json: boo
         target = opened(database, chosen, order.choices)
         at_the_end.callback(target.close)
         if order.dry_run:
-            told = _foretold(order, corpus, target, rejects, seen)
-            print(forecast_object(told, target) if as_json else forecast_text(told, target))
-            return told.rejected
-        if isinstance(corpus, MongoSource):
-            summary = run_mongodb(corpus, target, rejects, display, seen, order)
+            told = run_dry(order, corpus, target, rejects, display, seen)
+            shown = forecast_object(told, target) if as_json else forecast_text(told, target)
+            rejected = told.rejected
         else:
-            summary = run_files(corpus, target, rejects, display, seen, order)
-        complete(order, database, target, summary, told=display.phase)
-    print(as_object(summary, target) if as_json else as_text(summary, target))
-    return summary.rejected
+            summary = _done(order, corpus, target, rejects, display, seen)
+            shown = as_object(summary, target) if as_json else as_text(summary, target)
+            rejected = summary.rejected
+    print(shown)
+    return rejected
 
 
-def _foretold(
-    order: Order, corpus: Corpus | MongoSource, target: Target, rejects: Rejects, seen: Seen
-) -> Forecast:
+def _done(
+    order: Order,
+    corpus: Corpus | MongoSource,
+    target: Target,
+    rejects: Rejects,
+    display: Display,
+    seen: Seen,
+) -> Summary:
+    mongo = target.collection.mongo
+    if order.rebuild:
+        tell_generations_apart(mongo.database, mongo.name)
     if isinstance(corpus, MongoSource):
-        corpus.begin(target.manifest)
-    rejects.begin()
-    reading = Reading(corpus.records(), rejects, Tally(), seen, order.extent(seen))
-    told = forecast(reading, target)
-    if order.prune:
-        pruning = Pruning(target, corpus.names, seen, order.shard)
-        told.documents_pruned = sum(1 for _ in pruning.gone())
-    return told
+        summary = run_mongodb(corpus, target, rejects, display, seen, order)
+    else:
+        summary = run_files(corpus, target, rejects, display, seen, order)
+    complete(order, mongo.database, target, summary, told=display.phase)
+    return summary

@@ -7,7 +7,10 @@ from ingest.document import Document
 
 
 class Seen:
+    """`sources` are the names of those that had a document, also one that is another shard's."""
+
     def __init__(self) -> None:
+        self.sources: set[str] = set()
         # A private temporary file, gone when closed; one thread at a time uses it.
         self._ids = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._ids.execute("PRAGMA journal_mode = OFF")

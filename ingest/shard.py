@@ -15,7 +15,7 @@ class Shard:
     def parse(cls, text: str) -> "Shard":
         """Of `i/n`. Raises ValueError, as a phrase."""
         index, slash, count = text.partition("/")
-        if not (slash and index.isdecimal() and count.isdecimal()):
+        if not (slash and index.isdecimal() and count.isdecimal() and int(count)):
             raise ValueError("expected i/n, like 1/4 on the first of four machines")
         if not 1 <= int(index) <= int(count):
             raise ValueError(f"expected 1/{count} to {count}/{count}")

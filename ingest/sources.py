@@ -19,6 +19,7 @@ from ingest.streams import opened
 
 __all__ = ["FORMATS", "Corpus", "Format"]
 
+NAMELESS = "--source: expected a name"
 _IS_REJECTS = "{}: is the file for rejects; leave it out, or name another with --rejects"
 
 
@@ -41,7 +42,7 @@ class Corpus:
         """What cannot be read, told before any work is done."""
         yield from self.choice.problems()
         if self.source == "":
-            yield "--source: expected a name"
+            yield NAMELESS
         for given in self.paths:
             if given in STDIN:
                 yield from self._stdin_problems(given)

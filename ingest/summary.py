@@ -9,9 +9,9 @@ from threading import Lock
 class Summary:
     """`unchanged` counts chunks that were stored already; `updated` those whose metadata changed.
 
-    `removed` counts stored chunks that their document has no longer, `pruned` documents that their
-    source has no longer. `tokens` are the teacher's, of what was encoded. `planned` counts the
-    chunks of all documents that were looked at, written or not.
+    `removed` counts stored chunks that their document has no longer, and those of the `pruned`
+    documents, which their source has no longer. `tokens` are the teacher's, of what was encoded.
+    `planned` counts the chunks of all documents that were looked at, written or not.
     """
 
     documents: int = 0

@@ -6,6 +6,7 @@ of its own would.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -38,12 +39,13 @@ class WholeTexts:
 
     def split(self, document: Document) -> list[Chunk]:
         chunk = WholeChunk(document.id, 0, document.text, document.title, {})
-        parts = len(pieces(self.parts, chunk.encoded_text))
-        if parts <= 1:
-            return [chunk]
+        parts = self.parts.split(Document("", chunk.encoded_text))
+        tokens = sum(part.tokens for part in parts)
+        if len(parts) <= 1:
+            return [replace(chunk, tokens=tokens)]
         self.longer += 1
         # Kept with the vector, so that whoever compares the two knows what it is.
-        return [WholeChunk(chunk.document, 0, chunk.text, chunk.title, {"chunks": parts})]
+        return [replace(chunk, metadata={"chunks": len(parts)}, tokens=tokens)]
 
 
 class MeanEncoder:

@@ -41,7 +41,9 @@ class Writing:
     def write_all(self, encoded: Channel[Encoded]) -> None:
         """Until the channel ends. What waits there is written together, and none is waited for."""
         while (first := encoded.get()) is not None:
-            self.write([first, *_more(encoded, _AT_ONCE - len(first.chunks))])
+            # What decides the scale of int8 comes by itself, whatever else is there by now.
+            room = 0 if self.target.needs_calibration else _AT_ONCE - len(first.chunks)
+            self.write([first, *_more(encoded, room)])
         self.target.ensure_index()
 
     def write(self, parts: Sequence[Encoded]) -> None:

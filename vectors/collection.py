@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, TypeVar
 
+import bson
 from bson.binary import Binary
 from pymongo import InsertOne, ReadPreference, ReplaceOne, UpdateMany, UpdateOne
 from pymongo.collection import Collection as MongoCollection
@@ -108,6 +109,11 @@ class Collection:
         again = {id: _replace(documents[id]) for id in refused if id in fresh}
         return {i: why for i, why in refused.items() if i not in fresh} | self._bulk(again)
 
+    def size_of(self, chunk: Mapping[str, Any], vector: Binary) -> int:
+        """Bytes of BSON that the server is given for it."""
+        marks = {k: v for k, v in self.manifest.chosen.items() if v is not None}
+        return len(bson.encode({**chunk, **marks, self.manifest.path: vector}))
+
     def update(self, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         """Set fields of stored chunks, by id, keeping their vectors; see `write`."""
         return self._bulk({i: UpdateOne({"_id": i}, {"$set": dict(c)}) for i, c in changes.items()})
@@ -135,11 +141,12 @@ class Collection:
         """For `documents_of`, which else looks at every chunk."""
         self._patiently(lambda: self.mongo.create_index(_OF_SOURCES))
 
-    def delete_documents(self, documents: Sequence[str]) -> int:
-        """How many chunks they had. An empty list deletes nothing."""
-        if not documents:
+    def delete_documents(self, documents: Sequence[str], sources: Sequence[str]) -> int:
+        """What of them is from these sources; how many chunks. Empty lists delete nothing."""
+        if not (documents and sources):
             return 0
-        wanted = {"document": {"$in": list(documents)}, **self.manifest.chosen}
+        of_these = {"document": {"$in": list(documents)}, "source": {"$in": list(sources)}}
+        wanted = {**of_these, **self.manifest.chosen}
         return self._patiently(lambda: self.mongo.delete_many(wanted).deleted_count)
 
     def count(self) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+import bson
 from bson.binary import Binary
 from pymongo import UpdateMany, UpdateOne
 
@@ -23,6 +24,7 @@ MARK = "leaf"
 HASH = f"{MARK}.hash"
 _KEPT = ("hash", "version")
 _MOST_ALIKE = 1000
+_EMPTY = 5  # bytes of a document without fields
 _NOT_OURS = "it has a field {!r} or 'leaf' that leafsearch did not write; choose another --path"
 HAS_OURS: dict[str, Any] = {HASH: {"$type": "string"}}
 
@@ -68,6 +70,10 @@ class InPlace(Collection):
         self.withdraw([wanted[id]["document"] for id in refused])
         return refused
 
+    def size_of(self, chunk: Mapping[str, Any], vector: Binary) -> int:
+        """By which the document with its text grows."""
+        return len(bson.encode({self.manifest.path: vector, MARK: _mark(chunk)})) - _EMPTY
+
     def update(self, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         """Only what is kept in `leaf`."""
         operations: dict[str, Operation] = {}
@@ -108,8 +114,7 @@ class InPlace(Collection):
             manifest.title_field: title if title else {"$in": [None, ""]},
             "$or": [HAS_OURS, {manifest.path: {"$exists": False}, MARK: {"$exists": False}}],
         }
-        mark = {k: chunk[k] for k in _KEPT if k in chunk} | dict(chunk["metadata"])
-        return UpdateOne(where, {"$set": {manifest.path: vector, MARK: mark}})
+        return UpdateOne(where, {"$set": {manifest.path: vector, MARK: _mark(chunk)}})
 
     def _missed(self, chunks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         """Ids and reasons where the fields are somebody else's; whose text changed is `outrun`."""
@@ -176,6 +181,10 @@ def is_ours(names: Iterable[str], manifest: Manifest) -> bool:
     """Whether a change of these fields is one that this store makes: the mark, and its vector."""
     tops = {name.partition(".")[0] for name in names}
     return MARK in tops and tops <= {MARK, manifest.path}
+
+
+def _mark(chunk: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: chunk[k] for k in _KEPT if k in chunk} | dict(chunk["metadata"])
 
 
 def _mark_of(document: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -1,4 +1,6 @@
+import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -23,13 +25,17 @@ from ingest.choices import InPlaceChoice
 from ingest.extent import ALL
 from ingest.keeping import Keeper
 from ingest.mongodb_address import Address
+from ingest.mongodb_order import MongoOrder
 from ingest.mongodb_source import MongoSource
+from ingest.order import Order
+from ingest.run import run as run_order
 from ingest.stopping import Stop
 from ingest.summary import Told
 
 Ingest = Callable[..., Summary]
 Run = Callable[..., CompletedProcess[str]]
 Keep = Callable[..., Keeper]
+Ordered = Callable[..., dict[str, Any]]
 BODY = Fields("_id", "body", "title")
 
 
@@ -71,6 +77,38 @@ def write(target: Callable[..., Target], tmp_path: Path) -> Iterator[Ingest]:
 
     yield run
     rejects.close()
+
+
+@pytest.fixture
+def ordered(database: Database[Any], capsys: pytest.CaptureFixture[str]) -> Ordered:
+    """What the command prints as JSON, run in this process on collection `c`."""
+
+    def ran(
+        *paths: str,
+        fields: Fields = Fields(),  # noqa: B008
+        storage: str | None = "full",
+        models: str = "hashing:64",
+        choices: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        settings = load({}, teacher=models, student=models, storage=storage, collection="c")
+        order = Order(
+            paths=list(paths),
+            fields=fields,
+            format=None,
+            choices=Choices(**{"chunk_tokens": 32, **(choices or {})}),
+            rejects=Path("rejects.jsonl"),
+            mongodb=MongoOrder(filter=options.pop("filter", None)),
+            **{"wait": 0, **options},
+        )
+        capsys.readouterr()
+        run_order(order, settings, database, as_json=True)
+        out, err = capsys.readouterr()
+        sys.stderr.write(err)  # for whoever looks what was said beside
+        printed: dict[str, Any] = json.loads(out)
+        return printed
+
+    return ran
 
 
 @pytest.fixture

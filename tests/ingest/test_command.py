@@ -43,7 +43,7 @@ def test_standard_input_and_json_output(leaf_ingest: Run, database: Database[Any
         "removed": 0,
         "pruned": 0,
         "rejected": 0,
-        "tokens": 0,
+        "tokens": 20,
     }
 
 
@@ -78,7 +78,7 @@ def test_a_folder_with_files_of_other_kinds_tells_of_them(leaf_ingest: Run) -> N
         (["-", "--teacher", "no/such/model"], "model no/such/model: no such folder"),
         (["-", "--dimensions", "999"], "has 999 dimensions, but teacher hashing:64 gives 64"),
         (["-", "--chunk-tokens", "9000"], "--chunk-tokens 9000: expected 16 to 512"),
-        (["-", "--format", "pdf"], "--format pdf: expected one of jsonl"),
+        (["-", "--format", "doc"], "--format doc: expected one of jsonl"),
         (["-", "--collection", "leaf_manifests"], "is 'leaf_manifests': expected another name"),
         (["-", "--collection", "__leaf_x"], "is '__leaf_x': expected another name"),
         (["-", "--collection", "x" * 240], "expected at most 255 bytes with the database"),

@@ -216,7 +216,7 @@ def test_a_document_that_the_vector_would_make_too_large_is_a_reject_without_a_s
 
     summary = keep(in_place=True).summary
 
-    assert holds(summary, rejected=2, documents=11)
+    assert holds(summary, rejected=2, documents=9)
     assert all("larger" in reason for reason in reasons().values())
     assert theirs(articles) == before
 

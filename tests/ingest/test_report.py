@@ -26,7 +26,8 @@ def last_line(terminal: Console) -> str:
 def test_the_line_says_how_much_is_done_and_how_fast() -> None:
     summary = Summary(documents=1234, chunks=5256)
 
-    assert line(summary, 45.678) == "1,234 documents, 5,256 chunks, 45.7/s"
+    assert line(summary, 45_678) == "1,234 docs, 5,256 chunks, 45.7k tokens/s"
+    assert line(Summary(documents=10_500, chunks=1_500_000), 0) == "10.5k docs, 1.5M chunks"
     assert line(Summary(rejected=2), 0).endswith(", 2 rejected")
 
 
@@ -41,7 +42,22 @@ def test_a_terminal_sees_a_bar_that_ends_with_all_that_was_read(
         ingest(corpus.records(), target(), rejects=Rejects(tmp_path / "r"), told=display.step)
 
     last = last_line(terminal)
-    assert re.search(r"━ 100% .* left 30 documents, 30 chunks, [\d.,]+/s", last), last
+    assert re.search(r"━ 100% .* left 30 docs, 30 chunks, [\d.,]+k? tokens/s", last), last
+
+
+def test_the_line_of_a_large_corpus_fits_80_columns(terminal: Console) -> None:
+    Path("c.jsonl").write_text("x" * 1000)
+    summary = Summary(documents=299_999, chunks=1_499_999, tokens=10**9, planned=1_500_000)
+
+    with progress(Corpus(["c.jsonl"]), terminal) as display:
+        display.begin()
+        display.step(summary)
+        summary.rejected = 12_345
+        display.step(summary)
+
+    last = last_line(terminal)
+    assert re.search(r"300k docs, 1.5M chunks, [\d,.]+M tokens/s, 12.3k rejected", last), last
+    assert len(last.rstrip()) <= 80
 
 
 def test_what_comes_through_a_pipe_has_no_end_that_is_known(terminal: Console) -> None:
@@ -50,8 +66,8 @@ def test_what_comes_through_a_pipe_has_no_end_that_is_known(terminal: Console) -
         display.step(Summary(documents=1, chunks=2))
 
     last = last_line(terminal)
-    assert "1 documents, 2 chunks" in last
-    assert "%" not in last
+    assert "1 docs, 2 chunks" in last
+    assert "0:00:00 1 docs" in last
 
 
 def test_who_is_no_terminal_sees_nothing_and_no_file_is_counted() -> None:

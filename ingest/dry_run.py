@@ -1,0 +1,57 @@
+"""A run that writes nothing: all is read, cut and compared, and a sample is encoded."""
+
+from ingest.errors import TargetError
+from ingest.files_run import demand_documents, tell_what_was_left_out
+from ingest.forecast import Forecast, forecast
+from ingest.mongodb_run import demand_another, demand_any
+from ingest.mongodb_source import MongoSource
+from ingest.order import Order
+from ingest.pruning import Pruning
+from ingest.reading import Reading, met
+from ingest.rejects import Rejects
+from ingest.report import Display
+from ingest.saying import say
+from ingest.seen import Seen
+from ingest.sources import Corpus
+from ingest.summary import Tally
+from ingest.target import Target
+
+
+def run_dry(
+    order: Order,
+    corpus: Corpus | MongoSource,
+    target: Target,
+    rejects: Rejects,
+    display: Display,
+    seen: Seen,
+) -> Forecast:
+    """Raises what the run would raise, but for what only writing can tell."""
+    if isinstance(corpus, MongoSource):
+        corpus.begin(target.manifest)
+        demand_another(corpus, target)
+    rejects.begin()
+    display.begin()
+    records = met(corpus.records(), seen)
+    told = forecast(
+        Reading(records, rejects, Tally(display.step), seen, order.extent(seen)), target
+    )
+    if order.prune:
+        _foresee_pruning(Pruning(target, corpus.names, seen, order.shard), told, yes=order.yes)
+    elif isinstance(corpus, MongoSource):
+        demand_any(told.documents, corpus, rejects, seen, order)
+    else:
+        demand_documents(told.documents, corpus, rejects, seen, order)
+    if isinstance(corpus, Corpus):
+        tell_what_was_left_out(corpus)
+    if told.rejected:
+        say(f"{told.rejected} records were rejected; see {rejects.path}")
+    return told
+
+
+def _foresee_pruning(pruning: Pruning, told: Forecast, *, yes: bool) -> None:
+    told.documents_pruned = sum(1 for _ in pruning.gone())
+    if not yes:
+        try:
+            pruning.demand_safety(told.rejected)
+        except TargetError as refusal:
+            say(str(refusal))
