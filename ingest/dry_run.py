@@ -7,7 +7,7 @@ from ingest.mongodb_run import demand_another, demand_any
 from ingest.mongodb_source import MongoSource
 from ingest.order import Order
 from ingest.pruning import Pruning
-from ingest.reading import Reading, met
+from ingest.reading import Reading
 from ingest.rejects import Rejects
 from ingest.report import Display
 from ingest.saying import say
@@ -31,7 +31,7 @@ def run_dry(
         demand_another(corpus, target)
     rejects.begin()
     display.begin()
-    records = met(corpus.records(), seen)
+    records = corpus.records()
     told = forecast(
         Reading(records, rejects, Tally(display.step), seen, order.extent(seen)), target
     )

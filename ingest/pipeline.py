@@ -17,7 +17,7 @@ from ingest.encoding import encoded
 from ingest.extent import ALL, Extent
 from ingest.plan import Plan
 from ingest.planning import plans
-from ingest.reading import Reading, met
+from ingest.reading import Reading
 from ingest.rejects import Rejects
 from ingest.seen import Seen
 from ingest.summary import Summary, Tally, Told
@@ -48,7 +48,7 @@ def ingest(
     try:
         with closing(Seen()) as own:
             seen = own if extent.seen is None else extent.seen
-            reading = Reading(met(records, seen), rejects, tally, seen, extent)
+            reading = Reading(records, rejects, tally, seen, extent)
             _Run(target, reading, tally).run()
     finally:
         tally.summary.seconds = round(time.monotonic() - started, 3)

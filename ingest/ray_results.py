@@ -30,8 +30,8 @@ def _twice(met: Met, seen: Seen, job: Job) -> Iterator[Rejected]:
         if first is not None:
             yield Rejected(
                 place,
-                f"id {document.id!r} stands more than once in this run; which of its documents is stored is "
-                "left to chance: make ids unique and run it again",
+                f"id {document.id!r} stands more than once in this run; which of its documents is "
+                "stored is left to chance: make ids unique and run it again",
             )
 
 

@@ -41,15 +41,15 @@ class Reading:
             for record in self.records:
                 if isinstance(record, Rejected):
                     self.refuse(record)
-                elif self.extent.shard.holds(record.id):
-                    window.add(record)
+                else:
+                    self._add(record, window)
                 if window.is_full:
-                    yield self._unrepeated(window)
-                    window = _Window()
+                    full, window = window, _Window()
+                    yield from self._unrepeated(full)
         except Exception:
-            yield self._unrepeated(window)
+            yield from self._unrepeated(window)
             raise
-        yield self._unrepeated(window)
+        yield from self._unrepeated(window)
 
     def refuse(self, rejected: Rejected) -> None:
         self.rejects.add(rejected)
@@ -61,15 +61,20 @@ class Reading:
                 f"allows; what was read before is written: see {self.rejects.path}"
             )
 
-    def _unrepeated(self, window: "_Window") -> list[Document]:
-        new = []
-        for document, first in self.seen.judged(window.documents):
-            if first is None:
-                new.append(document)
-                continue
-            reason = f"id {document.id!r} stands twice in this run, first at {first}"
-            self.refuse(Rejected(document.place, reason, document.text))
-        return new
+    def _add(self, document: Document, window: "_Window") -> None:
+        self.seen.sources.add(document.source)
+        if self.extent.shard.holds(document.id):
+            window.add(document)
+
+    def _unrepeated(self, window: "_Window") -> Iterator[Sequence[Document]]:
+        """Those whose ids are new, then the others are refused."""
+        judged = list(self.seen.judged(window.documents))
+        if new := [document for document, first in judged if first is None]:
+            yield new
+        for document, first in judged:
+            if first is not None:
+                reason = f"id {document.id!r} stands twice in this run, first at {first}"
+                self.refuse(Rejected(document.place, reason, document.text))
 
 
 @dataclass
@@ -84,11 +89,3 @@ class _Window:
     @property
     def is_full(self) -> bool:
         return len(self.documents) >= _DOCUMENTS or self.characters >= _CHARACTERS
-
-
-def met(records: Iterable[Document | Rejected], seen: Seen) -> Iterator[Document | Rejected]:
-    """The same; of those that have passed, `seen` knows the sources."""
-    for record in records:
-        if isinstance(record, Document):
-            seen.sources.add(record.source)
-        yield record
