@@ -220,7 +220,7 @@ def test_the_time_it_tells_is_about_the_time_it_takes(ordered: Ordered, minilm: 
     told = ordered(path, models=minilm, storage=None, dry_run=True, choices=choices)
     done = ordered(path, models=minilm, storage=None, choices=choices)
 
-    assert told["tokens"] == done["tokens"] > 5_000
+    assert told["tokens"] == done["tokens"] > 20_000
     assert told["seconds"] == pytest.approx(told["tokens"] / told["tokens_per_second"], rel=0.1)
     # Of a machine that does other work at the same time nobody knows more.
     assert done["seconds"] / 3 < told["seconds"] < done["seconds"] * 3
