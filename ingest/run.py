@@ -36,7 +36,8 @@ def run(order: Order, chosen: Settings, database: Database[Any], *, as_json: boo
     ):
         display.phase("opening the collection")
         opened = open_rebuild if order.rebuild else open_target
-        target = opened(database, chosen, order.choices)
+        patience = order.patience
+        target = patience.ask(lambda: opened(database, chosen, order.choices, patience))
         at_the_end.callback(target.close)
         if order.dry_run:
             told = _foretold(order, corpus, target, rejects, seen)
@@ -46,7 +47,7 @@ def run(order: Order, chosen: Settings, database: Database[Any], *, as_json: boo
             summary = run_mongodb(corpus, target, rejects, display, seen, order)
         else:
             summary = run_files(corpus, target, rejects, display, seen, order)
-        complete(order, database, target, summary, told=display.phase)
+        patience.ask(lambda: complete(order, database, target, summary, told=display.phase))
     print(as_object(summary, target) if as_json else as_text(summary, target))
     return summary.rejected
 
