@@ -19,7 +19,7 @@ from ingest.saying import say, say_warnings
 from ingest.usage import demand_usage
 from local import LocalError
 from local.fallback import fallback_uri
-from vectors import connect
+from vectors.connection import connected
 from vectors.patience import SECONDS, Patience
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -141,12 +141,12 @@ def command(
 
 
 def _run(order: Order, chosen: Settings, *, as_json: bool) -> int:
-    with connect(chosen.uri or fallback_uri(chosen.home, say)) as client:
+    with connected(chosen.uri or fallback_uri(chosen.home, say)) as client:
         return run(order, chosen, client[chosen.database], as_json=as_json)
 
 
 def _finish(finish: Callable[..., None], order: Order, chosen: Settings, *, as_json: bool) -> None:
-    with connect(chosen.uri or fallback_uri(chosen.home, say)) as client:
+    with connected(chosen.uri or fallback_uri(chosen.home, say)) as client:
         database = client[chosen.database]
         finish(database, chosen.collection, wait=order.wait, as_json=as_json)
 

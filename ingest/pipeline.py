@@ -75,6 +75,7 @@ class _Run:
         writer = self._thread(self._write, None, *self._stop_all)
         try:
             self._stage(self._encode, self._encoded, self._stop_encoding)
+            self._demand_no_interrupt()
             planner.join()
             writer.join()
         except BaseException:  # whoever interrupts does not want to wait for a model
@@ -86,6 +87,11 @@ class _Run:
             reader.join()
         if self._errors:
             raise self._errors[0]
+
+    def _demand_no_interrupt(self) -> None:
+        for error in self._errors:
+            if not isinstance(error, Exception):
+                raise error
 
     def _thread(self, work: Callable[[], None], *rest: Any) -> Thread:
         thread = Thread(target=self._stage, args=(work, *rest), daemon=True)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
-from pymongo import AsyncMongoClient, MongoClient
+from pymongo import AsyncMongoClient, MongoClient, timeout
 from pymongo.driver_info import DriverInfo
 from pymongo.errors import (
     BulkWriteError,
@@ -19,6 +19,7 @@ from pymongo.errors import (
 from vectors.errors import DeploymentError
 
 _SECONDS_TO_FIND_A_SERVER = 10
+_SECONDS_TO_LEAVE = 1
 _AUTHENTICATION_FAILED = {18, 8000}
 _UNAUTHORIZED = 13
 _DISK_FULL = 14031
@@ -36,6 +37,17 @@ def connect(uri: str) -> MongoClient[dict[str, Any]]:
             client.close()
             raise
         return client
+
+
+@contextmanager
+def connected(uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
+    """See connect; closed without waiting long for a server that is away."""
+    client = connect(uri)
+    try:
+        yield client
+    finally:
+        with timeout(_SECONDS_TO_LEAVE):
+            client.close()
 
 
 async def connect_async(uri: str) -> AsyncMongoClient[dict[str, Any]]:
@@ -109,10 +121,13 @@ def _refusals(error: BaseException) -> list[Mapping[str, Any]]:
 
 def _help(error: Exception) -> str:
     if ".sock" in str(error):
-        return "start the local deployment with `leaf-mongo start`, or check MONGODB_URI (--uri)"
+        return (
+            "start the local deployment with `leaf-mongo start`, or check MONGODB_URI (--uri); if it "
+            "ended by itself, its log tells why, a full disk for one"
+        )
     return (
-        "check MONGODB_URI (--uri), that the server runs, and on Atlas that this machine's address "
-        "is on the access list"
+        "check MONGODB_URI (--uri), that the server runs (its log tells why it ended, a full disk "
+        "for one), and on Atlas that this machine's address is on the access list"
     )
 
 
