@@ -122,8 +122,8 @@ def _refusals(error: BaseException) -> list[Mapping[str, Any]]:
 def _help(error: Exception) -> str:
     if ".sock" in str(error):
         return (
-            "start the local deployment with `leaf-mongo start`, or check MONGODB_URI (--uri); if it "
-            "ended by itself, its log tells why, a full disk for one"
+            "start the local deployment with `leaf-mongo start`, or check MONGODB_URI (--uri); if "
+            "it ended by itself, its log tells why, a full disk for one"
         )
     return (
         "check MONGODB_URI (--uri), that the server runs (its log tells why it ended, a full disk "

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
-from typing import Any
+from typing import IO, Any
 
 from pymongo.database import Database
 
@@ -24,8 +24,10 @@ _AT_ONCE = 64
 class Running:
     """A command over standard input; a thread of its own feeds it until it is told to end."""
 
-    def __init__(self, uri: str, database: str, *options: object, noise: int = 0) -> None:
-        self._told = tempfile.TemporaryFile("w+")
+    def __init__(
+        self, uri: str, database: str, told: IO[str], *options: object, noise: int = 0
+    ) -> None:
+        self._told = told
         self._process = subprocess.Popen(
             [sys.executable, "-m", "ingest", "-", "--json", "--wait", "60", *map(str, options)],
             env={**os.environ, **HASHED, "MONGODB_URI": uri, "LEAF_DATABASE": database},
@@ -68,7 +70,6 @@ class Running:
         self._feeding.join()
         assert self._process.stdout is not None
         self._process.stdout.close()
-        self._told.close()
 
     def _feed(self) -> None:
         assert self._process.stdin is not None
@@ -93,12 +94,13 @@ def running(
     uri: str, database: Database[Any], *options: object, noise: int = 0
 ) -> Iterator[Running]:
     """It has written something before the test goes on."""
-    started = Running(uri, database.name, *options, noise=noise)
-    try:
-        wait_for(lambda: written(database), seconds=60)
-        yield started
-    finally:
-        started.kill()
+    with tempfile.TemporaryFile("w+") as told:
+        started = Running(uri, database.name, told, *options, noise=noise)
+        try:
+            wait_for(lambda: written(database), seconds=60)
+            yield started
+        finally:
+            started.kill()
 
 
 def written(database: Database[Any]) -> int:
@@ -114,4 +116,5 @@ def goes_on(database: Database[Any]) -> None:
 def is_whole(database: Database[Any], fed: int) -> bool:
     """Whether each record is there, once."""
     there = {chunk["document"] for chunk in database["chunks"].find({}, {"document": 1})}
-    return written(database) == fed and there == {f"d{number}" for number in range(fed)}
+    count = database["chunks"].count_documents({})
+    return count == fed and there == {f"d{number}" for number in range(fed)}

@@ -23,6 +23,7 @@ AWAY = "leaf-ingest: MongoDB is away ("
 BACK = "leaf-ingest: MongoDB is back after "
 _SOON = "&serverSelectionTimeoutMS=500"
 _MEGABYTE = 10**6
+_NOISE = 2000  # bytes of each record
 
 
 @pytest.fixture(scope="module")
@@ -126,23 +127,25 @@ def fill(folder: Path, *, but: int) -> Path:
 def test_a_full_disk_is_told_and_with_room_made_the_rest_is_written(
     deployment: LocalDeployment,
 ) -> None:
-    with small_disk() as folder, LocalDeployment(folder / "home") as small:
-        with MongoClient[dict[str, Any]](small.uri) as client:
-            database = client["full"]
-            noisy = {"noise": 2000}
-            with running(small.uri + _SOON, database, "--patience", 3, **noisy) as ingest:
-                filler = fill(folder, but=2 * _MEGABYTE)
+    with (
+        small_disk() as folder,
+        LocalDeployment(folder / "home") as small,
+        MongoClient[dict[str, Any]](small.uri) as client,
+    ):
+        database = client["full"]
+        with running(small.uri + _SOON, database, "--patience", 3, noise=_NOISE) as ingest:
+            filler = fill(folder, but=2 * _MEGABYTE)
 
-                assert ingest.ended() == 1
-                fed, told = ingest.fed, ingest.errors[-1]
-            filler.unlink()
-            small.start()
-            stored = written(database)
-            with running(small.uri, database, **noisy) as ingest:
-                wait_for(lambda: ingest.fed > fed, seconds=60)
-                summary = ingest.finished()
+            assert ingest.ended() == 1
+            fed, told = ingest.fed, ingest.errors[-1]
+        filler.unlink()
+        small.start()
+        stored = database["chunks"].count_documents({})
+        with running(small.uri, database, noise=_NOISE) as ingest:
+            wait_for(lambda: ingest.fed > fed, seconds=60)
+            summary = ingest.finished()
 
-                assert is_whole(database, ingest.fed)
+            assert is_whole(database, ingest.fed)
 
     assert "disk" in told
     assert 0 < summary["unchanged"] == stored
