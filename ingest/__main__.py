@@ -15,11 +15,12 @@ from ingest.order import Order
 from ingest.records import Fields
 from ingest.rejects import DEFAULT as REJECTS_FILE
 from ingest.run import run
-from ingest.saying import say
+from ingest.saying import say, say_warnings
 from ingest.usage import demand_usage
 from local import LocalError
 from local.fallback import fallback_uri
-from vectors import connect
+from vectors.connection import connected
+from vectors.patience import SECONDS, Patience
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -61,6 +62,7 @@ def command(
     shard: o.Sharded = None,
     dry_run: o.DryRun = False,
     wait: o.Wait = 600,
+    patience: o.Patience = SECONDS,
     home: o.Home = None,
     as_json: o.AsJson = False,
     rebuild: o.Rebuild = False,
@@ -88,6 +90,7 @@ def command(
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some records were rejected.
     """
     demand_usage(context)
+    say_warnings()
     with one_line_errors("leaf-ingest", LocalError):
         fields = Fields(id_field, text_field, title_field)
         mongodb = MongoOrder(in_place=in_place, path=path, follow=follow, filter=filter_source)
@@ -110,6 +113,7 @@ def command(
             choices=choices,
             rejects=rejects,
             wait=wait,
+            patience=Patience(patience),
             max_rejects=max_rejects,
             prune=prune,
             yes=yes,
@@ -137,12 +141,12 @@ def command(
 
 
 def _run(order: Order, chosen: Settings, *, as_json: bool) -> int:
-    with connect(chosen.uri or fallback_uri(chosen.home, say)) as client:
+    with connected(chosen.uri or fallback_uri(chosen.home, say)) as client:
         return run(order, chosen, client[chosen.database], as_json=as_json)
 
 
 def _finish(finish: Callable[..., None], order: Order, chosen: Settings, *, as_json: bool) -> None:
-    with connect(chosen.uri or fallback_uri(chosen.home, say)) as client:
+    with connected(chosen.uri or fallback_uri(chosen.home, say)) as client:
         database = client[chosen.database]
         finish(database, chosen.collection, wait=order.wait, as_json=as_json)
 

@@ -56,3 +56,4 @@ def _apply(keeper: Keeper, batch: Batch, stop: Stop) -> None:
             if stop.is_set or not may_pass(error):
                 raise
             log.warning("%s; trying again", error)
+            keeper.patience.renew()

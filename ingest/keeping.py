@@ -15,6 +15,7 @@ from ingest.summary import Summary, Told
 from ingest.target import Target
 from vectors import InPlace
 from vectors.identity import as_text, possible_ids
+from vectors.patience import Patience
 
 _ROUNDS = 10
 _TOGETHER = 500
@@ -42,6 +43,10 @@ class Keeper:
         self._stop = stop
         self._extent = extent
         self._later = replace(extent, seen=None)  # what is met again is no duplicate
+
+    @property
+    def patience(self) -> Patience:
+        return self._target.patience
 
     def whole(self) -> None:
         """Every document, up to the one at which it is to stop."""

@@ -15,6 +15,7 @@ from ingest.errors import SourceError
 from ingest.mongodb_address import Address, addresses
 from ingest.mongodb_source import MongoSource
 from ingest.records import Fields
+from vectors.patience import Patience
 
 # Names of fields that are ours, or that a hit has.
 _TAKEN = ("leaf", "_id", "key", "document", "position", "text", "metadata", "score")
@@ -90,14 +91,18 @@ class MongoOrder:
         return settings.model_copy(update={"mongodb_uri": SecretStr(uri) if uri else None})
 
     @contextmanager
-    def opened(self, path: str, fields: Fields, client: MongoClient[Any]) -> Iterator[MongoSource]:
+    def opened(
+        self, path: str, fields: Fields, client: MongoClient[Any], patience: Patience
+    ) -> Iterator[MongoSource]:
         """`client` is of the deployment that is written to; another is connected where needed."""
         address = Address.of(path)
         if address.uri is None:
-            yield MongoSource(client, address, fields, self.query())
+            yield MongoSource(client, address, fields, self.query(), patience)
             return
         with address.connected() as other:
-            yield MongoSource(other, address, fields, self.query())
+            # Another deployment is away by itself.
+            elsewhere = Patience(patience.seconds)
+            yield MongoSource(other, address, fields, self.query(), elsewhere)
 
     def problems(self, paths: Sequence[str], fields: Fields, format: object) -> Iterator[str]:
         named = addresses(paths)

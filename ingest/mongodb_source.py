@@ -23,7 +23,7 @@ from ingest.records import Fields
 from vectors import Manifest
 from vectors.in_place import MARK, is_ours
 from vectors.manifest import find_manifest
-from vectors.patience import patiently
+from vectors.patience import Patience
 
 _BATCH = 500
 _UNAUTHORIZED = 13
@@ -52,6 +52,7 @@ class MongoSource:
         address: Address,
         fields: Fields,
         query: Mapping[str, Any] | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self.paths = [address.shown]
         self.ignored: Counter[str] = Counter()
@@ -65,6 +66,7 @@ class MongoSource:
         )
         self.address = address
         self.unusable: list[tuple[Any, str | None]] = []
+        self._patience = patience or Patience()
         self._in_place: Manifest | None = None
         self._left_out: tuple[str, ...] = ()
 
@@ -138,7 +140,7 @@ class MongoSource:
 
     def _patiently(self, work: Callable[[], Done]) -> Done:
         with self.explained():
-            return patiently(work)
+            return self._patience.ask(work)
 
     def _manifest(self) -> Manifest | None:
         """Of the source itself, which may have vectors of ours; many may not look for one."""

@@ -27,13 +27,19 @@ from vectors import (
 from vectors.agreement import demand_agreement
 from vectors.alignment import probe_of
 from vectors.manifest import PATH, demand, find_manifest
+from vectors.patience import Patience
 from vectors.search_index import demand_search
 
 INDEX = "leaf_vectors"
 _ALWAYS_FILTERED = "document"
 
 
-def open_target(database: Database[Any], settings: Settings, choices: Choices) -> Target:
+def open_target(
+    database: Database[Any],
+    settings: Settings,
+    choices: Choices,
+    patience: Patience | None = None,
+) -> Target:
     """Raises what stands against it before anything is written, and most of it before a model
     is loaded: ConfigError, DeploymentError, ManifestError, AlignmentError or TargetError."""
     if problems := choices.problems(settings):
@@ -49,18 +55,22 @@ def open_target(database: Database[Any], settings: Settings, choices: Choices) -
             demand_room(database, name, stored, choices.in_place)
             empty = is_empty(database, name, stored)
     if stored is None:
-        return _new(database, settings, choices)
+        return _new(database, settings, choices, patience)
     try:
-        return _existing(database, settings, choices, stored)
+        return _existing(database, settings, choices, stored, patience)
     except (ManifestError, ModelError):
         # What a dropped collection leaves behind binds nobody: there is nothing made that way.
         if not empty:
             raise
-        return _new(database, settings, choices)
+        return _new(database, settings, choices, patience)
 
 
 def _existing(
-    database: Database[Any], settings: Settings, choices: Choices, manifest: Manifest
+    database: Database[Any],
+    settings: Settings,
+    choices: Choices,
+    manifest: Manifest,
+    patience: Patience | None,
 ) -> Target:
     name = settings.collection
     asked = (choices.dimensions, choices.precision, choices.quantization)
@@ -71,10 +81,13 @@ def _existing(
     demand(manifest, wanted, name, {f: f"--{f.replace('_', '-')}" for f in wanted})
     for index in collection_of(database[name], manifest).indexes:
         index.demand_no_failure()
-    return Target(database, settings, united(manifest, choices.filters, hybrid=choices.hybrid))
+    manifest = united(manifest, choices.filters, hybrid=choices.hybrid)
+    return Target(database, settings, manifest, patience=patience)
 
 
-def _new(database: Database[Any], settings: Settings, choices: Choices) -> Target:
+def _new(
+    database: Database[Any], settings: Settings, choices: Choices, patience: Patience | None
+) -> Target:
     names = settings.pair
     pair = load_pair((names.teacher, None), (names.student, None), settings.key)
     storage = fitting(choices.storage(settings), settings, pair.teacher)
@@ -101,7 +114,7 @@ def _new(database: Database[Any], settings: Settings, choices: Choices) -> Targe
     )
     if choices.in_place is not None:
         manifest = choices.in_place.manifest(manifest, choices.filters)
-    return Target(database, settings, manifest, pair.teacher)
+    return Target(database, settings, manifest, pair.teacher, patience=patience)
 
 
 @dataclass(frozen=True)

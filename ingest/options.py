@@ -10,6 +10,7 @@ from config.storage import PRECISIONS, QUANTIZATIONS, STORAGES
 from ingest.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
 from ingest.formats import FORMATS
 from ingest.rejects import DEFAULT as REJECTS_FILE
+from vectors.patience import SECONDS
 
 
 def _option(help: str, *names: str, metavar: str | None = None) -> Any:
@@ -100,6 +101,13 @@ DryRun = Annotated[
 Wait = Annotated[
     float,
     _option("For the index to be ready; 0: do not wait. Default: 600.", metavar="SECONDS"),
+]
+Patience = Annotated[
+    float,
+    _option(
+        f"For MongoDB to come back if it is away meanwhile. Default: {SECONDS:g}.",
+        metavar="SECONDS",
+    ),
 ]
 Home = Annotated[Path | None, _option("Folder of the local deployment.")]
 AsJson = Annotated[bool, _option("Print the summary as one JSON object.", "--json")]

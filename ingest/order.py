@@ -23,6 +23,7 @@ from ingest.rejects import Rejects
 from ingest.seen import Seen
 from ingest.shard import WHOLE, Shard
 from ingest.sources import NAMELESS, Corpus
+from vectors.patience import Patience
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,7 @@ class Order:
     rejects: Path
     wait: float
     max_rejects: int | None = None
+    patience: Patience = field(default_factory=Patience)
     prune: bool = False
     yes: bool = False
     sharded: str | None = None
@@ -63,7 +65,7 @@ class Order:
     def opened(self, client: MongoClient[Any]) -> Iterator[Corpus | MongoSource]:
         """What is read; `client` is of the deployment that is written to."""
         if addresses(self.paths):
-            with self.mongodb.opened(self.paths[0], self.fields, client) as source:
+            with self.mongodb.opened(self.paths[0], self.fields, client, self.patience) as source:
                 source.source = self.source or source.source
                 yield source
         else:
@@ -91,6 +93,8 @@ class Order:
         yield from self.fields.problems()
         if not (math.isfinite(self.wait) and self.wait >= 0):
             yield f"--wait {self.wait:g}: expected seconds, 0 or more"
+        if not (math.isfinite(self.patience.seconds) and self.patience.seconds >= 0):
+            yield f"--patience {self.patience.seconds:g}: expected seconds, 0 or more"
         if self.max_rejects is not None and self.max_rejects < 0:
             yield f"--max-rejects {self.max_rejects}: expected 0 or more"
         try:

@@ -44,6 +44,7 @@ def ingest(
     error of the source is written, and what was encoded before an error of the encoder.
     """
     rejects.begin()
+    target.patience.renew()
     tally, started = Tally(told), time.monotonic()
     try:
         with closing(Seen()) as own:
@@ -74,17 +75,23 @@ class _Run:
         writer = self._thread(self._write, None, *self._stop_all)
         try:
             self._stage(self._encode, self._encoded, self._stop_encoding)
+            self._demand_no_interrupt()
             planner.join()
             writer.join()
         except BaseException:  # whoever interrupts does not want to wait for a model
             for stop in self._stop_all:
                 stop.set()
-            writer.join(_LAST_WRITE)
+            writer.join(0 if self._target.patience.is_tried else _LAST_WRITE)
             raise
         if not self._stop_encoding.is_set():  # else it may wait for its input for ever
             reader.join()
         if self._errors:
             raise self._errors[0]
+
+    def _demand_no_interrupt(self) -> None:
+        for error in self._errors:
+            if not isinstance(error, Exception):
+                raise error
 
     def _thread(self, work: Callable[[], None], *rest: Any) -> Thread:
         thread = Thread(target=self._stage, args=(work, *rest), daemon=True)

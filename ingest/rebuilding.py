@@ -22,6 +22,7 @@ from vectors.alignment import probe_of
 from vectors.collection import BY_DOCUMENT
 from vectors.generations import Generations, find_generations
 from vectors.manifest import PATH, demand, read_manifest
+from vectors.patience import Patience
 from vectors.search_index import demand_search
 
 _SECONDS = 600.0  # for the text index to tell the generations apart
@@ -39,7 +40,12 @@ _ASKED_BY = {
 }
 
 
-def open_rebuild(database: Database[Any], settings: Settings, choices: Choices) -> Target:
+def open_rebuild(
+    database: Database[Any],
+    settings: Settings,
+    choices: Choices,
+    patience: Patience | None = None,
+) -> Target:
     """The generation that is begun, or goes on. Raises as open_target does, before any write."""
     if problems := choices.problems(settings):
         raise ConfigError(problems)
@@ -56,10 +62,11 @@ def open_rebuild(database: Database[Any], settings: Settings, choices: Choices) 
         )
     begun = _begun(found, settings, choices)
     if begun is None:
-        return _anew(database, settings, choices, found)
+        return _anew(database, settings, choices, found, patience)
     for index in Collection(database[name], begun).indexes:
         index.demand_no_failure()
-    return Target(database, settings, united(begun, choices.filters, hybrid=choices.hybrid))
+    wanted = united(begun, choices.filters, hybrid=choices.hybrid)
+    return Target(database, settings, wanted, patience=patience)
 
 
 def _begun(found: Generations, settings: Settings, choices: Choices) -> Manifest | None:
@@ -88,7 +95,11 @@ def _begun(found: Generations, settings: Settings, choices: Choices) -> Manifest
 
 
 def _anew(
-    database: Database[Any], settings: Settings, choices: Choices, found: Generations
+    database: Database[Any],
+    settings: Settings,
+    choices: Choices,
+    found: Generations,
+    patience: Patience | None,
 ) -> Target:
     active, generation = found.active, found.newest + 1
     sides = _models(active, settings)
@@ -113,7 +124,7 @@ def _anew(
         probe=probe_of(pair.student),
         generation=generation,
     )
-    return Target(database, settings, manifest, pair.teacher)
+    return Target(database, settings, manifest, pair.teacher, patience=patience)
 
 
 def _models(active: Manifest, settings: Settings) -> dict[str, Named]:

@@ -41,7 +41,8 @@ def run(order: Order, chosen: Settings, database: Database[Any], *, as_json: boo
     ):
         display.phase("opening the collection")
         opened = open_rebuild if order.rebuild else open_target
-        target = opened(database, chosen, order.choices)
+        patience = order.patience
+        target = patience.ask(lambda: opened(database, chosen, order.choices, patience))
         at_the_end.callback(target.close)
         if order.dry_run:
             told = run_dry(order, corpus, target, rejects, display, seen)
@@ -70,5 +71,5 @@ def _done(
         summary = run_mongodb(corpus, target, rejects, display, seen, order)
     else:
         summary = run_files(corpus, target, rejects, display, seen, order)
-    complete(order, mongo.database, target, summary, told=display.phase)
+    order.patience.ask(lambda: complete(order, mongo.database, target, summary, told=display.phase))
     return summary

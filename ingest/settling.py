@@ -15,9 +15,12 @@ from vectors import Collection, Manifest, ManifestError, collection_of, explaine
 from vectors.generations import begin_next, find_generations, read_generation
 from vectors.in_place import HAS_OURS
 from vectors.manifest import amend, delete_manifest, demand_equal, write_manifest
+from vectors.patience import Patience
 
 
-def settle(database: Database[Any], name: str, wanted: Manifest) -> Collection:
+def settle(
+    database: Database[Any], name: str, wanted: Manifest, patience: Patience | None = None
+) -> Collection:
     """The collection as it is then: made as `wanted`, indexed as all want it.
 
     Raises ManifestError if it was made otherwise and holds documents, DeploymentError or
@@ -27,14 +30,14 @@ def settle(database: Database[Any], name: str, wanted: Manifest) -> Collection:
         found = find_generations(database, name)
         empty = is_empty(database, name)
     if found is not None and found.active.generation != wanted.generation and not empty:
-        return _settle_beside(database, name, wanted)
+        return _settle_beside(database, name, wanted, patience)
     stored = None if found is None else found.active
     with explained():
         left_over = stored is not None and _is_left_over(database, name, stored, wanted)
     if stored is not None and not left_over:
         demand_equal(stored, wanted, name)
         wanted = united(stored, wanted.filters, hybrid=wanted.hybrid)
-    collection_of(database[name], wanted).create()
+    collection_of(database[name], wanted, patience).create()
     try:
         with explained():
             if stored is not None and left_over and is_empty(database, name, stored):
@@ -44,19 +47,21 @@ def settle(database: Database[Any], name: str, wanted: Manifest) -> Collection:
         # Another ingest was faster, and its index is the one that must stay.
         with explained():
             theirs = read_generation(database, name, wanted.generation)
-        follow(database, name, theirs)
+        follow(database, name, theirs, patience)
         raise
-    return follow(database, name, agreed)
+    return follow(database, name, agreed, patience)
 
 
-def follow(database: Database[Any], name: str, manifest: Manifest) -> Collection:
+def follow(
+    database: Database[Any], name: str, manifest: Manifest, patience: Patience | None = None
+) -> Collection:
     """Index what the manifest says, until it says nothing new. Raises as settle does."""
     known = None
     while True:
         with explained():
             stored = read_generation(database, name, manifest.generation)
         demand_equal(stored, manifest, name)
-        collection = collection_of(database[name], stored)
+        collection = collection_of(database[name], stored, patience)
         if stored == known:
             return collection
         collection.create()
@@ -83,14 +88,16 @@ def is_empty(database: Database[Any], name: str, stored: Manifest | None = None)
     return database[name].find_one(ours, {"_id": 1}) is None
 
 
-def _settle_beside(database: Database[Any], name: str, wanted: Manifest) -> Collection:
+def _settle_beside(
+    database: Database[Any], name: str, wanted: Manifest, patience: Patience | None
+) -> Collection:
     """Of a generation that does not answer searches."""
     with explained():
         stored = begin_next(database, name, wanted)
         demand_equal(stored, wanted, name)
         filters, hybrid = wanted.filters, wanted.hybrid
         stored = amend(database, name, wanted.generation, filters=filters, hybrid=hybrid)
-    return follow(database, name, stored)
+    return follow(database, name, stored, patience)
 
 
 def _is_left_over(database: Database[Any], name: str, stored: Manifest, wanted: Manifest) -> bool:

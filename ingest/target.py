@@ -25,7 +25,7 @@ from vectors import (
     load_tokenizer,
 )
 from vectors.generations import read_generation
-from vectors.patience import patiently
+from vectors.patience import Patience
 
 _PAUSE = 0.2  # seconds, for another ingest to bring the index in line
 
@@ -39,6 +39,8 @@ class Target:
         settings: Settings,
         manifest: Manifest,
         teacher: Teacher | None = None,
+        *,
+        patience: Patience | None = None,
     ) -> None:
         """With a `teacher` the collection is new; else the manifest is in force and names it.
 
@@ -52,7 +54,8 @@ class Target:
         self._name = name
         self._key = settings.key
         self._is_settled = False
-        self.collection = collection_of(database[name], manifest)
+        self.patience = patience or Patience()
+        self.collection = collection_of(database[name], manifest, self.patience)
         model = manifest.teacher
         chunker = Chunker(
             load_tokenizer(model.name, revision=model.revision),
@@ -120,7 +123,9 @@ class Target:
         if self._is_settled:
             return
         generation = self.manifest.generation
-        if self.is_new and not holds_ours(self._database, self._name, generation):
+        if self.is_new and not self.patience.ask(
+            lambda: holds_ours(self._database, self._name, generation)
+        ):
             return
         self._settle(self.manifest)
 
@@ -137,13 +142,13 @@ class Target:
                 if time.monotonic() > deadline:
                     raise
             time.sleep(_PAUSE)
-            self.collection = follow(self._database, self._name, self.manifest)
+            self.collection = follow(self._database, self._name, self.manifest, self.patience)
 
     def _demand_generation(self) -> None:
         """Nothing is written under a number that was retired meanwhile."""
         generation = self.manifest.generation
         with explained():
-            patiently(lambda: read_generation(self._database, self._name, generation))
+            self.patience.ask(lambda: read_generation(self._database, self._name, generation))
 
     def _agree(self, rows: Rows) -> None:
         """The manifest comes before the vectors: a run killed in between can go on."""
@@ -152,5 +157,8 @@ class Target:
         self._settle(replace(asked, scale=codec.scale))
 
     def _settle(self, manifest: Manifest) -> None:
-        self.collection = patiently(lambda: settle(self._database, self._name, manifest))
+        patience = self.patience
+        self.collection = patience.ask(
+            lambda: settle(self._database, self._name, manifest, patience)
+        )
         self.is_new, self._is_settled = False, True

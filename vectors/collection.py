@@ -22,7 +22,7 @@ from vectors.errors import DeploymentError, IndexNotReady
 from vectors.index import nearest_stage
 from vectors.index_spec import IndexSpec
 from vectors.manifest import Manifest
-from vectors.patience import SECONDS, patiently
+from vectors.patience import Patience
 from vectors.search_index import SearchIndex, wait_for
 
 BY_DOCUMENT = [("document", 1), ("position", 1)]
@@ -45,10 +45,8 @@ class Stored(NamedTuple):
 
 
 class Collection:
-    """`patience`: seconds for which it is tried again what may go well in a moment."""
-
     def __init__(
-        self, mongo: MongoCollection[Any], manifest: Manifest, *, patience: float = SECONDS
+        self, mongo: MongoCollection[Any], manifest: Manifest, patience: Patience | None = None
     ) -> None:
         # Acknowledged by a majority, or it does not count as done.
         self.mongo = mongo.with_options(write_concern=WriteConcern("majority"))
@@ -57,7 +55,7 @@ class Collection:
             read_concern=ReadConcern("majority"), read_preference=ReadPreference.PRIMARY
         )
         self.manifest = manifest
-        self.patience = patience
+        self.patience = patience or Patience()
         spec = IndexSpec.of_vectors(manifest, mongo.full_name)
         self.indexes = [SearchIndex(mongo, spec)]
         if manifest.hybrid:
@@ -167,7 +165,7 @@ class Collection:
         Raises IndexFailed, IndexDiffers or IndexMissing at once, IndexNotReady after `seconds`.
         """
         started = time.monotonic()
-        wait_for(self.indexes, seconds=seconds, told=told)
+        wait_for(self.indexes, seconds=seconds, told=told, patience=self.patience)
         left = max(seconds - (time.monotonic() - started), 1)
         if chunk is not None and not self._finds(chunk, seconds=left):
             raise IndexNotReady(
@@ -194,7 +192,7 @@ class Collection:
             hits = self.mongo.aggregate(pipeline)
             return any(c["_id"] == chunk and c["hash"] == stored["hash"] for c in hits)
 
-        return is_found(found, seconds=seconds)
+        return is_found(lambda: self.patience.ask(found), seconds=seconds)
 
     def _bulk(self, operations: Mapping[str, Operation]) -> dict[str, str]:
         if not operations:
@@ -211,7 +209,7 @@ class Collection:
 
     def _patiently(self, work: Callable[[], Done]) -> Done:
         with explained():
-            return patiently(work, seconds=self.patience)
+            return self.patience.ask(work)
 
 
 def _replace(document: Mapping[str, Any]) -> ReplaceOne[Any]:

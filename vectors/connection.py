@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
-from pymongo import AsyncMongoClient, MongoClient
+from pymongo import AsyncMongoClient, MongoClient, timeout
 from pymongo.driver_info import DriverInfo
 from pymongo.errors import (
     BulkWriteError,
@@ -19,9 +19,11 @@ from pymongo.errors import (
 from vectors.errors import DeploymentError
 
 _SECONDS_TO_FIND_A_SERVER = 10
+_SECONDS_TO_LEAVE = 1
 _AUTHENTICATION_FAILED = {18, 8000}
 _UNAUTHORIZED = 13
 _DISK_FULL = 14031
+_BESIDE_THE_POINT = (", full error:", ", Timeout:", " (configured timeouts:")
 _NO_SEARCH = {59, 31082, 115, 40324, 6047401}  # unknown command or stage, SearchNotEnabled, ...
 
 
@@ -35,6 +37,17 @@ def connect(uri: str) -> MongoClient[dict[str, Any]]:
             client.close()
             raise
         return client
+
+
+@contextmanager
+def connected(uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
+    """See connect; closed without waiting long for a server that is away."""
+    client = connect(uri)
+    try:
+        yield client
+    finally:
+        with timeout(_SECONDS_TO_LEAVE):
+            client.close()
 
 
 async def connect_async(uri: str) -> AsyncMongoClient[dict[str, Any]]:
@@ -57,13 +70,11 @@ def explained() -> Iterator[None]:
     except OperationFailure as error:
         raise DeploymentError(_refusal(error)) from error
     except ConnectionFailure as error:
-        raise DeploymentError(
-            f"MongoDB does not answer: {_short(error)}; {_help(error)}"
-        ) from error
+        raise DeploymentError(f"MongoDB does not answer: {short(error)}; {_help(error)}") from error
     except (ConfigurationError, InvalidURI) as error:
-        raise DeploymentError(f"MONGODB_URI (--uri) cannot be used: {_short(error)}") from error
+        raise DeploymentError(f"MONGODB_URI (--uri) cannot be used: {short(error)}") from error
     except PyMongoError as error:
-        raise DeploymentError(f"MongoDB: {_short(error)}") from error
+        raise DeploymentError(f"MongoDB: {short(error)}") from error
 
 
 def lacks_search(error: OperationFailure) -> bool:
@@ -82,25 +93,25 @@ def _refusal(error: OperationFailure) -> str:
     if error.code in _AUTHENTICATION_FAILED:
         return "MongoDB refused user name or password of MONGODB_URI (--uri); check both"
     if error.code == _UNAUTHORIZED:
-        return f"the MongoDB user may not do this: {_short(error)}; it needs the role readWrite"
+        return f"the MongoDB user may not do this: {short(error)}; it needs the role readWrite"
     if lacks_search(error):
         return (
-            f"this MongoDB has no vector search ({_short(error)}); use Atlas, Atlas Local, MongoDB "
+            f"this MongoDB has no vector search ({short(error)}); use Atlas, Atlas Local, MongoDB "
             "8.2+ with mongot, or the local one of `leaf-mongo start`"
         )
     if _codes(error) & {_DISK_FULL}:
         return (
-            f"MongoDB's disk is full ({_short(error)}); make room there and run this again: what "
+            f"MongoDB's disk is full ({short(error)}); make room there and run this again: what "
             "is written already stays"
         )
-    return f"MongoDB refused: {_short(error)}"
+    return f"MongoDB refused: {short(error)}"
 
 
 def _codes(error: OperationFailure) -> set[int]:
     return {error.code or 0, *(int(one.get("code", 0)) for one in _refusals(error))}
 
 
-def _refusals(error: Exception) -> list[Mapping[str, Any]]:
+def _refusals(error: BaseException) -> list[Mapping[str, Any]]:
     """The single ones behind a bulk write, whose own text only says that there are some."""
     if not isinstance(error, BulkWriteError):
         return []
@@ -110,14 +121,20 @@ def _refusals(error: Exception) -> list[Mapping[str, Any]]:
 
 def _help(error: Exception) -> str:
     if ".sock" in str(error):
-        return "start the local deployment with `leaf-mongo start`, or check MONGODB_URI (--uri)"
+        return (
+            "start the local deployment with `leaf-mongo start`, or check MONGODB_URI (--uri); if "
+            "it ended by itself, its log tells why, a full disk for one"
+        )
     return (
-        "check MONGODB_URI (--uri), that the server runs, and on Atlas that this machine's address "
-        "is on the access list"
+        "check MONGODB_URI (--uri), that the server runs (its log tells why it ended, a full disk "
+        "for one), and on Atlas that this machine's address is on the access list"
     )
 
 
-def _short(error: Exception) -> str:
+def short(error: BaseException) -> str:
+    """What the driver says, without what it says of itself."""
     single = next((str(one.get("errmsg")) for one in _refusals(error)), str(error))
-    text = single.partition(", full error:")[0].partition(", Timeout:")[0]
+    text = single
+    for rest in _BESIDE_THE_POINT:
+        text = text.partition(rest)[0]
     return text if len(text) <= 300 else text[:300] + " ..."

@@ -174,7 +174,7 @@ class InPlace(Collection):
                 for hit in hits
             )
 
-        return is_found(found, seconds=seconds)
+        return is_found(lambda: self.patience.ask(found), seconds=seconds)
 
 
 def is_ours(names: Iterable[str], manifest: Manifest) -> bool:

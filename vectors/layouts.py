@@ -7,9 +7,12 @@ from pymongo.collection import Collection as MongoCollection
 from vectors.collection import Collection
 from vectors.in_place import InPlace
 from vectors.manifest import Manifest
+from vectors.patience import Patience
 
 
-def collection_of(mongo: MongoCollection[Any], manifest: Manifest) -> Collection:
+def collection_of(
+    mongo: MongoCollection[Any], manifest: Manifest, patience: Patience | None = None
+) -> Collection:
     if manifest.layout == "in_place":
-        return InPlace(mongo, manifest)
-    return Collection(mongo, manifest)
+        return InPlace(mongo, manifest, patience)
+    return Collection(mongo, manifest, patience)

@@ -4,7 +4,9 @@ Only for work that may be done twice with the same outcome, as all of ours is: u
 """
 
 import logging
+import time
 from collections.abc import Callable
+from threading import Lock
 from typing import TypeVar
 
 from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, PyMongoError
@@ -12,10 +14,10 @@ from tenacity import (
     RetryCallState,
     Retrying,
     retry_if_exception,
-    stop_after_delay,
     wait_exponential_jitter,
 )
 
+from vectors.connection import short
 from vectors.errors import DeploymentError
 
 log = logging.getLogger(__name__)
@@ -31,22 +33,70 @@ _PASSING_CODES |= {9001, 10107, 11600, 11601, 11602, 13388, 13435, 13436}
 Done = TypeVar("Done")
 
 
+class Patience:
+    """How long all that one run asks of MongoDB, in whatever thread, is asked again.
+
+    An outage counts from where the first of them met it, and is told once.
+    """
+
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self.seconds = seconds
+        self._lock = Lock()
+        self._since: float | None = None
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether MongoDB did not do what it was asked last."""
+        return self._since is not None
+
+    def renew(self) -> None:
+        """What was waited for before does not count any more."""
+        self._since = None
+
+    def ask(self, work: Callable[[], Done]) -> Done:
+        """The result of `work`; what it raises when time is over, or what no patience mends."""
+        trying = Retrying(
+            retry=retry_if_exception(may_pass),
+            wait=wait_exponential_jitter(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE),
+            after=self._failed,
+            stop=self._is_over,
+            reraise=True,
+        )
+        done = trying(work)
+        self._answered()
+        return done
+
+    def _failed(self, state: RetryCallState) -> None:
+        error = _cause(state.outcome.exception() if state.outcome else None)
+        with self._lock:
+            is_new, self._since = self._since is None, self._since or time.monotonic()
+        level = logging.WARNING if is_new and self.seconds else logging.DEBUG
+        until = f" for up to {self.seconds:g} s" if self.seconds < float("inf") else ""
+        log.log(level, "MongoDB is away (%s); trying again%s", short(error), until)
+
+    def _is_over(self, state: RetryCallState) -> bool:
+        """By the time of all, or where others get their answers meanwhile, by that of this one."""
+        now = time.monotonic()
+        waited = now - (self._since or now)
+        return max(waited, state.seconds_since_start or 0.0) >= self.seconds
+
+    def _answered(self) -> None:
+        if self._since is None:
+            return
+        with self._lock:
+            since, self._since = self._since, None
+        if since is not None:
+            log.warning("MongoDB is back after %.1f s", time.monotonic() - since)
+
+
 def patiently(work: Callable[[], Done], *, seconds: float = SECONDS) -> Done:
-    """The result of `work`; what it raises when `seconds` are over, or what no patience mends."""
-    trying = Retrying(
-        retry=retry_if_exception(may_pass),
-        wait=wait_exponential_jitter(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE),
-        stop=stop_after_delay(seconds),
-        before_sleep=_tell,
-        reraise=True,
-    )
-    return trying(work)
+    """See Patience.ask, for something that is asked by itself."""
+    return Patience(seconds).ask(work)
 
 
 def may_pass(error: BaseException) -> bool:
     """Whether the same request may go well a moment later."""
-    if isinstance(error, DeploymentError) and error.__cause__ is not None:
-        error = error.__cause__
+    error = _cause(error)
     if isinstance(error, BulkWriteError):
         details = error.details
         refusals = [*details.get("writeErrors", ()), *details.get("writeConcernErrors", ())]
@@ -58,7 +108,8 @@ def may_pass(error: BaseException) -> bool:
     return isinstance(error, OperationFailure) and error.code in _PASSING_CODES
 
 
-def _tell(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    pause = state.next_action.sleep if state.next_action else 0.0
-    log.warning("MongoDB did not do it (%s); trying again in %.1f s", type(error).__name__, pause)
+def _cause(error: BaseException | None) -> BaseException:
+    """What the driver said."""
+    if isinstance(error, DeploymentError) and error.__cause__ is not None:
+        return error.__cause__
+    return error or DeploymentError("no answer")

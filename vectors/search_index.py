@@ -16,6 +16,7 @@ from vectors.connection import explained
 from vectors.errors import IndexNotReady
 from vectors.index import same_index
 from vectors.index_spec import IndexSpec
+from vectors.patience import Patience
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks
 _ALREADY_THERE = 68
@@ -65,13 +66,20 @@ class SearchIndex:
         self._mongo.update_search_index(self.spec.name, dict(self.spec.definition))
 
 
-def wait_for(indexes: Sequence[SearchIndex], *, seconds: float, told: Told) -> None:
+def wait_for(
+    indexes: Sequence[SearchIndex],
+    *,
+    seconds: float,
+    told: Told,
+    patience: Patience | None = None,
+) -> None:
     """Until all are READY with the wanted definition; `told` hears each new status.
 
     Raises IndexFailed, IndexDiffers or IndexMissing at once, IndexNotReady after `seconds`.
     """
+    patience = patience or Patience()
     deadline, pause, last = time.monotonic() + seconds, _FIRST_PAUSE, ""
-    while status := _late(indexes):
+    while status := patience.ask(lambda: _late(indexes)):
         if status != last:
             told(status)
             last = status

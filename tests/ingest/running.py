@@ -1,0 +1,120 @@
+"""`leaf-ingest` in the background, fed with records for as long as a test wants."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import IO, Any
+
+from pymongo.database import Database
+
+from tests.local.searching import wait_for
+
+HASHED = {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64", "LEAF_STORAGE": "full"}
+TOKENS = 6  # of each record's text
+_AT_ONCE = 64
+
+
+class Running:
+    """A command over standard input; a thread of its own feeds it until it is told to end."""
+
+    def __init__(
+        self, uri: str, database: str, told: IO[str], *options: object, noise: int = 0
+    ) -> None:
+        self._told = told
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "ingest", "-", "--json", "--wait", "60", *map(str, options)],
+            env={**os.environ, **HASHED, "MONGODB_URI": uri, "LEAF_DATABASE": database},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._told,
+            text=True,
+        )
+        self.fed = 0
+        self._noise = noise
+        self._enough = Event()
+        self._feeding = Thread(target=self._feed, daemon=True)
+        self._feeding.start()
+
+    @property
+    def errors(self) -> list[str]:
+        """The lines on stderr so far."""
+        size = os.fstat(self._told.fileno()).st_size
+        return os.pread(self._told.fileno(), size, 0).decode().splitlines()
+
+    def interrupt(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+
+    def ended(self, *, seconds: float = 100) -> int:
+        """The exit code, of a command that still has more to read."""
+        return self._process.wait(seconds)
+
+    def finished(self) -> dict[str, Any]:
+        """The summary when all that was fed is written."""
+        self._enough.set()
+        assert self.ended() == 0, self.errors
+        assert self._process.stdout is not None
+        summary: dict[str, Any] = json.load(self._process.stdout)
+        return summary
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._enough.set()
+        self._feeding.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def _feed(self) -> None:
+        assert self._process.stdin is not None
+        try:
+            with self._process.stdin as into:
+                while not self._enough.wait(0.01):
+                    for _ in range(_AT_ONCE):
+                        into.write(json.dumps(record(self.fed, self._noise)) + "\n")
+                        self.fed += 1
+        except BrokenPipeError:
+            pass  # it has ended
+
+
+def record(number: int, noise: int) -> dict[str, Any]:
+    """`noise`: bytes that no server can compress."""
+    more = {"noise": random.Random(number).randbytes(noise).hex()} if noise else {}
+    return {"id": f"d{number}", "text": f"Text number {number} of many.", **more}
+
+
+@contextmanager
+def running(
+    uri: str, database: Database[Any], *options: object, noise: int = 0
+) -> Iterator[Running]:
+    """It has written something before the test goes on."""
+    with tempfile.TemporaryFile("w+") as told:
+        started = Running(uri, database.name, told, *options, noise=noise)
+        try:
+            wait_for(lambda: written(database), seconds=60)
+            yield started
+        finally:
+            started.kill()
+
+
+def written(database: Database[Any]) -> int:
+    return database["chunks"].estimated_document_count()
+
+
+def goes_on(database: Database[Any]) -> None:
+    """Waits until more is written than there is now."""
+    before = written(database)
+    wait_for(lambda: written(database) > before, seconds=60)
+
+
+def is_whole(database: Database[Any], fed: int) -> bool:
+    """Whether each record is there, once."""
+    there = {chunk["document"] for chunk in database["chunks"].find({}, {"document": 1})}
+    count = database["chunks"].count_documents({})
+    return count == fed and there == {f"d{number}" for number in range(fed)}

@@ -1,0 +1,151 @@
+"""What a MongoDB may do while it is written to: restart, go, run out of disk."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from local import LocalDeployment, LocalError
+from local.binary import find_mongod
+from tests.ingest.running import TOKENS, goes_on, is_whole, running, written
+from tests.local.searching import wait_for
+
+AWAY = "leaf-ingest: MongoDB is away ("
+BACK = "leaf-ingest: MongoDB is back after "
+_SOON = "&serverSelectionTimeoutMS=500"
+_MEGABYTE = 10**6
+_NOISE = 2000  # bytes of each record
+
+
+@pytest.fixture(scope="module")
+def deployment() -> Iterator[LocalDeployment]:
+    """Of these tests alone, since they stop it."""
+    try:
+        find_mongod()
+    except LocalError as error:
+        pytest.skip(f"needs the extra [local]: {error}")
+    folder = Path(tempfile.mkdtemp(prefix="leaf-", dir="/tmp"))
+    with LocalDeployment(folder / "home") as deployment:
+        yield deployment
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def database(
+    deployment: LocalDeployment, request: pytest.FixtureRequest
+) -> Iterator[Database[Any]]:
+    deployment.start()
+    with MongoClient[dict[str, Any]](deployment.uri + _SOON) as client:
+        yield client[request.node.name[-30:]]
+
+
+def test_a_mongod_that_restarts_is_waited_for(
+    deployment: LocalDeployment, database: Database[Any]
+) -> None:
+    with running(deployment.uri, database) as ingest:
+        for _ in range(2):
+            deployment.stop()
+            deployment.start()
+            goes_on(database)
+
+        summary = ingest.finished()
+
+        assert is_whole(database, ingest.fed)
+        assert summary["documents"] == summary["encoded"] == ingest.fed
+        assert summary["tokens"] == TOKENS * ingest.fed, "nothing is encoded twice"
+        # A restart that is over within the driver's own patience is not told.
+        assert all(line.startswith((AWAY, BACK)) for line in ingest.errors)
+        assert len(ingest.errors) <= 4
+
+
+def test_a_mongod_that_stays_away_is_one_line_and_what_is_written_stays(
+    deployment: LocalDeployment, database: Database[Any]
+) -> None:
+    with running(deployment.uri + _SOON, database, "--patience", 3) as ingest:
+        deployment.stop()
+        stopped = time.monotonic()
+
+        assert ingest.ended() == 1
+        assert time.monotonic() - stopped < 15
+        away, failed = ingest.errors
+
+    assert away.startswith(AWAY)
+    assert away.endswith("; trying again for up to 3 s")
+    assert failed.startswith("leaf-ingest: MongoDB does not answer: ")
+    assert "leaf-mongo start" in failed
+    deployment.start()
+    assert written(database) > 0
+
+
+def test_nobody_has_to_wait_for_a_mongod_that_is_away(
+    deployment: LocalDeployment, database: Database[Any]
+) -> None:
+    with running(deployment.uri, database) as ingest:
+        deployment.stop()
+        wait_for(lambda: ingest.errors, seconds=30)
+
+        ingest.interrupt()
+
+        assert ingest.ended(seconds=10) == 130
+        assert ingest.errors[-1] == "leaf-ingest: interrupted"
+
+
+@contextmanager
+def small_disk() -> Iterator[Path]:
+    """A file system in memory, of 400 MB, most of which mongod's journal takes at once."""
+    folder = Path(tempfile.mkdtemp(prefix="leaf-", dir="/tmp"))
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", folder]
+    try:
+        mounted = subprocess.run(mount, capture_output=True, text=True)
+    except OSError as error:
+        pytest.skip(f"needs a disk that can be filled: {error}")
+    if mounted.returncode:
+        pytest.skip(f"needs a disk that can be filled: {mounted.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+        folder.rmdir()
+
+
+def fill(folder: Path, *, but: int) -> Path:
+    state = os.statvfs(folder)
+    filler = folder / "filler"
+    filler.write_bytes(bytes(state.f_bavail * state.f_frsize - but))
+    return filler
+
+
+def test_a_full_disk_is_told_and_with_room_made_the_rest_is_written(
+    deployment: LocalDeployment,
+) -> None:
+    with (
+        small_disk() as folder,
+        LocalDeployment(folder / "home") as small,
+        MongoClient[dict[str, Any]](small.uri) as client,
+    ):
+        database = client["full"]
+        with running(small.uri + _SOON, database, "--patience", 3, noise=_NOISE) as ingest:
+            filler = fill(folder, but=2 * _MEGABYTE)
+
+            assert ingest.ended() == 1
+            fed, told = ingest.fed, ingest.errors[-1]
+        filler.unlink()
+        small.start()
+        stored = database["chunks"].count_documents({})
+        with running(small.uri, database, noise=_NOISE) as ingest:
+            wait_for(lambda: ingest.fed > fed, seconds=60)
+            summary = ingest.finished()
+
+            assert is_whole(database, ingest.fed)
+
+    assert "disk" in told
+    assert 0 < summary["unchanged"] == stored
