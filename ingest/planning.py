@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from ingest.document import Document
-from ingest.plan import Plan, digest_of, grouped, is_stored, plan
+from ingest.plan import Plan, StoredChunks, digest_of, grouped, is_stored, plan
 from ingest.summary import Tally
 from ingest.target import Target
 
@@ -12,15 +12,19 @@ def plans(
     windows: Iterable[Sequence[Document]], target: Target, tally: Tally
 ) -> Iterator[Sequence[Plan]]:
     """For each window the documents that anything is to be done about, in their order."""
+    # Of a collection that is empty, nobody need ask for what this run has not met yet.
+    is_empty: bool | None = None
     for documents in windows:
         if documents:
-            yield _planned(documents, target, tally)
+            is_empty = target.collection.is_empty() if is_empty is None else is_empty
+            stored = {} if is_empty else target.collection.stored([d.id for d in documents])
+            yield _planned(documents, stored, target, tally)
 
 
-def _planned(documents: Sequence[Document], target: Target, tally: Tally) -> Sequence[Plan]:
-    # Of a collection that was empty, nobody need ask for what this run has not met yet.
-    ids = [] if target.began_empty else [document.id for document in documents]
-    found = grouped(target.collection.stored(ids))
+def _planned(
+    documents: Sequence[Document], there: StoredChunks, target: Target, tally: Tally
+) -> Sequence[Plan]:
+    found = grouped(there)
     manifest = target.manifest
     digests = [digest_of(document, manifest) for document in documents]
     changed = []

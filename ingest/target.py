@@ -42,13 +42,9 @@ class Target:
         *,
         patience: Patience | None = None,
     ) -> None:
-        """With a `teacher` the collection is new; else the manifest is in force and names it.
-
-        `began_empty` stays True when there are vectors: what one run met before it does not meet
-        again.
-        """
+        """With a `teacher` the collection is new; else the manifest is in force and names it."""
         name = settings.collection
-        self.is_new = self.began_empty = teacher is not None
+        self.is_new = teacher is not None
         self._loaded = teacher
         self._database = database
         self._name = name

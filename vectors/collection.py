@@ -83,6 +83,11 @@ class Collection:
         found = self._patiently(lambda: list(self._settled.find(wanted, fields)))
         return {c["_id"]: Stored(c["document"], c["hash"], c.get("version")) for c in found}
 
+    def is_empty(self) -> bool:
+        """Whether there is no chunk of this generation."""
+        found = self._patiently(lambda: self.mongo.find_one(self.manifest.chosen, {"_id": 1}))
+        return found is None
+
     def write(
         self,
         chunks: Iterable[Mapping[str, Any]],

@@ -49,6 +49,10 @@ class InPlace(Collection):
                 found[self._chunk(id)] = Stored(id, mark["hash"], mark.get("version"))
         return found
 
+    def is_empty(self) -> bool:
+        """Never, since the documents are there before their vectors."""
+        return False
+
     def write(
         self,
         chunks: Iterable[Mapping[str, Any]],
