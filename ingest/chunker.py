@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from itertools import compress
 from operator import not_
 
-from tokenizers import Tokenizer
-
 from ingest.chunk import Chunk
 from ingest.document import Document
 from ingest.errors import IngestError
 from ingest.packing import Draft, Packing
 from ingest.pieces import Pieces
 from ingest.tokens import Tokens
+from vectors import TextTokenizer
 
 DEFAULT_TOKENS = 256
 DEFAULT_OVERLAP = 32
@@ -34,7 +33,7 @@ class Chunker:
 
     def __init__(
         self,
-        tokenizer: Tokenizer,
+        tokenizer: TextTokenizer,
         *,
         max_tokens: int,
         tokens: int,

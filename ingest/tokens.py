@@ -1,12 +1,12 @@
 """How many tokens a text has, without those that frame it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from tokenizers import Tokenizer
+from vectors import TextTokenizer
 
 
 class Tokens:
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: TextTokenizer) -> None:
         self._tokenizer = tokenizer
 
     def count(self, text: str) -> int:
@@ -20,9 +20,6 @@ class Tokens:
         found = self._tokenizer.encode_batch_fast(given, add_special_tokens=False)
         return [len(encoding) for encoding in found]
 
-    def offsets(self, text: str) -> list[tuple[int, int]]:
+    def offsets(self, text: str) -> Sequence[tuple[int, int]]:
         """Where each token begins and ends in the text."""
-        found: list[tuple[int, int]] = self._tokenizer.encode(
-            text, add_special_tokens=False
-        ).offsets
-        return found
+        return self._tokenizer.encode(text, add_special_tokens=False).offsets

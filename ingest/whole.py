@@ -11,12 +11,11 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from ingest.chunk import Chunk
 from ingest.chunker import Chunker
 from ingest.document import Document
-from vectors import Rows, Teacher
+from vectors import Rows, Teacher, TextTokenizer
 from vectors.encoder import unit_rows
 
 _AT_ONCE = 256  # pieces; a single text may have very many
@@ -62,7 +61,7 @@ class MeanEncoder:
         self.document_prompt = encoder.document_prompt
 
     @property
-    def tokenizer(self) -> Tokenizer:
+    def tokenizer(self) -> TextTokenizer:
         return self._encoder.tokenizer
 
     def encode_documents(self, texts: Sequence[str]) -> Rows:

@@ -4,7 +4,7 @@ Two methods rather than a flag, because documents and queries take different pro
 sent down the document path is wrong without looking wrong.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from importlib.util import find_spec
 from typing import Protocol
 
@@ -15,6 +15,26 @@ from tokenizers import Tokenizer
 from vectors.errors import ModelError
 
 Rows = NDArray[np.float32]  # (n, dimensions), each row of unit length
+
+
+class Tokenized(Protocol):
+    def __len__(self) -> int: ...
+
+    @property
+    def offsets(self) -> Sequence[tuple[int, int]]:
+        """Where each token begins and ends in the text."""
+
+
+class TextTokenizer(Protocol):
+    """What is asked of a Tokenizer of the library tokenizers; of many texts only the lengths."""
+
+    def encode(self, text: str, /, *, add_special_tokens: bool = True) -> Tokenized: ...
+
+    def encode_batch_fast(
+        self, texts: list[str], /, *, add_special_tokens: bool = True
+    ) -> Sequence[Sized]: ...
+
+    def num_special_tokens_to_add(self, is_pair: bool, /) -> int: ...
 
 
 class Encoder(Protocol):
@@ -40,7 +60,7 @@ class Encoder(Protocol):
     def document_prompt(self) -> str: ...
 
     @property
-    def tokenizer(self) -> Tokenizer:
+    def tokenizer(self) -> TextTokenizer:
         """A copy without truncation and padding."""
 
     def encode_documents(self, texts: Sequence[str]) -> Rows: ...
@@ -111,7 +131,7 @@ def demand_torch(name: str) -> None:
         )
 
 
-def load_tokenizer(name: str, *, revision: str | None = None) -> Tokenizer:
+def load_tokenizer(name: str, *, revision: str | None = None) -> TextTokenizer:
     """The tokenizer of an encoder alone, without truncation and padding; needs no torch.
 
     Raises ModelError like load_encoder.
