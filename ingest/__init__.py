@@ -1,14 +1,14 @@
 """read -> chunk -> encode -> compress -> write."""
 
 from ingest.choices import Choices
-from ingest.chunker import Chunker
+from ingest.chunking.chunker import Chunker
+from ingest.corpus.records import Fields
+from ingest.corpus.sources import Corpus
 from ingest.document import Document, Place, Rejected
 from ingest.errors import IngestError, SourceError, TargetError
 from ingest.opening import open_target
 from ingest.pipeline import ingest
-from ingest.records import Fields
 from ingest.rejects import Rejects
-from ingest.sources import Corpus
 from ingest.summary import Summary
 from ingest.target import Target
 

@@ -7,12 +7,12 @@ import typer
 from config import Settings
 from config.command import SOME_REJECTED, leave_at_once, one_line_errors
 from ingest import options as o
-from ingest.choice import Choice
 from ingest.choices import Choices
-from ingest.mongodb_order import MongoOrder
-from ingest.moving import run_retire, run_rollback
+from ingest.corpus.choice import Choice
+from ingest.corpus.records import Fields
+from ingest.mongodb.order import MongoOrder
 from ingest.order import Order
-from ingest.records import Fields
+from ingest.rebuild.moving import run_retire, run_rollback
 from ingest.rejects import DEFAULT as REJECTS_FILE
 from ingest.run import run
 from ingest.saying import say, say_warnings
@@ -61,13 +61,13 @@ def command(
     yes: o.Yes = False,
     shard: o.Sharded = None,
     dry_run: o.DryRun = False,
+    rebuild: o.Rebuild = False,
+    rollback: o.Rollback = False,
+    retire: o.Retire = False,
     wait: o.Wait = 600,
     patience: o.Patience = SECONDS,
     home: o.Home = None,
     as_json: o.AsJson = False,
-    rebuild: o.Rebuild = False,
-    rollback: o.Rollback = False,
-    retire: o.Retire = False,
 ) -> None:
     """Encode documents with the teacher and write them into a MongoDB vector index.
 

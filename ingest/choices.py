@@ -6,7 +6,7 @@ from typing import Any
 
 from config import ConfigError, Settings, Storage
 from config.storage import PRECISIONS, QUANTIZATIONS
-from ingest.chunker import FEWEST_TOKENS
+from ingest.chunking.chunker import FEWEST_TOKENS
 from vectors import Manifest
 
 _TOP_LEVEL = ("_id", "document", "position", "text", "hash")

@@ -1,10 +1,11 @@
 """A run that writes nothing: all is read, cut and compared, and a sample is encoded."""
 
+from ingest.corpus.sources import Corpus
 from ingest.errors import TargetError
 from ingest.files_run import demand_documents, tell_what_was_left_out
 from ingest.forecast import Forecast, forecast
-from ingest.mongodb_run import demand_another, demand_any
-from ingest.mongodb_source import MongoSource
+from ingest.mongodb.run import demand_another, demand_any
+from ingest.mongodb.source import MongoSource
 from ingest.order import Order
 from ingest.pruning import Pruning
 from ingest.reading import Reading
@@ -12,7 +13,6 @@ from ingest.rejects import Rejects
 from ingest.report import Display
 from ingest.saying import say
 from ingest.seen import Seen
-from ingest.sources import Corpus
 from ingest.summary import Tally
 from ingest.target import Target
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from ingest.channel import Channel
-from ingest.chunk import Chunk
+from ingest.chunking.chunk import Chunk
 from ingest.plan import Plan
 from ingest.summary import Tally
 from ingest.target import Target

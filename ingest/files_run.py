@@ -1,7 +1,8 @@
 """A run over files, from the opened target to what is removed at its end."""
 
+from ingest.corpus.files import NO_FILE, QUESTIONS
+from ingest.corpus.sources import Corpus
 from ingest.errors import SourceError
-from ingest.files import NO_FILE, QUESTIONS
 from ingest.order import Order
 from ingest.pipeline import ingest
 from ingest.pruning import Pruning
@@ -9,7 +10,6 @@ from ingest.rejects import Rejects
 from ingest.report import Display
 from ingest.saying import say
 from ingest.seen import Seen
-from ingest.sources import Corpus
 from ingest.summary import Summary
 from ingest.target import Target
 

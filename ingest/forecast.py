@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from bson.binary import VECTOR_SUBTYPE, Binary
 
 from config.storage import index_bytes
-from ingest.chunk import Chunk
+from ingest.chunking.chunk import Chunk
 from ingest.plan import Plan
 from ingest.planning import plans
 from ingest.reading import Reading

@@ -7,7 +7,7 @@ from pymongo.database import Database
 
 from config import ConfigError, Settings, Storage
 from ingest.choices import Choices
-from ingest.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
+from ingest.chunking.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
 from ingest.errors import TargetError
 from ingest.settling import is_empty, united
 from ingest.target import Target

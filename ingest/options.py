@@ -7,8 +7,8 @@ import typer
 
 from config.presets import PRESETS
 from config.storage import PRECISIONS, QUANTIZATIONS, STORAGES
-from ingest.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
-from ingest.formats import FORMATS
+from ingest.chunking.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
+from ingest.corpus.formats import FORMATS
 from ingest.rejects import DEFAULT as REJECTS_FILE
 from vectors.patience import SECONDS
 

@@ -11,18 +11,18 @@ from pymongo import MongoClient
 
 from config import ConfigError, Settings
 from config.command import settings
-from ingest.choice import Choice
 from ingest.choices import Choices, one_of
+from ingest.corpus.choice import Choice
+from ingest.corpus.formats import FORMATS
+from ingest.corpus.records import Fields
+from ingest.corpus.sources import NAMELESS, Corpus
 from ingest.extent import Extent
-from ingest.formats import FORMATS
-from ingest.mongodb_address import addresses
-from ingest.mongodb_order import MongoOrder
-from ingest.mongodb_source import MongoSource
-from ingest.records import Fields
+from ingest.mongodb.address import addresses
+from ingest.mongodb.order import MongoOrder
+from ingest.mongodb.source import MongoSource
 from ingest.rejects import Rejects
 from ingest.seen import Seen
 from ingest.shard import WHOLE, Shard
-from ingest.sources import NAMELESS, Corpus
 from vectors.patience import Patience
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ingest.chunk import Chunk, same_vector
+from ingest.chunking.chunk import Chunk, same_vector
 from ingest.document import Document
 from vectors import Manifest, Stored
 from vectors.digest import digest

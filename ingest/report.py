@@ -22,9 +22,9 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
+from ingest.corpus.sources import Corpus
 from ingest.forecast import Forecast
-from ingest.mongodb_source import MongoSource
-from ingest.sources import Corpus
+from ingest.mongodb.source import MongoSource
 from ingest.summary import Summary
 from ingest.target import Target
 

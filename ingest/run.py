@@ -6,14 +6,15 @@ from typing import Any
 from pymongo.database import Database
 
 from config import Settings
+from ingest.corpus.sources import Corpus
 from ingest.dry_run import run_dry
 from ingest.files_run import run_files
-from ingest.mongodb_run import run_mongodb
-from ingest.mongodb_source import MongoSource
-from ingest.moving import complete
+from ingest.mongodb.run import run_mongodb
+from ingest.mongodb.source import MongoSource
 from ingest.opening import open_target
 from ingest.order import Order
-from ingest.rebuilding import open_rebuild, tell_generations_apart
+from ingest.rebuild.moving import complete
+from ingest.rebuild.rebuilding import open_rebuild, tell_generations_apart
 from ingest.rejects import Rejects
 from ingest.report import (
     Display,
@@ -24,7 +25,6 @@ from ingest.report import (
     progress,
 )
 from ingest.seen import Seen
-from ingest.sources import Corpus
 from ingest.summary import Summary
 from ingest.target import Target
 

@@ -9,9 +9,9 @@ from typing import Any
 from pymongo.database import Database
 
 from config import Settings
-from ingest.chunker import Chunker
+from ingest.chunking.chunker import Chunker
+from ingest.chunking.whole import MeanEncoder, WholeTexts
 from ingest.settling import follow, holds_ours, settle
-from ingest.whole import MeanEncoder, WholeTexts
 from vectors import (
     Codec,
     CodecError,

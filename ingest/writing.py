@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ingest.channel import Channel
-from ingest.chunk import Chunk
+from ingest.chunking.chunk import Chunk
 from ingest.document import Rejected
 from ingest.plan import Plan
 from ingest.summary import Tally

@@ -4,7 +4,7 @@ from vectors.alignment import Alignment, check_alignment
 from vectors.codec import Codec
 from vectors.collection import Collection, Stored
 from vectors.connection import connect, connect_async, explained
-from vectors.encoder import Encoder, Rows, Teacher, TextTokenizer, load_encoder, load_tokenizer
+from vectors.encoder import Encoder, Rows, Teacher, load_encoder, load_tokenizer
 from vectors.errors import (
     AlignmentError,
     CodecError,
@@ -46,7 +46,6 @@ __all__ = [
     "SearchIndexError",
     "Stored",
     "Teacher",
-    "TextTokenizer",
     "VectorsError",
     "check_alignment",
     "collection_of",

@@ -4,7 +4,7 @@ Two methods rather than a flag, because documents and queries take different pro
 sent down the document path is wrong without looking wrong.
 """
 
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from typing import Protocol
 
@@ -15,26 +15,6 @@ from tokenizers import Tokenizer
 from vectors.errors import ModelError
 
 Rows = NDArray[np.float32]  # (n, dimensions), each row of unit length
-
-
-class Tokenized(Protocol):
-    def __len__(self) -> int: ...
-
-    @property
-    def offsets(self) -> Sequence[tuple[int, int]]:
-        """Where each token begins and ends in the text."""
-
-
-class TextTokenizer(Protocol):
-    """What is asked of a Tokenizer of the library tokenizers; of many texts only the lengths."""
-
-    def encode(self, text: str, /, *, add_special_tokens: bool = True) -> Tokenized: ...
-
-    def encode_batch_fast(
-        self, texts: list[str], /, *, add_special_tokens: bool = True
-    ) -> Sequence[Sized]: ...
-
-    def num_special_tokens_to_add(self, is_pair: bool, /) -> int: ...
 
 
 class Encoder(Protocol):
@@ -60,7 +40,7 @@ class Encoder(Protocol):
     def document_prompt(self) -> str: ...
 
     @property
-    def tokenizer(self) -> TextTokenizer:
+    def tokenizer(self) -> Tokenizer:
         """A copy without truncation and padding."""
 
     def encode_documents(self, texts: Sequence[str]) -> Rows: ...
@@ -131,7 +111,7 @@ def demand_torch(name: str) -> None:
         )
 
 
-def load_tokenizer(name: str, *, revision: str | None = None) -> TextTokenizer:
+def load_tokenizer(name: str, *, revision: str | None = None) -> Tokenizer:
     """The tokenizer of an encoder alone, without truncation and padding; needs no torch.
 
     Raises ModelError like load_encoder.

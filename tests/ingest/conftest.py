@@ -23,13 +23,13 @@ from ingest import (
 )
 from ingest.choices import InPlaceChoice
 from ingest.extent import ALL
-from ingest.keeping import Keeper
-from ingest.mongodb_address import Address
-from ingest.mongodb_order import MongoOrder
-from ingest.mongodb_source import MongoSource
+from ingest.mongodb.address import Address
+from ingest.mongodb.keeping import Keeper
+from ingest.mongodb.order import MongoOrder
+from ingest.mongodb.source import MongoSource
+from ingest.mongodb.stopping import Stop
 from ingest.order import Order
 from ingest.run import run as run_order
-from ingest.stopping import Stop
 from ingest.summary import Told
 
 Ingest = Callable[..., Summary]

@@ -16,8 +16,8 @@ import pytest
 from pymongo.database import Database
 
 from ingest import Corpus, Document, Rejected, SourceError
-from ingest.formats import ZSTD
-from ingest.readers import Records
+from ingest.corpus.formats import ZSTD
+from ingest.corpus.readers import Records
 
 zstd: Any = pytest.importorskip(ZSTD, reason="needs the extra [formats]")
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ingest import Corpus, Document, Rejected, SourceError
-from ingest.choice import Choice
+from ingest.corpus.choice import Choice
 
 
 @pytest.fixture(autouse=True)

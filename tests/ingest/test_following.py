@@ -22,11 +22,11 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from ingest import Fields
-from ingest.changes import Changes
-from ingest.following import follow
-from ingest.mongodb_address import Address
-from ingest.mongodb_source import MongoSource
-from ingest.stopping import Stop
+from ingest.mongodb.address import Address
+from ingest.mongodb.changes import Changes
+from ingest.mongodb.following import follow
+from ingest.mongodb.source import MongoSource
+from ingest.mongodb.stopping import Stop
 from local import LocalDeployment
 from tests.ingest.conftest import Keep, Run
 from vectors.digest import digest

@@ -20,9 +20,9 @@ from pymongo.database import Database
 from config import load
 from ingest import Document, Rejects, Summary, Target, TargetError, ingest, open_target
 from ingest.choices import Choices
-from ingest.generations import demand_active, move_over
-from ingest.rebuilding import missing_documents, open_rebuild
-from ingest.retiring import retire
+from ingest.rebuild.generations import demand_active, move_over
+from ingest.rebuild.rebuilding import missing_documents, open_rebuild
+from ingest.rebuild.retiring import retire
 from ingest.settling import settle
 from vectors import Collection, ManifestError
 from vectors.generations import Generations, read_generations, switch

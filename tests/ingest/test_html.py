@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ingest import Corpus, Document, Rejected
-from ingest.readers import Whole
-from ingest.readers.html import read_html
+from ingest.corpus.readers import Whole
+from ingest.corpus.readers.html import read_html
 
 pytest.importorskip("trafilatura", reason="needs the extra [formats]")
 

@@ -14,7 +14,7 @@ from pymongo.database import Database
 from config import load
 from ingest import Choices, Document, Fields, TargetError, open_target
 from ingest.choices import InPlaceChoice
-from ingest.keeping import Keeper
+from ingest.mongodb.keeping import Keeper
 from tests.ingest.conftest import Keep
 from vectors import ManifestError, load_encoder
 from vectors.manifest import read_manifest

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ingest import Corpus, Document, Fields, Rejected, SourceError
-from ingest.readers import read_json
+from ingest.corpus.readers import read_json
 
 pytest.importorskip("ijson", reason="needs the extra [formats]")
 

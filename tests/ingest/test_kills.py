@@ -17,7 +17,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from ingest.chunk import same_vector
+from ingest.chunking.chunk import same_vector
 from local import LocalDeployment, LocalError
 from local.binary import find_mongod
 from vectors.manifest import MANIFESTS

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from ingest import Chunker, Document
-from ingest.borders import Heading, heading, spans
-from ingest.chunk import Chunk
+from ingest.chunking.borders import Heading, heading, spans
+from ingest.chunking.chunk import Chunk
 from vectors import load_encoder
 
 TOKENIZER = load_encoder("hashing:64").tokenizer

@@ -3,7 +3,7 @@ from urllib.parse import quote_plus
 import pytest
 
 from ingest import SourceError
-from ingest.mongodb_address import Address, is_address, shown
+from ingest.mongodb.address import Address, is_address, shown
 
 PASSWORD = quote_plus("s3/cr?t@#")
 

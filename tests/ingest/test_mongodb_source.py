@@ -13,8 +13,8 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
 from ingest import Document, Fields, Rejected, SourceError, TargetError
-from ingest.mongodb_address import Address
-from ingest.mongodb_source import MongoSource
+from ingest.mongodb.address import Address
+from ingest.mongodb.source import MongoSource
 from tests.ingest.conftest import Keep
 
 VALUES: dict[str, Any] = {

@@ -20,14 +20,13 @@ from ingest import (
     Choices,
     IngestError,
     Rejects,
-    SourceError,
     Summary,
     TargetError,
     ingest,
     open_target,
 )
-from ingest.readers import read_parquet
-from ingest.records import Fields
+from ingest.corpus.readers import read_parquet
+from ingest.corpus.records import Fields
 from vectors import DeploymentError, ManifestError, connect
 from vectors.manifest import MANIFESTS
 
@@ -156,9 +155,8 @@ def rejected(path: Path) -> set[tuple[str, str]]:
     return {(entry["reason"], entry["record"]) for entry in entries}
 
 
-@pytest.mark.parametrize("form", [{}, INT8], ids=["float32", "int8"])
 def test_the_end_is_that_of_a_run_without_ray(
-    on_ray: OnRay, plainly: OnRay, database: Database[Any], tmp_path: Path, form: dict[str, Any]
+    on_ray: OnRay, plainly: OnRay, database: Database[Any], tmp_path: Path
 ) -> None:
     rows = records(300)
     (tmp_path / "parts").mkdir()
@@ -166,8 +164,8 @@ def test_the_end_is_that_of_a_run_without_ray(
         written(tmp_path / "parts" / f"{n}.parquet", rows[80 * n : 80 * n + 80])
     whole = written(tmp_path / "whole.parquet", rows)
 
-    summary = on_ray(ray.data.read_parquet(str(tmp_path / "parts")), **form)
-    expected = plainly(whole, **form)
+    summary = on_ray(ray.data.read_parquet(str(tmp_path / "parts")), **INT8)
+    expected = plainly(whole, **INT8)
 
     assert state(database, "on_ray") == state(database, "plain")
     assert manifest(database, "on_ray") == manifest(database, "plain")
@@ -176,31 +174,6 @@ def test_the_end_is_that_of_a_run_without_ray(
     assert {n: getattr(summary, n) for n in kept} == {n: getattr(expected, n) for n in kept}
     assert summary.rejected == 2
     assert summary.last_written in state(database, "on_ray")
-
-
-def test_several_actors_of_each_stage_end_the_same(
-    on_ray: OnRay, plainly: OnRay, database: Database[Any], tmp_path: Path
-) -> None:
-    rows = records(1500)
-    path = written(tmp_path / "corpus.parquet", rows)
-
-    on_ray(ray.data.from_items(rows), job={"planners": 2, "encoders": 2, "writers": 2})
-    plainly(path)
-
-    assert state(database, "on_ray") == state(database, "plain")
-
-
-def test_json_lines_are_read_by_ray(on_ray: OnRay, database: Database[Any], tmp_path: Path) -> None:
-    path = tmp_path / "corpus.jsonl"
-    rows = [{"id": n, "text": f"Text {n}.", "about": {"n": n, "on": [1.5]}} for n in range(5)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-    on_ray(ray.data.read_json(str(path)))
-
-    found = state(database, "on_ray")
-    assert found["3#0"]["text"] == "Text 3."
-    assert found["3#0"]["metadata"] == {"about": {"n": 3, "on": [1.5]}}
-    assert len(found) == 5
 
 
 def test_running_it_again_encodes_only_what_changed(
@@ -243,13 +216,6 @@ def test_a_corpus_of_nothing_usable_makes_nothing(
         ("field 'text' is null; expected a string", "{'id': 'a', 'body': 'One.'}")
     }
     assert "on_ray" not in database.list_collection_names()
-
-
-def test_many_records_of_nothing_usable_are_a_mistake(on_ray: OnRay) -> None:
-    rows = [{"id": str(n), "body": "One."} for n in range(10_001)]
-
-    with pytest.raises(SourceError, match=r"none of the first 10000 records .*'text' is null"):
-        on_ray(ray.data.from_items(rows))
 
 
 def test_prune_knows_the_source(
@@ -344,7 +310,7 @@ def test_killed_actors_are_made_anew(
 def test_an_encoder_works_in_its_own_process(
     job: Callable[..., Any], on_ray: OnRay, minilm: str, database: Database[Any]
 ) -> None:
-    from ingest.ray_stages import Encoder
+    from ingest.on_ray.stages import Encoder
 
     on_ray(ray.data.from_items([{"id": "a", "text": "One."}]), model=minilm)
 

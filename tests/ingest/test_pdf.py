@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ingest import Corpus, Document, Rejected
-from ingest.readers import Whole
-from ingest.readers.pdf import read_pdf
+from ingest.corpus.readers import Whole
+from ingest.corpus.readers.pdf import read_pdf
 
 pytest.importorskip("pypdfium2", reason="needs the extra [formats]")
 fpdf: Any = pytest.importorskip("fpdf")

@@ -10,7 +10,7 @@ from pymongo.database import Database
 
 from config import load
 from ingest import Choices, Chunker, Document, Rejects, Summary, Target, ingest, open_target
-from ingest.chunk import Chunk
+from ingest.chunking.chunk import Chunk
 
 Open = Callable[..., Target]
 Write = Callable[..., Summary]

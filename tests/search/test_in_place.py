@@ -14,10 +14,11 @@ from pymongo.database import Database
 from config import load
 from ingest import Choices, Fields, Rejects, open_target
 from ingest.choices import InPlaceChoice
-from ingest.keeping import Keeper
-from ingest.mongodb_address import Address
-from ingest.mongodb_source import MongoSource
-from ingest.stopping import Stop
+from ingest.extent import ALL
+from ingest.mongodb.address import Address
+from ingest.mongodb.keeping import Keeper
+from ingest.mongodb.source import MongoSource
+from ingest.mongodb.stopping import Stop
 from search import FilterError, Searcher
 from search.doctor import Order, examine
 from search.eval.errors import EvalError
@@ -70,7 +71,7 @@ def made(
             source = MongoSource(database.client, address, Fields())
             source.begin(target.manifest)
             rejects = Rejects(tmp_path / "rejects.jsonl")
-            keeper = Keeper(source, target, rejects, lambda summary: None, Stop())
+            keeper = Keeper(source, target, rejects, lambda summary: None, Stop(), ALL)
             keeper.whole()
             rejects.close()
             target.ensure_index()

@@ -14,9 +14,9 @@ from pymongo.database import Database
 
 from config import load
 from ingest import Choices, Document, Rejects, ingest, open_target
-from ingest.generations import move_over, roll_back
-from ingest.rebuilding import open_rebuild
-from ingest.retiring import retire
+from ingest.rebuild.generations import move_over, roll_back
+from ingest.rebuild.rebuilding import open_rebuild, tell_generations_apart
+from ingest.rebuild.retiring import retire
 from search import AsyncSearcher, Hit, Searcher
 from tests.search.test_searcher import QUESTION, corpus
 from vectors import ModelError, load_encoder
@@ -41,6 +41,7 @@ def build(database: Database[Any], tmp_path: Path) -> Step:
         documents: Sequence[Document] = DOCUMENTS, model: str = MODELS[2], **choices: Any
     ) -> None:
         target = open_rebuild(database, settings(database, model), Choices(**choices))
+        tell_generations_apart(database, "c")
         ingest(documents, target, rejects=Rejects(tmp_path / "rejects.jsonl"))
         target.ensure_index()
 

@@ -9,9 +9,9 @@ from pymongo.database import Database
 
 from config import load
 from ingest import Choices, Document, Rejects, ingest
-from ingest.generations import move_over
-from ingest.rebuilding import open_rebuild
-from ingest.retiring import retire
+from ingest.rebuild.generations import move_over
+from ingest.rebuild.rebuilding import open_rebuild
+from ingest.rebuild.retiring import retire
 from search.doctor import Level
 from tests.search.doctor.conftest import Examined, Ingested, complaints, corpus
 from vectors.manifest import MANIFESTS

@@ -10,8 +10,8 @@ from pymongo.database import Database
 
 from config import Settings, load
 from ingest import Choices, Document, Rejects, ingest, open_target
-from ingest.generations import move_over
-from ingest.rebuilding import open_rebuild
+from ingest.rebuild.generations import move_over
+from ingest.rebuild.rebuilding import open_rebuild
 from search.eval import Asked, EvalError, sweep
 from vectors.manifest import MANIFESTS
 
@@ -24,7 +24,7 @@ def silent(line: str) -> None: ...
 def documents(count: int) -> Iterator[Document]:
     for n in range(count):
         words = [WORDS[(n * step) % 10] for step in (1, 3, 7, 9)] + [f"word{n % 37}", f"w{n}"]
-        yield Document(str(n), " ".join(words), {})
+        yield Document(str(n), " ".join(words))
 
 
 @pytest.fixture

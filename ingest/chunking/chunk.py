@@ -1,0 +1,74 @@
+"""A passage as it is encoded and stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import bson
+
+from ingest.chunking.trails import begins_with
+from vectors.digest import digest
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Stored as `{_id: "<document>#<position>", document, position, text, metadata, hash}`.
+
+    `trail` holds the headings that the passage stands under, where that is asked for.
+    `tokens` are those of what is encoded, without prompt and special tokens.
+    `hash` is `<of what is encoded>-<of the metadata>`: equal first halves mean equal vectors.
+    """
+
+    document: str
+    position: int
+    text: str
+    title: str
+    metadata: Mapping[str, Any]
+    trail: str = ""
+    tokens: int = field(default=0, compare=False)
+    stored: bytes = field(default=b"", compare=False, repr=False)  # metadata, if encoded already
+
+    @property
+    def id(self) -> str:
+        return f"{self.document}#{self.position}"
+
+    @property
+    def encoded_text(self) -> str:
+        """The title goes before a passage that does not begin with it, then the trail."""
+        title, trail, text = self.title, self.trail, self.text
+        if not title or text.startswith(title) or (trail and begins_with(trail, title)):
+            return f"{trail} {text}" if trail else text
+        return f"{title} {trail} {text}" if trail else f"{title} {text}"
+
+    @property
+    def hash(self) -> str:
+        metadata = self.stored or bson.encode(self.metadata)
+        return f"{digest(self.encoded_text.encode())}-{digest(metadata)}"
+
+    def counted(self, tokens: int) -> "Chunk":
+        return Chunk(
+            self.document,
+            self.position,
+            self.text,
+            self.title,
+            self.metadata,
+            self.trail,
+            tokens,
+            self.stored,
+        )
+
+    def fields(self) -> dict[str, Any]:
+        """The stored document without the vector."""
+        return {
+            "_id": self.id,
+            "document": self.document,
+            "position": self.position,
+            "text": self.text,
+            "metadata": dict(self.metadata),
+            "hash": self.hash,
+        }
+
+
+def same_vector(one: str, other: str) -> bool:
+    """Whether two hashes are of chunks with the same vector."""
+    return one.partition("-")[0] == other.partition("-")[0]

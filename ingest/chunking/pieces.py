@@ -1,0 +1,76 @@
+"""What chunks are packed from: spans of a text with their numbers of tokens, none too long."""
+
+import bisect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ingest.chunking.borders import Heading, Span, heading, lines, spans
+from ingest.chunking.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    start: int
+    end: int
+    tokens: int
+    heading: Heading | None = None
+
+
+class Pieces:
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+
+    def of(self, texts: Sequence[str], budgets: Sequence[int]) -> list[list[Piece]]:
+        """Of each text, in its order, covering it; none has more tokens than the text's budget."""
+        found = [list(spans(text)) for text in texts]
+        counts = iter(self._counts(texts, found))
+        return [
+            [p for s in own for p in self._fitting(text, s, next(counts), budget)]
+            for text, own, budget in zip(texts, found, budgets, strict=True)
+        ]
+
+    def cut(self, text: str, piece: Piece, budget: int) -> Iterator[Piece]:
+        """A sentence too long for one chunk, cut between words where it has any."""
+        start, whole = piece.start, text[piece.start : piece.end]
+        offsets = self._tokens.offsets(whole)
+        begin = first = 0
+        while first < len(offsets) and begin < len(whole):
+            stop = len(whole)
+            if first + budget < len(offsets):
+                stop = _cut_at(whole, begin, offsets[first + budget][0])
+            stop, tokens = self._shortened(whole, begin, stop, budget)
+            yield Piece(start + begin, start + stop, tokens)
+            begin = stop
+            first = bisect.bisect_left(offsets, (begin, 0), lo=first + 1)
+        if begin < len(whole):
+            yield Piece(start + begin, piece.end, self._tokens.count(whole[begin:]))
+
+    def _counts(self, texts: Sequence[str], found: Sequence[Sequence[Span]]) -> list[int]:
+        pairs = zip(texts, found, strict=True)
+        return self._tokens.counts(text[s.start : s.end] for text, own in pairs for s in own)
+
+    def _fitting(self, text: str, span: Span, tokens: int, budget: int) -> Iterator[Piece]:
+        start, end = span.start, span.end
+        if tokens <= budget:
+            yield Piece(start, end, tokens, None if span.is_block else heading(text, start, end))
+        elif span.is_block:
+            rows = list(lines(text, start, end))
+            for row, count in zip(rows, self._counts([text], [rows]), strict=True):
+                yield from self._fitting(text, row, count, budget)
+        else:
+            yield from self.cut(text, Piece(start, end, tokens), budget)
+
+    def _shortened(self, text: str, begin: int, stop: int, budget: int) -> tuple[int, int]:
+        """A word cut in two may have more tokens than it had as a whole."""
+        while (tokens := self._tokens.count(text[begin:stop])) > budget and stop > begin + 1:
+            stop = max(begin + 1, stop - max(1, (stop - begin) // 20))
+        return stop, tokens
+
+
+def _cut_at(text: str, begin: int, most: int) -> int:
+    """The last line end or blank in the second half of what fits, else all that fits."""
+    for blank in ("\n", " "):
+        at = text.rfind(blank, (begin + most) // 2, most)
+        if at > begin:
+            return at + 1
+    return max(most, begin + 1)

@@ -1,0 +1,95 @@
+"""A run whose source is a MongoDB collection, from the opened target to what is printed."""
+
+from contextlib import ExitStack
+
+from ingest.chunking.whole import WholeTexts
+from ingest.errors import SourceError
+from ingest.mongodb.changes import Changes
+from ingest.mongodb.following import follow
+from ingest.mongodb.keeping import Keeper
+from ingest.mongodb.source import MongoSource
+from ingest.mongodb.stopping import Stop
+from ingest.order import Order
+from ingest.pruning import Pruning
+from ingest.rejects import Rejects
+from ingest.report import Display
+from ingest.saying import say
+from ingest.seen import Seen
+from ingest.summary import Summary
+from ingest.target import Target
+
+
+def run_mongodb(
+    source: MongoSource,
+    target: Target,
+    rejects: Rejects,
+    display: Display,
+    seen: Seen,
+    order: Order,
+) -> Summary:
+    following = order.mongodb.follow
+    source.begin(target.manifest)
+    demand_another(source, target)
+    with ExitStack() as opened:
+        # A first pass may be stopped like any run, by starting again; what follows has no end.
+        stop = opened.enter_context(Stop()) if following else Stop()
+        # Before the pass, so that what changes during it is not missed.
+        changes = Changes(source) if following else None
+        keeper = Keeper(source, target, rejects, display.step, stop, order.extent(seen))
+        display.begin()
+        keeper.whole()
+        if order.prune and not stop.is_set:
+            Pruning(target, source.names, seen, order.shard).remove(keeper.summary, yes=order.yes)
+        else:
+            demand_any(keeper.summary.documents, source, rejects, seen, order)
+        target.ensure_index()
+        if order.wait and not (stop.is_set or target.is_new or order.rebuild):
+            chunk = keeper.summary.last_written
+            target.wait_until_ready(chunk, seconds=order.wait, told=display.phase)
+        if changes is not None:
+            if not stop.is_set:
+                _ = target.teacher  # loaded now, so that the first change need not wait for it
+                say(f"following {source.name}; Ctrl-C ends it")
+            follow(source, keeper, changes, stop, told=display.phase, say=say)
+    _tell(keeper, target, rejects)
+    return keeper.summary
+
+
+def demand_another(source: MongoSource, target: Target) -> None:
+    """Raises SourceError where chunks would be made of the target's own."""
+    mongo = target.collection.mongo
+    same_place = source.client.nodes == mongo.database.client.nodes
+    if target.manifest.layout == "chunks" and source.name == mongo.full_name and same_place:
+        raise SourceError(
+            f"{source.paths[0]}: is the collection that is written to; name another --collection, "
+            "or give --in-place"
+        )
+
+
+def demand_any(
+    documents: int, source: MongoSource, rejects: Rejects, seen: Seen, order: Order
+) -> None:
+    """Raises SourceError if there are no documents; a shard may have none, and what is followed."""
+    if documents or (order.shard.count > 1 and seen.sources):
+        return
+    if rejects.count:
+        raise SourceError(
+            f"all {rejects.count} documents of {source.name} were rejected, nothing was written; "
+            f"see {rejects.path}"
+        )
+    if not order.mongodb.follow:
+        wanted = " that --filter-source finds" if source.query else ""
+        raise SourceError(f"no documents in {source.name}{wanted}; nothing was written")
+
+
+def _tell(keeper: Keeper, target: Target, rejects: Rejects) -> None:
+    if keeper.summary.rejected:
+        say(f"{keeper.summary.rejected} records were rejected; see {rejects.path}")
+    if keeper.unsettled:
+        say(f"{keeper.unsettled} documents changed while they were encoded; run this again")
+    longer = target.chunker.longer if isinstance(target.chunker, WholeTexts) else 0
+    if longer:
+        say(
+            f"{longer} texts are longer than one chunk, and have the mean of their chunks' "
+            "vectors; for long texts a collection of chunks finds more: leave --in-place out"
+        )

@@ -1,0 +1,173 @@
+"""The steps of an ingest as a Ray Data pipeline, for corpora beyond a few machines.
+
+    records  ->  plan  ->  encode  ->  write
+    by Ray's     what      on GPUs     into the
+    readers      is new?               collection
+
+Every stage is the one that `leaf-ingest` runs, and what is in the collection decides, so a pipeline
+that died is finished by running it again. Needs the extra [ray]. See docs/ray.md.
+"""
+
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import pyarrow as pa
+import ray
+from ray.data import ActorPoolStrategy, Dataset
+from ray.exceptions import RayError, RayTaskError, UserCodeException
+
+from config import ConfigError
+from ingest.chunking.chunk import Chunk
+from ingest.document import Document, Rejected
+from ingest.errors import IngestError, SourceError
+from ingest.on_ray.job import PLANNER_CPUS, WRITER_CPUS, Job
+from ingest.on_ray.results import taken
+from ingest.on_ray.stages import Encoder, Planner, Writer, documents_of, from_tables
+from ingest.opening import open_target
+from ingest.reading import windows
+from ingest.rejects import Rejects
+from ingest.seen import Seen
+from ingest.summary import Summary, Told
+from ingest.target import Target
+from vectors import connect
+
+_BATCH = 512  # records of one step
+_CALIBRATED_ON = 512  # as without Ray
+_LOOKED_AT = 10_000  # first records, for what a new collection needs to know
+
+__all__ = ["Job", "ingest_on_ray"]
+
+
+def ingest_on_ray(
+    records: Dataset, job: Job, *, rejects: Rejects, told: Told = lambda summary: None
+) -> Summary:
+    """`records` have a text, and perhaps an id and a title; other columns become metadata.
+
+    Of documents with the same id, which of them is stored is left to chance; it is told in
+    `rejects`. Raises what `open_target` raises, before any work is handed out, and IngestError for
+    what fails in Ray.
+    """
+    if problems := [*job.problems(), *_too_much(job)]:
+        raise ConfigError(problems)
+    started, summary = time.monotonic(), Summary()
+    with _explained(), closing(Seen()) as seen:
+        _prepare(records, job)
+        rejects.begin()
+        with closing(_batches(_pipeline(records, job))) as batches:
+            for item in from_tables(batches):
+                for rejected in taken(item, summary, seen, job):
+                    rejects.add(rejected)
+                    summary.rejected += 1
+                told(summary)
+    summary.seconds = round(time.monotonic() - started, 3)
+    return summary
+
+
+def _too_much(job: Job) -> Iterator[str]:
+    """For such actors Ray would wait for ever, and say so only in its log."""
+    if not ray.is_initialized():
+        ray.init()
+    there = ray.cluster_resources()
+    needed = {"CPU": job.cpus + 1, "GPU": job.encoders * job.gpus}  # one CPU for Ray's readers
+    for kind, count in needed.items():
+        if count > there.get(kind, 0):
+            yield (
+                f"{job.planners} planners, {job.encoders} encoders and {job.writers} writers need "
+                f"{count:g} {kind}s, with one CPU to read; Ray has {there.get(kind, 0):g}: take "
+                "fewer, or add machines first"
+            )
+
+
+def _prepare(records: Dataset, job: Job) -> None:
+    """A new collection is made here, so that actors need not agree on it."""
+    with connect(job.settings.uri or "") as client:
+        target = open_target(client[job.settings.database], job.settings, job.choices)
+        try:
+            if target.is_new and (chunks := _first_chunks(records, job, target)):
+                texts = [chunk.encoded_text for chunk in chunks]
+                target.prepare(target.teacher.encode_documents(texts))
+            target.ensure_index()
+        finally:
+            target.close()
+
+
+def _first_chunks(records: Dataset, job: Job, target: Target) -> list[Chunk]:
+    """Those on which int8 is calibrated, in the order of the corpus; else one."""
+    most = _CALIBRATED_ON if target.needs_calibration else 1
+    found: list[Chunk] = []
+    count, reason = 0, ""
+    with _in_order(records), closing(_batches(records.limit(_LOOKED_AT))) as batches:
+        for batch in batches:
+            judged = list(documents_of(batch, job))
+            count += len(judged)
+            reason = next((r.reason for r in judged if isinstance(r, Rejected)), reason)
+            for window in windows(d for d in judged if isinstance(d, Document)):
+                found += [c for cut in target.chunker.split_many(window) for c in cut]
+                if len(found) >= most:
+                    return found[:most]
+    if not found and count == _LOOKED_AT:
+        raise SourceError(
+            f"none of the first {count} records of {job.source} can be used, for one: {reason}; "
+            "nothing was written"
+        )
+    return found
+
+
+def _pipeline(records: Dataset, job: Job) -> Dataset:
+    def stage(before: Dataset, work: Any, actors: int, batch: int | None, **resources: Any) -> Any:
+        return before.map_batches(
+            work,
+            fn_constructor_args=(job,),
+            batch_size=batch,
+            batch_format="pyarrow",
+            compute=ActorPoolStrategy(size=actors),
+            **resources,
+        )
+
+    # What a planner gives stays together, so that no batch grows beyond what Ray allows a block.
+    planned = stage(records, Planner, job.planners, _BATCH, num_cpus=PLANNER_CPUS)
+    gpus = job.gpus or None
+    encoded = stage(planned, Encoder, job.encoders, None, num_cpus=1, num_gpus=gpus)
+    return stage(encoded, Writer, job.writers, None, num_cpus=WRITER_CPUS)
+
+
+def _batches(dataset: Dataset) -> Generator[pa.Table, None, None]:
+    """Closing it ends what Ray does for it."""
+    batches = iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow"))
+    try:
+        yield from batches
+    finally:
+        batches.close()
+
+
+@contextmanager
+def _in_order(records: Dataset) -> Iterator[None]:
+    options = records.context.execution_options
+    before, options.preserve_order = options.preserve_order, True
+    try:
+        yield
+    finally:
+        options.preserve_order = before
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except RayError as error:
+        raise IngestError(
+            f"Ray could not finish this: {_reason(error)}; what is written stays, and running it "
+            "again goes on from there"
+        ) from error
+
+
+def _reason(error: RayError) -> str:
+    """Of what was raised in an actor Ray keeps the traceback's text alone."""
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    if isinstance(cause, UserCodeException):
+        traceback = str(error).partition("\n\nThe above exception was")[0]
+        return traceback.strip().splitlines()[-1]
+    told = str(cause).strip().splitlines()
+    return f"{type(cause).__name__}: {told[0] if told else ''}"

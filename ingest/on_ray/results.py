@@ -1,0 +1,44 @@
+"""What the driver of a pipeline on Ray hears of its stages."""
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+from config import LeafError
+from ingest.document import Document, Place, Rejected
+from ingest.on_ray.job import Job
+from ingest.on_ray.stages import Met
+from ingest.seen import Seen
+from ingest.summary import Summary
+
+
+def taken(item: Any, summary: Summary, seen: Seen, job: Job) -> Iterator[Rejected]:
+    """What an item adds to the summary, and what is to be rejected."""
+    if isinstance(item, LeafError):
+        raise item
+    if isinstance(item, Rejected):
+        yield item
+    elif isinstance(item, Met):
+        yield from _twice(item, seen, job)
+    else:
+        _add(summary, item)
+
+
+def _twice(met: Met, seen: Seen, job: Job) -> Iterator[Rejected]:
+    place = Place(job.source)
+    for document, first in seen.judged([Document(id, "", place=place) for id in met.ids]):
+        if first is not None:
+            yield Rejected(
+                place,
+                f"id {document.id!r} stands more than once in this run; which of its documents is "
+                "stored is left to chance: make ids unique and run it again",
+            )
+
+
+def _add(summary: Summary, more: Summary) -> None:
+    for part in fields(Summary):
+        value = getattr(more, part.name)
+        if isinstance(value, int | float):
+            setattr(summary, part.name, getattr(summary, part.name) + value)
+        elif value is not None:
+            setattr(summary, part.name, value)

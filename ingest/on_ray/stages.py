@@ -1,0 +1,145 @@
+"""The stages of a pipeline on Ray: what its actors do with the rows they are handed.
+
+Between them a row is one pickled item: a plan, encoded chunks, or what the driver is to hear of. A
+document goes in one row with all its chunks, so that it is finished where it is written. An error
+of ours is an item too, because Ray would bring it to the driver as a text inside its own.
+"""
+
+import pickle
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from config import LeafError
+from ingest.chunking.chunk import Chunk
+from ingest.corpus.readers.arrow_rows import row_document, rows
+from ingest.document import Document, Place, Rejected
+from ingest.on_ray.job import Job
+from ingest.opening import open_target
+from ingest.plan import Plan
+from ingest.planning import plans
+from ingest.reading import windows
+from ingest.summary import Summary, Tally
+from ingest.target import Target
+from ingest.writing import Encoded, Writing, without_vectors
+from vectors import Rows, Teacher, connect, load_encoder
+
+_COLUMN = "pickled"
+
+
+@dataclass(frozen=True)
+class Met:
+    """Ids of documents, as they stand in the corpus."""
+
+    ids: Sequence[str]
+
+
+Item = Plan | Encoded | Rejected | Met | Summary | LeafError
+
+
+class _Stage:
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
+        try:
+            yield from map(to_table, self.work(batch))
+        except LeafError as error:
+            yield to_table([error])
+
+    def work(self, batch: pa.Table) -> Iterator[Sequence[Item]]:
+        raise NotImplementedError
+
+    @cached_property
+    def target(self) -> Target:
+        """Opened with the first work, where an error finds its way to the driver."""
+        settings = self.job.settings
+        client = connect(settings.uri or "")
+        return open_target(client[settings.database], settings, self.job.choices)
+
+
+class Planner(_Stage):
+    """Records to plans; of what is stored already only the numbers go on."""
+
+    def work(self, batch: pa.Table) -> Iterator[Sequence[Item]]:
+        judged = list(documents_of(batch, self.job))
+        documents = [found for found in judged if isinstance(found, Document)]
+        yield [found for found in judged if isinstance(found, Rejected)]
+        yield [Met([document.id for document in documents])]
+        for window in windows(documents):
+            tally = Tally()
+            planned = [p for part in plans([window], self.target, tally) for p in part]
+            yield [*map(_light, planned), tally.summary]
+
+
+class Encoder(_Stage):
+    """Plans get their vectors; what is no plan passes."""
+
+    def work(self, batch: pa.Table) -> Iterator[Sequence[Item]]:
+        items = list(from_tables([batch]))
+        chunks = [chunk for item in items if isinstance(item, Plan) for chunk in item.new]
+        yield list(_with_rows(items, self._rows(chunks)))
+        yield [Summary(tokens=sum(chunk.tokens for chunk in chunks))]
+
+    def _rows(self, chunks: Sequence[Chunk]) -> Rows:
+        if not chunks:
+            return np.empty((0, 0), dtype=np.float32)
+        return self.teacher.encode_documents([chunk.encoded_text for chunk in chunks])
+
+    @cached_property
+    def teacher(self) -> Teacher:
+        """In this process alone: others of a machine's cores and GPUs are other actors'."""
+        model = self.target.manifest.teacher
+        devices = ["cuda:0" if self.job.gpus else "cpu"]  # Ray shows an actor its own GPU only
+        key = self.job.settings.key
+        return load_encoder(model.name, revision=model.revision, key=key, devices=devices)
+
+
+class Writer(_Stage):
+    """What the driver is to hear of passes."""
+
+    def work(self, batch: pa.Table) -> Iterator[Sequence[Item]]:
+        items = list(from_tables([batch]))
+        parts = [item for item in items if isinstance(item, Encoded)]
+        tally, refused = Tally(), list[Rejected]()
+        if parts:
+            Writing(self.target, tally, refused.append).write(parts)
+        yield [i for i in items if not isinstance(i, Encoded)] + [tally.summary, *refused]
+
+
+def documents_of(batch: pa.Table, job: Job) -> Iterator[Document | Rejected]:
+    """As `leaf-ingest` has them of a Parquet file."""
+    for row in rows(batch):
+        yield row_document(row, job.fields, Place(job.source), job.source)
+
+
+def to_table(items: Iterable[Item]) -> pa.Table:
+    return pa.table({_COLUMN: pa.array(map(pickle.dumps, items), pa.large_binary())})
+
+
+def from_tables(tables: Iterable[pa.Table]) -> Iterator[Any]:
+    for table in tables:
+        for pickled in table[_COLUMN]:
+            yield pickle.loads(pickled.as_buffer())
+
+
+def _light(plan: Plan) -> Plan:
+    """Without what its chunks hold as well."""
+    return replace(plan, document=replace(plan.document, text="", metadata={}))
+
+
+def _with_rows(items: Iterable[Any], vectors: Rows) -> Iterator[Item]:
+    done = 0
+    for item in items:
+        if not isinstance(item, Plan):
+            yield item
+        elif item.new:
+            own = vectors[done : done + len(item.new)]
+            yield Encoded([item] * len(item.new), item.new, own)
+            done += len(item.new)
+        else:
+            yield without_vectors([item])

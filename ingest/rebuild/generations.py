@@ -1,0 +1,127 @@
+"""Searches move over to another generation of vectors, and back to the one before.
+
+Each is one write to the manifest's document; a command that is killed is finished by running it
+again.
+"""
+
+import time
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+from pymongo.database import Database
+
+from ingest.errors import TargetError
+from ingest.rebuild.rebuilding import missing_documents
+from ingest.settling import settle, united
+from vectors import Collection, IndexDiffers, Manifest, explained
+from vectors.generations import (
+    Generations,
+    read_generation,
+    read_generations,
+    switch,
+)
+
+Told = Callable[[str], None]
+
+_SHOWN = 3
+_PAUSE = 0.2  # seconds between two looks
+
+
+def demand_whole(
+    database: Database[Any], name: str, new: Manifest, *, rejected: int, yes: bool
+) -> None:
+    """Raises TargetError if searches would lose documents by moving over, unless that is meant."""
+    with explained():
+        active = read_generations(database, name).active
+    if yes or active.generation == new.generation:
+        return
+    missing = missing_documents(database, name, active, new)
+    some = list(islice(missing, _SHOWN))
+    wrong = [f"{rejected} records were rejected"] if rejected else []
+    if some:
+        count = len(some) + sum(1 for _ in missing)
+        ids = ", ".join(some) + (", ..." if count > len(some) else "")
+        wrong.append(f"{count} documents that searches find now are not among them ({ids})")
+    if wrong:
+        raise TargetError(
+            f"generation {new.generation} of {name} is built, but {' and '.join(wrong)}; searches "
+            f"still ask generation {active.generation}. Give the whole corpus, or add --yes to "
+            "move over all the same; nothing is encoded again"
+        )
+
+
+def move_over(
+    database: Database[Any],
+    name: str,
+    generation: int,
+    *,
+    chunk: str | None,
+    seconds: float,
+    told: Told,
+) -> Generations:
+    """Searches ask this generation from then on: as soon as it is READY, and `chunk` is found.
+
+    What others had indexed of the active one meanwhile is indexed of this one too.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        with explained():
+            seen = read_generations(database, name)
+            wanted = read_generation(database, name, generation)
+        if seen.active.generation == generation:
+            return seen
+        also = seen.active
+        collection = settle(database, name, united(wanted, also.filters, hybrid=also.hybrid))
+        try:
+            left = max(deadline - time.monotonic(), 0)
+            collection.wait_until_ready(chunk or _newest(collection), seconds=left, told=told)
+        except IndexDiffers:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)  # another ingest has added a filter path
+            continue
+        with explained():
+            seen_now = read_generations(database, name)
+            to = seen_now.find(generation)
+            if to == collection.manifest and seen_now.active == seen.active:
+                switch(database, name, seen_now, to)
+
+
+def roll_back(database: Database[Any], name: str, *, seconds: float, told: Told) -> Generations:
+    """To the generation from before the last rebuild; nothing if it answers already."""
+    with explained():
+        seen = read_generations(database, name)
+    active, kept = seen.active, seen.previous
+    if kept is None:
+        raise TargetError(
+            f"collection {name} has no generation to go back to: {active.generation} is the only "
+            "one" + (", with a rebuild that is not finished" if seen.next else "")
+        )
+    if kept.generation > active.generation:
+        return seen
+    return move_over(database, name, kept.generation, chunk=None, seconds=seconds, told=told)
+
+
+def demand_active(database: Database[Any], name: str, generation: int) -> None:
+    """Raises TargetError if searches moved over while this generation was written to."""
+    with explained():
+        active = read_generations(database, name).active.generation
+    if active != generation:
+        raise TargetError(
+            f"searches of {name} moved over from generation {generation} to {active} while this "
+            "ran; run it again, so that what was new is in both"
+        )
+
+
+def _newest(collection: Collection) -> str:
+    """Of its chunks the one that was written last, which a search finds last."""
+    manifest, last = collection.manifest, [("$natural", -1)]
+    with explained():
+        found = collection.mongo.find_one(manifest.chosen, {"_id": 1}, sort=last)
+    if found is None:
+        raise TargetError(
+            f"generation {manifest.generation} of {collection.mongo.full_name} has no chunks, so "
+            "searches stay where they are: ingest into it again"
+        )
+    return str(found["_id"])

@@ -1,0 +1,85 @@
+"""What the command says of generations, and the runs that are about nothing else."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from pymongo.database import Database
+
+from ingest.order import Order
+from ingest.rebuild.generations import demand_active, demand_whole, move_over, roll_back
+from ingest.rebuild.retiring import retire
+from ingest.saying import say
+from ingest.summary import Summary
+from ingest.target import Target
+from vectors import Manifest, explained
+from vectors.generations import find_generations
+
+_FINISH = "`leaf-ingest --rollback` goes back, `leaf-ingest --retire` deletes the other"
+
+
+def complete(
+    order: Order,
+    database: Database[Any],
+    target: Target,
+    summary: Summary,
+    *,
+    told: Callable[[str], None],
+) -> None:
+    """The end of a run that has written all: searches move over where that was the order."""
+    name, generation = target.collection.mongo.name, target.manifest.generation
+    with explained():
+        seen = find_generations(database, name)
+    if seen is None:  # nothing could be written
+        return
+    if not order.rebuild:
+        demand_active(database, name, generation)
+        if seen.next is not None:
+            say(
+                f"generation {seen.next.generation} of {name} is not finished, and this run wrote "
+                "nothing into it: go on with it by `leaf-ingest PATH --rebuild`, or drop it with "
+                "`leaf-ingest --retire`"
+            )
+        return
+    if seen.active.generation == generation:
+        if order.wait:
+            target.wait_until_ready(summary.last_written, seconds=order.wait, told=told)
+        say(f"searches ask generation {generation} already; {_FINISH}")
+        return
+    demand_whole(database, name, target.manifest, rejected=summary.rejected, yes=order.yes)
+    chunk = summary.last_written
+    move_over(database, name, generation, chunk=chunk, seconds=order.wait, told=told)
+    say(f"searches moved over from {_shown(seen.active)} to {_shown(target.manifest)}; {_FINISH}")
+
+
+def run_rollback(database: Database[Any], name: str, *, wait: float, as_json: bool) -> None:
+    now = roll_back(database, name, seconds=wait, told=lambda status: None)
+    kept = now.other
+    _print(
+        {"generation": now.active.generation, "kept": kept.generation if kept else None},
+        f"searches of {name} ask {_shown(now.active)}; "
+        f"{_shown(kept) if kept else 'nothing'} is kept: `leaf-ingest PATH --rebuild` moves over "
+        "to it again, `leaf-ingest --retire` deletes it",
+        as_json=as_json,
+    )
+
+
+def run_retire(database: Database[Any], name: str, *, wait: float, as_json: bool) -> None:
+    done = retire(database, name, seconds=wait, told=lambda status: None)
+    _print(
+        {"generation": done.generation, "chunks": done.chunks, "indexes": done.indexes},
+        f"deleted {done.chunks:,} chunks and {done.indexes} search indexes; {name} holds "
+        f"generation {done.generation} alone",
+        as_json=as_json,
+    )
+
+
+def _shown(manifest: Manifest) -> str:
+    return (
+        f"generation {manifest.generation} ({manifest.teacher.name}, {manifest.dimensions} x "
+        f"{manifest.precision})"
+    )
+
+
+def _print(numbers: dict[str, Any], text: str, *, as_json: bool) -> None:
+    print(json.dumps(numbers) if as_json else text)
