@@ -117,7 +117,7 @@ def rate(summary: Row) -> float:
 
 
 def against_encoding_alone(bench: Bench) -> Iterator[Row]:
-    corpus = bench.corpus("mixed", 4_000, (10, 180))
+    corpus = bench.corpus("mixed", 600, (10, 180))
     whole, alone = [], []
     for _ in range(bench.rounds):
         bench.drop("whole")
@@ -157,7 +157,7 @@ def memory(bench: Bench) -> Iterator[Row]:
 
 def against_langchain(bench: Bench) -> Iterator[Row]:
     """Into the same server, in turns; the search index of each is left out of the time."""
-    corpus = bench.corpus("langchain", 3_000, (10, 180))
+    corpus = bench.corpus("langchain", 500, (10, 180))
     records = [json.loads(line) for line in corpus.read_text().splitlines()]
     ratios, bytes_ours, bytes_theirs = [], 0.0, 0.0
     for _ in range(bench.rounds):
