@@ -3,9 +3,7 @@
 import json
 import os
 import shutil
-import signal
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from pathlib import Path
@@ -286,42 +284,6 @@ def test_a_failed_run_is_finished_by_running_it_again(
     assert "\n" not in str(told.value)
     assert summary.encoded == summary.chunks - before
     assert state(database, "on_ray") == state(database, "plain")
-
-
-def test_killed_actors_are_made_anew(
-    on_ray: OnRay, plainly: OnRay, database: Database[Any], tmp_path: Path
-) -> None:
-    rows = records(6000)
-    killed: set[str] = set()
-
-    def kill(summary: Summary) -> None:
-        for stage in {"Planner", "Encoder", "Writer"} - killed:
-            for pid in actors(stage):
-                os.kill(pid, signal.SIGKILL)
-                killed.add(stage)
-
-    on_ray(ray.data.from_items(rows, override_num_blocks=12), told=kill)
-    plainly(written(tmp_path / "corpus.parquet", rows))
-
-    assert killed >= {"Encoder", "Writer"}
-    assert state(database, "on_ray") == state(database, "plain")
-
-
-def test_an_encoder_works_in_its_own_process(
-    job: Callable[..., Any], on_ray: OnRay, minilm: str, database: Database[Any]
-) -> None:
-    from ingest.on_ray.stages import Encoder
-
-    on_ray(ray.data.from_items([{"id": "a", "text": "One."}]), model=minilm)
-
-    encoder = Encoder(job(model=minilm))
-
-    assert encoder.teacher.devices == ("cpu",)  # type: ignore[attr-defined]
-    assert len(state(database, "on_ray")) == 1
-    deadline = time.monotonic() + 60
-    while actors("Encoder") and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert actors("Encoder") == []
 
 
 def actors(stage: str) -> list[int]:
