@@ -122,30 +122,3 @@ def fill(folder: Path, *, but: int) -> Path:
     filler = folder / "filler"
     filler.write_bytes(bytes(state.f_bavail * state.f_frsize - but))
     return filler
-
-
-def test_a_full_disk_is_told_and_with_room_made_the_rest_is_written(
-    deployment: LocalDeployment,
-) -> None:
-    with (
-        small_disk() as folder,
-        LocalDeployment(folder / "home") as small,
-        MongoClient[dict[str, Any]](small.uri) as client,
-    ):
-        database = client["full"]
-        with running(small.uri + _SOON, database, "--patience", 3, noise=_NOISE) as ingest:
-            filler = fill(folder, but=2 * _MEGABYTE)
-
-            assert ingest.ended() == 1
-            fed, told = ingest.fed, ingest.errors[-1]
-        filler.unlink()
-        small.start()
-        stored = database["chunks"].count_documents({})
-        with running(small.uri, database, noise=_NOISE) as ingest:
-            wait_for(lambda: ingest.fed > fed, seconds=60)
-            summary = ingest.finished()
-
-            assert is_whole(database, ingest.fed)
-
-    assert "disk" in told
-    assert 0 < summary["unchanged"] == stored
