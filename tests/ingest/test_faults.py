@@ -1,12 +1,9 @@
 """What a MongoDB may do while it is written to: restart, go, run out of disk."""
 
-import os
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +19,6 @@ from tests.local.searching import wait_for
 AWAY = "leaf-ingest: MongoDB is away ("
 BACK = "leaf-ingest: MongoDB is back after "
 _SOON = "&serverSelectionTimeoutMS=500"
-_MEGABYTE = 10**6
-_NOISE = 2000  # bytes of each record
 
 
 @pytest.fixture(scope="module")
@@ -97,28 +92,3 @@ def test_nobody_has_to_wait_for_a_mongod_that_is_away(
 
         assert ingest.ended(seconds=10) == 130
         assert ingest.errors[-1] == "leaf-ingest: interrupted"
-
-
-@contextmanager
-def small_disk() -> Iterator[Path]:
-    """A file system in memory, of 400 MB, most of which mongod's journal takes at once."""
-    folder = Path(tempfile.mkdtemp(prefix="leaf-", dir="/tmp"))
-    mount = ["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", folder]
-    try:
-        mounted = subprocess.run(mount, capture_output=True, text=True)
-    except OSError as error:
-        pytest.skip(f"needs a disk that can be filled: {error}")
-    if mounted.returncode:
-        pytest.skip(f"needs a disk that can be filled: {mounted.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
-        folder.rmdir()
-
-
-def fill(folder: Path, *, but: int) -> Path:
-    state = os.statvfs(folder)
-    filler = folder / "filler"
-    filler.write_bytes(bytes(state.f_bavail * state.f_frsize - but))
-    return filler
