@@ -1,6 +1,8 @@
 import json
 import re
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -31,6 +33,8 @@ from ingest.mongodb.stopping import Stop
 from ingest.order import Order
 from ingest.run import run as run_order
 from ingest.summary import Told
+from local import LocalDeployment, LocalError
+from local.binary import find_mongod
 
 Ingest = Callable[..., Summary]
 Run = Callable[..., CompletedProcess[str]]
@@ -160,3 +164,16 @@ def covers() -> Callable[[str, list[str]], bool]:
         return done == len(whole)
 
     return covers
+
+
+@pytest.fixture(scope="module")
+def deployment() -> Iterator[LocalDeployment]:
+    """Of these tests alone, since they stop and kill it."""
+    try:
+        find_mongod()
+    except LocalError as error:
+        pytest.skip(f"needs the extra [local]: {error}")
+    folder = Path(tempfile.mkdtemp(prefix="leaf-", dir="/tmp"))
+    with LocalDeployment(folder / "home") as deployment:
+        yield deployment
+    shutil.rmtree(folder)

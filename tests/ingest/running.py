@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -24,9 +23,7 @@ _AT_ONCE = 64
 class Running:
     """A command over standard input; a thread of its own feeds it until it is told to end."""
 
-    def __init__(
-        self, uri: str, database: str, told: IO[str], *options: object, noise: int = 0
-    ) -> None:
+    def __init__(self, uri: str, database: str, told: IO[str], *options: object) -> None:
         self._told = told
         self._process = subprocess.Popen(
             [sys.executable, "-m", "ingest", "-", "--json", "--wait", "60", *map(str, options)],
@@ -37,7 +34,6 @@ class Running:
             text=True,
         )
         self.fed = 0
-        self._noise = noise
         self._enough = Event()
         self._feeding = Thread(target=self._feed, daemon=True)
         self._feeding.start()
@@ -77,25 +73,21 @@ class Running:
             with self._process.stdin as into:
                 while not self._enough.wait(0.01):
                     for _ in range(_AT_ONCE):
-                        into.write(json.dumps(record(self.fed, self._noise)) + "\n")
+                        into.write(json.dumps(record(self.fed)) + "\n")
                         self.fed += 1
         except BrokenPipeError:
             pass  # it has ended
 
 
-def record(number: int, noise: int) -> dict[str, Any]:
-    """`noise`: bytes that no server can compress."""
-    more = {"noise": random.Random(number).randbytes(noise).hex()} if noise else {}
-    return {"id": f"d{number}", "text": f"Text number {number} of many.", **more}
+def record(number: int) -> dict[str, Any]:
+    return {"id": f"d{number}", "text": f"Text number {number} of many."}
 
 
 @contextmanager
-def running(
-    uri: str, database: Database[Any], *options: object, noise: int = 0
-) -> Iterator[Running]:
+def running(uri: str, database: Database[Any], *options: object) -> Iterator[Running]:
     """It has written something before the test goes on."""
     with tempfile.TemporaryFile("w+") as told:
-        started = Running(uri, database.name, told, *options, noise=noise)
+        started = Running(uri, database.name, told, *options)
         try:
             wait_for(lambda: written(database), seconds=60)
             yield started

@@ -1,37 +1,20 @@
 """What a MongoDB may do while it is written to: restart, go, run out of disk."""
 
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from local import LocalDeployment, LocalError
-from local.binary import find_mongod
+from local import LocalDeployment
 from tests.ingest.running import TOKENS, goes_on, is_whole, running, written
 from tests.local.searching import wait_for
 
 AWAY = "leaf-ingest: MongoDB is away ("
 BACK = "leaf-ingest: MongoDB is back after "
 _SOON = "&serverSelectionTimeoutMS=500"
-
-
-@pytest.fixture(scope="module")
-def deployment() -> Iterator[LocalDeployment]:
-    """Of these tests alone, since they stop it."""
-    try:
-        find_mongod()
-    except LocalError as error:
-        pytest.skip(f"needs the extra [local]: {error}")
-    folder = Path(tempfile.mkdtemp(prefix="leaf-", dir="/tmp"))
-    with LocalDeployment(folder / "home") as deployment:
-        yield deployment
-    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -3,42 +3,25 @@
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
 from ingest.chunking.chunk import same_vector
-from local import LocalDeployment, LocalError
-from local.binary import find_mongod
+from local import LocalDeployment
 from vectors.manifest import MANIFESTS
 
 KILLS = 30
 DOCUMENTS = 1000
 SEED = 20_261
 State = dict[str, dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def deployment() -> Iterator[LocalDeployment]:
-    """Of these tests alone, since they kill it."""
-    try:
-        find_mongod()
-    except LocalError as error:
-        pytest.skip(f"needs the extra [local]: {error}")
-    folder = Path(tempfile.mkdtemp(prefix="leaf-", dir="/tmp"))
-    with LocalDeployment(folder / "home") as deployment:
-        yield deployment
-    shutil.rmtree(folder)
 
 
 def records(edition: int) -> Iterator[dict[str, Any]]:
