@@ -44,7 +44,7 @@ class Packages:
         gathered = Material([])
         for package, licence in self.licences.items():
             unpacked = downloads.wheel(package)
-            gathered.origins.append(Origin(package, unpacked.version, licence))
+            gathered.origins.append(Origin(unpacked.package, unpacked.version, licence))
             gathered.texts += docstrings(unpacked.root)
         return gathered
 

@@ -101,7 +101,7 @@ def strings(value: object) -> Iterator[str]:
 def examinations(downloads: Downloads) -> Material:
     """Questions on radio and electronics, each with its right answer."""
     unpacked = downloads.debian("hamexam")
-    licence = "GPL-3.0-or-later (question pools of the NCVEC: public domain)"
+    licence = "GPL-3.0-or-later"
     gathered = Material([Origin(unpacked.package, unpacked.version, licence)])
     for path in sorted(unpacked.root.glob("usr/share/hamexam/[TGE]/*")):
         question, answer = examination(path.read_text("utf-8", "replace"))

@@ -69,7 +69,9 @@ SOURCES: dict[str, Source] = {
     "packages": Source(PACKAGES.gather, 45_000),
     "hamexam": Source(prose.examinations, 6_000),
     "kicad": Source(
-        prose.Manual("kicad-doc-en", "usr/share/doc/kicad/help/en/*.html", "CC-BY-3.0").gather,
+        prose.Manual(
+            "kicad-doc-en", "usr/share/doc/kicad/help/en/*.html", "GPL-3.0-or-later OR CC-BY-3.0"
+        ).gather,
         5_000,
     ),
     "factbook": Source(prose.factbook, 12_000),
