@@ -13,6 +13,7 @@ from ingest.settling import is_empty, united
 from ingest.target import Target
 from ingest.tenancy import demand_ours, demand_room
 from vectors import (
+    Encoder,
     Manifest,
     ManifestError,
     Model,
@@ -23,6 +24,7 @@ from vectors import (
     explained,
     export_student,
     load_encoder,
+    load_student,
 )
 from vectors.agreement import demand_agreement
 from vectors.alignment import probe_of
@@ -120,7 +122,7 @@ def _new(
 @dataclass(frozen=True)
 class LoadedPair:
     teacher: Teacher
-    student: Teacher
+    student: Encoder
     alignment: float  # see Manifest
 
 
@@ -128,13 +130,17 @@ Named = tuple[str, str | None]  # name and revision of a model, None for the one
 
 
 def load_pair(teacher: Named, student: Named, key: str | None) -> LoadedPair:
-    """Raises ModelError or AlignmentError. The student is exported as well."""
+    """Raises ModelError or AlignmentError.
+
+    The student is exported here, where torch is, so that no search needs it.
+    """
     one = load_encoder(teacher[0], revision=teacher[1], key=key)
-    same = student == teacher
-    other = one if same else load_encoder(student[0], revision=student[1], key=key)
-    alignment = check_alignment(one, other)
-    export_student(other)  # here, where torch is, so that no search needs it
-    return LoadedPair(one, other, alignment.cosine)
+    other: Encoder = one
+    if student == teacher:
+        export_student(one)
+    else:
+        other = load_student(student[0], revision=student[1], key=key)
+    return LoadedPair(one, other, check_alignment(one, other).cosine)
 
 
 def fitting(storage: Storage, settings: Settings, teacher: Teacher) -> Storage:

@@ -43,6 +43,10 @@ class Alignment:
     cosine: float
     margin: float
 
+    @property
+    def is_enough(self) -> bool:
+        return self.cosine >= MINIMUM_COSINE and self.margin >= MINIMUM_MARGIN
+
 
 def check_alignment(teacher: Encoder, student: Encoder) -> Alignment:
     """Raises AlignmentError unless the student's queries lie in the teacher's space."""
@@ -51,8 +55,8 @@ def check_alignment(teacher: Encoder, student: Encoder) -> Alignment:
             f"student {student.name} gives {student.dimensions} dimensions, teacher {teacher.name} "
             f"{teacher.dimensions}; expected the same: take a student distilled from this teacher"
         )
-    found = _measure(teacher, student)
-    if found.cosine < MINIMUM_COSINE or found.margin < MINIMUM_MARGIN:
+    found = measure_alignment(teacher, student)
+    if not found.is_enough:
         raise AlignmentError(
             f"student {student.name} does not share the space of teacher {teacher.name}: mean "
             f"cosine {found.cosine:.2f}, {found.margin:.2f} above other texts; expected at least "
@@ -79,7 +83,8 @@ def demand_probe(student: Encoder, probe: Binary) -> None:
         )
 
 
-def _measure(teacher: Encoder, student: Encoder) -> Alignment:
+def measure_alignment(teacher: Encoder, student: Encoder) -> Alignment:
+    """Both of as many dimensions."""
     if (teacher.name, teacher.revision) == (student.name, student.revision):
         return Alignment(1.0, 1.0)
     cosines = student.encode_queries(PROBES) @ teacher.encode_queries(PROBES).T

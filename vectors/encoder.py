@@ -6,6 +6,7 @@ sent down the document path is wrong without looking wrong.
 
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -87,6 +88,11 @@ def load_encoder(
     from vectors.models import find_model
 
     source = find_model(name, revision=revision)  # before torch: a wrong name is told at once
+    if Path(source.location, "weights.npz").is_file():
+        raise ModelError(
+            f"model {name}: holds a student for queries only; documents are encoded by the teacher "
+            "that it was distilled from"
+        )
     demand_torch(name)
     from vectors.transformer import TransformerEncoder
 

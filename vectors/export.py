@@ -17,7 +17,7 @@ from onnxruntime.transformers.optimizer import optimize_model
 
 from vectors.alignment import PROBES
 from vectors.errors import ExportError
-from vectors.graph import GRAPH, TOKENIZER, Card, GraphEncoder
+from vectors.graph import GRAPH, TOKENIZER, TOKENS, Card, GraphEncoder
 from vectors.transformer import TransformerEncoder
 
 _LEAST_COSINE = 0.9999
@@ -41,6 +41,16 @@ def export(encoder: TransformerEncoder, folder: Path) -> None:
         shutil.rmtree(made, ignore_errors=True)
 
 
+def export_transformer(model: Any, file: Path) -> None:
+    """As models are published on the hub: of a row for each token, without pooling and head.
+
+    Raises ExportError.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with _told(), _quiet(), _plain_attention(model), torch.no_grad():
+        _trace(model, file, _Tokens, TOKENS)
+
+
 class _Unit(torch.nn.Module):
     """All modules of the model in their order, then the normalisation that some lack."""
 
@@ -54,7 +64,14 @@ class _Unit(torch.nn.Module):
         return torch.nn.functional.normalize(features["sentence_embedding"], dim=-1)
 
 
-def _write_graph(model: Any, file: Path) -> tuple[str, ...]:
+class _Tokens(_Unit):
+    def forward(self, *columns: torch.Tensor) -> torch.Tensor:
+        features = self.model[0](dict(zip(self.inputs, columns, strict=True)))
+        found: torch.Tensor = features["token_embeddings"]
+        return found
+
+
+def _trace(model: Any, file: Path, form: type[_Unit], output: str) -> tuple[str, ...]:
     """By torch's older exporter: of what it writes, ONNX Runtime's optimizer fuses most.
 
     (The newer one's graph keeps its attention in 40 small nodes, which costs a short query a tenth
@@ -63,32 +80,43 @@ def _write_graph(model: Any, file: Path) -> tuple[str, ...]:
     example = model.tokenizer(["some text", "a longer text"], return_tensors="pt", padding=True)
     inputs = tuple(example.keys())
     axes = {name: {0: "batch", 1: "tokens"} for name in inputs}
+    rows = {0: "batch", 1: "tokens"} if output == TOKENS else {0: "batch"}
+    torch.onnx.export(
+        form(model, inputs).eval(),
+        tuple(example.values()),
+        str(file),
+        input_names=list(inputs),
+        output_names=[output],
+        dynamic_axes={**axes, output: rows},
+        opset_version=_OPSET,
+        dynamo=False,
+    )
+    return inputs
+
+
+def _write_graph(model: Any, file: Path) -> tuple[str, ...]:
+    with _told(), _quiet(), _plain_attention(model), torch.no_grad():
+        inputs = _trace(model, file, _Unit, _OUTPUT)
+        config = model[0].auto_model.config
+        fused = optimize_model(
+            str(file),
+            model_type="bert",
+            num_heads=getattr(config, "num_attention_heads", 0),
+            hidden_size=getattr(config, "hidden_size", 0),
+            opt_level=0,
+        )
+        fused.save_model_to_file(str(file))
+    return inputs
+
+
+@contextmanager
+def _told() -> Iterator[None]:
     try:
-        with _quiet(), _plain_attention(model), torch.no_grad():
-            torch.onnx.export(
-                _Unit(model, inputs).eval(),
-                tuple(example.values()),
-                str(file),
-                input_names=list(inputs),
-                output_names=[_OUTPUT],
-                dynamic_axes={**axes, _OUTPUT: {0: "batch"}},
-                opset_version=_OPSET,
-                dynamo=False,
-            )
-            config = model[0].auto_model.config
-            fused = optimize_model(
-                str(file),
-                model_type="bert",
-                num_heads=getattr(config, "num_attention_heads", 0),
-                hidden_size=getattr(config, "hidden_size", 0),
-                opt_level=0,
-            )
-            fused.save_model_to_file(str(file))
+        yield
     except Exception as error:
         # What a model of an unusual kind makes the exporter raise is as unusual.
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ExportError(f"the model cannot be exported to ONNX: {reason[0]}") from error
-    return inputs
 
 
 @contextmanager

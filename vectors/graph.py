@@ -21,6 +21,7 @@ from vectors.encoder import Rows, plain, unit_rows
 
 GRAPH, TOKENIZER, CARD = "model.onnx", "tokenizer.json", "encoder.json"
 HEADS = "heads.npz"
+TOKENS = "last_hidden_state"  # what a published graph gives
 _BATCH = 32
 
 

@@ -12,6 +12,7 @@ _OFFLINE_HELP = (
     "or give a folder with the model as LEAF_TEACHER and LEAF_STUDENT"
 )
 _HUB_SECONDS = 10.0
+_KNOWN_BY = ("modules.json", "config.json", "encoder.json")  # the last one of compact students
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,13 @@ def fingerprint(folder: Path) -> str:
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*")):
         name = file.relative_to(folder).as_posix()
-        if not file.is_file() or file.suffix not in {".json", ".safetensors", ".bin", ".txt"}:
+        if not file.is_file() or file.suffix not in {
+            ".json",
+            ".safetensors",
+            ".bin",
+            ".txt",
+            ".npz",
+        }:
             continue
         if name.startswith((".", "onnx/", "openvino/")):
             continue
@@ -56,7 +63,7 @@ def fingerprint(folder: Path) -> str:
 
 
 def _folder(name: str, folder: Path, revision: str | None) -> ModelSource:
-    if not any((folder / file).is_file() for file in ("modules.json", "config.json")):
+    if not any((folder / file).is_file() for file in _KNOWN_BY):
         raise ModelError(
             f"model {name}: {folder} has neither modules.json nor config.json; expected a folder "
             "that SentenceTransformer.save wrote"

@@ -6,7 +6,7 @@ varying length, on a CPU by torch's usual attention over all texts of one length
 pooling of sentence-transformers knows such rows by `cu_seq_lens_q`, where the texts begin.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -52,9 +52,7 @@ def attend_apart(
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
     """(1, heads, tokens, width) each, to (1, tokens, heads, width)."""
-    asked = [name for name in _UNKNOWN if options.get(name) is not None]
-    if asked or attention_mask is not None or getattr(module, "is_causal", False):
-        raise NotImplementedError(f"attention with {asked or 'a mask'} is not packed")
+    demand_packable(module, attention_mask, options)
     if query.device.type == "cuda":
         from torch.nn.attention.varlen import varlen_attn
 
@@ -64,6 +62,14 @@ def attend_apart(
         assert isinstance(found, torch.Tensor)  # a pair only where more is asked for
         return found[None], None
     return _by_length(query[0], key[0], value[0], scaling, equal_lengths)[None], None
+
+
+def demand_packable(
+    module: Any, attention_mask: torch.Tensor | None, options: Mapping[str, Any]
+) -> None:
+    asked = [name for name in _UNKNOWN if options.get(name) is not None]
+    if asked or attention_mask is not None or getattr(module, "is_causal", False):
+        raise NotImplementedError(f"attention with {asked or 'a mask'} is not packed")
 
 
 def _by_length(

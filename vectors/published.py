@@ -16,19 +16,18 @@ from safetensors.numpy import load_file
 
 from vectors.alignment import PROBES
 from vectors.errors import ExportError
-from vectors.graph import GRAPH, HEADS, TOKENIZER, Card, GraphEncoder
+from vectors.graph import GRAPH, HEADS, TOKENIZER, TOKENS, Card, GraphEncoder
 from vectors.model_files import ModelFiles
 
-_PUBLISHED = "onnx/model.onnx"
+PUBLISHED = "onnx/model.onnx"
 _LEAST_COSINE = 0.9999
-_TOKENS = "last_hidden_state"
 
 
 def take_published(files: ModelFiles, folder: Path) -> None:
     """Raises ExportError if the model publishes none, or is not of the usual parts."""
-    graph = files.path(_PUBLISHED)
+    graph = files.path(PUBLISHED)
     if graph is None:
-        raise ExportError(f"model {files.name} publishes no {_PUBLISHED}")
+        raise ExportError(f"model {files.name} publishes no {PUBLISHED}")
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix="taking-", dir=folder.parent))
     try:
@@ -52,7 +51,7 @@ def _check_padding(files: ModelFiles, encoder: GraphEncoder) -> None:
     alone = np.vstack([encoder.encode_queries([text]) for text in texts])
     if np.sum(together * alone, axis=1).min() < _LEAST_COSINE:
         raise ExportError(
-            f"model {files.name}: in its {_PUBLISHED} the vector of a text depends on what stands "
+            f"model {files.name}: in its {PUBLISHED} the vector of a text depends on what stands "
             "beside it in a batch"
         )
 
@@ -60,22 +59,22 @@ def _check_padding(files: ModelFiles, encoder: GraphEncoder) -> None:
 def _card(files: ModelFiles, graph: Path, heads: list[NDArray[np.float32]]) -> Card:
     session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
     outputs = {output.name: output.shape for output in session.get_outputs()}
-    if _TOKENS not in outputs:
+    if TOKENS not in outputs:
         raise ExportError(
-            f"model {files.name}: {_PUBLISHED} has the outputs {', '.join(outputs)}; expected "
-            f"{_TOKENS}"
+            f"model {files.name}: {PUBLISHED} has the outputs {', '.join(outputs)}; expected "
+            f"{TOKENS}"
         )
     pad = files.tokenizer().token_to_id("[PAD]")
     return Card(
         name=files.name,
         revision=files.revision,
-        dimensions=len(heads[-1]) if heads else int(outputs[_TOKENS][-1]),
+        dimensions=len(heads[-1]) if heads else int(outputs[TOKENS][-1]),
         max_tokens=files.max_tokens(),
         query_prompt=files.prompt("query"),
         document_prompt=files.prompt("document", "passage", "corpus"),
         pad_id=pad or 0,
         inputs=tuple(given.name for given in session.get_inputs()),
-        output=_TOKENS,
+        output=TOKENS,
         pooling=_pooling(files),
     )
 

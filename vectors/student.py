@@ -15,7 +15,7 @@ _FORMAT = "2"  # of the folder, see vectors.graph
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 
 
-def load_student(name: str, *, revision: str, key: str | None = None) -> Encoder:
+def load_student(name: str, *, revision: str | None = None, key: str | None = None) -> Encoder:
     """Exported now if it has not been yet, which needs torch and takes some seconds.
 
     Without torch, what the model's authors publish for ONNX is taken. A model that cannot be
@@ -24,9 +24,16 @@ def load_student(name: str, *, revision: str, key: str | None = None) -> Encoder
     """
     if name.startswith("hashing:") or is_remote(name):
         return load_encoder(name, revision=revision, key=key)
+    from vectors.models import find_model
+
+    revision = revision or find_model(name).revision
     folder = cache_folder(name, revision)
     if not folder.is_dir():
-        if not has_torch():
+        from vectors.compact import is_compact, unpack
+
+        if is_compact(location := Path(find_model(name, revision=revision).location)):
+            unpack(location, folder)
+        elif not has_torch():
             _take_published(name, revision, folder)
         elif not export_student(model := load_encoder(name, revision=revision)):
             return model

@@ -1,0 +1,112 @@
+"""Make a student small enough to come with a package: `python -m distill.packing STUDENT FOLDER`.
+
+Weights become whole numbers of 8 bits with a scale for each output, and those of the embeddings
+fewer, because they are most of the model. What that does to the vectors is printed.
+"""
+
+import argparse
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, numpy_helper
+
+from distill.publishing import README
+from vectors import export_student, load_encoder
+from vectors.alignment import PROBES
+from vectors.compact import COMPACT_GRAPH, COMPACT_WEIGHTS, WEIGHTS, restored, unpack
+from vectors.graph import GRAPH, TOKENIZER, Card, GraphEncoder
+from vectors.student import cache_folder
+
+_BITS, _EMBEDDING_BITS = 8, 6
+_EMBEDDINGS = 4_096  # rows, from which on a matrix is that of the embeddings
+_SMALLEST = 4_096  # bytes, of what stays in the graph as it is
+_PAGE = 4_096  # what memory-mapped files are read by
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("student", help="folder that leaf-distill wrote")
+    parser.add_argument("folder", type=Path, help="new folder")
+    parser.add_argument("--name", help="name that it will be loaded by")
+    given = parser.parse_args()
+    pack(given.student, given.folder, given.name or str(given.folder))
+    size = sum(file.stat().st_size for file in given.folder.iterdir())
+    print(f"{given.folder}: {size / 1e6:.1f} MB, least cosine {least_cosine(given):.5f}")
+
+
+def pack(student: str, folder: Path, name: str) -> None:
+    """Raises ModelError and ExportError."""
+    encoder = load_encoder(student)
+    if not export_student(encoder):
+        raise SystemExit(f"{student}: cannot be exported")
+    exported = cache_folder(encoder.name, encoder.revision)
+    folder.mkdir(parents=True)
+    model = onnx.load(str(exported / GRAPH))
+    np.savez_compressed(folder / COMPACT_WEIGHTS, allow_pickle=False, **_taken_out(model))
+    onnx.save(model, str(folder / COMPACT_GRAPH))
+    shutil.copyfile(exported / TOKENIZER, folder / TOKENIZER)
+    replace(Card.read(exported), name=name).write(folder)
+    if (Path(student) / README).is_file():
+        shutil.copyfile(Path(student) / README, folder / README)
+
+
+def least_cosine(given: argparse.Namespace) -> float:
+    """Of single queries by the student as it was and as it is packed."""
+    encoder = load_encoder(given.student)
+    unpacked = given.folder.parent / f".{given.folder.name}-unpacked"
+    unpack(given.folder, unpacked)
+    try:
+        packed = GraphEncoder.load(unpacked)
+        rows = zip(encoder.encode_queries(PROBES), packed.encode_queries(PROBES), strict=True)
+        return min(float(one @ other) for one, other in rows)
+    finally:
+        shutil.rmtree(unpacked)
+
+
+def _taken_out(model: Any) -> dict[str, NDArray[Any]]:
+    """Weights for vectors.compact; the graph then names the file that they will be in."""
+    arrays: dict[str, NDArray[Any]] = {}
+    offsets: list[int] = []
+    end = 0
+    for tensor, array in _large(model):
+        number = len(offsets)
+        arrays[f"values-{number}"], arrays[f"scales-{number}"] = rounded(array)
+        offsets.append(end)
+        tensor.ClearField("raw_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        where = {"location": WEIGHTS, "offset": end, "length": array.nbytes}
+        tensor.external_data.extend(
+            onnx.StringStringEntryProto(key=key, value=str(value)) for key, value in where.items()
+        )
+        end += -(-array.nbytes // _PAGE) * _PAGE
+    return {"offsets": np.array(offsets), **arrays}
+
+
+def _large(model: Any) -> Iterator[tuple[Any, NDArray[np.float32]]]:
+    for tensor in model.graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        if array.dtype == np.float32 and array.ndim == 2 and array.nbytes >= _SMALLEST:
+            # Whatever field its numbers came in, they leave from this one.
+            tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+            yield tensor, array
+
+
+def rounded(array: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """A scale for each row of embeddings, and for each column of what texts are multiplied by."""
+    is_embeddings = len(array) >= _EMBEDDINGS
+    largest = 2 ** ((_EMBEDDING_BITS if is_embeddings else _BITS) - 1) - 1
+    scales = np.abs(array).max(axis=1 if is_embeddings else 0, keepdims=True) / largest
+    scales = np.where(scales == 0, 1, scales).astype(np.float32)
+    values = np.round(array / scales).astype(np.int8)
+    assert np.abs(array - restored(values, scales)).max() <= scales.max()
+    return values, scales
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""From files to examples."""
+
+import json
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from distill.errors import DistillError
+from distill.examples import Example, chosen, passages_of, queries_of
+from ingest.corpus.records import Fields
+from ingest.corpus.sources import Corpus
+from ingest.document import Rejected
+
+
+@dataclass(frozen=True)
+class Texts:
+    """`paths` as leaf-ingest takes them; `queries` a file with one a line, or JSON Lines.
+
+    `most` examples are taken, of at most `words` words each. Without queries some are made.
+    """
+
+    paths: Sequence[str]
+    queries: Path | None
+    fields: Fields
+    most: int
+    words: int
+    seed: int
+
+    def problems(self) -> Iterator[str]:
+        if not self.paths:
+            yield "--texts: expected a file or folder of documents"
+        yield from self.fields.problems()
+        yield from Corpus(self.paths, self.fields).problems()
+        if self.queries and not self.queries.is_file():
+            yield f"--queries {self.queries}: no such file"
+        if self.words < 1 or self.most < 1:
+            yield "--words, --examples: expected 1 or more"
+
+    def read(self, rejected: Callable[[Rejected], None]) -> list[Example]:
+        """Raises DistillError if there is no text at all."""
+        found = chosen(self._all(rejected), self.most, self.seed)
+        if not found:
+            raise DistillError(f"no text in {', '.join(self.paths)}")
+        return found
+
+    def _all(self, rejected: Callable[[Rejected], None]) -> Iterator[Example]:
+        chance = random.Random(self.seed)
+        for record in Corpus(self.paths, self.fields).records():
+            if isinstance(record, Rejected):
+                rejected(record)
+                continue
+            yield from passages_of(record.text, self.words)
+            if not self.queries:
+                yield from queries_of(record.text, record.title, self.words, chance)
+        if self.queries:
+            yield from _given(self.queries, self.words)
+
+
+def _given(file: Path, words: int) -> Iterator[Example]:
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DistillError(f"--queries {file}: cannot be read: {error}") from error
+    for line in lines:
+        if text := " ".join(_query(line).split()[:words]):
+            yield Example(text, is_query=True)
+
+
+def _query(line: str) -> str:
+    if not line.startswith("{"):
+        return line
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return line
+    return str(record.get("text", ""))

@@ -1,0 +1,121 @@
+"""The untrained student: a transformer, the mean of its tokens, a head into the teacher's space.
+
+The transformer is a small model of its own, or some layers of the teacher. Its head starts as the
+best linear map there is (ridge regression), so that training begins with the transformer.
+"""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Dense, Pooling, Transformer
+
+from distill.errors import DistillError
+from vectors.models import find_model
+from vectors.transformer import TransformerEncoder
+
+_RIDGES = (1e-3, 1e-2, 1e-1, 1.0)  # of the mean square of a feature
+_LEFT_OUT = 10  # one in so many
+
+
+def cut(teacher: TransformerEncoder, layers: Sequence[int]) -> SentenceTransformer:
+    """The teacher's own embeddings and `layers`, counted from 0."""
+    transformer = copy.deepcopy(teacher.model[0])
+    model = transformer.auto_model
+    stack = _layers(teacher.name, model)
+    wrong = [number for number in layers if not 0 <= number < len(stack)]
+    if wrong or not layers:
+        raise DistillError(
+            f"layers {', '.join(map(str, layers)) or 'none'}: {teacher.name} has layers 0 to "
+            f"{len(stack) - 1}"
+        )
+    kept = torch.nn.ModuleList([stack[number] for number in layers])
+    _replace(model, stack, kept)
+    model.config.num_hidden_layers = len(kept)
+    student = _headed(transformer, teacher)
+    if student[2].linear.weight.shape[0] == student[2].linear.weight.shape[1]:
+        torch.nn.init.eye_(student[2].linear.weight)  # what is left of the teacher is in its space
+    return student
+
+
+def small(name: str, teacher: TransformerEncoder) -> SentenceTransformer:
+    """The transformer of any sentence-transformers model, BERT or the like."""
+    source = find_model(name)
+    transformer = Transformer(
+        source.location,
+        model_kwargs={"revision": source.revision} if source.on_hub else {},
+    )
+    return _headed(transformer, teacher)
+
+
+def spread(count: int, of: int) -> list[int]:
+    """`count` layers out of `of`, the first and the last among them where there are two or more."""
+    return [round(number * (of - 1) / max(1, count - 1)) for number in range(count)]
+
+
+def layer_count(teacher: TransformerEncoder) -> int:
+    return len(_layers(teacher.name, teacher.model[0].auto_model))
+
+
+def fit_head(student: SentenceTransformer, pooled: NDArray[Any], wanted: NDArray[Any]) -> None:
+    """`pooled` (n, hidden) of the student, `wanted` (n, dimensions) of the teacher.
+
+    Of several strengths of the ridge the one is taken that does best on texts left out.
+    """
+    features, targets = pooled.astype(np.float64), wanted.astype(np.float64)
+    prior = student[2].linear.weight.detach().cpu().numpy().T.astype(np.float64)
+    out = np.arange(len(features)) % _LEFT_OUT == 0
+
+    def missed(ridge: float) -> float:
+        weights = _ridge(features[~out], targets[~out], prior, ridge)
+        return float(np.square(features[out] @ weights - targets[out]).sum())
+
+    weights = _ridge(features, targets, prior, min(_RIDGES, key=missed))
+    with torch.no_grad():
+        student[2].linear.weight.copy_(torch.from_numpy(weights.T.astype(np.float32)))
+
+
+def _ridge(
+    features: NDArray[np.float64],
+    targets: NDArray[np.float64],
+    prior: NDArray[np.float64],
+    ridge: float,
+) -> NDArray[np.float64]:
+    """The linear map that is both near to the targets and to `prior`."""
+    gram = features.T @ features
+    strength = ridge * np.trace(gram) / len(gram)
+    gram[np.diag_indices_from(gram)] += strength
+    return np.linalg.solve(gram, features.T @ targets + strength * prior)
+
+
+def _headed(transformer: Any, teacher: TransformerEncoder) -> SentenceTransformer:
+    width = transformer.get_embedding_dimension()
+    head = Dense(width, teacher.dimensions, bias=False, activation_function=torch.nn.Identity())
+    torch.nn.init.zeros_(head.linear.weight)
+    student = SentenceTransformer(
+        modules=[transformer, Pooling(width, pooling_mode="mean"), head],
+        prompts=dict(teacher.model.prompts or {}),
+        device=str(teacher.model.device),
+    )
+    student.max_seq_length = teacher.max_tokens
+    return student.float()
+
+
+def _layers(name: str, model: Any) -> torch.nn.ModuleList:
+    count = getattr(model.config, "num_hidden_layers", None)
+    for module in model.modules():
+        if isinstance(module, torch.nn.ModuleList) and len(module) == count:
+            return module
+    raise DistillError(f"{name}: its layers are not found; give a small model with --student")
+
+
+def _replace(model: Any, old: torch.nn.ModuleList, new: torch.nn.ModuleList) -> None:
+    for module in model.modules():
+        for name, child in module.named_children():
+            if child is old:
+                setattr(module, name, new)
+                return

@@ -1,0 +1,105 @@
+"""All of `leaf-distill` after its options: distil, publish, measure, write the card."""
+
+import json
+import shlex
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from config import load
+from distill.card import Facts, Quality, card
+from distill.measuring import alignment, latency
+from distill.order import Order
+from distill.progress import Progress, say
+from distill.publishing import README, published
+from distill.run import Distilled, Listener, distil
+from local.fallback import fallback_uri
+from search.eval import Model, TestCollection, evaluate, read_collection
+from search.eval.formats import Format, Role
+from vectors import connect
+
+
+def distil_and_publish(
+    order: Order, home: Path | None, as_json: bool, command: Sequence[str]
+) -> None:
+    started = time.monotonic()
+    progress = Progress()
+    listener = Listener(say, progress.encoded, progress.trained, progress.rejected)
+    tests = [read_collection(path) for path in order.evaluated]  # wrong ones before the work
+    done = distil(order, listener)
+    seconds = time.monotonic() - started
+    with published(done.student, order.out) as folder:
+        facts = Facts(
+            distilled=done,
+            alignment=alignment(done.teacher, folder),
+            latency=latency(done.teacher, folder),
+            quality=[row for test in tests for row in _quality(order, test, folder, home)],
+            seconds=seconds,
+            command=shlex.join(command),
+            versions=", ".join(f"{p} {version(p)}" for p in ("torch", "sentence-transformers")),
+        )
+        (folder / README).write_text(card(order, facts), encoding="utf-8")
+    if not order.keeps_work:
+        shutil.rmtree(order.work, ignore_errors=True)
+    _tell(order, facts, as_json)
+
+
+def _quality(
+    order: Order, test: TestCollection, folder: Path, home: Path | None
+) -> Iterator[Quality]:
+    chosen = load({}, home=home)
+    models: dict[Role, Model] = {
+        "teacher": Model(order.teacher, "teacher"),
+        "student": Model(str(folder), "student"),
+    }
+    with closing(connect(chosen.uri or fallback_uri(chosen.home, say))) as client:
+        report = evaluate(test, models, client, chosen.database, say)
+    alone = next(row.ndcg for row in report.rows if _who(row.format) == "teacher / teacher")
+    for row in report.rows:
+        found, format = row.ndcg, row.format
+        yield Quality(
+            report.collection, _who(format), format.name, format.dimensions, found, found / alone
+        )
+
+
+def _who(format: Format) -> str:
+    return f"{format.documents} / {format.queries}"
+
+
+def _tell(order: Order, facts: Facts, as_json: bool) -> None:
+    done: Distilled = facts.distilled
+    if as_json:
+        told = {
+            "out": str(order.out),
+            "examples": done.examples,
+            "held_out": done.held_out,
+            "cosine": done.cosine,
+            "cosine_before": done.cosine_before,
+            "alignment": asdict(facts.alignment),
+            "latency": asdict(facts.latency),
+            "quality": [asdict(row) for row in facts.quality],
+            "seconds": facts.seconds,
+        }
+        print(json.dumps(told, indent=2))
+        return
+    print(
+        f"{order.out}: mean cosine {done.cosine:.3f} to the teacher on held-out texts, "
+        f"{facts.latency.share:.0%} of its time for a query"
+    )
+    if not facts.alignment.is_enough:
+        say(
+            f"on texts of all kinds its cosine to the teacher is {facts.alignment.cosine:.2f} "
+            "only, so leaf-ingest will refuse it; give more texts, of more kinds, or train longer"
+        )
+    for row in facts.quality:
+        print(
+            f"{row.test}, {row.who}, {row.format} {row.dimensions}: nDCG@10 {row.ndcg:.4f}, "
+            f"{row.of_teacher:.1%} of the teacher alone"
+        )
+    print(
+        f"use it: LEAF_TEACHER={order.teacher} LEAF_STUDENT={order.out}; see {order.out}/README.md"
+    )
