@@ -204,7 +204,7 @@ def run(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
             env={**os.environ, "LEAF_HOME": str(tmp_path / "home"), "COLUMNS": "100", **environ},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 
