@@ -89,7 +89,7 @@ def running(uri: str, database: Database[Any], *options: object) -> Iterator[Run
     with tempfile.TemporaryFile("w+") as told:
         started = Running(uri, database.name, told, *options)
         try:
-            wait_for(lambda: written(database), seconds=60)
+            wait_for(lambda: written(database))
             yield started
         finally:
             started.kill()
@@ -102,7 +102,7 @@ def written(database: Database[Any]) -> int:
 def goes_on(database: Database[Any]) -> None:
     """Waits until more is written than there is now."""
     before = written(database)
-    wait_for(lambda: written(database) > before, seconds=60)
+    wait_for(lambda: written(database) > before)
 
 
 def is_whole(database: Database[Any], fed: int) -> bool:

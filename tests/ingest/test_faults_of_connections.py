@@ -50,15 +50,16 @@ def demand_whole(ingest: Running, database: Database[Any]) -> None:
 
 def test_cut_connections_are_made_anew(line: Relay, database: Database[Any]) -> None:
     chance = random.Random(SEED)
+    times = cut = 0
     with running(uri(line), database) as ingest:
-        cut = 0
-        for _ in range(20):
+        deadline = time.monotonic() + 120
+        while times < 20 or cut <= 20:
+            assert time.monotonic() < deadline, f"only {cut} connections in {times} times"
             time.sleep(chance.uniform(0, 0.2))
-            cut += line.cut()
+            times, cut = times + 1, cut + line.cut()
         goes_on(database)
 
         demand_whole(ingest, database)
-    assert cut > 20
 
 
 def test_a_connection_that_hangs_is_given_up_where_the_uri_says_when(
@@ -67,7 +68,7 @@ def test_a_connection_that_hangs_is_given_up_where_the_uri_says_when(
     soon = ("socketTimeoutMS=500", "connectTimeoutMS=500", "serverSelectionTimeoutMS=500")
     with running(uri(line, *soon), database) as ingest:
         with line.hanging():
-            wait_for(lambda: ingest.errors, seconds=30)
+            wait_for(lambda: ingest.errors)
             assert "timed out" in ingest.errors[0]
         goes_on(database)
 

@@ -50,7 +50,7 @@ def entry(documents: Documents, name: str = "default") -> dict[str, Any]:
     return dict(found)
 
 
-def wait_for(condition: Callable[[], Any], *, seconds: float = 20) -> None:
+def wait_for(condition: Callable[[], Any], *, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come true"

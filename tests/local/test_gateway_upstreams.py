@@ -59,7 +59,7 @@ class Writing(threading.Thread):
 
     def has_written(self, more: int) -> None:
         wanted = len(self.acknowledged) + more
-        wait_for(lambda: len(self.acknowledged) >= wanted, seconds=60)
+        wait_for(lambda: len(self.acknowledged) >= wanted)
 
     def end(self) -> None:
         self.going = False

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pymongo import MongoClient
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 
 from local.binary import find_mongod
 from tests.local.searching import wait_for
@@ -31,6 +31,7 @@ USERS = {
 }
 PASSWORD = "p@ss:w/rd"
 _ESCAPED = "p%40ss%3Aw%2Frd"
+_NODE_NOT_FOUND = 74
 
 
 class Member:
@@ -117,15 +118,32 @@ def _initiate(made: ReplicaSet) -> None:
         "members": hosts,
         "settings": {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500},
     }
-    first = f"mongodb://127.0.0.1:{made.members[0].port}/?directConnection=true&{made.options}"
-    with Client(first) as client:
-        client.admin.command("replSetInitiate", config)
+    uris = [
+        f"mongodb://127.0.0.1:{member.port}/?directConnection=true&{made.options}"
+        for member in made.members
+    ]
+    for uri in uris:
+        with Client(uri) as client:
+            wait_for(lambda client=client: _answers(client))
+    with Client(uris[0]) as client:
+        wait_for(lambda: _initiated(client, config))
         wait_for(lambda: client.admin.command("hello")["isWritablePrimary"])
         client.admin.command("createUser", "root", pwd=PASSWORD, roles=USERS["root"])
     with Client(made.uri(), replicaSet="rs") as client:
         for name, roles in USERS.items():
             if name != "root":
                 client.admin.command("createUser", name, pwd=PASSWORD, roles=roles)
+
+
+def _initiated(client: Client, config: dict[str, Any]) -> bool:
+    """False while the members are too busy to answer each other."""
+    try:
+        client.admin.command("replSetInitiate", config)
+    except OperationFailure as error:
+        if error.code != _NODE_NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 @contextmanager

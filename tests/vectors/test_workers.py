@@ -1,41 +1,31 @@
 """Several processes that encode, and none that is left behind."""
 
-import os
-import signal
+import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from multiprocessing import active_children
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from vectors import ModelError, Teacher, load_encoder
+from tests.vectors.building import built
+from vectors import load_encoder
 from vectors.alignment import PROBES
 
-MANY = [" ".join(PROBES * (1 + n % 3)) for n in range(60)] + [""]
+MANY = [f"{n} {' '.join(PROBES * (1 + n % 3))}" for n in range(200)] + [""]
 PROGRAM = """
-import sys, time
+import json, sys, time
 from multiprocessing import active_children
+import numpy as np
 from vectors import load_encoder
 
 if __name__ == "__main__":
     encoder = load_encoder(sys.argv[1], devices=["cpu", "cpu"])
-    encoder.encode_documents(["some words " * 60] * 40)
+    np.save("rows.npy", encoder.encode_documents(json.load(open("texts.json"))))
     print(*[child.pid for child in active_children()], flush=True)
     time.sleep(600)
 """
-
-
-@pytest.fixture(scope="module")
-def two(published_pair: tuple[str, str]) -> Iterator[Teacher]:
-    """With two processes, that start when they are needed: anew, if they have died."""
-    encoder = load_encoder(published_pair[1], devices=["cpu", "cpu"])
-    yield encoder
-    encoder.close()
-    assert active_children() == []
 
 
 def test_texts_of_one_batch_need_no_process(published_pair: tuple[str, str]) -> None:
@@ -47,37 +37,20 @@ def test_texts_of_one_batch_need_no_process(published_pair: tuple[str, str]) -> 
     assert active_children() == before
 
 
-def test_two_processes_give_the_rows_of_one(two: Teacher, published_pair: tuple[str, str]) -> None:
-    wanted = load_encoder(published_pair[1], devices=["cpu"]).encode_documents(MANY)
-
-    rows = two.encode_documents(MANY)
-
-    assert np.allclose(rows, wanted, atol=1e-6)
-    assert len(active_children()) == 2
-
-
-def test_a_process_that_dies_is_an_error(two: Teacher) -> None:
-    batches = two.document_batches(MANY)
-    next(batches)
-
-    os.kill(active_children()[0].pid or 0, signal.SIGKILL)
-
-    with pytest.raises(ModelError, match="one of the 2 processes that encode on cpu, cpu has end"):
-        list(two.document_batches(MANY))
-    assert active_children() == []
-
-
-def test_no_process_outlives_the_one_that_was_killed(
-    published_pair: tuple[str, str], tmp_path: Path
-) -> None:
-    program = tmp_path / "program.py"
-    program.write_text(PROGRAM)
-    command = [sys.executable, str(program), published_pair[1]]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def test_two_processes_give_the_rows_of_one_and_outlive_no_kill(tmp_path: Path) -> None:
+    """One program for both, since three processes that import torch are much to start."""
+    name = built(tmp_path, "Bert")
+    wanted = load_encoder(name, devices=["cpu"]).encode_documents(MANY)
+    (tmp_path / "program.py").write_text(PROGRAM)
+    (tmp_path / "texts.json").write_text(json.dumps(MANY))
+    command = [sys.executable, "program.py", name]
+    running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     try:
         assert running.stdout is not None
         children = [int(pid) for pid in running.stdout.readline().split()]
         assert len(children) == 2
+        assert np.sum(np.load(tmp_path / "rows.npy") * wanted, axis=1).min() > 0.99999
+        assert all(map(is_running, children))
     finally:
         running.kill()
         running.communicate()
