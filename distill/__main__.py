@@ -29,7 +29,7 @@ def command(
     examples: o.Examples = 100_000,
     words: o.Words = 32,
     cycles: o.Cycles = 1,
-    epochs: o.Epochs = 10,
+    epochs: o.Epochs = 3,
     batch: o.Batch = 32,
     learning_rate: o.Rate = 6e-4,
     train_embeddings: o.Embeddings = False,

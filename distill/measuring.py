@@ -3,13 +3,11 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 from distill.errors import DistillError
 from vectors import Alignment, Encoder, export_student, load_student
 from vectors.alignment import PROBES, measure_alignment
-from vectors.models import find_model
 from vectors.transformer import TransformerEncoder
 
 _ROUNDS = 15
@@ -27,16 +25,16 @@ class Latency:
         return self.student / self.teacher
 
 
-def alignment(teacher: TransformerEncoder, folder: Path) -> Alignment:
+def alignment(teacher: TransformerEncoder, student: str) -> Alignment:
     """As ingest checks it."""
-    return measure_alignment(teacher, _loaded(folder))
+    return measure_alignment(teacher, load_student(student))
 
 
-def latency(teacher: TransformerEncoder, folder: Path) -> Latency:
+def latency(teacher: Encoder, student: str) -> Latency:
     """The two take turns, so that what else this machine does burdens both."""
     if not export_student(teacher):
         raise DistillError(f"teacher {teacher.name}: cannot be exported, so its speed is not known")
-    sides = (load_student(teacher.name, revision=teacher.revision), _loaded(folder))
+    sides = (load_student(teacher.name, revision=teacher.revision), load_student(student))
     for side in sides:
         side.encode_queries(PROBES)
     times: tuple[list[float], list[float]] = ([], [])
@@ -44,11 +42,6 @@ def latency(teacher: TransformerEncoder, folder: Path) -> Latency:
         for kept, side in zip(times, sides, strict=True):
             kept += _milliseconds(side, PROBES)
     return Latency(*(median(kept) for kept in times))
-
-
-def _loaded(folder: Path) -> Encoder:
-    name = str(folder)
-    return load_student(name, revision=find_model(name).revision)
 
 
 def _milliseconds(encoder: Encoder, queries: Sequence[str]) -> list[float]:

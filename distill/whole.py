@@ -35,8 +35,8 @@ def distil_and_publish(
     with published(done.student, order.out) as folder:
         facts = Facts(
             distilled=done,
-            alignment=alignment(done.teacher, folder),
-            latency=latency(done.teacher, folder),
+            alignment=alignment(done.teacher, str(folder)),
+            latency=latency(done.teacher, str(folder)),
             quality=[row for test in tests for row in _quality(order, test, folder, home)],
             seconds=seconds,
             command=shlex.join(command),

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from local.engine.growing import GrowingArray
-from local.engine.kernels import product
 from local.engine.scan import in_parts
 from local.engine.scoring import slack
+from local.engine.sharing import Products, SharedScan
 from local.engine.top import Positions
 
 Bounds = NDArray[np.float64]
@@ -52,6 +52,7 @@ class Coarse:
     rests: NDArray[np.float32]
     norms: NDArray[np.float64]
     similarity: str
+    shared: SharedScan
 
     def contenders(
         self, query: NDArray[np.float32], count: int, chosen: NDArray[np.bool_] | None
@@ -59,7 +60,10 @@ class Coarse:
         """Ascending; of the rows chosen by the mask (None: all), those that can be among the
         `count` best, or equal to one of them as a float32 score."""
         coarse = CoarseQuery.of(query)
-        parts = in_parts(len(self.codes), lambda part: self._promising(coarse, count, part, chosen))
+        products = self.shared.products(self.codes, coarse.codes)
+        parts = in_parts(
+            len(self.codes), lambda part: self._promising(coarse, products, count, part, chosen)
+        )
         positions = np.concatenate([positions for positions, _ in parts])
         lower, upper = self._bounds(coarse, positions, np.concatenate([m for _, m in parts]))
         least = _largest(lower, count).min(initial=np.inf)
@@ -69,6 +73,7 @@ class Coarse:
     def _promising(
         self,
         query: CoarseQuery,
+        products: Products,
         count: int,
         part: slice,
         chosen: NDArray[np.bool_] | None,
@@ -78,7 +83,7 @@ class Coarse:
         By one margin for all rows of the part, the widest: that of each would take most of the
         time. Who is below the middles of enough others by twice as much is out.
         """
-        middle = self._middle(query, part)
+        middle = self._middle(query, part, products[part])
         positions: Positions | None = None
         if chosen is not None:
             positions = np.flatnonzero(chosen[part])
@@ -93,9 +98,9 @@ class Coarse:
             positions = np.arange(len(middle))
         return positions + part.start, middle
 
-    def _middle(self, query: CoarseQuery, part: slice) -> Bounds:
+    def _middle(self, query: CoarseQuery, part: slice, products: Products) -> Bounds:
         """What grows with the score of each row, as its codes have it."""
-        middle = product(self.codes[part], query.codes) * self.steps[part]
+        middle = np.multiply(products, self.steps[part], dtype=np.float64)
         middle *= query.step
         norms = self.norms[part]
         if self.similarity == "cosine":
@@ -142,6 +147,7 @@ class CoarseCodes:
         self._codes = GrowingArray(np.int8, dimensions)
         self._steps = GrowingArray(np.float32)
         self._rests = GrowingArray(np.float32)
+        self._shared = SharedScan()
 
     def extend(self, rows: NDArray[np.float32]) -> None:
         for start in range(0, len(rows), _BLOCK):
@@ -155,7 +161,8 @@ class CoarseCodes:
             array.replace(array.view[mask])
 
     def view(self, norms: NDArray[np.float64], similarity: str) -> Coarse:
-        return Coarse(self._codes.view, self._steps.view, self._rests.view, norms, similarity)
+        codes, steps, rests = self._codes.view, self._steps.view, self._rests.view
+        return Coarse(codes, steps, rests, norms, similarity, self._shared)
 
     @property
     def nbytes(self) -> int:

@@ -120,7 +120,7 @@ def test_codes_at_their_worst_are_within_their_bounds(
     codes.extend(rows)
 
     coarse, asked = codes.view(norms, similarity), CoarseQuery.of(wanted)
-    middle = coarse._middle(asked, slice(0, 202))
+    middle = coarse._middle(asked, slice(0, 202), coarse.shared.products(coarse.codes, asked.codes))
     lower, upper = coarse._bounds(asked, np.arange(202), middle)
     widest = coarse._widest(asked, slice(0, 202))
 
