@@ -191,7 +191,7 @@ def _reached(middle: Bounds, count: int) -> float:
     """
     whole = len(middle) // _EVERY * _EVERY
     if whole >= _EVERY * count * _EVERY:
-        middle = middle[:whole].reshape(-1, _EVERY).max(axis=1)
+        middle = middle[:whole].reshape(_EVERY, -1).max(axis=0)  # row by row, as processors like it
     return float(_largest(middle, count).min()) if len(middle) >= count else -np.inf
 
 
