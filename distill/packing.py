@@ -7,7 +7,6 @@ fewer, because they are most of the model. What that does to the vectors is prin
 import argparse
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from distill.publishing import README
 from vectors import export_student, load_encoder
 from vectors.alignment import PROBES
 from vectors.compact import COMPACT_GRAPH, COMPACT_WEIGHTS, WEIGHTS, restored, unpack
-from vectors.graph import GRAPH, TOKENIZER, Card, GraphEncoder
+from vectors.graph import CARD, GRAPH, TOKENIZER, GraphEncoder
 from vectors.student import cache_folder
 
 _BITS, _EMBEDDING_BITS = 8, 6
@@ -33,14 +32,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("student", help="folder that leaf-distill wrote")
     parser.add_argument("folder", type=Path, help="new folder")
-    parser.add_argument("--name", help="name that it will be loaded by")
     given = parser.parse_args()
-    pack(given.student, given.folder, given.name or str(given.folder))
+    pack(given.student, given.folder)
     size = sum(file.stat().st_size for file in given.folder.iterdir())
     print(f"{given.folder}: {size / 1e6:.1f} MB, least cosine {least_cosine(given):.5f}")
 
 
-def pack(student: str, folder: Path, name: str) -> None:
+def pack(student: str, folder: Path) -> None:
     """Raises ModelError and ExportError."""
     encoder = load_encoder(student)
     if not export_student(encoder):
@@ -51,7 +49,7 @@ def pack(student: str, folder: Path, name: str) -> None:
     np.savez_compressed(folder / COMPACT_WEIGHTS, allow_pickle=False, **_taken_out(model))
     onnx.save(model, str(folder / COMPACT_GRAPH))
     shutil.copyfile(exported / TOKENIZER, folder / TOKENIZER)
-    replace(Card.read(exported), name=name).write(folder)
+    shutil.copyfile(exported / CARD, folder / CARD)
     if (Path(student) / README).is_file():
         shutil.copyfile(Path(student) / README, folder / README)
 
@@ -60,7 +58,7 @@ def least_cosine(given: argparse.Namespace) -> float:
     """Of single queries by the student as it was and as it is packed."""
     encoder = load_encoder(given.student)
     unpacked = given.folder.parent / f".{given.folder.name}-unpacked"
-    unpack(given.folder, unpacked)
+    unpack(given.folder, unpacked, name=given.student, revision="")
     try:
         packed = GraphEncoder.load(unpacked)
         rows = zip(encoder.encode_queries(PROBES), packed.encode_queries(PROBES), strict=True)

@@ -8,12 +8,13 @@ unpacked into the cache once, into what vectors.graph loads; neither torch nor o
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vectors.graph import CARD, GRAPH, TOKENIZER
+from vectors.graph import CARD, GRAPH, TOKENIZER, Card
 
 COMPACT_GRAPH, COMPACT_WEIGHTS = "graph.onnx", "weights.npz"
 WEIGHTS = "weights.bin"  # where the graph says that its weights are
@@ -23,13 +24,16 @@ def is_compact(folder: Path) -> bool:
     return (folder / COMPACT_WEIGHTS).is_file() and (folder / CARD).is_file()
 
 
-def unpack(compact: Path, folder: Path) -> None:
-    """In one step, so that nobody ever loads half of it; who comes second has the same."""
+def unpack(compact: Path, folder: Path, *, name: str, revision: str) -> None:
+    """As a student of this name and revision.
+
+    In one step, so that nobody ever loads half of it; who comes second has the same.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix="unpacking-", dir=folder.parent))
     try:
-        for name in (CARD, TOKENIZER):
-            shutil.copyfile(compact / name, made / name)
+        replace(Card.read(compact), name=name, revision=revision).write(made)
+        shutil.copyfile(compact / TOKENIZER, made / TOKENIZER)
         shutil.copyfile(compact / COMPACT_GRAPH, made / GRAPH)
         _write_weights(compact / COMPACT_WEIGHTS, made / WEIGHTS)
         if not folder.exists():

@@ -32,7 +32,7 @@ def load_student(name: str, *, revision: str | None = None, key: str | None = No
         from vectors.compact import is_compact, unpack
 
         if is_compact(location := Path(find_model(name, revision=revision).location)):
-            unpack(location, folder)
+            unpack(location, folder, name=name, revision=revision)
         elif not has_torch():
             _take_published(name, revision, folder)
         elif not export_student(model := load_encoder(name, revision=revision)):
