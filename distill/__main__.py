@@ -98,7 +98,8 @@ def command(
 
 
 def _beside(out: Path) -> Path:
-    return out.parent / f"{out.name}.work"
+    whole = out.absolute()
+    return whole.parent / f"{whole.name}.work"
 
 
 def _numbers(given: str | None, option: str) -> tuple[int, ...]:

@@ -32,7 +32,20 @@ class Order:
         yield from self.recipe.problems()
         if self.student and self.layers:
             yield "give either --student or --layers"
+        if len(set(self.layers)) < len(self.layers):
+            yield f"--layers {','.join(map(str, self.layers))}: expected each once"
         if len(self.devices) > self.recipe.rows:
             yield f"--devices: {len(self.devices)} for batches of {self.recipe.rows} texts"
+        if not all(self.devices):
+            yield "--devices: expected names with commas between them, e.g. cuda:0,cuda:1"
+        if not self.checkpoint_seconds >= 0:
+            yield f"--checkpoint-seconds: expected 0 or more, not {self.checkpoint_seconds:g}"
+        yield from self._folder_problems()
+
+    def _folder_problems(self) -> Iterator[str]:
         if self.out.exists() and not (self.out.is_dir() and not any(self.out.iterdir())):
             yield f"--out {self.out}: exists already; expected a new folder"
+        if self.work.resolve().is_relative_to(self.out.resolve()):
+            yield f"--work {self.work}: expected a folder outside --out"
+        if self.work.exists() and not self.work.is_dir():
+            yield f"--work {self.work}: is a file; expected a folder"

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 
 _WARM_UP = 200  # steps
+_SEEDS = 2**63  # torch's, which takes no larger ones
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,18 @@ class Recipe:
     trains_embeddings: bool = False
 
     def problems(self) -> Iterator[str]:
-        for name in ("cycles", "epochs", "rows"):
-            if getattr(self, name) < 1:
-                yield f"--{name}: expected 1 or more, not {getattr(self, name)}"
-        if not 0 < self.floor <= self.peak:
-            yield f"learning rate {self.peak} to {self.floor}: expected it to fall, above 0"
+        counts = {"cycles": self.cycles, "epochs": self.epochs, "batch": self.rows}
+        for name, count in counts.items():
+            if count < 1:
+                yield f"--{name}: expected 1 or more, not {count}"
+        if not self.floor <= self.peak < inf:
+            yield f"--learning-rate: expected {self.floor:g} or more, not {self.peak:g}"
+        if wrong := [count for count in self.truncated if count < 1]:
+            yield f"--truncated: expected numbers of dimensions, not {wrong[0]}"
+        if not 0 <= self.bits < inf:
+            yield f"--bits: expected 0 or more, not {self.bits:g}"
+        if not 0 <= self.seed < _SEEDS:
+            yield f"--seed: expected 0 to {_SEEDS - 1}, not {self.seed}"
 
     def rate(self, step: int, steps_of_cycle: int) -> float:
         within = step % steps_of_cycle / steps_of_cycle
