@@ -26,7 +26,7 @@ def command(
     out: o.Out = None,
     student: o.Student = None,
     layers: o.Layers = None,
-    examples: o.Examples = 100_000,
+    examples: o.Examples = 50_000,
     words: o.Words = 32,
     cycles: o.Cycles = 1,
     epochs: o.Epochs = 3,
