@@ -4,10 +4,8 @@ import json
 import os
 import random
 import signal
-import sys
 import time
 from collections.abc import Iterator
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,9 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
-from ingest.__main__ import main
 from ingest.chunking.chunk import same_vector
 from local import LocalDeployment
+from tests.forked import Command
 from vectors.manifest import MANIFESTS
 
 KILLS = ("mongod", "ingest", "ingest") * 10
@@ -25,8 +23,6 @@ DOCUMENTS = 600
 SEED = 20_261
 State = dict[str, dict[str, Any]]
 AWAY = "leaf-ingest: MongoDB does not answer: "
-FORKED = get_context("forkserver")
-FORKED.set_forkserver_preload([__name__])
 
 
 def records(edition: int) -> Iterator[dict[str, Any]]:
@@ -43,45 +39,21 @@ def write(path: Path, edition: int) -> Path:
     return path
 
 
-class Ingest:
-    """The command in a process of its own, forked from one that has imported it already."""
-
-    def __init__(self, uri: str, database: str, corpus: Path) -> None:
-        hashed = {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64"}
-        names = {"MONGODB_URI": uri, "LEAF_DATABASE": database, "LEAF_STORAGE": "full"}
-        self._said = corpus.with_name("said")
-        told = (str(corpus), {**hashed, **names}, self._said)
-        self._process = FORKED.Process(target=_ingest, args=told)
-        self._process.start()
-
-    def ends_in(self, seconds: float) -> bool:
-        self._process.join(seconds)
-        return self._process.exitcode is not None
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.join()
-
-    def finished(self) -> dict[str, Any] | None:
-        """What it printed; None if the mongod was killed before it had met it."""
-        assert self.ends_in(300)
-        said = self._said.read_text()
-        if self._process.exitcode == 1 and said.startswith(AWAY):
-            return None
-        assert self._process.exitcode == 0, said
-        summary: dict[str, Any] = json.loads(said.splitlines()[-1])
-        return summary
-
-
-def _ingest(corpus: str, environ: dict[str, str], said: Path) -> None:
-    os.environ.update(environ)
-    os.chdir(said.parent)
-    with said.open("w") as into:
-        os.dup2(into.fileno(), 1)
-        os.dup2(into.fileno(), 2)
+def started(uri: str, database: str, corpus: Path) -> Command:
+    hashed = {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64", "LEAF_STORAGE": "full"}
+    names = {"MONGODB_URI": uri, "LEAF_DATABASE": database}
     options = ("--chunk-tokens", "24", "--chunk-overlap", "4", "--json", "--wait", "0")
-    sys.argv = ["leaf-ingest", corpus, *options]
-    main()
+    return Command("leaf-ingest", corpus, *options, environ={**os.environ, **hashed, **names})
+
+
+def finished(ingest: Command) -> dict[str, Any] | None:
+    """What it printed; None if the mongod was killed before it had met it."""
+    done = ingest.ended()
+    if done.returncode == 1 and done.stderr.startswith(AWAY):
+        return None
+    assert done.returncode == 0, done.stderr
+    summary: dict[str, Any] = json.loads(done.stdout)
+    return summary
 
 
 def state(database: Database[Any]) -> State:
@@ -114,11 +86,11 @@ def test_an_ingest_that_is_killed_again_and_again_ends_as_if_undisturbed(
     first.rename(corpus := tmp_path / "corpus.jsonl")
     uri = deployment.uri
     with MongoClient[Any](uri, w="majority") as client:
-        assert Ingest(uri, "before", corpus).finished()
+        assert finished(started(uri, "before", corpus))
         second.rename(corpus)
         undisturbed = copied(client["before"], "undisturbed")
         begun = time.monotonic()
-        assert Ingest(uri, "undisturbed", corpus).finished()
+        assert finished(started(uri, "undisturbed", corpus))
         duration = time.monotonic() - begun
         wanted = state(undisturbed)
         kills = chance.sample(KILLS, len(KILLS))
@@ -142,14 +114,14 @@ def _disturb(
     """Until one run has gone to its end; what was encoded before it is not encoded again."""
     while True:
         left = missing(database, wanted)
-        ingest = Ingest(deployment.uri, database.name, corpus)
+        ingest = started(deployment.uri, database.name, corpus)
         while kills and not ingest.ends_in(chance.uniform(0, duration)):
             if kills.pop() == "ingest":
                 ingest.kill()
                 break
             _kill_mongod(deployment)
         else:
-            summary = ingest.finished()
+            summary = finished(ingest)
             if summary:
                 assert summary["encoded"] <= left
                 return
