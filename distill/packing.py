@@ -5,8 +5,9 @@ fewer, because they are most of the model. What that does to the vectors is prin
 """
 
 import argparse
+import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("student", help="folder that leaf-distill wrote")
     parser.add_argument("folder", type=Path, help="new folder")
+    parser.add_argument("--sources", type=Path, help="sources.json, to be named in the card")
     given = parser.parse_args()
     pack(given.student, given.folder)
+    if given.sources:
+        with (given.folder / README).open("a", encoding="utf-8") as card:
+            card.write(attribution(json.loads(given.sources.read_text("utf-8"))))
     size = sum(file.stat().st_size for file in given.folder.iterdir())
     print(f"{given.folder}: {size / 1e6:.1f} MB, least cosine {least_cosine(given):.5f}")
 
@@ -52,6 +57,28 @@ def pack(student: str, folder: Path) -> None:
     shutil.copyfile(exported / CARD, folder / CARD)
     if (Path(student) / README).is_file():
         shutil.copyfile(Path(student) / README, folder / README)
+
+
+def attribution(sources: Mapping[str, Any]) -> str:
+    """For the card, of what `distill.sources` told."""
+    lines = [
+        "",
+        "## Texts",
+        "",
+        "Gathered by `python -m distill.sources`: what each source gave, up to a limit. The training "
+        "took its part of them by chance.",
+        "",
+        "| source | texts | queries | package | licence |",
+        "|---|---|---|---|---|",
+    ]
+    for name, told in sources.items():
+        packages = {f"{one['package']} {one['version']}" for one in told["origins"]}
+        licences = {one["licence"] for one in told["origins"]}
+        lines.append(
+            f"| {name} | {told['texts']:,} | {told['queries']:,} | {', '.join(sorted(packages))} "
+            f"| {', '.join(sorted(licences))} |"
+        )
+    return "\n".join([*lines, ""])
 
 
 def least_cosine(given: argparse.Namespace) -> float:
