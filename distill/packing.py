@@ -65,8 +65,8 @@ def attribution(sources: Mapping[str, Any]) -> str:
         "",
         "## Texts",
         "",
-        "Gathered by `python -m distill.sources`: what each source gave, up to a limit. The training "
-        "took its part of them by chance.",
+        "Gathered by `python -m distill.sources`: what each source gave, up to a limit. Of "
+        "that the training took its part by chance.",
         "",
         "| source | texts | queries | package | licence |",
         "|---|---|---|---|---|",
