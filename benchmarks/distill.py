@@ -57,6 +57,7 @@ def shipped(small: bool) -> Iterator[Row]:
         yield from compared("shipped student", test, PAIR.student, 90)
     teacher = load_encoder(PAIR.teacher)
     found = latency(teacher, PAIR.student)
+    assert found, "the teacher cannot be exported"
     share = Spread.of([found.share])
     yield row(
         "shipped student, time of a query, of the teacher's",

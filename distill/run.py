@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,11 +19,11 @@ from distill.order import Order
 from distill.ranks import train
 from distill.student import cut, fit_head, layer_count, small, spread
 from distill.targets import targets
-from distill.training import State
+from distill.training import State, reached
 from ingest.document import Rejected
 from vectors import load_encoder
 from vectors.batches import Tokens
-from vectors.encoder import demand_torch
+from vectors.encoder import is_remote
 from vectors.transformer import TransformerEncoder
 
 _SETTINGS = "run.json"
@@ -41,19 +42,25 @@ class Listener:
 
 @dataclass(frozen=True)
 class Distilled:
-    """`cosine` is the mean to the teacher over texts that were held out."""
+    """`cosine` is the mean to the teacher over texts that were held out.
+
+    `layers` are those of the teacher that it began with, none if with a model of its own; `resumed`
+    is the step that a killed run had reached, 0 if none was.
+    """
 
     student: SentenceTransformer
     teacher: TransformerEncoder
+    layers: Sequence[int]
     examples: int
     held_out: int
     cosine: float
     cosine_before: float
+    resumed: int
 
 
 @dataclass(frozen=True)
 class Material:
-    """What the training needs, the same in every process that takes part."""
+    """`kept` are indices of the texts to train on, `out` of those to measure with."""
 
     tokens: Sequence[Tokens]
     wanted: NDArray[np.float16]
@@ -66,17 +73,19 @@ class Material:
 
 def distil(order: Order, listener: Listener) -> Distilled:
     """Raises DistillError, ModelError and SourceError."""
-    demand_torch(order.teacher)
     _demand_same(order)
     teacher = load_teacher(order.teacher, order.devices)
+    layers = _layers(order, teacher)
+    student = untrained(order, layers, teacher)
+    _remember(order)  # only what can be done, so that another command may mend what cannot
     examples = order.texts.read(listener.rejected)
     listener.said(f"{len(examples):,} texts to learn from")
-    wanted = targets(teacher, examples, order.work, listener.encoded)
-    torch.manual_seed(order.recipe.seed)
-    student = untrained(order, teacher)
-    material = _material(student, teacher, examples, wanted, order)
+    material = _material(student, teacher, examples, order, listener)
     before = _prepared(student, material)
     tokens, rows = material.of(material.kept)
+    resumed = reached(order.work)
+    if resumed:
+        listener.said(f"the training goes on after step {resumed:,}")
     train(
         student,
         tokens,
@@ -88,7 +97,8 @@ def distil(order: Order, listener: Listener) -> Distilled:
         order.checkpoint_seconds,
     )
     after = _cosine(student, material)
-    return Distilled(student, teacher, len(examples), len(material.out), after, before)
+    counts = len(examples), len(material.out)
+    return Distilled(student, teacher, layers, *counts, after, before, resumed)
 
 
 def devices(order: Order) -> Sequence[str]:
@@ -97,7 +107,7 @@ def devices(order: Order) -> Sequence[str]:
 
 
 def load_teacher(name: str, devices: Sequence[str]) -> TransformerEncoder:
-    teacher = load_encoder(name, devices=devices or None)
+    teacher = None if is_remote(name) else load_encoder(name, devices=devices or None)
     if not isinstance(teacher, TransformerEncoder):
         raise DistillError(
             f"teacher {name}: expected a model that sentence-transformers loads, from a hub, a "
@@ -106,26 +116,40 @@ def load_teacher(name: str, devices: Sequence[str]) -> TransformerEncoder:
     return teacher
 
 
-def untrained(order: Order, teacher: TransformerEncoder) -> SentenceTransformer:
+def untrained(
+    order: Order, layers: Sequence[int], teacher: TransformerEncoder
+) -> SentenceTransformer:
+    """Raises DistillError if it cannot be had, or not be trained as was asked."""
+    if (most := max(order.recipe.truncated, default=0)) > teacher.dimensions:
+        raise DistillError(
+            f"truncated to {most} dimensions: teacher {teacher.name} gives {teacher.dimensions}"
+        )
+    torch.manual_seed(order.recipe.seed)
+    return small(order.student, teacher) if order.student else cut(teacher, layers)
+
+
+def _layers(order: Order, teacher: TransformerEncoder) -> Sequence[int]:
     if order.student:
-        return small(order.student, teacher)
+        return ()
     count = layer_count(teacher)
-    return cut(teacher, order.layers or spread(max(1, count // 2), count))
+    return order.layers or spread(max(1, count // 2), count)
 
 
 def _material(
     student: SentenceTransformer,
     teacher: TransformerEncoder,
     examples: Sequence[Example],
-    wanted: NDArray[np.float16],
     order: Order,
+    listener: Listener,
 ) -> Material:
-    tokens = tokenized(student, teacher, examples, order.recipe.most_tokens)
     kept, out = held_out(examples)
     if len(kept) < order.recipe.rows or not out:
         raise DistillError(
             f"{len(examples)} texts are too few to learn from; expected some hundred at least"
         )
+    with closing(teacher):  # the processes that it may have started, not the model of this one
+        wanted = targets(teacher, examples, order.work, listener.encoded)
+    tokens = tokenized(student, teacher, examples, order.recipe.most_tokens)
     return Material(tokens, wanted, kept, out)
 
 
@@ -153,17 +177,29 @@ def _forward(student: SentenceTransformer, tokens: Sequence[Tokens]) -> Forward:
 
 def _demand_same(order: Order) -> None:
     """A folder of work goes on with what it began with."""
-    order.work.mkdir(parents=True, exist_ok=True)
-    file: Path = order.work / _SETTINGS
-    told = {
-        "teacher": order.teacher,
-        "student": order.student,
-        "layers": list(order.layers),
-        "recipe": asdict(order.recipe),
-    }
-    asked = json.loads(json.dumps(told))
-    if file.is_file() and json.loads(file.read_text()) != asked:
+    file = order.work / _SETTINGS
+    if not file.is_file():
+        return
+    before, asked = _flat(json.loads(file.read_text())), _flat(_settings(order))
+    if other := [name for name in asked if before.get(name) != asked[name]]:
+        told = ", ".join(f"{name} {before.get(name)} there, {asked[name]} here" for name in other)
         raise DistillError(
-            f"{order.work} holds a run with other settings; remove it, or give another --work"
+            f"{order.work} holds a run with other settings ({told}); remove it, or give another "
+            "--work"
         )
-    file.write_text(json.dumps(asked, indent=2))
+
+
+def _remember(order: Order) -> None:
+    order.work.mkdir(parents=True, exist_ok=True)
+    (order.work / _SETTINGS).write_text(json.dumps(_settings(order), indent=2))
+
+
+def _settings(order: Order) -> dict[str, Any]:
+    """As JSON gives them back."""
+    told = {"teacher": order.teacher, "student": order.student, "layers": list(order.layers)}
+    found: dict[str, Any] = json.loads(json.dumps({**told, "recipe": asdict(order.recipe)}))
+    return found
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    return {**settings, **settings.pop("recipe")}
