@@ -28,19 +28,19 @@ class Latency:
         return self.student / self.teacher
 
 
-def alignment(teacher: TransformerEncoder, folder: Path) -> Alignment:
+def alignment(teacher: TransformerEncoder, student: str) -> Alignment:
     """As ingest checks it."""
-    return measure_alignment(teacher, _loaded(folder))
+    return measure_alignment(teacher, load_student(student))
 
 
-def latency(teacher: TransformerEncoder, folder: Path) -> Latency | None:
+def latency(teacher: Encoder, student: str) -> Latency | None:
     """The two take turns, so that what else this machine does burdens both.
 
     None for a teacher that cannot be exported.
     """
     if not export_student(teacher):
         return None
-    sides = (load_student(teacher.name, revision=teacher.revision), _loaded(folder))
+    sides = (load_student(teacher.name, revision=teacher.revision), load_student(student))
     for side in sides:
         side.encode_queries(PROBES)
     times: tuple[list[float], list[float]] = ([], [])
@@ -54,11 +54,6 @@ def forget(folder: Path) -> None:
     """What measuring has left in the user's cache, where nobody would find it by this name."""
     name = str(folder)
     shutil.rmtree(cache_folder(name, find_model(name).revision), ignore_errors=True)
-
-
-def _loaded(folder: Path) -> Encoder:
-    name = str(folder)
-    return load_student(name, revision=find_model(name).revision)
 
 
 def _milliseconds(encoder: Encoder, queries: Sequence[str]) -> list[float]:

@@ -37,10 +37,10 @@ Layers = Annotated[
     str | None,
     _option("Layers of the teacher, e.g. 0,2,5. Default: half, evenly.", metavar="N,N,..."),
 ]
-Examples = Annotated[int, _option("Texts to learn from, at most. Default: 100000.", metavar="N")]
+Examples = Annotated[int, _option("Texts to learn from, at most. Default: 50000.", metavar="N")]
 Words = Annotated[int, _option("Longest text to learn from. Default: 32.", metavar="N")]
 Cycles = Annotated[int, _option("Falls of the learning rate. Default: 1.", metavar="N")]
-Epochs = Annotated[int, _option("In each cycle. Default: 10.", metavar="N")]
+Epochs = Annotated[int, _option("In each cycle. Default: 3.", metavar="N")]
 Batch = Annotated[int, _option("Texts of a step. Default: 32.", metavar="N")]
 Rate = Annotated[
     float, _option("Highest learning rate. Default: 6e-4.", "--learning-rate", metavar="X")

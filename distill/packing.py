@@ -5,10 +5,11 @@ fewer, because they are most of the model. What that does to the vectors is prin
 """
 
 import argparse
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m distill.packing", description=__doc__)
     parser.add_argument("student", help="folder that leaf-distill wrote")
     parser.add_argument("folder", type=Path, help="new folder")
+    parser.add_argument("--sources", type=Path, help="sources.json, to be named in the card")
     given = parser.parse_args()
     with one_line_errors("distill.packing"):
         pack(given.student, given.folder)
+        if given.sources:
+            with (given.folder / README).open("a", encoding="utf-8") as card:
+                card.write(attribution(json.loads(given.sources.read_text("utf-8"))))
         size = sum(file.stat().st_size for file in given.folder.iterdir())
         least = least_cosine(given.student, given.folder)
         print(f"{given.folder}: {size / 1e6:.1f} MB, least cosine {least:.5f}")
@@ -80,6 +85,28 @@ def _fill(folder: Path, exported: Path, name: str) -> None:
     onnx.save(model, str(folder / COMPACT_GRAPH))
     shutil.copyfile(exported / TOKENIZER, folder / TOKENIZER)
     replace(Card.read(exported), name=name).write(folder)
+
+
+def attribution(sources: Mapping[str, Any]) -> str:
+    """For the card, of what `distill.sources` told."""
+    lines = [
+        "",
+        "## Texts",
+        "",
+        "Gathered by `python -m distill.sources`: what each source gave, up to a limit. Of "
+        "that the training took its part by chance.",
+        "",
+        "| source | texts | queries | package | licence |",
+        "|---|---|---|---|---|",
+    ]
+    for name, told in sources.items():
+        packages = {f"{one['package']} {one['version']}" for one in told["origins"]}
+        licences = {one["licence"] for one in told["origins"]}
+        lines.append(
+            f"| {name} | {told['texts']:,} | {told['queries']:,} | {', '.join(sorted(packages))} "
+            f"| {', '.join(sorted(licences))} |"
+        )
+    return "\n".join([*lines, ""])
 
 
 def _taken_out(model: Any) -> dict[str, NDArray[Any]]:

@@ -1,8 +1,8 @@
 """Gather the texts that the general-purpose student is distilled from.
 
-`python -m distill.sources --out texts.jsonl` writes {"source", "kind", "text"}, one a line, and
-beside it texts.sources.json: package, version and licence of each source. `kind` is "text" for what
-is read and "query" for what might be typed. The same packages give the same lines.
+`python -m distill.sources --out FOLDER` writes what `leaf-distill --texts FOLDER/texts.jsonl
+--queries FOLDER/queries.txt` takes, and sources.json: package, version and licence of each source.
+The same packages give the same lines.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from distill.texts.queries import questions, spans
 from distill.texts.registry import SOURCES, Source
 
 SEED = 20240607
+TEXTS, QUERIES, REPORT = "texts.jsonl", "queries.txt", "sources.json"
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,9 @@ class Gathered:
     origins: list[Origin]
 
     def lines(self) -> Iterator[str]:
-        for kind, texts in (("text", self.texts), ("query", self.queries)):
-            for text in texts:
-                line = {"source": self.source, "kind": kind, "text": text}
-                yield json.dumps(line, ensure_ascii=False) + "\n"
+        for text in self.texts:
+            line = {"source": self.source, "text": text}
+            yield json.dumps(line, ensure_ascii=False) + "\n"
 
 
 def gather(
@@ -76,14 +76,19 @@ def limited(texts: list[str], limit: int, draw: random.Random) -> list[str]:
 
 def write(out: Path, gathered: Iterator[Gathered]) -> None:
     report = {}
-    with out.open("w", encoding="utf-8") as lines:
+    out.mkdir(parents=True, exist_ok=True)
+    with (
+        (out / TEXTS).open("w", encoding="utf-8") as lines,
+        (out / QUERIES).open("w", encoding="utf-8") as queries,
+    ):
         for one in gathered:
             lines.writelines(one.lines())
+            queries.writelines(f"{query}\n" for query in one.queries)
             counts = {"texts": len(one.texts), "queries": len(one.queries)}
             origins = [asdict(origin) for origin in one.origins]
             report[one.source] = {**counts, "origins": origins}
             print(described(one), flush=True)
-    out.with_suffix(".sources.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    (out / REPORT).write_text(json.dumps(report, indent=2) + "\n", "utf-8")
 
 
 def described(one: Gathered) -> str:
@@ -96,7 +101,7 @@ def described(one: Gathered) -> str:
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m distill.sources")
     add = parser.add_argument
-    add("--out", type=Path, required=True, help="JSON Lines to write")
+    add("--out", type=Path, required=True, help="folder to write into")
     add("--limit", type=int, default=1_000_000, help="texts of a source at most, below its own")
     add("--only", nargs="+", choices=list(SOURCES), default=list(SOURCES), metavar="SOURCE")
     add("--skip-missing", action="store_true", help="leave out what cannot be fetched here")

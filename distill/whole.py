@@ -39,8 +39,8 @@ def distil_and_publish(
         try:
             facts = Facts(
                 distilled=done,
-                alignment=alignment(done.teacher, folder),
-                latency=latency(done.teacher, folder),
+                alignment=alignment(done.teacher, str(folder)),
+                latency=latency(done.teacher, str(folder)),
                 quality=[row for test in tests for row in _quality(order, test, folder, chosen)],
                 seconds=seconds,
                 command=shlex.join(command),

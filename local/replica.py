@@ -10,7 +10,7 @@ from local.errors import LocalError
 from local.home import REPLICA_SET, Home, socket_uri
 
 Client = MongoClient[dict[str, Any]]
-_NOT_YET_INITIALIZED = 94
+_ALREADY_INITIALIZED, _NOT_YET_INITIALIZED = 23, 94
 
 
 def connect(home: Home, *, by_key: bool = False) -> Client:
@@ -61,7 +61,16 @@ def _found(client: Client, address: str) -> None:
         client.admin.command("replSetGetStatus")
     except OperationFailure as error:
         if error.code == _NOT_YET_INITIALIZED:
-            client.admin.command("replSetInitiate", config)
+            _initiate(client, config)
+
+
+def _initiate(client: Client, config: dict[str, Any]) -> None:
+    """It may be under way: on a busy machine a first try can go on after it was given up here."""
+    try:
+        client.admin.command("replSetInitiate", config)
+    except OperationFailure as error:
+        if error.code != _ALREADY_INITIALIZED:
+            raise
 
 
 def _address(client: Client) -> str | None:

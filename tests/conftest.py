@@ -3,7 +3,6 @@
 import os
 import secrets
 import subprocess
-import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import distribution
@@ -16,6 +15,7 @@ from packaging.requirements import Requirement
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from tests.forked import Command
 from vectors import connect
 from vectors.alignment import PROBES
 
@@ -200,20 +200,7 @@ def run(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs a command of the project as a user would, in a folder and with a home of the test's."""
 
     def started(*args: object, input: str | None = None, **environ: str) -> Any:
-        command, *rest = map(str, args)
-        return subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                {"leaf-ingest": "ingest", "leaf-search": "search"}[command],
-                *rest,
-            ],
-            input=input,
-            env={**os.environ, "LEAF_HOME": str(tmp_path / "home"), "COLUMNS": "100", **environ},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        home = {"LEAF_HOME": str(tmp_path / "home"), "COLUMNS": "100"}
+        return Command(*args, input=input, environ={**os.environ, **home, **environ}).ended()
 
     return started

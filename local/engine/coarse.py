@@ -16,14 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from local.engine.growing import GrowingArray
-from local.engine.kernels import product
 from local.engine.scan import in_parts
 from local.engine.scoring import slack
+from local.engine.sharing import Products, SharedScan
 from local.engine.top import Positions
 
 Bounds = NDArray[np.float64]
 _LEVELS = 127
 _BLOCK = 256  # rows coded at a time, whose float64 copies stay in a core's cache
+_EVERY = 16  # rows of which the largest stands for all
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +52,7 @@ class Coarse:
     rests: NDArray[np.float32]
     norms: NDArray[np.float64]
     similarity: str
+    shared: SharedScan
 
     def contenders(
         self, query: NDArray[np.float32], count: int, chosen: NDArray[np.bool_] | None
@@ -58,29 +60,79 @@ class Coarse:
         """Ascending; of the rows chosen by the mask (None: all), those that can be among the
         `count` best, or equal to one of them as a float32 score."""
         coarse = CoarseQuery.of(query)
+        products = self.shared.products(self.codes, coarse.codes)
+        parts = in_parts(
+            len(self.codes), lambda part: self._promising(coarse, products, count, part, chosen)
+        )
+        positions = np.concatenate([positions for positions, _ in parts])
+        lower, upper = self._bounds(coarse, positions, np.concatenate([m for _, m in parts]))
+        least = _largest(lower, count).min(initial=np.inf)
+        kept: Positions = positions[upper >= least]
+        return kept
 
-        def bounded(part: slice) -> tuple[Bounds, Bounds]:
-            lower, upper = self._bounds(coarse, part)
-            if chosen is not None:
-                lower[~chosen[part]] = upper[~chosen[part]] = -np.inf
-            return _largest(lower, count), upper
+    def _promising(
+        self,
+        query: CoarseQuery,
+        products: Products,
+        count: int,
+        part: slice,
+        chosen: NDArray[np.bool_] | None,
+    ) -> tuple[Positions, Bounds]:
+        """Rows of a part, with their middles, and among them all that can be contenders.
 
-        parts = in_parts(len(self.codes), bounded)
-        least = _largest(np.concatenate([lower for lower, _ in parts]), count).min(initial=np.inf)
-        upper = np.concatenate([upper for _, upper in parts])
-        kept = upper >= least
-        return np.flatnonzero(kept if chosen is None else kept & chosen)
+        By one margin for all rows of the part, the widest: that of each would take most of the
+        time. Who is below the middles of enough others by twice as much is out.
+        """
+        middle = self._middle(query, part, products[part])
+        positions: Positions | None = None
+        if chosen is not None:
+            positions = np.flatnonzero(chosen[part])
+            middle = middle[positions]
+        widest = self._widest(query, part)
+        least = _reached(middle, count) - widest
+        if self.similarity != "dotProduct" or least > -1:  # all below -1 have the score 0
+            kept = np.flatnonzero(middle >= least - widest)
+            middle = middle[kept]
+            positions = kept if positions is None else positions[kept]
+        elif positions is None:
+            positions = np.arange(len(middle))
+        return positions + part.start, middle
 
-    def _bounds(self, query: CoarseQuery, part: slice) -> tuple[Bounds, Bounds]:
+    def _middle(self, query: CoarseQuery, part: slice, products: Products) -> Bounds:
+        """What grows with the score of each row, as its codes have it."""
+        middle = np.multiply(products, self.steps[part], dtype=np.float64)
+        middle *= query.step
+        norms = self.norms[part]
+        if self.similarity == "cosine":
+            middle /= norms * query.length
+        elif self.similarity == "euclidean":
+            middle *= 2
+            middle -= norms**2
+        return middle
+
+    def _widest(self, query: CoarseQuery, part: slice) -> float:
+        norms, rests = self.norms[part], self.rests[part]
+        if self.similarity == "cosine":
+            largest = float((rests / norms).max())
+            margin = (1 + largest) * query.rest / query.length + largest
+        else:
+            longest, largest = float(norms.max()), float(rests.max())
+            margin = (longest + largest) * query.rest + largest * query.length
+            margin *= 2 if self.similarity == "euclidean" else 1
+        return margin + float(
+            slack(self.similarity, query.codes.size, float(norms.max()), query.length)
+        )
+
+    def _bounds(
+        self, query: CoarseQuery, positions: Positions, middle: Bounds
+    ) -> tuple[Bounds, Bounds]:
         """Below and above what grows with the score of each row."""
-        norms, rests = self.norms[part], self.rests[part].astype(np.float64)
-        middle = product(self.codes[part], query.codes) * self.steps[part] * query.step
+        norms, rests = self.norms[positions], self.rests[positions].astype(np.float64)
         margin = (norms + rests) * query.rest + rests * query.length
         if self.similarity == "cosine":
-            lengths = norms * query.length
-            middle, margin = middle / lengths, margin / lengths
+            margin /= norms * query.length
         elif self.similarity == "euclidean":
-            middle, margin = 2 * middle - norms**2, 2 * margin
+            margin *= 2
         margin += slack(self.similarity, query.codes.size, norms, query.length)
         lower, upper = middle - margin, middle + margin
         if self.similarity == "dotProduct":  # all below have the score 0
@@ -95,6 +147,7 @@ class CoarseCodes:
         self._codes = GrowingArray(np.int8, dimensions)
         self._steps = GrowingArray(np.float32)
         self._rests = GrowingArray(np.float32)
+        self._shared = SharedScan()
 
     def extend(self, rows: NDArray[np.float32]) -> None:
         for start in range(0, len(rows), _BLOCK):
@@ -108,7 +161,8 @@ class CoarseCodes:
             array.replace(array.view[mask])
 
     def view(self, norms: NDArray[np.float64], similarity: str) -> Coarse:
-        return Coarse(self._codes.view, self._steps.view, self._rests.view, norms, similarity)
+        codes, steps, rests = self._codes.view, self._steps.view, self._rests.view
+        return Coarse(codes, steps, rests, norms, similarity, self._shared)
 
     @property
     def nbytes(self) -> int:
@@ -128,6 +182,17 @@ def coded(
     rests = np.sqrt(np.einsum("ij,ij->i", exact, exact)).astype(np.float32)
     # The next number up, so that rounding has not made the bound too small.
     return codes.astype(np.int8), steps, np.nextafter(rests, np.float32(np.inf))
+
+
+def _reached(middle: Bounds, count: int) -> float:
+    """What at least `count` of these reach, and few more; -inf where there are not so many.
+
+    It is looked for among the largest of every few, which are sooner gone through.
+    """
+    whole = len(middle) // _EVERY * _EVERY
+    if whole >= _EVERY * count * _EVERY:
+        middle = middle[:whole].reshape(_EVERY, -1).max(axis=0)  # row by row, as processors like it
+    return float(_largest(middle, count).min()) if len(middle) >= count else -np.inf
 
 
 def _largest(bounds: Bounds, count: int) -> Bounds:

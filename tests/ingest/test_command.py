@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
+from config import load
+from ingest import Choices, open_target
+from vectors import AlignmentError
 from vectors.manifest import read_manifest
 
 Run = Callable[..., CompletedProcess[str]]
@@ -108,12 +111,13 @@ def test_all_records_rejected_is_a_failure(leaf_ingest: Run, database: Database[
 
 
 def test_a_student_of_another_space_is_refused_before_the_first_write(
-    leaf_ingest: Run, database: Database[Any], published_pair: tuple[str, str], stranger: str
+    database: Database[Any], published_pair: tuple[str, str], stranger: str
 ) -> None:
-    ended = leaf_ingest("-", "--teacher", published_pair[0], "--student", stranger, input=RECORDS)
+    settings = load({}, teacher=published_pair[0], student=stranger, storage="full")
 
-    assert ended.returncode == 1
-    assert "does not share the space of teacher" in ended.stderr
+    with pytest.raises(AlignmentError, match="does not share the space of teacher"):
+        open_target(database, settings, Choices())
+
     assert database.list_collection_names() == []
 
 

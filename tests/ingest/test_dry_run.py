@@ -174,18 +174,13 @@ def test_what_the_run_would_refuse_is_refused(ordered: Ordered) -> None:
 
 
 def test_a_text_without_tokens_takes_no_time(
-    leaf_ingest: Run, published_pair: tuple[str, str]
+    ordered: Ordered, published_pair: tuple[str, str]
 ) -> None:
     """A sign that BERT's normaliser takes out, and that is no blank."""
-    teacher, student = published_pair
-    record = json.dumps({"text": "\u200b"}) + "\n"
+    path = corpus({"a": "\u200b"})
 
-    ended = leaf_ingest(
-        "-", "--dry-run", "--json", "--teacher", teacher, "--student", student, input=record
-    )
+    told = ordered(path, dry_run=True, models=published_pair[0])
 
-    assert ended.returncode == 0, ended.stderr
-    told = json.loads(ended.stdout)
     assert (told["new_chunks"], told["tokens"], told["seconds"]) == (1, 0, None)
 
 

@@ -4,8 +4,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,15 +11,18 @@ from typing import Any
 
 from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.read_concern import ReadConcern
 
 from ingest.chunking.chunk import same_vector
 from local import LocalDeployment
+from tests.forked import Command
 from vectors.manifest import MANIFESTS
 
-KILLS = 30
-DOCUMENTS = 1000
+KILLS = ("mongod", "ingest", "ingest") * 10
+DOCUMENTS = 600
 SEED = 20_261
 State = dict[str, dict[str, Any]]
+AWAY = "leaf-ingest: MongoDB does not answer: "
 
 
 def records(edition: int) -> Iterator[dict[str, Any]]:
@@ -38,22 +39,20 @@ def write(path: Path, edition: int) -> Path:
     return path
 
 
-def started(uri: str, database: str, corpus: Path) -> "subprocess.Popen[str]":
+def started(uri: str, database: str, corpus: Path) -> Command:
     hashed = {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64", "LEAF_STORAGE": "full"}
+    names = {"MONGODB_URI": uri, "LEAF_DATABASE": database}
     options = ("--chunk-tokens", "24", "--chunk-overlap", "4", "--json", "--wait", "0")
-    return subprocess.Popen(
-        [sys.executable, "-m", "ingest", str(corpus), *options],
-        env={**os.environ, **hashed, "MONGODB_URI": uri, "LEAF_DATABASE": database},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return Command("leaf-ingest", corpus, *options, environ={**os.environ, **hashed, **names})
 
 
-def finished(process: "subprocess.Popen[str]") -> dict[str, Any]:
-    output, errors = process.communicate(timeout=180)
-    assert process.returncode == 0, errors
-    summary: dict[str, Any] = json.loads(output)
+def finished(ingest: Command) -> dict[str, Any] | None:
+    """What it printed; None if the mongod was killed before it had met it."""
+    done = ingest.ended()
+    if done.returncode == 1 and done.stderr.startswith(AWAY):
+        return None
+    assert done.returncode == 0, done.stderr
+    summary: dict[str, Any] = json.loads(done.stdout)
     return summary
 
 
@@ -66,15 +65,15 @@ def manifest(database: Database[Any]) -> Any:
 
 
 def copied(origin: Database[Any], name: str) -> Database[Any]:
-    copy = origin.client[name]
-    copy["chunks"].insert_many(list(origin["chunks"].find()))
-    copy[MANIFESTS].insert_one(manifest(origin))
-    return copy
+    for collection in ("chunks", MANIFESTS):
+        origin[collection].aggregate([{"$out": {"db": name, "coll": collection}}])
+    return origin.client[name]
 
 
 def missing(database: Database[Any], wanted: State) -> int:
-    """Chunks whose vector is not there yet."""
-    there = database["chunks"].find({}, {"hash": 1})
+    """Chunks whose vector is not there yet, where no death of mongod can take it away again."""
+    durable = database.get_collection("chunks", read_concern=ReadConcern("majority"))
+    there = durable.find({}, {"hash": 1})
     hashes = {chunk["_id"]: chunk["hash"] for chunk in there}
     return sum(not same_vector(hashes.get(id, ""), chunk["hash"]) for id, chunk in wanted.items())
 
@@ -87,23 +86,20 @@ def test_an_ingest_that_is_killed_again_and_again_ends_as_if_undisturbed(
     first.rename(corpus := tmp_path / "corpus.jsonl")
     uri = deployment.uri
     with MongoClient[Any](uri, w="majority") as client:
-        finished(started(uri, "before", corpus))
+        assert finished(started(uri, "before", corpus))
         second.rename(corpus)
         undisturbed = copied(client["before"], "undisturbed")
         begun = time.monotonic()
-        finished(started(uri, "undisturbed", corpus))
+        assert finished(started(uri, "undisturbed", corpus))
         duration = time.monotonic() - begun
         wanted = state(undisturbed)
-        kills = {"ingest": 0, "mongod": 0}
-        rounds = 0
-        while sum(kills.values()) < KILLS:
-            database = copied(client["before"], f"disturbed_{rounds}")
+        kills = chance.sample(KILLS, len(KILLS))
+        while kills:
+            database = copied(client["before"], f"disturbed_{len(kills)}")
             _disturb(deployment, database, corpus, wanted, duration, chance, kills)
             assert state(database) == wanted
             assert manifest(database) == manifest(undisturbed)
-            rounds += 1
-
-    assert min(kills.values()) > KILLS // 5
+            client.drop_database(database.name)
 
 
 def _disturb(
@@ -113,27 +109,22 @@ def _disturb(
     wanted: State,
     duration: float,
     chance: random.Random,
-    kills: dict[str, int],
+    kills: list[str],
 ) -> None:
     """Until one run has gone to its end; what was encoded before it is not encoded again."""
-    for _ in range(5):
+    while True:
         left = missing(database, wanted)
-        process = started(deployment.uri, database.name, corpus)
-        time.sleep(chance.uniform(0.3, 1.0) * duration)
-        if process.poll() is None and chance.random() < 0.3:
+        ingest = started(deployment.uri, database.name, corpus)
+        while kills and not ingest.ends_in(chance.uniform(0, duration)):
+            if kills.pop() == "ingest":
+                ingest.kill()
+                break
             _kill_mongod(deployment)
-            kills["mongod"] += 1
-            time.sleep(chance.uniform(0.0, 0.3) * duration)
-        if process.poll() is not None or chance.random() < 0.2:
-            assert finished(process)["encoded"] <= left
-            return
-        process.kill()
-        process.communicate()
-        kills["ingest"] += 1
-    assert (
-        finished(started(deployment.uri, database.name, corpus))["encoded"]
-        <= missing(database, wanted) + left
-    )
+        else:
+            summary = finished(ingest)
+            if summary:
+                assert summary["encoded"] <= left
+                return
 
 
 def _kill_mongod(deployment: LocalDeployment) -> None:

@@ -26,13 +26,29 @@ def home(tmp_path: Path) -> Iterator[Path]:
     LocalDeployment(tmp_path / "home").stop()
 
 
+@pytest.fixture
+def run(home: Path) -> Run:
+    """With an interpreter of its own, as a user starts it."""
+
+    def started(module: str, *args: str, input: str = "", **environ: str) -> CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", module, *args],
+            env={**os.environ, "LEAF_HOME": str(home), **environ},
+            input=input,
+            capture_output=True,
+            text=True,
+        )
+
+    return started
+
+
 def test_ingest_start_it_search_finds_it_running(run: Run, home: Path) -> None:
     records = "".join(
         json.dumps({"id": i, "text": t}) + "\n" for i, t in [("trees", "ash oak"), ("water", "sea")]
     )
 
-    written = run("leaf-ingest", "-", input=records, **HASHED)
-    found = run("leaf-search", "oak", "-k", "1", "--json")
+    written = run("ingest", "-", input=records, **HASHED)
+    found = run("search", "oak", "-k", "1", "--json")
     called = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env={**os.environ, "LEAF_HOME": str(home)},
@@ -41,17 +57,19 @@ def test_ingest_start_it_search_finds_it_running(run: Run, home: Path) -> None:
         check=True,
     )
 
-    assert f"using the local MongoDB in {home} (started" in written.stderr
-    assert f"using the local MongoDB in {home} (running)" in found.stderr
+    (line,) = written.stderr.splitlines()
+    assert f"using the local MongoDB in {home} (started" in line
+    (line,) = found.stderr.splitlines()
+    assert f"using the local MongoDB in {home} (running)" in line
     assert json.loads(found.stdout)["document"] == "trees"
     assert called.stdout.strip() == "['trees'] ['water']"
 
 
 def test_after_a_stop_everything_is_still_there(run: Run, home: Path) -> None:
-    run("leaf-ingest", "-", input='{"id": "trees", "text": "ash oak"}\n', **HASHED)
+    run("ingest", "-", input='{"id": "trees", "text": "ash oak"}\n', **HASHED)
     LocalDeployment(home).stop()
 
-    found = run("leaf-search", "oak", "--json")
+    found = run("search", "oak", "--json")
 
     assert "(started" in found.stderr
     assert json.loads(found.stdout)["document"] == "trees"

@@ -119,7 +119,10 @@ def test_codes_at_their_worst_are_within_their_bounds(
     codes = CoarseCodes(2)
     codes.extend(rows)
 
-    lower, upper = codes.view(norms, similarity)._bounds(CoarseQuery.of(wanted), slice(0, 202))
+    coarse, asked = codes.view(norms, similarity), CoarseQuery.of(wanted)
+    middle = coarse._middle(asked, slice(0, 202), coarse.shared.products(coarse.codes, asked.codes))
+    lower, upper = coarse._bounds(asked, np.arange(202), middle)
+    widest = coarse._widest(asked, slice(0, 202))
 
     exact = rows.astype(np.float64) @ wanted.astype(np.float64)
     if similarity == "cosine":
@@ -130,6 +133,9 @@ def test_codes_at_their_worst_are_within_their_bounds(
         exact = np.maximum(exact, -1)
     assert np.all(lower <= exact)
     assert np.all(exact <= upper)
+    assert np.all(
+        upper <= np.maximum(middle + widest, -1 if similarity == "dotProduct" else -np.inf)
+    )
 
 
 def test_products_below_minus_one_are_all_alike() -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -20,21 +20,13 @@ Doctor = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture
-def doctor(mongodb_uri: str, database: Database[Any]) -> Doctor:
-    def run(
-        *args: str, python: Sequence[str] = (), environ: Mapping[str, str] | None = None
-    ) -> CompletedProcess[str]:
-        where = ("--uri", mongodb_uri, "--database", database.name, "--collection", "c")
-        return subprocess.run(
-            [sys.executable, *python, "-m", "search", "doctor", *where, *args],
-            env={**os.environ, "COLUMNS": "80", **(environ or {})},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+def doctor(run: Doctor, mongodb_uri: str, database: Database[Any]) -> Doctor:
+    where = ("--uri", mongodb_uri, "--database", database.name, "--collection", "c")
 
-    return run
+    def ran(*args: str) -> CompletedProcess[str]:
+        return run("leaf-search", "doctor", *where, *args, COLUMNS="80")
+
+    return ran
 
 
 def test_a_line_for_each_check_and_exit_code_0(ingested: Ingested, doctor: Doctor) -> None:
@@ -97,14 +89,25 @@ def test_a_setting_that_cannot_be_is_one_line(doctor: Doctor) -> None:
 
 
 def test_a_machine_that_only_searches_skips_the_teacher(
-    ingested: Ingested, doctor: Doctor, stranger: str, core_only: Path, tmp_path: Path
+    ingested: Ingested,
+    mongodb_uri: str,
+    database: Database[Any],
+    stranger: str,
+    core_only: Path,
+    tmp_path: Path,
 ) -> None:
     ingested(teacher=stranger)
     own = tmp_path / "leafsearch-0.dist-info"  # a connection tells the server its version
     own.mkdir()
     (own / "METADATA").write_text("Name: leafsearch\nVersion: 0\n")
 
-    ended = doctor(python=["-S"], environ={"PYTHONPATH": f"{ROOT}:{core_only}:{tmp_path}"})
+    where = ("--uri", mongodb_uri, "--database", database.name, "--collection", "c")
+    ended = subprocess.run(
+        [sys.executable, "-S", "-m", "search", "doctor", *where],
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{core_only}:{tmp_path}"},
+        capture_output=True,
+        text=True,
+    )
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "skipped  teacher" in ended.stdout

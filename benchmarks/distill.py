@@ -1,0 +1,170 @@
+"""How good distilled students are, on test collections that none was trained on the judgments of.
+
+    .venv/bin/python -m benchmarks.distill [--small] [--json FILE] [--only NAME ...]
+
+`shipped`: the student of the preset `offline`, which has seen nothing of these collections. `own`:
+one distilled here from the documents of each collection alone, without queries and judgments.
+`losses`: what the terms for truncated vectors and for signs change, with everything else equal. All
+are compared with the teacher on both sides, by exact search (which is that of `$vectorSearch`, as
+`benchmarks.quality` shows). The collections are looked for in LEAF_TEST_DATA, by default
+../shared/data. Half an hour for each collection; --small takes a part of it, whose figures mean
+nothing.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.bars import Row, row, shown
+from benchmarks.measuring import Spread, circumstances
+from benchmarks.quality import ROOT, collections
+from config import PRESETS
+from distill.measuring import latency
+from search.eval import Model, TestCollection
+from search.eval.measures import ndcg, ranking
+from vectors import Rows, load_encoder
+from vectors.encoder import unit_rows
+
+PAIR = PRESETS["offline"]
+FORMS = {"float32": 384, "float32 256": 256, "bits": 0}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    given = parser.parse_args()
+    about = circumstances("sentence-transformers", "torch", "onnxruntime")
+    rows = []
+    for name in given.only:
+        for found in PARTS[name](given.small):
+            rows.append(found)
+            print(shown(found), flush=True)
+    if given.json:
+        given.json.write_text(json.dumps({**about, "results": rows}, indent=2))
+
+
+def shipped(small: bool) -> Iterator[Row]:
+    for test in collections(small):
+        yield from compared("shipped student", test, PAIR.student, 90)
+    teacher = load_encoder(PAIR.teacher)
+    found = latency(teacher, PAIR.student)
+    assert found, "the teacher cannot be exported"
+    share = Spread.of([found.share])
+    yield row(
+        "shipped student, time of a query, of the teacher's",
+        share,
+        0.6,
+        "x",
+        teacher_ms=found.teacher,
+        student_ms=found.student,
+    )
+
+
+def own(small: bool) -> Iterator[Row]:
+    options = ["--epochs", "1", "--examples", "400"] if small else []
+    for test in collections(small):
+        with tempfile.TemporaryDirectory(prefix="leaf-") as folder:
+            told = distilled(test, Path(folder), options)
+            student = str(Path(folder, "student"))
+            yield from compared("student of its own documents", test, student, 95)
+        minutes = Spread.of([told["seconds"] / 60])
+        yield row(f"{test.name}, the time of distilling it", minutes, 30, "min", **about(told))
+        cosine = Spread.of([told["cosine"]])
+        yield row(f"{test.name}, its cosine on held-out texts", cosine, 0.85, "", least=True)
+        share = Spread.of([told["latency"]["student"] / told["latency"]["teacher"]])
+        yield row(f"{test.name}, its time of a query", share, 0.6, "x")
+
+
+def losses(small: bool) -> Iterator[Row]:
+    """A short training each, of the first collection's documents; nDCG@10 of stored forms."""
+    test = next(collections(small), None)
+    if test is None:
+        return
+    short = ["--epochs", "1", "--examples", "400" if small else "20000"]
+    tried = {
+        "plain": [],
+        "truncated 256": ["--truncated", "256"],
+        "bits 1": ["--bits", "1"],
+        "both": ["--truncated", "256", "--bits", "1"],
+    }
+    for name, options in tried.items():
+        with tempfile.TemporaryDirectory(prefix="leaf-") as folder:
+            distilled(test, Path(folder), [*short, *options])
+            found = by_form(test, str(Path(folder, "student")))
+        for form, quality in found.items():
+            spread = Spread.of([quality])
+            yield row(f"{test.name}, {name}, nDCG@10 as {form}", spread, 0, "", least=True)
+
+
+def compared(what: str, test: TestCollection, student: str, bar: float) -> Iterator[Row]:
+    """Percent of the teacher's nDCG@10, by exact search of full vectors, and of other forms."""
+    alone, together = by_form(test, PAIR.teacher), by_form(test, student)
+    for form in FORMS:
+        share = Spread.of([100 * together[form] / alone[form]])
+        figures = {"ndcg": together[form], "teacher_ndcg": alone[form]}
+        wanted = bar if form == "float32" else 0
+        yield row(f"{test.name}, {what}, {form}", share, wanted, "%", least=True, **figures)
+
+
+def by_form(test: TestCollection, student: str) -> dict[str, float]:
+    documents = Model(PAIR.teacher, "teacher").encode(
+        [p.encoded for p in test.passages], "documents", told
+    )
+    queries = Model(student, "student").encode(list(test.queries.values()), "queries", told)
+    return {
+        form: quality(test, documents, queries, dimensions) for form, dimensions in FORMS.items()
+    }
+
+
+def quality(test: TestCollection, documents: Rows, queries: Rows, dimensions: int) -> float:
+    """0 dimensions: signs of the documents, all of the query, as bits are re-scored."""
+    if dimensions:
+        scores = unit_rows(queries[:, :dimensions]) @ unit_rows(documents[:, :dimensions]).T
+    else:
+        scores = queries @ np.where(documents > 0, 1.0, -1.0).T
+    ids = [p.id for p in test.passages]
+    found = [
+        ndcg(ranking(dict(zip(ids, map(float, line), strict=True))), test.judgments[query], 10)
+        for query, line in zip(test.queries, scores, strict=True)
+    ]
+    return float(np.mean(found))
+
+
+def distilled(test: TestCollection, folder: Path, options: Sequence[str]) -> dict[str, Any]:
+    """By the command, as a user would; what it tells."""
+    texts = folder / "texts.jsonl"
+    with texts.open("w") as lines:
+        for p in test.passages:
+            lines.write(json.dumps({"id": p.id, "title": p.title, "text": p.text}) + "\n")
+    command = [sys.executable, "-m", "distill", "--teacher", PAIR.teacher, "--texts", str(texts)]
+    command += ["--out", str(folder / "student"), "--json", *options]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    return dict(json.loads(done.stdout))
+
+
+def about(told: dict[str, Any]) -> dict[str, Any]:
+    return {name: told[name] for name in ("examples", "cosine_before")}
+
+
+def told(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+PARTS: dict[str, Callable[[bool], Iterator[Row]]] = {
+    "shipped": shipped,
+    "own": own,
+    "losses": losses,
+}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Commands in processes of their own, forked from one that has imported them already.
+
+An interpreter that starts anew imports for a second, most of what some hundreds of commands cost.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from multiprocessing import get_context
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import ingest.__main__
+import search.__main__
+import search.doctor.command
+import vectors.hashing  # noqa: F401
+
+_MAIN = {"leaf-ingest": ingest.__main__.main, "leaf-search": search.__main__.main}
+_FORKING = get_context("forkserver")
+_FORKING.set_forkserver_preload([__name__])
+_STREAMS = (("in", os.O_RDONLY), ("out", os.O_WRONLY), ("err", os.O_WRONLY))
+
+
+class Command:
+    """Running, in the present folder."""
+
+    def __init__(self, *args: object, input: str | None = None, environ: Mapping[str, str]) -> None:
+        self.args = [*map(str, args)]
+        self._folder = Path(tempfile.mkdtemp(prefix="leaf-"))
+        for name, _ in _STREAMS:
+            (self._folder / name).write_text((input or "") if name == "in" else "")
+        told = (self.args, dict(environ), os.getcwd(), self._folder)
+        self._process = _FORKING.Process(target=_run, args=told)
+        self._process.start()
+
+    def ends_in(self, seconds: float) -> bool:
+        self._process.join(seconds)
+        return self._process.exitcode is not None
+
+    def ended(self, *, seconds: float = 300) -> "CompletedProcess[str]":
+        assert self.ends_in(seconds), self.args
+        return self._closed()
+
+    def kill(self) -> "CompletedProcess[str]":
+        self._process.kill()
+        self._process.join()
+        return self._closed()
+
+    def _closed(self) -> "CompletedProcess[str]":
+        code = self._process.exitcode
+        assert code is not None
+        self._process.close()
+        out, err = ((self._folder / name).read_text() for name in ("out", "err"))
+        shutil.rmtree(self._folder)
+        return CompletedProcess(self.args, code, out, err)
+
+
+def _run(args: list[str], environ: dict[str, str], folder: str, streams: Path) -> None:
+    os.environ.clear()
+    os.environ.update(environ)
+    os.chdir(folder)
+    for number, (name, flags) in enumerate(_STREAMS):
+        os.dup2(os.open(streams / name, flags), number)
+    sys.stdin = os.fdopen(0, closefd=False)  # multiprocessing has closed the one that was
+    sys.argv = args
+    _MAIN[args[0]]()
