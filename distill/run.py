@@ -202,4 +202,4 @@ def _settings(order: Order) -> dict[str, Any]:
 
 
 def _flat(settings: dict[str, Any]) -> dict[str, Any]:
-    return {**settings, **settings.pop("recipe")}
+    return {**settings.pop("recipe"), **settings}
