@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from bson import Int64
-from pymongo.errors import ConfigurationError, ConnectionFailure
+from pymongo.errors import ConnectionFailure
 
 from local import places, searches, wire
 from local.catalog import COLLECTION, DATABASE
@@ -22,8 +22,7 @@ from local.wire import Request
 
 log = logging.getLogger(__name__)
 _REFUSALS = frozenset({13, 18, 8000, 10107, 11600, 13435, 13436})  # rights, and no primary
-# As of a member that recovers, which drivers ask again. (To the driver in here, a mongod that has
-# only just started cannot do sessions: a ConfigurationError.)
+# As of a member that recovers, which drivers ask again.
 _AWAY = (13436, "NotPrimaryOrSecondary")
 _MOST_BYTES = 16 * 2**20  # of a command, mongod's own limit
 _SEARCH_WORDS = frozenset({"createSearchIndexes", "updateSearchIndex", "dropSearchIndex"})
@@ -56,7 +55,7 @@ class SearchCommands:
             return await self._answer(request, message, asker)
         except CommandError as error:
             body = _failure(error.code, error.code_name, error.message)
-        except (ConnectionFailure, ConfigurationError) as error:
+        except ConnectionFailure as error:
             log.warning("%s failed: %s", request.name, error)
             body = _failure(*_AWAY, f"mongod is away from the search gateway: {error}")
         except Exception as error:

@@ -74,6 +74,14 @@ class Home:
         return self.sockets / "mongod.sock"
 
     @property
+    def primary_socket(self) -> Path:
+        """The same while mongod takes writes, else nothing.
+
+        To a connection made while it recovers, the driver never allows a session.
+        """
+        return self.sockets / "primary.sock"
+
+    @property
     def password_file(self) -> Path:
         return self.root / "password"
 

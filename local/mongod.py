@@ -36,7 +36,8 @@ class Mongod:
     def start(self) -> None:
         """Start and return at once; a mongod left over from a killed gateway is ended first."""
         end_leftover(self._home)
-        self._home.mongod_socket.unlink(missing_ok=True)
+        for socket in (self._home.primary_socket, self._home.mongod_socket):
+            socket.unlink(missing_ok=True)
         _rotate(self._home.log / "mongod.log")
         with open(self._home.log / "mongod.err", "wb") as stderr:
             self._process = subprocess.Popen(

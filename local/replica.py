@@ -1,6 +1,7 @@
 """Makes the one mongod a replica set whose only address is the gateway's."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 from pymongo import MongoClient
@@ -15,12 +16,16 @@ _ALREADY_INITIALIZED, _NOT_YET_INITIALIZED = 23, 94
 
 def connect(home: Home, *, by_key: bool = False) -> Client:
     """Behind the gateway: for its own reads and writes; `by_key` where mongod wants a login."""
+    return _connect(home, home.primary_socket, by_key)
+
+
+def _connect(home: Home, socket: Path, by_key: bool) -> Client:
     login: dict[str, Any] = {}
     if by_key:
         login = {"username": "__system", "password": home.key_file.read_text()}
         login |= {"authSource": "local", "authMechanism": "SCRAM-SHA-256"}
     return MongoClient(
-        socket_uri(home.mongod_socket),
+        socket_uri(socket),
         appname="leaf-gateway",
         readConcernLevel="majority",  # nothing that a crash of mongod could take back
         datetime_conversion="DATETIME_AUTO",
@@ -36,10 +41,9 @@ def become_primary(home: Home, *, by_key: bool, seconds: float) -> None:
 
     The gateway has to listen already: mongod calls itself there to know that it is meant.
     """
-    # A client of its own: one that has seen a mongod without replica set goes on for seconds
-    # to believe that it cannot do sessions.
-    with connect(home, by_key=by_key) as client:
+    with _connect(home, home.mongod_socket, by_key) as client:
         _become_primary(client, str(home.gateway_socket), seconds)
+    home.primary_socket.symlink_to(home.mongod_socket.name)
 
 
 def _become_primary(client: Client, address: str, seconds: float) -> None:

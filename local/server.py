@@ -86,8 +86,9 @@ class Server:
         service.stop()
         client.close()
         self._mongod.stop()
-        self._home.gateway_socket.unlink(missing_ok=True)
-        self._home.mongod_socket.unlink(missing_ok=True)
+        home = self._home
+        for socket in (home.gateway_socket, home.primary_socket, home.mongod_socket):
+            socket.unlink(missing_ok=True)
         log.info("stopped")
 
     async def _start_mongod(self) -> None:

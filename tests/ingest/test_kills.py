@@ -115,7 +115,8 @@ def _disturb(
     while True:
         left = missing(database, wanted)
         ingest = started(deployment.uri, database.name, corpus)
-        while kills and not ingest.ends_in(chance.uniform(0, duration)):
+        # Most of the time it only reads; the first chunks are written after half of it.
+        while kills and not ingest.ends_in(chance.uniform(0.4, 1.0) * duration):
             if kills.pop() == "ingest":
                 ingest.kill()
                 break

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
+from pymongo import MongoClient, timeout
+from pymongo.errors import ConnectionFailure
 
 from local import LocalDeployment
 from local.binary import find_mongod
-from local.home import Home
+from local.home import Home, socket_uri
 from local.locks import holder
 from local.mongod import Mongod, end_leftover, leftover
+from local.replica import connect
 from tests.local.searching import (
     Documents,
     create,
@@ -78,12 +80,29 @@ def test_a_killed_mongod_comes_back_by_itself(folder: Path) -> None:
             kill(before.mongod_pid)
             assert documents.find_one({"_id": "last"}) is not None
             documents.insert_one({"_id": "after", "v": float32(ROWS[0])})
+            create(documents, definition(8), "after")
             documents.delete_one({"_id": "after"})
 
         assert_all_there(deployment.uri)
         after = deployment.status()
         assert after.gateway_pid == before.gateway_pid
         assert after.mongod_pid != before.mongod_pid
+
+
+def test_a_mongod_that_takes_no_writes_yet_is_not_connected_to(folder: Path) -> None:
+    home = Home.at(folder / "home")
+    home.prepare()
+    mongod = Mongod(home, find_mongod(), asking=False)
+    mongod.start()
+    try:
+        mongod.wait_for_socket(seconds=60)
+        with MongoClient[dict[str, Any]](socket_uri(home.mongod_socket)) as direct:
+            wait_for(lambda: "isreplicaset" in direct.admin.command("hello"))
+
+        with connect(home) as client, timeout(1), pytest.raises(ConnectionFailure):
+            client.admin.command("ping")
+    finally:
+        mongod.stop()
 
 
 def test_a_mongod_that_has_hardly_begun_is_seen_and_ended(folder: Path) -> None:
