@@ -1,10 +1,8 @@
 """The stages of a distillation: texts, the teacher's vectors, a student, its training."""
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -20,13 +18,13 @@ from distill.ranks import train
 from distill.student import cut, fit_head, layer_count, small, spread
 from distill.targets import targets
 from distill.training import State, reached
+from distill.work import demand_same, remember
 from ingest.document import Rejected
 from vectors import load_encoder
 from vectors.batches import Tokens
 from vectors.encoder import is_remote
 from vectors.transformer import TransformerEncoder
 
-_SETTINGS = "run.json"
 _FITTED = 8_000  # texts that the head is fitted to before the training
 
 
@@ -73,11 +71,12 @@ class Material:
 
 def distil(order: Order, listener: Listener) -> Distilled:
     """Raises DistillError, ModelError and SourceError."""
-    _demand_same(order)
+    demand_same(order)
+    demand_devices(order.devices)
     teacher = load_teacher(order.teacher, order.devices)
     layers = _layers(order, teacher)
     student = untrained(order, layers, teacher)
-    _remember(order)  # only what can be done, so that another command may mend what cannot
+    remember(order)  # only what can be done, so that another command may mend what cannot
     examples = order.texts.read(listener.rejected)
     listener.said(f"{len(examples):,} texts to learn from")
     material = _material(student, teacher, examples, order, listener)
@@ -104,6 +103,17 @@ def distil(order: Order, listener: Listener) -> Distilled:
 def devices(order: Order) -> Sequence[str]:
     """All GPUs; one process on a CPU, whose cores torch uses by itself."""
     return order.devices or [f"cuda:{n}" for n in range(torch.cuda.device_count())] or ["cpu"]
+
+
+def demand_devices(names: Sequence[str]) -> None:
+    """Raises DistillError unless they are here."""
+    for name in names:
+        try:
+            device = torch.device(name)
+        except RuntimeError as error:
+            raise DistillError(f"--devices {name}: expected cpu, cuda:0 or the like") from error
+        if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+            raise DistillError(f"--devices {name}: {torch.cuda.device_count()} GPUs are here")
 
 
 def load_teacher(name: str, devices: Sequence[str]) -> TransformerEncoder:
@@ -173,33 +183,3 @@ def _cosine(student: SentenceTransformer, material: Material) -> float:
 
 def _forward(student: SentenceTransformer, tokens: Sequence[Tokens]) -> Forward:
     return Forward(student.eval(), sorted(tokens[:8], key=len, reverse=True))
-
-
-def _demand_same(order: Order) -> None:
-    """A folder of work goes on with what it began with."""
-    file = order.work / _SETTINGS
-    if not file.is_file():
-        return
-    before, asked = _flat(json.loads(file.read_text())), _flat(_settings(order))
-    if other := [name for name in asked if before.get(name) != asked[name]]:
-        told = ", ".join(f"{name} {before.get(name)} there, {asked[name]} here" for name in other)
-        raise DistillError(
-            f"{order.work} holds a run with other settings ({told}); remove it, or give another "
-            "--work"
-        )
-
-
-def _remember(order: Order) -> None:
-    order.work.mkdir(parents=True, exist_ok=True)
-    (order.work / _SETTINGS).write_text(json.dumps(_settings(order), indent=2))
-
-
-def _settings(order: Order) -> dict[str, Any]:
-    """As JSON gives them back."""
-    told = {"teacher": order.teacher, "student": order.student, "layers": list(order.layers)}
-    found: dict[str, Any] = json.loads(json.dumps({**told, "recipe": asdict(order.recipe)}))
-    return found
-
-
-def _flat(settings: dict[str, Any]) -> dict[str, Any]:
-    return {**settings.pop("recipe"), **settings}

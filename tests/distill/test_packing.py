@@ -110,7 +110,7 @@ def test_ingest_and_search_take_it_as_their_student(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The search on another machine, whose cache is empty."""
-    pair = {"teacher": published_pair[0], "student": compact, "storage": "full"}
+    pair: dict[str, Any] = {"teacher": published_pair[0], "student": compact, "storage": "full"}
     target = open_target(
         database, load({}, **pair, database=database.name, collection="c"), Choices()
     )

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from distill.run import load_teacher
 from tests.conftest import ROOT
 from tests.distill.making import PARAGRAPHS, Ended, collection, commanded
-from vectors import load_encoder
 
 QUICK = ("--examples", 300, "--epochs", 1, "--batch", 64)
 
@@ -56,6 +56,8 @@ def test_a_teacher_has_to_be_a_model_that_torch_loads(
         (["--truncated", "65"], "truncated to 65 dimensions: teacher "),
         (["--student", "./none"], "model ./none: no such folder"),
         (["--evaluate", "none"], "none: "),
+        (["--devices", "cpu,gpu"], "--devices gpu: expected cpu, cuda:0 or the like"),
+        (["--devices", "cuda:99"], "--devices cuda:99: "),
     ],
 )
 def test_what_does_not_fit_the_teacher_is_told_before_the_work(
@@ -147,7 +149,7 @@ def test_a_teacher_that_cannot_be_exported_is_learnt_from_all_the_same(
             {**json.loads(config.read_text()), "pooling_mode": "mean", "include_prompt": False}
         )
     )
-    assert not load_encoder("odd").model[1].include_prompt
+    assert not load_teacher("odd", ()).model[1].include_prompt
 
     ended = run("odd", texts, *QUICK, "--json")
 

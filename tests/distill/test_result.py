@@ -53,7 +53,7 @@ def test_ingest_refuses_a_student_that_nobody_trained(teacher: str, tmp_path: Pa
 def test_searches_work_with_it_at_once(
     result: Result, teacher: str, database: Database[Any], mongodb_uri: str, tmp_path: Path
 ) -> None:
-    pair = {"teacher": teacher, "student": str(result.folder), "storage": "full"}
+    pair: dict[str, Any] = {"teacher": teacher, "student": str(result.folder), "storage": "full"}
     settings = load({}, **pair, database=database.name, collection="c")
     target = open_target(database, settings, Choices())
     documents = [Document(str(number), probe) for number, probe in enumerate(PROBES)]

@@ -11,7 +11,7 @@ import torch
 
 from distill.examples import held_out
 from distill.order import Order
-from distill.run import distil
+from distill.run import distil, load_teacher
 from distill.targets import targets
 from tests.distill.making import Heard, built, distilled, ordered, saved, weights
 from vectors import load_encoder
@@ -70,7 +70,7 @@ def test_a_small_model_of_another_width_becomes_a_student(
     assert done.layers == ()
     assert done.student.get_embedding_dimension() == 64
     assert done.student.max_seq_length == 24
-    before = load_encoder(small).model[0].auto_model.get_input_embeddings().weight
+    before = load_teacher(small, ()).model[0].auto_model.get_input_embeddings().weight
     assert not torch.equal(done.student[0].auto_model.get_input_embeddings().weight, before)
 
 
