@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -23,8 +24,11 @@ _AT_ONCE = 64
 class Running:
     """A command over standard input; a thread of its own feeds it until it is told to end."""
 
-    def __init__(self, uri: str, database: str, told: IO[str], *options: object) -> None:
+    def __init__(
+        self, uri: str, database: str, told: IO[str], *options: object, noise: int = 0
+    ) -> None:
         self._told = told
+        self._noise = noise
         self._process = subprocess.Popen(
             [sys.executable, "-m", "ingest", "-", "--json", "--wait", "60", *map(str, options)],
             env={**os.environ, **HASHED, "MONGODB_URI": uri, "LEAF_DATABASE": database},
@@ -43,6 +47,10 @@ class Running:
         """The lines on stderr so far."""
         size = os.fstat(self._told.fileno()).st_size
         return os.pread(self._told.fileno(), size, 0).decode().splitlines()
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
 
     def interrupt(self) -> None:
         self._process.send_signal(signal.SIGINT)
@@ -73,21 +81,27 @@ class Running:
             with self._process.stdin as into:
                 while not self._enough.wait(0.01):
                     for _ in range(_AT_ONCE):
-                        into.write(json.dumps(record(self.fed)) + "\n")
+                        into.write(json.dumps(record(self.fed, noise=self._noise)) + "\n")
                         self.fed += 1
         except BrokenPipeError:
             pass  # it has ended
 
 
-def record(number: int) -> dict[str, Any]:
-    return {"id": f"d{number}", "text": f"Text number {number} of many."}
+def record(number: int, *, noise: int = 0) -> dict[str, Any]:
+    """With so many bytes beside the text that no compression makes less."""
+    found: dict[str, Any] = {"id": f"d{number}", "text": f"Text number {number} of many."}
+    if noise:
+        found["noise"] = random.Random(number).randbytes(noise // 2).hex()
+    return found
 
 
 @contextmanager
-def running(uri: str, database: Database[Any], *options: object) -> Iterator[Running]:
+def running(
+    uri: str, database: Database[Any], *options: object, noise: int = 0
+) -> Iterator[Running]:
     """It has written something before the test goes on."""
     with tempfile.TemporaryFile("w+") as told:
-        started = Running(uri, database.name, told, *options)
+        started = Running(uri, database.name, told, *options, noise=noise)
         try:
             wait_for(lambda: written(database))
             yield started

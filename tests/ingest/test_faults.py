@@ -1,20 +1,30 @@
 """What a MongoDB may do while it is written to: restart, go, run out of disk."""
 
+import json
+import os
+import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.errors import PyMongoError
 
 from local import LocalDeployment
-from tests.ingest.running import TOKENS, goes_on, is_whole, running, written
+from tests.ingest.conftest import Run
+from tests.ingest.running import HASHED, TOKENS, goes_on, is_whole, record, running, written
 from tests.local.searching import wait_for
 
 AWAY = "leaf-ingest: MongoDB is away ("
 BACK = "leaf-ingest: MongoDB is back after "
 _SOON = "&serverSelectionTimeoutMS=500"
+_MEGABYTE = 10**6
+_NOISE = 4000  # bytes of each record
 
 
 @pytest.fixture
@@ -53,7 +63,7 @@ def test_a_mongod_that_stays_away_is_one_line_and_what_is_written_stays(
         stopped = time.monotonic()
 
         assert ingest.ended() == 1
-        assert time.monotonic() - stopped < 15
+        assert time.monotonic() - stopped < 60
         away, failed = ingest.errors
 
     assert away.startswith(AWAY)
@@ -75,3 +85,54 @@ def test_nobody_has_to_wait_for_a_mongod_that_is_away(
 
         assert ingest.ended(seconds=10) == 130
         assert ingest.errors[-1] == "leaf-ingest: interrupted"
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A file system in memory, of 400 MB, most of which mongod's journal takes at once."""
+    folder = Path(tempfile.mkdtemp(prefix="leaf-", dir="/tmp"))
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", folder]
+    mounted = subprocess.run(mount, capture_output=True, text=True)
+    if mounted.returncode:
+        folder.rmdir()
+        pytest.skip(f"only root can mount a disk that may be filled: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+    folder.rmdir()
+
+
+def test_a_full_disk_is_told_and_with_room_made_the_rest_is_written(
+    small_disk: Path, run: Run
+) -> None:
+    with (
+        LocalDeployment(small_disk / "home") as small,
+        MongoClient[dict[str, Any]](small.uri + _SOON) as client,
+    ):
+        database = client["full"]
+        with running(small.uri + _SOON, database, "--patience", 3, noise=_NOISE) as ingest:
+            fill(small_disk, but=_MEGABYTE)
+            while not ingest.has_ended:
+                with suppress(PyMongoError):  # else mongod would write to the disk in a minute
+                    client.admin.command("fsync")
+
+            assert ingest.ended() == 1
+            fed, told = ingest.fed, ingest.errors
+        subprocess.run(["mount", "-o", "remount,size=1g", small_disk], check=True)
+        small.start()
+        stored = written(database)
+        records = "".join(json.dumps(record(n, noise=_NOISE)) + "\n" for n in range(fed))
+        options = {**HASHED, "MONGODB_URI": small.uri, "LEAF_DATABASE": database.name}
+        done = run("leaf-ingest", "-", "--json", input=records, **options)
+
+        assert done.returncode == 0, done.stderr
+        summary = json.loads(done.stdout)
+        assert is_whole(database, fed)
+        assert 0 < summary["unchanged"] == stored == fed - summary["encoded"]
+    assert "disk" in told[-1]
+    assert all(line.startswith("leaf-ingest: MongoDB") for line in told)
+    assert len(told) <= 2
+
+
+def fill(folder: Path, *, but: int) -> None:
+    state = os.statvfs(folder)
+    (folder / "filler").write_bytes(bytes(state.f_bavail * state.f_frsize - but))

@@ -1,7 +1,6 @@
 """A pipeline on a real Ray of this machine alone ends as a run without it does."""
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -41,6 +40,12 @@ pytestmark = [
 
 Run = Callable[..., CompletedProcess[str]]
 OnRay = Callable[..., Summary]
+# A process of Ray's takes seconds to start: none on suspicion, and those that wait are kept.
+FEW_PROCESSES = {
+    "prestart_worker_first_driver": False,
+    "enable_worker_prestart": False,
+    "idle_worker_killing_time_threshold_ms": 600_000,
+}
 INT8 = {"precision": "int8", "dimensions": 32}
 
 
@@ -48,11 +53,12 @@ INT8 = {"precision": "int8", "dimensions": 32}
 def local_ray(_cache: Path) -> Iterator[None]:
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # short: it holds sockets
     ray.init(
-        num_cpus=8,  # as Ray counts them
+        num_cpus=4,  # as Ray counts them
         include_dashboard=False,
         object_store_memory=100 * 2**20,
         log_to_driver=False,
         _temp_dir=folder,
+        _system_config=FEW_PROCESSES,
     )
     ray.data.DataContext.get_current().enable_progress_bars = False
     yield
@@ -98,11 +104,11 @@ def on_ray(job: Callable[..., Any], tmp_path: Path) -> Iterator[OnRay]:
 
 @pytest.fixture
 def plainly(job: Callable[..., Any], database: Database[Any], tmp_path: Path) -> OnRay:
-    """The same without Ray, of a Parquet file, into collection `plain`."""
+    """The same without Ray, of a Parquet file, into a collection of its own."""
 
-    def run(path: Path, **choices: Any) -> Summary:
+    def run(path: Path, *, into: str = "plain", **choices: Any) -> Summary:
         made = job(**choices)
-        settings = made.settings.model_copy(update={"collection": "plain"})
+        settings = made.settings.model_copy(update={"collection": into})
         target = open_target(database, settings, made.choices)
         rejects = Rejects(tmp_path / "plain.jsonl")
         with path.open("rb") as stream:
@@ -134,6 +140,11 @@ def records(count: int = 40) -> list[dict[str, Any]]:
     return [*found, {"id": "none", "year": 1}, {"id": "empty", "text": " ", "year": 2}]
 
 
+def dataset(rows: list[dict[str, Any]], *, blocks: int = 1) -> Any:
+    """Of few blocks, since each is a task of Ray's."""
+    return ray.data.from_items(rows, override_num_blocks=blocks)
+
+
 def written(path: Path, rows: list[dict[str, Any]]) -> Path:
     pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=10)
     return path
@@ -158,8 +169,8 @@ def test_the_end_is_that_of_a_run_without_ray(
 ) -> None:
     rows = records(300)
     (tmp_path / "parts").mkdir()
-    for n in range(4):
-        written(tmp_path / "parts" / f"{n}.parquet", rows[80 * n : 80 * n + 80])
+    for n in range(2):
+        written(tmp_path / "parts" / f"{n}.parquet", rows[160 * n : 160 * n + 160])
     whole = written(tmp_path / "whole.parquet", rows)
 
     summary = on_ray(ray.data.read_parquet(str(tmp_path / "parts")), **INT8)
@@ -175,29 +186,38 @@ def test_the_end_is_that_of_a_run_without_ray(
 
 
 def test_running_it_again_encodes_only_what_changed(
-    on_ray: OnRay, plainly: OnRay, database: Database[Any], tmp_path: Path
+    on_ray: OnRay, plainly: OnRay, leaf_ingest: Run, database: Database[Any], tmp_path: Path
 ) -> None:
     rows = records()
-    first = on_ray(ray.data.from_items(rows))
-    again = on_ray(ray.data.from_items(rows))
+    on_ray(dataset(rows))
+    before = state(database, "on_ray")
     rows[1]["text"] = "Another text."
     rows[8]["text"] = "Sentence 0 of document 8."  # was nine sentences
     rows[2]["year"] = 1
 
-    changed = on_ray(ray.data.from_items(rows))
+    changed = on_ray(dataset(rows))
     plainly(written(tmp_path / "corpus.parquet", rows))
 
-    assert (again.encoded, again.unchanged, again.documents) == (0, first.chunks, first.documents)
-    assert 1 <= changed.encoded < 5
-    assert changed.updated == 1
+    after = state(database, "on_ray")
+    assert after == state(database, "plain")
+    vectors = {id: chunk["embedding"] for id, chunk in before.items()}
+    new = [id for id, chunk in after.items() if vectors.get(id) != chunk["embedding"]]
+    assert 1 <= changed.encoded == len(new) < 5
+    assert (changed.updated, changed.unchanged) == (1, len(after) - len(new) - 1)
     assert changed.removed >= 1
-    assert state(database, "on_ray") == state(database, "plain")
+
+    # It is known from where they are.
+    left = tmp_path / "left.jsonl"
+    left.write_text(json.dumps({"id": "d1", "text": "Another text."}))
+    done = leaf_ingest(left, "--source", "corpus", "--prune", LEAF_COLLECTION="on_ray")
+    assert done.returncode == 0, done.stderr
+    assert list(state(database, "on_ray")) == ["d1#0"]
 
 
 def test_an_id_that_stands_twice_is_told(on_ray: OnRay, tmp_path: Path) -> None:
     rows = [{"id": "a", "text": "One."}, {"id": "b", "text": "Two."}, {"id": "a", "text": "Three."}]
 
-    summary = on_ray(ray.data.from_items(rows))
+    summary = on_ray(dataset(rows))
 
     ((reason, _),) = rejected(tmp_path / "on_ray.jsonl")
     assert reason.startswith("id 'a' stands more than once")
@@ -207,7 +227,7 @@ def test_an_id_that_stands_twice_is_told(on_ray: OnRay, tmp_path: Path) -> None:
 def test_a_corpus_of_nothing_usable_makes_nothing(
     on_ray: OnRay, database: Database[Any], tmp_path: Path
 ) -> None:
-    summary = on_ray(ray.data.from_items([{"id": "a", "body": "One."}]))
+    summary = on_ray(dataset([{"id": "a", "body": "One."}]))
 
     assert (summary.documents, summary.rejected) == (0, 1)
     assert rejected(tmp_path / "on_ray.jsonl") == {
@@ -216,25 +236,13 @@ def test_a_corpus_of_nothing_usable_makes_nothing(
     assert "on_ray" not in database.list_collection_names()
 
 
-def test_prune_knows_the_source(
-    on_ray: OnRay, leaf_ingest: Run, database: Database[Any], tmp_path: Path
-) -> None:
-    on_ray(ray.data.from_items([{"id": n, "text": f"Text {n}."} for n in "abc"]))
-    left = tmp_path / "left.jsonl"
-    left.write_text('{"id": "a", "text": "Text a."}\n')
-
-    done = leaf_ingest(left, "--source", "corpus", "--prune", LEAF_COLLECTION="on_ray")
-
-    assert done.returncode == 0, done.stderr
-    assert list(state(database, "on_ray")) == ["a#0"]
-
-
 def test_what_stands_against_it_is_told_before_any_work(
-    on_ray: OnRay, database: Database[Any], tmp_path: Path
+    on_ray: OnRay, plainly: OnRay, database: Database[Any], tmp_path: Path
 ) -> None:
-    some = ray.data.from_items([{"id": "a", "text": "One."}])
+    rows = [{"id": "a", "text": "One."}]
+    plainly(written(tmp_path / "corpus.parquet", rows), into="on_ray")
+    some = dataset(rows)
     nowhere = "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=300"
-    on_ray(some)
 
     with pytest.raises(DeploymentError, match="does not answer"):
         on_ray(some, uri=nowhere)
@@ -242,17 +250,17 @@ def test_what_stands_against_it_is_told_before_any_work(
         on_ray(some, chunk_tokens=64)
     with pytest.raises(ConfigError, match=r"MONGODB_URI.*is not set"):
         on_ray(some, uri="")
-    with pytest.raises(ConfigError, match=r"30 encoders.*Ray has 8"):
+    with pytest.raises(ConfigError, match=r"30 encoders.*Ray has 4"):
         on_ray(some, job={"encoders": 30})
     with pytest.raises(ConfigError, match=r"gpus 2.*\n?.*GPUs"):
         on_ray(some, job={"gpus": 2})
 
 
 def test_an_error_in_an_actor_arrives_as_ours(
-    on_ray: OnRay, mongodb_uri: str, database: Database[Any]
+    on_ray: OnRay, plainly: OnRay, mongodb_uri: str, database: Database[Any], tmp_path: Path
 ) -> None:
     """Somebody removes the manifest while the pipeline reads."""
-    on_ray(ray.data.from_items([{"id": "a", "text": "One."}]))
+    plainly(written(tmp_path / "a.parquet", [{"id": "a", "text": "One."}]), into="on_ray")
     name = database.name
 
     def removing(row: dict[str, Any]) -> dict[str, Any]:
@@ -261,7 +269,7 @@ def test_an_error_in_an_actor_arrives_as_ours(
         return row
 
     with pytest.raises(TargetError, match="leafsearch did not write"):
-        on_ray(ray.data.from_items([{"id": "b", "text": "Two."}]).map(removing))
+        on_ray(dataset([{"id": "b", "text": "Two."}]).map(removing))
 
 
 def test_a_failed_run_is_finished_by_running_it_again(
@@ -274,7 +282,7 @@ def test_a_failed_run_is_finished_by_running_it_again(
             raise OSError("the disk is gone")
         return row
 
-    parts = ray.data.from_items(rows, override_num_blocks=3)
+    parts = dataset(rows, blocks=3)
     with pytest.raises(IngestError, match=r"the disk is gone.*running it again") as told:
         on_ray(parts.map(failing))
     before = len(state(database, "on_ray"))
@@ -284,21 +292,3 @@ def test_a_failed_run_is_finished_by_running_it_again(
     assert "\n" not in str(told.value)
     assert summary.encoded == summary.chunks - before
     assert state(database, "on_ray") == state(database, "plain")
-
-
-def actors(stage: str) -> list[int]:
-    """Process ids of the actors of a stage, of the Ray that these tests started."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            title = (process / "cmdline").read_text()
-            if title.startswith("ray::") and f"({stage})" in title:
-                raylet = parent(int(process.name))
-                found += [int(process.name)] if parent(raylet) == os.getpid() else []
-        except OSError:
-            continue  # it has ended
-    return found
-
-
-def parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
