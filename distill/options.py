@@ -72,5 +72,7 @@ Evaluate = Annotated[
 IdField = Annotated[str, _option("Default: id, or _id.", metavar="NAME")]
 TextField = Annotated[str, _option("Default: text.", metavar="NAME")]
 TitleField = Annotated[str, _option("Default: title.", metavar="NAME")]
-Home = Annotated[Path | None, _option("With --evaluate: folder of the local deployment.")]
+Home = Annotated[
+    Path | None, _option("With --evaluate, without MONGODB_URI: folder of the local deployment.")
+]
 AsJson = Annotated[bool, _option("One JSON object at the end.", "--json")]

@@ -6,8 +6,11 @@ fewer, because they are most of the model. What that does to the vectors is prin
 
 import argparse
 import json
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +19,13 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
+from config.command import one_line_errors
+from distill.errors import DistillError
 from distill.publishing import README
 from vectors import export_student, load_encoder
 from vectors.alignment import PROBES
 from vectors.compact import COMPACT_GRAPH, COMPACT_WEIGHTS, WEIGHTS, restored, unpack
-from vectors.graph import CARD, GRAPH, TOKENIZER, GraphEncoder
+from vectors.graph import GRAPH, TOKENIZER, Card, GraphEncoder
 from vectors.student import cache_folder
 
 _BITS, _EMBEDDING_BITS = 8, 6
@@ -30,33 +35,56 @@ _PAGE = 4_096  # what memory-mapped files are read by
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m distill.packing", description=__doc__)
     parser.add_argument("student", help="folder that leaf-distill wrote")
     parser.add_argument("folder", type=Path, help="new folder")
     parser.add_argument("--sources", type=Path, help="sources.json, to be named in the card")
     given = parser.parse_args()
-    pack(given.student, given.folder)
-    if given.sources:
-        with (given.folder / README).open("a", encoding="utf-8") as card:
-            card.write(attribution(json.loads(given.sources.read_text("utf-8"))))
-    size = sum(file.stat().st_size for file in given.folder.iterdir())
-    print(f"{given.folder}: {size / 1e6:.1f} MB, least cosine {least_cosine(given):.5f}")
+    with one_line_errors("distill.packing"):
+        pack(given.student, given.folder)
+        if given.sources:
+            with (given.folder / README).open("a", encoding="utf-8") as card:
+                card.write(attribution(json.loads(given.sources.read_text("utf-8"))))
+        size = sum(file.stat().st_size for file in given.folder.iterdir())
+        least = least_cosine(given.student, given.folder)
+        print(f"{given.folder}: {size / 1e6:.1f} MB, least cosine {least:.5f}")
 
 
 def pack(student: str, folder: Path) -> None:
-    """Raises ModelError and ExportError."""
+    """Raises DistillError, ModelError and ExportError."""
+    if folder.exists():
+        raise DistillError(f"{folder}: exists already; expected a new folder")
     encoder = load_encoder(student)
     if not export_student(encoder):
-        raise SystemExit(f"{student}: cannot be exported")
-    exported = cache_folder(encoder.name, encoder.revision)
-    folder.mkdir(parents=True)
+        raise DistillError(f"{student}: cannot be exported; expected what leaf-distill wrote")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        _fill(made, cache_folder(encoder.name, encoder.revision), folder.name)
+        if (Path(student) / README).is_file():
+            shutil.copyfile(Path(student) / README, made / README)
+        os.chmod(made, 0o755)
+        os.replace(made, folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def least_cosine(student: str, folder: Path) -> float:
+    """Of single queries by the student as it was and as it is packed in `folder`."""
+    whole = load_encoder(student)
+    with tempfile.TemporaryDirectory() as temporary:
+        unpack(folder, Path(temporary, "unpacked"), name=student, revision=whole.revision)
+        packed = GraphEncoder.load(Path(temporary, "unpacked"))
+        rows = zip(whole.encode_queries(PROBES), packed.encode_queries(PROBES), strict=True)
+        return min(float(one @ other) for one, other in rows)
+
+
+def _fill(folder: Path, exported: Path, name: str) -> None:
     model = onnx.load(str(exported / GRAPH))
     np.savez_compressed(folder / COMPACT_WEIGHTS, allow_pickle=False, **_taken_out(model))
     onnx.save(model, str(folder / COMPACT_GRAPH))
     shutil.copyfile(exported / TOKENIZER, folder / TOKENIZER)
-    shutil.copyfile(exported / CARD, folder / CARD)
-    if (Path(student) / README).is_file():
-        shutil.copyfile(Path(student) / README, folder / README)
+    replace(Card.read(exported), name=name).write(folder)
 
 
 def attribution(sources: Mapping[str, Any]) -> str:
@@ -65,8 +93,8 @@ def attribution(sources: Mapping[str, Any]) -> str:
         "",
         "## Texts",
         "",
-        "Gathered by `python -m distill.sources`: what each source gave, up to a limit. The training "
-        "took its part of them by chance.",
+        "Gathered by `python -m distill.sources`: what each source gave, up to a limit. Of "
+        "that the training took its part by chance.",
         "",
         "| source | texts | queries | package | licence |",
         "|---|---|---|---|---|",
@@ -79,19 +107,6 @@ def attribution(sources: Mapping[str, Any]) -> str:
             f"| {', '.join(sorted(licences))} |"
         )
     return "\n".join([*lines, ""])
-
-
-def least_cosine(given: argparse.Namespace) -> float:
-    """Of single queries by the student as it was and as it is packed."""
-    encoder = load_encoder(given.student)
-    unpacked = given.folder.parent / f".{given.folder.name}-unpacked"
-    unpack(given.folder, unpacked, name=given.student, revision="")
-    try:
-        packed = GraphEncoder.load(unpacked)
-        rows = zip(encoder.encode_queries(PROBES), packed.encode_queries(PROBES), strict=True)
-        return min(float(one @ other) for one, other in rows)
-    finally:
-        shutil.rmtree(unpacked)
 
 
 def _taken_out(model: Any) -> dict[str, NDArray[Any]]:

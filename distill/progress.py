@@ -2,9 +2,12 @@
 
 import sys
 import time
+from typing import TYPE_CHECKING
 
-from distill.training import State
 from ingest.document import Rejected
+
+if TYPE_CHECKING:
+    from distill.training import State  # imports torch, which a wrong command need not wait for
 
 _SECONDS = 30.0
 
@@ -16,7 +19,7 @@ def say(text: str) -> None:
 class Progress:
     def __init__(self) -> None:
         self._moving = sys.stderr.isatty()
-        self._said = 0.0
+        self._said = -_SECONDS
         self._started: tuple[float, int] | None = None
 
     def encoded(self, done: int, of: int) -> None:
@@ -27,7 +30,7 @@ class Progress:
         left = (now - since) / max(1, done - first) * (of - done) if done > first else None
         self._show(f"teacher: {done:,} of {of:,} texts{_left(left)}", done == of)
 
-    def trained(self, state: State) -> None:
+    def trained(self, state: "State") -> None:
         text = (
             f"step {state.step:,} of {state.steps:,}, loss {state.loss:.4f}, cosine "
             f"{state.cosine:.4f}{_left(state.seconds_left)}"
@@ -42,7 +45,8 @@ class Progress:
             end = "\n" if is_last else ""
             print(f"\r\033[Kleaf-distill: {text}", end=end, file=sys.stderr, flush=True)
         elif is_last or time.monotonic() - self._said > _SECONDS:
-            self._said = time.monotonic()
+            # What comes after the last of one kind is told at once.
+            self._said = -_SECONDS if is_last else time.monotonic()
             say(text)
 
 

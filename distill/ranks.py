@@ -16,6 +16,7 @@ from distill.errors import DistillError
 from distill.recipe import Recipe
 from distill.training import CHECKPOINT, State, Training
 from vectors.batches import Tokens
+from vectors.devices import cores
 
 _MEETING, _TOKENS, _STUDENT, _RECIPE = "ranks", "tokens.npz", "untrained", "recipe.json"
 Told = Callable[[State], None]
@@ -67,6 +68,8 @@ def _rank(
     rank: int, folder: Path, devices: Sequence[str], told: Told, checkpoint_seconds: float
 ) -> None:
     device = torch.device(devices[rank])
+    if device.type == "cpu":
+        torch.set_num_threads(max(1, cores() // len(devices)))
     torch.distributed.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
         init_method=f"file://{(folder / _MEETING).absolute()}",

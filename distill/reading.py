@@ -58,20 +58,25 @@ class Texts:
 
 
 def _given(file: Path, words: int) -> Iterator[Example]:
+    """Raises DistillError if there is none."""
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DistillError(f"--queries {file}: cannot be read: {error}") from error
-    for line in lines:
-        if text := " ".join(_query(line).split()[:words]):
-            yield Example(text, is_query=True)
+    texts = [_query(line, f"--queries {file}:{n}") for n, line in enumerate(lines, start=1)]
+    found = [cut for text in texts if (cut := " ".join(text.split()[:words]))]
+    if not found:
+        raise DistillError(f"--queries {file}: empty; expected a query a line")
+    yield from (Example(text, is_query=True) for text in found)
 
 
-def _query(line: str) -> str:
+def _query(line: str, place: str) -> str:
     if not line.startswith("{"):
         return line
     try:
-        record = json.loads(line)
+        text = json.loads(line).get("text")
     except ValueError:
         return line
-    return str(record.get("text", ""))
+    if not isinstance(text, str):
+        raise DistillError(f"{place}: expected a field text with a string")
+    return text

@@ -1,9 +1,8 @@
 """The stages of a distillation: texts, the teacher's vectors, a student, its training."""
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from contextlib import closing
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,14 +17,14 @@ from distill.order import Order
 from distill.ranks import train
 from distill.student import cut, fit_head, layer_count, small, spread
 from distill.targets import targets
-from distill.training import State
+from distill.training import State, reached
+from distill.work import demand_same, remember
 from ingest.document import Rejected
 from vectors import load_encoder
 from vectors.batches import Tokens
-from vectors.encoder import demand_torch
+from vectors.encoder import is_remote
 from vectors.transformer import TransformerEncoder
 
-_SETTINGS = "run.json"
 _FITTED = 8_000  # texts that the head is fitted to before the training
 
 
@@ -41,19 +40,25 @@ class Listener:
 
 @dataclass(frozen=True)
 class Distilled:
-    """`cosine` is the mean to the teacher over texts that were held out."""
+    """`cosine` is the mean to the teacher over texts that were held out.
+
+    `layers` are those of the teacher that it began with, none if with a model of its own; `resumed`
+    is the step that a killed run had reached, 0 if none was.
+    """
 
     student: SentenceTransformer
     teacher: TransformerEncoder
+    layers: Sequence[int]
     examples: int
     held_out: int
     cosine: float
     cosine_before: float
+    resumed: int
 
 
 @dataclass(frozen=True)
 class Material:
-    """What the training needs, the same in every process that takes part."""
+    """`kept` are indices of the texts to train on, `out` of those to measure with."""
 
     tokens: Sequence[Tokens]
     wanted: NDArray[np.float16]
@@ -66,17 +71,20 @@ class Material:
 
 def distil(order: Order, listener: Listener) -> Distilled:
     """Raises DistillError, ModelError and SourceError."""
-    demand_torch(order.teacher)
-    _demand_same(order)
+    demand_same(order)
+    demand_devices(order.devices)
     teacher = load_teacher(order.teacher, order.devices)
+    layers = _layers(order, teacher)
+    student = untrained(order, layers, teacher)
+    remember(order)  # only what can be done, so that another command may mend what cannot
     examples = order.texts.read(listener.rejected)
     listener.said(f"{len(examples):,} texts to learn from")
-    wanted = targets(teacher, examples, order.work, listener.encoded)
-    torch.manual_seed(order.recipe.seed)
-    student = untrained(order, teacher)
-    material = _material(student, teacher, examples, wanted, order)
+    material = _material(student, teacher, examples, order, listener)
     before = _prepared(student, material)
     tokens, rows = material.of(material.kept)
+    resumed = reached(order.work)
+    if resumed:
+        listener.said(f"the training goes on after step {resumed:,}")
     train(
         student,
         tokens,
@@ -88,7 +96,8 @@ def distil(order: Order, listener: Listener) -> Distilled:
         order.checkpoint_seconds,
     )
     after = _cosine(student, material)
-    return Distilled(student, teacher, len(examples), len(material.out), after, before)
+    counts = len(examples), len(material.out)
+    return Distilled(student, teacher, layers, *counts, after, before, resumed)
 
 
 def devices(order: Order) -> Sequence[str]:
@@ -96,8 +105,19 @@ def devices(order: Order) -> Sequence[str]:
     return order.devices or [f"cuda:{n}" for n in range(torch.cuda.device_count())] or ["cpu"]
 
 
+def demand_devices(names: Sequence[str]) -> None:
+    """Raises DistillError unless they are here."""
+    for name in names:
+        try:
+            device = torch.device(name)
+        except RuntimeError as error:
+            raise DistillError(f"--devices {name}: expected cpu, cuda:0 or the like") from error
+        if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+            raise DistillError(f"--devices {name}: {torch.cuda.device_count()} GPUs are here")
+
+
 def load_teacher(name: str, devices: Sequence[str]) -> TransformerEncoder:
-    teacher = load_encoder(name, devices=devices or None)
+    teacher = None if is_remote(name) else load_encoder(name, devices=devices or None)
     if not isinstance(teacher, TransformerEncoder):
         raise DistillError(
             f"teacher {name}: expected a model that sentence-transformers loads, from a hub, a "
@@ -106,26 +126,40 @@ def load_teacher(name: str, devices: Sequence[str]) -> TransformerEncoder:
     return teacher
 
 
-def untrained(order: Order, teacher: TransformerEncoder) -> SentenceTransformer:
+def untrained(
+    order: Order, layers: Sequence[int], teacher: TransformerEncoder
+) -> SentenceTransformer:
+    """Raises DistillError if it cannot be had, or not be trained as was asked."""
+    if (most := max(order.recipe.truncated, default=0)) > teacher.dimensions:
+        raise DistillError(
+            f"truncated to {most} dimensions: teacher {teacher.name} gives {teacher.dimensions}"
+        )
+    torch.manual_seed(order.recipe.seed)
+    return small(order.student, teacher) if order.student else cut(teacher, layers)
+
+
+def _layers(order: Order, teacher: TransformerEncoder) -> Sequence[int]:
     if order.student:
-        return small(order.student, teacher)
+        return ()
     count = layer_count(teacher)
-    return cut(teacher, order.layers or spread(max(1, count // 2), count))
+    return order.layers or spread(max(1, count // 2), count)
 
 
 def _material(
     student: SentenceTransformer,
     teacher: TransformerEncoder,
     examples: Sequence[Example],
-    wanted: NDArray[np.float16],
     order: Order,
+    listener: Listener,
 ) -> Material:
-    tokens = tokenized(student, teacher, examples, order.recipe.most_tokens)
     kept, out = held_out(examples)
     if len(kept) < order.recipe.rows or not out:
         raise DistillError(
             f"{len(examples)} texts are too few to learn from; expected some hundred at least"
         )
+    with closing(teacher):  # the processes that it may have started, not the model of this one
+        wanted = targets(teacher, examples, order.work, listener.encoded)
+    tokens = tokenized(student, teacher, examples, order.recipe.most_tokens)
     return Material(tokens, wanted, kept, out)
 
 
@@ -149,21 +183,3 @@ def _cosine(student: SentenceTransformer, material: Material) -> float:
 
 def _forward(student: SentenceTransformer, tokens: Sequence[Tokens]) -> Forward:
     return Forward(student.eval(), sorted(tokens[:8], key=len, reverse=True))
-
-
-def _demand_same(order: Order) -> None:
-    """A folder of work goes on with what it began with."""
-    order.work.mkdir(parents=True, exist_ok=True)
-    file: Path = order.work / _SETTINGS
-    told = {
-        "teacher": order.teacher,
-        "student": order.student,
-        "layers": list(order.layers),
-        "recipe": asdict(order.recipe),
-    }
-    asked = json.loads(json.dumps(told))
-    if file.is_file() and json.loads(file.read_text()) != asked:
-        raise DistillError(
-            f"{order.work} holds a run with other settings; remove it, or give another --work"
-        )
-    file.write_text(json.dumps(asked, indent=2))

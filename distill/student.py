@@ -101,7 +101,9 @@ def _headed(transformer: Any, teacher: TransformerEncoder) -> SentenceTransforme
         prompts=dict(teacher.model.prompts or {}),
         device=str(teacher.model.device),
     )
-    student.max_seq_length = teacher.max_tokens
+    positions = getattr(transformer.auto_model.config, "max_position_embeddings", None)
+    limits = teacher.max_tokens, transformer.max_seq_length, positions
+    student.max_seq_length = min(limit for limit in limits if limit)
     return student.float()
 
 

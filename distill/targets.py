@@ -43,14 +43,25 @@ def targets(
 
 
 def _encoded(teacher: TransformerEncoder, examples: Sequence[Example]) -> Rows:
-    """Each with the prompt of its kind; queries by the fast path where both are the same."""
+    """Each with the prompt of its kind, all as documents where that gives the same.
+
+    For documents there are several devices, and no padding.
+    """
+    if not teacher.document_prompt and _counts_prompts(teacher):
+        prompts = "", teacher.query_prompt
+        return teacher.encode_documents([prompts[one.is_query] + one.text for one in examples])
     if teacher.query_prompt == teacher.document_prompt:
-        return teacher.encode_documents([example.text for example in examples])
+        return teacher.encode_documents([one.text for one in examples])
     rows = np.empty((len(examples), teacher.dimensions), dtype=np.float32)
     for is_query, encode in ((False, teacher.encode_documents), (True, teacher.encode_queries)):
-        some = [i for i, example in enumerate(examples) if example.is_query is is_query]
+        some = [i for i, one in enumerate(examples) if one.is_query is is_query]
         rows[some] = encode([examples[i].text for i in some])
     return rows
+
+
+def _counts_prompts(teacher: TransformerEncoder) -> bool:
+    """Whether the tokens of a prompt are pooled as any others."""
+    return all(getattr(module, "include_prompt", True) for module in teacher.model)
 
 
 def _opened(folder: Path, shape: tuple[int, int], done: int) -> Any:

@@ -28,6 +28,14 @@ _MEMORY = 0.98  # of the running means that are told
 _STEEPEST = 1.0  # length of all gradients together
 
 
+def reached(folder: Path) -> int:
+    """The step that a killed run goes on after; 0 without a checkpoint."""
+    file = folder / CHECKPOINT
+    if not file.is_file():
+        return 0
+    return int(torch.load(file, map_location="cpu", mmap=True, weights_only=True)["step"])
+
+
 @dataclass(frozen=True)
 class State:
     step: int
@@ -54,7 +62,7 @@ class Training:
 
     def run(self) -> None:
         recipe = self.recipe
-        per_epoch = max(1, len(self.tokens) // recipe.rows)
+        per_epoch = len(self.tokens) // recipe.rows
         per_cycle = per_epoch * recipe.epochs
         steps = per_cycle * recipe.cycles
         trained = _trained(self.student, recipe)
@@ -103,16 +111,17 @@ class Training:
                 yield step, batches[step - epoch * per_epoch][self.rank :: self.ranks]
 
     def _epoch(self, epoch: int, count: int) -> list[NDArray[np.int64]]:
+        """All of `rows` texts, so that every rank has some of each; the rest has its turn later."""
         chance = np.random.default_rng((self.recipe.seed, epoch))
         rows = self.recipe.rows
-        order = chance.permutation(len(self.tokens))
+        order = chance.permutation(len(self.tokens))[: count * rows]
         lengths = np.array([len(one) for one in self.tokens])
         batches = []
         for start in range(0, len(order), rows * _POOL):
             pool = order[start : start + rows * _POOL]
             pool = pool[np.argsort(-lengths[pool], kind="stable")]
             batches += [pool[at : at + rows] for at in range(0, len(pool), rows)]
-        return [batches[i] for i in chance.permutation(len(batches))[:count]]
+        return [batches[i] for i in chance.permutation(len(batches))]
 
     def _resumed(self, optimizer: Any) -> int:
         file = self.folder / CHECKPOINT

@@ -10,9 +10,10 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from config import load
+from config import Settings
+from config.command import settings
 from distill.card import Facts, Quality, card
-from distill.measuring import alignment, latency
+from distill.measuring import alignment, forget, latency
 from distill.order import Order
 from distill.progress import Progress, say
 from distill.publishing import README, published
@@ -30,18 +31,23 @@ def distil_and_publish(
     progress = Progress()
     listener = Listener(say, progress.encoded, progress.trained, progress.rejected)
     tests = [read_collection(path) for path in order.evaluated]  # wrong ones before the work
+    pair = {"teacher": order.teacher, "student": str(order.out)}
+    chosen = settings(home=home, **pair) if tests else Settings()
     done = distil(order, listener)
     seconds = time.monotonic() - started
     with published(done.student, order.out) as folder:
-        facts = Facts(
-            distilled=done,
-            alignment=alignment(done.teacher, str(folder)),
-            latency=latency(done.teacher, str(folder)),
-            quality=[row for test in tests for row in _quality(order, test, folder, home)],
-            seconds=seconds,
-            command=shlex.join(command),
-            versions=", ".join(f"{p} {version(p)}" for p in ("torch", "sentence-transformers")),
-        )
+        try:
+            facts = Facts(
+                distilled=done,
+                alignment=alignment(done.teacher, str(folder)),
+                latency=latency(done.teacher, str(folder)),
+                quality=[row for test in tests for row in _quality(order, test, folder, chosen)],
+                seconds=seconds,
+                command=shlex.join(command),
+                versions=", ".join(f"{p} {version(p)}" for p in ("torch", "sentence-transformers")),
+            )
+        finally:
+            forget(folder)
         (folder / README).write_text(card(order, facts), encoding="utf-8")
     if not order.keeps_work:
         shutil.rmtree(order.work, ignore_errors=True)
@@ -49,20 +55,20 @@ def distil_and_publish(
 
 
 def _quality(
-    order: Order, test: TestCollection, folder: Path, home: Path | None
+    order: Order, test: TestCollection, folder: Path, chosen: Settings
 ) -> Iterator[Quality]:
-    chosen = load({}, home=home)
     models: dict[Role, Model] = {
         "teacher": Model(order.teacher, "teacher"),
         "student": Model(str(folder), "student"),
     }
     with closing(connect(chosen.uri or fallback_uri(chosen.home, say))) as client:
         report = evaluate(test, models, client, chosen.database, say)
-    alone = next(row.ndcg for row in report.rows if _who(row.format) == "teacher / teacher")
+    alone = next(row.ndcg for row in report.rows if _who(row.format) == "teacher / teacher") or 1.0
     for row in report.rows:
         found, format = row.ndcg, row.format
+        form = format.storage.precision if format.alone else format.name
         yield Quality(
-            report.collection, _who(format), format.name, format.dimensions, found, found / alone
+            report.collection, _who(format), form, format.dimensions, found, found / alone
         )
 
 
@@ -80,16 +86,14 @@ def _tell(order: Order, facts: Facts, as_json: bool) -> None:
             "cosine": done.cosine,
             "cosine_before": done.cosine_before,
             "alignment": asdict(facts.alignment),
-            "latency": asdict(facts.latency),
+            "latency": asdict(facts.latency) if facts.latency else None,
             "quality": [asdict(row) for row in facts.quality],
             "seconds": facts.seconds,
         }
         print(json.dumps(told, indent=2))
         return
-    print(
-        f"{order.out}: mean cosine {done.cosine:.3f} to the teacher on held-out texts, "
-        f"{facts.latency.share:.0%} of its time for a query"
-    )
+    share = f", {facts.latency.share:.0%} of its time for a query" if facts.latency else ""
+    print(f"{order.out}: mean cosine {done.cosine:.3f} to the teacher on held-out texts{share}")
     if not facts.alignment.is_enough:
         say(
             f"on texts of all kinds its cosine to the teacher is {facts.alignment.cosine:.2f} "

@@ -25,9 +25,9 @@ def is_compact(folder: Path) -> bool:
 
 
 def unpack(compact: Path, folder: Path, *, name: str, revision: str) -> None:
-    """As a student of this name and revision.
+    """In one step, so that nobody ever loads half of it; who comes second has the same.
 
-    In one step, so that nobody ever loads half of it; who comes second has the same.
+    It is known by the name and the revision of `compact` then, by which a search finds it again.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix="unpacking-", dir=folder.parent))

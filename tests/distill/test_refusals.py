@@ -1,0 +1,173 @@
+"""What cannot be distilled is told in one line, and leaves nothing where the student would be."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from distill.run import load_teacher
+from tests.conftest import ROOT
+from tests.distill.making import PARAGRAPHS, Ended, collection, commanded
+
+QUICK = ("--examples", 300, "--epochs", 1, "--batch", 64)
+
+
+@pytest.fixture
+def teacher(published_pair: tuple[str, str]) -> str:
+    """Whose space is too narrow to be learnt, which is all the same here."""
+    return published_pair[0]
+
+
+def run(teacher: str, texts: Path, *args: object, **environ: str) -> Ended:
+    return commanded("--teacher", teacher, "--texts", texts, "--out", "out", *args, **environ)
+
+
+def assert_refused(ended: Ended, expected: str) -> None:
+    assert ended.code == 1
+    assert ended.out == ""
+    (line,) = [line for line in ended.err.splitlines() if not line.endswith("to learn from")]
+    assert line.startswith(f"leaf-distill: {expected}"), line
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("hashing:64", "teacher hashing:64: expected a model that sentence-transformers loads"),
+        ("http://127.0.0.1:9/#x", "teacher http://127.0.0.1:9/#x: expected a model that"),
+        ("./none", "model ./none: no such folder"),
+    ],
+)
+def test_a_teacher_has_to_be_a_model_that_torch_loads(
+    name: str, expected: str, texts: Path
+) -> None:
+    assert_refused(run(name, texts), expected)
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (["--layers", "0,2"], "layers 0, 2: "),
+        (["--layers", "-1"], "layers -1: "),
+        (["--truncated", "65"], "truncated to 65 dimensions: teacher "),
+        (["--student", "./none"], "model ./none: no such folder"),
+        (["--evaluate", "none"], "none: "),
+        (["--devices", "cpu,gpu"], "--devices gpu: expected cpu, cuda:0 or the like"),
+        (["--devices", "cuda:99"], "--devices cuda:99: "),
+    ],
+)
+def test_what_does_not_fit_the_teacher_is_told_before_the_work(
+    args: list[str], expected: str, teacher: str, texts: Path
+) -> None:
+    assert_refused(run(teacher, texts, *args), expected)
+    assert not Path("out.work").exists()
+
+
+@pytest.mark.parametrize(
+    ("queries", "expected"),
+    [
+        ("", "--queries asked: empty; expected a query a line"),
+        ('{"text": "one"}\n{"text": null}\n', "--queries asked:2: expected a field text"),
+        ('{"query": "one"}\n', "--queries asked:1: expected a field text with a string"),
+        (b"\xff\xfe", "--queries asked: cannot be read: "),
+    ],
+)
+def test_queries_that_are_none(
+    queries: str | bytes, expected: str, teacher: str, texts: Path
+) -> None:
+    Path("asked").write_bytes(queries if isinstance(queries, bytes) else queries.encode())
+
+    assert_refused(run(teacher, texts, "--queries", "asked"), expected)
+
+
+def test_texts_that_are_too_few(teacher: str) -> None:
+    Path("few.jsonl").write_text('{"text": "one text"}\n{"text": "another text"}\n')
+    Path("none.jsonl").write_text("")
+
+    assert_refused(run(teacher, Path("none.jsonl")), "no text in none.jsonl")
+    assert_refused(run(teacher, Path("few.jsonl")), "4 texts are too few to learn from")
+    assert not Path("out.work/targets.npy").exists()
+
+
+def test_work_of_another_run_is_not_gone_on_with(teacher: str, texts: Path) -> None:
+    other = Path("other.jsonl")
+    other.write_text("".join(json.dumps({"text": text}) + "\n" for text in PARAGRAPHS[:200]))
+    kept = ("--work", "work", *QUICK)
+    assert run(teacher, texts, *kept).code == 0
+    shutil.rmtree("out")
+
+    settings = run(teacher, texts, *kept, "--seed", 2, "--bits", 1)
+    words = run(teacher, other, *kept)
+
+    assert_refused(
+        settings,
+        "work holds a run with other settings (seed 1 there, 2 here, bits 0.0 there, 1.0 here); "
+        "remove it, or give another --work",
+    )
+    assert_refused(words, "work holds the teacher's vectors of other texts")
+
+
+def test_a_run_that_fails_at_its_end_leaves_nothing_at_out_and_is_finished_by_the_next(
+    teacher: str, texts: Path, mongodb_uri: str, tmp_path: Path
+) -> None:
+    """The first has no folder for its MongoDB, which a test collection needs."""
+    (tmp_path / "file").touch()
+    small = collection(tmp_path / "small")
+
+    failed = run(teacher, texts, *QUICK, "--evaluate", small, LEAF_HOME=str(tmp_path / "file"))
+    left = {entry.name for entry in tmp_path.iterdir()}
+    ended = run(teacher, texts, *QUICK, "--evaluate", small, MONGODB_URI=mongodb_uri)
+
+    assert failed.code == 1
+    assert left == {"file", "small", "out.work"}
+    assert ended.code == 0, ended.err
+    assert "the training goes on after step 4" in ended.err
+    assert "small, teacher / student, bits 64: nDCG@10 " in ended.out
+    assert {entry.name for entry in tmp_path.iterdir()} == {"file", "small", "out"}
+
+
+def test_a_student_that_ingest_will_refuse_is_said_to_be_one(teacher: str, texts: Path) -> None:
+    ended = run(teacher, texts, *QUICK)
+
+    assert ended.code == 0
+    assert "so leaf-ingest will refuse it; give more texts, of more kinds" in ended.err
+    assert ended.out.startswith("out: mean cosine 0.")
+
+
+def test_a_teacher_that_cannot_be_exported_is_learnt_from_all_the_same(
+    teacher: str, texts: Path, tmp_path: Path
+) -> None:
+    """Pooling that leaves the prompt out needs to know its length, which a graph does not."""
+    shutil.copytree(teacher, tmp_path / "odd")
+    (config,) = (tmp_path / "odd").glob("1_Pooling/config.json")
+    config.write_text(
+        json.dumps(
+            {**json.loads(config.read_text()), "pooling_mode": "mean", "include_prompt": False}
+        )
+    )
+    assert not load_teacher("odd", ()).model[1].include_prompt
+
+    ended = run("odd", texts, *QUICK, "--json")
+
+    assert ended.code == 0, ended.err
+    assert json.loads(ended.out)["latency"] is None
+    assert "not measured, because the teacher cannot be" in Path("out/README.md").read_text()
+
+
+def test_without_torch_it_says_what_to_install(core_only: Path, texts: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-S", "-m", "distill", "--teacher", "t", "--texts", texts, "--out", "o"],
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{core_only}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "leaf-distill: sentence-transformers is not installed; install the extra [ingest]\n"
+    )
