@@ -4,7 +4,7 @@ import os
 import secrets
 import subprocess
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -162,20 +162,21 @@ def _bert(folder: Path, *, width: int, layers: int, pooling: str, seed: int) -> 
     return SentenceTransformer(modules=modules, prompts={"query": PROMPT}, device="cpu")
 
 
-def bert_tokenizer(texts: Iterable[str] = (), pieces: int = 600) -> Any:
-    """A WordPiece of some hundred pieces, with BERT's special tokens."""
+def bert_tokenizer(vocabulary: Sequence[str] = ()) -> Any:
+    """A WordPiece with BERT's special tokens: of some hundred pieces, unless they are given."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    pieces = {piece: number for number, piece in enumerate([*special, *vocabulary])}
+    tokenizer = Tokenizer(models.WordPiece(pieces, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=pieces, special_tokens=special, show_progress=False
-    )
-    texts = [*PROBES, PROMPT, "abcdefghijklmnopqrstuvwxyz", *texts]
-    tokenizer.train_from_iterator(texts, trainer)
+    if not vocabulary:
+        trainer = trainers.WordPieceTrainer(
+            vocab_size=600, special_tokens=special, show_progress=False
+        )
+        tokenizer.train_from_iterator([*PROBES, PROMPT, "abcdefghijklmnopqrstuvwxyz"], trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )

@@ -1,6 +1,9 @@
 """Teachers and students that are tiny, and whose space can be learnt in a hundred steps."""
 
 import json
+import re
+import string
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from pydoc_data.topics import topics
@@ -26,9 +29,20 @@ PROMPT = "query: "
 PARAGRAPHS = [part for topic in topics.values() for part in topic.split("\n\n") if part.strip()]
 
 
+def vocabulary() -> list[str]:
+    """Frequent words, letters for the others; a trainer of tokenizers finds others in each run."""
+    texts = " ".join([*PROBES, *topics.values()]).lower()
+    letters = sorted(set(texts) - set(string.whitespace))
+    counted = Counter(re.findall(r"\w+", texts))
+    frequent = sorted(counted, key=lambda word: (-counted[word], word))[:1_500]
+    asked = re.findall(r"\w+", " ".join([PROMPT, *PROBES]).lower())
+    parts = [*letters, *(f"##{letter}" for letter in letters), *asked, *frequent]
+    return list(dict.fromkeys(parts))
+
+
 def built(folder: Path, *, width: int, layers: int, seed: int, positions: int = 512) -> Any:
     """A random BERT that is smooth, unlike those of tests/conftest.py."""
-    tokenizer = bert_tokenizer([*PROBES * 20, *topics.values()], pieces=2_000)
+    tokenizer = bert_tokenizer(vocabulary())
     tokenizer.model_max_length = positions
     torch.manual_seed(seed)
     config = BertConfig(

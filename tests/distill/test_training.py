@@ -18,20 +18,28 @@ from vectors import load_encoder
 from vectors.transformer import TransformerEncoder
 
 
-def quick(folder: Path, pair: tuple[str, str], texts: Path, **recipe: Any) -> Order:
-    return ordered(folder, pair[0], texts, examples=300, **{"epochs": 1, **recipe})
+def quick(folder: Path, teacher: str, texts: Path, **recipe: Any) -> Order:
+    return ordered(folder, teacher, texts, examples=400, **{"epochs": 1, "rows": 32, **recipe})
 
 
-def test_a_seed_decides_all_of_the_training(
-    published_pair: tuple[str, str], texts: Path, tmp_path: Path
-) -> None:
-    first, again, other = (
-        weights(distilled(quick(tmp_path / name, published_pair, texts, seed=seed)).student)
-        for name, seed in (("first", 1), ("again", 1), ("other", 2))
-    )
+def again(order: Order, work: Path, **changes: Any) -> Order:
+    """With the same teacher's vectors, which it does not have to ask for."""
+    work.mkdir()
+    for file in order.work.glob("targets.*"):
+        shutil.copyfile(file, work / file.name)
+    return replace(order, work=work, **changes)
 
-    assert torch.allclose(first, again, atol=1e-6)
-    assert not torch.allclose(first, other, atol=1e-5)
+
+def test_a_seed_decides_all_of_the_training(teacher: str, texts: Path, tmp_path: Path) -> None:
+    order = quick(tmp_path / "first", teacher, texts)
+
+    first = weights(distilled(order).student)
+    second = weights(distilled(again(order, tmp_path / "second")).student)
+    seeded = again(order, tmp_path / "other", recipe=replace(order.recipe, seed=2))
+    other = weights(distilled(seeded).student)
+
+    assert torch.allclose(first, second, atol=1e-6)
+    assert not torch.allclose(first, other, atol=1e-4)
 
 
 def test_the_loss_falls_and_token_embeddings_stay(
@@ -39,7 +47,9 @@ def test_the_loss_falls_and_token_embeddings_stay(
 ) -> None:
     heard = Heard()
 
-    done = distil(ordered(tmp_path, teacher, texts, examples=800), heard.listener())
+    done = distil(
+        ordered(tmp_path, teacher, texts, examples=800, epochs=8, peak=3e-3), heard.listener()
+    )
 
     states, encoder = heard.states, done.teacher
     assert [state.step for state in states] == sorted(state.step for state in states)
@@ -75,36 +85,44 @@ def test_a_small_model_of_another_width_becomes_a_student(
 
 
 def test_truncations_and_signs_count_where_they_are_asked_for(
-    published_pair: tuple[str, str], texts: Path, tmp_path: Path
+    teacher: str, texts: Path, tmp_path: Path
 ) -> None:
-    first = []
-    for name, more in (("plain", {}), ("asked", {"truncated": (32, 16), "bits": 0.5})):
-        heard = Heard()
-        distil(quick(tmp_path / name, published_pair, texts, **more), heard.listener())
-        first.append(heard.states[0].loss)
+    order = quick(tmp_path / "plain", teacher, texts)
 
-    plain, asked = first
+    plain = first_loss(order)
+    recipe = replace(order.recipe, truncated=(32, 16), bits=0.5)
+    asked = first_loss(again(order, tmp_path / "asked", recipe=recipe))
+
     assert asked > 1.5 * plain
 
 
-def test_two_devices_learn_what_one_does(
-    published_pair: tuple[str, str], texts: Path, tmp_path: Path
-) -> None:
-    """Also where what is left of an epoch is a single text, which two cannot share."""
-    one = quick(tmp_path / "one", published_pair, texts, rows=32)
-    examples = replace(one.texts, most=400).read(lambda _: None)
+def first_loss(order: Order) -> float:
+    heard = Heard()
+    distil(order, heard.listener())
+    return heard.states[0].loss
+
+
+def test_two_devices_learn_what_one_does(teacher: str, texts: Path, tmp_path: Path) -> None:
+    """Also where what is left of an epoch is a single text, which two cannot share.
+
+    In half precision the sum of two halves is not quite the whole, so weights are compared with
+    what other batches make of them.
+    """
+    order = quick(tmp_path / "one", teacher, texts)
+    examples = order.texts.read(lambda _: None)
     count = next(n for n in range(300, 400) if len(held_out(examples[:n])[0]) % 32 == 1)
-    one = replace(one, texts=replace(one.texts, most=count))
-    two = replace(one, work=tmp_path / "two", devices=("cpu", "cpu"))
+    order = replace(order, texts=replace(order.texts, most=count))
 
-    alone = distilled(one)
-    two.work.mkdir()
-    for file in one.work.glob("targets.*"):  # for which there would be two more processes
-        shutil.copyfile(file, two.work / file.name)
-    together = distilled(two)
+    alone = distilled(order)
+    together = distilled(again(order, tmp_path / "two", devices=("cpu", "cpu")))
+    seeded = again(order, tmp_path / "other", recipe=replace(order.recipe, seed=2))
+    other = distilled(seeded)
 
-    assert together.cosine == pytest.approx(alone.cosine, abs=1e-3)
-    assert torch.allclose(weights(together.student), weights(alone.student), atol=1e-3)
+    assert together.cosine == pytest.approx(alone.cosine, abs=0.005)
+    near, far = (
+        torch.dist(weights(one.student), weights(alone.student)) for one in (together, other)
+    )
+    assert near < 0.25 * far
 
 
 @pytest.mark.parametrize("counts_prompt", [True, False])
