@@ -42,11 +42,16 @@ def _no_dotenv(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Exported students of the tests, so that none comes from an earlier run."""
+    """Exported students of the tests, so that none comes from an earlier run.
+
+    Processes that run tests beside each other share it.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
     with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("cache")
-        patch.setenv("XDG_CACHE_HOME", str(folder))
-        yield folder
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        yield folder / "cache"
 
 
 @pytest.fixture(scope="session")

@@ -168,12 +168,10 @@ def test_the_end_is_that_of_a_run_without_ray(
     on_ray: OnRay, plainly: OnRay, database: Database[Any], tmp_path: Path
 ) -> None:
     rows = records(300)
-    (tmp_path / "parts").mkdir()
-    for n in range(2):
-        written(tmp_path / "parts" / f"{n}.parquet", rows[160 * n : 160 * n + 160])
+    parts = [pa.Table.from_pylist(some) for some in (rows[:160], rows[160:])]
     whole = written(tmp_path / "whole.parquet", rows)
 
-    summary = on_ray(ray.data.read_parquet(str(tmp_path / "parts")), **INT8)
+    summary = on_ray(ray.data.from_arrow(parts), **INT8)
     expected = plainly(whole, **INT8)
 
     assert state(database, "on_ray") == state(database, "plain")
@@ -189,8 +187,9 @@ def test_running_it_again_encodes_only_what_changed(
     on_ray: OnRay, plainly: OnRay, leaf_ingest: Run, database: Database[Any], tmp_path: Path
 ) -> None:
     rows = records()
-    on_ray(dataset(rows))
+    first = on_ray(dataset([*rows, rows[1]]))
     before = state(database, "on_ray")
+    twice = {reason for reason, _ in rejected(tmp_path / "on_ray.jsonl") if "'d1'" in reason}
     rows[1]["text"] = "Another text."
     rows[8]["text"] = "Sentence 0 of document 8."  # was nine sentences
     rows[2]["year"] = 1
@@ -198,6 +197,9 @@ def test_running_it_again_encodes_only_what_changed(
     changed = on_ray(dataset(rows))
     plainly(written(tmp_path / "corpus.parquet", rows))
 
+    (reason,) = twice
+    assert reason.startswith("id 'd1' stands more than once")
+    assert (first.rejected, changed.rejected) == (3, 2)
     after = state(database, "on_ray")
     assert after == state(database, "plain")
     vectors = {id: chunk["embedding"] for id, chunk in before.items()}
@@ -212,16 +214,6 @@ def test_running_it_again_encodes_only_what_changed(
     done = leaf_ingest(left, "--source", "corpus", "--prune", LEAF_COLLECTION="on_ray")
     assert done.returncode == 0, done.stderr
     assert list(state(database, "on_ray")) == ["d1#0"]
-
-
-def test_an_id_that_stands_twice_is_told(on_ray: OnRay, tmp_path: Path) -> None:
-    rows = [{"id": "a", "text": "One."}, {"id": "b", "text": "Two."}, {"id": "a", "text": "Three."}]
-
-    summary = on_ray(dataset(rows))
-
-    ((reason, _),) = rejected(tmp_path / "on_ray.jsonl")
-    assert reason.startswith("id 'a' stands more than once")
-    assert summary.rejected == 1
 
 
 def test_a_corpus_of_nothing_usable_makes_nothing(

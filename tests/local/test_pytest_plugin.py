@@ -22,12 +22,16 @@ def python(*arguments: object, **environment: str) -> subprocess.CompletedProces
     )
 
 
+def run_pytest(*arguments: object, **environment: str) -> str:
+    """Without langsmith's plugin, which a stranger does not have, and which takes a second."""
+    done = python("-m", "pytest", "-q", "-p", "no:langsmith_plugin", *arguments, **environment)
+    return done.stdout + done.stderr
+
+
 def test_the_example_with_fixtures(tmp_path: Path) -> None:
     (tmp_path / "test_films.py").write_text(EXAMPLES[0])
 
-    done = python("-m", "pytest", "-q", "-W", "error", "test_films.py")
-
-    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    assert "1 passed" in run_pytest("-W", "error", "test_films.py")
 
 
 def test_the_example_without_pytest(tmp_path: Path) -> None:
@@ -43,7 +47,7 @@ def test_each_test_has_an_empty_database(tmp_path: Path) -> None:
     body = "    leaf_mongodb.c.insert_one({})\n    assert leaf_mongodb.c.count_documents({}) == 1\n"
     (tmp_path / "test_twice.py").write_text(f"{again}def test(leaf_mongodb, n):\n{body}")
 
-    assert "2 passed" in python("-m", "pytest", "-q", "test_twice.py").stdout
+    assert "2 passed" in run_pytest("test_twice.py")
 
 
 def test_another_deployment_can_be_named(tmp_path: Path) -> None:
@@ -51,19 +55,19 @@ def test_another_deployment_can_be_named(tmp_path: Path) -> None:
         "def test(leaf_mongodb_uri):\n    assert leaf_mongodb_uri == 'mongodb://elsewhere/'\n"
     )
 
-    done = python("-m", "pytest", "-q", "test_uri.py", LEAF_TEST_MONGODB_URI="mongodb://elsewhere/")
+    told = run_pytest("test_uri.py", LEAF_TEST_MONGODB_URI="mongodb://elsewhere/")
 
-    assert "1 passed" in done.stdout
+    assert "1 passed" in told
 
 
 def test_where_it_cannot_start_the_test_says_why_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "test_uri.py").write_text("def test(leaf_mongodb_uri):\n    pass\n")
 
-    done = python("-m", "pytest", "-q", "test_uri.py", LEAF_MONGOD="/nothing/here")
+    told = run_pytest("test_uri.py", LEAF_MONGOD="/nothing/here")
 
-    assert "1 error" in done.stdout
-    assert "LEAF_MONGOD=/nothing/here: expected the path" in done.stdout
-    assert "Traceback" not in done.stdout
+    assert "1 error" in told
+    assert "LEAF_MONGOD=/nothing/here: expected the path" in told
+    assert "Traceback" not in told
 
 
 def test_who_does_not_use_it_imports_nothing_for_it() -> None:

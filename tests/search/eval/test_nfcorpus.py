@@ -17,6 +17,7 @@ from search.eval.measures import ranking
 from search.eval.trial import stored
 from tests.search.eval.conftest import DATA
 from tests.search.eval.test_judged import silent
+from vectors import Rows
 
 _DOCUMENTS = 60
 _ZIP = DATA / "nfcorpus.zip"
@@ -66,12 +67,11 @@ def test_exact_search_is_numpy_to_the_last_rank(
         asked = searcher(client, collection, vectors.queries("student"))
         found = ask_all(asked, questions, k=_DOCUMENTS, exact=True)
 
-    assert found == [ranking(scores) for scores in by_numpy(part, models).values()]
+    queries = vectors.queries("student").encode_queries(questions)
+    assert found == [ranking(scores) for scores in by_numpy(part, rows, queries).values()]
 
 
-def by_numpy(part: TestCollection, models: dict[Any, Model]) -> dict[str, dict[str, float]]:
-    documents = models["teacher"].encode([p.encoded for p in part.passages], "documents", silent)
-    queries = models["student"].encode(list(part.queries.values()), "queries", silent)
+def by_numpy(part: TestCollection, documents: Rows, queries: Rows) -> dict[str, dict[str, float]]:
     cosines = queries @ documents.T
     ids = [p.id for p in part.passages]
     return {
@@ -82,7 +82,9 @@ def by_numpy(part: TestCollection, models: dict[Any, Model]) -> dict[str, dict[s
 
 def by_trec_eval(part: TestCollection, models: dict[Any, Model]) -> dict[str, float]:
     judge = pytrec_eval.RelevanceEvaluator(dict(part.judgments), {"ndcg_cut.10", "recall.100"})
-    measured = judge.evaluate(by_numpy(part, models))
+    vectors, questions = Vectors(part, models, silent), list(part.queries.values())
+    queries = vectors.queries("student").encode_queries(questions)
+    measured = judge.evaluate(by_numpy(part, vectors.documents("teacher"), queries))
     return {
         name: float(np.mean([found[name] for found in measured.values()]))
         for name in ("ndcg_cut_10", "recall_100")
