@@ -114,6 +114,22 @@ print(importlib.util.find_spec("torch"), "torch" in sys.modules)
     assert torch == "None False"
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_the_runtime_reports_to_nobody_unless_asked_to(tmp_path: Path, asked: bool) -> None:
+    # What it is about to send it keeps in the user's cache first.
+    allowed = {"ORT_DISABLE_TELEMETRY": "0"} if asked else {}
+    program = "from vectors import load_student; load_student('package:vectors/offline')"
+    subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PATH": os.environ["PATH"], "XDG_CACHE_HOME": str(tmp_path), **allowed},
+        cwd=ROOT,
+        check=True,
+    )
+
+    assert list(tmp_path.rglob("onnxruntime.db")) == [] or asked
+    assert list(tmp_path.rglob("deviceid")) != [] or not asked
+
+
 @pytest.mark.parametrize(
     ("call", "expected"),
     [
