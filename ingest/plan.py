@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bson.int64 import Int64
+
 from ingest.chunking.chunk import Chunk, same_vector
 from ingest.document import Document
 from vectors import Manifest, Stored
@@ -26,7 +28,7 @@ class Plan:
     """
 
     document: Document
-    version: str
+    version: int
     new: list[Chunk]
     stored: frozenset[str]
     changes: dict[str, dict[str, Any]]
@@ -53,7 +55,7 @@ class Plan:
         }
 
 
-def digest_of(document: Document, manifest: Manifest) -> str:
+def digest_of(document: Document, manifest: Manifest) -> bytes:
     """Of everything that its stored chunks depend on; in place only vectors are stored."""
     parts = (_CHUNKER, document.id, document.source, document.title, document.text)
     metadata = b"" if manifest.layout == "in_place" else document.encoded_metadata
@@ -68,20 +70,20 @@ def grouped(stored: StoredChunks) -> dict[str, StoredChunks]:
     return dict(groups)
 
 
-def is_stored(stored: StoredChunks, digest: str) -> bool:
+def is_stored(stored: StoredChunks, content: bytes) -> bool:
     """Whether these are all the chunks of a document in this version: then it is not even cut."""
-    whole = _version(digest, len(stored))
+    whole = _version(content, len(stored))
     return bool(stored) and all(chunk.version == whole for chunk in stored.values())
 
 
 def plan(
     document: Document,
-    digest: str,
+    content: bytes,
     chunks: Sequence[Chunk],
     stored: StoredChunks,
     manifest: Manifest,
 ) -> Plan:
-    version = _version(digest, len(chunks))
+    version = _version(content, len(chunks))
     if not stored:
         return Plan(document, version, list(chunks), frozenset(), {}, [], len(chunks), 0)
     by_id = {manifest.stored_id(chunk.id): chunk for chunk in chunks}
@@ -109,8 +111,8 @@ def plan(
     )
 
 
-def _version(digest: str, chunks: int) -> str:
-    return f"{digest}-{chunks}"
+def _version(content: bytes, chunks: int) -> int:
+    return Int64(int.from_bytes(digest(content + b"%d" % chunks), signed=True))
 
 
 def _has_vector(stored: Stored | None, chunk: Chunk) -> bool:

@@ -40,8 +40,8 @@ class Stored(NamedTuple):
     """What a chunk in the collection says of itself: see docs/ingest.md."""
 
     document: str
-    hash: str
-    version: str | None
+    hash: bytes
+    version: int | None
 
 
 class Collection:

@@ -26,7 +26,7 @@ _KEPT = ("hash", "version")
 _MOST_ALIKE = 1000
 _EMPTY = 5  # bytes of a document without fields
 _NOT_OURS = "it has a field {!r} or 'leaf' that leafsearch did not write; choose another --path"
-HAS_OURS: dict[str, Any] = {HASH: {"$type": "string"}}
+HAS_OURS: dict[str, Any] = {HASH: {"$type": "binData"}}
 
 
 class InPlace(Collection):
@@ -97,7 +97,7 @@ class InPlace(Collection):
         ids = [id for document in documents for id in possible_ids(document)]
         return self._take_out({"_id": {"$in": ids}, **HAS_OURS}) if ids else 0
 
-    def withdraw_if(self, id: Any, hash: str) -> int:
+    def withdraw_if(self, id: Any, hash: bytes) -> int:
         """The same of one document by its own `_id`, if it has not been encoded anew meanwhile."""
         return self._take_out({"_id": id, HASH: hash})
 
@@ -193,5 +193,5 @@ def _mark(chunk: Mapping[str, Any]) -> dict[str, Any]:
 
 def _mark_of(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
     mark = document.get(MARK)
-    ours = isinstance(mark, Mapping) and isinstance(mark.get("hash"), str)
+    ours = isinstance(mark, Mapping) and isinstance(mark.get("hash"), bytes)
     return mark if ours else None

@@ -7,7 +7,7 @@ from typing import Any
 import bson
 
 from ingest.chunking.trails import begins_with
-from vectors.digest import digest
+from vectors.digest import digest, of_encoded
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class Chunk:
 
     `trail` holds the headings that the passage stands under, where that is asked for.
     `tokens` are those of what is encoded, without prompt and special tokens.
-    `hash` is `<of what is encoded>-<of the metadata>`: equal first halves mean equal vectors.
+    `hash` is a digest of what is encoded and one of the metadata: equal first halves mean equal
+    vectors.
     """
 
     document: str
@@ -41,9 +42,9 @@ class Chunk:
         return f"{title} {trail} {text}" if trail else f"{title} {text}"
 
     @property
-    def hash(self) -> str:
+    def hash(self) -> bytes:
         metadata = self.stored or bson.encode(self.metadata)
-        return f"{digest(self.encoded_text.encode())}-{digest(metadata)}"
+        return digest(self.encoded_text.encode()) + digest(metadata)
 
     def counted(self, tokens: int) -> "Chunk":
         return Chunk(
@@ -69,6 +70,6 @@ class Chunk:
         }
 
 
-def same_vector(one: str, other: str) -> bool:
+def same_vector(one: bytes, other: bytes) -> bool:
     """Whether two hashes are of chunks with the same vector."""
-    return one.partition("-")[0] == other.partition("-")[0]
+    return of_encoded(one) == of_encoded(other)

@@ -65,7 +65,7 @@ class MongoSource:
             address.collection, codec_options=_TOLERANT, read_concern=ReadConcern("majority")
         )
         self.address = address
-        self.unusable: list[tuple[Any, str | None]] = []
+        self.unusable: list[tuple[Any, bytes | None]] = []
         self._patience = patience or Patience()
         self._in_place: Manifest | None = None
         self._left_out: tuple[str, ...] = ()

@@ -28,7 +28,7 @@ _OURS = re.compile(rf"{INDEX}(?:_(\d+))?(?:_text)?")
 _A_CHUNK = {
     "document": {"$type": "string"},
     "position": {"$type": ["int", "long"]},
-    "hash": {"$type": "string"},
+    "hash": {"$type": "binData"},
 }
 
 

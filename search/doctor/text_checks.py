@@ -8,7 +8,7 @@ from search.doctor.case import Case
 from search.doctor.fields import paths_of, projection, values_at
 from search.doctor.findings import Verdict, ok, problem, skipped
 from search.doctor.sample import Passage, shown, spread
-from vectors.digest import digest
+from vectors.digest import digest, of_encoded
 from vectors.in_place import HASH, MARK
 
 _TEXTS = 100
@@ -67,8 +67,8 @@ def _unchanged(read: list[_Read]) -> Verdict:
 def _read(title_field: str, document: Mapping[str, Any], passage: Passage) -> _Read:
     """leaf-ingest encodes a passage behind its title, and keeps a hash of both together."""
     title = next(iter(values_at(document, title_field)), "")
-    hashes = [*values_at(document, HASH), document.get("hash", "")]
-    wanted = str(hashes[0]).partition("-")[0]
+    hashes = [*values_at(document, HASH), document.get("hash")]
+    wanted = of_encoded(hashes[0]) if isinstance(hashes[0], bytes) else b""
     in_parts = bool(values_at(document, f"{MARK}.chunks"))
     encoded = f"{title} {passage.text}"
     if title and digest(encoded.encode()) == wanted:

@@ -139,5 +139,5 @@ def _chunk(passage: Passage) -> dict[str, Any]:
         "position": 0,
         "text": passage.text,
         "metadata": {"title": passage.title},
-        "hash": "-" * 41,
+        "hash": bytes(16),
     }

@@ -75,7 +75,7 @@ def missing(database: Database[Any], wanted: State) -> int:
     durable = database.get_collection("chunks", read_concern=ReadConcern("majority"))
     there = durable.find({}, {"hash": 1})
     hashes = {chunk["_id"]: chunk["hash"] for chunk in there}
-    return sum(not same_vector(hashes.get(id, ""), chunk["hash"]) for id, chunk in wanted.items())
+    return sum(not same_vector(hashes.get(id, b""), chunk["hash"]) for id, chunk in wanted.items())
 
 
 def test_an_ingest_that_is_killed_again_and_again_ends_as_if_undisturbed(

@@ -29,7 +29,7 @@ def rows(count: int, seed: int) -> Rows:
 
 def chunks() -> list[dict[str, Any]]:
     return [
-        {"_id": f"d{n:03}", "document": f"d{n:03}", "position": 0, "hash": "-"}
+        {"_id": f"d{n:03}", "document": f"d{n:03}", "position": 0, "hash": b""}
         for n in range(DOCUMENTS)
     ]
 

@@ -61,7 +61,7 @@ def test_exact_search_is_numpy_to_the_last_rank(
     database: Database[Any],
 ) -> None:
     vectors, questions = Vectors(part, models, silent), list(part.queries.values())
-    chunks = [{"_id": p.id, "document": p.id, "position": 0, "hash": "-"} for p in part.passages]
+    chunks = [{"_id": p.id, "document": p.id, "position": 0, "hash": b""} for p in part.passages]
     rows = vectors.documents("teacher")
     with stored(database, Storage(dimensions=384), chunks, rows, silent) as collection:
         asked = searcher(client, collection, vectors.queries("student"))
