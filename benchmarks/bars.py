@@ -1,10 +1,16 @@
-"""Figures beside the bars that they are to meet, as a line and for the JSON."""
+"""Figures beside the bars that they are to meet, and the command that measures them."""
 
-from typing import Any
+import argparse
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, TypeVar
 
-from benchmarks.measuring import Spread
+from benchmarks.measuring import Spread, circumstances
 
 Row = dict[str, Any]
+Bench = TypeVar("Bench")
 
 
 def row(
@@ -23,6 +29,34 @@ def row(
 
 
 def shown(row: Row) -> str:
+    if "left_out" in row:
+        return f"{row['what']:<50} left out: {row['left_out']}"
     value = f"{row['median']:.4g} {row['unit']} ({row['low']:.3g} to {row['high']:.3g})"
-    bar = f"bar: at {'least' if row['least'] else 'most'} {row['bar']}"
+    bar = f"bar: at {'least' if row['least'] else 'most'} {row['bar']:g}"
     return f"{row['what']:<50} {value:<30} {bar}  {'met' if row['met'] else 'MISSED'}"
+
+
+def command(
+    about: str,
+    parts: Mapping[str, Callable[[Bench], Iterable[Row]]],
+    bench: Callable[[bool], AbstractContextManager[Bench]],
+    packages: Iterable[str],
+) -> None:
+    """What `python -m benchmarks.NAME [--small] [--json FILE] [--only PART ...]` does.
+
+    `bench` is told whether it is --small, and gives what each part takes.
+    """
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--only", nargs="+", choices=parts, default=list(parts))
+    given = parser.parse_args()
+    told = circumstances(*packages)
+    rows = []
+    with bench(given.small) as made:
+        for name in given.only:
+            for found in parts[name](made):
+                rows.append(found)
+                print(shown(found), flush=True)
+    if given.json:
+        given.json.write_text(json.dumps({**told, "results": rows}, indent=2))

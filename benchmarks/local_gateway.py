@@ -19,6 +19,7 @@ from typing import Any
 
 from pymongo import MongoClient
 
+from benchmarks.bars import Row, row
 from benchmarks.gateway_corpora import bit_rows, fill, float_rows, searching
 from benchmarks.gateway_process import (
     cpu_seconds,
@@ -32,7 +33,6 @@ from local import LocalDeployment
 from local.home import Home, socket_uri
 
 Client = MongoClient[dict[str, Any]]
-Row = dict[str, Any]
 _QUERIES = 100
 
 
@@ -131,12 +131,6 @@ def million_floats(run: Run) -> Iterator[Row]:
         yield row("ready after restart", Spread.of([clean]), 30, "s", first_build=f"{built:.1f}")
         after_kill = ready_after_start(running, corpus, stop=lambda: killed(running))
         yield row("ready after SIGKILL", Spread.of([after_kill]), 30, "s")
-
-
-def row(what: str, figure: Spread, bar: float, unit: str, least: bool = False, **more: Any) -> Row:
-    met = figure.median >= bar if least else figure.median <= bar
-    spread = {"median": figure.median, "low": figure.low, "high": figure.high}
-    return {"what": what, "bar": bar, "unit": unit, "met": met, **spread, **more}
 
 
 PARTS: dict[str, Callable[[Run], Iterable[Row]]] = {

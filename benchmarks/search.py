@@ -8,13 +8,13 @@ and server, taking turns within one run. --small has a hundredth of the document
 mean nothing.
 """
 
-import argparse
 import json
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ from langchain_mongodb import MongoDBAtlasVectorSearch
 from pymongo import MongoClient
 from sentence_transformers import SentenceTransformer
 
-from benchmarks.bars import Row, row, shown
-from benchmarks.measuring import Spread, circumstances, timed
+from benchmarks.bars import Row, command, row
+from benchmarks.measuring import Spread, timed
 from config import PRESETS, Pair, load
 from ingest import Choices, open_target
 from local import LocalDeployment
@@ -201,7 +201,8 @@ def against(what: str, pairs: Sequence[tuple[float, ...]], bar: float) -> Row:
     return row(what, ratios, bar, "x", least=True, ours_ms=str(ours), peer_ms=str(peer))
 
 
-BENCHMARKS: dict[str, Callable[[Bench], Iterator[Row]]] = {
+PACKAGES = ["onnxruntime", "pymongo", "sentence-transformers", "langchain-mongodb"]
+PARTS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "encoding": encoding,
     "start": process_start,
     "hot": hot_query,
@@ -209,27 +210,15 @@ BENCHMARKS: dict[str, Callable[[Bench], Iterator[Row]]] = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--small", action="store_true")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
-    given = parser.parse_args()
-    about = circumstances("onnxruntime", "pymongo", "sentence-transformers", "langchain-mongodb")
-    rows = []
+@contextmanager
+def bench(small: bool) -> Iterator[Bench]:
     with (
         tempfile.TemporaryDirectory(prefix="leaf-", dir="/tmp") as folder,
         LocalDeployment(Path(folder, "home")) as deployment,
         connect(deployment.uri) as client,
     ):
-        bench = Bench(deployment.uri, client, small=given.small)
-        for name in given.only:
-            for found in BENCHMARKS[name](bench):
-                rows.append(found)
-                print(shown(found), flush=True)
-    if given.json:
-        given.json.write_text(json.dumps({**about, "results": rows}, indent=2))
+        yield Bench(deployment.uri, client, small=small)
 
 
 if __name__ == "__main__":
-    main()
+    command(__doc__, PARTS, bench, PACKAGES)
