@@ -102,7 +102,7 @@ def command(
 
 
 def _beside(out: Path) -> Path:
-    whole = out.absolute()
+    whole = out.resolve()
     return whole.parent / f"{whole.name}.work"
 
 

@@ -40,7 +40,7 @@ def card(order: Order, facts: Facts) -> str:
             *_measured(facts),
             *_quality(facts.quality),
             *_made(order, facts),
-            *_use(order),
+            *_use(),
         ]
     )
 
@@ -147,7 +147,7 @@ def _recipe(recipe: Recipe) -> str:
     )
 
 
-def _use(order: Order) -> list[str]:
+def _use() -> list[str]:
     return [
         "## Use",
         "",

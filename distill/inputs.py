@@ -1,6 +1,7 @@
 """Texts as the student's tokens, and what it makes of many of them without gradients."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,20 +18,38 @@ from vectors.transformer import TransformerEncoder
 _ROWS = 64
 
 
-def tokenized(
-    student: SentenceTransformer,
-    teacher: TransformerEncoder,
-    examples: Sequence[Example],
-    most: int,
-) -> list[Tokens]:
-    """Each with the teacher's prompt of its kind, cut after `most` tokens or the student's own."""
-    backend = student.tokenizer.backend_tokenizer
-    tokenizer = Tokenizer.from_str(backend.to_str())
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(min(most, student.max_seq_length))
-    prompts = teacher.document_prompt, teacher.query_prompt
-    texts = [prompts[example.is_query] + example.text for example in examples]
-    return [np.array(one.ids, dtype=np.int64) for one in tokenizer.encode_batch_fast(texts)]
+class Inputs:
+    """What the student is given: at most `most` tokens, the teacher's prompt among them."""
+
+    def __init__(
+        self, student: SentenceTransformer, teacher: TransformerEncoder, most: int
+    ) -> None:
+        self.most = min(most, student.max_seq_length)
+        self._tokenizer = Tokenizer.from_str(student.tokenizer.backend_tokenizer.to_str())
+        self._tokenizer.no_padding()
+        self._prompts = teacher.document_prompt, teacher.query_prompt
+
+    def fitting(self, examples: Sequence[Example]) -> tuple[list[Example], int]:
+        """Longer ones cut, and how many: the teacher must not say what the student cannot see."""
+        self._tokenizer.no_truncation()
+        counts = [len(one) for one in self._tokenizer.encode_batch_fast(self._texts(examples))]
+        self._tokenizer.enable_truncation(self.most)
+        pairs = list(zip(examples, counts, strict=True))
+        found = [self._cut(one) if count > self.most else one for one, count in pairs]
+        return found, sum(count > self.most for count in counts)
+
+    def tokens(self, examples: Sequence[Example]) -> list[Tokens]:
+        self._tokenizer.enable_truncation(self.most)
+        found = self._tokenizer.encode_batch_fast(self._texts(examples))
+        return [np.array(one.ids, dtype=np.int64) for one in found]
+
+    def _texts(self, examples: Sequence[Example]) -> list[str]:
+        return [self._prompts[example.is_query] + example.text for example in examples]
+
+    def _cut(self, example: Example) -> Example:
+        prompt = self._prompts[example.is_query]
+        ends = [end for _, end in self._tokenizer.encode(prompt + example.text).offsets]
+        return replace(example, text=example.text[: max(0, max(ends) - len(prompt))].rstrip())
 
 
 def computed(

@@ -38,8 +38,18 @@ def latency(teacher: Encoder, student: str) -> Latency | None:
 
     None for a teacher that cannot be exported.
     """
+    cached = cache_folder(teacher.name, teacher.revision)
+    was_there = cached.is_dir()
     if not export_student(teacher):
         return None
+    try:
+        return _compared(teacher, student)
+    finally:
+        if not was_there:
+            shutil.rmtree(cached, ignore_errors=True)  # nobody searches with a teacher
+
+
+def _compared(teacher: Encoder, student: str) -> Latency:
     sides = (load_student(teacher.name, revision=teacher.revision), load_student(student))
     for side in sides:
         side.encode_queries(PROBES)

@@ -7,6 +7,10 @@ from pathlib import Path
 from distill.reading import Texts
 from distill.recipe import Recipe
 
+# What is in a folder of work; it is removed as a whole.
+_WORK = {"run.json", "lock", "targets.npy", "targets.json", "checkpoint.pt", "trial"}
+_WORK |= {"tokens.npz", "recipe.json", "ranks", "untrained"}  # for several devices
+
 
 @dataclass(frozen=True)
 class Order:
@@ -43,9 +47,22 @@ class Order:
         yield from self._folder_problems()
 
     def _folder_problems(self) -> Iterator[str]:
-        if self.out.exists() and not (self.out.is_dir() and not any(self.out.iterdir())):
+        if self.out.resolve() == Path.cwd():
+            yield f"--out {self.out}: is the current folder; expected a new one"
+        elif self.out.exists() and not (self.out.is_dir() and not any(self.out.iterdir())):
             yield f"--out {self.out}: exists already; expected a new folder"
         if self.work.resolve().is_relative_to(self.out.resolve()):
             yield f"--work {self.work}: expected a folder outside --out"
         if self.work.exists() and not self.work.is_dir():
             yield f"--work {self.work}: is a file; expected a folder"
+        elif other := self._other_files():
+            yield (
+                f"--work {self.work}: holds {other[0]}, which is not of leaf-distill; expected a "
+                "folder that may be removed"
+            )
+
+    def _other_files(self) -> list[str]:
+        if not self.work.is_dir():
+            return []
+        names = sorted(entry.name for entry in self.work.iterdir())
+        return [name for name in names if name.removesuffix(".part") not in _WORK]

@@ -29,7 +29,8 @@ from vectors.graph import GRAPH, TOKENIZER, Card, GraphEncoder
 from vectors.student import cache_folder
 
 _BITS, _EMBEDDING_BITS = 8, 6
-_EMBEDDINGS = 4_096  # rows, from which on a matrix is that of the embeddings
+_LOOK_UP = {"Gather", "EmbedLayerNormalization"}
+_MANY = 4_096  # rows, from which on a table is most of the model
 _SMALLEST = 4_096  # bytes, of what stays in the graph as it is
 _PAGE = 4_096  # what memory-mapped files are read by
 
@@ -81,7 +82,7 @@ def least_cosine(student: str, folder: Path) -> float:
 
 def _fill(folder: Path, exported: Path, name: str) -> None:
     model = onnx.load(str(exported / GRAPH))
-    np.savez_compressed(folder / COMPACT_WEIGHTS, allow_pickle=False, **_taken_out(model))
+    np.savez_compressed(folder / COMPACT_WEIGHTS, allow_pickle=False, **taken_out(model))
     onnx.save(model, str(folder / COMPACT_GRAPH))
     shutil.copyfile(exported / TOKENIZER, folder / TOKENIZER)
     replace(Card.read(exported), name=name).write(folder)
@@ -109,14 +110,16 @@ def attribution(sources: Mapping[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _taken_out(model: Any) -> dict[str, NDArray[Any]]:
+def taken_out(model: Any) -> dict[str, NDArray[Any]]:
     """Weights for vectors.compact; the graph then names the file that they will be in."""
     arrays: dict[str, NDArray[Any]] = {}
     offsets: list[int] = []
     end = 0
+    embeddings = _embeddings(model)
     for tensor, array in _large(model):
         number = len(offsets)
-        arrays[f"values-{number}"], arrays[f"scales-{number}"] = rounded(array)
+        values, scales = rounded(array, looked_up=tensor.name in embeddings)
+        arrays[f"values-{number}"], arrays[f"scales-{number}"] = values, scales
         offsets.append(end)
         tensor.ClearField("raw_data")
         tensor.data_location = TensorProto.EXTERNAL
@@ -137,11 +140,20 @@ def _large(model: Any) -> Iterator[tuple[Any, NDArray[np.float32]]]:
             yield tensor, array
 
 
-def rounded(array: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """A scale for each row of embeddings, and for each column of what texts are multiplied by."""
-    is_embeddings = len(array) >= _EMBEDDINGS
-    largest = 2 ** ((_EMBEDDING_BITS if is_embeddings else _BITS) - 1) - 1
-    scales = np.abs(array).max(axis=1 if is_embeddings else 0, keepdims=True) / largest
+def _embeddings(model: Any) -> set[str]:
+    """Large tables of which rows are looked up, by name."""
+    nodes = (node for node in model.graph.node if node.op_type in _LOOK_UP)
+    looked_up = {name for node in nodes for name in node.input}
+    tables = (tensor for tensor in model.graph.initializer if tensor.name in looked_up)
+    return {table.name for table in tables if table.dims and table.dims[0] >= _MANY}
+
+
+def rounded(
+    array: NDArray[np.float32], *, looked_up: bool
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """A scale for each row that is looked up, for each column of what texts are multiplied by."""
+    largest = 2 ** ((_EMBEDDING_BITS if looked_up else _BITS) - 1) - 1
+    scales = np.abs(array).max(axis=1 if looked_up else 0, keepdims=True) / largest
     scales = np.where(scales == 0, 1, scales).astype(np.float32)
     values = np.round(array / scales).astype(np.int8)
     assert np.abs(array - restored(values, scales)).max() <= scales.max()

@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from sentence_transformers import SentenceTransformer
 
+from distill.errors import DistillError
+from vectors.alignment import PROBES
 from vectors.export import export_transformer
 from vectors.published import PUBLISHED
 
-README = "README.md"
+README, TRIAL = "README.md", "trial"
+_SAME = 1e-3  # of the largest number in a vector
 
 
 @contextmanager
@@ -20,13 +24,13 @@ def published(student: SentenceTransformer, out: Path) -> Iterator[Path]:
     """The folder under a name of its own, to be measured; `out` when that went well.
 
     With it goes the ONNX file that the query side needs where there is no torch. Raises
-    ExportError.
+    DistillError and ExportError.
     """
+    out = out.resolve()  # what a link names, not the link
     out.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        student.save(str(made), create_model_card=False)
-        export_transformer(student, made / PUBLISHED)
+        _write(student, made)
         yield made
         os.chmod(made, 0o755)
         if out.is_dir():
@@ -34,3 +38,36 @@ def published(student: SentenceTransformer, out: Path) -> Iterator[Path]:
         os.replace(made, out)
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def demand_publishable(student: SentenceTransformer, folder: Path) -> None:
+    """Raises DistillError and ExportError as `published` would, which is told before training.
+
+    Also if what was saved and loaded again gives other vectors.
+    """
+    made = folder / TRIAL
+    shutil.rmtree(made, ignore_errors=True)  # of a run that was killed
+    try:
+        _write(student, made)
+        loaded = SentenceTransformer(str(made), local_files_only=True, device=str(student.device))
+        wanted, found = (one.encode(list(PROBES)) for one in (student, loaded))
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    if not np.allclose(wanted, found, atol=_SAME * np.abs(wanted).max()):
+        raise DistillError(
+            "the student is another model when it is saved and loaded; give a small one with "
+            "--student"
+        )
+
+
+def _write(student: SentenceTransformer, folder: Path) -> None:
+    try:
+        student.save(str(folder), create_model_card=False)
+    except OSError:
+        raise
+    except Exception as error:
+        # What a configuration of an unusual kind raises is as unusual.
+        raise DistillError(
+            f"the student cannot be saved: {error}; give a small model with --student"
+        ) from error
+    export_transformer(student, folder / PUBLISHED)

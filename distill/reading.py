@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distill.errors import DistillError
-from distill.examples import Example, chosen, passages_of, queries_of
+from distill.examples import Example, beginning, chosen, examples_of, place_of
 from ingest.corpus.records import Fields
 from ingest.corpus.sources import Corpus
 from ingest.document import Rejected
@@ -45,14 +45,12 @@ class Texts:
         return found
 
     def _all(self, rejected: Callable[[Rejected], None]) -> Iterator[Example]:
-        chance = random.Random(self.seed)
+        chance = None if self.queries else random.Random(self.seed)
         for record in Corpus(self.paths, self.fields).records():
             if isinstance(record, Rejected):
                 rejected(record)
                 continue
-            yield from passages_of(record.text, self.words)
-            if not self.queries:
-                yield from queries_of(record.text, record.title, self.words, chance)
+            yield from examples_of(record.text, record.title, self.words, chance)
         if self.queries:
             yield from _given(self.queries, self.words)
 
@@ -63,20 +61,32 @@ def _given(file: Path, words: int) -> Iterator[Example]:
         lines = file.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DistillError(f"--queries {file}: cannot be read: {error}") from error
-    texts = [_query(line, f"--queries {file}:{n}") for n, line in enumerate(lines, start=1)]
-    found = [cut for text in texts if (cut := " ".join(text.split()[:words]))]
+    in_json = _is_json(next((line for line in lines if line.strip()), ""))
+    texts = [
+        _query(line, f"--queries {file}:{n}") if in_json else line
+        for n, line in enumerate(lines, start=1)
+    ]
+    found = [cut for text in texts if (cut := beginning(text, words))]
     if not found:
         raise DistillError(f"--queries {file}: empty; expected a query a line")
-    yield from (Example(text, is_query=True) for text in found)
+    yield from (Example(text, True, place_of(text)) for text in found)
+
+
+def _is_json(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 def _query(line: str, place: str) -> str:
-    if not line.startswith("{"):
-        return line
+    if not line.strip():
+        return ""
     try:
-        text = json.loads(line).get("text")
-    except ValueError:
-        return line
+        record = json.loads(line)
+    except ValueError as error:
+        raise DistillError(f"{place}: not JSON, as the first line is: {error}") from error
+    text = record.get("text") if isinstance(record, dict) else None
     if not isinstance(text, str):
         raise DistillError(f"{place}: expected a field text with a string")
     return text

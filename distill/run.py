@@ -1,5 +1,6 @@
 """The stages of a distillation: texts, the teacher's vectors, a student, its training."""
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,19 +13,21 @@ from sentence_transformers import SentenceTransformer
 from distill.errors import DistillError
 from distill.examples import Example, held_out
 from distill.forward import Forward
-from distill.inputs import computed, tokenized
+from distill.inputs import Inputs, computed
 from distill.order import Order
+from distill.publishing import demand_publishable
 from distill.ranks import train
 from distill.student import cut, fit_head, layer_count, small, spread
 from distill.targets import targets
 from distill.training import State, reached
-from distill.work import demand_same, remember
+from distill.work import demand_same, held, remember
 from ingest.document import Rejected
 from vectors import load_encoder
 from vectors.batches import Tokens
 from vectors.encoder import is_remote
 from vectors.transformer import TransformerEncoder
 
+_DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 _FITTED = 8_000  # texts that the head is fitted to before the training
 
 
@@ -76,7 +79,20 @@ def distil(order: Order, listener: Listener) -> Distilled:
     teacher = load_teacher(order.teacher, order.devices)
     layers = _layers(order, teacher)
     student = untrained(order, layers, teacher)
-    remember(order)  # only what can be done, so that another command may mend what cannot
+    # Only what can be done, so that another command may mend what cannot.
+    with held(order.work):
+        demand_publishable(student, order.work)
+        remember(order)
+        return _distilled(order, listener, teacher, student, layers)
+
+
+def _distilled(
+    order: Order,
+    listener: Listener,
+    teacher: TransformerEncoder,
+    student: SentenceTransformer,
+    layers: Sequence[int],
+) -> Distilled:
     examples = order.texts.read(listener.rejected)
     listener.said(f"{len(examples):,} texts to learn from")
     material = _material(student, teacher, examples, order, listener)
@@ -107,13 +123,14 @@ def devices(order: Order) -> Sequence[str]:
 
 def demand_devices(names: Sequence[str]) -> None:
     """Raises DistillError unless they are here."""
-    for name in names:
-        try:
-            device = torch.device(name)
-        except RuntimeError as error:
-            raise DistillError(f"--devices {name}: expected cpu, cuda:0 or the like") from error
-        if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-            raise DistillError(f"--devices {name}: {torch.cuda.device_count()} GPUs are here")
+    if wrong := [name for name in names if not _DEVICE.fullmatch(name)]:
+        raise DistillError(f"--devices {wrong[0]}: expected cpu, cuda:0 or the like")
+    gpus = [name for name in names if name != "cpu"]
+    if gpus and len(set(gpus)) < len(names):
+        raise DistillError(f"--devices {','.join(names)}: expected CPUs, or each GPU once")
+    count = torch.cuda.device_count()
+    if missing := [name for name in gpus if int(name.partition(":")[2] or 0) >= count]:
+        raise DistillError(f"--devices {missing[0]}: {count} GPUs are here")
 
 
 def load_teacher(name: str, devices: Sequence[str]) -> TransformerEncoder:
@@ -152,6 +169,10 @@ def _material(
     order: Order,
     listener: Listener,
 ) -> Material:
+    inputs = Inputs(student, teacher, order.recipe.most_tokens)
+    examples, shortened = inputs.fitting(examples)
+    if shortened:
+        listener.said(f"{shortened:,} texts are cut after {inputs.most} tokens")
     kept, out = held_out(examples)
     if len(kept) < order.recipe.rows or not out:
         raise DistillError(
@@ -159,8 +180,7 @@ def _material(
         )
     with closing(teacher):  # the processes that it may have started, not the model of this one
         wanted = targets(teacher, examples, order.work, listener.encoded)
-    tokens = tokenized(student, teacher, examples, order.recipe.most_tokens)
-    return Material(tokens, wanted, kept, out)
+    return Material(inputs.tokens(examples), wanted, kept, out)
 
 
 def _prepared(student: SentenceTransformer, material: Material) -> float:

@@ -58,9 +58,9 @@ def prepare(source: str, material: Material, limit: int, seen: set[str]) -> Gath
     prose = [text for text in map(clean, material.texts) if is_prose(text)]
     texts = limited(distinct([*prose, *(term.text for term in terms)], seen), limit, draw)
     asked = limited(sorted(set(filter(is_prose, material.questions))), limit, draw)
-    wanted = 2 * len(texts) // 3 - len(asked)
+    wanted = max(0, 2 * len(texts) // 3 - len(asked))
     asked += questions(terms, min(wanted // 2, 2 * len(terms)), draw)
-    asked += spans(texts, 2 * len(texts) // 3 - len(asked), draw)
+    asked += spans(texts, max(0, 2 * len(texts) // 3 - len(asked)), draw)
     return Gathered(source, texts, distinct(asked, seen), material.origins)
 
 

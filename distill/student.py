@@ -36,6 +36,8 @@ def cut(teacher: TransformerEncoder, layers: Sequence[int]) -> SentenceTransform
     kept = torch.nn.ModuleList([stack[number] for number in layers])
     _replace(model, stack, kept)
     model.config.num_hidden_layers = len(kept)
+    if kinds := getattr(model.config, "layer_types", None):
+        model.config.layer_types = [kinds[number] for number in layers]
     student = _headed(transformer, teacher)
     if student[2].linear.weight.shape[0] == student[2].linear.weight.shape[1]:
         torch.nn.init.eye_(student[2].linear.weight)  # what is left of the teacher is in its space
@@ -45,11 +47,16 @@ def cut(teacher: TransformerEncoder, layers: Sequence[int]) -> SentenceTransform
 def small(name: str, teacher: TransformerEncoder) -> SentenceTransformer:
     """The transformer of any sentence-transformers model, BERT or the like."""
     source = find_model(name)
-    transformer = Transformer(
+    model = SentenceTransformer(
         source.location,
-        model_kwargs={"revision": source.revision} if source.on_hub else {},
+        revision=source.revision if source.on_hub else None,
+        local_files_only=not source.on_hub,
+        device="cpu",
+        model_kwargs={"dtype": torch.float32},
     )
-    return _headed(transformer, teacher)
+    if not isinstance(model[0], Transformer):
+        raise DistillError(f"student {name}: expected a model that begins with a transformer")
+    return _headed(model[0], teacher)
 
 
 def spread(count: int, of: int) -> list[int]:

@@ -68,7 +68,11 @@ def _opened(folder: Path, shape: tuple[int, int], done: int) -> Any:
     file = folder / _ROWS
     if done:
         return np.load(file, mmap_mode="r+")
-    return np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)
+    rows = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)
+    with file.open("r+b") as opened:
+        # A disk that is full is told now; while rows are written it would end the process.
+        os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+    return rows
 
 
 def _state(folder: Path, made_of: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -18,6 +17,7 @@ from distill.order import Order
 from distill.progress import Progress, say
 from distill.publishing import README, published
 from distill.run import Distilled, Listener, distil
+from distill.work import remove
 from local.fallback import fallback_uri
 from search.eval import Model, TestCollection, evaluate, read_collection
 from search.eval.formats import Format, Role
@@ -33,6 +33,8 @@ def distil_and_publish(
     tests = [read_collection(path) for path in order.evaluated]  # wrong ones before the work
     pair = {"teacher": order.teacher, "student": str(order.out)}
     chosen = settings(home=home, **pair) if tests else Settings()
+    if tests and chosen.uri:
+        connect(chosen.uri).close()  # a local one is started when it is needed
     done = distil(order, listener)
     seconds = time.monotonic() - started
     with published(done.student, order.out) as folder:
@@ -50,7 +52,7 @@ def distil_and_publish(
             forget(folder)
         (folder / README).write_text(card(order, facts), encoding="utf-8")
     if not order.keeps_work:
-        shutil.rmtree(order.work, ignore_errors=True)
+        remove(order.work)
     _tell(order, facts, as_json)
 
 

@@ -1,13 +1,33 @@
-"""What the run in a folder of work was asked for, so that no other one goes on from it."""
+"""The folder that a killed run goes on from: whose it is, what was asked, its end."""
 
 import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from distill.errors import DistillError
 from distill.order import Order
+from local.locks import FileLock, holder
+from vectors.models import find_model
 
-_SETTINGS = "run.json"
+_SETTINGS, _LOCK = "run.json", "lock"
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """By this process alone. Raises DistillError if another one has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / _LOCK)
+    if not lock.acquire():
+        raise DistillError(f"{folder}: process {holder(folder / _LOCK)} is distilling there")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def demand_same(order: Order) -> None:
@@ -25,13 +45,23 @@ def demand_same(order: Order) -> None:
 
 
 def remember(order: Order) -> None:
-    order.work.mkdir(parents=True, exist_ok=True)
-    (order.work / _SETTINGS).write_text(json.dumps(_settings(order), indent=2))
+    part = order.work / f"{_SETTINGS}.part"
+    part.write_text(json.dumps(_settings(order), indent=2))
+    os.replace(part, order.work / _SETTINGS)
+
+
+def remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _settings(order: Order) -> dict[str, Any]:
     """As JSON gives them back."""
-    told = {"teacher": order.teacher, "student": order.student, "layers": list(order.layers)}
+    told = {
+        "teacher": order.teacher,
+        "student": order.student,
+        "student_revision": find_model(order.student).revision if order.student else None,
+        "layers": list(order.layers),
+    }
     found: dict[str, Any] = json.loads(json.dumps({**told, "recipe": asdict(order.recipe)}))
     return found
 

@@ -28,7 +28,7 @@ _TIMES = 3
 
 
 def best_form(name: str, model: SentenceTransformer, prompt: str, tokenize: Tokenize) -> Form:
-    sample = _sample(prompt, tokenize)
+    sample = _sample(tokenize)
     plain = Plain(model, prompt)
     expected = _rows(plain, sample)
 
@@ -72,7 +72,7 @@ def _tried(
     return form if cosine >= least else None
 
 
-def _sample(prompt: str, tokenize: Tokenize) -> Batch:
+def _sample(tokenize: Tokenize) -> Batch:
     texts = sorted(_TEXTS, key=len, reverse=True)
     return Batch(tuple(range(len(texts))), tuple(texts), tuple(tokenize(texts)))
 

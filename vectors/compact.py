@@ -5,7 +5,6 @@ weights, and `weights.npz`: for each of them whole numbers and a scale for each 
 unpacked into the cache once, into what vectors.graph loads; neither torch nor onnx is needed.
 """
 
-import os
 import shutil
 import tempfile
 from dataclasses import replace
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vectors.files import put
 from vectors.graph import CARD, GRAPH, TOKENIZER, Card
 
 COMPACT_GRAPH, COMPACT_WEIGHTS = "graph.onnx", "weights.npz"
@@ -25,10 +25,7 @@ def is_compact(folder: Path) -> bool:
 
 
 def unpack(compact: Path, folder: Path, *, name: str, revision: str) -> None:
-    """In one step, so that nobody ever loads half of it; who comes second has the same.
-
-    It is known by the name and the revision of `compact` then, by which a search finds it again.
-    """
+    """It has the name and the revision of `compact` then, by which a search finds it again."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix="unpacking-", dir=folder.parent))
     try:
@@ -36,8 +33,7 @@ def unpack(compact: Path, folder: Path, *, name: str, revision: str) -> None:
         shutil.copyfile(compact / TOKENIZER, made / TOKENIZER)
         shutil.copyfile(compact / COMPACT_GRAPH, made / GRAPH)
         _write_weights(compact / COMPACT_WEIGHTS, made / WEIGHTS)
-        if not folder.exists():
-            os.replace(made, folder)
+        put(made, folder)
     finally:
         shutil.rmtree(made, ignore_errors=True)
 

@@ -1,8 +1,8 @@
 """From a sentence-transformers model to the folder that vectors.graph loads. Needs torch."""
 
+import copy
 import io
 import logging
-import os
 import shutil
 import tempfile
 import warnings
@@ -17,6 +17,7 @@ from onnxruntime.transformers.optimizer import optimize_model
 
 from vectors.alignment import PROBES
 from vectors.errors import ExportError
+from vectors.files import put
 from vectors.graph import GRAPH, TOKENIZER, TOKENS, Card, GraphEncoder
 from vectors.transformer import TransformerEncoder
 
@@ -34,9 +35,7 @@ def export(encoder: TransformerEncoder, folder: Path) -> None:
         encoder.tokenizer.save(str(made / TOKENIZER))
         _card(encoder, inputs).write(made)
         _check(encoder, GraphEncoder.load(made))
-        # In one step, so that nobody ever loads half of it; who comes second has the same.
-        if not folder.exists():
-            os.replace(made, folder)
+        put(made, folder)
     finally:
         shutil.rmtree(made, ignore_errors=True)
 
@@ -47,8 +46,8 @@ def export_transformer(model: Any, file: Path) -> None:
     Raises ExportError.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    with _told(), _quiet(), _plain_attention(model), torch.no_grad():
-        _trace(model, file, _Tokens, TOKENS)
+    with _told(), _quiet(), _traceable(model) as traced, torch.no_grad():
+        _trace(traced, file, _Tokens, TOKENS)
 
 
 class _Unit(torch.nn.Module):
@@ -95,8 +94,8 @@ def _trace(model: Any, file: Path, form: type[_Unit], output: str) -> tuple[str,
 
 
 def _write_graph(model: Any, file: Path) -> tuple[str, ...]:
-    with _told(), _quiet(), _plain_attention(model), torch.no_grad():
-        inputs = _trace(model, file, _Unit, _OUTPUT)
+    with _told(), _quiet(), _traceable(model) as traced, torch.no_grad():
+        inputs = _trace(traced, file, _Unit, _OUTPUT)
         config = model[0].auto_model.config
         fused = optimize_model(
             str(file),
@@ -120,13 +119,15 @@ def _told() -> Iterator[None]:
 
 
 @contextmanager
-def _plain_attention(model: Any) -> Iterator[None]:
-    """Written out in matrix products, which is the form that is recognised and fused."""
+def _traceable(model: Any) -> Iterator[Any]:
+    """On a CPU in float32, attention in matrix products: the form that is recognised and fused."""
+    if model.device.type != "cpu" or model.dtype != torch.float32:
+        model = copy.deepcopy(model).float().cpu()
     transformer = model[0].auto_model
     before = transformer.config._attn_implementation
     transformer.set_attn_implementation("eager")
     try:
-        yield
+        yield model
     finally:
         transformer.set_attn_implementation(before)
 

@@ -4,7 +4,6 @@ Such a file mostly ends with the transformer. What follows it in the model (pool
 is kept beside the graph, and done in numpy.
 """
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -16,6 +15,7 @@ from safetensors.numpy import load_file
 
 from vectors.alignment import PROBES
 from vectors.errors import ExportError
+from vectors.files import put
 from vectors.graph import GRAPH, HEADS, TOKENIZER, TOKENS, Card, GraphEncoder
 from vectors.model_files import ModelFiles
 
@@ -38,8 +38,7 @@ def take_published(files: ModelFiles, folder: Path) -> None:
             np.savez(made / HEADS, *heads)
         _card(files, made / GRAPH, heads).write(made)
         _check_padding(files, GraphEncoder.load(made))
-        if not folder.exists():
-            os.replace(made, folder)
+        put(made, folder)
     finally:
         shutil.rmtree(made, ignore_errors=True)
 

@@ -3,10 +3,20 @@
 import random
 from pydoc_data.topics import topics
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distill.examples import Example, chosen, held_out, passages_of, queries_of
+from distill.examples import (
+    Example,
+    chosen,
+    examples_of,
+    held_out,
+    passages_of,
+    place_of,
+    queries_of,
+    sentences_of,
+)
 
 texts = st.lists(
     st.sampled_from(["A sentence.", "One more!", "\n\n", "一句话。", "no end", "x" * 50, " \t"])
@@ -15,24 +25,28 @@ texts = st.lists(
 ).map(" ".join)
 longest = st.integers(1, 12)
 seeds = st.integers(0, 2**32)
-example = st.builds(Example, st.text(max_size=3), st.booleans())
+example = st.builds(Example, st.text(max_size=3), st.booleans(), st.integers(0, 2**32 - 1))
 PYTHON = [part for topic in topics.values() for part in topic.split("\n\n") if part.strip()]
 
 
 @given(texts, longest)
-def test_passages_have_all_words_in_their_order_and_no_more_than_so_many(
+def test_passages_have_all_of_a_text_in_its_order_and_no_more_words_than_so_many(
     text: str, words: int
 ) -> None:
-    found = [passage.text.split(" ") for passage in passages_of(text, words)]
+    found = [passage.text for passage in passages_of(sentences_of(text), words)]
 
-    assert [word for passage in found for word in passage] == text.split()
-    assert all(1 <= len(passage) <= words for passage in found)
+    assert "".join("".join(found).split()) == "".join(text.split())
+    assert all(1 <= len(words_of(passage)) <= words for passage in found)
+
+
+def words_of(text: str) -> list[str]:
+    return [word for sentence in sentences_of(text) for word in sentence]
 
 
 def test_sentences_stay_whole_where_they_fit() -> None:
     text = "One two three. Four five! Six seven eight nine ten eleven twelve. Thirteen"
 
-    found = [passage.text for passage in passages_of(text, 5)]
+    found = [passage.text for passage in passages_of(sentences_of(text), 5)]
 
     assert found == [
         "One two three. Four five!",
@@ -41,16 +55,26 @@ def test_sentences_stay_whole_where_they_fit() -> None:
     ]
 
 
+def test_texts_without_spaces_are_cut_as_well() -> None:
+    text = "学生从老师那里学习。它不需要标签！" + "https://example.org/" + "a" * 100
+
+    found = [passage.text for passage in passages_of(sentences_of(text), 10)]
+
+    address = "https://example.org/" + "a" * 100  # counts as four words
+    assert found == ["学生从老师那里学习。", "它不需要标签！", address]
+
+
 @given(texts, st.sampled_from(["", "A title of words"]), longest, seeds)
 def test_queries_are_titles_sentences_and_spans_of_the_text(
     text: str, title: str, words: int, seed: int
 ) -> None:
-    found = list(queries_of(text, title, words, random.Random(seed)))
+    chance = random.Random(seed)
+    found = list(queries_of(sentences_of(text), title, words, chance))
 
     plain = " ".join(text.split())
     said = [query.text for query in found]
     assert all(query.is_query and query.text for query in found)
-    assert all(len(one.split(" ")) <= max(words, 8) for one in said)
+    assert all(len(words_of(one)) <= max(words, 8) for one in said)
     if title:
         assert said.pop(0) == " ".join(title.split()[:words])
     assert all(one in plain for one in said)
@@ -82,13 +106,32 @@ def test_another_seed_chooses_others() -> None:
 def test_what_is_held_out_is_not_trained_on(examples: list[Example]) -> None:
     kept, out = held_out(examples)
 
-    assert sorted(kept + out) == list(range(len(examples)))
+    assert set(kept).isdisjoint(out)
     assert not {examples[i].text for i in kept} & {examples[i].text for i in out}
+    assert {examples[i].place for i in kept}.isdisjoint({examples[i].place for i in out})
+    assert bool(out) == bool(examples)
 
 
-def test_one_in_fifty_is_held_out_and_a_thousand_at_most() -> None:
-    some = [Example(str(number), is_query=False) for number in range(5_000)]
-    many = [Example(str(number), is_query=False) for number in range(60_000)]
+@pytest.mark.parametrize(("count", "expected"), [(5_000, 100), (200_000, 1_000)])
+def test_one_in_fifty_is_held_out_and_about_a_thousand_at_most(count: int, expected: int) -> None:
+    examples = [Example(str(n), is_query=False, place=place_of(str(n))) for n in range(count)]
 
-    assert 70 < len(held_out(some)[1]) < 130
-    assert len(held_out(many)[1]) == 1_000
+    kept, out = held_out(examples)
+
+    assert expected * 0.7 < len(out) < expected * 1.3
+    assert len(kept) + len(out) == count
+
+
+def test_no_part_of_a_held_out_stretch_is_trained_on() -> None:
+    chance = random.Random(1)
+    sentences = (" ".join(str(9 * n + word) for word in range(9)) for n in range(9_000))
+    text = ". ".join(sentences)
+    examples = chosen(examples_of(text, "", 32, chance), 50_000, seed=1)
+
+    kept, out = held_out(examples)
+
+    words = [
+        {word.strip(".") for i in some for word in examples[i].text.split()} for some in (kept, out)
+    ]
+    assert len(words[1]) > 500
+    assert words[0].isdisjoint(words[1])

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from onnx import helper, numpy_helper
 from pymongo.database import Database
 
 from config import load
-from distill.packing import main, pack, rounded
+from distill.packing import main, pack, rounded, taken_out
 from ingest import Choices, Document, Rejects, ingest, open_target
 from search import Searcher
 from tests.conftest import ROOT
@@ -32,20 +33,36 @@ def compact(published_pair: tuple[str, str], tmp_path_factory: pytest.TempPathFa
     return str(folder)
 
 
-@pytest.mark.parametrize("shape", [(64, 32), (5_000, 16)])
-def test_rounded_weights_are_at_most_half_a_step_away(shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize("looked_up", [False, True])
+def test_rounded_weights_are_at_most_half_a_step_away(looked_up: bool) -> None:
     """Each column of a layer has a step of its own, each row of embeddings too, a longer one."""
-    array = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    array = np.random.default_rng(1).normal(size=(5_000, 32)).astype(np.float32)
     array[:, 3] *= 100
     array[7] = 0
 
-    values, scales = rounded(array)
+    values, scales = rounded(array, looked_up=looked_up)
 
-    axis, largest = (1, 31) if shape[0] == 5_000 else (0, 127)
+    largest = 31 if looked_up else 127
     assert values.dtype == np.int8
     assert np.abs(values).max() == largest
-    assert scales.shape == ((5_000, 1) if axis == 1 else (1, 32))
+    assert scales.shape == ((5_000, 1) if looked_up else (1, 32))
     assert (np.abs(restored(values, scales) - array) <= scales * 0.501).all()
+
+
+def test_only_what_is_looked_up_is_rounded_to_fewer_bits() -> None:
+    """The layers of a large student have as many rows as a small vocabulary."""
+    array = np.ones((5_000, 4), dtype=np.float32)
+    initializers = [numpy_helper.from_array(array, name) for name in ("table", "layer")]
+    nodes = [
+        helper.make_node("Gather", ["table", "ids"], ["rows"]),
+        helper.make_node("MatMul", ["wide", "layer"], ["out"]),
+    ]
+    graph = helper.make_graph(nodes, "two", [], [], initializers)
+
+    found = taken_out(helper.make_model(graph))
+
+    assert np.abs(found["values-0"]).max() == 31
+    assert np.abs(found["values-1"]).max() == 127
 
 
 def test_the_packed_student_gives_nearly_the_same_vectors_without_torch(

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from distill.run import load_teacher
+from local.locks import FileLock
 from tests.conftest import ROOT
 from tests.distill.making import PARAGRAPHS, Ended, collection, commanded
 
+PASSING = "to learn from", "are cut after 128 tokens"
 QUICK = ("--examples", 300, "--epochs", 1, "--batch", 64)
 
 
@@ -29,7 +31,7 @@ def run(teacher: str, texts: Path, *args: object, **environ: str) -> Ended:
 def assert_refused(ended: Ended, expected: str) -> None:
     assert ended.code == 1
     assert ended.out == ""
-    (line,) = [line for line in ended.err.splitlines() if not line.endswith("to learn from")]
+    (line,) = [line for line in ended.err.splitlines() if not line.endswith(PASSING)]
     assert line.startswith(f"leaf-distill: {expected}"), line
     assert not Path("out").exists()
 
@@ -58,6 +60,9 @@ def test_a_teacher_has_to_be_a_model_that_torch_loads(
         (["--evaluate", "none"], "none: "),
         (["--devices", "cpu,gpu"], "--devices gpu: expected cpu, cuda:0 or the like"),
         (["--devices", "cuda:99"], "--devices cuda:99: "),
+        (["--devices", "cpu:0"], "--devices cpu:0: expected cpu, cuda:0 or the like"),
+        (["--devices", "cpu,cuda:0"], "--devices cpu,cuda:0: expected CPUs, or each GPU once"),
+        (["--devices", "cuda:0,cuda:0"], "--devices cuda:0,cuda:0: expected CPUs, or each GPU"),
     ],
 )
 def test_what_does_not_fit_the_teacher_is_told_before_the_work(
@@ -73,6 +78,8 @@ def test_what_does_not_fit_the_teacher_is_told_before_the_work(
         ("", "--queries asked: empty; expected a query a line"),
         ('{"text": "one"}\n{"text": null}\n', "--queries asked:2: expected a field text"),
         ('{"query": "one"}\n', "--queries asked:1: expected a field text with a string"),
+        ('{"text": "one"}\n{"text": \n', "--queries asked:2: not JSON, as the first line is"),
+        ('{"text": "one"}\nplain\n', "--queries asked:2: not JSON, as the first line is"),
         (b"\xff\xfe", "--queries asked: cannot be read: "),
     ],
 )
@@ -109,6 +116,43 @@ def test_work_of_another_run_is_not_gone_on_with(teacher: str, texts: Path) -> N
         "remove it, or give another --work",
     )
     assert_refused(words, "work holds the teacher's vectors of other texts")
+
+
+def test_a_folder_of_work_is_one_runs_at_a_time(teacher: str, texts: Path) -> None:
+    Path("work").mkdir()
+    lock = FileLock(Path("work/lock"))
+    assert lock.acquire()
+
+    refused = run(teacher, texts, "--work", "work", *QUICK)
+    lock.release()
+    ended = run(teacher, texts, "--work", "work", *QUICK)
+
+    assert refused.code == 1
+    assert refused.err == f"leaf-distill: work: process {os.getpid()} is distilling there\n"
+    assert ended.code == 0, ended.err
+
+
+def test_a_server_that_is_not_there_is_told_before_the_work(
+    teacher: str, texts: Path, tmp_path: Path
+) -> None:
+    asked = ("--evaluate", collection(tmp_path / "small"))
+    nowhere = "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=300"
+
+    ended = run(teacher, texts, *asked, MONGODB_URI=nowhere)
+
+    assert_refused(ended, "MongoDB does not answer: 127.0.0.1:9")
+    assert not Path("out.work").exists()
+
+
+def test_a_link_to_an_empty_folder_is_filled(teacher: str, texts: Path) -> None:
+    Path("elsewhere").mkdir()
+    Path("out").symlink_to("elsewhere")
+
+    ended = run(teacher, texts, *QUICK)
+
+    assert ended.code == 0, ended.err
+    assert Path("elsewhere/modules.json").is_file()
+    assert Path("out").is_symlink()
 
 
 def test_a_run_that_fails_at_its_end_leaves_nothing_at_out_and_is_finished_by_the_next(

@@ -45,6 +45,8 @@ def invoked(*args: str) -> Result:
         (["--out", "texts.jsonl"], "--out texts.jsonl: exists already; expected a new folder"),
         (["--work", "out/work"], "--work out/work: expected a folder outside --out"),
         (["--work", "texts.jsonl"], "--work texts.jsonl: is a file; expected a folder"),
+        (["--out", "."], "--out .: is the current folder; expected a new one"),
+        (["--work", "full"], "--work full: holds file, which is not of leaf-distill; expected"),
     ],
 )
 def test_wrong_usage_is_one_line(args: list[str], expected: str, tmp_path: Path) -> None:
