@@ -1,6 +1,6 @@
 """Texts as the student's tokens, and what it makes of many of them without gradients."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from vectors.batches import Tokens
 from vectors.transformer import TransformerEncoder
 
 _ROWS = 64
+_TOGETHER = 8_192  # texts that are tokenised at once
 
 
 class Inputs:
@@ -32,7 +33,7 @@ class Inputs:
     def fitting(self, examples: Sequence[Example]) -> tuple[list[Example], int]:
         """Longer ones cut, and how many: the teacher must not say what the student cannot see."""
         self._tokenizer.no_truncation()
-        counts = [len(one) for one in self._tokenizer.encode_batch_fast(self._texts(examples))]
+        counts = [len(one) for one in self._encoded(examples)]
         self._tokenizer.enable_truncation(self.most)
         pairs = list(zip(examples, counts, strict=True))
         found = [self._cut(one) if count > self.most else one for one, count in pairs]
@@ -40,11 +41,14 @@ class Inputs:
 
     def tokens(self, examples: Sequence[Example]) -> list[Tokens]:
         self._tokenizer.enable_truncation(self.most)
-        found = self._tokenizer.encode_batch_fast(self._texts(examples))
-        return [np.array(one.ids, dtype=np.int64) for one in found]
+        return [np.array(one.ids, dtype=np.int64) for one in self._encoded(examples)]
 
-    def _texts(self, examples: Sequence[Example]) -> list[str]:
-        return [self._prompts[example.is_query] + example.text for example in examples]
+    def _encoded(self, examples: Sequence[Example]) -> Iterator[Any]:
+        """A part at a time: what the tokenizer tells of a text is larger than its tokens."""
+        for start in range(0, len(examples), _TOGETHER):
+            some = examples[start : start + _TOGETHER]
+            texts = [self._prompts[example.is_query] + example.text for example in some]
+            yield from self._tokenizer.encode_batch_fast(texts)
 
     def _cut(self, example: Example) -> Example:
         prompt = self._prompts[example.is_query]

@@ -24,7 +24,7 @@ def published(student: SentenceTransformer, out: Path) -> Iterator[Path]:
     """The folder under a name of its own, to be measured; `out` when that went well.
 
     With it goes the ONNX file that the query side needs where there is no torch. Raises
-    DistillError and ExportError.
+    DistillError.
     """
     out = out.resolve()  # what a link names, not the link
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def published(student: SentenceTransformer, out: Path) -> Iterator[Path]:
 
 
 def demand_publishable(student: SentenceTransformer, folder: Path) -> None:
-    """Raises DistillError and ExportError as `published` would, which is told before training.
+    """Raises DistillError as `published` would, which is told before the training.
 
     Also if what was saved and loaded again gives other vectors.
     """
@@ -63,11 +63,11 @@ def demand_publishable(student: SentenceTransformer, folder: Path) -> None:
 def _write(student: SentenceTransformer, folder: Path) -> None:
     try:
         student.save(str(folder), create_model_card=False)
+        export_transformer(student, folder / PUBLISHED)
     except OSError:
         raise
     except Exception as error:
-        # What a configuration of an unusual kind raises is as unusual.
+        # What a model of an unusual kind raises when it is saved is as unusual.
         raise DistillError(
             f"the student cannot be saved: {error}; give a small model with --student"
         ) from error
-    export_transformer(student, folder / PUBLISHED)
