@@ -1,6 +1,5 @@
 """Builds indexes from their collections, beside the work of the gateway."""
 
-import logging
 import queue
 import threading
 import time
@@ -10,7 +9,6 @@ from local.follower import Follower
 from local.indexes import Served
 from local.replica import Client
 
-log = logging.getLogger(__name__)
 _IDLE_SECONDS = 3600.0
 
 
@@ -40,9 +38,9 @@ class Builder:
         if (version := served.staged) is not None:
             self._new.put(Build(self._client, self._follower, served, version))
 
-    def rebuild(self, served: Served) -> None:
+    def rebuild(self, served: Served, *, answers: bool = True) -> None:
         """As `build`, after changes were missed: what it has may be wrong."""
-        served.restage()
+        served.restage(answers=answers)
         self.build(served)
 
     def _run(self) -> None:

@@ -111,12 +111,16 @@ class Served:
                 self.failure = Failure(record, error.message)
                 log.warning("index %s cannot be built: %s", record.name, error.message)
 
-    def restage(self) -> None:
-        """From the beginning, as what it has may be wrong; a failure stays one."""
+    def restage(self, *, answers: bool = True) -> None:
+        """From the beginning, as what it has may be wrong; a failure stays one.
+
+        Whether it `answers` meanwhile with what it has, or searches wait.
+        """
         with self._lock:
             latest = self.staged or self.main
             if latest is not None:
                 self.staged = Version(latest.record)
+                self.main = self.main if answers else None
                 self.behind = True
 
     def promote(self, version: Version) -> None:

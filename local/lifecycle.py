@@ -39,11 +39,15 @@ class Lifecycle:
             for served in self._indexes.all():
                 if served.record.id not in records:
                     self._indexes.drop(served.record.id)
-            known = {served.record.id: served.record.version for served in self._indexes.all()}
+            known = {served.record.id: served.record for served in self._indexes.all()}
             for record in records.values():
+                before = known.get(record.id)
                 served = self._indexes.put(record)
-                if known.get(record.id) != record.version:
+                if before is None or before.version != record.version:
                     self._builder.build(served)
+                elif before.namespace != record.namespace:
+                    # Changes and scans just before looked for documents under the old name.
+                    self._builder.rebuild(served, answers=False)
 
     def reset(self) -> None:
         """Build everything again: changes were missed."""

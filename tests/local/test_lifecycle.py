@@ -196,6 +196,22 @@ def test_an_index_follows_a_rename(documents: Documents) -> None:
     assert list(documents.list_search_indexes()) == []
 
 
+@pytest.mark.parametrize("trial", range(3))
+def test_what_was_written_just_before_a_rename_is_found(documents: Documents, trial: int) -> None:
+    """It is read under the new name, whether the index or the documents came first."""
+    renamed = documents.database["renamed"]
+    if trial:
+        create(documents, definition(8))
+    documents.insert_many([{"_id": n, "v": QUERY} for n in range(2_000)])
+    if not trial:
+        documents.create_search_index(model(definition(8), "default"))
+
+    documents.rename("renamed")
+
+    hits = renamed.aggregate([stage(QUERY, limit=2_000)])
+    assert len(list(hits)) == 2_000
+
+
 @pytest.mark.semantics("6.4")
 def test_an_index_vanishes_with_its_collection(documents: Documents) -> None:
     create(documents, definition(8))
