@@ -32,6 +32,8 @@ def run_files(
         demand_documents(summary.documents, corpus, rejects, seen, order)
     target.ensure_index()
     tell_what_was_left_out(corpus)
+    if outrun := len(target.collection.outrun):
+        say(f"another run removed chunks of {outrun} documents at the same time; run this again")
     if summary.rejected:
         say(f"{summary.rejected} records were rejected; see {rejects.path}")
     if order.wait and not order.rebuild:

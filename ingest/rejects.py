@@ -26,6 +26,7 @@ class Rejects:
         self.path = path
         self.count = 0
         self._file: TextIO | None = None
+        self._has_begun = False
         self._lock = Lock()
 
     def problems(self) -> Iterator[str]:
@@ -41,9 +42,10 @@ class Rejects:
             yield f"--rejects {path}: holds something else, which stays; name another file"
 
     def begin(self) -> None:
-        """An old file would look like this run's, so it is removed."""
+        """An old file would look like this run's, so it is removed; later ones are of others."""
         path = self.path.resolve()
-        if self._file is None and path.is_file() and path.stat().st_size and _is_ours(path):
+        begins, self._has_begun = not self._has_begun, True
+        if begins and path.is_file() and path.stat().st_size and _is_ours(path):
             with path.open("rb") as file, suppress(BlockingIOError):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink()

@@ -68,14 +68,18 @@ class Writing:
     def _finish(self, plans: Sequence[Plan]) -> None:
         """Documents whose new chunks are all written."""
         changes = {i: fields for plan in plans for i, fields in plan.changes.items()}
-        refused = self.target.collection.update(changes)
+        collection = self.target.collection
+        refused = collection.update(changes)
+        # Another run may have removed some meanwhile, and their vectors with them.
+        gone = collection.gone(changes)
+        collection.outrun |= {p.document.id for p in plans if not gone.isdisjoint(p.changes)}
         for plan in plans:
             plan.refused = plan.refused or next(
                 (refused[i] for i in plan.changes if i in refused), ""
             )
         good = [plan for plan in plans if not plan.refused]
         # Last, so that a document that shrinks is never without an answer.
-        removed = self.target.collection.delete([i for plan in good for i in plan.gone])
+        removed = collection.delete([i for plan in good for i in plan.gone])
         self._count(good, removed)
         for plan in plans:
             if plan.refused:

@@ -45,6 +45,8 @@ class Stored(NamedTuple):
 
 
 class Collection:
+    """`outrun`: ids of documents that others changed between the reading and the writing."""
+
     def __init__(
         self, mongo: MongoCollection[Any], manifest: Manifest, patience: Patience | None = None
     ) -> None:
@@ -55,6 +57,7 @@ class Collection:
             read_concern=ReadConcern("majority"), read_preference=ReadPreference.PRIMARY
         )
         self.manifest = manifest
+        self.outrun: set[str] = set()
         self.patience = patience or Patience()
         spec = IndexSpec.of_vectors(manifest, mongo.full_name)
         self.indexes = [SearchIndex(mongo, spec)]
@@ -120,6 +123,15 @@ class Collection:
     def update(self, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         """Set fields of stored chunks, by id, keeping their vectors; see `write`."""
         return self._bulk({i: UpdateOne({"_id": i}, {"$set": dict(c)}) for i, c in changes.items()})
+
+    def gone(self, ids: Iterable[str]) -> set[str]:
+        """Those of these chunks that are not there."""
+        asked = list(ids)
+        if not asked:
+            return set()
+        wanted = {"_id": {"$in": asked}}
+        there = self._patiently(lambda: self._settled.distinct("_id", wanted))
+        return set(asked).difference(there)
 
     def delete(self, ids: Sequence[str]) -> int:
         """How many were there. An empty list deletes nothing."""

@@ -32,10 +32,6 @@ HAS_OURS: dict[str, Any] = {HASH: {"$type": "binData"}}
 class InPlace(Collection):
     """`outrun`: ids, as text, of documents whose text was changed before their vector came."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.outrun: set[str] = set()
-
     def create(self) -> None:
         for index in self.indexes:
             self._patiently(index.ensure)
@@ -87,6 +83,10 @@ class InPlace(Collection):
             if ours:
                 operations[id] = UpdateMany(where, {"$set": ours})
         return self._bulk(operations)
+
+    def gone(self, ids: Iterable[str]) -> set[str]:
+        """None: what is not there any more needs no mark either."""
+        return set()
 
     def delete(self, ids: Sequence[str]) -> int:
         """What is ours, out of the documents with these chunks; they themselves stay."""

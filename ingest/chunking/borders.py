@@ -20,10 +20,11 @@ _BORDER = re.compile(
     re.VERBOSE | re.MULTILINE,
 )
 _HEADING = re.compile(
-    r"""\s*(?:(?P<signs>\#{1,6})[ \t]+(?P<atx>[^\n]*?)[ \t]*\#*
-    | (?P<setext>[^\n]+)\n(?P<line>[-=*~^"])(?P=line){2,})\s*\Z""",
+    r"""\s*+(?:(?P<signs>\#{1,6})[ \t]++(?P<atx>[^\n]*+)
+    | (?P<setext>[^\n]++)\n(?P<line>[-=*~^"])(?P=line){2,})\s*+\Z""",
     re.VERBOSE,
 )
+_CLOSING = re.compile(r"(?:^|[ \t])#+$")
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})([^\n]*)$", re.MULTILINE)
 _RULE = re.compile(r"^[ \t]*[|:-][ \t|:-]*$", re.MULTILINE)  # below a table's head
 _FRONT = re.compile(r"---[ \t]*\n(?:[^\n]*\n)*?---[ \t]*(?:\n|\Z)")
@@ -67,7 +68,8 @@ def heading(text: str, start: int, end: int) -> Heading | None:
     if found is None:
         return None
     if found["signs"]:
-        return Heading(len(found["signs"]), " ".join(found["atx"].split()))
+        said = _CLOSING.sub("", found["atx"].strip())
+        return Heading(len(found["signs"]), " ".join(said.split()))
     return Heading(_UNDERLINES.get(found["line"], 3), " ".join(found["setext"].split()))
 
 

@@ -45,6 +45,8 @@ def to_document(record: object, fields: Fields, place: Place, source: str = "") 
     name, identity = _popped_id(rest, fields)
     metadata = opened(rest)
     if title:
+        if fields.title == "title" and metadata.get("title", title) != title:
+            raise UnusableRecord("field 'title' is there twice: also in the object 'metadata'")
         metadata = {"title": title, **metadata}
     storable = encoded(metadata)
     if identity is None:

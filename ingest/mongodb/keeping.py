@@ -33,6 +33,8 @@ class Keeper:
         told: Told,
         stop: Stop,
         extent: Extent,
+        *,
+        follows: bool = False,
     ) -> None:
         self.summary = Summary()
         self.unsettled = 0
@@ -42,6 +44,7 @@ class Keeper:
         self._told = told
         self._stop = stop
         self._extent = extent
+        self._follows = follows
         self._later = replace(extent, seen=None)  # what is met again is no duplicate
 
     @property
@@ -82,17 +85,20 @@ class Keeper:
         if isinstance(collection, InPlace):
             stale = [(id, hash) for id, hash in unusable if hash is not None]
             self.summary.removed += sum(collection.withdraw_if(*each) for each in stale)
+        elif self._follows:  # as if it had been followed when the text went
+            self._remove([text for id, _ in unusable if (text := as_text(id)) is not None])
 
     def _remove(self, documents: Sequence[str]) -> None:
-        if documents:
-            stored = self._target.collection.stored(documents)
-            self.summary.removed += self._target.collection.delete(list(stored))
+        """Of chunks only the source's own: another one may have documents of these ids."""
+        collection = self._target.collection
+        if isinstance(collection, InPlace):
+            self.summary.removed += collection.withdraw(documents)
+        else:
+            self.summary.removed += collection.delete_documents(documents, self._source.names)
 
     def _catch_up(self) -> None:
         """Encode again whose text was changed between reading and writing."""
         collection = self._target.collection
-        if not isinstance(collection, InPlace):
-            return
         for _ in range(_ROUNDS):
             outrun, collection.outrun = collection.outrun, set()
             if not outrun:

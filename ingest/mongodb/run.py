@@ -35,7 +35,8 @@ def run_mongodb(
         stop = opened.enter_context(Stop()) if following else Stop()
         # Before the pass, so that what changes during it is not missed.
         changes = Changes(source) if following else None
-        keeper = Keeper(source, target, rejects, display.step, stop, order.extent(seen))
+        extent = order.extent(seen)
+        keeper = Keeper(source, target, rejects, display.step, stop, extent, follows=following)
         display.begin()
         keeper.whole()
         if order.prune and not stop.is_set:

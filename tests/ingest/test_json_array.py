@@ -73,6 +73,22 @@ def test_a_record_that_cannot_be_used_is_rejected_with_its_number() -> None:
     assert "is not a value that Extended JSON knows" in date.reason
 
 
+def test_a_value_nested_deeply_is_a_reject() -> None:
+    deep = b"[" * 3_000 + b"]" * 3_000
+
+    (rejected, last) = read(b'[{"text": "T", "x": ' + deep + b'}, {"text": "U"}]')
+
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason == "is nested too deeply"
+    assert isinstance(last, Document)
+
+
+def test_many_blanks_may_come_first() -> None:
+    (found,) = read(b" \n" * 100_000 + b'[{"text": "T"}]')
+
+    assert isinstance(found, Document)
+
+
 @pytest.mark.parametrize(
     "raw", [b'[{"text": "T"}, {"te', b'[{"text": "T"}, nonsense]', b'[{"text": "T"}, "\xff"]']
 )

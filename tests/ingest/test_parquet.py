@@ -120,6 +120,23 @@ def test_a_row_that_cannot_be_used_is_rejected_with_its_number() -> None:
     assert blank.record == "{'text': ' ', 'n': 3}"
 
 
+def test_a_date_that_python_does_not_have_is_a_reject_of_its_row() -> None:
+    days = pa.array([0, 4_000_000, 1], pa.int32()).cast(pa.date32())
+    micros = pa.array([0, 0, 400_000 * 10**12], pa.int64()).cast(pa.timestamp("us"))
+    table = pa.table({"text": ["a", "b", "c"], "day": days, "at": micros})
+
+    stream = io.BytesIO()
+    pq.write_table(table, stream)
+
+    first, *others = read(stream.getvalue())
+
+    assert isinstance(first, Document)
+    assert [str(other.place) for other in others] == ["f:2", "f:3"]
+    for other in others:
+        assert isinstance(other, Rejected)
+        assert other.reason.startswith("has a value that cannot be read: ")
+
+
 def test_a_file_without_the_column_of_the_text_is_told_before_any_work() -> None:
     Path("a.parquet").write_bytes(written([{"body": "T", "n": 1}]))
 

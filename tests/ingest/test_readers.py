@@ -172,6 +172,7 @@ def test_blank_lines_and_a_byte_order_mark_are_passed_over() -> None:
         (b'{"text": "T", "id": "\\ud800"}', "not valid Unicode"),
         (b'{"text": "\\ud800"}', "expected valid Unicode"),
         ({"text": "T", "metadata": [1]}, "'metadata' is an array"),
+        ({"text": "T", "title": "A", "metadata": {"title": "B"}}, "field 'title' is there twice"),
         ({"text": "T", "n": 2**64}, "metadata that MongoDB cannot hold"),
         ({"text": "T", "": {"a\0b": 1}}, "metadata that MongoDB cannot hold"),
         (b"[" * 100_000, "not JSON"),
@@ -248,6 +249,25 @@ def test_the_first_heading_of_markdown_is_its_title_but_not_one_in_code() -> Non
     assert (
         document(list(read_text(io.BytesIO(raw), Whole("f", "id"), markdown=True))).title
         == "This *one*"
+    )
+
+
+@pytest.mark.parametrize(
+    ("heading", "expected"),
+    [
+        ("#\n\nHello", ""),
+        ("#  \n# Second", "Second"),
+        ("# About C#", "About C#"),
+        ("# Closed ##  ", "Closed"),
+        ("## Deeper", ""),
+        ("# a" + " " * 20_000 + "b", "a" + " " * 20_000 + "b"),
+    ],
+)
+def test_a_title_is_what_stands_in_the_line_of_the_heading(heading: str, expected: str) -> None:
+    raw = f"{heading}\n".encode()
+
+    assert document(list(read_text(io.BytesIO(raw), Whole("f", "id"), markdown=True))).title == (
+        expected
     )
 
 

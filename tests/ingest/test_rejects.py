@@ -141,6 +141,19 @@ def test_a_run_replaces_the_rejects_of_an_earlier_one(tmp_path: Path) -> None:
     assert reasons(path) == ["is bad"]
 
 
+def test_what_another_run_left_meanwhile_is_not_removed(tmp_path: Path) -> None:
+    """As by one that follows a collection, and begins with each batch."""
+    following = Rejects(tmp_path / "r.jsonl")
+    following.begin()
+    written(tmp_path / "r.jsonl", "of another")
+
+    following.begin()
+    following.add(BAD)
+    following.close()
+
+    assert reasons(tmp_path / "r.jsonl") == ["of another", "is bad"]
+
+
 def test_two_runs_at_once_share_the_file(tmp_path: Path) -> None:
     one, other = Rejects(tmp_path / "r.jsonl"), Rejects(tmp_path / "r.jsonl")
 

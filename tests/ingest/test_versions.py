@@ -11,6 +11,9 @@ from pymongo.database import Database
 from config import load
 from ingest import Choices, Chunker, Document, Rejects, Summary, Target, ingest, open_target
 from ingest.chunking.chunk import Chunk
+from ingest.planning import plans
+from ingest.summary import Tally
+from ingest.writing import Writing, without_vectors
 
 Open = Callable[..., Target]
 Write = Callable[..., Summary]
@@ -95,6 +98,24 @@ def test_a_chunk_of_another_version_is_mended_without_encoding(
 
     assert counts(summary) == (0, 0, chunks, 0)
     assert stored(database) == before
+
+
+def test_chunks_that_another_run_removes_meanwhile_are_noticed(
+    write: Write, target: Open, database: Database[Any]
+) -> None:
+    """Between the reading of what is stored and the writing of what has changed."""
+    write([Document("a", LONG, metadata={"year": 1}), Document("b", LONG, metadata={"year": 1})])
+    later = [Document(id, LONG, metadata={"year": 2}) for id in ("a", "b")]
+    opened = target()
+
+    (planned,) = plans([later], opened, Tally(lambda summary: None))
+    database["c"].delete_many({"document": "a"})
+    Writing(opened, Tally(lambda summary: None), lambda rejected: None).write(
+        [without_vectors(planned)]
+    )
+
+    assert opened.collection.outrun == {"a"}
+    assert {chunk["metadata"]["year"] for chunk in stored(database).values()} == {2}
 
 
 def test_a_chunk_too_many_is_removed(write: Write, again: Again, database: Database[Any]) -> None:

@@ -13,9 +13,14 @@ from ingest.document import Document, Place, Rejected
 _KEPT = 10_000  # characters of a rejected row
 
 
-def rows(table: Any, held: Any = None) -> Iterator[dict[str, Any]]:
+Row = dict[str, Any] | UnusableRecord
+
+
+def rows(table: Any, held: Any = None) -> Iterator[Row]:
     """Without what is null: a column of a table has to be there in each row.
 
+    A row with a value that Python has no type for, such as a date after the year 9999, is the
+    reason why it cannot be used.
     `held` is what `held_schema` says of the table, for whoever reads many of one schema.
     """
     import pyarrow
@@ -27,17 +32,35 @@ def rows(table: Any, held: Any = None) -> Iterator[dict[str, Any]]:
         for column, field in zip(table.columns, held, strict=True)
     ]
     coarse = pyarrow.Table.from_arrays(columns, schema=held)
-    for row in coarse.to_pylist(maps_as_pydicts="lossy"):
-        yield {name: _plain(value) for name, value in row.items() if value is not None}
+    for row in _converted(coarse):
+        if isinstance(row, UnusableRecord):
+            yield row
+        else:
+            yield {name: _plain(value) for name, value in row.items() if value is not None}
 
 
-def row_document(
-    row: dict[str, Any], fields: Fields, place: Place, source: str
-) -> Document | Rejected:
+def row_document(row: Row, fields: Fields, place: Place, source: str) -> Document | Rejected:
+    if isinstance(row, UnusableRecord):
+        return Rejected(place, str(row))
     try:
         return to_document({fields.text: None, **row}, fields, place, source)
     except UnusableRecord as error:
         return Rejected(place, str(error), str(row)[:_KEPT])
+
+
+def _converted(table: Any) -> Iterator[Row]:
+    try:
+        yield from table.to_pylist(maps_as_pydicts="lossy")
+    except (OverflowError, ValueError):  # before the first row
+        for number in range(table.num_rows):
+            yield from _converted_alone(table.slice(number, 1))
+
+
+def _converted_alone(row: Any) -> list[Row]:
+    try:
+        return list(row.to_pylist(maps_as_pydicts="lossy"))
+    except (OverflowError, ValueError) as error:
+        return [UnusableRecord(f"has a value that cannot be read: {error}")]
 
 
 def held_schema(schema: Any) -> Any:

@@ -33,11 +33,20 @@ def _records(stream: BinaryIO) -> Iterator[Any]:
     with _peekable(stream) as text:
         if text.peek(len(BOM)).startswith(BOM):
             text.read(len(BOM))
-        first = text.peek(1).lstrip()[:1]
+        first = _first(text)
         if first == b"[":
             yield from ijson.items(text, "item")
         elif first:
             yield from ijson.items(text, "", multiple_values=True)
+
+
+def _first(text: "io.BufferedReader[Any]") -> bytes:
+    """What comes after the blanks, which are read."""
+    while some := text.peek(1):
+        if first := some.lstrip()[:1]:
+            return first
+        text.read(len(some))
+    return b""
 
 
 @contextmanager
@@ -55,6 +64,8 @@ def _document(record: object, fields: Fields, place: Place, source: str) -> Docu
         return to_document(_plain(record), fields, place, source)
     except UnusableRecord as error:
         return Rejected(place, str(error), shown(json.dumps(record, default=str).encode()))
+    except RecursionError:
+        return Rejected(place, "is nested too deeply")
 
 
 def _plain(value: Any) -> Any:

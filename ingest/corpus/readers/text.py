@@ -8,7 +8,8 @@ from ingest.corpus.readers.whole import Whole, decoded, limited
 from ingest.corpus.records import UnusableRecord
 from ingest.document import Place, Rejected
 
-_TITLE = re.compile(r"^#\s+(.+?)\s*#*\s*$", re.MULTILINE)
+_TITLE = re.compile(r"^#[ \t]+([^\n]*)$", re.MULTILINE)
+_CLOSING = re.compile(r"(?:^|[ \t])#+$")
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 
 
@@ -16,7 +17,14 @@ def read_text(stream: BinaryIO, whole: Whole, *, markdown: bool) -> Records:
     """A Markdown file's first `#` heading is its title."""
     try:
         text = decoded(limited(stream))
-        heading = _TITLE.search(_FENCE.sub("", text)) if markdown else None
-        yield whole.document(text, heading[1] if heading else "")
+        yield whole.document(text, _title(text) if markdown else "")
     except UnusableRecord as error:
         yield Rejected(Place(whole.file), str(error))
+
+
+def _title(text: str) -> str:
+    """Of the first heading of the first level that says something."""
+    for heading in _TITLE.finditer(_FENCE.sub("", text)):
+        if title := _CLOSING.sub("", heading[1].strip()).strip():
+            return title
+    return ""

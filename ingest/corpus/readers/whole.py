@@ -55,6 +55,9 @@ def decoded(raw: bytes, charset: str = "utf-8") -> str:
     except UnicodeDecodeError as error:
         name = error.encoding.upper()
         raise UnusableRecord(f"not {name} at byte {error.start}") from error
+    except (UnicodeError, LookupError) as error:
+        # Python knows names that are no charsets ("undefined") or not of texts ("hex").
+        raise UnusableRecord(f"cannot be read as {charset!r}") from error
 
 
 @contextmanager
