@@ -39,7 +39,11 @@ def launch(home: Home, port: int | None, *, seconds: float) -> None:
         # A child of ours that ends later must not stay a zombie, nor warn that it was left.
         process.returncode = 0
         return
-    process.wait(seconds)
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()  # it has given up and said why, but does not end
+        process.wait()
     crashed = (home.log / "gateway.err").read_text("utf-8", "replace").strip().splitlines()
     raise LocalError(
         told.decode("utf-8", "replace")

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from local.errors import LocalError
 
+_LOOKS, _PAUSE = 500, 0.002  # seconds
+
 
 class FileLock:
     """An exclusive flock; the file holds the id of the process that has it."""
@@ -46,10 +48,22 @@ def holder(path: Path) -> int | None:
         # Shared, so that two who merely ask do not take each other for the holder.
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return int(os.pread(file, 20, 0) or b"0")
+        return _written(file, path)
     finally:
         os.close(file)
     return None
+
+
+def _written(file: int, path: Path) -> int:
+    """The id once it stays: that of an earlier holder is there for a moment, then none."""
+    before = b""
+    for _ in range(_LOOKS):
+        told = os.pread(file, 20, 0)
+        if told and told == before:
+            return int(told)
+        before = told
+        time.sleep(_PAUSE)
+    raise LocalError(f"{path} is locked by a process that does not say which it is; end it")
 
 
 @contextmanager

@@ -123,5 +123,11 @@ def _is_inclusion(projection: Any) -> bool:
     if not isinstance(projection, Mapping):
         return False
     kept = [value for key, value in projection.items() if key != "_id"]
-    excluded = any(isinstance(value, bool | int | float) and not value for value in kept)
-    return bool(kept) and not excluded
+    return bool(kept) and not any(map(_excludes, kept))
+
+
+def _excludes(value: Any) -> bool:
+    """Whether a field of a projection, or one inside it, is left out."""
+    if isinstance(value, Mapping):
+        return not any(key.startswith("$") for key in value) and any(map(_excludes, value.values()))
+    return isinstance(value, bool | int | float) and not value
