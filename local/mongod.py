@@ -77,12 +77,16 @@ class Mongod:
         """The exit status, or None while it runs."""
         return self._process.poll() if self._process else None
 
+    def demand_running(self) -> None:
+        """Raises LocalError with what it said, if it has ended."""
+        if (status := self.ended()) is not None:
+            raise LocalError(self._why(status))
+
     def wait_for_socket(self, *, seconds: float) -> None:
         """Until it listens; a long recovery after a crash may take its time."""
         deadline = time.monotonic() + seconds
         while not self._home.mongod_socket.exists():
-            if (status := self.ended()) is not None:
-                raise LocalError(self._why(status))
+            self.demand_running()
             if time.monotonic() > deadline:
                 raise LocalError(
                     f"mongod has not listened after {seconds:.0f} s; "

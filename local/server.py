@@ -105,7 +105,8 @@ class Server:
                     become_primary, self._home, by_key=self._guarded, seconds=60.0
                 )
             except ConnectionFailure:
-                if self._mongod.ended() is not None or time.monotonic() > deadline:
+                self._mongod.demand_running()
+                if time.monotonic() > deadline:
                     raise
 
     async def _keep_alive(self, stopping: Stopping) -> None:
