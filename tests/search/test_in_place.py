@@ -246,3 +246,18 @@ def test_storage_formats_are_measured_on_collections_of_chunks_only(
 
     with pytest.raises(EvalError, match="has its vectors in place; expected a collection of"):
         sweep(database.client, settings, Asked(), lambda text: None)
+
+
+@pytest.mark.parametrize("options", [{}, {"min_similarity": -1}, {"weights": (0.0, 1.0)}], ids=str)
+def test_words_of_a_document_without_our_vector_are_passed_over(
+    made: Made, articles: Collection[Any], options: dict[str, Any]
+) -> None:
+    """The text index holds every document, those that are not encoded yet too."""
+    searcher = made(hybrid=True)
+    articles.update_one({"_id": 5}, {"$unset": {"embedding": "", "leaf": ""}})
+    articles.update_one({"_id": 6}, {"$set": {"embedding": "theirs"}, "$unset": {"leaf": ""}})
+
+    hits = searcher.search("lives", k=8, hybrid=True, **options)
+
+    assert {hit.id for hit in hits} >= {str(ID), "1", "2", "3", "4", "eight"}
+    assert all(-1 <= hit.similarity <= 1 for hit in hits)
