@@ -1,7 +1,7 @@
 """What can be asked of a search beyond k and a filter; each test asks both faces."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +186,70 @@ def test_a_reranker_puts_the_best_hits_in_its_own_order(made: Made) -> None:
     assert counts == sorted((h.text.count("jay") for h in pool), reverse=True)[:5]
     assert [h.score for h in hits] == counts
     assert {h.id for h in hits} <= {h.id for h in pool}
+
+
+class Counting:
+    """A reranker that remembers how many texts it was given, each time."""
+
+    def __init__(self) -> None:
+        self.read: list[int] = []
+
+    def __call__(self, question: str, texts: Sequence[str]) -> list[float]:
+        self.read.append(len(texts))
+        return [float(-len(text)) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("options", "texts"),
+    [
+        ({}, 100),
+        ({"skip": 0}, 100),
+        ({"skip": 20}, 100),
+        ({"skip": 0, "by_document": True}, 6),
+        ({"by_document": True}, 6),
+        ({"hybrid": True}, 100),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("precision", ["float32", "binary"])
+def test_a_reranker_reads_the_best_hundred_once(
+    made: Made, precision: str, options: dict[str, Any], texts: int
+) -> None:
+    """Of few documents with many passages as well, where more are looked for."""
+    searcher = made(
+        books(sentences=120), chunk_tokens=16, chunk_overlap=0, hybrid=True, precision=precision
+    )
+    model = Counting()
+
+    hits = searcher.search(QUESTION, k=10, rerank=model, **options)
+
+    assert model.read == [texts]
+    assert [h.score for h in hits] == sorted((-len(h.text) for h in hits), reverse=True)
+
+
+def test_reranked_pages_are_cut_from_one_ranking(made: Made) -> None:
+    searcher = made(books(60, sentences=10), chunk_tokens=16, chunk_overlap=0)
+    by_document = {"by_document": True, "rerank": Counting()}
+
+    pages = [searcher.search(QUESTION, k=10, skip=skip, **by_document) for skip in range(0, 60, 10)]
+
+    assert [len(page) for page in pages] == [10] * 6
+    hits = [hit for page in pages for hit in page]
+    assert len({hit.document for hit in hits}) == 60
+    assert [h.score for h in hits] == sorted((h.score for h in hits), reverse=True)
+
+
+@pytest.mark.parametrize("opener", [Searcher], ids=["sync"])
+def test_exact_search_looks_on_beyond_what_other_searches_may(made: Made) -> None:
+    """Ten thousand is the server's limit of candidates, which exact search has none of."""
+    many = Document("many", "\n\n".join(f"ash elm oak sea. {i}" for i in range(20_300)))
+    others = [Document(f"other{i}", f"sea {w}") for i, w in enumerate(WORDS[:5])]
+    searcher = made([many, *others], chunk_tokens=16, chunk_overlap=0)
+
+    hits = searcher.search(QUESTION, k=10_050, exact=True, by_document=True, fields=[])
+
+    assert len(searcher.search(QUESTION, k=10_050, exact=True, fields=[])) == 10_050
+    assert len({h.document for h in hits}) == 6
 
 
 def test_a_cross_encoder_reranks(made: Made, cross_encoder: str) -> None:
