@@ -47,9 +47,12 @@ def composed(opened: Opened, hits: Sequence[Hit], max_tokens: int) -> Steps[Cont
         return Context("", (), 0)
     near = [(h.document, h.position - _AROUND, h.position + _AROUND) for h in hits]
     texts = yield from reading(opened, near)
-    wanted = [(h.document, h.position) for h in hits]
-    if not texts.keys() >= set(wanted):
+    there = [h for h in hits if (h.document, h.position) in texts]
+    if len(there) < len(hits):
         yield from looked_up(opened)  # retired since they were found, or only deleted
+    if not there:
+        return Context("", (), 0)
+    hits, wanted = there, [(h.document, h.position) for h in there]
     beside = [(h.document, p) for h in hits for p in (h.position - 1, h.position + 1)]
     taken = {wanted[0]}
     best = _written(opened, hits, taken, texts)
