@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 from search.errors import QueryError
-from search.filters import check_filter
+from search.filters import checked_filter
 
 MOST_CANDIDATES = 10_000  # the server's limit
 _MOST = 2**31  # what fits the server's numbers
@@ -107,9 +107,7 @@ def checked(options: Options, declared: Sequence[str]) -> Query:
     _check_weights(query)
     _check_fields(query.fields)
     _check_reach(query)
-    if query.filter:
-        check_filter(query.filter, declared)
-    return query
+    return replace(query, filter=checked_filter(query.filter, declared)) if query.filter else query
 
 
 def check_questions(questions: object) -> None:
