@@ -40,7 +40,8 @@ class Kept:
         try:
             return (yield from work(begun))
         except MovedOver:
-            if self.opened is begun:  # else another thread was faster
+            # Another thread may have been faster; one that merely looked up was not.
+            if self.opened.manifest.generation == begun.manifest.generation:
                 yield from self._move()
             return (yield from work(self.opened))
 
