@@ -169,6 +169,19 @@ def test_a_hit_has_no_more_fields_than_were_asked_for(made: Made) -> None:
     assert (none.text, none.metadata, none.id) == ("", {}, "1")
 
 
+def test_fields_that_lie_in_each_other_come_as_the_outer_one(made: Made) -> None:
+    searcher = made()
+    text_and_around = ["text", "metadata.content"]
+    twice = ["metadata.content", "metadata.content.words", "metadata.year"]
+
+    for options in ({}, {"skip": 0}):
+        (some,) = searcher.search("dog", k=1, fields=text_and_around, **options)
+        (outer,) = searcher.search("dog", k=1, fields=twice, **options)
+
+        assert (some.text, some.metadata) == ("the dog lives in place 1", {"content": {"words": 6}})
+        assert outer.metadata == {"content": {"words": 6}, "year": 2001}
+
+
 def test_filters_are_on_the_documents_own_paths(made: Made) -> None:
     searcher = made(filters=["year", "content.words", "day"])
 
