@@ -105,24 +105,27 @@ def _contexts(opened: Opened, query: Query, page: Sequence[Candidate]) -> Steps[
         )
         for c in page
     }
-    texts = yield from reading(opened, list(spans.values()))
+    texts = yield from reading(opened, list(spans.values()), query.max_time_ms)
     if any((c.chunk["document"], c.chunk["position"]) not in texts for c in page):
         yield from looked_up(opened)
+    positions: dict[str, list[int]] = {}
+    for document, position in sorted(texts):
+        positions.setdefault(document, []).append(position)
     return {
-        id: joined([texts[document, p] for p in range(a, b + 1) if (document, p) in texts])
+        id: joined([texts[document, p] for p in positions.get(document, ()) if a <= p <= b])
         for id, (document, a, b) in spans.items()
     }
 
 
 def reading(
-    opened: Opened, spans: Sequence[tuple[str, int, int]]
+    opened: Opened, spans: Sequence[tuple[str, int, int]], max_time_ms: int | None
 ) -> Steps[dict[tuple[str, int], str]]:
     """Texts by document and position, of all chunks in (document, first, last)."""
     pipeline: list[dict[str, Any]] = [
         {"$match": of_documents(opened.manifest, spans)},
         *fetching(opened.manifest, [*_PLACE, "text"], None),
     ]
-    found = yield Aggregate(opened.collection, pipeline)
+    found = yield Aggregate(opened.collection, pipeline, max_time_ms)
     chunks = [chunk_of(opened.manifest, each) for each in found]
     return {(c["document"], c["position"]): c["text"] for c in chunks}
 

@@ -97,7 +97,7 @@ def _made(kind: Callable[..., Client], uri: str) -> Client:
 
 
 def _ends_too_early(uri: str) -> bool:
-    """Whether a sign in the password ended the hosts, so that the driver's text may quote a part."""
+    """Whether a sign in the password ended the hosts; the driver's text may quote the rest."""
     given = uri.partition("://")[2]
     hosts = given.partition("?")[0].partition("/")[0]
     return "@" in given and "@" not in hosts and ":" in hosts

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.monitoring import CommandListener
 
 from ingest import Document
 from search import CrossEncoder, Query, QueryError, Searcher, SearchTimeout
@@ -99,6 +101,15 @@ def test_only_the_fields_that_are_wanted_come_back(made: Made, more: Any) -> Non
     assert set(all_of_it.metadata) == {"shelf", "title"}
 
 
+@pytest.mark.parametrize("more", [{}, {"by_document": True}])
+def test_fields_that_lie_in_each_other_come_as_the_outer_one(made: Made, more: Any) -> None:
+    searcher = made([Document("a", "ash", metadata={"a": {"b": 1, "c": 2}, "d": 3})])
+
+    (hit,) = searcher.search(QUESTION, fields=["metadata.a.b", "metadata.a"], **more)
+
+    assert hit.metadata == {"a": {"b": 1, "c": 2}}
+
+
 def test_by_document_gives_the_best_passage_of_each(made: Made) -> None:
     searcher = made(books(), chunk_tokens=32, chunk_overlap=8)
     passages = searcher.search(QUESTION, k=1000)
@@ -132,6 +143,15 @@ def test_neighbours_give_the_text_around_without_repetition(made: Made) -> None:
         assert hit.text in hit.context
         assert len(hit.context) > len(hit.text)
         assert hit.context.replace("\n", " ") in documents[hit.document].text
+
+
+def test_more_neighbours_than_there_are_give_the_whole_document_at_once(made: Made) -> None:
+    documents = {d.id: d for d in books(2)}
+    searcher = made(documents.values(), chunk_tokens=64, chunk_overlap=24)
+
+    (hit,) = searcher.search(QUESTION, k=1, neighbours=2**31 - 1)
+
+    assert hit.context.replace("\n", " ") == documents[hit.document].text
 
 
 def test_diversity_leaves_out_what_is_alike(made: Made) -> None:
@@ -297,6 +317,33 @@ def test_a_server_that_takes_too_long_is_an_error(made: Made) -> None:
     with pytest.raises(SearchTimeout, match=r"longer than max_time_ms \(1\)"):
         searcher.search(QUESTION, k=2500, max_time_ms=1)
     assert len(searcher.search(QUESTION, k=2500, max_time_ms=60_000)) == 2500
+
+
+class Commands(CommandListener):
+    def __init__(self) -> None:
+        self.begun: list[Any] = []
+
+    def started(self, event: Any) -> None:
+        self.begun.append(event.command)
+
+    def succeeded(self, event: Any) -> None: ...
+
+    def failed(self, event: Any) -> None: ...
+
+
+@pytest.mark.parametrize("opener", [Searcher], ids=["once"])
+def test_every_answer_of_the_server_has_its_longest_time(made: Made, mongodb_uri: str) -> None:
+    kept = made(books(), chunk_tokens=32, hybrid=True)._kept
+    told = Commands()
+
+    with Searcher(MongoClient(mongodb_uri, event_listeners=[told]), kept) as searcher:
+        searcher.search(QUESTION, neighbours=1, by_document=True, max_time_ms=20_000)
+        searcher.search(QUESTION, hybrid=True, max_time_ms=20_000)
+        searcher.context(QUESTION, 500, max_time_ms=20_000)
+
+    asked = [command for command in told.begun if "aggregate" in command]
+    assert len(asked) >= 5
+    assert {command.get("maxTimeMS") for command in asked} == {20_000}
 
 
 def test_a_collection_made_anew_is_told_from_the_one_that_was_opened(
