@@ -77,7 +77,7 @@ class Kept:
         with self._loading:
             known, student = self._student
             if (known.student, known.probe) != (manifest.student, manifest.probe):
-                student = load_for(manifest, self._settings.key)
+                student = load_for(manifest, self._settings)
             self._student = (manifest, student)
             return student
 
