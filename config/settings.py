@@ -5,7 +5,7 @@ environment for these names.
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +140,7 @@ def load(environ: Mapping[str, str], *, dotenv: Path | None = None, **options: A
             # A preset names both models, and beats those of the levels below.
             values = {k: v for k, v in values.items() if k not in ("teacher", "student")}
         values |= level
-    problems = _misspelt({**from_file, **environ})
+    problems = _misspelt({**from_file, **environ}, given=values)
     try:
         settings = Settings(**values)
     except ConfigError as error:
@@ -171,7 +171,7 @@ def _read(dotenv: Path) -> dict[str, str]:
         raise ConfigError([f"{dotenv} cannot be read: {error}; expected UTF-8"]) from None
 
 
-def _misspelt(variables: Mapping[str, str]) -> list[str]:
+def _misspelt(variables: Mapping[str, str], given: Container[str]) -> list[str]:
     """A name of ours that is none would be ignored without a word; MONGO_... is others' as well."""
     known = [_variable(f) for f in Settings.model_fields] + list(_OTHER_NAMES)
     problems = []
@@ -182,7 +182,7 @@ def _misspelt(variables: Mapping[str, str]) -> list[str]:
         if name.startswith("LEAF_"):
             meant = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(known)}"
             problems.append(f"{name} is not a setting: {meant}")
-        elif name.startswith("MONGO") and close and not variables.get(close[0]):
+        elif name.startswith("MONGO") and close and "mongodb_uri" not in given:
             problems.append(f"{name} is not a setting: did you mean {close[0]}?")
     return problems
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from bson import json_util
+from bson.errors import BSONError
 
 from config.command import leave_at_once, one_line_errors, settings
 from local import LocalError
@@ -128,9 +129,9 @@ def command(
 def _parsed(filter: str) -> Mapping[str, Any]:
     try:
         parsed = json_util.loads(filter)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, BSONError, ArithmeticError) as error:
         raise FilterError(
-            f"--filter {filter}: not JSON ({error}); expected an object like "
+            f"--filter {filter}: not Extended JSON ({error}); expected an object like "
             """'{"metadata.year": {"$gte": 2020}}', in quotes for the shell"""
         ) from error
     if not isinstance(parsed, dict):

@@ -35,7 +35,9 @@ class Context:
     tokens: int
 
 
-def composed(opened: Opened, hits: Sequence[Hit], max_tokens: int) -> Steps[Context]:
+def composed(
+    opened: Opened, hits: Sequence[Hit], max_tokens: int, max_time_ms: int | None = None
+) -> Steps[Context]:
     """Hits by rank as long as they fit, then their neighbours, joined where they touch.
 
     Of the best hit, as much as fits is always there. Documents are in the order of their best hit,
@@ -46,10 +48,13 @@ def composed(opened: Opened, hits: Sequence[Hit], max_tokens: int) -> Steps[Cont
     if not hits:
         return Context("", (), 0)
     near = [(h.document, h.position - _AROUND, h.position + _AROUND) for h in hits]
-    texts = yield from reading(opened, near)
-    wanted = [(h.document, h.position) for h in hits]
-    if not texts.keys() >= set(wanted):
+    texts = yield from reading(opened, near, max_time_ms)
+    there = [h for h in hits if (h.document, h.position) in texts]
+    if len(there) < len(hits):
         yield from looked_up(opened)  # retired since they were found, or only deleted
+    if not there:
+        return Context("", (), 0)
+    hits, wanted = there, [(h.document, h.position) for h in there]
     beside = [(h.document, p) for h in hits for p in (h.position - 1, h.position + 1)]
     taken = {wanted[0]}
     best = _written(opened, hits, taken, texts)

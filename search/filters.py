@@ -7,19 +7,37 @@ from numbers import Real
 from typing import Any
 from uuid import UUID
 
-from bson import Binary, ObjectId
-from bson.binary import UUID_SUBTYPE
+import bson
+from bson import Binary, CodecOptions, ObjectId
+from bson.binary import UUID_SUBTYPE, UuidRepresentation
+from bson.errors import BSONError
 
 from search.errors import FilterError
 
 _LOGICAL = ("$and", "$or", "$nor")
 _OF_FIELDS = ("$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$not")
 _KINDS: tuple[type, ...] = (str, Real, datetime, ObjectId, UUID)
+_WITH_UUIDS = CodecOptions[dict[str, Any]](uuid_representation=UuidRepresentation.STANDARD)
 _HELP = f"expected {', '.join(_OF_FIELDS)} on a path, combined by {', '.join(_LOGICAL)}"
 
 
-def check_filter(filter: Mapping[str, Any], declared: Sequence[str]) -> None:
-    """Raises FilterError for a path that is not `declared` or an operator that search lacks."""
+def checked_filter(filter: Mapping[str, Any], declared: Sequence[str]) -> dict[str, Any]:
+    """The filter as it is sent, by a client of whatever settings: a UUID as Binary.
+
+    Raises FilterError for a path that is not `declared`, an operator that search lacks, or a value
+    that cannot be sent.
+    """
+    _check(filter, declared)
+    try:
+        return bson.decode(bson.encode(filter, codec_options=_WITH_UUIDS))
+    except (BSONError, ValueError, OverflowError) as error:
+        raise FilterError(
+            f"filter {filter!r} cannot be sent: {error}; expected Python's own numbers and text "
+            "that MongoDB can hold"
+        ) from error
+
+
+def _check(filter: Mapping[str, Any], declared: Sequence[str]) -> None:
     if not isinstance(filter, Mapping):
         raise FilterError(f"filter is {filter!r}; expected an object like {{path: value}}")
     for key, value in filter.items():
@@ -38,7 +56,7 @@ def _check_clauses(operator: str, clauses: object, declared: Sequence[str]) -> N
     if not isinstance(clauses, list | tuple) or not clauses:
         raise FilterError(f"filter {operator} holds {clauses!r}; expected a list of filters")
     for clause in clauses:
-        check_filter(clause, declared)
+        _check(clause, declared)
 
 
 def _check_path(path: str, declared: Sequence[str]) -> None:

@@ -40,7 +40,8 @@ class Kept:
         try:
             return (yield from work(begun))
         except MovedOver:
-            if self.opened is begun:  # else another thread was faster
+            # Another thread may have been faster; one that merely looked up was not.
+            if self.opened.manifest.generation == begun.manifest.generation:
                 yield from self._move()
             return (yield from work(self.opened))
 
@@ -76,7 +77,7 @@ class Kept:
         with self._loading:
             known, student = self._student
             if (known.student, known.probe) != (manifest.student, manifest.probe):
-                student = load_for(manifest, self._settings.key)
+                student = load_for(manifest, self._settings)
             self._student = (manifest, student)
             return student
 

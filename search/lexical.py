@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _GENERATION = "generation"  # of a passage; the first is not marked
+_ANY: dict[str, Any] = {"exists": {"path": "_id"}}
+_NOTHING: dict[str, Any] = {"compound": {"filter": [_ANY], "mustNot": [_ANY]}}
 
 
 def text_stages(
@@ -20,7 +22,8 @@ def text_stages(
     Of this generation; None in documents of others, which know of none.
     """
     compound: dict[str, Any] = {"must": [{"text": {"query": question, "path": list(paths)}}]}
-    clauses = [text_filter(filter)] if filter else []
+    passing = text_filter(filter or {})
+    clauses = [] if passing is None else [passing]
     if generation == 1:
         compound["mustNot"] = [{"exists": {"path": _GENERATION}}]
     elif generation is not None:
@@ -30,19 +33,32 @@ def text_stages(
     return [{"$search": {"index": index, "compound": compound}}, {"$limit": limit}]
 
 
-def text_filter(filter: Mapping[str, Any]) -> dict[str, Any]:
-    """A filter of `$vectorSearch` as a clause of `$search`."""
-    clauses = [_clause(key, value) for key, value in filter.items()]
-    return clauses[0] if len(clauses) == 1 else {"compound": {"filter": clauses}}
+def text_filter(filter: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A filter of `$vectorSearch` as a clause of `$search`; None if everything passes it.
+
+    That has to be left out: a compound clause is refused when it is empty.
+    """
+    return _all_of([_clause(key, value) for key, value in filter.items()])
 
 
-def _clause(key: str, value: Any) -> dict[str, Any]:
-    if key in ("$and", "$or", "$nor"):
-        parts = [text_filter(part) for part in value]
-        if key == "$or":
-            return {"compound": {"should": parts, "minimumShouldMatch": 1}}
-        return {"compound": {{"$and": "filter", "$nor": "mustNot"}[key]: parts}}
-    return _condition(key, value if isinstance(value, Mapping) else {"$eq": value})
+def _all_of(clauses: Sequence[dict[str, Any] | None]) -> dict[str, Any] | None:
+    strict = [clause for clause in clauses if clause is not None]
+    if len(strict) > 1:
+        return {"compound": {"filter": strict}}
+    return strict[0] if strict else None
+
+
+def _clause(key: str, value: Any) -> dict[str, Any] | None:
+    if key not in ("$and", "$or", "$nor"):
+        return _condition(key, value if isinstance(value, Mapping) else {"$eq": value})
+    parts = [text_filter(part) for part in value]
+    if key == "$and":
+        return _all_of(parts)
+    if None in parts:
+        return None if key == "$or" else _NOTHING
+    if key == "$or":
+        return {"compound": {"should": parts, "minimumShouldMatch": 1}}
+    return {"compound": {"mustNot": parts}}
 
 
 def _condition(path: str, condition: Mapping[str, Any]) -> dict[str, Any]:

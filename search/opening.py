@@ -7,6 +7,7 @@ from typing import Any
 
 from config import Settings
 from search.errors import NoHits, SearchError
+from search.keys import with_key
 from search.steps import Aggregate, Compute, Steps
 from vectors import Encoder, Manifest, ManifestError, ModelError, load_student
 from vectors.agreement import demand_agreement
@@ -46,7 +47,7 @@ def opening(settings: Settings) -> Steps[Opened]:
     """Raises ManifestError, ModelError, or the SearchIndexError that says what is wrong."""
     found = yield from _generations(settings.database, settings.collection)
     demand_agreement(found.active, settings, None)
-    return (yield from _opened(settings, found, lambda m: load_for(m, settings.key)))
+    return (yield from _opened(settings, found, lambda m: load_for(m, settings)))
 
 
 def reopening(settings: Settings, load: Load) -> Steps[Opened]:
@@ -63,10 +64,14 @@ def _opened(settings: Settings, found: Generations, load: Load) -> Steps[Opened]
     return Opened(settings.database, name, manifest, student, documents, time.monotonic())
 
 
-def load_for(manifest: Manifest, key: str | None) -> Encoder:
+def load_for(manifest: Manifest, settings: Settings) -> Encoder:
     """The student, known to be the one of ingest."""
     model = manifest.student
-    student = load_student(model.name, revision=model.revision, key=key)
+    student = with_key(
+        settings,
+        model.name,
+        lambda key: load_student(model.name, revision=model.revision, key=key),
+    )
     if student.dimensions < manifest.dimensions:
         raise ModelError(
             f"student {student.name} gives {student.dimensions} dimensions, but the collection "

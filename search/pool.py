@@ -90,6 +90,8 @@ def _by_vector(
         raise
     if not found:
         yield from explaining_emptiness(opened, query.filter)
+    if path in wanted:
+        found = _with_vectors(opened, found)
     if again:
         return _in_order(found, _similarities(opened, asked.row, [c[path] for c in found]))
     # Cosine, the dot product of unit rows, and the share of equal bits all come as this.
@@ -105,6 +107,7 @@ def _by_text(
     found = yield from _chunks(opened, stages, asked.query.max_time_ms)
     if not found:  # no passage has these words, or the index is gone
         yield from demand_indexes(opened)
+    found = _with_vectors(opened, found)
     similarities = _similarities(opened, asked.row, [c[manifest.path] for c in found])
     return [
         Candidate(c, c["score"], similarity)
@@ -114,7 +117,13 @@ def _by_text(
 
 def _server_fuses(opened: Opened, query: Query) -> bool:
     """Not where one ranking must be changed before they are fused."""
-    return opened.fuses and not rescored(opened, query) and query.min_similarity is None
+    changed = rescored(opened, query) or query.min_similarity is not None
+    return opened.fuses and not changed and opened.manifest.layout != "in_place"
+
+
+def _with_vectors(opened: Opened, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The text index also holds what was not encoded yet, and every index lags behind a little."""
+    return [chunk for chunk in found if isinstance(chunk.get(opened.manifest.path), Binary)]
 
 
 def _fused_by_server(
@@ -131,6 +140,7 @@ def _fused_by_server(
         yield from explaining_emptiness(opened, query.filter)
     elif not found or (all(query.weights) and _one_half_alone(found, query)):
         yield from demand_indexes(opened)
+    found = _with_vectors(opened, found)
     similarities = _similarities(opened, asked.row, [c[manifest.path] for c in found])
     scored = [Candidate(c, c["score"], s) for c, s in zip(found, similarities, strict=True)]
     return sorted(scored, key=lambda c: (-c.score, c.chunk["_id"]))

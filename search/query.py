@@ -2,16 +2,16 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 from search.errors import QueryError
-from search.filters import check_filter
+from search.filters import checked_filter
 
 MOST_CANDIDATES = 10_000  # the server's limit
 _MOST = 2**31  # what fits the server's numbers
 REACH = 1000  # how far pages go
-_REACH_REORDERED = 100  # the same where hits are compared with each other or read by a model
+REACH_REORDERED = 100  # the same where hits are compared with each other or read by a model
 
 Reranker = Callable[[str, Sequence[str]], Sequence[float]]
 
@@ -41,7 +41,8 @@ class Query:
     """
     k               how many hits
     skip            leave out so many first, for pages: give it from the first page on (0, then k,
-                    ...), since all pages are then cut from one ranking; k + skip up to 1,000
+                    ...), since all pages are then cut from one ranking; k + skip up to 1,000, with
+                    diversity or rerank 100
     filter          MongoDB's operators on declared filter paths
     exact           compare with every vector
     num_candidates  how many the server looks at, k to 10,000; None: see candidates.py
@@ -106,9 +107,7 @@ def checked(options: Options, declared: Sequence[str]) -> Query:
     _check_weights(query)
     _check_fields(query.fields)
     _check_reach(query)
-    if query.filter:
-        check_filter(query.filter, declared)
-    return query
+    return replace(query, filter=checked_filter(query.filter, declared)) if query.filter else query
 
 
 def check_questions(questions: object) -> None:
@@ -160,10 +159,10 @@ def _check_fields(fields: Sequence[str] | None) -> None:
 def _check_reach(query: Query) -> None:
     if query.exact and query.num_candidates is not None:
         raise QueryError("exact search looks at every vector: leave num_candidates out")
-    if query.reordered and query.last > _REACH_REORDERED:
+    if query.reordered and query.last > REACH_REORDERED:
         raise QueryError(
             f"k and skip reach hit {query.last}; with diversity or rerank expected at most "
-            f"{_REACH_REORDERED}"
+            f"{REACH_REORDERED}"
         )
     if query.skip is not None and query.last > REACH:
         raise QueryError(f"k and skip reach hit {query.last}; pages end at {REACH}: narrow it down")

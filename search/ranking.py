@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from search.candidates import pool_size
+from search.candidates import documents_wanted, most_passages, pool_size
 from search.diversity import diverse_order
 from search.errors import QueryError
 from search.hit import Hit
 from search.opening import Opened, looked_up
 from search.passages import joined
 from search.pool import Asked, Candidate, pooled, rescored
-from search.query import MOST_CANDIDATES, Query
+from search.query import REACH_REORDERED, Query
 from search.shape import chunk_of, fetching, key_of, of_documents
 from search.steps import Aggregate, Compute, Steps
 
@@ -23,29 +23,29 @@ _ALL = ("text", "metadata")
 
 def ranked(opened: Opened, asked: Asked) -> Steps[list[Hit]]:
     query = asked.query
-    pool = pool_size(query, in_bits=rescored(opened, query))
-    most = query.num_candidates or MOST_CANDIDATES
+    pool, most = pool_size(query, in_bits=rescored(opened, query)), most_passages(query)
     while True:
         found = yield from pooled(opened, asked, pool, _fields(opened, query, pool))
-        chosen = yield from _chosen(opened, asked, found)
-        enough = len(chosen) >= query.last or len(found) < pool
+        best = _of_each_document(found) if query.by_document else found
+        enough = len(best) >= documents_wanted(query) or len(found) < pool
         if not query.by_document or enough or pool >= most:
             break
         pool = min(4 * pool, most)  # few documents had all the passages so far
+    chosen = yield from _reordered(opened, asked, best)
     page = chosen[query.skip or 0 : query.last]
     return (yield from _filled(opened, query, page, whole=_whole(query, pool)))
 
 
-def _chosen(opened: Opened, asked: Asked, found: Sequence[Candidate]) -> Steps[list[Candidate]]:
+def _of_each_document(found: Sequence[Candidate]) -> list[Candidate]:
+    best: dict[str, Candidate] = {}
+    for candidate in found:
+        best.setdefault(candidate.chunk["document"], candidate)
+    return list(best.values())
+
+
+def _reordered(opened: Opened, asked: Asked, best: Sequence[Candidate]) -> Steps[list[Candidate]]:
     query = asked.query
-    chosen = list(found)
-    if chosen:
-        chosen = yield from _reranked(asked, chosen)
-    if query.by_document:
-        best: dict[str, Candidate] = {}
-        for candidate in chosen:
-            best.setdefault(candidate.chunk["document"], candidate)
-        chosen = list(best.values())
+    chosen = yield from _reranked(asked, best)
     if query.diversity and chosen:
         rows = opened.manifest.codec.expand([c.chunk[opened.manifest.path] for c in chosen])
         order = diverse_order(
@@ -59,9 +59,11 @@ def _chosen(opened: Opened, asked: Asked, found: Sequence[Candidate]) -> Steps[l
 
 
 def _reranked(asked: Asked, found: Sequence[Candidate]) -> Steps[list[Candidate]]:
+    """A model reads them one by one, so only the first hundred, and once."""
     rerank = asked.query.rerank
-    if rerank is None:
+    if rerank is None or not found:
         return list(found)
+    found = found[:REACH_REORDERED]
     texts = [c.chunk["text"] for c in found]
     scores = list((yield Compute(lambda: rerank(asked.question, texts))))
     if len(scores) != len(texts) or not np.isfinite(scores).all():
@@ -103,24 +105,27 @@ def _contexts(opened: Opened, query: Query, page: Sequence[Candidate]) -> Steps[
         )
         for c in page
     }
-    texts = yield from reading(opened, list(spans.values()))
+    texts = yield from reading(opened, list(spans.values()), query.max_time_ms)
     if any((c.chunk["document"], c.chunk["position"]) not in texts for c in page):
         yield from looked_up(opened)
+    positions: dict[str, list[int]] = {}
+    for document, position in sorted(texts):
+        positions.setdefault(document, []).append(position)
     return {
-        id: joined([texts[document, p] for p in range(a, b + 1) if (document, p) in texts])
+        id: joined([texts[document, p] for p in positions.get(document, ()) if a <= p <= b])
         for id, (document, a, b) in spans.items()
     }
 
 
 def reading(
-    opened: Opened, spans: Sequence[tuple[str, int, int]]
+    opened: Opened, spans: Sequence[tuple[str, int, int]], max_time_ms: int | None
 ) -> Steps[dict[tuple[str, int], str]]:
     """Texts by document and position, of all chunks in (document, first, last)."""
     pipeline: list[dict[str, Any]] = [
         {"$match": of_documents(opened.manifest, spans)},
         *fetching(opened.manifest, [*_PLACE, "text"], None),
     ]
-    found = yield Aggregate(opened.collection, pipeline)
+    found = yield Aggregate(opened.collection, pipeline, max_time_ms)
     chunks = [chunk_of(opened.manifest, each) for each in found]
     return {(c["document"], c["position"]): c["text"] for c in chunks}
 

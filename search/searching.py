@@ -32,7 +32,7 @@ def searching_many(
 def composing(kept: Kept, question: str, max_tokens: int, options: Options) -> Steps[Context]:
     def steps(opened: Opened) -> Steps[Context]:
         (hits,) = yield from _found(opened, [question], options)
-        return (yield from composed(opened, hits, max_tokens))
+        return (yield from composed(opened, hits, max_tokens, options.get("max_time_ms")))
 
     return (yield from kept.on_current(steps))
 

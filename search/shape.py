@@ -11,7 +11,7 @@ from typing import Any
 from vectors import Manifest
 from vectors.identity import as_text, possible_ids
 from vectors.in_place import MARK
-from vectors.index import projection
+from vectors.index import projection, uppermost
 
 _WHOLE = "stored"  # where a document is carried, so that none of its fields can be in the way
 _OF_EVERY_CHUNK = ("document", "position")
@@ -20,8 +20,9 @@ _OF_EVERY_CHUNK = ("document", "position")
 def fetching(manifest: Manifest, fields: Sequence[str], score: str | None) -> list[dict[str, Any]]:
     """Stages that bring chunks' fields, and as `score` what the server calls so."""
     if manifest.layout == "chunks":
-        stage = projection(fields, score) if score else {"$project": dict.fromkeys(fields, 1)}
-        return [stage]
+        if score:
+            return [projection(fields, score)]
+        return [{"$project": dict.fromkeys(uppermost(fields), 1)}]
     carried: dict[str, Any] = {_WHOLE: "$$ROOT"}
     if score:
         carried["score"] = {"$meta": score}
@@ -65,15 +66,15 @@ def _chosen(manifest: Manifest, fields: Sequence[str]) -> dict[str, Any]:
         left_out = [name for name in (manifest.path, MARK) if name not in fields]
         left_out = [f"{_WHOLE}.{name}" for name in left_out]
         return {"$unset": left_out if "text" in fields else [*left_out, text]}
-    kept: dict[str, Any] = {"score": 1}
+    kept = ["score"]
     for field in fields:
         if field == "text":
-            kept[text] = 1
+            kept.append(text)
         elif field == "metadata.title":
-            kept[title] = 1
+            kept.append(title)
         elif field not in _OF_EVERY_CHUNK:
-            kept[f"{_WHOLE}.{field.removeprefix('metadata.')}"] = 1
-    return {"$project": kept}
+            kept.append(f"{_WHOLE}.{field.removeprefix('metadata.')}")
+    return {"$project": dict.fromkeys(uppermost(kept), 1)}
 
 
 def _at(document: Any, path: str) -> Any:

@@ -54,12 +54,12 @@ class Codec:
     def expand(self, stored: Sequence[bytes]) -> Rows:
         """What the stored values stand for, as (n, dimensions) unit rows."""
         header = _HEADERS[self.precision]
-        wrong = [value for value in stored if value[:2] != header or len(value) != self.size]
-        if wrong:
-            raise CodecError(
-                f"a stored vector has {len(wrong[0])} bytes beginning {wrong[0][:2].hex(' ')}; "
-                f"expected {self.size} beginning {header.hex(' ')} ({self.precision})"
-            )
+        for value in stored:
+            if not isinstance(value, bytes) or value[:2] != header or len(value) != self.size:
+                raise CodecError(
+                    f"a stored vector {_shape_of(value)}; expected {self.size} bytes beginning "
+                    f"{header.hex(' ')} ({self.precision}): `leaf-search doctor` tells which"
+                )
         raw = np.frombuffer(b"".join(value[2:] for value in stored), dtype=np.uint8)
         return unit_rows(self._values(raw.reshape(len(stored), self.size - 2)))
 
@@ -85,6 +85,12 @@ class Codec:
         if self.precision == "int8":
             return raw.view(np.int8).astype(np.float32)
         return np.unpackbits(raw, axis=1).astype(np.float32) * 2 - 1
+
+
+def _shape_of(value: object) -> str:
+    if not isinstance(value, bytes):
+        return f"is {type(value).__name__}"
+    return f"has {len(value)} bytes beginning {value[:2].hex(' ')}"
 
 
 def _truncated(rows: Rows, dimensions: int) -> Rows:

@@ -1,9 +1,9 @@
 """Opening a connection to MongoDB, and what its failures mean in one line."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 from pymongo import AsyncMongoClient, MongoClient, timeout
 from pymongo.driver_info import DriverInfo
@@ -24,13 +24,19 @@ _AUTHENTICATION_FAILED = {18, 8000}
 _UNAUTHORIZED = 13
 _DISK_FULL = 14031
 _BESIDE_THE_POINT = (", full error:", ", Timeout:", " (configured timeouts:")
+_ENCODE = (
+    "expected user name and password percent-encoded (/ as %2F, ? as %3F), as in "
+    "mongodb+srv://user:pass%2Fword@host/"
+)
 _NO_SEARCH = {59, 31082, 115, 40324, 6047401}  # unknown command or stage, SearchNotEnabled, ...
+
+Client = TypeVar("Client")
 
 
 def connect(uri: str) -> MongoClient[dict[str, Any]]:
     """A client that has reached its server. Options in the URI beat the defaults here."""
     with explained():
-        client: MongoClient[dict[str, Any]] = MongoClient(uri, **_options(uri))
+        client: MongoClient[dict[str, Any]] = _made(MongoClient, uri)
         try:
             client.admin.command("ping")
         except BaseException:
@@ -53,7 +59,7 @@ def connected(uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
 async def connect_async(uri: str) -> AsyncMongoClient[dict[str, Any]]:
     """The same for asyncio; the client belongs to the running loop."""
     with explained():
-        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(uri, **_options(uri))
+        client: AsyncMongoClient[dict[str, Any]] = _made(AsyncMongoClient, uri)
         try:
             await client.admin.command("ping")
         except BaseException:
@@ -80,6 +86,21 @@ def explained() -> Iterator[None]:
 def lacks_search(error: OperationFailure) -> bool:
     """Whether a refusal means that this deployment has no search process behind it."""
     return error.code in _NO_SEARCH
+
+
+def _made(kind: Callable[..., Client], uri: str) -> Client:
+    try:
+        return kind(uri, **_options(uri))
+    except (ConfigurationError, InvalidURI, ValueError) as error:
+        reason = _ENCODE if _ends_too_early(uri) else short(error)
+        raise DeploymentError(f"MONGODB_URI (--uri) cannot be used: {reason}") from None
+
+
+def _ends_too_early(uri: str) -> bool:
+    """Whether a sign in the password ended the hosts; the driver's text may quote the rest."""
+    given = uri.partition("://")[2]
+    hosts = given.partition("?")[0].partition("/")[0]
+    return "@" in given and "@" not in hosts and ":" in hosts
 
 
 def _options(uri: str) -> dict[str, Any]:

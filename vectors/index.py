@@ -89,7 +89,12 @@ def nearest_stage(
 
 def projection(fields: Sequence[str], score: str) -> dict[str, Any]:
     """`fields` come back, and as `score` what the server calls so: vectorSearchScore, ..."""
-    return {"$project": {**dict.fromkeys(fields, 1), "score": {"$meta": score}}}
+    return {"$project": {**dict.fromkeys(uppermost(fields), 1), "score": {"$meta": score}}}
+
+
+def uppermost(paths: Sequence[str]) -> list[str]:
+    """Without paths below another of them, which MongoDB refuses in a projection as a collision."""
+    return [p for p in paths if not any(p.startswith(f"{other}.") for other in paths)]
 
 
 _FILTERED_TYPES = ("token", "number", "date", "boolean", "objectId", "uuid")

@@ -1,9 +1,10 @@
 """The deployment itself: connection, TLS, version, and whether there is a search behind it."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
-from urllib.parse import parse_qsl, urlsplit
+
+from pymongo.uri_parser import split_options
 
 from search.doctor.case import Case
 from search.doctor.findings import Verdict, ok, problem, warning
@@ -84,9 +85,11 @@ def _is_local(host: str) -> bool:
 
 def _encrypted(uri: str, options: Mapping[str, str]) -> bool:
     default = "true" if uri.startswith("mongodb+srv://") else "false"
-    return options.get("tls", options.get("ssl", default)) == "true"
+    return options.get("tls", default) == "true"
 
 
 def _options(uri: str) -> dict[str, str]:
-    pairs: Iterable[tuple[str, str]] = parse_qsl(urlsplit(uri).query)
-    return {name.lower(): value.lower() for name, value in pairs}
+    """As the driver reads them, to whom most signs are welcome in a password; `ssl` as `tls`."""
+    given = uri.partition("://")[2].partition("?")[2]
+    options = split_options(given, validate=False) if given else {}
+    return {name.lower(): str(value).lower() for name, value in options.items()}

@@ -48,12 +48,6 @@ def vector_paths(documents: Sequence[Mapping[str, Any]]) -> list[str]:
     return sorted(found)
 
 
-def projection(paths: Sequence[str]) -> dict[str, int]:
-    """Without paths below another of them, which MongoDB refuses as a collision."""
-    above = [p for p in paths if not any(p.startswith(f"{other}.") for other in paths)]
-    return dict.fromkeys(above, 1)
-
-
 def _flat(value: Any) -> Iterator[Any]:
     if isinstance(value, list):
         for each in value:

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from config import Settings
 from search.doctor.case import Case
 from search.doctor.findings import Verdict, ok, problem, skipped
 from search.doctor.sample import Passage, shown
 from search.doctor.stored import Kind
+from search.keys import with_key
 from vectors import Encoder, ModelError, Rows, load_encoder, load_student
 from vectors.alignment import MINIMUM_COSINE, demand_probe
 from vectors.encoder import demand_torch, is_remote, unit_rows
@@ -96,10 +98,15 @@ def _teacher(case: Case) -> Encoder | Verdict:
     except ModelError as error:
         return skipped(str(error))
     try:
-        return load_encoder(name, revision=revision, key=settings.key)
+        return with_key(
+            settings,
+            name,
+            lambda key: load_encoder(name, revision=revision, key=key),
+            variable="LEAF_TEACHER",
+        )
     except ModelError as error:
         # Searches do without the teacher; but not with another one under its name.
-        return problem(str(error)) if _is_there(name) else skipped(str(error))
+        return problem(str(error)) if _is_there(settings, name) else skipped(str(error))
 
 
 def _student(case: Case) -> Encoder | Verdict:
@@ -108,8 +115,10 @@ def _student(case: Case) -> Encoder | Verdict:
         return skipped("no manifest names it; give --student")
     name = manifest.student.name if manifest else settings.pair.student
     try:
-        revision = manifest.student.revision if manifest else _revision(name)
-        loaded = load_student(name, revision=revision, key=settings.key)
+        revision = manifest.student.revision if manifest else _revision(settings, name)
+        loaded = with_key(
+            settings, name, lambda key: load_student(name, revision=revision, key=key)
+        )
         if manifest and manifest.probe is not None:
             demand_probe(loaded, manifest.probe)
         return loaded
@@ -152,18 +161,18 @@ def _demand_packages(name: str) -> None:
         demand_torch(name)
 
 
-def _is_there(name: str) -> bool:
+def _is_there(settings: Settings, name: str) -> bool:
     try:
-        _revision(name)
+        _revision(settings, name)
     except ModelError:
         return False
     return True
 
 
-def _revision(name: str) -> str:
+def _revision(settings: Settings, name: str) -> str:
     """Of what stands under a name now; raises ModelError if nothing does."""
     if name.startswith("hashing:") or is_remote(name):
-        return load_encoder(name).revision
+        return with_key(settings, name, lambda key: load_encoder(name, key=key).revision)
     from vectors.models import find_model
 
     return find_model(name).revision

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.doctor.case import Case
-from search.doctor.fields import paths_of, projection, values_at
+from search.doctor.fields import paths_of, values_at
 from search.doctor.findings import Verdict, ok, problem, skipped
 from search.doctor.sample import Passage, shown, spread
 from vectors.digest import digest, of_encoded
 from vectors.in_place import HASH, MARK
+from vectors.index import uppermost
 
 _TEXTS = 100
 _TITLE = "metadata.title"
@@ -34,7 +35,7 @@ def texts(case: Case) -> Verdict:
         return skipped("no vector can be compared, see `vector values`")
     documents = case.aggregate(
         {"$match": {"_id": {"$in": [id for id, _ in some]}}},
-        {"$project": projection([field, title, "hash", MARK])},
+        {"$project": dict.fromkeys(uppermost([field, title, "hash", MARK]), 1)},
     )
     read = [
         _read(title, document, Passage(document["_id"], text, vectors[repr(document["_id"])]))

@@ -3,9 +3,10 @@
 from collections import Counter
 
 from search.doctor.case import Case
-from search.doctor.fields import projection, vector_paths
+from search.doctor.fields import vector_paths
 from search.doctor.findings import Verdict, ok, problem, warning
 from search.doctor.sample import Drawn, Sample, shown
+from vectors.index import uppermost
 
 _OFF_UNIT = 0.01  # of length; models in half precision are off by a tenth of that
 _TOO_ALIKE = 0.1  # share of one and the same vector
@@ -110,7 +111,7 @@ def _draw(case: Case) -> Sample:
         *chosen,
         *texts,
         {"$limit": size} if whole else {"$sample": {"size": size}},
-        {"$project": projection([case.path, *filters])},
+        {"$project": dict.fromkeys(uppermost([case.path, *filters]), 1)},
     )
     return Sample([Drawn.of(document, case.path) for document in found], whole)
 

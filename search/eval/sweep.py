@@ -4,6 +4,7 @@ The measure is the overlap with exact search on the vectors as they are stored, 
 numCandidates: for the collection as it is, and for the other formats its vectors could be kept in.
 """
 
+import math
 import random
 import time
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from search.eval.measures import overlap
 from search.eval.report import Curve, Step, SweepReport
 from search.eval.trial import sizes, stored
 from search.opening import opening
+from search.query import MOST_CANDIDATES
 from search.searcher import Searcher
 from search.steps import perform
 from vectors import Collection, Manifest, Rows, explained
@@ -58,7 +60,8 @@ def sweep(client: MongoClient[Any], settings: Settings, asked: Asked, told: Told
     student = opened.manifest.student
     encoder = Remembered(questions, opened.student.encode_queries(questions))
     here = searcher(client, collection, encoder)
-    exact = ask_all(here, questions, k=asked.k, exact=True)
+    everything = _rescoring(asked, opened.documents)
+    exact = ask_all(here, questions, k=asked.k, exact=True, rescore=everything)
     task = _Task(questions, exact, asked, opened.documents)
     told(f"{opened.full_name} as it is")
     curves = [
@@ -86,8 +89,8 @@ class _Task:
     documents: int
 
     def curve(self, format: Format, searcher: Searcher, collection: Collection) -> Curve:
-        options = {} if format.rescore is None else {"rescore": format.rescore}
-        exact = ask_all(searcher, self.questions, k=self.asked.k, exact=True, **options)
+        rescore = 0 if format.rescore == 0 else _rescoring(self.asked, self.documents)
+        exact = ask_all(searcher, self.questions, k=self.asked.k, exact=True, rescore=rescore)
         return Curve(
             format,
             self._overlap(exact),
@@ -99,7 +102,7 @@ class _Task:
         options: dict[str, Any] = {"k": self.asked.k, "num_candidates": candidates}
         if format.storage.precision == "binary":
             # The server's candidates are the ones that the float query can put in order.
-            options["rescore"] = 0 if format.rescore == 0 else candidates // self.asked.k
+            options["rescore"] = 0 if format.rescore == 0 else _rescoring(self.asked, candidates)
         answers = ask_each(searcher, self.questions, fields=[], **options)
         return Step(candidates, self._overlap(answers.rankings), answers.latency)
 
@@ -109,6 +112,11 @@ class _Task:
 
     def _overlap(self, found: Sequence[Sequence[str]]) -> float:
         return fmean(map(overlap, found, self.wanted))
+
+
+def _rescoring(asked: Asked, vectors: int) -> int:
+    """The option `rescore` by which so many bits are ordered anew, all that a step can reach."""
+    return math.ceil(min(vectors, MOST_CANDIDATES) / asked.k)
 
 
 def _others(

@@ -60,6 +60,7 @@ def test_all_problems_are_reported_at_once() -> None:
 def test_names_that_are_not_ours_are_left_alone() -> None:
     load({"MONGODB_ATLAS_PROJECT": "1", "MONGO_EXPRESS": "1", "PATH": "/bin", "LEAF_TEST_X": "1"})
     load({"MONGO_URI": "mongodb://other/", "MONGODB_URI": "mongodb://ours/"})
+    load({"MONGO_URI": "mongodb://other/"}, mongodb_uri="mongodb://ours/")
 
 
 def test_a_name_under_our_prefix_that_is_none_is_told() -> None:

@@ -88,8 +88,15 @@ def test_a_filter_that_nothing_passes_says_so(leaf_search: Run) -> None:
     ("args", "expected"),
     [
         ([" "], "expected some text"),
-        (["oak", "--filter", "year=1"], "not JSON"),
+        (["oak", "--filter", "year=1"], "not Extended JSON"),
         (["oak", "--filter", "[1]"], "expected a JSON object"),
+        (["oak", "--filter", '{"metadata.year": {"$oid": "abc"}}'], "not Extended JSON"),
+        (["oak", "--filter", '{"metadata.year": {"$numberDecimal": "x"}}'], "not Extended JSON"),
+        (
+            ["oak", "--filter", '{"metadata.year": {"$date": 100000000000000000}}'],
+            "not Extended JSON",
+        ),
+        (["oak", "--filter", '{"metadata.year": 9223372036854775808}'], "cannot be sent"),
         (["oak", "--filter", '{"year": 1}'], "did you mean metadata.year?"),
         (["oak", "-k", "0"], "at least 1"),
         (["oak", "--exact", "--num-candidates", "5"], "leave num_candidates out"),

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
+from pymongo.database import Database
 
 from ingest import Document
 from search import QueryError, Searcher
+from search.context import composed
+from search.steps import perform
 from tests.search.test_options import books
 from tests.search.test_searcher import QUESTION
 
@@ -76,6 +80,24 @@ def test_nothing_found_is_an_empty_context(made: Made) -> None:
     context = made([Document("a", "ash")]).context(QUESTION, 100, filter={"document": "none"})
 
     assert (context.text, context.passages, context.tokens) == ("", (), 0)
+
+
+@pytest.mark.parametrize("opener", [Searcher], ids=["once"])
+def test_hits_that_were_deleted_since_they_were_found_are_left_out(
+    made: Made, database: Database[Any]
+) -> None:
+    searcher = made(books(), chunk_tokens=32, chunk_overlap=0)
+    hits = searcher.search(QUESTION, k=20)
+    best = hits[0].document
+
+    def context() -> Any:
+        return perform(composed(searcher._kept.opened, hits, 4000), database)
+
+    assert context().passages[0].document == best
+    database["c"].delete_many({"document": best})
+    assert {p.document for p in context().passages} == {h.document for h in hits} - {best}
+    database["c"].delete_many({})
+    assert (context().text, context().passages, context().tokens) == ("", (), 0)
 
 
 def test_a_budget_that_cannot_be_is_refused(made: Made) -> None:

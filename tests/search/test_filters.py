@@ -1,12 +1,14 @@
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pytest
 from bson import Binary, Decimal128, ObjectId, Regex
 
 from search import FilterError
-from search.filters import check_filter
+from search.filters import checked_filter
 
 DECLARED = ("document", "metadata.year", "metadata.tags")
 
@@ -25,7 +27,7 @@ DECLARED = ("document", "metadata.year", "metadata.tags")
     ],
 )
 def test_a_filter_that_search_can_apply_passes(filter: dict[str, Any]) -> None:
-    check_filter(filter, DECLARED)
+    checked_filter(filter, DECLARED)
 
 
 @pytest.mark.parametrize(
@@ -54,11 +56,25 @@ def test_a_filter_that_search_can_apply_passes(filter: dict[str, Any]) -> None:
         ({"metadata.tags": Regex("x")}, "expected a string, number"),
         ({"metadata.tags": Decimal128("1")}, "expected a string, number"),
         ({1: 2}, "filter path 1; expected text"),
+        ({"metadata.year": 2**63}, "cannot be sent"),
+        ({"$or": [{"metadata.year": {"$in": [np.int64(2020)]}}]}, "cannot be sent"),
+        ({"metadata.year": {"$gt": np.float32(1.5)}}, "expected Python's own numbers"),
+        ({"metadata.year": Fraction(1, 2)}, "cannot be sent"),
+        ({"metadata.tags": "\udcff"}, "cannot be sent"),
     ],
 )
 def test_a_filter_that_search_cannot_apply_is_refused(
     filter: dict[str, Any], expected: str
 ) -> None:
     with pytest.raises(FilterError) as caught:
-        check_filter(filter, DECLARED)
+        checked_filter(filter, DECLARED)
     assert expected in str(caught.value)
+
+
+def test_a_uuid_is_sent_as_mongodb_holds_it() -> None:
+    id = UUID(int=7)
+
+    sent = checked_filter({"$or": [{"document": {"$in": [id]}}, {"document": id}]}, DECLARED)
+
+    binary = Binary.from_uuid(id)
+    assert sent == {"$or": [{"document": {"$in": [binary]}}, {"document": binary}]}

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
-from bson import ObjectId
+from bson import Binary, ObjectId
 from pymongo.database import Database
 
 from config import load
@@ -124,9 +125,11 @@ def test_similarities_are_those_of_a_plain_search(made: Made) -> None:
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 VALUES: list[Any] = [1, 2.5, -3, "red", "blue", True, False, None, ["red", 7], [], NOW, ObjectId()]
+VALUES.append(Binary.from_uuid(UUID(int=7)))
 FILTERS: list[Any] = [
     *VALUES[:8],
     *VALUES[10:],
+    UUID(int=7),
     {"$gte": 1},
     {"$gt": 1, "$lt": 3},
     {"$gt": "blue"},
@@ -156,6 +159,12 @@ def test_a_filter_lets_the_same_pass_in_both_halves(filtered: Searcher) -> None:
         {"$and": [{"metadata.v": {"$exists": True}}, {"metadata.n": {"$gt": 3}}]},
         {"$nor": [{"metadata.v": "red"}, {"metadata.n": 1}]},
         {"metadata.n": {"$gt": 2}, "metadata.v": {"$ne": None}},
+        {"$and": [{}]},
+        {"$and": [{}, {"metadata.n": {"$lt": 3}}]},
+        {"$or": [{}, {"metadata.n": 1}], "metadata.n": {"$lt": 5}},
+        {"$or": [{"$and": [{}]}, {"metadata.n": 1}]},
+        {"$nor": [{}, {"metadata.n": 1}]},
+        {"$nor": [{"$nor": [{}]}], "metadata.n": {"$gt": 4}},
     ]
     for filter in [*({"metadata.v": f} for f in FILTERS), *combined]:
         by_vector = filtered.search("ash", k=50, filter=filter)

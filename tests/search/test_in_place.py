@@ -169,6 +169,19 @@ def test_a_hit_has_no_more_fields_than_were_asked_for(made: Made) -> None:
     assert (none.text, none.metadata, none.id) == ("", {}, "1")
 
 
+def test_fields_that_lie_in_each_other_come_as_the_outer_one(made: Made) -> None:
+    searcher = made()
+    text_and_around = ["text", "metadata.content"]
+    twice = ["metadata.content", "metadata.content.words", "metadata.year"]
+
+    for options in ({}, {"skip": 0}):
+        (some,) = searcher.search("dog", k=1, fields=text_and_around, **options)
+        (outer,) = searcher.search("dog", k=1, fields=twice, **options)
+
+        assert (some.text, some.metadata) == ("the dog lives in place 1", {"content": {"words": 6}})
+        assert outer.metadata == {"content": {"words": 6}, "year": 2001}
+
+
 def test_filters_are_on_the_documents_own_paths(made: Made) -> None:
     searcher = made(filters=["year", "content.words", "day"])
 
@@ -246,3 +259,18 @@ def test_storage_formats_are_measured_on_collections_of_chunks_only(
 
     with pytest.raises(EvalError, match="has its vectors in place; expected a collection of"):
         sweep(database.client, settings, Asked(), lambda text: None)
+
+
+@pytest.mark.parametrize("options", [{}, {"min_similarity": -1}, {"weights": (0.0, 1.0)}], ids=str)
+def test_words_of_a_document_without_our_vector_are_passed_over(
+    made: Made, articles: Collection[Any], options: dict[str, Any]
+) -> None:
+    """The text index holds every document, those that are not encoded yet too."""
+    searcher = made(hybrid=True)
+    articles.update_one({"_id": 5}, {"$unset": {"embedding": "", "leaf": ""}})
+    articles.update_one({"_id": 6}, {"$set": {"embedding": "theirs"}, "$unset": {"leaf": ""}})
+
+    hits = searcher.search("lives", k=8, hybrid=True, **options)
+
+    assert {hit.id for hit in hits} >= {str(ID), "1", "2", "3", "4", "eight"}
+    assert all(-1 <= hit.similarity <= 1 for hit in hits)

@@ -18,6 +18,9 @@ from ingest.rebuild.generations import move_over, roll_back
 from ingest.rebuild.rebuilding import open_rebuild, tell_generations_apart
 from ingest.rebuild.retiring import retire
 from search import AsyncSearcher, Hit, Searcher
+from search.opening import Opened
+from search.searching import _found
+from search.steps import Steps, perform
 from tests.search.test_searcher import QUESTION, corpus
 from vectors import ModelError, load_encoder
 from vectors.manifest import MANIFESTS
@@ -207,6 +210,28 @@ def test_a_search_whose_vectors_were_retired_is_made_once_more_by_the_new_model(
     wanted = expected(MODELS[2])
     similarities = [wanted[h.document] for h in hits]
     assert [h.similarity for h in hits] == pytest.approx(similarities, abs=1e-6)
+
+
+@pytest.mark.parametrize("opener", [Searcher], ids=["once"])
+def test_a_search_beside_it_that_looked_up_the_same_vectors_is_no_move(
+    made: Made, build: Step, database: Database[Any]
+) -> None:
+    there = kept(made(DOCUMENTS))
+    build()
+    begun: list[Opened] = []
+
+    def work(opened: Opened) -> Steps[list[list[Hit]]]:
+        if not begun:
+            yield from there._renew(opened)  # by the search beside it
+            move(database)
+            drop(database)
+        begun.append(opened)
+        return (yield from _found(opened, [QUESTION], {}))
+
+    (hits,) = perform(there.on_current(work), database)
+
+    assert [opened.manifest.generation for opened in begun] == [1, 2]
+    assert generation_of(hits) == {2}
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
 """What can be asked of a search beyond k and a filter; each test asks both faces."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.monitoring import CommandListener
 
 from ingest import Document
 from search import CrossEncoder, Query, QueryError, Searcher, SearchTimeout
@@ -99,6 +101,15 @@ def test_only_the_fields_that_are_wanted_come_back(made: Made, more: Any) -> Non
     assert set(all_of_it.metadata) == {"shelf", "title"}
 
 
+@pytest.mark.parametrize("more", [{}, {"by_document": True}])
+def test_fields_that_lie_in_each_other_come_as_the_outer_one(made: Made, more: Any) -> None:
+    searcher = made([Document("a", "ash", metadata={"a": {"b": 1, "c": 2}, "d": 3})])
+
+    (hit,) = searcher.search(QUESTION, fields=["metadata.a.b", "metadata.a"], **more)
+
+    assert hit.metadata == {"a": {"b": 1, "c": 2}}
+
+
 def test_by_document_gives_the_best_passage_of_each(made: Made) -> None:
     searcher = made(books(), chunk_tokens=32, chunk_overlap=8)
     passages = searcher.search(QUESTION, k=1000)
@@ -132,6 +143,15 @@ def test_neighbours_give_the_text_around_without_repetition(made: Made) -> None:
         assert hit.text in hit.context
         assert len(hit.context) > len(hit.text)
         assert hit.context.replace("\n", " ") in documents[hit.document].text
+
+
+def test_more_neighbours_than_there_are_give_the_whole_document_at_once(made: Made) -> None:
+    documents = {d.id: d for d in books(2)}
+    searcher = made(documents.values(), chunk_tokens=64, chunk_overlap=24)
+
+    (hit,) = searcher.search(QUESTION, k=1, neighbours=2**31 - 1)
+
+    assert hit.context.replace("\n", " ") == documents[hit.document].text
 
 
 def test_diversity_leaves_out_what_is_alike(made: Made) -> None:
@@ -188,6 +208,70 @@ def test_a_reranker_puts_the_best_hits_in_its_own_order(made: Made) -> None:
     assert {h.id for h in hits} <= {h.id for h in pool}
 
 
+class Counting:
+    """A reranker that remembers how many texts it was given, each time."""
+
+    def __init__(self) -> None:
+        self.read: list[int] = []
+
+    def __call__(self, question: str, texts: Sequence[str]) -> list[float]:
+        self.read.append(len(texts))
+        return [float(-len(text)) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("options", "texts"),
+    [
+        ({}, 100),
+        ({"skip": 0}, 100),
+        ({"skip": 20}, 100),
+        ({"skip": 0, "by_document": True}, 6),
+        ({"by_document": True}, 6),
+        ({"hybrid": True}, 100),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("precision", ["float32", "binary"])
+def test_a_reranker_reads_the_best_hundred_once(
+    made: Made, precision: str, options: dict[str, Any], texts: int
+) -> None:
+    """Of few documents with many passages as well, where more are looked for."""
+    searcher = made(
+        books(sentences=120), chunk_tokens=16, chunk_overlap=0, hybrid=True, precision=precision
+    )
+    model = Counting()
+
+    hits = searcher.search(QUESTION, k=10, rerank=model, **options)
+
+    assert model.read == [texts]
+    assert [h.score for h in hits] == sorted((-len(h.text) for h in hits), reverse=True)
+
+
+def test_reranked_pages_are_cut_from_one_ranking(made: Made) -> None:
+    searcher = made(books(60, sentences=10), chunk_tokens=16, chunk_overlap=0)
+    by_document = {"by_document": True, "rerank": Counting()}
+
+    pages = [searcher.search(QUESTION, k=10, skip=skip, **by_document) for skip in range(0, 60, 10)]
+
+    assert [len(page) for page in pages] == [10] * 6
+    hits = [hit for page in pages for hit in page]
+    assert len({hit.document for hit in hits}) == 60
+    assert [h.score for h in hits] == sorted((h.score for h in hits), reverse=True)
+
+
+@pytest.mark.parametrize("opener", [Searcher], ids=["sync"])
+def test_exact_search_looks_on_beyond_what_other_searches_may(made: Made) -> None:
+    """Ten thousand is the server's limit of candidates, which exact search has none of."""
+    many = Document("many", "\n\n".join(f"ash elm oak sea. {i}" for i in range(20_300)))
+    others = [Document(f"other{i}", f"sea {w}") for i, w in enumerate(WORDS[:5])]
+    searcher = made([many, *others], chunk_tokens=16, chunk_overlap=0)
+
+    hits = searcher.search(QUESTION, k=10_050, exact=True, by_document=True, fields=[])
+
+    assert len(searcher.search(QUESTION, k=10_050, exact=True, fields=[])) == 10_050
+    assert len({h.document for h in hits}) == 6
+
+
 def test_a_cross_encoder_reranks(made: Made, cross_encoder: str) -> None:
     model = CrossEncoder(cross_encoder)
     searcher = made(corpus(40))
@@ -233,6 +317,33 @@ def test_a_server_that_takes_too_long_is_an_error(made: Made) -> None:
     with pytest.raises(SearchTimeout, match=r"longer than max_time_ms \(1\)"):
         searcher.search(QUESTION, k=2500, max_time_ms=1)
     assert len(searcher.search(QUESTION, k=2500, max_time_ms=60_000)) == 2500
+
+
+class Commands(CommandListener):
+    def __init__(self) -> None:
+        self.begun: list[Any] = []
+
+    def started(self, event: Any) -> None:
+        self.begun.append(event.command)
+
+    def succeeded(self, event: Any) -> None: ...
+
+    def failed(self, event: Any) -> None: ...
+
+
+@pytest.mark.parametrize("opener", [Searcher], ids=["once"])
+def test_every_answer_of_the_server_has_its_longest_time(made: Made, mongodb_uri: str) -> None:
+    kept = made(books(), chunk_tokens=32, hybrid=True)._kept
+    told = Commands()
+
+    with Searcher(MongoClient(mongodb_uri, event_listeners=[told]), kept) as searcher:
+        searcher.search(QUESTION, neighbours=1, by_document=True, max_time_ms=20_000)
+        searcher.search(QUESTION, hybrid=True, max_time_ms=20_000)
+        searcher.context(QUESTION, 500, max_time_ms=20_000)
+
+    asked = [command for command in told.begun if "aggregate" in command]
+    assert len(asked) >= 5
+    assert {command.get("maxTimeMS") for command in asked} == {20_000}
 
 
 def test_a_collection_made_anew_is_told_from_the_one_that_was_opened(

@@ -106,5 +106,7 @@ def test_rows_that_are_too_short_are_refused() -> None:
 def test_a_stored_value_of_another_kind_is_refused() -> None:
     (bits,) = Codec(8, "binary").compress(ROW)
 
-    with pytest.raises(CodecError, match="expected 34 beginning 27 00"):
+    with pytest.raises(CodecError, match="expected 34 bytes beginning 27 00"):
         Codec(8, "float32").expand([bits])
+    with pytest.raises(CodecError, match="a stored vector is list; expected 34 bytes"):
+        Codec(8, "float32").expand([[0.5] * 8])  # type: ignore[list-item]

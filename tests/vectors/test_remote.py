@@ -14,6 +14,7 @@ from pymongo.database import Database
 from config import ConfigError, Settings, load
 from ingest import Choices, Document, Rejects, ingest, open_target
 from search import Searcher
+from search.doctor import Order, examine
 from vectors import ModelError, Rows, load_encoder, load_tokenizer
 from vectors.alignment import PROBES
 from vectors.encoder import unit_rows
@@ -116,16 +117,16 @@ def test_its_tokenizer_needs_no_server(published_pair: tuple[str, str]) -> None:
     assert tokenizer.to_str() == load_tokenizer(name).to_str()
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_both_sides_of_a_collection_can_be_remote(
+@pytest.fixture(params=DIALECTS)
+def remote(
+    request: Any,
     server: str,
     published_pair: tuple[str, str],
     database: Database[Any],
-    mongodb_uri: str,
     tmp_path: Path,
-    dialect: str,
-) -> None:
-    teacher, student = (url(server, dialect, name) for name in published_pair)
+) -> Settings:
+    """Of collection `c`, which has both of its models from the server."""
+    teacher, student = (url(server, request.param, name) for name in published_pair)
     settings = load(
         {"LEAF_API_KEY": KEY},
         teacher=teacher,
@@ -136,16 +137,57 @@ def test_both_sides_of_a_collection_can_be_remote(
     )
     target = open_target(database, settings, Choices())
     documents = [Document(str(i), probe) for i, probe in enumerate(PROBES)]
-
     written = ingest(documents, target, rejects=Rejects(tmp_path / "rejects"))
     target.collection.wait_until_ready(written.last_written, seconds=60, told=lambda status: None)
-    with Searcher.open(mongodb_uri, settings) as searcher:
+    return settings
+
+
+def test_both_sides_of_a_collection_can_be_remote(
+    remote: Settings, published_pair: tuple[str, str], database: Database[Any], mongodb_uri: str
+) -> None:
+    with Searcher.open(mongodb_uri, remote) as searcher:
         found = [searcher.search(probe, k=1)[0].document for probe in PROBES]
 
     plain_teacher, plain_student = map(load_encoder, published_pair)
     cosines = plain_student.encode_queries(PROBES) @ plain_teacher.encode_documents(PROBES).T
     assert found == [str(nearest) for nearest in cosines.argmax(axis=1)]
     assert KEY not in str(database["leaf_manifests"].find_one())
+
+
+def test_a_server_that_only_the_collection_names_gets_no_key(
+    remote: Settings, database: Database[Any], mongodb_uri: str
+) -> None:
+    where = {"database": database.name, "collection": "c"}
+    unnamed = load({"LEAF_API_KEY": KEY}, **where)
+
+    with pytest.raises(ModelError) as caught:
+        Searcher.open(mongodb_uri, unnamed)
+    findings = {f.check: f for f in examine(Order(uri=mongodb_uri, settings=unnamed))}
+
+    assert "refused (401" in str(caught.value)
+    assert "LEAF_API_KEY was not sent, since the collection names this server" in str(caught.value)
+    assert str(caught.value).endswith(f"set LEAF_STUDENT={remote.student}")
+    assert f"set LEAF_STUDENT={remote.student}" in findings["student"].message
+    assert f"set LEAF_TEACHER={remote.teacher}" in findings["teacher"].message
+    with Searcher.open(mongodb_uri, load({"LEAF_API_KEY": KEY}, student=remote.student, **where)):
+        pass
+
+
+def test_the_doctor_asks_a_student_that_no_manifest_names_with_the_key(
+    remote: Settings, database: Database[Any], mongodb_uri: str
+) -> None:
+    database["leaf_manifests"].delete_many({})
+    order = Order(
+        uri=mongodb_uri,
+        settings=remote,
+        path="embedding",
+        index="leaf_vectors",
+        text_field="text",
+    )
+
+    findings = {f.check: f for f in examine(order)}
+
+    assert "is aligned" in findings["student"].message
 
 
 @pytest.mark.parametrize(

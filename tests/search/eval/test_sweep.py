@@ -15,6 +15,7 @@ from ingest.rebuild.rebuilding import open_rebuild
 from search.eval import Asked, EvalError, sweep
 from vectors.manifest import MANIFESTS
 
+SOME = Asked(samples=20)
 WORDS = ["oak", "elm", "ash", "fir", "carp", "pike", "eel", "flint", "slate", "marl"]
 
 
@@ -33,11 +34,11 @@ def settings(database: Database[Any], tmp_path: Any) -> Settings:
     return ingested(database, tmp_path, "full")
 
 
-def ingested(database: Database[Any], folder: Any, storage: str) -> Settings:
+def ingested(database: Database[Any], folder: Any, storage: str, count: int = 150) -> Settings:
     pair = {"teacher": "hashing:128", "student": "hashing:128"}
     made = load({}, **pair, storage=storage, database=database.name, collection="c")
     target = open_target(database, made, Choices())
-    summary = ingest(documents(150), target, rejects=Rejects(folder / "rejects"))
+    summary = ingest(documents(count), target, rejects=Rejects(folder / "rejects"))
     target.collection.wait_until_ready(summary.last_written, seconds=60, told=silent)
     return load({}, database=database.name, collection="c")
 
@@ -95,6 +96,24 @@ def test_other_formats_cannot_be_made_of_bits(
     report = sweep(client, ingested(database, tmp_path, "binary"), Asked(samples=5), silent)
 
     assert [curve.format.name for curve in report.curves] == ["as it is"]
+
+
+def test_exact_search_of_bits_orders_all_of_them_anew(
+    client: MongoClient[Any], database: Database[Any], tmp_path: Any
+) -> None:
+    """So it is what a step comes to that looks at all of them, and the reference of bits."""
+    floats = sweep(client, ingested(database, tmp_path, "full", count=1000), SOME, silent)
+    database.drop_collection("c")
+    database.drop_collection(MANIFESTS)
+    bits = sweep(client, ingested(database, tmp_path, "binary", count=1000), SOME, silent)
+
+    (rescored,) = [c for c in floats.curves if c.format.name == "bits, re-scored"]
+    (alone,) = bits.curves
+    assert rescored.steps[-1].candidates == alone.steps[-1].candidates == 1000
+    assert rescored.exact == pytest.approx(rescored.steps[-1].overlap)
+    overlaps = [step.overlap for step in alone.steps]
+    assert overlaps == sorted(overlaps)
+    assert alone.exact == overlaps[-1] == 1.0
 
 
 def test_an_empty_collection_cannot_be_measured(
