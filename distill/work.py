@@ -1,5 +1,6 @@
 """The folder that a killed run goes on from: whose it is, what was asked, its end."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -11,7 +12,6 @@ from typing import Any
 
 from distill.errors import DistillError
 from distill.order import Order
-from local.locks import FileLock, holder
 from vectors.models import find_model
 
 _SETTINGS, _LOCK = "run.json", "lock"
@@ -21,13 +21,12 @@ _SETTINGS, _LOCK = "run.json", "lock"
 def held(folder: Path) -> Iterator[None]:
     """By this process alone. Raises DistillError if another one has it."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / _LOCK)
-    if not lock.acquire():
-        raise DistillError(f"{folder}: process {holder(folder / _LOCK)} is distilling there")
-    try:
+    with (folder / _LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DistillError(f"{folder}: another process is distilling there") from error
         yield
-    finally:
-        lock.release()
 
 
 def demand_same(order: Order) -> None:
