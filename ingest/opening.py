@@ -28,6 +28,7 @@ from vectors import (
 )
 from vectors.agreement import demand_agreement
 from vectors.alignment import probe_of
+from vectors.keys import with_key
 from vectors.manifest import PATH, demand, find_manifest
 from vectors.patience import Patience
 from vectors.search_index import demand_search
@@ -91,7 +92,7 @@ def _new(
     database: Database[Any], settings: Settings, choices: Choices, patience: Patience | None
 ) -> Target:
     names = settings.pair
-    pair = load_pair((names.teacher, None), (names.student, None), settings.key)
+    pair = load_pair((names.teacher, None), (names.student, None), settings)
     storage = fitting(choices.storage(settings), settings, pair.teacher)
     chunk_tokens = given(choices.chunk_tokens, min(DEFAULT_TOKENS, pair.teacher.max_tokens))
     # In the mean of a text's parts, what two of them share would count twice.
@@ -129,17 +130,26 @@ class LoadedPair:
 Named = tuple[str, str | None]  # name and revision of a model, None for the one of now
 
 
-def load_pair(teacher: Named, student: Named, key: str | None) -> LoadedPair:
+def load_pair(teacher: Named, student: Named, settings: Settings) -> LoadedPair:
     """Raises ModelError or AlignmentError.
 
     The student is exported here, where torch is, so that no search needs it.
     """
-    one = load_encoder(teacher[0], revision=teacher[1], key=key)
+    one = with_key(
+        settings,
+        teacher[0],
+        lambda key: load_encoder(teacher[0], revision=teacher[1], key=key),
+        variable="LEAF_TEACHER",
+    )
     other: Encoder = one
     if student == teacher:
         export_student(one)
     else:
-        other = load_student(student[0], revision=student[1], key=key)
+        other = with_key(
+            settings,
+            student[0],
+            lambda key: load_student(student[0], revision=student[1], key=key),
+        )
     return LoadedPair(one, other, check_alignment(one, other).cosine)
 
 

@@ -25,6 +25,7 @@ from vectors import (
     load_tokenizer,
 )
 from vectors.generations import read_generation
+from vectors.keys import with_key
 from vectors.patience import Patience
 
 _PAUSE = 0.2  # seconds, for another ingest to bring the index in line
@@ -48,7 +49,7 @@ class Target:
         self._loaded = teacher
         self._database = database
         self._name = name
-        self._key = settings.key
+        self._settings = settings
         self._is_settled = False
         self.patience = patience or Patience()
         self.collection = collection_of(database[name], manifest, self.patience)
@@ -68,7 +69,12 @@ class Target:
         """Loaded when there is something to encode: most runs over a corpus find nothing new."""
         if self._loaded is None:
             model = self.manifest.teacher
-            self._loaded = load_encoder(model.name, revision=model.revision, key=self._key)
+            self._loaded = with_key(
+                self._settings,
+                model.name,
+                lambda key: load_encoder(model.name, revision=model.revision, key=key),
+                variable="LEAF_TEACHER",
+            )
         if isinstance(self.chunker, WholeTexts):
             return MeanEncoder(self._loaded, self.chunker.parts)
         return self._loaded

@@ -7,13 +7,13 @@ from typing import Any
 
 from config import Settings
 from search.errors import NoHits, SearchError
-from search.keys import with_key
 from search.steps import Aggregate, Compute, Steps
 from vectors import Encoder, Manifest, ManifestError, ModelError, load_student
 from vectors.agreement import demand_agreement
 from vectors.alignment import demand_probe
 from vectors.generations import Generations, generations_of
 from vectors.index_spec import IndexSpec
+from vectors.keys import with_key
 from vectors.manifest import MANIFESTS, no_manifest
 
 Load = Callable[[Manifest], Encoder]

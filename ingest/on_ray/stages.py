@@ -27,6 +27,7 @@ from ingest.summary import Summary, Tally
 from ingest.target import Target
 from ingest.writing import Encoded, Writing, without_vectors
 from vectors import Rows, Teacher, connect, load_encoder
+from vectors.keys import with_key
 
 _COLUMN = "pickled"
 
@@ -95,8 +96,12 @@ class Encoder(_Stage):
         """In this process alone: others of a machine's cores and GPUs are other actors'."""
         model = self.target.manifest.teacher
         devices = ["cuda:0" if self.job.gpus else "cpu"]  # Ray shows an actor its own GPU only
-        key = self.job.settings.key
-        return load_encoder(model.name, revision=model.revision, key=key, devices=devices)
+        return with_key(
+            self.job.settings,
+            model.name,
+            lambda key: load_encoder(model.name, revision=model.revision, key=key, devices=devices),
+            variable="LEAF_TEACHER",
+        )
 
 
 class Writer(_Stage):

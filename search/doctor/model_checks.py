@@ -10,10 +10,10 @@ from search.doctor.case import Case
 from search.doctor.findings import Verdict, ok, problem, skipped
 from search.doctor.sample import Passage, shown
 from search.doctor.stored import Kind
-from search.keys import with_key
 from vectors import Encoder, ModelError, Rows, load_encoder, load_student
 from vectors.alignment import MINIMUM_COSINE, demand_probe
 from vectors.encoder import demand_torch, is_remote, unit_rows
+from vectors.keys import with_key
 
 _TEXTS = 16
 _SAME = 0.9  # cosine of two encodings of one text by one model, however they were stored

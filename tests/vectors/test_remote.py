@@ -1,6 +1,7 @@
 """Encoders behind HTTP: a real server of a real model, in both dialects."""
 
 import json
+import re
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -163,6 +164,9 @@ def test_a_server_that_only_the_collection_names_gets_no_key(
     with pytest.raises(ModelError) as caught:
         Searcher.open(mongodb_uri, unnamed)
     findings = {f.check: f for f in examine(Order(uri=mongodb_uri, settings=unnamed))}
+    target = open_target(database, unnamed, Choices())
+    with pytest.raises(ModelError, match=f"set LEAF_TEACHER={re.escape(remote.teacher or '')}$"):
+        _ = target.teacher
 
     assert "refused (401" in str(caught.value)
     assert "LEAF_API_KEY was not sent, since the collection names this server" in str(caught.value)

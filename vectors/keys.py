@@ -1,6 +1,6 @@
 """Whose server gets LEAF_API_KEY: one that the user has named, and not whatever a manifest says.
 
-Who may write manifests could collect the keys of all who search, otherwise.
+Who may write manifests could collect the keys of all who read them, otherwise.
 """
 
 from collections.abc import Callable
@@ -8,8 +8,8 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from config import Settings
-from vectors import ModelError
 from vectors.encoder import is_remote
+from vectors.errors import ModelError
 
 Loaded = TypeVar("Loaded")
 
