@@ -8,11 +8,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event, Thread
 from typing import IO, Any
 
 from pymongo.database import Database
+from pymongo.errors import AutoReconnect
 
 from tests.local.searching import wait_for
 
@@ -110,7 +111,11 @@ def running(
 
 
 def written(database: Database[Any]) -> int:
-    return database["chunks"].estimated_document_count()
+    """Asked again for a while: this client as well sees only after a moment that mongod is back."""
+    for _ in range(20):
+        with suppress(AutoReconnect):
+            return database["chunks"].estimated_document_count()
+    raise AssertionError("mongod does not answer")
 
 
 def goes_on(database: Database[Any]) -> None:

@@ -82,4 +82,4 @@ def test_a_run_that_goes_on_keeps_the_scale_that_is_there(
 
 
 def _new(document: Document, target: Target) -> Plan:
-    return plan(document, "digest", target.chunker.split(document), {}, target.manifest)
+    return plan(document, b"digest", target.chunker.split(document), {}, target.manifest)
