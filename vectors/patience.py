@@ -26,8 +26,9 @@ SECONDS = 120.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _PASSING_LABELS = ("RetryableWriteError", "TransientTransactionError")
 # Interruptions, elections and time-outs by the server's own names, among them a majority that did
-# not answer in time, load shedding, and cursors (43, 237) that a restart has taken along.
-_PASSING_CODES = {6, 7, 43, 64, 89, 91, 112, 189, 202, 237, 262, 290, 365, 402, 462, 489}
+# not answer in time, load shedding, cursors (43, 237) that a restart has taken along, and members
+# of a young set without keys (211) for what others have signed.
+_PASSING_CODES = {6, 7, 43, 64, 89, 91, 112, 189, 202, 211, 237, 262, 290, 365, 402, 462, 489}
 _PASSING_CODES |= {9001, 10107, 11600, 11601, 11602, 13388, 13435, 13436}
 
 Done = TypeVar("Done")
