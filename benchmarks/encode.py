@@ -42,7 +42,8 @@ def large(small: bool) -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="leaf-") as built:
         folder = bert_large(Path(built), layers=2 if small else 24)
         texts = mixed(folder, 1 if small else 2)
-        yield from compared("BERT-large", folder, texts, 1 if small else 3, bar=cpu_bar())
+        bar = cpu_bar(bfloat16=3.0)
+        yield from compared("BERT-large", folder, texts, 1 if small else 3, bar=bar)
 
 
 def large_on_gpu(small: bool) -> Iterator[Row]:
@@ -125,9 +126,9 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def cpu_bar() -> float:
+def cpu_bar(bfloat16: float = 2.5) -> float:
     """Without bfloat16 only what padding, batches and caches give can be had."""
-    return 2.5 if has_bfloat16(torch.device(device())) else 1.1
+    return bfloat16 if has_bfloat16(torch.device(device())) else 1.1
 
 
 PACKAGES = ["sentence-transformers", "transformers", "torch", "tokenizers"]

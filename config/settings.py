@@ -17,7 +17,7 @@ from pymongo.uri_parser import parse_uri
 
 from config.errors import ConfigError
 from config.presets import PRESETS, Pair
-from config.storage import STORAGES, Storage
+from config.storage import ENCODE_PRECISIONS, STORAGES, EncodePrecision, Storage
 
 # Read elsewhere (local/, the tests), so a near miss is still caught here.
 _OTHER_NAMES = ("LEAF_MONGOD", "LEAF_UPSTREAM")
@@ -48,6 +48,7 @@ class Settings(BaseModel):
     teacher: str | None = None
     student: str | None = None
     storage: str = "mrl256"
+    encode_precision: EncodePrecision = "auto"
     api_key: SecretStr | None = None  # of remote encoders
     home: Path = Field(default_factory=lambda: platformdirs.user_data_path("leafsearch"))
 
@@ -113,6 +114,13 @@ class Settings(BaseModel):
         known = PRESETS if info.field_name == "preset" else STORAGES
         if name not in known:
             raise ValueError(f"expected one of {', '.join(known)}")
+        return name
+
+    @field_validator("encode_precision", mode="before")
+    @classmethod
+    def _is_precision(cls, name: str) -> str:
+        if name not in ENCODE_PRECISIONS:
+            raise ValueError(f"expected one of {', '.join(ENCODE_PRECISIONS)}")
         return name
 
     @field_validator("home")

@@ -7,8 +7,11 @@ Precision = Literal["float32", "int8", "binary"]
 Quantization = Literal["none", "scalar", "binary"]
 Similarity = Literal["dotProduct", "cosine", "euclidean"]
 
+EncodePrecision = Literal["auto", "float32", "bfloat16", "float16"]  # of the teacher's model
+
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 QUANTIZATIONS: tuple[str, ...] = get_args(Quantization)
+ENCODE_PRECISIONS: tuple[str, ...] = get_args(EncodePrecision)
 
 _SIMILARITIES: dict[str, Similarity] = {
     "float32": "dotProduct",  # rows are unit length, so this is cosine without the division

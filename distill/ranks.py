@@ -16,7 +16,7 @@ from distill.errors import DistillError
 from distill.recipe import Recipe
 from distill.training import CHECKPOINT, State, Training
 from vectors.batches import Tokens
-from vectors.devices import cores
+from vectors.processor import cores
 
 _MEETING, _TOKENS, _STUDENT, _RECIPE = "ranks", "tokens.npz", "untrained", "recipe.json"
 Told = Callable[[State], None]

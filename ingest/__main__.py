@@ -39,6 +39,7 @@ def command(
     dimensions: o.Dimensions = None,
     precision: o.Precision = None,
     quantization: o.Quantization = None,
+    encode_precision: o.EncodePrecision = None,
     filters: o.Filters = None,
     hybrid: o.Hybrid = False,
     in_place: o.InPlace = False,
@@ -131,6 +132,7 @@ def command(
             teacher=teacher,
             student=student,
             storage=storage,
+            encode_precision=encode_precision,
             home=home,
         )
         if rollback or retire:

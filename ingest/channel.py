@@ -1,5 +1,6 @@
 """Between two stages that work at once: a queue that holds little and knows when to end."""
 
+import time
 from collections import deque
 from collections.abc import Iterator
 from threading import Condition, Event
@@ -38,10 +39,12 @@ class Channel(Generic[Item]):
             self._closed = True
             self._changed.notify_all()
 
-    def get(self) -> Item | None:
-        """The next item; None when there will be none any more."""
+    def get(self, deadline: float | None = None) -> Item | None:
+        """The next item; None if there is none until `deadline` (monotonic seconds), or ever."""
         with self._changed:
             while not (self._items or self._closed or self._stop.is_set()):
+                if deadline is not None and time.monotonic() >= deadline:
+                    return None
                 self._changed.wait(_LOOK)
             self._demand_going()
             return self._taken()

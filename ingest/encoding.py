@@ -1,5 +1,6 @@
 """The third stage: new chunks to vectors, in batches that are passed on as they are done."""
 
+import time
 from collections.abc import Iterator, Sequence
 
 from ingest.channel import Channel
@@ -11,18 +12,23 @@ from ingest.writing import Encoded
 from vectors import Rows
 
 _WINDOW = 2048  # chunks that are sorted by length, so that those of a batch are alike
+_IDLE = 10.0  # seconds that the encoder waits for a slow source before it takes less
 _CALIBRATED_ON = 512  # first chunks of a corpus, whose largest value is the scale of int8
 
 Planned = tuple[Plan, Chunk]
 
 
 def encoded(plans: Channel[Sequence[Plan]], target: Target, tally: Tally) -> Iterator[Encoded]:
-    """In windows of what is planned: the encoder waits for no more when it has something to do."""
+    """In windows of chunks in the order of the corpus, whatever stage is the faster.
+
+    Which texts are computed together decides the last bits of their vectors, so windows do not
+    depend on time, unless the source is slower than the encoder.
+    """
     waiting = _Waiting(plans)
-    if target.needs_calibration and (first := waiting.take(_CALIBRATED_ON, patient=True)):
+    if target.needs_calibration and (first := waiting.take(_CALIBRATED_ON, seconds=None)):
         # At once and in the order of the corpus, so that the scale is the same in every run.
         yield _part(first, target.teacher.encode_documents(_texts(first)), tally)
-    while window := waiting.take(_WINDOW):
+    while window := waiting.take(_WINDOW, seconds=_IDLE):
         for places, rows in target.teacher.document_batches(_texts(window)):
             yield _part([window[place] for place in places], rows, tally)
 
@@ -34,11 +40,14 @@ class _Waiting:
         self._plans = plans
         self._chunks: list[Planned] = []
 
-    def take(self, most: int, *, patient: bool = False) -> list[Planned]:
-        """So many, if they are there, else fewer; `patient` until they are. None at the end."""
+    def take(self, most: int, *, seconds: float | None) -> list[Planned]:
+        """So many, or fewer at the end, or if more do not come within `seconds`; none at the end.
+
+        It waits for the first without limit.
+        """
+        deadline = None if seconds is None else time.monotonic() + seconds
         while len(self._chunks) < most:
-            is_needed = patient or not self._chunks
-            more = self._plans.get() if is_needed else self._plans.at_hand()
+            more = self._plans.get(deadline if self._chunks else None)
             if more is None:
                 break
             self._chunks += [(plan, chunk) for plan in more for chunk in plan.new]

@@ -26,7 +26,7 @@ from vectors import (
     load_encoder,
     load_student,
 )
-from vectors.agreement import demand_agreement
+from vectors.agreement import demand_agreement, demand_precision
 from vectors.alignment import probe_of
 from vectors.keys import with_key
 from vectors.manifest import PATH, demand, find_manifest
@@ -79,6 +79,7 @@ def _existing(
     asked = (choices.dimensions, choices.precision, choices.quantization)
     is_asked = any(value is not None for value in asked)
     demand_agreement(manifest, settings, choices.storage(settings) if is_asked else None)
+    demand_precision(manifest, settings)
     wanted = choices.chunking
     wanted |= choices.in_place.given if choices.in_place else {}
     demand(manifest, wanted, name, {f: f"--{f.replace('_', '-')}" for f in wanted})
@@ -101,6 +102,7 @@ def _new(
         teacher=Model.of(pair.teacher),
         student=Model.of(pair.student),
         alignment=pair.alignment,
+        encode_precision=pair.teacher.encode_precision,
         dimensions=storage.dimensions or pair.teacher.dimensions,
         precision=storage.precision,
         scale=None,
@@ -138,7 +140,9 @@ def load_pair(teacher: Named, student: Named, settings: Settings) -> LoadedPair:
     one = with_key(
         settings,
         teacher[0],
-        lambda key: load_encoder(teacher[0], revision=teacher[1], key=key),
+        lambda key: load_encoder(
+            teacher[0], revision=teacher[1], key=key, precision=settings.encode_precision
+        ),
         variable="LEAF_TEACHER",
     )
     other: Encoder = one

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from config.presets import PRESETS
-from config.storage import PRECISIONS, QUANTIZATIONS, STORAGES
+from config.storage import ENCODE_PRECISIONS, PRECISIONS, QUANTIZATIONS, STORAGES
 from ingest.chunking.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
 from ingest.corpus.formats import FORMATS
 from ingest.rejects import DEFAULT as REJECTS_FILE
@@ -33,6 +33,13 @@ Student = Annotated[str | None, _option("Model of the queries: hub name or folde
 Storage = Annotated[str | None, _option(f"Stored form: {', '.join(STORAGES)}. Default: mrl256.")]
 Dimensions = Annotated[int | None, _option("Keep only the first N.", metavar="N")]
 Precision = Annotated[str | None, _option(f"One of {', '.join(PRECISIONS)}.")]
+EncodePrecision = Annotated[
+    str | None,
+    _option(
+        f"In which the teacher computes: {', '.join(ENCODE_PRECISIONS)}. Default: auto, by its "
+        "device."
+    ),
+]
 Quantization = Annotated[
     str | None, _option(f"By the server, of float32: {', '.join(QUANTIZATIONS)}.")
 ]

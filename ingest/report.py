@@ -98,7 +98,8 @@ def line(summary: Summary, rate: float) -> str:
 
 def as_object(summary: Summary, target: Target) -> str:
     numbers = {k: v for k, v in asdict(summary).items() if k not in _INTERNAL}
-    return json.dumps({"collection": target.collection.mongo.full_name, **numbers})
+    made = {"encode_precision": target.manifest.encode_precision}
+    return json.dumps({"collection": target.collection.mongo.full_name, **numbers, **made})
 
 
 def as_text(summary: Summary, target: Target) -> str:
@@ -108,6 +109,7 @@ def as_text(summary: Summary, target: Target) -> str:
     pruned = pruned if summary.pruned else ""
     in_place = manifest.layout == "in_place"
     held = "documents, with vectors in place" if in_place else "chunks"
+    computed = f"; encoded in {manifest.encode_precision}" if manifest.encode_precision else ""
     return (
         f"{summary.documents:,} documents in {summary.chunks:,} chunks: {summary.encoded:,} "
         f"encoded, {summary.updated:,} updated, {summary.unchanged:,} unchanged, "
@@ -115,7 +117,7 @@ def as_text(summary: Summary, target: Target) -> str:
         f"{pruned}"
         f"{collection.mongo.full_name} holds {collection.count():,} {held} as "
         f"{manifest.dimensions} x {manifest.precision}{quantized}, {manifest.codec.size:,} bytes "
-        "a vector"
+        f"a vector{computed}"
     )
 
 

@@ -1,5 +1,6 @@
 """Where chunks go, and how: agreed with the manifest before anything is read or encoded."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -27,6 +28,8 @@ from vectors import (
 from vectors.generations import read_generation
 from vectors.keys import with_key
 from vectors.patience import Patience
+
+log = logging.getLogger(__name__)
 
 _PAUSE = 0.2  # seconds, for another ingest to bring the index in line
 
@@ -72,12 +75,30 @@ class Target:
             self._loaded = with_key(
                 self._settings,
                 model.name,
-                lambda key: load_encoder(model.name, revision=model.revision, key=key),
+                lambda key: load_encoder(
+                    model.name, revision=model.revision, key=key, precision=self.precision
+                ),
                 variable="LEAF_TEACHER",
             )
+            self._report_unrecorded_precision(self._loaded)
         if isinstance(self.chunker, WholeTexts):
             return MeanEncoder(self._loaded, self.chunker.parts)
         return self._loaded
+
+    def _report_unrecorded_precision(self, teacher: Teacher) -> None:
+        if self.manifest.encode_precision is None and teacher.encode_precision is not None:
+            log.warning(
+                "collection %s: leafsearch 0.1 did not record in which precision its vectors were "
+                "encoded; new ones are encoded in %s. Choose another with --encode-precision; "
+                "--rebuild records it",
+                self._name,
+                teacher.encode_precision,
+            )
+
+    @property
+    def precision(self) -> str:
+        """The manifest's, so that all vectors of a collection are computed alike."""
+        return self.manifest.encode_precision or self._settings.encode_precision
 
     def close(self) -> None:
         """End what the teacher has running; it is loaded anew when it is needed again."""

@@ -30,8 +30,20 @@ def demand_agreement(manifest: Manifest, settings: Settings, storage: Storage | 
     demand(manifest, wanted, settings.collection, askers)
 
 
+def demand_precision(manifest: Manifest, settings: Settings) -> None:
+    """Raises ManifestError if documents were encoded in another precision than is asked for.
+
+    For whoever writes: a search asks with the same student in any case.
+    """
+    asked = settings.encode_precision
+    if asked != "auto" and manifest.encode_precision is not None:
+        by = {"encode_precision": _askers({"encode_precision"})}
+        demand(manifest, {"encode_precision": asked}, settings.collection, by)
+
+
 def _askers(names: Set[str]) -> str:
     """A setting may come from an option, the environment or `.env`."""
     return ", ".join(
-        f"--{name}, or LEAF_{name.upper()} in the environment or .env" for name in sorted(names)
+        f"--{name.replace('_', '-')}, or LEAF_{name.upper()} in the environment or .env"
+        for name in sorted(names)
     )

@@ -1,13 +1,12 @@
-"""Which form and precision a model's documents are computed in: the fastest that is the same.
+"""The precision and the layout in which a model computes documents, from device and model alone.
 
-Tried on a few short texts, because neither is known from a model's name: whether its attention can
-be replaced, and whether this processor is faster with bfloat16. Other vectors than the model's own
-are never taken for speed.
+A trial on a few short texts compares the vectors with the model's own, because no name tells
+whether a model's attention can be replaced or its numbers fit into half precision. Nothing is
+timed: every process on a machine chooses the same.
 """
 
 import logging
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -17,81 +16,74 @@ from vectors.alignment import PROBES
 from vectors.batches import Batch, Tokenize
 from vectors.devices import has_bfloat16
 from vectors.encoder import Rows, unit_rows
+from vectors.errors import ModelError
 from vectors.forms import Form, Packed, Padded, Plain
 
 log = logging.getLogger(__name__)
 
-_SAME, _NEAR = 0.9999, 0.999  # mean cosine, in the precision of the model and in half of it
-_HALVES = (torch.float16, torch.bfloat16)  # the first is nearer, the second never overflows
+_SAME, _NEAR = 0.9999, 0.999  # least mean cosine to the model, in float32 and in half precision
+_KINDS = (Packed, Padded, Plain)  # fastest first
 _TEXTS = [*PROBES[:4], " ".join(PROBES[:4])]
-_TIMES = 3
 
 
-def best_form(name: str, model: SentenceTransformer, prompt: str, tokenize: Tokenize) -> Form:
-    sample = _sample(tokenize)
-    plain = Plain(model, prompt)
-    expected = _rows(plain, sample)
+def best_form(
+    name: str, model: SentenceTransformer, prompt: str, tokenize: Tokenize, precision: str
+) -> Form:
+    """`precision`: one of config's ENCODE_PRECISIONS.
 
-    def first(dtypes: Iterable[torch.dtype], least: float) -> Form | None:
-        for dtype in dtypes:
-            for kind in (Packed, Padded):
-                form = _tried(kind, model, prompt, dtype, sample, expected, least)
-                if form:
-                    return form
-        return None
-
-    halves: Sequence[torch.dtype] = ()
-    if model.dtype == torch.float32 and has_bfloat16(model.device):
-        halves = _HALVES if model.device.type == "cuda" else (torch.bfloat16,)
-    half = first(halves, _NEAR)
-    if half and model.device.type == "cuda":
-        return _told(name, half, "half precision")
-    usual = first([model.dtype], _SAME if model.dtype == torch.float32 else _NEAR) or plain
-    if half and _seconds(half, sample) < _seconds(usual, sample):
-        return _told(name, half, "bfloat16")
-    return _told(name, usual, str(model.dtype).removeprefix("torch."))
-
-
-def _tried(
-    kind: type[Packed] | type[Padded],
-    model: SentenceTransformer,
-    prompt: str,
-    dtype: torch.dtype,
-    sample: Batch,
-    expected: Rows,
-    least: float,
-) -> Form | None:
-    try:
-        form = kind(model, prompt, dtype)
-        cosine = float(np.sum(_rows(form, sample) * expected, axis=1).mean())
-    except Exception as error:
-        # What a model of an unusual kind makes of this is as unusual.
-        log.debug("documents not %s in %s: %r", kind.__name__, dtype, error)
-        return None
-    log.debug("documents %s in %s: mean cosine %.6f", kind.__name__, dtype, cosine)
-    return form if cosine >= least else None
-
-
-def _sample(tokenize: Tokenize) -> Batch:
+    Raises ModelError where the model cannot be computed in the precision that is asked for.
+    """
     texts = sorted(_TEXTS, key=len, reverse=True)
-    return Batch(tuple(range(len(texts))), tuple(texts), tuple(tokenize(texts)))
+    sample = Batch(tuple(range(len(texts))), tuple(texts), tuple(tokenize(texts)))
+    expected = _rows(Plain(model, prompt, model.dtype), sample)
+    reasons = []
+    for dtype in _candidates(model, precision):
+        least = _SAME if dtype == torch.float32 else _NEAR
+        for kind in _KINDS:
+            try:
+                form = kind(model, prompt, dtype)
+                cosine = float(np.sum(_rows(form, sample) * expected, axis=1).mean())
+            except Exception as error:
+                # What an unusual model makes of this is as unusual.
+                reasons.append(f"{kind.__name__.lower()}: {error!r}")
+                continue
+            if cosine >= least:
+                _report(name, form)
+                return form
+            reasons.append(
+                f"{kind.__name__.lower()}: mean cosine {cosine:.4f} to the model's own vectors, "
+                f"expected {least} or more"
+            )
+        log.debug("model %s is not encoded in %s: %s", name, dtype_name(dtype), reasons)
+    raise ModelError(
+        f"model {name}: cannot be computed in {precision} on {model.device} ({reasons[-1]}); "
+        "choose another --encode-precision, or LEAF_ENCODE_PRECISION: float32 fits every model"
+    )
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _candidates(model: SentenceTransformer, precision: str) -> Sequence[torch.dtype]:
+    """The first that gives the model's vectors is taken; float16 is nearer, bfloat16 has range."""
+    if precision != "auto":
+        return [getattr(torch, precision)]
+    if model.dtype != torch.float32:
+        return [model.dtype]
+    if model.device.type == "cuda":
+        return [torch.float16, torch.bfloat16, torch.float32]
+    if has_bfloat16(model.device):
+        return [torch.bfloat16, torch.float32]
+    return [torch.float32]
 
 
 def _rows(form: Form, batch: Batch) -> Rows:
     return unit_rows(form(batch).float().cpu().numpy())
 
 
-def _seconds(form: Form, batch: Batch) -> float:
-    """The least of a few; the first run has been already."""
-    found = []
-    for _ in range(_TIMES):
-        start = time.perf_counter()
-        form(batch)
-        found.append(time.perf_counter() - start)
-    return min(found)
-
-
-def _told(name: str, form: Form, precision: str) -> Form:
+def _report(name: str, form: Form) -> None:
+    precision = dtype_name(form.dtype)
     log.info(
         "model %s: documents are encoded %s in %s on %s",
         name,
@@ -99,4 +91,11 @@ def _told(name: str, form: Form, precision: str) -> Form:
         precision,
         form.device,
     )
-    return form
+    is_emulated = form.dtype == torch.float16 or not has_bfloat16(form.device)
+    if form.device.type == "cpu" and form.dtype != torch.float32 and is_emulated:
+        log.warning(
+            "model %s: documents are encoded in %s, which is slow here: this processor has no "
+            "instructions for it (a new collection can take --encode-precision float32)",
+            name,
+            precision,
+        )

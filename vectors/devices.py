@@ -1,9 +1,11 @@
 """Where documents are encoded when nobody says: all GPUs, or the cores in several processes."""
 
 import os
-from pathlib import Path
 
 import torch
+
+from vectors import processor
+from vectors.processor import cores
 
 _LARGE = 16  # cores, from which on one process cannot keep all of them busy
 _CORES_EACH = 8
@@ -19,23 +21,9 @@ def devices_here(weights: int) -> tuple[str, ...]:
     return ("cpu",) * max(1, min(processes, fitting))
 
 
-def cores() -> int:
-    """Those that this process may use, each counted once however many threads it runs."""
-    siblings = set()
-    for number in os.sched_getaffinity(0):
-        listed = Path(f"/sys/devices/system/cpu/cpu{number}/topology/thread_siblings_list")
-        siblings.add(listed.read_text() if listed.is_file() else str(number))
-    return len(siblings)
-
-
 def has_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 itself; a CPU that does not is slower with it."""
-    if device.type != "cpu":
-        return True
-    wanted = {"avx512_bf16", "amx_bf16", "bf16"}
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
-    return not wanted.isdisjoint(flags.split())
+    return device.type != "cpu" or processor.has_bfloat16()
 
 
 def _memory() -> int:

@@ -52,6 +52,10 @@ class Encoder(Protocol):
 class Teacher(Encoder, Protocol):
     """An encoder for many documents."""
 
+    @property
+    def encode_precision(self) -> str | None:
+        """In which documents are computed: float32, bfloat16, float16; None: a server decides."""
+
     def document_batches(self, texts: Sequence[str]) -> Iterator[tuple[Sequence[int], Rows]]:
         """Indices into `texts` and their rows, batch by batch as they are done, in any order.
 
@@ -69,18 +73,20 @@ def load_encoder(
     revision: str | None = None,
     key: str | None = None,
     devices: Sequence[str] | None = None,
+    precision: str = "auto",
 ) -> Teacher:
     """Raises ModelError when there is no such model or it has another `revision`.
 
     torch and sentence-transformers are imported here and nowhere earlier. `key` is for the server
     of a remote encoder. `devices` as torch names them, a process for each if there are several:
     `["cuda:0", "cuda:1"]`, or `["cpu", "cpu"]`; by default all GPUs, or the CPU, in several
-    processes if it has many cores.
+    processes if it has many cores. `precision` of documents: float32, bfloat16, float16, or auto,
+    which is float16 on a GPU, bfloat16 on a CPU that has instructions for it, else float32.
     """
     if name.startswith("hashing:"):
         from vectors.hashing import HashingEncoder
 
-        return HashingEncoder.from_name(name)
+        return HashingEncoder.from_name(name)  # whole numbers, the same in every precision
     if is_remote(name):
         from vectors.remote import RemoteEncoder
 
@@ -96,7 +102,7 @@ def load_encoder(
     demand_torch(name)
     from vectors.transformer import TransformerEncoder
 
-    return TransformerEncoder.load(name, source, devices=devices)
+    return TransformerEncoder.load(name, source, devices=devices, precision=precision)
 
 
 def is_remote(name: str) -> bool:

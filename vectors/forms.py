@@ -18,6 +18,9 @@ class Form(Protocol):
     @property
     def device(self) -> torch.device: ...
 
+    @property
+    def dtype(self) -> torch.dtype: ...
+
     def __call__(self, batch: Batch) -> torch.Tensor:
         """(n, dimensions) on the device, perhaps still being computed."""
 
@@ -27,6 +30,7 @@ class Packed:
 
     def __init__(self, model: SentenceTransformer, prompt: str, dtype: torch.dtype) -> None:
         self.device: torch.device = model.device
+        self.dtype = dtype
         self._model = _twin(model, dtype)
         self._common = _common(model, prompt)
         transformer = self._model[0]
@@ -46,6 +50,7 @@ class Padded:
 
     def __init__(self, model: SentenceTransformer, prompt: str, dtype: torch.dtype) -> None:
         self.device: torch.device = model.device
+        self.dtype = dtype
         self._model = _twin(model, dtype)
         self._common = _common(model, prompt)
         self._pad_id = int(model.tokenizer.pad_token_id or 0)
@@ -68,9 +73,10 @@ class Padded:
 class Plain:
     """What sentence-transformers does with texts, for models of a kind of their own."""
 
-    def __init__(self, model: SentenceTransformer, prompt: str) -> None:
+    def __init__(self, model: SentenceTransformer, prompt: str, dtype: torch.dtype) -> None:
         self.device: torch.device = model.device
-        self._model = model
+        self.dtype = dtype
+        self._model = model if dtype == model.dtype else _twin(model, dtype)
         self._prompt = prompt
 
     def __call__(self, batch: Batch) -> torch.Tensor:

@@ -48,6 +48,7 @@ class HashingEncoder:
     max_tokens = 512
     query_prompt = ""
     document_prompt = ""
+    encode_precision = "float32"
 
     def __init__(self, dimensions: int) -> None:
         self.dimensions = dimensions

@@ -8,6 +8,7 @@ from threading import Lock
 import torch
 
 from vectors.batches import Batch
+from vectors.choosing import dtype_name
 from vectors.encoder import Rows, unit_rows
 from vectors.forms import Form
 
@@ -28,6 +29,7 @@ class LocalRun:
     def __init__(self, form: Form) -> None:
         self._form = form
         self._lock = Lock()
+        self.precision = dtype_name(form.dtype)
         self._in_flight = 1 if form.device.type == "cuda" else 0
 
     def run(self, batches: Iterable[Batch]) -> Iterator[tuple[Sequence[int], Rows]]:

@@ -3,6 +3,16 @@
 One document per collection in `leaf_manifests` of the same database. It is written before the
 first vectors and never silently changed: whoever writes first decides, everybody else must agree.
 What searches ask stands at its top; other generations of vectors below, see vectors.generations.
+
+Format 2 (format 1, of version 0.1, is read for ever):
+
+    format: 2
+    teacher: {name, revision, dimensions, query_prompt, document_prompt}
+    students: {NAME: {the same of a model, alignment, probe, candidates}}
+    default_student: NAME
+    transform: null
+    encode_precision: float32 | bfloat16 | float16 | null (a server's, or not recorded)
+    and the fields of Manifest under their own names
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,11 +31,17 @@ from vectors.errors import ManifestError
 
 MANIFESTS = "leaf_manifests"
 PATH = "embedding"
-FORMAT = 1
+FORMAT = 2
+_READ = (1, 2)
 _MAY_DIFFER = ("alignment", "probe", "scale", "filters", "hybrid")  # measured, or added to
 _PLACES = ("next.", "", "previous.")  # of a generation in the document, in the order of its life
 # Passages in a collection of their own, or a vector inside each document of somebody else's.
 Layout = Literal["chunks", "in_place"]
+_DEFAULT = "default"  # name of the student that a search asks with unless it names another
+# Beside the fields of a manifest: what the document as a whole has, and what format 2 groups.
+_OF_DOCUMENT = {"_id", "format", "next", "previous", "newest"}
+_OF_STUDENT = {"student", "alignment", "probe"}
+_GROUPED = {"students", "default_student", "transform"}
 _SHOWN_NAMES, _SHOWN_LENGTH = 20, 60
 
 
@@ -69,6 +85,7 @@ class Manifest:
     layout: Layout = "chunks"
     text_field: str = "text"  # paths in a stored document
     title_field: str = "metadata.title"
+    encode_precision: str | None = None  # of the teacher; None: not recorded, or a server's own
     generation: int = 1  # of vectors, which may lie beside others of the same collection
 
     @property
@@ -213,18 +230,29 @@ def _shown(value: object) -> str:
 
 
 def to_document(manifest: Manifest) -> dict[str, Any]:
-    document = asdict(manifest)
-    return {"format": FORMAT, **document, "filters": list(manifest.filters)}
+    flat = {**asdict(manifest), "filters": list(manifest.filters)}
+    measured = {"alignment": flat.pop("alignment"), "probe": flat.pop("probe")}
+    student = {**flat.pop("student"), **measured, "candidates": None}
+    return {
+        "format": FORMAT,
+        **flat,
+        "students": {_DEFAULT: student},
+        "default_student": _DEFAULT,
+        "transform": None,
+    }
 
 
 def from_document(document: Mapping[str, Any], collection: str) -> Manifest:
-    if document.get("format") != FORMAT:
+    """Raises ManifestError for a document that this version cannot read whole."""
+    if document.get("format") not in _READ:
         raise ManifestError(
             f"the manifest of {collection} has format {document.get('format')!r}; this version "
-            f"reads {FORMAT}: use the leafsearch version that wrote it, or ingest again elsewhere"
+            f"reads {' and '.join(map(str, _READ))}: use the leafsearch version that wrote it, or "
+            "ingest again elsewhere"
         )
-    known = {f.name: document[f.name] for f in fields(Manifest) if f.name in document}
     try:
+        flat = dict(document) if document["format"] == 1 else _flat(document, collection)
+        known = {f.name: flat[f.name] for f in fields(Manifest) if f.name in flat}
         return Manifest(
             **{
                 **known,
@@ -233,8 +261,25 @@ def from_document(document: Mapping[str, Any], collection: str) -> Manifest:
                 "filters": tuple(known["filters"]),
             }
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ManifestError(
             f"the manifest of {collection} is damaged ({error}); restore the document of that _id "
             f"in {MANIFESTS}, or ingest again into a new --collection"
         ) from error
+
+
+def _flat(document: Mapping[str, Any], collection: str) -> dict[str, Any]:
+    """Of format 2, with what belongs to the default student under the names of Manifest."""
+    names = {f.name for f in fields(Manifest)} - _OF_STUDENT
+    unknown = set(document) - names - _GROUPED - _OF_DOCUMENT
+    if document["transform"] is not None:
+        unknown.add("transform")
+    if unknown:
+        raise ManifestError(
+            f"the manifest of {collection} was written by a newer version of leafsearch "
+            f"({', '.join(sorted(unknown))} is unknown here); install that version to use it"
+        )
+    student = dict(document["students"][document["default_student"]])
+    student.pop("candidates", None)
+    own = {name: student.pop(name) for name in ("alignment", "probe")}
+    return {**document, **own, "student": student}

@@ -26,6 +26,8 @@ _PROBE = "dimensions"
 
 
 class RemoteEncoder:
+    encode_precision = None  # the server's own
+
     def __init__(self, name: str, model: ModelFiles, key: str | None) -> None:
         """Raises ModelError if the server does not answer with vectors."""
         self.name = name

@@ -32,6 +32,7 @@ class TransformerEncoder:
         source: ModelSource,
         model: SentenceTransformer,
         devices: Sequence[str] | None = None,
+        precision: str = "auto",
     ) -> None:
         self.name = name
         self.revision = source.revision
@@ -44,22 +45,34 @@ class TransformerEncoder:
         weights = 4 * sum(tensor.numel() for tensor in model.parameters())
         self.devices = tuple(devices or devices_here(weights))
         self._source = source
+        self._precision = precision
         self._workers: Workers | None = None
 
     @classmethod
     def load(
-        cls, name: str, source: ModelSource, *, devices: Sequence[str] | None = None
+        cls,
+        name: str,
+        source: ModelSource,
+        *,
+        devices: Sequence[str] | None = None,
+        precision: str = "auto",
     ) -> "TransformerEncoder":
         """Several `devices` are several processes; the model of this one is on a CPU then."""
         try:
-            model = _load(source, _own_device(devices))
+            model = _load(source, _own_device(devices), precision)
         except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
             reason = str(error).strip().splitlines()
             raise ModelError(
                 f"model {name}: sentence-transformers cannot load it from {source.location}: "
                 f"{reason[0] if reason else type(error).__name__}"
             ) from error
-        return cls(name, source, model, devices)
+        return cls(name, source, model, devices, precision)
+
+    @property
+    def encode_precision(self) -> str:
+        if len(self.devices) == 1:
+            return self.local.precision
+        return self._all_workers().precision
 
     def encode_documents(self, texts: Sequence[str]) -> Rows:
         return in_order(self.document_batches(texts), len(texts), self.dimensions)
@@ -93,12 +106,14 @@ class TransformerEncoder:
 
     @cached_property
     def local(self) -> LocalRun:
-        form = best_form(self.name, self.model, self.document_prompt, self._tokenized)
+        form = best_form(
+            self.name, self.model, self.document_prompt, self._tokenized, self._precision
+        )
         return LocalRun(form)
 
     def _all_workers(self) -> Workers:
         if self._workers is None:
-            self._workers = Workers(self.name, self._source, self.devices)
+            self._workers = Workers(self.name, self._source, self.devices, self._precision)
         return self._workers
 
     def _tokenized(self, texts: Sequence[str]) -> list[Tokens]:
@@ -134,10 +149,10 @@ def _own_device(devices: Sequence[str] | None) -> str:
     return "cuda:0" if torch.cuda.device_count() == 1 else "cpu"
 
 
-def _load(source: ModelSource, device: str) -> SentenceTransformer:
+def _load(source: ModelSource, device: str, precision: str) -> SentenceTransformer:
     disable_progress_bar()  # one of its own per model, on everybody's stderr
     # The teacher is published in half precision, which most CPUs only emulate, very slowly.
-    dtype = torch.float32 if device == "cpu" else "auto"
+    dtype = torch.float32 if device == "cpu" or precision == "float32" else "auto"
     model = SentenceTransformer(
         source.location,
         revision=source.revision if source.on_hub else None,

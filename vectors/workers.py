@@ -9,22 +9,25 @@ import signal
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from functools import cached_property
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from threading import Thread
 from typing import Any
 
 from vectors.batches import Batch
-from vectors.devices import cores
 from vectors.encoder import Rows
 from vectors.errors import ModelError
 from vectors.models import ModelSource
+from vectors.processor import cores
 
 _EACH = 2  # batches for each process: one that it computes and one that waits for it
 
 
 class Workers:
-    def __init__(self, name: str, source: ModelSource, devices: Sequence[str]) -> None:
+    def __init__(
+        self, name: str, source: ModelSource, devices: Sequence[str], precision: str
+    ) -> None:
         """The processes start with the first batches."""
         self._name = name
         self._devices = tuple(devices)
@@ -34,8 +37,16 @@ class Workers:
             seats.put(device)
         threads = max(1, cores() // len(devices))
         self._pool = ProcessPoolExecutor(
-            len(devices), context, _begin, (name, source, seats, threads)
+            len(devices), context, _begin, (name, source, seats, threads, precision)
         )
+
+    @cached_property
+    def precision(self) -> str:
+        """Of the documents; all processes choose the same. Raises ModelError."""
+        try:
+            return self._pool.submit(_precision).result()
+        except BrokenProcessPool as error:
+            raise self._ended() from error
 
     def run(self, batches: Iterable[Batch]) -> Iterator[tuple[Sequence[int], Rows]]:
         coming = iter(batches)
@@ -50,14 +61,17 @@ class Workers:
                 for future in done:
                     yield from future.result()
         except BrokenProcessPool as error:
-            raise ModelError(
-                f"model {self._name}: one of the {len(self._devices)} processes that encode on "
-                f"{', '.join(self._devices)} has ended, perhaps for lack of memory; expected all "
-                "to stay; run it again, on fewer devices if it happens again"
-            ) from error
+            raise self._ended() from error
         finally:
             for future in running:
                 future.cancel()
+
+    def _ended(self) -> ModelError:
+        return ModelError(
+            f"model {self._name}: one of the {len(self._devices)} processes that encode on "
+            f"{', '.join(self._devices)} has ended, perhaps for lack of memory; expected all "
+            "to stay; run it again, on fewer devices if it happens again"
+        )
 
     def close(self) -> None:
         """Waits for the batches that are being computed."""
@@ -67,7 +81,7 @@ class Workers:
 _run: Any = None  # of a process of the pool
 
 
-def _begin(name: str, source: ModelSource, seats: Any, threads: int) -> None:
+def _begin(name: str, source: ModelSource, seats: Any, threads: int, precision: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one decides
     Thread(target=_end_with_parent, daemon=True).start()
     import torch
@@ -78,7 +92,7 @@ def _begin(name: str, source: ModelSource, seats: Any, threads: int) -> None:
     device = seats.get()
     if device == "cpu":
         torch.set_num_threads(threads)
-    _run = TransformerEncoder.load(name, source, devices=[device]).local
+    _run = TransformerEncoder.load(name, source, devices=[device], precision=precision).local
 
 
 def _end_with_parent() -> None:
@@ -86,6 +100,10 @@ def _end_with_parent() -> None:
     if parent:
         parent.join()
         os._exit(1)
+
+
+def _precision() -> str:
+    return str(_run.precision)
 
 
 def _encode(batch: Batch) -> list[tuple[Sequence[int], Rows]]:

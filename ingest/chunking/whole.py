@@ -65,6 +65,10 @@ class MeanEncoder:
     def tokenizer(self) -> Tokenizer:
         return self._encoder.tokenizer
 
+    @property
+    def encode_precision(self) -> str | None:
+        return self._encoder.encode_precision
+
     def encode_documents(self, texts: Sequence[str]) -> Rows:
         sums = np.zeros((len(texts), self.dimensions), dtype=np.float32)
         parts = ((i, p) for i, text in enumerate(texts) for p in pieces(self._chunker, text))

@@ -99,7 +99,13 @@ class Encoder(_Stage):
         return with_key(
             self.job.settings,
             model.name,
-            lambda key: load_encoder(model.name, revision=model.revision, key=key, devices=devices),
+            lambda key: load_encoder(
+                model.name,
+                revision=model.revision,
+                key=key,
+                devices=devices,
+                precision=self.target.precision,
+            ),
             variable="LEAF_TEACHER",
         )
 

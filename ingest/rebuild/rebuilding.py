@@ -34,6 +34,7 @@ _ASKED_BY = {
     "dimensions": _FORM,
     "precision": _FORM,
     "quantization": _FORM,
+    "encode_precision": "--encode-precision, or LEAF_ENCODE_PRECISION",
     "chunk_tokens": "--chunk-tokens",
     "chunk_overlap": "--chunk-overlap",
     "heading_trail": "--heading-trail",
@@ -111,6 +112,7 @@ def _anew(
         teacher=Model.of(pair.teacher),
         student=Model.of(pair.student),
         alignment=pair.alignment,
+        encode_precision=pair.teacher.encode_precision,
         dimensions=storage.dimensions or pair.teacher.dimensions,
         precision=storage.precision,
         scale=None,
@@ -181,6 +183,8 @@ def _wanted(
         yield "dimensions", form.dimensions or stored.teacher.dimensions
         yield "precision", form.precision
         yield "quantization", form.quantization
+    if settings.encode_precision != "auto" and stored.encode_precision:
+        yield "encode_precision", settings.encode_precision
     yield from choices.chunking.items()
 
 

@@ -80,9 +80,10 @@ def _manifest(case: Case, found: Manifest) -> Verdict:
             "it says int8 without a scale, so no question can be encoded; restore it from a "
             "backup, or ingest again into a new --collection"
         )
+    computed = found.encode_precision or "a precision that is not recorded"
     return ok(
-        f"teacher {found.teacher.name}, student {found.student.name}, {found.dimensions} x "
-        f"{found.precision} at {found.path!r}"
+        f"teacher {found.teacher.name} in {computed}, student {found.student.name}, "
+        f"{found.dimensions} x {found.precision} at {found.path!r}"
     )
 
 

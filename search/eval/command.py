@@ -127,7 +127,7 @@ def _judged(path: Path, split: str, chosen: Settings) -> Report:
         _say(f"{test.name}: {warning}")
     pair, key = chosen.pair, chosen.key
     models: dict[Role, Model] = {
-        "teacher": Model(pair.teacher, "teacher", key),
+        "teacher": Model(pair.teacher, "teacher", key, chosen.encode_precision),
         "student": Model(pair.student, "student", key),
     }
     with closing(connect(_deployment(chosen))) as client:

@@ -24,11 +24,12 @@ from search.eval.formats import Role
 from vectors import Encoder, Rows, load_encoder, load_student
 from vectors.encoder import is_remote
 from vectors.models import find_model
+from vectors.processor import has_bfloat16
 
 Side = Literal["documents", "queries"]
 Told = Callable[[str], None]
 
-_FORMAT = "1"  # of the files
+_FORMAT = "2"  # of the files
 _BLOCK = 512  # texts
 _TIMED, _WARM_UP = 50, 3  # queries
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
@@ -50,10 +51,14 @@ class Milliseconds:
 class Model:
     """A model by name, loaded only where its rows are not in the cache yet."""
 
-    def __init__(self, name: str, role: Role, key: str | None = None) -> None:
+    def __init__(
+        self, name: str, role: Role, key: str | None = None, precision: str = "auto"
+    ) -> None:
+        """`precision` in which a teacher encodes documents, see load_encoder."""
         self.name = name
         self.role = role
         self._key = key
+        self._precision = precision
 
     @cached_property
     def revision(self) -> str:
@@ -86,7 +91,7 @@ class Model:
         """As ingest and search load them: a student runs without torch."""
         if self.role == "student" and not self.name.startswith("hashing:"):
             return load_student(self.name, revision=self.revision, key=self._key)
-        return load_encoder(self.name, key=self._key)
+        return load_encoder(self.name, key=self._key, precision=self._precision)
 
     def _encode(self, texts: Sequence[str], side: Side) -> Rows:
         if side == "documents":
@@ -102,7 +107,15 @@ class Model:
         model = f"{Path(self.name).name}-{self.revision.removeprefix('sha256:')}-{self.role}"
         named = _UNSAFE.sub("-", model)
         content = hashlib.sha256(json.dumps([side, *texts]).encode()).hexdigest()[:32]
-        return cache_folder() / named / f"{side}-{content}.npy"
+        return cache_folder() / named / f"{side}-{self._computed(side)}{content}.npy"
+
+    def _computed(self, side: Side) -> str:
+        """What the rows depend on beside model and text, by names that need no torch."""
+        if side == "queries" or self.role == "student":
+            return ""
+        if self._precision != "auto":
+            return f"{self._precision}-"
+        return "auto-bfloat16-" if has_bfloat16() else "auto-float32-"
 
 
 def cache_folder() -> Path:

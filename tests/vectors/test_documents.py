@@ -1,6 +1,9 @@
 """Documents in batches: the same vectors as the model's own, whatever way they are computed."""
 
+import json
 import logging
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +13,14 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from tests.vectors.building import PROMPT, built
-from vectors import load_encoder
+from vectors import ModelError, load_encoder
 from vectors.alignment import PROBES
 from vectors.batches import Batch
-from vectors.devices import cores, devices_here, has_bfloat16
+from vectors.devices import devices_here, has_bfloat16
 from vectors.encoder import Rows, unit_rows
 from vectors.forms import Packed, Padded
 from vectors.local_run import LocalRun
+from vectors.processor import cores
 from vectors.transformer import TransformerEncoder
 
 MIXED = [
@@ -108,7 +112,7 @@ def test_other_families_of_models_are_packed_where_their_attention_can_be_replac
     name = built(tmp_path, kind, **more)
     caplog.set_level(logging.INFO, "vectors")
 
-    rows = load_encoder(name).encode_documents(MIXED)
+    rows = load_encoder(name, precision="float32").encode_documents(MIXED)
 
     assert cosines(rows, expected(name, MIXED, PROMPT)).min() > 0.9999
     assert f"encoded {form} in float32" in caplog.text
@@ -122,7 +126,7 @@ def test_pooling_is_the_models_own_and_can_leave_out_the_prompt(
     name = built(tmp_path, "Bert", pooling, include_prompt=include_prompt)
     texts = [text for text in MIXED if text.strip()]
 
-    rows = load_encoder(name).encode_documents(texts)
+    rows = load_encoder(name, precision="float32").encode_documents(texts)
 
     assert cosines(rows, expected(name, texts, PROMPT)).min() > 0.9999
 
@@ -141,17 +145,70 @@ def test_half_precision_gives_nearly_the_same_vectors(
     assert model.model.dtype == torch.float32
 
 
-def test_bfloat16_is_taken_only_where_the_processor_has_it(
-    minilm: str, wanted: Rows, caplog: pytest.LogCaptureFixture
+def test_auto_is_bfloat16_exactly_where_the_processor_has_instructions_for_it(
+    model: TransformerEncoder, wanted: Rows
 ) -> None:
-    caplog.set_level(logging.INFO, "vectors")
+    has_instructions = has_bfloat16(torch.device("cpu"))
 
-    rows = loaded(minilm).encode_documents(MIXED)
+    rows = model.encode_documents(MIXED)
 
-    if not has_bfloat16(torch.device("cpu")):
-        assert "in float32 on cpu" in caplog.text
-        assert cosines(rows, wanted).min() > 0.99999
-    assert cosines(rows, wanted).mean() > 0.999
+    assert model.encode_precision == ("bfloat16" if has_instructions else "float32")
+    assert cosines(rows, wanted).mean() > (0.999 if has_instructions else 0.99999)
+
+
+def test_another_process_computes_the_same_to_the_last_bit(
+    model: TransformerEncoder, tmp_path: Path
+) -> None:
+    program = (
+        "import json, sys; import numpy as np; from vectors import load_encoder\n"
+        "encoder = load_encoder(sys.argv[1], devices=['cpu'])\n"
+        "np.save('rows.npy', encoder.encode_documents(json.load(sys.stdin)))"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program, model.name],
+        cwd=tmp_path,
+        input=json.dumps(MIXED),
+        text=True,
+        check=True,
+    )
+
+    assert np.array_equal(np.load(tmp_path / "rows.npy"), model.encode_documents(MIXED))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_the_precision_that_is_asked_for_is_taken_on_any_processor(
+    minilm: str, wanted: Rows, precision: str
+) -> None:
+    encoder = load_encoder(minilm, devices=["cpu"], precision=precision)
+    texts = MIXED[: len(PROBES)]
+
+    near = cosines(encoder.encode_documents(texts), wanted[: len(texts)])
+
+    assert encoder.encode_precision == precision
+    least = {"float32": 0.999999, "float16": 0.99999, "bfloat16": 0.999}[precision]
+    assert near.mean() > least
+    if precision != "float32":
+        assert near.mean() < 0.9999999
+
+
+def test_a_processor_without_instructions_for_a_precision_says_that_it_is_slow(
+    published_pair: tuple[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """No processor here multiplies float16."""
+    for precision, is_slow in (("float16", True), ("float32", False)):
+        caplog.clear()
+        encoder = load_encoder(published_pair[0], devices=["cpu"], precision=precision)
+
+        assert encoder.encode_precision == precision
+        assert ("is slow here" in caplog.text) == is_slow
+
+
+def test_a_model_that_half_precision_changes_stays_in_float32(tmp_path: Path) -> None:
+    name = built(tmp_path, "Bert")
+
+    assert load_encoder(name, devices=["cpu"]).encode_precision == "float32"
+    with pytest.raises(ModelError, match=r"cannot be computed in bfloat16 on cpu \(.*expected"):
+        load_encoder(name, devices=["cpu"], precision="bfloat16").encode_documents(["text"])
 
 
 def test_a_model_that_is_too_large_to_have_twice_is_had_once() -> None:

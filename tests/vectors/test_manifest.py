@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -111,7 +111,9 @@ def test_filters_are_the_part_that_may_change(database: Database[Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"$set": {"format": 2}}, "has format 2; this version reads 1"),
+        ({"$set": {"format": 3}}, "has format 3; this version reads 1 and 2"),
+        ({"$set": {"rotation": 1}}, "newer version of leafsearch \\(rotation is unknown here\\)"),
+        ({"$set": {"transform": {"kind": "pca"}}}, "newer version of leafsearch \\(transform is"),
         ({"$unset": {"dimensions": ""}}, "is damaged"),
         ({"$unset": {"teacher.name": ""}}, "is damaged"),
     ],
@@ -154,3 +156,28 @@ def test_full_storage_means_all_of_the_teacher() -> None:
 
     with pytest.raises(ManifestError, match="dimensions is 32 there, 64 was asked"):
         demand_agreement(replace(full, dimensions=32), load({"LEAF_STORAGE": "full"}), None)
+
+
+def test_a_manifest_of_version_0_1_is_read(database: Database[Any]) -> None:
+    """As that version wrote it: one student at the top, no precision of the encoder."""
+    flat = {**asdict(MANIFEST), "filters": ["document"], "format": 1}
+    flat.pop("encode_precision")
+    database[MANIFESTS].insert_one({"_id": "c", **flat})
+
+    assert read_manifest(database, "c") == MANIFEST
+    assert amend(database, "c", filters=["metadata.year"], hybrid=False).filters == (
+        "document",
+        "metadata.year",
+    )
+
+
+def test_format_2_names_its_students(database: Database[Any]) -> None:
+    write_manifest(database, "c", replace(MANIFEST, encode_precision="bfloat16"))
+
+    document = database[MANIFESTS].find_one({"_id": "c"}) or {}
+
+    assert (document["format"], document["transform"]) == (2, None)
+    assert document["default_student"] in document["students"]
+    assert document["students"]["default"]["name"] == "hashing:64"
+    assert document["encode_precision"] == "bfloat16"
+    assert "student" not in document

@@ -22,6 +22,7 @@ from vectors import load_encoder
 
 if __name__ == "__main__":
     encoder = load_encoder(sys.argv[1], devices=["cpu", "cpu"])
+    assert encoder.encode_precision == sys.argv[2]
     np.save("rows.npy", encoder.encode_documents(json.load(open("texts.json"))))
     print(*[child.pid for child in active_children()], flush=True)
     time.sleep(600)
@@ -40,10 +41,11 @@ def test_texts_of_one_batch_need_no_process(published_pair: tuple[str, str]) -> 
 def test_two_processes_give_the_rows_of_one_and_outlive_no_kill(tmp_path: Path) -> None:
     """One program for both, since three processes that import torch are much to start."""
     name = built(tmp_path, "Bert")
-    wanted = load_encoder(name, devices=["cpu"]).encode_documents(MANY)
+    alone = load_encoder(name, devices=["cpu"])
+    wanted = alone.encode_documents(MANY)
     (tmp_path / "program.py").write_text(PROGRAM)
     (tmp_path / "texts.json").write_text(json.dumps(MANY))
-    command = [sys.executable, "program.py", name]
+    command = [sys.executable, "program.py", name, alone.encode_precision or ""]
     running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     try:
         assert running.stdout is not None
