@@ -58,7 +58,7 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def core_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of packages that holds what `pip install .` brings and nothing else."""
     folder = tmp_path_factory.mktemp("core")
-    for name in core_distributions():
+    for name in ("leafsearch", *core_distributions()):
         for file in distribution(name).files or ():
             top = Path(distribution(name).locate_file(file.parts[0]))
             if file.parts[0] != ".." and top.exists() and not (folder / top.name).exists():
