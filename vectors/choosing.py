@@ -17,12 +17,13 @@ from vectors.batches import Batch, Tokenize
 from vectors.devices import has_bfloat16
 from vectors.encoder import Rows, unit_rows
 from vectors.errors import ModelError
-from vectors.forms import Form, Packed, Padded, Plain
+from vectors.forms import Form, Fused, Packed, Padded, Plain
 
 log = logging.getLogger(__name__)
 
 _SAME, _NEAR = 0.9999, 0.999  # least mean cosine to the model, in float32 and in half precision
 _KINDS = (Packed, Padded, Plain)  # fastest first
+_GPU_KINDS = (Fused, *_KINDS)
 _TEXTS = [*PROBES[:4], " ".join(PROBES[:4])]
 
 
@@ -39,7 +40,7 @@ def best_form(
     reasons = []
     for dtype in _candidates(model, precision):
         least = _SAME if dtype == torch.float32 else _NEAR
-        for kind in _KINDS:
+        for kind in _GPU_KINDS if model.device.type == "cuda" else _KINDS:
             try:
                 form = kind(model, prompt, dtype)
                 cosine = float(np.sum(_rows(form, sample) * expected, axis=1).mean())

@@ -11,7 +11,8 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from vectors.batches import Batch
-from vectors.packed import ATTENTION, FEATURES, pack
+from vectors.fused import fuse
+from vectors.packed import ATTENTION, FEATURES, attend_apart, pack
 
 
 class Form(Protocol):
@@ -43,6 +44,14 @@ class Packed:
     def __call__(self, batch: Batch) -> torch.Tensor:
         features = pack(batch.tokens, self._first_position)
         return _computed(self._model, {**features, **self._common}, self._has_types)
+
+
+class Fused(Packed):
+    """The same in fewer, larger steps on a GPU, see vectors.fused; for layers of BERT's shape."""
+
+    def __init__(self, model: SentenceTransformer, prompt: str, dtype: torch.dtype) -> None:
+        super().__init__(model, prompt, dtype)
+        fuse(self._model[0].model, attend_apart)
 
 
 class Padded:

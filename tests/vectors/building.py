@@ -28,8 +28,7 @@ def built(
         vocab_size=len(tokenizer),
         intermediate_size=64,
         max_position_embeddings=130,
-        initializer_range=1.0,
-        **{"pad_token_id": 0, **sizes, **more},
+        **{"initializer_range": 1.0, "pad_token_id": 0, **sizes, **more},
     )
     getattr(transformers, f"{kind}Model")(config).save_pretrained(folder / "plain")
     tokenizer.save_pretrained(folder / "plain")

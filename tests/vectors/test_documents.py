@@ -18,8 +18,10 @@ from vectors.alignment import PROBES
 from vectors.batches import Batch
 from vectors.devices import devices_here, has_bfloat16
 from vectors.encoder import Rows, unit_rows
-from vectors.forms import Packed, Padded
+from vectors.forms import Fused, Packed, Padded
+from vectors.fused import add_norm, compiled_norm, fuse
 from vectors.local_run import LocalRun
+from vectors.packed import attend_apart
 from vectors.processor import cores
 from vectors.transformer import TransformerEncoder
 
@@ -34,7 +36,7 @@ MIXED = [
     " ".join(PROBES * 20),
     "words " * 3000,
 ]
-Kind = type[Packed] | type[Padded]
+Kind = type[Packed] | type[Padded] | type[Fused]
 
 
 def expected(folder: str, texts: list[str], prompt: str = "") -> Rows:
@@ -216,3 +218,52 @@ def test_a_model_that_is_too_large_to_have_twice_is_had_once() -> None:
     assert set(devices_here(weights=1 << 50)) == {devices_here(weights=1)[0]}
     if not torch.cuda.is_available():
         assert devices_here(weights=1 << 50) == ("cpu",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("Bert", {}),
+        ("Roberta", {"pad_token_id": 4}),
+        ("XLMRoberta", {"pad_token_id": 4}),
+        ("Electra", {"embedding_size": 32}),
+    ],
+)
+def test_fused_layers_give_the_vectors_of_the_model(
+    tmp_path: Path, kind: str, more: dict[str, Any]
+) -> None:
+    """Made for a GPU; the same steps run on a CPU. GELU in its tanh form is a little off."""
+    name = built(tmp_path, kind, initializer_range=0.2, **more)
+
+    rows = in_float32(loaded(name), Fused).encode_documents(MIXED)
+
+    assert cosines(rows, expected(name, MIXED, PROMPT)).min() > 0.9999
+    assert cosines(rows[::-1], rows).min() < 0.98
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("Bert", {"hidden_act": "relu"}),
+        ("Bert", {"is_decoder": True}),
+        ("MPNet", {}),  # its attention has positions of its own
+        ("ModernBert", {}),
+    ],
+)
+def test_layers_of_another_shape_are_not_fused(
+    tmp_path: Path, kind: str, more: dict[str, Any]
+) -> None:
+    model = loaded(built(tmp_path, kind, **more)).model
+
+    with pytest.raises(NotImplementedError):
+        fuse(model[0].model, attend_apart)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a device that torch compiles for is here")
+def test_where_torch_cannot_compile_residual_and_norm_stay_two_steps(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "vectors")
+
+    assert compiled_norm(torch.device("cuda")) is add_norm
+    assert "torch cannot compile here" in caplog.text
