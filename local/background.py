@@ -74,7 +74,9 @@ def serve_in_background(home: Home, pipe: int, port: int | None) -> None:
         serve(home, port, is_ready)
     except Exception as error:
         known = isinstance(error, LocalError)
-        logging.getLogger(__name__).error("the gateway ended: %s", error, exc_info=not known)
+        cause = error.__cause__
+        odd = not known or (isinstance(cause, OSError) and not disk.is_about_room(cause))
+        logging.getLogger(__name__).error("the gateway ended: %s", error, exc_info=odd)
         if not ready:
             tell((str(error) if known else f"{type(error).__name__}: {error}").encode())
         sys.exit(1)

@@ -9,6 +9,10 @@ from pathlib import Path
 from local.errors import LocalError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_OF_FILES = _FULL | {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOENT, errno.ENOTDIR),
+    *(errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EEXIST, errno.ENFILE, errno.EMFILE),
+}
 _LEAST_BYTES = 2**20  # with less, not even a log can be kept
 
 
@@ -18,6 +22,8 @@ def explained(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno not in _OF_FILES:
+            raise
         raise LocalError(explanation(error, place)) from error
 
 
@@ -25,7 +31,9 @@ def explanation(error: OSError, place: Path) -> str:
     path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else place
     if is_about_room(error):
         return full(path)
-    reason = (error.strerror or type(error).__name__).lower()
+    reason = (error.strerror or str(error)).lower()
+    if error.errno not in _OF_FILES:
+        return f"{path}: {reason}"
     return (
         f"{path}: {reason}; expected a file or folder of yours that can be read and written. "
         "Change its rights, or name another home with --home or LEAF_HOME"

@@ -16,6 +16,7 @@ from local.home import REPLICA_SET, Home
 
 _LOG_BYTES = 16 * 2**20
 _LAST_BYTES = 2**18
+_DRIFT_SECONDS = 2**31 - 1
 _SIGNS_OF_A_FULL_DISK = ("No space left on device", "Disk quota exceeded", '"error":28,')
 _OPLOG_MIB = 2048  # how far the indexes may fall behind before they are built anew
 
@@ -70,6 +71,9 @@ class Mongod:
             # The only member has nobody to hand over to, so waiting at the end is for nothing.
             *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+            # Its own time never goes back. When the machine's clock does, by more than a year, mongod
+            # would refuse every client until that time comes again.
+            *("--setParameter", f"maxAcceptableLogicalClockDriftSecs={_DRIFT_SECONDS}"),
             # The gateway has the key; nobody else may make the first user.
             *("--setParameter", "enableLocalhostAuthBypass=false"),
         ]

@@ -199,3 +199,10 @@ def test_a_write_whose_documents_come_before_its_command_is_waited_for(
             assert reply(stream)["n"] == 1
 
             assert 100 + number in found(some, stage(QUERY, limit=100))
+
+
+def test_mongod_follows_a_clock_that_goes_back_by_years(client: Client) -> None:
+    """Else it refuses every client that has seen its time, until that time comes again."""
+    name = "maxAcceptableLogicalClockDriftSecs"
+
+    assert client.admin.command("getParameter", **{name: 1})[name] > 50 * 365 * 86400
