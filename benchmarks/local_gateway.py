@@ -21,6 +21,7 @@ from pymongo import MongoClient
 
 from benchmarks.bars import Row, row
 from benchmarks.gateway_corpora import bit_rows, fill, float_rows, searching
+from benchmarks.gateway_neighbours import answer, filtered_by, half_messages, slowest_pings
 from benchmarks.gateway_process import (
     cpu_seconds,
     killed,
@@ -133,12 +134,52 @@ def million_floats(run: Run) -> Iterator[Row]:
         yield row("ready after SIGKILL", Spread.of([after_kill]), 30, "s")
 
 
+def huge_filter(run: Run) -> Iterator[Row]:
+    """The slowest ping of another client in each of ten searches; past the gateway at the same
+    time, for what the machine itself does to a ping."""
+    corpus = float_rows(int(100_000 * run.share))
+    stage = {"index": "default", "path": "v", "limit": 10, "exact": True}
+    with deployment() as (running, gateway, direct):
+        fill(gateway, corpus)
+        at = Home.at(Path(running.status().home)).gateway_socket
+        message = filtered_by(
+            range(int(1_000_000 * run.share)),
+            {"$vectorSearch": {**stage, "queryVector": corpus.binary(corpus.queries[0])}},
+        )
+        seconds = []
+        rounds = [
+            slowest_pings(
+                [gateway, direct], lambda: seconds.append(timed(lambda: answer(at, message)))
+            )
+            for _ in range(10)
+        ]
+    slowest = Spread.of([through for through, _ in rounds])
+    past = Spread.of([past for _, past in rounds])
+    answered = Spread.of(seconds)
+    name = "another's slowest ping, $in of 1,000,000"
+    yield row(name, slowest, 50, "ms", direct=str(past), answered_s=str(answered))
+    yield row("the search itself", answered, 5, "s")
+
+
+def half_sent(run: Run) -> Iterator[Row]:
+    with deployment() as (running, gateway, _):
+        gateway.admin.command("ping")
+        at = Home.at(Path(running.status().home)).gateway_socket
+        before = resident_bytes(running)
+        most, after = half_messages(at, 40, lambda: resident_bytes(running))
+    grown, kept = ((figure - before) / 2**20 for figure in (most, after))
+    yield row("40 half messages of 47 MB", Spread.of([grown]), 512, "MiB")
+    yield row("when they have left", Spread.of([kept]), 64, "MiB")
+
+
 PARTS: dict[str, Callable[[Run], Iterable[Row]]] = {
     "round-trip": round_trip,
     "insert": bulk_insert,
     "100k": hundred_thousand,
     "bits": million_bits,
     "floats": million_floats,
+    "filter": huge_filter,
+    "halves": half_sent,
 }
 
 

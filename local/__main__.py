@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from local import disk
 from local.background import serve_in_background
 from local.deployment import LocalDeployment
 from local.environment import variable
@@ -177,10 +178,16 @@ def _one_line_errors() -> Iterator[None]:
     try:
         yield
     except LocalError as error:
-        print(f"leaf-mongo: {error}", file=sys.stderr)
-        sys.exit(1)
+        _fail(str(error))
+    except OSError as error:
+        _fail(disk.explanation(error, default_home()))
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _fail(reason: str) -> None:
+    print(f"leaf-mongo: {reason}", file=sys.stderr)
+    sys.exit(1)
 
 
 def _log_to_stderr() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from local import disk
 from local.binary import named_mongod
 from local.errors import LocalError
 from local.home import Home
@@ -56,8 +57,6 @@ def serve_in_background(home: Home, pipe: int, port: int | None) -> None:
     """What the launched process does; `pipe` is where its starter listens."""
     from local.server import serve  # whoever only launches needs none of the engine
 
-    _log_to(home.log / "gateway.log")
-
     def tell(word: bytes) -> None:
         os.write(pipe, word)
         os.close(pipe)
@@ -70,11 +69,15 @@ def serve_in_background(home: Home, pipe: int, port: int | None) -> None:
         tell(_READY)
 
     try:
+        with disk.explained(home.root):
+            _log_to(home.log / "gateway.log")
         serve(home, port, is_ready)
     except Exception as error:
-        logging.getLogger(__name__).exception("the gateway ended")
+        known = isinstance(error, LocalError)
+        cause = error.__cause__
+        odd = not known or (isinstance(cause, OSError) and not disk.is_about_room(cause))
+        logging.getLogger(__name__).error("the gateway ended: %s", error, exc_info=odd)
         if not ready:
-            known = isinstance(error, LocalError)
             tell((str(error) if known else f"{type(error).__name__}: {error}").encode())
         sys.exit(1)
 
@@ -96,3 +99,4 @@ def _log_to(file: Path) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("pymongo").setLevel(logging.WARNING)
+    logging.raiseExceptions = False  # of a log on a full disk nothing more can be said

@@ -27,7 +27,7 @@ _PACKAGES = {
 def find_mongod() -> Path:
     """`LEAF_MONGOD`, else `mongod` on the PATH, else the one out of the wheel."""
     if path := named_mongod():
-        if not (path.is_file() and os.access(path, os.X_OK)):
+        if not (os.path.isfile(path) and os.access(path, os.X_OK)):
             raise LocalError(f"LEAF_MONGOD={path}: expected the path of an executable mongod")
         return path
     if on_path := shutil.which("mongod"):

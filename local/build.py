@@ -5,6 +5,7 @@ import time
 from collections.abc import Generator
 from typing import Any
 
+from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from local.failures import Backoff, lasting, reason
@@ -16,6 +17,9 @@ from local.replica import Client
 log = logging.getLogger(__name__)
 # Documents of a batch. Changes to the index wait while one is indexed, and words take longer.
 _VECTORS_AT_ONCE, _TEXTS_AT_ONCE = 2000, 250
+
+
+_REPLACED = "\N{REPLACEMENT CHARACTER}"  # where an id has bytes that are not UTF-8
 
 
 class Build:
@@ -73,6 +77,25 @@ class Build:
                 self._documents = float("inf")
         return self._documents
 
+    def _with_ids(self, documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Without those whose `_id` is not UTF-8: no search could ask mongod for them."""
+        doubtful = [each for each in documents if _is_doubtful(each["_id"])]
+        if not doubtful:
+            return documents
+        database, name = self._served.record.namespace
+        ids = [each["_id"] for each in doubtful]
+        found = self._client[database][name].find(
+            {"_id": {"$in": ids}}, self._version.index.projection()
+        )
+        known = list(found)
+        if left_out := len(doubtful) - len(known):
+            log.warning(
+                "index %s: left out %d documents whose _id is not UTF-8",
+                self._served.record.name,
+                left_out,
+            )
+        return [each for each in documents if not _is_doubtful(each["_id"])] + known
+
     def _scan(self) -> Generator[None, None, None]:
         """Pauses after each batch."""
         started = time.monotonic()
@@ -89,11 +112,15 @@ class Build:
             for document in cursor:
                 batch.append(document)
                 if len(batch) == at_once:
-                    version.scanned(batch)
+                    version.scanned(self._with_ids(batch))
                     batch = []
                     yield
-        version.scanned(batch)
+        version.scanned(self._with_ids(batch))
         version.complete()
         served.promote(version)
         documents, seconds = version.index.stats().documents, time.monotonic() - started
         log.info("index %s: %d documents in %.1f s", served.record.name, documents, seconds)
+
+
+def _is_doubtful(id: Any) -> bool:
+    return not isinstance(id, ObjectId | int) and _REPLACED in str(id)

@@ -7,6 +7,9 @@ from typing import Any
 
 from bson import Binary, ObjectId
 from pymongo import MongoClient
+from pymongo.command_cursor import CommandCursor
+
+from local.wire import LENIENT
 
 DATABASE = "__leaf_search"
 COLLECTION = "indexes"
@@ -59,7 +62,7 @@ class Catalog:
         """None when there is no such collection; views have none either."""
         if database in _SYSTEM:
             return None
-        found = self._client[database].list_collections(filter={"name": collection})
+        found = self._collections(database, filter={"name": collection})
         return next((entry["info"].get("uuid") for entry in found), None)
 
     def add(self, records: Sequence[Record]) -> None:
@@ -76,8 +79,14 @@ class Catalog:
         self._records.delete_one({"_id": record.id})
 
     def _names(self, database: str) -> dict[bytes, str]:
-        listed = self._client[database].list_collections()
+        listed = self._collections(database)
         return {bytes(c["info"]["uuid"]): c["name"] for c in listed if "uuid" in c["info"]}
+
+    def _collections(self, database: str, **options: Any) -> CommandCursor[dict[str, Any]]:
+        """Names, and what else a collection is made with, may be any bytes: PyMongo's own
+        list_collections wants UTF-8."""
+        lenient = self._client.get_database(database, codec_options=LENIENT)
+        return lenient.cursor_command("listCollections", codec_options=LENIENT, **options)
 
 
 def _document(record: Record) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pymongo.client_session import ClientSession
 from local.catalog import COLLECTION, DATABASE
 from local.indexes import Namespace
 from local.replica import Client
+from local.wire import LENIENT
 
 MARKERS = "markers"
 MARKER_FIELD, MARKER_OWNER = "leafSearchMarker", "by"
@@ -34,7 +35,7 @@ class ChangeStream:
             "pipeline": _pipeline(covered, position),
             "cursor": {},
         }
-        self._cursor = self._admin.command(command, session=session)["cursor"]
+        self._cursor = self._ask(command)
         self._batch = self._cursor["firstBatch"]
 
     def next_batch(self) -> list[dict[str, Any]]:
@@ -48,8 +49,12 @@ class ChangeStream:
             "batchSize": 10_000,
             "maxTimeMS": _AWAIT_MS,
         }
-        cursor = self._admin.command(more, session=self._session)["cursor"]
-        return list(cursor["nextBatch"])
+        return list(self._ask(more)["nextBatch"])
+
+    def _ask(self, command: dict[str, Any]) -> Any:
+        # Names and ids in events may be any bytes.
+        answer = self._admin.command(command, session=self._session, codec_options=LENIENT)
+        return answer["cursor"]
 
     def close(self) -> None:
         kill = {"killCursors": "$cmd.aggregate", "cursors": [self._cursor["id"]]}

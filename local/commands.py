@@ -8,7 +8,7 @@ from typing import Any
 from bson import Int64
 from pymongo.errors import ConnectionFailure
 
-from local import places, searches, wire
+from local import large_bson, places, searches, traffic, wire
 from local.catalog import COLLECTION, DATABASE
 from local.engine import CommandError
 from local.exchange import Asker, Forward, Reply
@@ -18,7 +18,8 @@ from local.indexes import Indexes, Namespace
 from local.lifecycle import Lifecycle
 from local.places import first_stage
 from local.searches import LISTING, Found, Search
-from local.wire import Request
+from local.wire import Request, TooDeep
+from local.workers import LARGE_BYTES, Result, Workers
 
 log = logging.getLogger(__name__)
 _REFUSALS = frozenset({13, 18, 8000, 10107, 11600, 13435, 13436})  # rights, and no primary
@@ -26,6 +27,7 @@ _REFUSALS = frozenset({13, 18, 8000, 10107, 11600, 13435, 13436})  # rights, and
 _AWAY = (13436, "NotPrimaryOrSecondary")
 _MOST_BYTES = 16 * 2**20  # of a command, mongod's own limit
 _SEARCH_WORDS = frozenset({"createSearchIndexes", "updateSearchIndex", "dropSearchIndex"})
+_ID_BYTES = 40  # of a document that was found, in the pipeline for mongod: at least about that
 
 
 class SearchCommands:
@@ -37,9 +39,11 @@ class SearchCommands:
         lifecycle: Lifecycle,
         freshness: Freshness,
         admit: Callable[[int], Awaitable[None]],
+        workers: Workers | None = None,
     ) -> None:
         self._admit = admit
-        self._search = IndexSearch(indexes, freshness)
+        self._workers = workers or Workers()
+        self._search = IndexSearch(indexes, freshness, self._workers)
         self._lifecycle = lifecycle
         self._freshness = freshness
 
@@ -50,7 +54,25 @@ class SearchCommands:
         self._freshness.wrote(collection)
 
     async def handle(self, message: bytes, asker: Asker) -> Reply | Forward:
-        request = wire.read_request(message)
+        """WireError where it is no message."""
+        size = len(message)
+        with self._workers.command(size):
+            request = await self._workers.run_short(size, _read, message)
+            if request is None:
+                answer: Reply | Forward = Forward(message)
+            else:
+                try:
+                    answer = await self._reply(request, message, asker)
+                finally:
+                    if size > LARGE_BYTES:
+                        await self._workers.run(size, large_bson.release, request.body)
+            if isinstance(answer, Forward):
+                answer.writes = await self._workers.run_short(
+                    len(answer), traffic.writes_by_stage, answer
+                )
+            return answer
+
+    async def _reply(self, request: Request, message: bytes, asker: Asker) -> Reply | Forward:
         try:
             return await self._answer(request, message, asker)
         except CommandError as error:
@@ -65,32 +87,50 @@ class SearchCommands:
 
     async def _answer(self, request: Request, message: bytes, asker: Asker) -> Reply | Forward:
         if request.name in _SEARCH_WORDS:
+            _demand_utf8(request)
             return _reply(request, await self._manage(request, asker))
         explained = request.body if request.name == "aggregate" else request.body.get("explain")
         if not isinstance(explained, Mapping) or next(iter(explained), "") != "aggregate":
             return Forward(message)
         if first_stage(explained.get("pipeline")) == LISTING and explained is request.body:
+            _demand_utf8(request)
             return await self._list(request, asker)
-        if not places.has_search(explained.get("pipeline")):
+        run_short = self._workers.run_short
+        if not await run_short(request.size, places.has_search, explained.get("pipeline")):
             return Forward(message)
-        places.check(explained)
+        _demand_utf8(request)
+        await run_short(request.size, places.check, explained)
         try:
             async with asyncio.timeout(_seconds(explained)):
-                pipeline = await self._rewritten(request.database, explained, asker)
+                return await self._searched(request, explained, asker)
         except TimeoutError as error:
             raise CommandError(50, "MaxTimeMSExpired", "operation exceeded time limit") from error
-        rewritten = {**explained, "pipeline": pipeline}
-        body = rewritten if explained is request.body else {**request.body, "explain": rewritten}
-        return _forward(request, body)
 
     # searching
 
-    async def _rewritten(self, database: str, command: Mapping[str, Any], asker: Asker) -> Any:
-        async def search(search: Search) -> Found:
-            await self._demand_reading((database, search.collection), asker)
-            return await self._search.find(database, search)
+    async def _searched(
+        self, request: Request, command: Mapping[str, Any], asker: Asker
+    ) -> Forward:
+        size = request.size
 
-        return await searches.rewrite(str(command["aggregate"]), command.get("pipeline"), search)
+        async def search(search: Search) -> Found:
+            nonlocal size
+            await self._demand_reading((request.database, search.collection), asker)
+            found = await self._search.find(request.database, search, request.size)
+            size += _ID_BYTES * len(found.ids)
+            return found
+
+        async def run(work: Callable[..., Result], *given: Any) -> Result:
+            return await self._workers.run_short(size, work, *given)
+
+        collection, pipeline = str(command["aggregate"]), command.get("pipeline")
+        rewritten = {
+            **command,
+            "pipeline": await searches.rewrite(collection, pipeline, search, run),
+        }
+        is_all = command is request.body
+        body = rewritten if is_all else {**request.body, "explain": rewritten}
+        return await run(_forward, request, body, size > LARGE_BYTES)
 
     async def _demand_reading(self, namespace: Namespace, asker: Asker) -> None:
         """Once for a connection: no index is asked, and nothing told of it, for somebody who may
@@ -109,10 +149,12 @@ class SearchCommands:
         await self._freshness.wait(namespace[1])  # a drop or a rename may be under way
         life = self._lifecycle
         if request.name == "createSearchIndexes":
-            created = await asyncio.to_thread(life.create, namespace, request.body.get("indexes"))
+            created = await self._workers.run(
+                request.size, life.create, namespace, request.body.get("indexes")
+            )
             return {"indexesCreated": created, "ok": 1.0}
         change = life.update if request.name == "updateSearchIndex" else life.drop
-        await asyncio.to_thread(change, namespace, request.body)
+        await self._workers.run(request.size, change, namespace, request.body)
         return {"ok": 1.0}
 
     async def _demand_right(self, namespace: Namespace, command: str, asker: Asker) -> None:
@@ -140,9 +182,31 @@ class SearchCommands:
             # mongod runs the other stages, over the entries as documents of no collection.
             pipeline = [{"$documents": {"$literal": entries}}, *rest]
             body = {**request.body, "aggregate": 1, "pipeline": pipeline}
-            return Forward(wire.write_message(body, request_id=request.request_id))
+            large = request.size > LARGE_BYTES
+            return await self._workers.run_short(request.size, _forward, request, body, large)
         cursor = {"id": Int64(0), "ns": ".".join(namespace), "firstBatch": entries}
         return _reply(request, {"cursor": cursor, "ok": 1.0})
+
+
+def _read(message: bytes) -> Request | None:
+    """None where it is not for the gateway after all, or mongod will refuse it."""
+    head = wire.read_head(message)
+    if head.name in ("aggregate", "explain") and not traffic.may_search(message):
+        return None
+    try:
+        request = wire.read_request(message)
+    except TooDeep:
+        return None
+    return None if wire.is_too_deep(request.body) else request
+
+
+def _demand_utf8(request: Request) -> None:
+    if not request.exact:
+        raise CommandError(
+            22,
+            "InvalidBSON",
+            f"{request.name}: a string in the command is not UTF-8, and a search takes no other",
+        )
 
 
 def _demand_allowed(answer: Mapping[str, Any]) -> None:
@@ -156,8 +220,8 @@ def _seconds(command: Mapping[str, Any]) -> float | None:
     return limit / 1000 if isinstance(limit, int | float) and limit > 0 else None
 
 
-def _forward(request: Request, body: Mapping[str, Any]) -> Forward:
-    message = wire.write_message(body, request_id=request.request_id)
+def _forward(request: Request, body: Mapping[str, Any], large: bool) -> Forward:
+    message = wire.write_message(body, request_id=request.request_id, large=large)
     if len(message) > _MOST_BYTES:
         raise CommandError(
             10334,

@@ -13,7 +13,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from local import background
+from local import background, disk
 from local.errors import LocalError
 from local.home import Home, default_home
 from local.locks import holder, turn
@@ -42,16 +42,22 @@ class LocalDeployment:
     def uri(self) -> str:
         """For any driver, with the password if there is one. The same at every start of this
         folder, but that the password comes into it at the first start with a port."""
-        return self._home.uri
+        with disk.explained(self._home.root):
+            return self._home.uri
 
     @property
     def tcp_uri(self) -> str | None:
         """With the password; None while it does not listen on a port."""
-        port = self._port()
-        return None if port is None else self._home.port_uri(port)
+        with disk.explained(self._home.root):
+            port = self._port()
+            return None if port is None else self._home.port_uri(port)
 
     def start(self) -> bool:
         """Return when it answers: True if it was started now, False if it was running."""
+        with disk.explained(self._home.root):
+            return self._start()
+
+    def _start(self) -> bool:
         self._home.prepare()
         with turn(self._home.start_lock, seconds=_START_SECONDS):
             if holder(self._home.server_lock) is not None and self._comes_to_answer():
@@ -62,8 +68,10 @@ class LocalDeployment:
 
     def stop(self) -> bool:
         """End it cleanly; False when it was not running."""
-        if not self._home.root.is_dir():
-            return False
+        with disk.explained(self._home.root):
+            return self._home.root.is_dir() and self._stop()
+
+    def _stop(self) -> bool:
         self._home.prepare()
         with turn(self._home.start_lock, seconds=_START_SECONDS):
             pid = holder(self._home.server_lock)
@@ -87,6 +95,10 @@ class LocalDeployment:
 
     def status(self) -> Status:
         """Safe to ask at any time; starts nothing."""
+        with disk.explained(self._home.root):
+            return self._status()
+
+    def _status(self) -> Status:
         home = self._home
         stopped = Status(False, str(home.root), str(home.data), masked(home.uri))
         pid = holder(home.server_lock)

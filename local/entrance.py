@@ -1,11 +1,15 @@
 """What the connections through one listening socket have in common, and may take together."""
 
+import logging
+import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from local.exchange import Commands, Dial
 
+log = logging.getLogger(__name__)
 _GATHERED_BYTES = 512 * 2**20
+_UNHURRIED_SECONDS = 30.0  # to send a message; longer, only while there is room for others
 
 
 class Connection(Protocol):
@@ -15,7 +19,12 @@ class Connection(Protocol):
 
     @property
     def gathered(self) -> int:
-        """Bytes of a message that is kept until it is complete."""
+        """Bytes of a message that is kept until it is complete and dealt with, also those that it
+        has announced and not sent yet."""
+
+    @property
+    def gathers_since(self) -> float | None:
+        """By time.monotonic(); None where it is not in the middle of such a message."""
 
     def owed(self) -> tuple[int, ...] | None:
         """How much the client has still to send of a message, or to read, before anything can go
@@ -35,7 +44,19 @@ class Entrance:
     own_certificate: bool = False  # `dial` shows mongod one, by which no client may log in
     links: set[Connection] = field(default_factory=set)  # the living connections
     gathered_bytes: int = _GATHERED_BYTES
+    unhurried_seconds: float = _UNHURRIED_SECONDS
 
     def has_room_for(self, size: int) -> bool:
-        """Whether that much more may be kept until it is complete."""
-        return sum(link.gathered for link in self.links) + size <= self.gathered_bytes
+        """Whether that much more may be kept until it is complete. Those who have kept others
+        waiting for the rest of theirs for long make room."""
+        kept = {link: link.gathered for link in self.links}
+        free = self.gathered_bytes - sum(kept.values())
+        long_ago = time.monotonic() - self.unhurried_seconds
+        begun = [(since, link) for link in kept if (since := link.gathers_since) is not None]
+        for since, link in sorted(begun, key=lambda pair: pair[0]):
+            if free >= size or since > long_ago:
+                break
+            log.warning("closed a connection: others need the room of its half message")
+            link.abort()
+            free += kept[link]
+        return free >= size

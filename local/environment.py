@@ -16,7 +16,7 @@ def variable(name: str) -> str | None:
 
 
 def _in_file() -> dict[str, str | None]:
-    if not Path(_FILE).is_file():
+    if not os.path.isfile(_FILE):
         return {}
     try:
         return dotenv_values(_FILE)

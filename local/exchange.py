@@ -34,3 +34,5 @@ class Reply(bytes):
 
 class Forward(bytes):
     """A message for mongod, whose reply is the client's."""
+
+    writes = False  # may end in a collection

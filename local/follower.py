@@ -105,9 +105,10 @@ class Follower:
     def _begin_again(self) -> None:
         log.warning("changes were missed; all indexes are built again")
         try:
-            self._position = operation_time(self._client)
+            position = operation_time(self._client)
             self._reform()
             self._reset()
+            self._position = position  # not before: what was missed would stay so
         except PyMongoError as error:
             log.warning("cannot begin again yet: %s", reason(error))
         except Exception:
@@ -120,15 +121,23 @@ class Follower:
             with self._covers:
                 self._covered = covered
                 self._covers.notify_all()
-            marked = time.monotonic()
-            while not self._stopping.is_set() and self._indexes.namespaces() == covered:
-                if events := stream.next_batch():
-                    self._take(events)
-                    marked = time.monotonic()
-                elif time.monotonic() - marked > _MARK_EVERY:
-                    self.mark(0)
-                self._backoff.succeeded()
-            stream.close()
+            try:
+                self._follow_stream(stream, covered)
+            finally:
+                # Also after a failure, or mongod keeps the cursor until it is bored with it.
+                with suppress(PyMongoError), pymongo.timeout(1):
+                    stream.close()
+
+    def _follow_stream(self, stream: ChangeStream, covered: frozenset[Namespace]) -> None:
+        marked = time.monotonic()
+        while not self._stopping.is_set() and self._indexes.namespaces() == covered:
+            if events := stream.next_batch():
+                self._take(events)
+                marked = time.monotonic()
+            elif time.monotonic() - marked > _MARK_EVERY:
+                self.mark(0)
+                marked = time.monotonic()
+            self._backoff.succeeded()
 
     def _take(self, events: Sequence[Mapping[str, Any]]) -> None:
         changes: dict[Namespace, list[Any]] = {}

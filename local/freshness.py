@@ -7,7 +7,6 @@ through the change stream, behind everything that was written before it.
 import asyncio
 import itertools
 import logging
-import time
 from collections.abc import Callable
 
 log = logging.getLogger(__name__)
@@ -20,8 +19,7 @@ class Freshness:
         self._mark = mark
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
-        # Never again the number of an earlier process, whose marker may still come by.
-        self._markers = itertools.count(time.time_ns())
+        self._markers = itertools.count(1)  # each follower knows its own from others'
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._writes = 0  # answered so far
         self._seen = 0  # of these, known to be in the indexes

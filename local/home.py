@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import platformdirs
 
+from local import disk
 from local.environment import variable
 from local.errors import LocalError
 
@@ -136,7 +137,9 @@ def _socket_folder(root: Path) -> Path:
         return inside
     name = f"leafsearch-{hashlib.sha256(os.fsencode(root)).hexdigest()[:12]}"
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    if runtime and os.path.isdir(runtime) and _fits(Path(runtime) / name):
+    # After `su`, it may still be the folder of the user before.
+    usable = runtime and os.path.isdir(runtime) and os.access(runtime, os.W_OK | os.X_OK)
+    if runtime and usable and _fits(Path(runtime) / name):
         return Path(runtime) / name
     return Path("/tmp") / f"{name}-{os.geteuid()}"
 
@@ -149,20 +152,28 @@ def _fits(folder: Path) -> bool:
 def _private(folder: Path, *, adopt_empty: bool = False) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.lstat()
+        owners = {folder.lstat().st_uid, folder.stat().st_uid}  # of a link, and what it leads to
+        mode = folder.stat().st_mode
+        readable = os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True)
     except OSError as error:
+        if disk.is_about_room(error):
+            raise LocalError(disk.full(folder)) from error
         raise LocalError(
             f"{folder}: cannot be used as a folder of the deployment ({error.strerror}); "
             "name another home with --home or LEAF_HOME"
         ) from error
-    if found.st_uid != os.geteuid():
+    if others := owners - {os.geteuid()}:
         raise LocalError(
-            f"{folder} belongs to user id {found.st_uid}, not to you ({os.geteuid()}); "
+            f"{folder} belongs to user id {others.pop()}, not to you ({os.geteuid()}); "
             "name another home with --home or LEAF_HOME"
         )
-    if not stat.S_ISDIR(found.st_mode) and not folder.is_dir():
+    if not stat.S_ISDIR(mode):
         raise LocalError(f"{folder} is not a folder; name another home with --home or LEAF_HOME")
-    mode = stat.S_IMODE(folder.stat().st_mode)
+    mode = stat.S_IMODE(mode)
+    if not readable:
+        raise LocalError(
+            f"{folder} is closed to yourself (mode {mode:o}), expected 700: `chmod 700 {folder}`"
+        )
     if mode & 0o077 == 0:
         return
     if adopt_empty and not any(folder.iterdir()):

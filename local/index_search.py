@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.engine import CommandError, Match, VectorIndex, VectorQuery, parse_query
 from local.engine.errors import search_error
@@ -13,6 +13,10 @@ from local.indexes import Indexes, Namespace, Served, State
 from local.kinds import TEXT, VECTOR, Index, parse_text_query
 from local.score import FUSION
 from local.searches import Found, Search
+from local.workers import Workers
+
+if TYPE_CHECKING:
+    from local.engine.text import TextIndex, TextQuery
 
 log = logging.getLogger(__name__)
 # As the real server calls the states in which an index does not answer yet.
@@ -23,48 +27,60 @@ _STATES = {
 }
 _REBUILDING_SECONDS = 60.0
 _LOOK_SECONDS = 0.01
+_AT_ONCE = 4  # searches of one $rankFusion
+_ID_BYTES = 200  # about what it costs to fuse a document, as of a command to read
 
 
 class IndexSearch:
     """In the gateway's event loop; the indexes themselves are asked in threads."""
 
-    def __init__(self, indexes: Indexes, freshness: Freshness) -> None:
+    def __init__(
+        self, indexes: Indexes, freshness: Freshness, workers: Workers | None = None
+    ) -> None:
         self._indexes = indexes
         self._freshness = freshness
+        self._workers = workers or Workers()
 
-    async def find(self, database: str, search: Search) -> Found:
-        """Nothing, where there is no index of that name."""
+    async def find(self, database: str, search: Search, size: int = 0) -> Found:
+        """Nothing, where there is no index of that name. `size`: bytes of the whole command."""
         namespace = database, search.collection
         if search.stage == FUSION:
-            return await self._fused(database, search)
+            return await self._fused(database, search, size)
         if search.stage == "$vectorSearch":
-            return await self._nearest(namespace, parse_query(search.options))
-        query = parse_text_query(search.options)
+            query = await self._workers.run_short(size, parse_query, search.options)
+            return await self._nearest(namespace, query, size)
+        return await self._worded(namespace, search, size)
+
+    async def _worded(self, namespace: Namespace, search: Search, size: int) -> Found:
+        query = await self._workers.run_short(size, parse_text_query, search.options)
         index = await self._index(namespace, query.index)
         if index is None:
             return Found([], [])
         if isinstance(index, VectorIndex):
             raise _wrong_type(query.index, VECTOR, "$search", TEXT)
-        return _found(await asyncio.to_thread(index.search, query, search.wanted))
+        return await self._workers.run(size, _found_words, index, query, search.wanted)
 
-    async def _fused(self, database: str, search: Search) -> Found:
-        fusion = parse_fusion(search.options)
-        parts = [
-            self.find(database, Search(search.collection, each.stage, each.options, each.limit))
-            for each in fusion.inputs
-        ]
-        return fuse(fusion, await asyncio.gather(*parts))
+    async def _fused(self, database: str, search: Search, size: int) -> Found:
+        fusion = await self._workers.run_short(size, parse_fusion, search.options)
+        found = [Found([], [])] * len(fusion.inputs)
+        inputs = iter(enumerate(fusion.inputs))
 
-    async def _nearest(self, namespace: Namespace, query: VectorQuery) -> Found:
+        async def take_turns() -> None:
+            for at, each in inputs:
+                part = Search(search.collection, each.stage, each.options, each.limit)
+                found[at] = await self.find(database, part, size)
+
+        await asyncio.gather(*(take_turns() for _ in range(_AT_ONCE)))
+        ids = sum(len(each.ids) for each in found)
+        return await self._workers.run_short(size + _ID_BYTES * ids, fuse, fusion, found)
+
+    async def _nearest(self, namespace: Namespace, query: VectorQuery, size: int) -> Found:
         index = await self._index(namespace, query.index)
         if index is None:
             return Found([], [])
         if not isinstance(index, VectorIndex):
             raise _wrong_type(query.index, TEXT, "$vectorSearch", VECTOR)
-        matches = await asyncio.to_thread(index.search, query)
-        if not query.return_stored_source:
-            return _found(matches)
-        return _found(matches, [match.stored_source or {"_id": match.id} for match in matches])
+        return await self._workers.run(size, _found_vectors, index, query)
 
     async def _index(self, namespace: Namespace, name: str) -> Index | None:
         await self._freshness.wait(namespace[1])
@@ -89,6 +105,17 @@ async def _rebuilt(served: Served) -> None:
                 await asyncio.sleep(_LOOK_SECONDS)
     except TimeoutError:
         log.warning("index %s takes more than a minute to build", served.record.name)
+
+
+def _found_vectors(index: VectorIndex, query: VectorQuery) -> Found:
+    matches = index.search(query)
+    if not query.return_stored_source:
+        return _found(matches)
+    return _found(matches, [match.stored_source or {"_id": match.id} for match in matches])
+
+
+def _found_words(index: "TextIndex", query: "TextQuery", wanted: int | None) -> Found:
+    return _found(index.search(query, wanted))
 
 
 def _found(matches: Sequence[Match], stored: Sequence[Mapping[str, Any]] | None = None) -> Found:

@@ -2,19 +2,25 @@
 
 import datetime as dt
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from bson import Binary, ObjectId
 
+from local import large_bson
 from local.builder import Builder
 from local.catalog import Catalog, Record
 from local.engine import CommandError
+from local.engine.errors import definition_error
 from local.engine.section import shown
 from local.indexes import Indexes, Namespace, Served
 from local.kinds import TEXT, equivalent, parse_definition
 from local.listing import entry
+from local.wire import CODEC
+
+_MOST_BYTES = 2**20  # of a definition
 
 
 class Lifecycle:
@@ -86,6 +92,7 @@ class Lifecycle:
                 )
             try:
                 definition = _document(command.get("definition"), "userCommand.definition")
+                _refuse_large(definition, "userCommand.definition")
                 parse_definition(record.type, definition, context="userCommand", strict=True)
             except CommandError as error:
                 raise CommandError(125, "CommandFailed", error.message) from error
@@ -131,6 +138,7 @@ class Lifecycle:
         if not isinstance(name, str) or not name:
             raise CommandError(8, "UnknownError", f'"{context}.name" must be a non-empty string')
         definition = _document(spec.get("definition"), f"{context}.definition")
+        _refuse_large(definition, f"{context}.definition")
         parse_definition(kind, definition, context=context)
         created = dt.datetime.now(dt.UTC).replace(tzinfo=None)
         missing = Binary(b"", 4)  # put in when the collection is known to exist
@@ -182,10 +190,19 @@ def _same(stored: Record, wanted: Record) -> bool:
 
 
 def _refuse_duplicates(names: Sequence[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise CommandError(
             125, "CommandFailed", f"one request defines several indexes named {', '.join(twice)}"
+        )
+
+
+def _refuse_large(definition: Mapping[str, Any], where: str) -> None:
+    """Each listing gives it several times in one answer."""
+    if (size := len(large_bson.encode(definition, CODEC))) > _MOST_BYTES:
+        raise definition_error(
+            f'"{where}" has {size} bytes; expected at most {_MOST_BYTES}, enough for some 10,000 '
+            "fields"
         )
 
 

@@ -24,11 +24,15 @@ class FileLock:
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(file, 0)
+            os.pwrite(file, str(os.getpid()).encode(), 0)
         except BlockingIOError:
             os.close(file)
             return False
-        os.ftruncate(file, 0)
-        os.pwrite(file, str(os.getpid()).encode(), 0)
+        except OSError as error:  # a full disk, which the error does not name
+            os.close(file)
+            error.filename = str(self._path)
+            raise
         self._file = file
         return True
 
@@ -59,7 +63,7 @@ def _written(file: int, path: Path) -> int:
     before = b""
     for _ in range(_LOOKS):
         told = os.pread(file, 20, 0)
-        if told and told == before:
+        if told.isdigit() and told == before:
             return int(told)
         before = told
         time.sleep(_PAUSE)

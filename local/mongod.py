@@ -9,11 +9,15 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+from local import disk
 from local.binary import why_not
 from local.errors import LocalError
 from local.home import REPLICA_SET, Home
 
 _LOG_BYTES = 16 * 2**20
+_LAST_BYTES = 2**18
+_DRIFT_SECONDS = 2**31 - 1
+_SIGNS_OF_A_FULL_DISK = ("No space left on device", "Disk quota exceeded", '"error":28,')
 _OPLOG_MIB = 2048  # how far the indexes may fall behind before they are built anew
 
 
@@ -28,6 +32,7 @@ class Mongod:
         self._login = ["--keyFile", str(home.key_file)] if asking else []
         self._binary = binary
         self._process: subprocess.Popen[bytes] | None = None
+        self._logged = 0  # bytes of its log before it was started
 
     @property
     def pid(self) -> int | None:
@@ -38,7 +43,9 @@ class Mongod:
         end_leftover(self._home)
         for socket in (self._home.primary_socket, self._home.mongod_socket):
             socket.unlink(missing_ok=True)
-        _rotate(self._home.log / "mongod.log")
+        log = self._home.log / "mongod.log"
+        _rotate(log)
+        self._logged = log.stat().st_size if log.exists() else 0
         with open(self._home.log / "mongod.err", "wb") as stderr:
             self._process = subprocess.Popen(
                 self._command(),
@@ -64,6 +71,9 @@ class Mongod:
             # The only member has nobody to hand over to, so waiting at the end is for nothing.
             *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+            # Its own time never goes back. When the machine's clock does, by more than a year, mongod
+            # would refuse every client until that time comes again.
+            *("--setParameter", f"maxAcceptableLogicalClockDriftSecs={_DRIFT_SECONDS}"),
             # The gateway has the key; nobody else may make the first user.
             *("--setParameter", "enableLocalhostAuthBypass=false"),
         ]
@@ -80,7 +90,7 @@ class Mongod:
     def demand_running(self) -> None:
         """Raises LocalError with what it said, if it has ended."""
         if (status := self.ended()) is not None:
-            raise LocalError(self._why(status))
+            raise LocalError(self.why(status))
 
     def wait_for_socket(self, *, seconds: float) -> None:
         """Until it listens; a long recovery after a crash may take its time."""
@@ -105,11 +115,15 @@ class Mongod:
             self._process.kill()
             self._process.wait()
 
-    def _why(self, status: int) -> str:
-        stderr = (self._home.log / "mongod.err").read_text("utf-8", "replace")
+    def why(self, status: int) -> str:
+        """It has ended with that status: a sentence for a person."""
         log = self._home.log / "mongod.log"
+        said = _since(log, self._logged)
+        if disk.is_full(self._home.data) or any(sign in said for sign in _SIGNS_OF_A_FULL_DISK):
+            return disk.full(self._home.data)
+        stderr = (self._home.log / "mongod.err").read_text("utf-8", "replace")
         if not stderr.strip() and status > 0:
-            stderr = _last_fatal(log)
+            stderr = _last_fatal(said)
         return f"{why_not(self._binary, status, stderr)}; its log is {log}"
 
 
@@ -125,6 +139,8 @@ def _end(pid: int, home: Home) -> None:
             os.kill(pid, sign)
         except ProcessLookupError:
             return
+        except PermissionError:
+            break  # one that has taken other rights since it was started
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if not _lives(pid):
@@ -134,9 +150,10 @@ def _end(pid: int, home: Home) -> None:
 
 
 def leftover(home: Home) -> int | None:
-    """The process id of a living mongod on this data, ours or not.
+    """The process id of a living mongod on this data, whichever gateway started it.
 
-    By its arguments: in `mongod.lock` its number stands only when it has recovered.
+    By its arguments: in `mongod.lock` its number stands only when it has recovered. Anybody can
+    give a process such arguments, so it has to be one of this user's.
     """
     pids = (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
     return next((pid for pid in pids if _serves(pid, home.data)), None)
@@ -144,6 +161,8 @@ def leftover(home: Home) -> int | None:
 
 def _serves(pid: int, data: Path) -> bool:
     try:
+        if os.stat(f"/proc/{pid}").st_uid != os.geteuid():
+            return False
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:  # it has just ended
         return False
@@ -160,15 +179,24 @@ def _lives(pid: int) -> bool:
         return False
 
 
-def _last_fatal(log: Path) -> str:
-    """What mongod itself gave as the reason, out of its log of JSON lines."""
+def _since(log: Path, start: int) -> str:
+    """The end of what it has logged since then."""
     try:
-        lines = log.read_text("utf-8", "replace").splitlines()[-200:]
+        with log.open("rb") as file:
+            file.seek(max(start, log.stat().st_size - _LAST_BYTES))
+            return file.read().decode("utf-8", "replace")
     except OSError:
         return ""
-    for line in reversed(lines):
+
+
+def _last_fatal(said: str) -> str:
+    """What mongod itself gave as the reason, out of its log of JSON lines."""
+    for line in reversed(said.splitlines()):
         if re.search(r'"s":"[FE]"', line):
-            entry = json.loads(line)
+            try:
+                entry = json.loads(line)
+            except ValueError:  # half a line is what the disk had room for
+                continue
             return f"{entry.get('msg', '')} {json.dumps(entry.get('attr', {}))}"
     return ""
 

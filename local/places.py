@@ -7,6 +7,7 @@ from local.engine import CommandError
 from local.score import FUSION, METAS
 
 SUBPIPELINES = {"$unionWith": "coll", "$lookup": "from"}
+_MOST_STAGES = 1000  # mongod's own limit
 _META_STAGE = "$searchMeta"
 _UNSUPPORTED_METAS = ("searchHighlights", "searchScoreDetails", "searchSequenceToken")
 
@@ -51,6 +52,12 @@ def check(command: Mapping[str, Any]) -> None:
 
 
 def _check_pipeline(pipeline: Any, *, in_facet: bool = False) -> None:
+    if isinstance(pipeline, list) and len(pipeline) > _MOST_STAGES:
+        raise CommandError(
+            9,
+            "FailedToParse",
+            f"Pipeline length must be no longer than {_MOST_STAGES} stages; it has {len(pipeline)}",
+        )
     for at, stage in enumerate(pipeline if isinstance(pipeline, list) else []):
         for name, value in stage.items() if isinstance(stage, Mapping) else ():
             _check_place(name, at, in_facet=in_facet)

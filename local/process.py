@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 
+from local import disk
 from local.errors import LocalError
 from local.home import Home
 from local.locks import FileLock, holder
@@ -32,17 +33,19 @@ class Stopping:
 
 def serve_alone(home: Home, run: Callable[[], Awaitable[None]]) -> None:
     """Run it in this process until it ends; one process at a time serves a home."""
-    lock = FileLock(home.server_lock)
-    if not lock.acquire():
-        raise LocalError(f"another process is running in {home.root}: {holder(home.server_lock)}")
-    os.umask(0o077)
-    _many_files()
-    # Threads that decode documents must not hold up the relay for Python's usual 5 ms.
-    sys.setswitchinterval(0.0005)
-    try:
-        asyncio.run(_run(run))
-    finally:
-        lock.release()
+    with disk.explained(home.root):
+        lock = FileLock(home.server_lock)
+        if not lock.acquire():
+            pid = holder(home.server_lock)
+            raise LocalError(f"another process is running in {home.root}: {pid}")
+        os.umask(0o077)
+        _many_files()
+        # Threads that decode documents must not hold up the relay for Python's usual 5 ms.
+        sys.setswitchinterval(0.0005)
+        try:
+            asyncio.run(_run(run))
+        finally:
+            lock.release()
 
 
 async def _run(run: Callable[[], Awaitable[None]]) -> None:

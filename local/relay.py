@@ -6,6 +6,7 @@ gateway's to answer is collected first, and the client's next ones wait until it
 
 import asyncio
 import logging
+import time
 from typing import Any
 
 from local import wire
@@ -21,13 +22,13 @@ from local.traffic import (
     most_bytes,
     needs_all,
     tells_of_hosts,
-    writes_by_stage,
 )
 from local.wire import HEADER_BYTES, Head, WireError
 
 log = logging.getLogger(__name__)
 _PEEK_BYTES = 8192  # holds the command's name and collection in every message
 _CONNECT_SECONDS = 20.0  # as long as drivers wait
+_LARGE_BYTES = 2**20
 
 
 class Link:
@@ -43,6 +44,8 @@ class Link:
         self._server: Side | None = None
         self._inbox = bytearray()
         self._wanted = 0  # bytes in the inbox before it is worth looking at again
+        self._wanted_since = 0.0
+        self._answering = 0  # bytes of the message that is being answered
         self._passing = 0  # bytes of a message under way that are still to be passed on
         self._written: list[str | None] = []  # writes under way, by collection
         self._question: Question | None = None
@@ -87,14 +90,21 @@ class Link:
         return [side for side in (self.client, self._server) if side and not side.lost]
 
     def _given_up(self) -> None:
+        self._inbox, self._wanted = bytearray(), 0
         if self.client.lost:
             self._entrance.links.discard(self)
         if self._question is not None:
             self._question.give_up()
+        if self._answering > _LARGE_BYTES and self._task is not None and self.client.lost:
+            self._task.cancel()  # else it would wait its turn, and its bytes with it
 
     @property
     def gathered(self) -> int:
-        return len(self._inbox)
+        return max(len(self._inbox), self._wanted) + self._answering
+
+    @property
+    def gathers_since(self) -> float | None:
+        return self._wanted_since if self._wanted else None
 
     def owed(self) -> tuple[int, ...] | None:
         unread = 0 if self.client.lost else self.client.transport.get_write_buffer_size()
@@ -130,15 +140,15 @@ class Link:
                 self._to_server(piece)
                 at += len(piece)
                 continue
-            used = self._message(data[at:] if at else data)
+            used = self._message(wire.first_message(data, at))
             if not used:
                 break
             at += used
-        if at < len(data):
+        if at < len(data) and not self.client.transport.is_closing():
             self._inbox += data[at:] if at else data
 
     def _message(self, data: bytes) -> int:
-        """Deal with the message at the start of `data`: bytes used, 0 when more must come."""
+        """Deal with the message that `data` is or begins: bytes used, 0 when more must come."""
         if len(data) < HEADER_BYTES:
             return 0
         size = wire.message_size(data)
@@ -151,13 +161,14 @@ class Link:
         if len(data) < size and needs_all(head):
             self._gather(size)
             return 0
-        message = data if len(data) == size else data[:size]
+        message = data
         if self._entrance.own_certificate and logs_in_by_certificate(head, message):
             raise WireError("a login by a certificate, and the only one here is the gateway's own")
         if self._discovery is not None and tells_of_hosts(head):
             self._discovery.asked(head.request_id)
         kind = kind_of(head, message)
         if kind is Kind.SEARCH:
+            self._answering = size
             self._task = asyncio.get_running_loop().create_task(self._handle(message))
             self.client.hold("answering")
         elif kind is Kind.HANDSHAKE:
@@ -171,7 +182,7 @@ class Link:
     def _gather(self, size: int) -> None:
         if not self._entrance.has_room_for(size):
             raise WireError(f"{size} bytes more to keep, and too many are kept already")
-        self._wanted = size
+        self._wanted, self._wanted_since = size, time.monotonic()
 
     def _note(self, kind: Kind, head: Head) -> None:
         if kind is Kind.PASS:
@@ -200,9 +211,9 @@ class Link:
             self.close()
             return
         finally:
-            self._task = None
+            self._task, self._answering = None, 0
         if isinstance(answer, Forward):
-            if writes_by_stage(answer):
+            if answer.writes:
                 self._written.append(None)
             self._to_server(answer)
         elif not self.client.lost:

@@ -10,6 +10,7 @@ from local.freshness import Freshness
 from local.indexes import Indexes
 from local.lifecycle import Lifecycle
 from local.replica import Client
+from local.workers import Workers
 
 
 class SearchService:
@@ -27,7 +28,10 @@ class SearchService:
         )
         self._builder = Builder(client, self._follower)
         self._lifecycle = Lifecycle(Catalog(client), self._indexes, self._builder)
-        self.commands = SearchCommands(self._indexes, self._lifecycle, self._freshness, admit)
+        self._workers = Workers()
+        self.commands = SearchCommands(
+            self._indexes, self._lifecycle, self._freshness, admit, self._workers
+        )
 
     def start(self) -> None:
         """Load the definitions and begin to build. Blocking; mongod has to be primary."""
@@ -40,3 +44,4 @@ class SearchService:
         self._follower.stop()
         self._follower.join()
         self._builder.join()
+        self._workers.close()

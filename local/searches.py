@@ -2,10 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from local import score
-from local.places import SUBPIPELINES, first_stage
+from local.places import SUBPIPELINES, first_stage, has_search
+from local.workers import Result
 
 LISTING = "$listSearchIndexes"
 # Stages that give a document for every document, in the same order.
@@ -41,34 +42,55 @@ class Found:
 Searching = Callable[[Search], Awaitable[Found]]
 
 
-async def rewrite(collection: str, pipeline: Any, search: Searching) -> Any:
+class Running(Protocol):
+    """Runs what may take long where it holds up nobody."""
+
+    async def __call__(self, work: Callable[..., Result], *given: Any) -> Result: ...
+
+
+async def rewrite(collection: str, pipeline: Any, search: Searching, run: Running) -> Any:
     """The pipeline for mongod: every search in it replaced by the documents it found."""
     if not isinstance(pipeline, list):
         return pipeline
-    rest = [await _inside(stage, search) for stage in pipeline]
+    rest = list(pipeline)
+    for at in await run(_with_searches, pipeline):
+        rest[at] = await _inside(pipeline[at], search, run)
     name = first_stage(pipeline)
     if name not in score.METAS:
         return rest
-    found = await search(Search(collection, name, pipeline[0][name], wanted(pipeline[1:])))
+    most = await run(wanted, pipeline[1:])
+    found = await search(Search(collection, name, pipeline[0][name], most))
+    return await run(_fetching, name, found, rest[1:])
+
+
+def _with_searches(pipeline: Sequence[Any]) -> list[int]:
+    """Of which stages the inner pipelines search."""
+    return [
+        at
+        for at, stage in enumerate(pipeline)
+        if isinstance(stage, Mapping) and not SUBPIPELINES.keys().isdisjoint(stage)
+        if has_search([stage])
+    ]
+
+
+def _fetching(name: str, found: Found, rest: Sequence[Any]) -> list[Any]:
     stages = score.fetch(found.ids, found.scores)
     if found.fused:
         stages += score.refine(found.details)
     if found.stored is not None:
         stages += score.replace_by(found.stored)
     metas = score.METAS[name] if found.details is None else score.DETAILED
-    return stages + score.carry(rest[1:], metas)
+    return stages + score.carry(rest, metas)
 
 
-async def _inside(stage: Any, search: Searching) -> Any:
-    if not isinstance(stage, Mapping):
-        return stage
+async def _inside(stage: Any, search: Searching, run: Running) -> Any:
     name, value = next(iter(stage.items()), ("", None))
     if name not in SUBPIPELINES or not isinstance(value, Mapping):
         return stage
     other = value.get(SUBPIPELINES[name])
     if not isinstance(other, str) or "pipeline" not in value:
         return stage
-    return {name: {**value, "pipeline": await rewrite(other, value["pipeline"], search)}}
+    return {name: {**value, "pipeline": await rewrite(other, value["pipeline"], search, run)}}
 
 
 def wanted(stages: Sequence[Any]) -> int | None:

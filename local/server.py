@@ -11,7 +11,7 @@ from typing import Any
 
 from pymongo.errors import ConnectionFailure, PyMongoError
 
-from local import listening, login
+from local import disk, listening, login
 from local.binary import find_mongod, mongod_version
 from local.entrance import Connection, Entrance
 from local.errors import LocalError
@@ -124,15 +124,15 @@ class Server:
             self._open.clear()
             if len(deaths) > _RESTARTS:
                 raise LocalError(
-                    f"mongod ended {len(deaths)} times within {_WITHIN_SECONDS:.0f} s; "
-                    f"its log is {self._home.log / 'mongod.log'}"
+                    f"mongod ended {len(deaths)} times within {_WITHIN_SECONDS:.0f} s: "
+                    f"{self._mongod.why(status)}"
                 )
             await stopping.within(0.1 * 2 ** (len(deaths) - 1))
             try:
                 await self._start_mongod()
                 self._open.set()
-            except (LocalError, PyMongoError) as error:
-                log.error("mongod was not started again: %s", error)
+            except (LocalError, PyMongoError, OSError) as error:
+                log.error("mongod was not started again: %s", _words(error, self._home))
                 # One that runs and takes no writes would look well for ever.
                 await asyncio.to_thread(self._mongod.stop)
 
@@ -156,6 +156,10 @@ class Server:
         partial = self._home.state.with_suffix(".new")
         partial.write_text(json.dumps(state))
         partial.replace(self._home.state)
+
+
+def _words(error: Exception, home: Home) -> str:
+    return disk.explanation(error, home.root) if isinstance(error, OSError) else str(error)
 
 
 def serve(home: Home, port: int | None, ready: Callable[[], None]) -> None:

@@ -1,6 +1,7 @@
 """What the gateway does with a message, by its command: pass it, note it, or answer it."""
 
 import re
+from collections.abc import Sequence
 from enum import Enum
 
 from local.wire import MAX_MESSAGE_BYTES, OP_MSG, OP_QUERY, Head
@@ -9,6 +10,7 @@ HANDSHAKES = frozenset({"hello", "isMaster", "ismaster"})
 MANAGEMENT = frozenset({"createSearchIndexes", "updateSearchIndex", "dropSearchIndex"})
 _PIPELINES = frozenset({"aggregate", "explain"})
 _HANDSHAKE_BYTES, _COMMAND_BYTES = 2**20, 17 * 2**20
+_STEP_BYTES = 2**20  # looked through at once
 # `$search` with the type of its value in front: {$text: {$search: "..."}} has another.
 _SEARCH_STAGES = (
     *(b"$vectorSearch\0", b"\x03$search\0", b"\x03$searchMeta\0"),
@@ -58,7 +60,7 @@ def needs_all(head: Head) -> bool:
         return True
     if head.opcode != OP_MSG:
         return False
-    if head.name is None:  # its body comes after a document sequence
+    if head.name is None or not head.body_first:
         return True
     return head.name in HANDSHAKES or head.name in MANAGEMENT or head.name in _PIPELINES
 
@@ -83,8 +85,8 @@ def kind_of(head: Head, message: bytes) -> Kind:
         return Kind.HANDSHAKE if b"compression\0" in message else Kind.PASS
     if name in MANAGEMENT or name is None:
         return Kind.SEARCH
-    if name in _PIPELINES and any(stage in message for stage in _SEARCH_STAGES):
-        return Kind.SEARCH
+    if name in _PIPELINES and (len(message) > _STEP_BYTES or may_search(message)):
+        return Kind.SEARCH  # a large one is looked through elsewhere
     if name == "aggregate":
         return Kind.WRITE_ANY if writes_by_stage(message) else Kind.PASS
     return Kind.PASS if name in _READS else Kind.WRITE_ANY
@@ -92,4 +94,18 @@ def kind_of(head: Head, message: bytes) -> Kind:
 
 def writes_by_stage(message: bytes) -> bool:
     """Of a pipeline, whether it may end in a collection; which one is not looked for."""
-    return any(stage in message for stage in _WRITING_STAGES)
+    return _holds(message, _WRITING_STAGES)
+
+
+def may_search(message: bytes) -> bool:
+    """Whether a pipeline has anything that looks like one of our stages."""
+    return _holds(message, _SEARCH_STAGES)
+
+
+def _holds(message: bytes, names: Sequence[bytes]) -> bool:
+    """In steps: no other thread runs while Python looks for bytes."""
+    return any(
+        message.find(name, at, at + _STEP_BYTES + len(name)) >= 0
+        for at in range(0, len(message), _STEP_BYTES)
+        for name in names
+    )

@@ -19,6 +19,7 @@ from pymongo.uri_parser import parse_uri
 from local import tls
 from local.errors import LocalError
 from local.replica import Client
+from local.wire import LENIENT
 
 Member = tuple[str, int | None]  # a host and a port, or the path of a Unix socket
 _WIRE_VERSION_OF_6_0 = 17
@@ -65,7 +66,12 @@ class Upstream:
         hosts = [_name(member) for member in self._nodes]
         with MongoClient[dict[str, Any]](hosts, **self._connecting) as stranger:
             try:
-                stranger.admin.command("listDatabases", nameOnly=True, authorizedDatabases=False)
+                stranger.admin.command(
+                    "listDatabases",
+                    nameOnly=True,
+                    authorizedDatabases=False,
+                    codec_options=LENIENT,
+                )
             except OperationFailure:
                 return True
         return False
@@ -110,7 +116,7 @@ class Upstream:
 
     def _why(self) -> str:
         reasons = {
-            f"{_name(server.address)}: {_short(server.error)}"
+            _short(server.error, _name(server.address))
             if server.error
             else f"{_name(server.address)} is {_KINDS.get(server.server_type_name, 'no member')}"
             for server in self._servers()
@@ -179,8 +185,10 @@ def _reason(error: Exception, uri: str) -> str:
     return words
 
 
-def _short(error: Exception) -> str:
-    return str(error).partition(" (configured timeouts")[0].partition("\n")[0]
+def _short(error: Exception, host: str) -> str:
+    """One line that names the host once."""
+    words = str(error).partition(" (configured timeouts")[0].partition("\n")[0]
+    return words if words.startswith(f"{host}: ") else f"{host}: {words}"
 
 
 def _name(member: Member) -> str:

@@ -5,13 +5,15 @@ Everything here raises WireError on bytes that are no message; nothing trusts a 
 
 import itertools
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import BSONError
+
+from local import large_bson
 
 OP_REPLY, OP_QUERY, OP_COMPRESSED, OP_MSG = 1, 2004, 2012, 2013
 # With those of mongods before 6.0, one of which may be behind the gateway.
@@ -25,6 +27,10 @@ _STRING = 2
 CODEC: CodecOptions[dict[str, Any]] = CodecOptions(
     document_class=dict, datetime_conversion=DatetimeConversion.DATETIME_AUTO
 )
+# Names and ids may be any bytes: mongod does not look whether they are UTF-8.
+LENIENT = CODEC.with_options(unicode_decode_error_handler="replace")
+MOST_LEVELS = 200  # of documents and arrays in each other, below a command: mongod's own limit
+_MOST_SECTIONS = 100
 _header = struct.Struct("<iiii")
 _int32 = struct.Struct("<i")
 _uint32 = struct.Struct("<I")
@@ -33,6 +39,14 @@ _request_ids = itertools.count(1)
 
 class WireError(Exception):
     """These bytes are no message of the protocol."""
+
+
+class NotUtf8(WireError):
+    """A string in it is not UTF-8, which mongod takes."""
+
+
+class TooDeep(WireError):
+    """Documents in each other, more than mongod takes; it says so itself."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,7 @@ class Head:
     flags: int = 0
     name: str | None = None
     target: str | None = None
+    body_first: bool = True  # else document sequences come before it
 
     @property
     def unanswered(self) -> bool:
@@ -53,10 +68,15 @@ class Head:
 
 @dataclass(frozen=True)
 class Request:
-    """A command, its document sequences already put into the body."""
+    """A command, its document sequences already put into the body.
+
+    Where it is not `exact`, strings that are not UTF-8 are not what the client sent.
+    """
 
     request_id: int
     body: dict[str, Any]
+    size: int = 0
+    exact: bool = True
 
     @property
     def name(self) -> str:
@@ -73,6 +93,13 @@ def message_size(data: bytes | bytearray | memoryview) -> int:
     if not HEADER_BYTES <= size <= MAX_MESSAGE_BYTES:
         raise WireError(f"a message of {size} bytes; allowed are 16 to {MAX_MESSAGE_BYTES}")
     return size
+
+
+def first_message(data: bytes, at: int) -> bytes:
+    """What there is of the message that begins there."""
+    if len(data) - at < HEADER_BYTES:
+        return data[at:]
+    return data[at : at + message_size(memoryview(data)[at:])]
 
 
 def refuse_opcode(data: bytes) -> None:
@@ -97,13 +124,28 @@ def _message_head(data: bytes, size: int, request_id: int) -> Head:
     if len(data) < 21:
         return Head(size, request_id, OP_MSG)
     flags = _uint32.unpack_from(data, 16)[0]
-    if data[20] != 0 or len(data) < 27:
+    at = _body_at(data)
+    if at is None or len(data) < at + 7:
         return Head(size, request_id, OP_MSG, flags)
-    end = data.find(b"\0", 26, 26 + 128)
+    end = data.find(b"\0", at + 6, at + 6 + 128)
     if end < 0:
         return Head(size, request_id, OP_MSG, flags)
-    name = data[26:end].decode("utf-8", "replace")
-    return Head(size, request_id, OP_MSG, flags, name, _string_at(data, end + 1, data[25]))
+    name = data[at + 6 : end].decode("utf-8", "replace")
+    target = _string_at(data, end + 1, data[at + 5])
+    return Head(size, request_id, OP_MSG, flags, name, target, body_first=at == 20)
+
+
+def _body_at(data: bytes) -> int | None:
+    """Where the section with the command begins, if it is there: behind its kind, and behind the
+    document sequences that may come first."""
+    at = 20
+    for _ in range(_MOST_SECTIONS):
+        if len(data) < at + 5 or data[at] > 1:
+            return None
+        if data[at] == 0:
+            return at
+        at += 1 + max(5, _int32.unpack_from(data, at + 1)[0])
+    return None
 
 
 def _string_at(data: bytes, start: int, kind: int) -> str | None:
@@ -125,6 +167,13 @@ def read_request(message: bytes) -> Request:
         raise WireError(f"opcode {opcode} where OP_MSG was expected")
     flags = _uint32.unpack_from(message, 16)[0]
     end = size - 4 if flags & CHECKSUM_PRESENT else size
+    try:
+        return Request(request_id, _body(message, end, CODEC), size)
+    except NotUtf8:
+        return Request(request_id, _body(message, end, LENIENT), size, exact=False)
+
+
+def _body(message: bytes, end: int, codec: CodecOptions[dict[str, Any]]) -> dict[str, Any]:
     body: dict[str, Any] | None = None
     sequences: dict[str, list[dict[str, Any]]] = {}
     at = 20
@@ -133,15 +182,15 @@ def read_request(message: bytes) -> Request:
         section = _section(message, at, end)
         at += len(section)
         if kind == 0:
-            body = _decode(section)
+            body = _decode(section, codec)
         elif kind == 1:
-            name, documents = _sequence(section)
+            name, documents = _sequence(section, codec)
             sequences[name] = documents
         else:
             raise WireError(f"a section of kind {kind}; known are 0 and 1")
     if not body:
         raise WireError("a message without a command")
-    return Request(request_id, {**body, **sequences})
+    return {**body, **sequences}
 
 
 def _section(message: bytes, at: int, end: int) -> bytes:
@@ -153,27 +202,58 @@ def _section(message: bytes, at: int, end: int) -> bytes:
     return message[at : at + length]
 
 
-def _sequence(section: bytes) -> tuple[str, list[dict[str, Any]]]:
+def _sequence(
+    section: bytes, codec: CodecOptions[dict[str, Any]]
+) -> tuple[str, list[dict[str, Any]]]:
     end = section.find(b"\0", 4)
     if end < 0:
         raise WireError("a document sequence without a name")
-    try:
-        name = section[4:end].decode()
-        return name, bson.decode_all(section[end + 1 :], CODEC) if section[end + 1 :] else []
-    except (BSONError, UnicodeDecodeError) as error:
-        raise WireError(f"a document sequence that is no BSON: {error}") from error
+    name = section[4:end].decode(errors="replace")
+    return name, [_decode(document, codec) for document in _documents(section, end + 1)]
 
 
-def _decode(document: bytes) -> dict[str, Any]:
+def _documents(section: bytes, at: int) -> Iterator[bytes]:
+    while at < len(section):
+        document = _section(section, at, len(section))
+        at += len(document)
+        yield document
+
+
+def _decode(document: bytes, codec: CodecOptions[dict[str, Any]] = CODEC) -> dict[str, Any]:
     try:
-        return bson.decode(document, CODEC)
-    except (BSONError, UnicodeDecodeError, OverflowError, RecursionError) as error:
+        return large_bson.decode(document, codec)
+    except RecursionError as error:
+        raise TooDeep("a document that is nested too deep") from error
+    except (BSONError, UnicodeDecodeError, OverflowError) as error:
+        if "recursion depth" in str(error):  # in PyMongo's wrapping
+            raise TooDeep("a document that is nested too deep") from error
+        if codec is CODEC and "codec can't decode" in str(error):
+            raise NotUtf8(f"a string that is not UTF-8: {error}") from error
         raise WireError(f"a document that is no BSON: {error}") from error
 
 
-def write_message(body: Mapping[str, Any], *, request_id: int = 0, response_to: int = 0) -> bytes:
-    """An OP_MSG. Without a request id it gets one of its own."""
-    document = bson.encode(body, codec_options=CODEC)
+def is_too_deep(body: Mapping[str, Any]) -> bool:
+    """Whether it has more documents and arrays in each other than mongod takes."""
+    level: list[Any] = [body]
+    for _ in range(MOST_LEVELS + 1):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(outer: Any) -> list[Any]:
+    values = outer.values() if isinstance(outer, Mapping) else outer
+    return [value for value in values if isinstance(value, dict | list)]
+
+
+def write_message(
+    body: Mapping[str, Any], *, request_id: int = 0, response_to: int = 0, large: bool = False
+) -> bytes:
+    """An OP_MSG. Without a request id it gets one of its own. `large` is for threads: it lets
+    others go on meanwhile."""
+    encode = large_bson.encode if large else bson.encode
+    document = encode(body, codec_options=CODEC)
     head = _header.pack(21 + len(document), request_id or next_id(), response_to, OP_MSG)
     return b"".join((head, b"\0\0\0\0\0", document))
 

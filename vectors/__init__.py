@@ -5,7 +5,7 @@ import os
 from vectors.alignment import Alignment, check_alignment
 from vectors.codec import Codec
 from vectors.collection import Collection, Stored
-from vectors.connection import connect, connect_async, explained
+from vectors.connection import collection_kinds, connect, connect_async, explained
 from vectors.encoder import Encoder, Rows, Teacher, load_encoder, load_tokenizer
 from vectors.errors import (
     AlignmentError,
@@ -53,6 +53,7 @@ __all__ = [
     "Teacher",
     "VectorsError",
     "check_alignment",
+    "collection_kinds",
     "collection_of",
     "connect",
     "connect_async",

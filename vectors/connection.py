@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, TypeVar
 
+from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient, MongoClient, timeout
+from pymongo.database import Database
 from pymongo.driver_info import DriverInfo
 from pymongo.errors import (
     BulkWriteError,
@@ -20,6 +22,7 @@ from vectors.errors import DeploymentError
 
 _SECONDS_TO_FIND_A_SERVER = 10
 _SECONDS_TO_LEAVE = 1
+_LENIENT = CodecOptions[dict[str, Any]](unicode_decode_error_handler="replace")
 _AUTHENTICATION_FAILED = {18, 8000}
 _UNAUTHORIZED = 13
 _DISK_FULL = 14031
@@ -81,6 +84,16 @@ def explained() -> Iterator[None]:
         raise DeploymentError(f"MONGODB_URI (--uri) cannot be used: {short(error)}") from error
     except PyMongoError as error:
         raise DeploymentError(f"MongoDB: {short(error)}") from error
+
+
+def collection_kinds(database: Database[Any]) -> dict[str, str]:
+    """Each collection and its type. Names are any bytes to MongoDB; what is not UTF-8 is replaced,
+    where PyMongo's own list_collections would fail for all."""
+    # In this form it is open to whoever may read a collection.
+    listed = database.with_options(codec_options=_LENIENT).cursor_command(
+        "listCollections", nameOnly=True, authorizedCollections=True, codec_options=_LENIENT
+    )
+    return {str(found["name"]): str(found["type"]) for found in listed}
 
 
 def lacks_search(error: OperationFailure) -> bool:

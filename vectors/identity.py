@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+import bson
 from bson import Binary, ObjectId
 from bson.binary import UUID_SUBTYPE
 
@@ -22,6 +23,15 @@ def as_text(identity: object) -> str | None:
     if isinstance(identity, str | int | ObjectId | UUID) and not isinstance(identity, bool):
         return str(identity)
     return None
+
+
+def can_be_asked_for(identity: object) -> bool:
+    """Whether it can be sent to MongoDB: not if it came with bytes in it that are not UTF-8."""
+    try:
+        bson.encode({"_id": identity})
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def possible_ids(text: str) -> list[Any]:

@@ -12,6 +12,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from ingest.errors import SourceError
 from ingest.mongodb.source import MongoSource
+from vectors.identity import can_be_asked_for
 from vectors.patience import patiently
 
 _QUIET_MS = 250  # without a change, until those that came are handed over
@@ -121,6 +122,7 @@ class Changes:
             raise
 
     def _concerns(self, event: Mapping[str, Any]) -> bool:
+        """Not a document whose `_id` is not UTF-8: it is rejected wherever it is read."""
         kind = event["operationType"]
         if kind not in _OF_DOCUMENTS:
             raise SourceError(
@@ -128,4 +130,6 @@ class Changes:
                 "made of it stays: run leaf-ingest again when it is back"
             )
         names = [n for part in ("set", "removed", "cut") for n in event.get(part) or ()]
-        return kind != "update" or not self._source.changed_by_us(names)
+        if kind == "update" and self._source.changed_by_us(names):
+            return False
+        return can_be_asked_for(event["documentKey"]["_id"])

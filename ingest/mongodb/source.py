@@ -20,7 +20,8 @@ from ingest.document import Document, Rejected
 from ingest.errors import SourceError
 from ingest.mongodb.address import Address
 from ingest.mongodb.records import read_document
-from vectors import Manifest
+from vectors import Manifest, collection_kinds
+from vectors.identity import can_be_asked_for
 from vectors.in_place import MARK, is_ours
 from vectors.manifest import find_manifest
 from vectors.patience import Patience
@@ -133,7 +134,8 @@ class MongoSource:
         if isinstance(read, Rejected):
             mark = stored.get(MARK) if self._in_place is not None else None
             hash = mark.get("hash") if isinstance(mark, Mapping) else None
-            self.unusable.append((stored["_id"], hash))
+            if can_be_asked_for(stored["_id"]):  # else nothing was ever stored under it
+                self.unusable.append((stored["_id"], hash))
         elif self.source != self.name:
             return replace(read, source=self.source)
         return read
@@ -155,9 +157,7 @@ class MongoSource:
     def _demand_collection(self) -> None:
         database = self.client[self.address.database]
         with self.explained():
-            # In this form it is open to whoever may read a collection.
-            listed = database.list_collections(nameOnly=True, authorizedCollections=True)
-            names = [str(found["name"]) for found in listed]
+            names = collection_kinds(database)
         if self.address.collection in names:
             return
         there = sorted(name for name in names if not name.startswith(("system.", "leaf_manifests")))

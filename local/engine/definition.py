@@ -4,6 +4,7 @@ Three rules are stricter than the search process itself, as Atlas is: `fields` h
 entry, at least one has to be a vector, and there is no model here that could embed by itself.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -107,7 +108,7 @@ def _parsed(section: Section, *, strict: bool) -> VectorDefinition:
 
 def _refuse_repeated_paths(section: Section, fields: tuple[VectorField | FilterField, ...]) -> None:
     paths = [field.path for field in fields]
-    repeated = sorted({path for path in paths if paths.count(path) > 1})
+    repeated = sorted(path for path, count in Counter(paths).items() if count > 1)
     if repeated:
         raise section.refused(
             "fields", f"must have distinct paths, vector and filter alike; repeated: {repeated}"

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from local.engine.filter_values import Key, KeyKind
+from local.engine.filter_values import TERMS, Key, KeyKind
 from local.engine.growing import GrowingArray
 
 Mask = NDArray[np.bool_]
-TERMS = frozenset({KeyKind.STRING, KeyKind.OBJECT_ID, KeyKind.UUID})
 _DTYPES = {KeyKind.DOUBLE: np.float64, KeyKind.BOOLEAN: np.int8, KeyKind.NULL: np.int8}
 
 

@@ -1,15 +1,15 @@
 """Which rows a clause keeps: one pass over the column per comparison, no loop over documents."""
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from local.engine.filter_column import TERMS, Entries, FilterColumn, Mask
+from local.engine.filter_column import Entries, FilterColumn, Mask
 from local.engine.filter_syntax import AllOf, AnyOf, Clause, Equals, Exists, In, Not, Range
-from local.engine.filter_values import Key, KeyKind
+from local.engine.filter_values import TERMS, Key, KeyKind, KeyList, KeyPart
 
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "$gt": operator.gt,
@@ -80,25 +80,50 @@ def _probes(key: Key) -> list[tuple[KeyKind, Any]]:
     return [(key.kind, 0 if key.kind is KeyKind.NULL else key.value)]
 
 
-def _mark_any(mask: Mask, column: FilterColumn, keys: tuple[Key, ...]) -> None:
+def _mark_any(mask: Mask, column: FilterColumn, keys: tuple[Key, ...] | KeyList) -> None:
     """One look at each kind, however many values; doubles find their integral part as well.
 
     The server looks for a double of `$in` among the integers after cutting off its fraction, so
     $in: [1.9] finds 1. $eq does not.
     """
-    wanted: dict[KeyKind, list[Any]] = {}
-    for key in keys:
-        for kind, value in _probes(key):
-            wanted.setdefault(kind, []).append(value)
-        if key.kind is KeyKind.DOUBLE and not np.isnan(key.value):
-            wanted.setdefault(KeyKind.INT, []).append(_as_int64(key.value))
-    for kind, values in wanted.items():
+    wanted: dict[KeyKind, list[NDArray[Any]]] = {}
+    for kind, values in keys.parts if isinstance(keys, KeyList) else _by_kind(keys):
+        for probed, probes in _many_probes(kind, values):
+            entries = column.entries(probed)
+            if entries is not None:
+                if probed in TERMS:
+                    probes = [entries.number(term) for term in probes]
+                listed = np.asarray(probes, dtype=entries.values.view.dtype)
+                wanted.setdefault(probed, []).append(listed)
+    for kind, parts in wanted.items():
         entries = column.entries(kind)
-        if entries is not None:
-            if kind in TERMS:
-                values = [entries.number(term) for term in values]
-            listed = np.array(values, dtype=entries.values.view.dtype)
-            mask[entries.rows.view[np.isin(entries.values.view, listed)]] = True
+        assert entries is not None
+        mask[entries.rows.view[np.isin(entries.values.view, np.concatenate(parts))]] = True
+
+
+def _by_kind(keys: Iterable[Key]) -> Iterable[KeyPart]:
+    found: dict[KeyKind, list[Any]] = {}
+    for key in keys:
+        found.setdefault(key.kind, []).append(key.value)
+    return found.items()
+
+
+def _many_probes(kind: KeyKind, values: Any) -> list[KeyPart]:
+    if kind is KeyKind.INT:
+        integers = np.asarray(values, dtype=np.int64)
+        return [(KeyKind.INT, integers), (KeyKind.DOUBLE, integers.astype(np.float64))]
+    if kind is KeyKind.DOUBLE:
+        doubles = np.asarray(values, dtype=np.float64)
+        return [(KeyKind.DOUBLE, doubles), (KeyKind.INT, _integral(doubles))]
+    return [(kind, values)]
+
+
+def _integral(doubles: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Without their fractions; what is beyond int64 becomes its first or last number."""
+    known = doubles[~np.isnan(doubles)]
+    within = (known >= -(2.0**63)) & (known < 2.0**63)
+    beyond = np.where(known > 0, _INT64.max, _INT64.min)
+    return np.where(within, np.where(within, known, 0).astype(np.int64), beyond)
 
 
 def _as_int64(value: float) -> int:

@@ -6,10 +6,11 @@ within their own kind only; a negation is the complement over all documents.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from local.engine.errors import Refused
-from local.engine.filter_values import Key, KeyKind, equality_key, range_key
+from local.engine.filter_values import Key, KeyKind, KeyList, equality_key, key_list, range_key
 from local.engine.section import shown
 
 
@@ -46,7 +47,7 @@ class Range:
 @dataclass(frozen=True)
 class In:
     path: str
-    keys: tuple[Key, ...]
+    keys: tuple[Key, ...] | KeyList
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,39 @@ class Exists:
 Clause = AllOf | AnyOf | Not | Equals | Range | In | Exists
 
 _RANGES = ("$gt", "$gte", "$lt", "$lte")
+_MANY = 1000  # values, from which on they are not kept one by one
+_MOST_CLAUSES = 1024  # comparisons of a filter; the real server's limit, of Lucene
 _OPERATORS = ("$eq", "$ne", *_RANGES, "$in", "$nin", "$exists", "$not")
 
 
 def parse_filter(document: Any, where: str = "filter") -> Clause:
+    if not isinstance(document, Mapping):
+        raise Refused(f"{where} must be a document; {shown(document)} was given")
+    refuse_many(leaves(document), where)
+    return _parsed(document, where)
+
+
+def leaves(document: Any) -> Iterator[None]:
+    """One for each comparison, but that all values of an `$in` are one."""
+    for key, value in document.items() if isinstance(document, Mapping) else ():
+        if key in ("$and", "$or", "$nor") and isinstance(value, list):
+            for each in value:
+                yield from leaves(each)
+        elif isinstance(value, Mapping):
+            yield from (None for _ in value)
+        else:
+            yield None
+
+
+def refuse_many(clauses: Iterator[None], where: str) -> None:
+    if next(islice(clauses, _MOST_CLAUSES, None), False) is None:
+        raise Refused(
+            f'"{where}" has too many clauses; expected at most {_MOST_CLAUSES}. '
+            "Many values of one path are one clause with $in"
+        )
+
+
+def _parsed(document: Any, where: str) -> Clause:
     if not isinstance(document, Mapping):
         raise Refused(f"{where} must be a document; {shown(document)} was given")
     return _clause(document, where)
@@ -98,7 +128,7 @@ def _entry(key: str, value: Any, where: str) -> Clause:
 
 def _clauses(value: Any, where: str) -> tuple[Clause, ...]:
     clauses = _elements(value, where)
-    return tuple(parse_filter(clause, f"{where}[{i}]") for i, clause in enumerate(clauses))
+    return tuple(_parsed(clause, f"{where}[{i}]") for i, clause in enumerate(clauses))
 
 
 def _condition(path: str, value: Any, where: str) -> Clause:
@@ -138,13 +168,19 @@ def _operator(path: str, operator: str, value: Any, where: str) -> Clause:
     return Exists(path) if value else Not(Exists(path))
 
 
-def listed_keys(value: Any, where: str) -> tuple[Key, ...]:
+def listed_keys(value: Any, where: str) -> tuple[Key, ...] | KeyList:
     """Integers and doubles are the same kind; nothing else mixes, and null is not allowed."""
     elements = _elements(value, where)
-    keys = tuple(equality_key(each, f"{where}[{i}]") for i, each in enumerate(elements))
-    if any(key.kind is KeyKind.NULL for key in keys):
+    keys: tuple[Key, ...] | KeyList
+    if len(elements) > _MANY:
+        keys = key_list(elements, where)
+        found = keys.kinds
+    else:
+        keys = tuple(equality_key(each, f"{where}[{i}]") for i, each in enumerate(elements))
+        found = {key.kind for key in keys}
+    if KeyKind.NULL in found:
         raise Refused(f'"{where}" value type cannot be null')
-    kinds = {KeyKind.INT if key.kind is KeyKind.DOUBLE else key.kind for key in keys}
+    kinds = {KeyKind.INT if kind is KeyKind.DOUBLE else kind for kind in found}
     if len(kinds) > 1:
         names = ", ".join(sorted(kind.value for kind in kinds))
         raise Refused(f'"{where}" must have elements of the same type; it has [{names}]')

@@ -57,10 +57,12 @@ def _paths(entries: Sequence[Any], where: str) -> tuple[str, ...]:
             raise Refused(f'"{where}[{i}]" cannot be blank')
         if wrong := unusable(entry):
             raise Refused(f'"{where}[{i}]" {wrong}')
-    for first in entries:
-        for other in entries:
-            if other.startswith(first + "."):
-                raise Refused(f'"{where}" has colliding paths "{first}" and "{other}"')
+    known = set(entries)
+    for entry in entries:
+        names = entry.split(".")
+        for above in map(".".join, (names[:depth] for depth in range(1, len(names)))):
+            if above in known:
+                raise Refused(f'"{where}" has colliding paths "{above}" and "{entry}"')
     if len(set(entries)) < len(entries):
         raise Refused(f'"{where}" names a path twice')
     return tuple(entries)

@@ -54,6 +54,7 @@ class Vector:
 
 
 _NUMBERS = frozenset({int, float, Int64})
+_STEP = 10_000
 DTYPES = {Kind.FLOAT32: "<f4", Kind.INT8: "i1", Kind.PACKED_BIT: "u1"}
 HEADERS = {  # of a vector without padding
     Kind.FLOAT32: b"\x27\x00",
@@ -83,6 +84,9 @@ def from_binary(value: bytes) -> Vector:
 
 def from_array(elements: list[Any]) -> Vector:
     """Narrowed to float32 as a cast does: what is too large becomes infinite."""
+    if len(elements) > _STEP:  # no index has that many: in steps, as numpy lets no thread run
+        parts = (elements[at : at + _STEP] for at in range(0, len(elements), _STEP))
+        return Vector(Kind.FLOAT32, np.concatenate([from_array(part).values for part in parts]))
     if not _NUMBERS.issuperset(map(type, elements)):
         raise NotNumeric(next(each for each in elements if type(each) not in _NUMBERS))
     with np.errstate(over="ignore"):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from search.doctor.case import Case
 from search.doctor.findings import Verdict, ok, problem, skipped
-from vectors import DeploymentError, Manifest, ManifestError, explained
+from vectors import DeploymentError, Manifest, ManifestError, collection_kinds, explained
 from vectors.agreement import demand_agreement
 from vectors.generations import find_generations
 
@@ -13,7 +13,8 @@ from vectors.generations import find_generations
 def collection(case: Case) -> Verdict:
     name = case.order.settings.collection
     try:
-        kinds = _kinds(case)
+        with explained():
+            kinds = collection_kinds(case.mongo.database)
         count = _count(case) if name in kinds else 0
     except DeploymentError as error:
         return problem(f"{case.full_name} cannot be read: {error}")
@@ -25,14 +26,6 @@ def collection(case: Case) -> Verdict:
         return problem(f"{case.full_name} is empty; ingest first with `leaf-ingest PATH`")
     case.documents = count
     return ok(f"{case.full_name} holds {count:,} documents", documents=count)
-
-
-def _kinds(case: Case) -> dict[str, str]:
-    """Whether each of the database is a collection, a view, or a time series."""
-    with explained():
-        # In this form it is open to whoever may read a collection.
-        listed = case.mongo.database.list_collections(nameOnly=True, authorizedCollections=True)
-        return {found["name"]: str(found["type"]) for found in listed}
 
 
 def _count(case: Case) -> int:

@@ -26,7 +26,12 @@ Client = MongoClient[dict[str, Any]]
 
 @contextmanager
 def gateway(
-    upstream: Path, at: Path, *, patience: float = 60.0, gathered_bytes: int = 2**29
+    upstream: Path,
+    at: Path,
+    *,
+    patience: float = 60.0,
+    gathered_bytes: int = 2**29,
+    unhurried: float = 60.0,
 ) -> Iterator[set[Connection]]:
     """In front of the mongod behind a socket; its living connections."""
     loop = asyncio.new_event_loop()
@@ -34,7 +39,7 @@ def gateway(
     thread.start()
     links: set[Connection] = set()
     with Client(socket_uri(upstream), connect=False) as client:
-        opening = _open(client, upstream, at, links, gathered_bytes)
+        opening = _open(client, upstream, at, links, gathered_bytes, unhurried)
         server = asyncio.run_coroutine_threadsafe(opening, loop).result()
         looking = asyncio.run_coroutine_threadsafe(_look(Patience(links, seconds=patience)), loop)
         yield links
@@ -46,7 +51,12 @@ def gateway(
 
 
 async def _open(
-    client: Client, upstream: Path, at: Path, links: set[Connection], gathered_bytes: int
+    client: Client,
+    upstream: Path,
+    at: Path,
+    links: set[Connection],
+    gathered_bytes: int,
+    unhurried: float,
 ) -> Any:
     async def admit(pid: int) -> None:
         assert pid > 0
@@ -59,7 +69,13 @@ async def _open(
     builder = Builder(client, Follower(client, indexes, **nothing))
     lifecycle = Lifecycle(Catalog(client), indexes, builder)
     commands = SearchCommands(indexes, lifecycle, Freshness(lambda marker: None), admit)
-    entrance = Entrance(dial, commands, links=links, gathered_bytes=gathered_bytes)
+    entrance = Entrance(
+        dial,
+        commands,
+        links=links,
+        gathered_bytes=gathered_bytes,
+        unhurried_seconds=unhurried,
+    )
     return await listening.on_socket(at, entrance)
 
 

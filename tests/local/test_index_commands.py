@@ -176,3 +176,14 @@ def test_an_index_can_be_named_by_its_id(documents: Documents) -> None:
     code, message = refusal(documents, "dropSearchIndex", id=id)
     assert code == 27
     assert f"exists in namespace {documents.full_name}" in message
+
+
+def test_a_definition_has_at_most_a_mebibyte(documents: Documents) -> None:
+    paths = [{"type": "filter", "path": f"p{number}"} for number in range(30_000)]
+    large = {"fields": [*definition(2)["fields"], *paths]}
+
+    with pytest.raises(OperationFailure, match=r"definition\" has \d+ bytes; expected at most"):
+        documents.create_search_index(model(large))
+    create(documents, {"fields": large["fields"][:3000]})
+    with pytest.raises(OperationFailure, match=r"definition\" has \d+ bytes; expected at most"):
+        documents.update_search_index("default", large)

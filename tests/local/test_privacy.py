@@ -3,12 +3,16 @@
 import os
 import stat
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from local import LocalDeployment, LocalError
 from local.home import Home
+from local.mongod import leftover
+from tests.local.searching import wait_for
 
 
 def mode(path: Path) -> int:
@@ -71,6 +75,65 @@ def test_a_folder_of_another_user_is_refused(folder: Path) -> None:
 
     with pytest.raises(LocalError, match="belongs to user id 65534"):
         LocalDeployment(home).start()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a folder away")
+@pytest.mark.parametrize("name", ["log", "data", "run"])
+def test_a_link_to_a_folder_of_another_user_is_refused(folder: Path, name: str) -> None:
+    home, others = folder / "in" / "home", folder / "others"
+    home.mkdir(parents=True, mode=0o700)
+    others.mkdir(mode=0o700)
+    os.chown(others, 65534, 65534)
+    (home / name).symlink_to(others)
+
+    with pytest.raises(LocalError, match=f"{name} belongs to user id 65534, not to you"):
+        LocalDeployment(home).start()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
+def test_what_is_closed_to_oneself_is_one_line(folder: Path) -> None:
+    home = folder / "in" / "home"
+    (home / "log").mkdir(parents=True)
+    folder.chmod(0o755)
+    for path, mode in ((home.parent, 0o755), (home, 0o700), (home / "log", 0o500)):
+        os.chown(path, 65534, 65534)
+        path.chmod(mode)
+    deployment = LocalDeployment(home)
+
+    with as_user(65533):
+        for action in (deployment.start, deployment.stop, deployment.status):
+            with pytest.raises(LocalError, match=rf"{home}\S* .*65534, not to you|{home}\S*: perm"):
+                action()
+        with pytest.raises(LocalError, match="permission denied"):
+            assert deployment.uri
+    with as_user(65534), pytest.raises(LocalError, match=r"log is closed to yourself \(mode 500\)"):
+        deployment.start()
+
+
+@contextmanager
+def as_user(uid: int) -> Iterator[None]:
+    os.setegid(uid)
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
+def test_a_process_of_another_user_is_no_mongod_of_ours(folder: Path) -> None:
+    """Whatever its arguments say."""
+    home = Home.at(folder / "home")
+    home.prepare()
+    pretend = ["bash", "-c", "read", "--dbpath", str(home.data)]
+    with subprocess.Popen(pretend, user=65534, stdin=subprocess.PIPE) as process:
+        wait_for(lambda: b"--dbpath" in Path(f"/proc/{process.pid}/cmdline").read_bytes())
+
+        assert leftover(home) is None
+        assert LocalDeployment(home.root).stop() is False
+        assert process.poll() is None
+        process.kill()
 
 
 def test_an_empty_folder_is_made_private(folder: Path) -> None:

@@ -272,3 +272,43 @@ def test_connections_that_are_closed_leave_nothing(
             stream.sendall(write_message(PING)[: 5 + number])
 
     wait_for(lambda: len(list(files.iterdir())) <= before + 5)
+
+
+def test_what_half_messages_announce_is_counted_and_given_back(
+    deployment: LocalDeployment, folder: Path
+) -> None:
+    """Nobody has logged in, and little of what is announced has come."""
+    mongod, at = home_of(deployment).mongod_socket, folder / "g.sock"
+    head = struct.pack("<iiiiIBi", 2**20, 1, 0, OP_MSG, 0, 1, 2**20 - 100) + b"documents\0"
+    with in_process.gateway(mongod, at, gathered_bytes=4 * 2**20) as links:
+        with ExitStack() as opened, Client(socket_uri(at)) as client:
+            streams = [opened.enter_context(connected(at)) for _ in range(8)]
+            for number, stream in enumerate(streams):
+                stream.sendall(head + bytes(8192))
+                wait_for(lambda n=number: sum(link.gathered > 0 for link in links) >= min(n + 1, 4))
+
+            assert sum(closed(stream) for stream in streams[4:]) == 4
+            assert sum(link.gathered for link in links) == 4 * 2**20
+            assert client.admin.command("ping")["ok"] == 1
+
+        wait_for(lambda: not any(link.gathered for link in links))
+
+
+def test_one_who_keeps_a_half_message_for_long_makes_room(
+    deployment: LocalDeployment, folder: Path
+) -> None:
+    mongod, at = home_of(deployment).mongod_socket, folder / "g.sock"
+    large = write_message({"aggregate": "c", "pipeline": [], "x": "x" * 2**20, "$db": "d"})
+    with (
+        in_process.gateway(mongod, at, gathered_bytes=3 * 2**19, unhurried=0.2) as links,
+        connected(at) as idle,
+        connected(at) as hurried,
+    ):
+        idle.sendall(large[:10_000])
+        wait_for(lambda: any(link.gathered for link in links))
+        time.sleep(0.3)
+
+        hurried.sendall(large)
+
+        assert "aggregate.x" in reply(hurried)["errmsg"]  # mongod has read it
+        assert closed(idle)

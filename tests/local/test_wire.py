@@ -6,6 +6,7 @@ from typing import Any
 
 import bson
 import pytest
+from bson.raw_bson import RawBSONDocument
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,9 @@ from local.traffic import (
 from local.wire import (
     OP_MSG,
     OP_QUERY,
+    TooDeep,
     WireError,
+    is_too_deep,
     read_head,
     read_request,
     refuse_opcode,
@@ -146,3 +149,42 @@ def test_each_command_is_of_a_kind(body: dict[str, Any], kind: Kind) -> None:
     message = write_message(body)
 
     assert kind_of(read_head(message), message) is kind
+
+
+def nested(levels: int) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    for _ in range(levels - 1):
+        document = {"a": document}
+    return {"aggregate": "c", "deep": document}
+
+
+def test_depth_is_counted_as_mongod_counts_it() -> None:
+    assert not is_too_deep(nested(200))
+    assert is_too_deep(nested(201))
+    with pytest.raises(TooDeep):
+        read_request(write_message({"aggregate": "c", "deep": bson_nested(3000)}))
+
+
+def bson_nested(levels: int) -> RawBSONDocument:
+    """Deeper than Python could make it out of dictionaries."""
+    document = b"\x05\0\0\0\0"
+    for _ in range(levels):
+        document = struct.pack("<i", len(document) + 8) + b"\x03a\0" + document + b"\0"
+    return RawBSONDocument(document)
+
+
+def test_strings_that_are_not_utf8_make_a_request_inexact() -> None:
+    message = write_message({"aggregate": "QQ", "$db": "d"})
+
+    request = read_request(message.replace(b"QQ", b"\xa7\xa7"))
+
+    assert read_request(message).exact
+    assert not request.exact
+    assert request.body["aggregate"] == "\ufffd\ufffd"
+
+
+def test_a_command_behind_many_sections_is_not_looked_for_forever() -> None:
+    sections = (b"\x01" + struct.pack("<i", 6) + b"a\0") * 100_000
+    message = struct.pack("<iiiiI", 20 + len(sections), 1, 0, OP_MSG, 0) + sections
+
+    assert read_head(message).name is None

@@ -15,7 +15,7 @@ from local.engine.errors import Refused
 from local.engine.filter_column import FilterColumn, Mask
 from local.engine.filter_match import in_range, matching
 from local.engine.filter_syntax import Equals, Exists, In, Range
-from local.engine.filter_values import Key, KeyKind
+from local.engine.filter_values import Key, KeyKind, KeyList, Terms
 from local.engine.text.contents import TextContents
 from local.engine.text.mappings import TextDefinition
 from local.engine.text.operators import (
@@ -52,8 +52,9 @@ class Matching:
             case Text():
                 return self._text(operator)
             case AnyComparison(comparisons):
-                masks = [self._compared(comparison) for comparison in comparisons]
-                mask = np.logical_or.reduce(masks)
+                mask = self._mask(False)
+                for comparison in comparisons:
+                    mask |= self._compared(comparison)
                 return Matched(mask, mask.astype(np.float64))
             case Compound():
                 return self._compound(operator)
@@ -83,21 +84,26 @@ class Matching:
         return list(found)
 
     def _compound(self, compound: Compound) -> Matched:
-        must = [self.of(each) for each in compound.must]
-        should = [self.of(each) for each in compound.should]
-        mask = self._all([*must, *(self.of(each) for each in compound.filter)])
+        mask, scores = self._mask(True), np.zeros(self._rows)
+        for each in compound.must:
+            matched = self.of(each)
+            mask &= matched.mask
+            scores += matched.scores
+        for each in compound.filter:
+            mask &= self.of(each).mask
         for each in compound.must_not:
             mask &= ~self.of(each).mask
         minimum = compound.minimum_should_match
-        if should and not (compound.must or compound.filter):
+        if compound.should and not (compound.must or compound.filter):
             minimum = max(minimum, 1)
+        found = np.zeros(self._rows, dtype=np.int32)  # clauses of should
+        for each in compound.should:
+            matched = self.of(each)
+            found += matched.mask
+            scores += matched.scores
         if minimum:
-            mask &= np.sum([each.mask for each in should], axis=0) >= minimum
-        scores = sum((each.scores for each in must + should), start=np.zeros(self._rows))
+            mask &= found >= minimum
         return Matched(mask, np.where(mask, scores, 0))
-
-    def _all(self, matched: Sequence[Matched]) -> Mask:
-        return functools.reduce(np.logical_and, [each.mask for each in matched], self._mask(True))
 
     def _mask(self, value: bool) -> Mask:
         return np.full(self._rows, value, dtype=np.bool_)
@@ -112,11 +118,23 @@ class Matching:
                 return matching(comparison, columns, self._rows)
             case Equals(path, key):
                 return matching(Equals(path, normal(key)), columns, self._rows)
+            case In(path, KeyList() as keys):
+                return matching(In(path, self._all_normal(path, keys)), columns, self._rows)
             case In(path, keys):
                 return matching(In(path, tuple(map(normal, keys))), columns, self._rows)
             case Between(path, bounds):
                 bounds = tuple(replace(bound, key=normal(bound.key)) for bound in bounds)
                 return self._between(columns.get(path), bounds)
+
+    def _all_normal(self, path: str, keys: KeyList) -> KeyList:
+        return KeyList(
+            [
+                (kind, Terms(self._normal(path, Key(kind, value)).value for value in values))
+                if kind is KeyKind.STRING
+                else (kind, values)
+                for kind, values in keys.parts
+            ]
+        )
 
     def _normal(self, path: str, key: Key) -> Key:
         """Strings as they are indexed at the path."""

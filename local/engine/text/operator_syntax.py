@@ -4,7 +4,8 @@ text        words, scored            equals, in, range, exists   a filter that s
 compound    must, should, mustNot, filter
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from local.engine.errors import Refused
@@ -13,11 +14,34 @@ from local.engine.text import comparisons
 from local.engine.text.comparisons import refuse, strings
 from local.engine.text.operators import Compound, Operator, Text, TextPath
 
+_MOST_CLAUSES = 1024
+_MOST_CHARACTERS = 100_000  # of queries; on the real server their words count as clauses
+_CLAUSES = ("must", "should", "mustNot", "filter")
 _UNSUPPORTED = [
     *("allDocuments", "autocomplete", "embeddedDocument", "facet", "geoShape", "geoWithin"),
     *("hasAncestor", "hasRoot", "knnBeta", "moreLikeThis", "near", "phrase", "queryString"),
     *("regex", "search", "span", "term", "vectorSearch", "wildcard"),
 ]
+
+
+def refuse_many(document: Mapping[str, Any]) -> None:
+    """Clauses, nested ones too; the limit is the real server's, Lucene's."""
+    if next(islice(_leaves(document), _MOST_CLAUSES, None), False) is None:
+        raise Refused(
+            f"$search has too many clauses; expected at most {_MOST_CLAUSES}, counted over all of "
+            "compound. Many values of one path are one clause with in"
+        )
+
+
+def _leaves(document: Any) -> Iterator[None]:
+    compound = document.get("compound") if isinstance(document, Mapping) else None
+    if not isinstance(compound, Mapping):
+        yield None
+        return
+    for key in _CLAUSES:
+        listed = compound.get(key, [])
+        for each in listed if isinstance(listed, list) else [listed]:
+            yield from _leaves(each)
 
 
 def the_operator(section: Section) -> Operator:
@@ -40,7 +64,18 @@ def _text(section: Section) -> Text:
     refuse(section, "fuzzy", "synonyms", "score")
     criteria = section.choice("matchCriteria", ("any", "all"))
     queries = strings(section, "query")
-    return Text(_text_paths(section), queries, all_terms=criteria == "all")
+    if (length := sum(map(len, queries))) > _MOST_CHARACTERS:
+        raise section.refused(
+            "query", f"has {length} characters; expected at most {_MOST_CHARACTERS}"
+        )
+    paths = _text_paths(section)
+    if len(paths) * len(queries) > _MOST_CLAUSES:
+        raise section.refused(
+            "query",
+            f"asks for {len(queries)} queries at {len(paths)} paths; expected at most "
+            f"{_MOST_CLAUSES} together",
+        )
+    return Text(paths, queries, all_terms=criteria == "all")
 
 
 def _text_paths(section: Section) -> tuple[TextPath, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 from local.engine.errors import CommandError, Refused, search_error
 from local.engine.section import Section, shown
 from local.engine.text.comparisons import refuse
-from local.engine.text.operator_syntax import the_operator
+from local.engine.text.operator_syntax import refuse_many, the_operator
 from local.engine.text.operators import Operator
 
 DEFAULT_INDEX = "default"
@@ -29,12 +29,12 @@ def parse_text_query(stage: Mapping[str, Any]) -> TextQuery:
             9, "FailedToParse", f"$search must be an object; {shown(stage)} was given"
         )
     try:
-        return _parsed(Section(stage))
+        return _parsed(stage, Section(stage))
     except Refused as refused:
         raise search_error(str(refused)) from refused
 
 
-def _parsed(section: Section) -> TextQuery:
+def _parsed(stage: Mapping[str, Any], section: Section) -> TextQuery:
     index = section.text("index")
     refuse(section, *_UNSUPPORTED)
     for key in ("returnStoredSource", "scoreDetails"):
@@ -43,6 +43,7 @@ def _parsed(section: Section) -> TextQuery:
     # Without effect here, as one process holds the whole index.
     section.boolean("concurrent")
     section.section("searchNodePreference")
+    refuse_many(stage)
     operator = the_operator(section)
     section.refuse_other_keys()
     return TextQuery(index or DEFAULT_INDEX, operator)

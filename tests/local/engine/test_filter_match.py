@@ -320,3 +320,28 @@ def test_filters_agree_with_plain_python(
     expected = [i for i, document in enumerate(documents) if naive(document, condition)]
 
     assert found(documents, condition) == expected
+
+
+NUMBERS = (
+    st.integers(-3, 3)
+    | st.sampled_from([-(2**63), 2**63 - 1, 2**53 + 1])
+    | st.sampled_from([0.0, -0.0, 1.0, 1.9, -2.5, 1e300, -1e300, math.inf, -math.inf, math.nan])
+)
+OF_ONE_KIND = st.one_of(
+    st.lists(NUMBERS, min_size=1),
+    st.lists(st.text(max_size=2), min_size=1),
+    st.lists(st.booleans(), min_size=1),
+    st.lists(st.sampled_from([ObjectId(bytes([n]) * 12) for n in range(3)]), min_size=1),
+    st.lists(st.sampled_from([Binary.from_uuid(uuid.UUID(int=n)) for n in range(3)]), min_size=1),
+    st.lists(st.dates().map(lambda d: datetime.datetime(d.year, d.month, d.day)), min_size=1),
+)
+
+
+@settings(deadline=None)
+@given(OF_ONE_KIND, OF_ONE_KIND)
+def test_many_values_match_as_each_of_them_does(stored: list[Any], wanted: list[Any]) -> None:
+    documents = [{"a": value} for value in [*stored, *wanted]]
+    many = wanted * (1001 // len(wanted) + 1)
+
+    assert found(documents, {"a": {"$in": many}}) == found(documents, {"a": {"$in": wanted}})
+    assert found(documents, {"a": {"$nin": many}}) == found(documents, {"a": {"$nin": wanted}})
