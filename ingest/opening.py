@@ -76,12 +76,11 @@ def _existing(
     patience: Patience | None,
 ) -> Target:
     name = settings.collection
-    asked = (choices.dimensions, choices.precision, choices.quantization)
-    is_asked = any(value is not None for value in asked)
-    demand_agreement(manifest, settings, choices.storage(settings) if is_asked else None)
+    demand_agreement(manifest, settings, choices.form)
     wanted = choices.chunking
     wanted |= choices.in_place.given if choices.in_place else {}
-    demand(manifest, wanted, name, {f: f"--{f.replace('_', '-')}" for f in wanted})
+    askers = {field: f"--{field.replace('_', '-')}" for field in wanted}
+    demand(manifest, wanted, name, askers, database=settings.database)
     for index in collection_of(database[name], manifest).indexes:
         index.demand_no_failure()
     manifest = united(manifest, choices.filters, hybrid=choices.hybrid)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from config import Settings
+from config.hint import Names, hint, ingest_hint
 from search.errors import NoHits, SearchError
 from search.steps import Aggregate, Compute, Steps
 from vectors import Encoder, Manifest, ManifestError, ModelError, load_student
@@ -42,11 +43,23 @@ class Opened:
     def full_name(self) -> str:
         return f"{self.database}.{self.collection}"
 
+    @property
+    def names(self) -> Names:
+        return {"database": self.database, "collection": self.collection}
+
+    @property
+    def is_in_place(self) -> bool:
+        return self.manifest.layout == "in_place"
+
+    def declaring(self, path: str) -> str:
+        """The command after which searches can be filtered by this path."""
+        return ingest_hint("--filter-field", path, **self.names, in_place=self.is_in_place)
+
 
 def opening(settings: Settings) -> Steps[Opened]:
     """Raises ManifestError, ModelError, or the SearchIndexError that says what is wrong."""
     found = yield from _generations(settings.database, settings.collection)
-    demand_agreement(found.active, settings, None)
+    demand_agreement(found.active, settings)
     return (yield from _opened(settings, found, lambda m: load_for(m, settings)))
 
 
@@ -105,11 +118,12 @@ def explaining_emptiness(opened: Opened, filter: Mapping[str, Any] | None) -> St
     yield from demand_index(manifest, now.database, now.collection)
     if filter or not now.documents:
         return
+    doctor = hint("leaf-search doctor", **now.names)
     raise NoHits(
         f"search index {manifest.index!r} is there and finds nothing, although {now.full_name} "
         f"holds {now.documents} documents: it may lag behind the last write, so try again in a "
         f"moment; or the stored vectors are not {manifest.dimensions} x {manifest.precision}, "
-        "which the server skips: `leaf-search doctor` tells"
+        f"which the server skips: {doctor} tells"
     )
 
 
@@ -140,7 +154,7 @@ def _generations(database: str, collection: str) -> Steps[Generations]:
     if found:
         return generations_of(found[0], collection)
     others = yield Aggregate(MANIFESTS, [{"$project": {"_id": 1}}])
-    raise no_manifest(f"{database}.{collection}", [str(other["_id"]) for other in others])
+    raise no_manifest(database, collection, [str(other["_id"]) for other in others])
 
 
 def _count(collection: str, found: Generations) -> Steps[int]:

@@ -16,6 +16,7 @@ from pymongo.errors import (
     PyMongoError,
 )
 
+from config.hint import hint
 from vectors.errors import DeploymentError
 
 _SECONDS_TO_FIND_A_SERVER = 10
@@ -118,7 +119,7 @@ def _refusal(error: OperationFailure) -> str:
     if lacks_search(error):
         return (
             f"this MongoDB has no vector search ({short(error)}); use Atlas, Atlas Local, MongoDB "
-            "8.2+ with mongot, or the local one of `leaf-mongo start`"
+            f"8.2+ with mongot, or the local one of {hint('leaf-mongo', 'start')}"
         )
     if _codes(error) & {_DISK_FULL}:
         return (
@@ -143,8 +144,8 @@ def _refusals(error: BaseException) -> list[Mapping[str, Any]]:
 def _help(error: Exception) -> str:
     if ".sock" in str(error):
         return (
-            "start the local deployment with `leaf-mongo start`, or check MONGODB_URI (--uri); if "
-            "it ended by itself, its log tells why, a full disk for one"
+            f"start the local deployment with {hint('leaf-mongo', 'start')}, or check MONGODB_URI "
+            "(--uri); if it ended by itself, its log tells why, a full disk for one"
         )
     return (
         "check MONGODB_URI (--uri), that the server runs (its log tells why it ended, a full disk "

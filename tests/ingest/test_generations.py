@@ -121,13 +121,13 @@ def test_what_is_not_asked_otherwise_stays_as_it_is(
 
 
 def test_without_rebuild_another_form_is_refused_and_the_way_is_named(
-    leaf_ingest: Run, corpus: str
+    leaf_ingest: Run, corpus: str, database: Database[Any]
 ) -> None:
     ended = leaf_ingest(corpus, LEAF_STORAGE="binary")
 
     assert ended.returncode == 1
     assert "precision is float32 there, binary was asked" in ended.stderr
-    assert "`leaf-ingest PATH --rebuild`" in ended.stderr
+    assert f"`leaf-ingest {corpus} --rebuild --database {database.name}`" in ended.stderr
     assert ended.stderr.count("\n") == 1
 
 

@@ -117,7 +117,7 @@ def test_what_a_mongodb_collection_cannot_have_is_one_line(
 ) -> None:
     ended = leaf_ingest(f"mongodb:{database.name}.articles", "--text-field", "body", *args)
 
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert ended.stderr.startswith(f"leaf-ingest: {expected}")
     assert ended.stderr.count("\n") == 1
 
