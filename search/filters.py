@@ -48,6 +48,31 @@ def checked_filter(
         ) from error
 
 
+def compared(filter: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The values that a filter, once checked, compares each path with."""
+    found: dict[str, list[Any]] = {}
+    for key, value in filter.items():
+        parts = [compared(each) for each in value] if key in _LOGICAL else [{key: _values(value)}]
+        for part in parts:
+            for path, values in part.items():
+                found.setdefault(path, []).extend(values)
+    return found
+
+
+def _values(condition: object) -> list[Any]:
+    if not isinstance(condition, Mapping):
+        return [condition]
+    values: list[Any] = []
+    for operator, value in condition.items():
+        if operator == "$not":
+            values += _values(value)
+        elif operator in ("$in", "$nin"):
+            values += value
+        elif operator != "$exists":
+            values.append(value)
+    return values
+
+
 @dataclass(frozen=True)
 class _Check:
     declared: Sequence[str]

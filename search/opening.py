@@ -1,5 +1,6 @@
 """From a collection's name to all that a search must know, read from its manifest."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -8,7 +9,9 @@ from typing import Any
 from config import Settings
 from config.hint import Names, hint, ingest_hint
 from search.errors import NoHits, SearchError
+from search.filters import compared
 from search.steps import Aggregate, Compute, Steps
+from search.values import kind_of, scalars_at
 from vectors import Encoder, Manifest, ManifestError, ModelError, load_student
 from vectors.agreement import demand_agreement
 from vectors.alignment import demand_probe
@@ -16,6 +19,10 @@ from vectors.generations import Generations, generations_of
 from vectors.index_spec import IndexSpec
 from vectors.keys import with_key
 from vectors.manifest import MANIFESTS, no_manifest
+
+log = logging.getLogger(__name__)
+
+_SAMPLED = 200  # documents whose values are looked at
 
 Load = Callable[[Manifest], Encoder]
 
@@ -116,6 +123,8 @@ def explaining_emptiness(opened: Opened, filter: Mapping[str, Any] | None) -> St
     now = yield from looked_up(opened)
     manifest = now.manifest
     yield from demand_index(manifest, now.database, now.collection)
+    if filter:
+        yield from _comparing_types(now, filter)
     if filter or not now.documents:
         return
     doctor = hint("leaf-search doctor", **now.names)
@@ -125,6 +134,26 @@ def explaining_emptiness(opened: Opened, filter: Mapping[str, Any] | None) -> St
         f"moment; or the stored vectors are not {manifest.dimensions} x {manifest.precision}, "
         f"which the server skips: {doctor} tells"
     )
+
+
+def _comparing_types(opened: Opened, filter: Mapping[str, Any]) -> Steps[None]:
+    """Warns where a filter compares with another type than is stored, which finds nothing."""
+    for path, values in compared(filter).items():
+        chosen = {"$match": opened.manifest.chosen}
+        some: list[Any] = [chosen, {"$limit": _SAMPLED}, {"$project": {path: 1}}]
+        found = yield Aggregate(opened.collection, some)
+        stored = {kind_of(v) for document in found for v in scalars_at(document, path)}
+        asked = {kind_of(value) for value in values}
+        if stored - {"null"} and asked - {"null"} and not stored & asked:
+            date = '; a date is written as {"$date": "2023-01-31T00:00:00Z"}'
+            log.warning(
+                "the filter compares %s with a %s, but documents hold a %s there: these never "
+                "match%s",
+                path,
+                " or ".join(sorted(asked)),
+                " or ".join(sorted(stored - {"null"})),
+                date if "date" in stored else "",
+            )
 
 
 def looked_up(opened: Opened) -> Steps[Opened]:

@@ -15,7 +15,7 @@ from config.hint import hint
 from config.storage import STORAGES
 from ingest.choices import Choices
 from ingest.errors import TargetError
-from ingest.opening import INDEX, Named, fitting, given, load_pair
+from ingest.opening import INDEX, Named, Told, fitting, given, load_pair
 from ingest.settling import is_empty, united
 from ingest.target import Target
 from vectors import Collection, Manifest, ManifestError, Model, explained
@@ -35,6 +35,7 @@ def open_rebuild(
     settings: Settings,
     choices: Choices,
     patience: Patience | None = None,
+    told: Told = lambda phase: None,
 ) -> Target:
     """The generation that is begun, or goes on. Raises as open_target does, before any write."""
     if problems := choices.problems(settings):
@@ -52,11 +53,11 @@ def open_rebuild(
         )
     begun = _begun(found, settings, choices)
     if begun is None:
-        return _anew(database, settings, choices, found, patience)
+        return _anew(database, settings, choices, found, patience, told)
     for index in Collection(database[name], begun).indexes:
         index.demand_no_failure()
     wanted = united(begun, choices.filters, hybrid=choices.hybrid)
-    return Target(database, settings, wanted, patience=patience)
+    return Target(database, settings, wanted, patience=patience, told=told)
 
 
 def _begun(found: Generations, settings: Settings, choices: Choices) -> Manifest | None:
@@ -93,9 +94,11 @@ def _anew(
     choices: Choices,
     found: Generations,
     patience: Patience | None,
+    told: Told,
 ) -> Target:
     active, generation = found.active, found.newest + 1
     sides = _models(active, settings)
+    told(f"loading {sides['teacher'][0]} and {sides['student'][0]}")
     pair = load_pair(sides["teacher"], sides["student"], settings)
     storage = fitting(_form(active, settings, choices), settings, pair.teacher)
     tokens = given(choices.chunk_tokens, min(active.chunk_tokens, pair.teacher.max_tokens))

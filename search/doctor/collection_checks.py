@@ -6,9 +6,10 @@ from typing import Any
 
 from config.hint import ingest_hint
 from search.doctor.case import Case
-from search.doctor.fields import paths_of, vector_paths
+from search.doctor.fields import vector_paths
 from search.doctor.findings import Verdict, ok, problem, skipped
 from search.doctor.remedies import examine, ingest, names, rebuild
+from search.values import paths_of
 from vectors import DeploymentError, Manifest, ManifestError, explained
 from vectors.agreement import demand_agreement
 from vectors.generations import find_generations
@@ -97,6 +98,7 @@ def _manifest(case: Case, found: Manifest) -> Verdict:
 def _no_manifest(case: Case) -> Verdict:
     if case.order.path or case.order.index:
         return skipped(f"{case.full_name} has none, so another program wrote it")
+    _ = case.documents  # else there is nothing that a manifest could be about
     some = case.aggregate({"$limit": 5})
     if any(isinstance(document.get("hash"), bytes) for document in some):
         return problem(

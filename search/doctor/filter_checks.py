@@ -2,31 +2,17 @@
 
 import difflib
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from bson import Binary, DatetimeMS, ObjectId
-from bson.binary import UUID_SUBTYPE
 from pymongo.errors import ExecutionTimeout
 
 from search.doctor.case import Case, OutOfTime
-from search.doctor.fields import paths_of, scalars_at, values_at
 from search.doctor.findings import Verdict, ok, problem, warning
 from search.doctor.remedies import ingest, repair
+from search.values import kind_of, paths_of, scalars_at, values_at
 from vectors import explained
 
 _LONGEST = 8191  # UTF-16 units of a string that the index keeps
-# What is of one kind to a filter, in the order in which Python's types are to be asked.
-_FILTERED: tuple[tuple[type | tuple[type, ...], str], ...] = (
-    (bool, "boolean"),
-    ((int, float), "number"),
-    (str, "string"),
-    ((datetime, DatetimeMS), "date"),
-    (ObjectId, "objectId"),
-    (UUID, "UUID"),
-    (type(None), "null"),
-)
 
 
 def paths(case: Case) -> Verdict:
@@ -49,7 +35,7 @@ def values(case: Case) -> Verdict:
     wrong, doubtful = [], []
     for path in _declared(case):
         found = [v for drawn in case.sample.drawn for v in scalars_at(drawn.document, path)]
-        kinds = {_kind(value) for value in found}
+        kinds = {kind_of(value) for value in found}
         if bad := sorted(kind for kind in kinds if kind.startswith("a ")):
             wrong.append(f"{path} holds {', '.join(bad)}, which no filter finds")
         elif len(usable := sorted(kinds - {"null"})) > 1:
@@ -102,13 +88,6 @@ def _near(case: Case, missing: Sequence[str]) -> str:
         declare = ingest(case, "--filter-field", close[0])
         meant = f"did you mean {close[0]}? {declare} declares it; "
     return f"{meant}{repair(case)} takes out of the index what no document has"
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, Binary) and value.subtype == UUID_SUBTYPE:
-        return "UUID"
-    named = next((name for types, name in _FILTERED if isinstance(value, types)), None)
-    return named or ("a sub-document" if isinstance(value, dict) else f"a {type(value).__name__}")
 
 
 def _is_cut(value: Any) -> bool:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.doctor.case import Case
-from search.doctor.fields import paths_of, values_at
 from search.doctor.findings import Verdict, ok, problem, skipped
 from search.doctor.remedies import examine, ingest, is_in_place, repair
 from search.doctor.sample import Passage, shown, spread
+from search.values import paths_of, values_at
 from vectors.digest import digest, of_encoded
 from vectors.in_place import HASH, MARK
 from vectors.index import uppermost

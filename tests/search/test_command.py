@@ -84,6 +84,13 @@ def test_a_filter_that_nothing_passes_says_so(leaf_search: Run) -> None:
     assert "nothing passes the filter" in ended.stderr
 
 
+def test_a_filter_by_another_type_than_is_stored_says_so(leaf_search: Run) -> None:
+    ended = leaf_search("oak", "--filter", '{"metadata.year": {"$gte": "2000"}}')
+
+    assert (ended.returncode, ended.stdout) == (0, "")
+    assert "compares metadata.year with a string, but documents hold a number" in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "expected"),
     [
