@@ -177,10 +177,15 @@ def load(environ: Mapping[str, str], *, dotenv: Path | None = None, **options: A
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems], is_usage=error.is_usage) from None
     if settings.teacher and not settings.student:
+        asker = settings.asker("teacher")
+        is_typed = asker.startswith("--")
         problems.append(
-            f"teacher {settings.teacher} without a student: give LEAF_STUDENT (--student) too; "
-            "the same name makes an ordinary, symmetric search"
+            f"{asker}: teacher {settings.teacher} is without a student; expected "
+            f"{'--student' if is_typed else 'LEAF_STUDENT'} too: the same name makes an ordinary, "
+            "symmetric search"
         )
+        if is_typed:
+            raise ConfigError(problems, is_usage=True)
     if problems:
         raise ConfigError(problems)
     return settings

@@ -6,11 +6,13 @@ from the text that is stored with it. Search indexes become what the manifest sa
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 from pymongo.database import Database
+from rich.console import Console
 
 from config import Settings
 from config.hint import Names, hint, ingest_hint
@@ -64,8 +66,11 @@ def repair(
 ) -> Repaired:
     """Of all generations; `everything` encodes every stored text again, sound vector or not."""
     name, done = settings.collection, Repaired()
-    for manifest in read_generations(database, name).all:
+    generations = read_generations(database, name)
+    for manifest in generations.all:
         if manifest.precision == "int8" and not manifest.scale:
+            if manifest != generations.active:
+                continue
             again = ingest_hint("--rebuild", database=database.name, collection=name)
             raise TargetError(
                 f"the manifest of {database.name}.{name} says int8 without a scale, so no vector "
@@ -78,9 +83,10 @@ def repair(
         collection.create()
         if isinstance(collection, InPlace):
             target = Target(database, settings, manifest, patience=patience)
+            told("looking at the vectors")
             last = _repair_in_place(collection, target, rejects, done, everything=everything)
         else:
-            last = _Chunks(collection, settings, done).repair(everything=everything)
+            last = _Chunks(collection, settings, done, told).repair(everything=everything)
         if seconds:
             collection.wait_until_ready(last, seconds=seconds, told=told)
     return done
@@ -110,7 +116,10 @@ def _without_unused_filters(
 class _Chunks:
     """`done` is counted up."""
 
-    def __init__(self, collection: Collection, settings: Settings, done: Repaired) -> None:
+    def __init__(
+        self, collection: Collection, settings: Settings, done: Repaired, told: Told
+    ) -> None:
+        self._told = told
         self._collection = collection
         self._settings = settings
         self._done = done
@@ -118,11 +127,13 @@ class _Chunks:
 
     def repair(self, *, everything: bool) -> str | None:
         """The id of the chunk that was written last."""
+        self._told("looking at the vectors")
         damaged, changed, matched = self._judged(everything=everything)
         # Where no hash fits, what was encoded is not in the collection: titles or headings.
         is_stored = matched and not self._manifest.heading_trail
         last = None
         for ids in _parts([*damaged, *(changed if is_stored else ())]):
+            self._told(f"{self._done.encoded:,} vectors are made again")
             last = self._encode(ids, changed_too=bool(is_stored)) or last
         if self._loaded is not None:
             self._loaded.close()
@@ -136,6 +147,8 @@ class _Chunks:
         """Ids of damaged chunks, of others beside a changed text, and how many texts fit."""
         damaged, changed, matched = [], [], 0
         for stored in self._collection.scan([*self._fields, self._manifest.path]):
+            if not isinstance(stored.get("hash"), bytes):
+                continue  # no chunk of ours, though it lies among them
             self._done.vectors += 1
             fits = _encoded_text(stored) is not None
             matched += fits
@@ -257,15 +270,17 @@ def run_repair(
     as_json: bool,
 ) -> None:
     """What the command says of it."""
-    done = repair(
-        database,
-        settings,
-        rejects,
-        everything=everything,
-        seconds=wait,
-        told=lambda status: None,
-        patience=patience,
-    )
+    console = Console(stderr=True)
+    with console.status("connecting") if console.is_terminal else nullcontext() as status:
+        done = repair(
+            database,
+            settings,
+            rejects,
+            everything=everything,
+            seconds=wait,
+            told=status.update if status else lambda text: None,
+            patience=patience,
+        )
     names: Names = {"database": database.name, "collection": settings.collection}
     if done.left:
         say(

@@ -267,6 +267,8 @@ def test_a_third_generation_is_not_built(leaf_ingest: Run, corpus: str) -> None:
     ("arguments", "expected"),
     [
         (["--rollback", "c.jsonl"], "--rollback takes no PATH"),
+        (["--repair", "c.jsonl"], "--repair takes no PATH"),
+        (["c.jsonl", "--all"], "--all is for --repair"),
         (["--retire", "--storage", "binary"], "--retire takes no --storage"),
         (["--retire", "--rollback"], "are two commands"),
         (["--retire", "--yes"], "--retire takes no --yes"),

@@ -97,6 +97,21 @@ def test_each_is_told_before_a_mongod_is_started(
     assert not (tmp_path / "home").exists()
 
 
+def test_a_part_of_the_form_contradicts_by_itself_alone(leaf_ingest: Run) -> None:
+    """The default storage has other parts, which were not asked for."""
+    Path("c.jsonl").write_text('{"text": "T"}\n')
+    assert leaf_ingest("c.jsonl", "--precision", "int8").returncode == 0
+
+    agreeing = leaf_ingest("c.jsonl", "--dimensions", 64, LEAF_STORAGE="")
+    other = leaf_ingest("c.jsonl", "--dimensions", 32, LEAF_STORAGE="")
+
+    assert agreeing.returncode == 0, agreeing.stderr
+    assert other.returncode == 1
+    assert "dimensions is 64 there, 32 was asked. Leave out what asks for that (--dimensions)" in (
+        other.stderr
+    )
+
+
 def test_a_contradiction_names_the_place_that_it_comes_from(
     leaf_ingest: Run, database: Database[Any]
 ) -> None:

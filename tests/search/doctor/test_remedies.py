@@ -132,6 +132,21 @@ def test_an_ordinary_run_sees_what_the_server_can_tell(
     assert complaints(examined()) == {}
 
 
+def test_documents_of_others_among_ours_are_left_alone(
+    ingested: Ingested, run: Run, mongodb_uri: str
+) -> None:
+    collection = ingested()
+    theirs = {"_id": "theirs", "text": "of another program", "hash": "1"}
+    collection.insert_one(theirs)
+    change(collection, "embedding", None)
+
+    names = ("--database", collection.database.name, "--collection", "c", "--json")
+    ended = run("leaf-ingest", "--repair", "--all", *names, MONGODB_URI=mongodb_uri)
+
+    assert json.loads(ended.stdout)["encoded"] == 60
+    assert collection.find_one({"_id": "theirs"}) == theirs
+
+
 @pytest.mark.parametrize("precision", ["int8", "binary"])
 def test_codes_are_made_again_as_they_were(
     ingested: Ingested, examined: Examined, obey: Obey, precision: str
