@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from config.errors import ConfigError, LeafError
+from config.hint import Line, running
 from config.settings import Settings, load
 
 FAILED, WRONG_USAGE, SOME_REJECTED, INTERRUPTED = 1, 2, 3, 130
@@ -34,14 +35,20 @@ def leave_at_once(end: SystemExit) -> NoReturn:
 
 
 @contextmanager
-def one_line_errors(command: str, *more: type[Exception]) -> Iterator[None]:
-    """LeafError, OSError and `more` end the process with a line on stderr; others are bugs."""
+def one_line_errors(
+    command: str, *more: type[Exception], line: Line | None = None
+) -> Iterator[None]:
+    """LeafError, OSError and `more` end the process with a line on stderr; others are bugs.
+
+    Hints meanwhile repeat the options of `line`.
+    """
     try:
-        yield
+        with running(line or Line(command)):
+            yield
     except ConfigError as error:
         for problem in error.problems:
             print(f"{command}: {problem}", file=sys.stderr)
-        sys.exit(FAILED)
+        sys.exit(WRONG_USAGE if error.is_usage else FAILED)
     except BrokenPipeError:
         # Whoever read our output has seen enough; the interpreter must not complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -50,7 +57,7 @@ def one_line_errors(command: str, *more: type[Exception]) -> Iterator[None]:
         if not isinstance(error, (LeafError, OSError, *more)):
             raise
         print(f"{command}: {error}", file=sys.stderr)
-        sys.exit(FAILED)
+        sys.exit(WRONG_USAGE if getattr(error, "is_usage", False) else FAILED)
     except KeyboardInterrupt:
         print(f"{command}: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)

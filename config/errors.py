@@ -12,12 +12,15 @@ line and exit with 1.
 
 
 class LeafError(Exception):
-    """Base of all expected failures."""
+    """Base of all expected failures. `is_usage`: the command that was typed can never be meant."""
+
+    is_usage = False
 
 
 class ConfigError(LeafError):
     """One or more settings cannot be used; the message lists every one of them."""
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, problems: list[str], *, is_usage: bool = False) -> None:
         self.problems = problems
+        self.is_usage = is_usage
         super().__init__("; ".join(problems))

@@ -11,7 +11,15 @@ from typing import Any
 
 import platformdirs
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
@@ -33,13 +41,27 @@ class Settings(BaseModel):
     """`model_fields_set` tells what was given from what is a default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    _askers: dict[str, str] = PrivateAttr(default_factory=dict)
 
-    def __init__(self, **values: Any) -> None:
-        """Raises ConfigError with all problems at once."""
+    def __init__(self, askers: Mapping[str, str] | None = None, **values: Any) -> None:
+        """`askers` say what gave each setting. Raises ConfigError with all problems at once."""
+        given = dict(askers or {})
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise ConfigError([_problem(e) for e in error.errors()]) from None
+            wrong = error.errors()
+            is_usage = any(given.get(str(e["loc"][0]), "").startswith("--") for e in wrong)
+            problems = [_problem(e, given) for e in wrong]
+            raise ConfigError(problems, is_usage=is_usage) from None
+        self._askers = given
+
+    def asker(self, field: str) -> str:
+        """What gave this setting: `--preset`, `LEAF_PRESET in the environment`, ..."""
+        return self._askers.get(field, field)
+
+    def model_asker(self, side: str) -> str:
+        """What names this side of the pair: `teacher` or `student`, or else the preset."""
+        return self.asker(side if getattr(self, side) else "preset")
 
     mongodb_uri: SecretStr | None = None
     database: str = "leaf"
@@ -113,7 +135,9 @@ class Settings(BaseModel):
     def _is_known(cls, name: str, info: Any) -> str:
         known = PRESETS if info.field_name == "preset" else STORAGES
         if name not in known:
-            raise ValueError(f"expected one of {', '.join(known)}")
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+            meant = f"; did you mean {close[0]}?" if close else ""
+            raise ValueError(f"expected one of {', '.join(known)}{meant}")
         return name
 
     @field_validator("encode_precision", mode="before")
@@ -143,24 +167,40 @@ def load(environ: Mapping[str, str], *, dotenv: Path | None = None, **options: A
     """
     from_file = _read(dotenv) if dotenv else {}
     values: dict[str, Any] = {}
-    for level in (_by_field(from_file), _by_field(environ), _without_none(options)):
+    askers: dict[str, str] = {}
+    for place, level in (
+        (f" in {dotenv}", _by_field(from_file)),
+        (" in the environment", _by_field(environ)),
+        ("", _without_none(options)),
+    ):
         if "preset" in level:
             # A preset names both models, and beats those of the levels below.
             values = {k: v for k, v in values.items() if k not in ("teacher", "student")}
         values |= level
+        askers |= {f: f"{_variable(f)}{place}" if place else _option(f) for f in level}
     problems = _misspelt({**from_file, **environ}, given=values)
+    askers = {field: asker for field, asker in askers.items() if field in values}
     try:
-        settings = Settings(**values)
+        settings = Settings(askers, **values)
     except ConfigError as error:
-        raise ConfigError([*problems, *error.problems]) from None
+        raise ConfigError([*problems, *error.problems], is_usage=error.is_usage) from None
     if settings.teacher and not settings.student:
+        asker = settings.asker("teacher")
+        is_typed = asker.startswith("--")
         problems.append(
-            f"teacher {settings.teacher} without a student: give LEAF_STUDENT (--student) too; "
-            "the same name makes an ordinary, symmetric search"
+            f"{asker}: teacher {settings.teacher} is without a student; expected "
+            f"{'--student' if is_typed else 'LEAF_STUDENT'} too: the same name makes an ordinary, "
+            "symmetric search"
         )
+        if is_typed:
+            raise ConfigError(problems, is_usage=True)
     if problems:
         raise ConfigError(problems)
     return settings
+
+
+def _option(field: str) -> str:
+    return f"--{field.removeprefix('mongodb_').replace('_', '-')}"
 
 
 def _by_field(variables: Mapping[str, str]) -> dict[str, Any]:
@@ -195,7 +235,7 @@ def _misspelt(variables: Mapping[str, str], given: Container[str]) -> list[str]:
     return problems
 
 
-def _problem(error: Any) -> str:
+def _problem(error: Any, askers: Mapping[str, str]) -> str:
     field = str(error["loc"][0])
     if error["type"] == "extra_forbidden":
         known = ", ".join(Settings.model_fields)
@@ -203,9 +243,11 @@ def _problem(error: Any) -> str:
         meant = f"did you mean {close[0]}?" if close else f"expected some of {known}"
         return f"{field} is not a setting: {meant}"
     reason = error["msg"].removeprefix("Value error, ")
+    is_typed = askers.get(field, "").startswith("--")
+    name = askers[field] if is_typed else _variable(field)
     if field == "mongodb_uri":
-        return f"{_variable(field)}: {reason}"
-    return f"{_variable(field)} is {error['input']!r}: {reason}"
+        return f"{name}: {reason}"
+    return f"{name} is {error['input']!r}: {reason}"
 
 
 def _without_secrets(error: Exception, uri: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from config.command import WRONG_USAGE, one_line_errors
+from config.hint import line_of
 from distill import options as o
 from distill.errors import DistillError
 from distill.order import Order
@@ -22,6 +23,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 @app.command(no_args_is_help=True)
 def command(
+    context: typer.Context,
     teacher: o.Teacher = None,
     texts: o.Texts = None,
     queries: o.Queries = None,
@@ -66,7 +68,7 @@ def command(
     Exit codes: 0 done, 1 failed, 2 wrong usage.
     """
     logging.basicConfig(level=logging.WARNING, format="leaf-distill: %(message)s")
-    with one_line_errors("leaf-distill", LocalError):
+    with one_line_errors("leaf-distill", LocalError, line=line_of("leaf-distill", context)):
         if not (teacher and texts and out):
             _wrong(["--teacher, --texts and --out are needed"])
         recipe = Recipe(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from config import Settings
 from config.command import settings
+from config.hint import hint
 from distill.card import Facts, Quality, card
 from distill.measuring import alignment, forget, latency
 from distill.order import Order
@@ -22,6 +23,7 @@ from local.fallback import fallback_uri
 from search.eval import Model, TestCollection, evaluate, read_collection
 from search.eval.formats import Format, Role
 from vectors import connect
+from vectors.alignment import MINIMUM_COSINE
 
 
 def distil_and_publish(
@@ -96,16 +98,22 @@ def _tell(order: Order, facts: Facts, as_json: bool) -> None:
         return
     share = f", {facts.latency.share:.0%} of its time for a query" if facts.latency else ""
     print(f"{order.out}: mean cosine {done.cosine:.3f} to the teacher on held-out texts{share}")
-    if not facts.alignment.is_enough:
-        say(
-            f"on texts of all kinds its cosine to the teacher is {facts.alignment.cosine:.2f} "
-            "only, so leaf-ingest will refuse it; give more texts, of more kinds, or train longer"
-        )
     for row in facts.quality:
         print(
             f"{row.test}, {row.who}, {row.format} {row.dimensions}: nDCG@10 {row.ndcg:.4f}, "
             f"{row.of_teacher:.1%} of the teacher alone"
         )
+    if facts.alignment.is_enough:
+        pair = ("--teacher", order.teacher, "--student", str(order.out))
+        print(f"use it: {hint('leaf-ingest', 'PATH', *pair)}; see {order.out}/README.md")
+        return
+    # A folder of its own, as everything that is made with other numbers.
+    other = ["--out", f"{order.out}_2", "--epochs", str(2 * order.recipe.epochs)]
+    if order.keeps_work:
+        other += ["--work", f"{order.work}_2"]
+    again = hint("leaf-distill", *other, whole=True)
     print(
-        f"use it: LEAF_TEACHER={order.teacher} LEAF_STUDENT={order.out}; see {order.out}/README.md"
+        f"not to be used yet: on texts of all kinds its cosine to the teacher is "
+        f"{facts.alignment.cosine:.2f}, and leaf-ingest takes {MINIMUM_COSINE} or more; give more "
+        f"texts, of more kinds, or train longer, as with {again}"
     )

@@ -1,11 +1,13 @@
 """`leaf-ingest`: parses, wires the parts together, prints."""
 
 from collections.abc import Callable
+from contextlib import closing
 
 import typer
 
 from config import Settings
 from config.command import SOME_REJECTED, leave_at_once, one_line_errors
+from config.hint import line_of
 from ingest import options as o
 from ingest.choices import Choices
 from ingest.corpus.choice import Choice
@@ -14,6 +16,8 @@ from ingest.mongodb.order import MongoOrder
 from ingest.order import Order
 from ingest.rebuild.moving import run_retire, run_rollback
 from ingest.rejects import DEFAULT as REJECTS_FILE
+from ingest.rejects import Rejects
+from ingest.repair import run_repair
 from ingest.run import run
 from ingest.saying import say, say_warnings
 from ingest.usage import demand_usage
@@ -65,6 +69,8 @@ def command(
     rebuild: o.Rebuild = False,
     rollback: o.Rollback = False,
     retire: o.Retire = False,
+    repair: o.Repair = False,
+    all_: o.All = False,
     wait: o.Wait = 600,
     patience: o.Patience = SECONDS,
     home: o.Home = None,
@@ -92,7 +98,7 @@ def command(
     """
     demand_usage(context)
     say_warnings()
-    with one_line_errors("leaf-ingest", LocalError):
+    with one_line_errors("leaf-ingest", LocalError, line=line_of("leaf-ingest", context)):
         fields = Fields(id_field, text_field, title_field)
         mongodb = MongoOrder(in_place=in_place, path=path, follow=follow, filter=filter_source)
         choices = Choices(
@@ -135,6 +141,9 @@ def command(
             encode_precision=encode_precision,
             home=home,
         )
+        if repair:
+            _repair(order, chosen, everything=all_, as_json=as_json)
+            return
         if rollback or retire:
             _finish(run_rollback if rollback else run_retire, order, chosen, as_json=as_json)
             return
@@ -145,6 +154,22 @@ def command(
 def _run(order: Order, chosen: Settings, *, as_json: bool) -> int:
     with connected(chosen.uri or fallback_uri(chosen.home, say)) as client:
         return run(order, chosen, client[chosen.database], as_json=as_json)
+
+
+def _repair(order: Order, chosen: Settings, *, everything: bool, as_json: bool) -> None:
+    with (
+        connected(chosen.uri or fallback_uri(chosen.home, say)) as client,
+        closing(Rejects(order.rejects)) as rejects,
+    ):
+        run_repair(
+            client[chosen.database],
+            chosen,
+            rejects,
+            everything=everything,
+            wait=order.wait,
+            patience=order.patience,
+            as_json=as_json,
+        )
 
 
 def _finish(finish: Callable[..., None], order: Order, chosen: Settings, *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from config import ConfigError, Settings, Storage
 from config.storage import PRECISIONS, QUANTIZATIONS
 from ingest.chunking.chunker import FEWEST_TOKENS
 from vectors import Manifest
+from vectors.agreement import FORM
 
 _TOP_LEVEL = ("_id", "document", "position", "text", "hash")
 _LONGEST_PATH = 1024  # bytes
@@ -53,12 +54,17 @@ class Choices:
         names = ("chunk_tokens", "chunk_overlap", "heading_trail")
         return {n: getattr(self, n) for n in names if getattr(self, n) is not None}
 
+    @property
+    def form(self) -> dict[str, Any]:
+        """The same of the stored form."""
+        return {n: getattr(self, n) for n in FORM if getattr(self, n) is not None}
+
     def storage(self, settings: Settings) -> Storage:
         """Raises ConfigError for a form that no collection can have."""
         asked = {"precision": (self.precision, PRECISIONS)}
         asked["quantization"] = (self.quantization, QUANTIZATIONS)
         if problems := [p for n, (v, known) in asked.items() for p in one_of(f"--{n}", v, known)]:
-            raise ConfigError(problems)
+            raise ConfigError(problems, is_usage=True)
         return settings.stored_as(
             dimensions=self.dimensions, precision=self.precision, quantization=self.quantization
         )

@@ -11,7 +11,7 @@ from ingest.pruning import Pruning
 from ingest.reading import Reading
 from ingest.rejects import Rejects
 from ingest.report import Display
-from ingest.saying import say
+from ingest.saying import say, say_rejects
 from ingest.seen import Seen
 from ingest.summary import Tally
 from ingest.target import Target
@@ -43,8 +43,7 @@ def run_dry(
         demand_documents(told.documents, corpus, rejects, seen, order)
     if isinstance(corpus, Corpus):
         tell_what_was_left_out(corpus)
-    if told.rejected:
-        say(f"{told.rejected} records were rejected; see {rejects.path}")
+    say_rejects(rejects)
     return told
 
 

@@ -8,7 +8,7 @@ from ingest.pipeline import ingest
 from ingest.pruning import Pruning
 from ingest.rejects import Rejects
 from ingest.report import Display
-from ingest.saying import say
+from ingest.saying import say, say_rejects
 from ingest.seen import Seen
 from ingest.summary import Summary
 from ingest.target import Target
@@ -34,8 +34,7 @@ def run_files(
     tell_what_was_left_out(corpus)
     if outrun := len(target.collection.outrun):
         say(f"another run removed chunks of {outrun} documents at the same time; run this again")
-    if summary.rejected:
-        say(f"{summary.rejected} records were rejected; see {rejects.path}")
+    say_rejects(rejects)
     if order.wait and not order.rebuild:
         target.wait_until_ready(summary.last_written, seconds=order.wait, told=display.phase)
     return summary
@@ -49,7 +48,8 @@ def demand_documents(
         return
     if rejects.count:
         raise SourceError(
-            f"all {rejects.count} records were rejected, nothing was written; see {rejects.path}"
+            f"all {rejects.count} records were rejected, nothing was written: "
+            f"{'; '.join(rejects.reasons())}; see {rejects.path}"
         )
     ignored = f" (only other kinds: {' '.join(sorted(corpus.ignored))})" if corpus.ignored else ""
     raise SourceError(f"no documents in {' '.join(corpus.paths)}{ignored}; nothing was written")

@@ -1,5 +1,6 @@
 """From settings, choices and the manifest that is there, if any, to the target of a run."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,7 @@ from vectors.patience import Patience
 from vectors.search_index import demand_search
 
 INDEX = "leaf_vectors"
+Told = Callable[[str], None]
 _ALWAYS_FILTERED = "document"
 
 
@@ -42,9 +44,13 @@ def open_target(
     settings: Settings,
     choices: Choices,
     patience: Patience | None = None,
+    told: Told = lambda phase: None,
 ) -> Target:
-    """Raises what stands against it before anything is written, and most of it before a model
-    is loaded: ConfigError, DeploymentError, ManifestError, AlignmentError or TargetError."""
+    """`told` hears what takes a while.
+
+    Raises what stands against it before anything is written, and most of it before a model is
+    loaded: ConfigError, DeploymentError, ManifestError, AlignmentError or TargetError.
+    """
     if problems := choices.problems(settings):
         raise ConfigError(problems)
     name = settings.collection
@@ -58,14 +64,14 @@ def open_target(
             demand_room(database, name, stored, choices.in_place)
             empty = is_empty(database, name, stored)
     if stored is None:
-        return _new(database, settings, choices, patience)
+        return _new(database, settings, choices, patience, told)
     try:
-        return _existing(database, settings, choices, stored, patience)
+        return _existing(database, settings, choices, stored, patience, told)
     except (ManifestError, ModelError):
         # What a dropped collection leaves behind binds nobody: there is nothing made that way.
         if not empty:
             raise
-        return _new(database, settings, choices, patience)
+        return _new(database, settings, choices, patience, told)
 
 
 def _existing(
@@ -74,25 +80,30 @@ def _existing(
     choices: Choices,
     manifest: Manifest,
     patience: Patience | None,
+    told: Told,
 ) -> Target:
     name = settings.collection
-    asked = (choices.dimensions, choices.precision, choices.quantization)
-    is_asked = any(value is not None for value in asked)
-    demand_agreement(manifest, settings, choices.storage(settings) if is_asked else None)
+    demand_agreement(manifest, settings, choices.form)
     demand_precision(manifest, settings)
     wanted = choices.chunking
     wanted |= choices.in_place.given if choices.in_place else {}
-    demand(manifest, wanted, name, {f: f"--{f.replace('_', '-')}" for f in wanted})
+    askers = {field: f"--{field.replace('_', '-')}" for field in wanted}
+    demand(manifest, wanted, name, askers, database=settings.database)
     for index in collection_of(database[name], manifest).indexes:
         index.demand_no_failure()
     manifest = united(manifest, choices.filters, hybrid=choices.hybrid)
-    return Target(database, settings, manifest, patience=patience)
+    return Target(database, settings, manifest, patience=patience, told=told)
 
 
 def _new(
-    database: Database[Any], settings: Settings, choices: Choices, patience: Patience | None
+    database: Database[Any],
+    settings: Settings,
+    choices: Choices,
+    patience: Patience | None,
+    told: Told,
 ) -> Target:
     names = settings.pair
+    told(f"loading {names.teacher} and {names.student}")
     pair = load_pair((names.teacher, None), (names.student, None), settings)
     storage = fitting(choices.storage(settings), settings, pair.teacher)
     chunk_tokens = given(choices.chunk_tokens, min(DEFAULT_TOKENS, pair.teacher.max_tokens))

@@ -128,3 +128,10 @@ Rollback = Annotated[
 Retire = Annotated[
     bool, _option("Delete all vectors but those that searches ask. No PATH.", "--retire")
 ]
+Repair = Annotated[
+    bool,
+    _option("Mend vectors and indexes that leaf-search doctor finds faulty. No PATH.", "--repair"),
+]
+All = Annotated[
+    bool, _option("With --repair: encode every stored text again, faulty or not.", "--all")
+]

@@ -49,16 +49,17 @@ class Order:
 
     def settled(self, **options: Any) -> Settings:
         """The settings. Raises ConfigError with all that is wrong, in them and in the order."""
-        problems: list[str] = []
+        problems, is_usage = list[str](), False
         try:
             chosen = self.mongodb.completed(
                 settings(**self.mongodb.directed(self.paths, options)), self.paths
             )
         except ConfigError as error:
-            problems, chosen = error.problems, Settings()
-        problems = [*problems, *self.choices.problems(chosen), *self._problems()]
+            problems, is_usage, chosen = error.problems, error.is_usage, Settings()
+        usage = [*self.choices.problems(chosen), *self._usage_problems()]
+        problems = [*problems, *usage, *self._path_problems()]
         if problems:
-            raise ConfigError(problems)
+            raise ConfigError(problems, is_usage=bool(is_usage or usage))
         return chosen
 
     @contextmanager
@@ -88,7 +89,8 @@ class Order:
     def extent(self, seen: Seen) -> Extent:
         return Extent(seen, self.shard, self.max_rejects)
 
-    def _problems(self) -> Iterator[str]:
+    def _usage_problems(self) -> Iterator[str]:
+        """Options that can never be meant, whatever lies on the disk."""
         yield from one_of("--format", self.format, FORMATS)
         yield from self.fields.problems()
         if not (math.isfinite(self.wait) and self.wait >= 0):
@@ -105,11 +107,13 @@ class Order:
             yield from self._impossible_in_place()
         if self.mongodb.follow and (self.rebuild or self.dry_run):
             yield "--follow has no end; give --rebuild or --dry-run without it"
-        yield from Rejects(self.rejects).problems()
         yield from self.mongodb.problems(self.paths, self.fields, self.format)
         if addresses(self.paths):
             yield from self._impossible_of_mongodb()
-        elif self.format in (None, *FORMATS):
+
+    def _path_problems(self) -> Iterator[str]:
+        yield from Rejects(self.rejects).problems()
+        if not addresses(self.paths) and self.format in (None, *FORMATS):
             yield from self.corpus().problems()
 
     def _impossible_of_mongodb(self) -> Iterator[str]:

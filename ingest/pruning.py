@@ -31,7 +31,8 @@ class Pruning:
         Raises TargetError, unless `yes`, where the source may hold more than could be read of it.
         """
         if not yes:
-            self.demand_safety(summary.rejected)
+            # What is met twice is met, so that nothing of it is removed.
+            self.demand_safety(summary.rejected - summary.repeated)
         if self.target.is_new:  # nothing was ever stored
             return
         self.target.collection.index_sources()

@@ -58,7 +58,8 @@ class Reading:
         if most is not None and count > most:
             raise TooManyRejects(
                 f"{count} records were rejected, more than --max-rejects {most} "
-                f"allows; what was read before is written: see {self.rejects.path}"
+                f"allows ({'; '.join(self.rejects.reasons())}); what was read before is written: "
+                f"see {self.rejects.path}"
             )
 
     def _add(self, document: Document, window: "_Window") -> None:
@@ -74,6 +75,7 @@ class Reading:
         for document, first in judged:
             if first is not None:
                 reason = f"id {document.id!r} stands twice in this run, first at {first}"
+                self.tally.add(repeated=1)
                 self.refuse(Rejected(document.place, reason, document.text))
 
 

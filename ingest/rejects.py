@@ -3,8 +3,10 @@
 import fcntl
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import TextIO
@@ -14,6 +16,19 @@ from ingest.errors import TargetError
 
 DEFAULT = Path("leaf-ingest.rejects.jsonl")
 _KEYS = ["source", "line", "reason", "record"]
+
+
+# What differs between rejects of one kind: names, places and numbers.
+_VARYING = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\(.*?\)|\d+|first at \S+""")
+_SORTED_BY = 1000  # characters of a reason
+_MOST_KINDS = 100
+_LONGEST = 200  # characters
+
+
+@dataclass
+class _Kind:
+    first: Rejected
+    count: int = 1
 
 
 class Rejects:
@@ -28,6 +43,7 @@ class Rejects:
         self._file: TextIO | None = None
         self._has_begun = False
         self._lock = Lock()
+        self._kinds: dict[str, _Kind] = {}
 
     def problems(self) -> Iterator[str]:
         """Why it could not be written, told before there is anything to write; makes nothing."""
@@ -65,22 +81,45 @@ class Rejects:
                 file.write(json.dumps(entry) + "\n")
                 file.flush()
                 self.count += 1
+                self.sort(rejected)
         except OSError as error:
             raise TargetError(
                 f"--rejects {self.path}: cannot be written ({error.strerror}); what was read "
                 "before is ingested: name another file and run it again"
             ) from error
 
+    def reasons(self, most: int = 3) -> list[str]:
+        """The commonest, with counts and where each was met first; for a terminal."""
+        with self._lock:
+            kinds = sorted(self._kinds.values(), key=lambda kind: -kind.count)
+        shown = [f"{k.count:,} x {_short(k.first.reason)} ({_short(k.first.place)})" for k in kinds]
+        more = self.count - sum(kind.count for kind in kinds[:most])
+        return [*shown[:most], *([f"{more:,} x something else"] if more else [])]
+
     def close(self) -> None:
         if self._file is not None:
             with suppress(OSError):  # every entry was flushed, or its failure told
                 self._file.close()
+
+    def sort(self, rejected: Rejected) -> None:
+        """Count its reason, without writing it."""
+        kind = _VARYING.sub("", rejected.reason[:_SORTED_BY])
+        if kind in self._kinds:
+            self._kinds[kind].count += 1
+        elif len(self._kinds) < _MOST_KINDS:
+            self._kinds[kind] = _Kind(rejected)
 
     def _opened(self) -> TextIO:
         if self._file is None:
             self._file = self.path.open("a", encoding="utf-8")
             fcntl.flock(self._file, fcntl.LOCK_SH)
         return self._file
+
+
+def _short(text: object) -> str:
+    """On one line, without signs that a terminal obeys."""
+    line = " ".join("".join(s if s.isprintable() else " " for s in str(text)).split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
 
 
 def _is_ours(path: Path) -> bool:

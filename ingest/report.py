@@ -29,7 +29,7 @@ from ingest.summary import Summary
 from ingest.target import Target
 
 _SPEED_PERIOD = 3600.0  # seconds; a step of a large model on a processor may take minutes
-_INTERNAL = ("last_written", "planned")
+_INTERNAL = ("last_written", "planned", "repeated")
 
 
 class Display:
@@ -40,12 +40,15 @@ class Display:
         self._task = task
         self._corpus = corpus
         self._started = 0.0
+        self._phase = ""
 
     def phase(self, text: str) -> None:
+        self._phase = text
         self._progress.update(self._task, description=text)
 
     def begin(self) -> None:
         """Reading begins. The files are counted for a terminal only."""
+        self._phase = ""
         self._started = time.monotonic()
         if not self._progress.disable:
             self._progress.reset(self._task, total=self._corpus.size(), description="reading")
@@ -55,16 +58,19 @@ class Display:
             return
         rate = summary.tokens / max(time.monotonic() - self._started, 0.001)
         # What is read and not written is not done yet.
-        done = self._corpus.bytes_read * summary.chunks / max(summary.planned, 1)
-        self._progress.update(self._task, completed=done, description=line(summary, rate))
+        done = self._corpus.bytes_read * _written(summary) / max(summary.planned, 1)
+        # What is read meanwhile must not hide what all of it waits for.
+        is_waiting = self._phase and not (summary.tokens or _written(summary))
+        shown = self._phase if is_waiting else line(summary, rate)
+        self._progress.update(self._task, completed=done, description=shown)
 
 
 class _Time(TimeRemainingColumn):
-    """What is left of it; where nobody knows, what has passed."""
+    """What is left of it; while that is not known, what has passed."""
 
     def render(self, task: Task) -> Text:
-        if task.total is None:
-            return TimeElapsedColumn().render(task)
+        if task.total is None or task.time_remaining is None:
+            return TimeElapsedColumn().render(task).append(" so far")
         return super().render(task).append(" left")
 
 
@@ -76,8 +82,8 @@ def progress(corpus: Corpus | MongoSource, console: Console | None = None) -> It
         SpinnerColumn(),
         BarColumn(bar_width=10),
         TaskProgressColumn(),
-        _Time(table_column=Column(no_wrap=True)),
         TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+        _Time(table_column=Column(no_wrap=True)),
     )
     with Progress(
         *columns,
@@ -93,7 +99,20 @@ def line(summary: Summary, rate: float) -> str:
     """`rate`: tokens a second, of what is encoded. Short enough for a terminal of 80 columns."""
     speed = f", {_short(rate)} tokens/s" if rate else ""
     rejected = f", {_short(summary.rejected)} rejected" if summary.rejected else ""
-    return f"{_short(summary.documents)} docs, {_short(summary.chunks)} chunks{speed}{rejected}"
+    written = _written(summary)
+    if not written:
+        return f"reading: {_counted(summary.planned, 'chunk')}{speed}{rejected}"
+    documents = f"{_counted(summary.documents, 'doc')}, " if summary.documents else ""
+    return f"{documents}{_counted(written, 'chunk')}{speed}{rejected}"
+
+
+def _written(summary: Summary) -> int:
+    """Chunks, also of documents that are not whole yet."""
+    return max(summary.chunks, summary.encoded)
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{_short(number)} {word}{'' if number == 1 else 's'}"
 
 
 def as_object(summary: Summary, target: Target) -> str:

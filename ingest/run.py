@@ -13,6 +13,7 @@ from ingest.mongodb.run import run_mongodb
 from ingest.mongodb.source import MongoSource
 from ingest.opening import open_target
 from ingest.order import Order
+from ingest.peek import peek
 from ingest.rebuild.moving import complete
 from ingest.rebuild.rebuilding import open_rebuild, tell_generations_apart
 from ingest.rejects import Rejects
@@ -39,15 +40,17 @@ def run(order: Order, chosen: Settings, database: Database[Any], *, as_json: boo
         progress(corpus) as display,
         ExitStack() as at_the_end,
     ):
+        peek(corpus, order, rejects)
         display.phase("opening the collection")
         opened = open_rebuild if order.rebuild else open_target
         patience = order.patience
-        target = patience.ask(lambda: opened(database, chosen, order.choices, patience))
+        told = display.phase
+        target = patience.ask(lambda: opened(database, chosen, order.choices, patience, told))
         at_the_end.callback(target.close)
         if order.dry_run:
-            told = run_dry(order, corpus, target, rejects, display, seen)
-            shown = forecast_object(told, target) if as_json else forecast_text(told, target)
-            rejected = told.rejected
+            done = run_dry(order, corpus, target, rejects, display, seen)
+            shown = forecast_object(done, target) if as_json else forecast_text(done, target)
+            rejected = done.rejected
         else:
             summary = _done(order, corpus, target, rejects, display, seen)
             shown = as_object(summary, target) if as_json else as_text(summary, target)

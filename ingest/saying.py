@@ -3,9 +3,19 @@
 import logging
 import sys
 
+from ingest.rejects import Rejects
+
 
 def say(text: str) -> None:
     print(f"leaf-ingest: {text}", file=sys.stderr)
+
+
+def say_rejects(rejects: Rejects) -> None:
+    """How many records were rejected, and why; nothing if none was."""
+    if rejects.count:
+        say(f"{rejects.count} records were rejected; see {rejects.path}")
+        for reason in rejects.reasons():
+            say(f"  {reason}")
 
 
 def say_warnings() -> None:

@@ -11,6 +11,7 @@ class Summary:
 
     `removed` counts stored chunks that their document has no longer, and those of the `pruned`
     documents, which their source has no longer. `tokens` are the teacher's, of what was encoded.
+    `repeated` counts those of the `rejected` whose id was met before in the run.
     `planned` counts the chunks of all documents that were looked at, written or not.
     """
 
@@ -22,6 +23,7 @@ class Summary:
     removed: int = 0
     pruned: int = 0
     rejected: int = 0
+    repeated: int = 0
     tokens: int = 0
     planned: int = 0
     seconds: float = 0.0

@@ -45,11 +45,14 @@ class Target:
         teacher: Teacher | None = None,
         *,
         patience: Patience | None = None,
+        told: Callable[[str], None] = lambda phase: None,
     ) -> None:
-        """With a `teacher` the collection is new; else the manifest is in force and names it."""
+        """With a `teacher` the collection is new; else the manifest is in force and names it, and
+        `told` hears when it is loaded."""
         name = settings.collection
         self.is_new = teacher is not None
         self._loaded = teacher
+        self._told = told
         self._database = database
         self._name = name
         self._settings = settings
@@ -72,6 +75,7 @@ class Target:
         """Loaded when there is something to encode: most runs over a corpus find nothing new."""
         if self._loaded is None:
             model = self.manifest.teacher
+            self._told(f"loading {model.name}")
             self._loaded = with_key(
                 self._settings,
                 model.name,
@@ -81,6 +85,7 @@ class Target:
                 variable="LEAF_TEACHER",
             )
             self._report_unrecorded_precision(self._loaded)
+            self._told("encoding the first chunks")
         if isinstance(self.chunker, WholeTexts):
             return MeanEncoder(self._loaded, self.chunker.parts)
         return self._loaded

@@ -4,8 +4,9 @@ from typing import Any
 
 import typer
 
-_VERBS = ("rollback", "retire")
+_VERBS = ("rollback", "retire", "repair")
 _WITH_VERBS = ("uri", "database", "collection", "home", "wait", "as_json")
+_WITH_REPAIR = ("all_", "patience", "rejects")
 
 
 def demand_usage(context: typer.Context) -> None:
@@ -15,13 +16,16 @@ def demand_usage(context: typer.Context) -> None:
     if len(verbs) > 1:
         raise typer.BadParameter(f"{' and '.join(verbs)} are two commands: give one")
     if verbs:
-        if strangers := [_shown(p) for n, p in given.items() if n not in (*_VERBS, *_WITH_VERBS)]:
-            shown = ", ".join(f"--{name.replace('as_', '')}" for name in _WITH_VERBS)
+        names = [*_WITH_VERBS, *(_WITH_REPAIR if "repair" in given else ())]
+        if strangers := [_shown(p) for n, p in given.items() if n not in (*_VERBS, *names)]:
+            shown = ", ".join(f"--{name.replace('as_', '').rstrip('_')}" for name in names)
             raise typer.BadParameter(
                 f"{verbs[0]} takes no {', '.join(strangers)}; expected none but {shown}"
             )
     elif "paths" not in given:
         raise typer.BadParameter("no PATH was given; expected a file, a folder, or - for stdin")
+    elif "all_" in given:
+        raise typer.BadParameter("--all is for --repair: it encodes all stored texts again")
     elif "yes" in given and not {"rebuild", "prune"} & set(given):
         raise typer.BadParameter(
             "--yes is for --rebuild and --prune: they go on even if documents would be lost"

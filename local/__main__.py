@@ -54,7 +54,9 @@ def start(home: HomeOption = None, port: PortOption = None, as_json: JsonOption 
     with _one_line_errors():
         deployment = LocalDeployment(home, port=port)
         started = deployment.start()
-        _say("started; `leaf-mongo stop` stops it" if started else "was already running")
+        _say(
+            f"started; {deployment.command('stop')} stops it" if started else "was already running"
+        )
         address = deployment.tcp_uri or deployment.uri
         print(json.dumps({"started": started, "uri": address}) if as_json else address)
 
@@ -80,7 +82,8 @@ def uri(
         deployment = LocalDeployment(home)
         address = deployment.tcp_uri if tcp else deployment.uri
         if address is None:
-            raise LocalError("it listens on no port; `leaf-mongo start --port 0` lets it")
+            start = deployment.command("start", 0)
+            raise LocalError(f"it listens on no port; {start} lets it")
         print(json.dumps({"uri": address}) if as_json else address)
 
 

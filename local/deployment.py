@@ -52,6 +52,10 @@ class LocalDeployment:
             port = self._port()
             return None if port is None else self._home.port_uri(port)
 
+    def command(self, verb: str, port: int | None = None) -> str:
+        """The command line that does this to it, in backticks."""
+        return self._home.command(verb, port)
+
     def start(self) -> bool:
         """Return when it answers: True if it was started now, False if it was running."""
         with disk.explained(self._home.root):
@@ -167,7 +171,7 @@ class LocalDeployment:
         now = f"on port {port}" if port else "without a port"
         raise LocalError(
             f"the deployment in {self._home.root} is running {now}, not on port "
-            f"{wanted or 'any'}; `leaf-mongo stop`, then start it again"
+            f"{wanted or 'any'}; {self.command('stop')}, then {self.command('start', wanted)}"
         )
 
     def _client(self, *, seconds: float) -> MongoClient[dict[str, Any]]:

@@ -13,6 +13,6 @@ def fallback_uri(home: Path, told: Callable[[str], None] = lambda line: None) ->
     """
     deployment = LocalDeployment(home)
     started = deployment.start()
-    state = "started; `leaf-mongo stop` stops it" if started else "running"
+    state = f"started; {deployment.command('stop')} stops it" if started else "running"
     told(f"no MONGODB_URI: using the local MongoDB in {home} ({state})")
     return deployment.uri

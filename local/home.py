@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shlex
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +103,15 @@ class Home:
     @property
     def uri(self) -> str:
         return socket_uri(self.gateway_socket, self.password)
+
+    def command(self, verb: str, port: int | None = None) -> str:
+        """`leaf-mongo verb` for this home, in backticks, so that it can be pasted."""
+        words = ["leaf-mongo", verb]
+        if self.root != Home.at(default_home()).root:
+            words += ["--home", str(self.root)]
+        if port is not None:
+            words += ["--port", str(port)]
+        return f"`{shlex.join(words)}`"
 
     def port_uri(self, port: int) -> str:
         return port_uri(port, self.password)

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pymongo import MongoClient
 
 from local.catalog import COLLECTION, DATABASE
+from local.home import Home
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,8 @@ def as_text(found: Status) -> str:
         lines.append(f"mongod   {found.version}, process {found.mongod_pid} ({found.mongod})")
         lines.append(f"gateway  process {found.gateway_pid}")
     elif found.mongod_pid:
-        lines.append(
-            f"mongod   process {found.mongod_pid} was left over; `leaf-mongo stop` ends it"
-        )
+        stop = Home.at(Path(found.home)).command("stop")
+        lines.append(f"mongod   process {found.mongod_pid} was left over; {stop} ends it")
     for index in found.indexes:
         what = "text" if index.type == "search" else f"{index.vectors} vectors"
         lines.append(

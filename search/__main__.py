@@ -11,9 +11,10 @@ from bson import json_util
 from bson.errors import BSONError
 
 from config.command import leave_at_once, one_line_errors, settings
+from config.hint import line_of
 from local import LocalError
 from local.fallback import fallback_uri
-from search.errors import FilterError, QueryError
+from search.errors import QueryError
 from search.printing import print_context, print_hits
 from search.query import Options
 from search.rerank import CrossEncoder
@@ -28,6 +29,7 @@ def _option(help: str, *names: str, metavar: str | None = None) -> Any:
 
 @app.command(no_args_is_help=True)
 def command(
+    context: typer.Context,
     questions: Annotated[list[str], typer.Argument(metavar="QUESTION", show_default=False)],
     k: Annotated[int, _option("Number of hits. Default: 10.", "-k", metavar="N")] = 10,
     skip: Annotated[
@@ -95,7 +97,7 @@ def command(
     Exit codes: 0 done, 1 failed, 2 wrong usage.
     """
     logging.basicConfig(level=logging.WARNING, format="leaf-search: %(message)s")
-    with one_line_errors("leaf-search", LocalError):
+    with one_line_errors("leaf-search", LocalError, line=line_of("leaf-search", context)):
         chosen = settings(mongodb_uri=uri, database=database, collection=collection, home=home)
         options: Options = {
             "k": k,
@@ -130,12 +132,12 @@ def _parsed(filter: str) -> Mapping[str, Any]:
     try:
         parsed = json_util.loads(filter)
     except (ValueError, TypeError, BSONError, ArithmeticError) as error:
-        raise FilterError(
+        raise QueryError(
             f"--filter {filter}: not Extended JSON ({error}); expected an object like "
             """'{"metadata.year": {"$gte": 2020}}', in quotes for the shell"""
         ) from error
     if not isinstance(parsed, dict):
-        raise FilterError(f"--filter {filter}: expected a JSON object like {{path: value}}")
+        raise QueryError(f"--filter {filter}: expected a JSON object like {{path: value}}")
     return parsed
 
 

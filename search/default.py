@@ -17,14 +17,22 @@ _open: dict[tuple[int, Settings], Searcher] = {}
 _opening = Lock()
 
 
-def search(question: str, **options: Unpack[Options]) -> list[Hit]:
+def search(
+    question: str,
+    *,
+    collection: str | None = None,
+    database: str | None = None,
+    **options: Unpack[Options],
+) -> list[Hit]:
     """The `k` passages nearest to `question`, best first; see Searcher.search.
 
-    MONGODB_URI and the LEAF_ settings come from the environment and `.env`; without MONGODB_URI
-    the local deployment is used, and started if need be. The connection and the student are
-    opened once per process and kept.
+    `collection` and `database` beat LEAF_COLLECTION and LEAF_DATABASE. MONGODB_URI and the LEAF_
+    settings come from the environment and `.env`; without MONGODB_URI the local deployment is
+    used, and started if need be. The connection and the student are opened once per process and
+    collection, and kept.
     """
-    return _kept(settings()).search(question, **options)
+    chosen = settings(collection=collection, database=database)
+    return _kept(chosen).search(question, **options)
 
 
 def _kept(chosen: Settings) -> Searcher:

@@ -20,6 +20,8 @@ class SearchError(LeafError):
 class QueryError(SearchError):
     """A question or a number that cannot be searched with."""
 
+    is_usage = True
+
 
 class FilterError(SearchError):
     """A filter that the index cannot apply."""

@@ -1,7 +1,8 @@
 """Filters are checked here, because what is wrong with one the server tells late or not at all."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from numbers import Real
 from typing import Any
@@ -12,7 +13,10 @@ from bson import Binary, CodecOptions, ObjectId
 from bson.binary import UUID_SUBTYPE, UuidRepresentation
 from bson.errors import BSONError
 
+from config.hint import PATH, hint
 from search.errors import FilterError
+
+Declaring = Callable[[str], str]  # the command that declares a path
 
 _LOGICAL = ("$and", "$or", "$nor")
 _OF_FIELDS = ("$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$not")
@@ -21,13 +25,20 @@ _WITH_UUIDS = CodecOptions[dict[str, Any]](uuid_representation=UuidRepresentatio
 _HELP = f"expected {', '.join(_OF_FIELDS)} on a path, combined by {', '.join(_LOGICAL)}"
 
 
-def checked_filter(filter: Mapping[str, Any], declared: Sequence[str]) -> dict[str, Any]:
+def declaring(path: str) -> str:
+    """The command after which a collection of the usual name can be filtered by this path."""
+    return hint("leaf-ingest", PATH, "--filter-field", path)
+
+
+def checked_filter(
+    filter: Mapping[str, Any], declared: Sequence[str], declaring: Declaring = declaring
+) -> dict[str, Any]:
     """The filter as it is sent, by a client of whatever settings: a UUID as Binary.
 
     Raises FilterError for a path that is not `declared`, an operator that search lacks, or a value
     that cannot be sent.
     """
-    _check(filter, declared)
+    _Check(declared, declaring).whole(filter)
     try:
         return bson.decode(bson.encode(filter, codec_options=_WITH_UUIDS))
     except (BSONError, ValueError, OverflowError) as error:
@@ -37,43 +48,71 @@ def checked_filter(filter: Mapping[str, Any], declared: Sequence[str]) -> dict[s
         ) from error
 
 
-def _check(filter: Mapping[str, Any], declared: Sequence[str]) -> None:
-    if not isinstance(filter, Mapping):
-        raise FilterError(f"filter is {filter!r}; expected an object like {{path: value}}")
+def compared(filter: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The values that a filter, once checked, compares each path with."""
+    found: dict[str, list[Any]] = {}
     for key, value in filter.items():
-        if not isinstance(key, str):
-            raise FilterError(f"filter path {key!r}; expected text")
-        if key in _LOGICAL:
-            _check_clauses(key, value, declared)
-        elif key.startswith("$"):
-            raise FilterError(f"filter operator {key} is not known here; {_HELP}")
+        parts = [compared(each) for each in value] if key in _LOGICAL else [{key: _values(value)}]
+        for part in parts:
+            for path, values in part.items():
+                found.setdefault(path, []).extend(values)
+    return found
+
+
+def _values(condition: object) -> list[Any]:
+    if not isinstance(condition, Mapping):
+        return [condition]
+    values: list[Any] = []
+    for operator, value in condition.items():
+        if operator == "$not":
+            values += _values(value)
+        elif operator in ("$in", "$nin"):
+            values += value
+        elif operator != "$exists":
+            values.append(value)
+    return values
+
+
+@dataclass(frozen=True)
+class _Check:
+    declared: Sequence[str]
+    declaring: Declaring
+
+    def whole(self, filter: Mapping[str, Any]) -> None:
+        if not isinstance(filter, Mapping):
+            raise FilterError(f"filter is {filter!r}; expected an object like {{path: value}}")
+        for key, value in filter.items():
+            if not isinstance(key, str):
+                raise FilterError(f"filter path {key!r}; expected text")
+            if key in _LOGICAL:
+                self._clauses(key, value)
+            elif key.startswith("$"):
+                raise FilterError(f"filter operator {key} is not known here; {_HELP}")
+            else:
+                self._path(key)
+                _check_condition(key, value)
+
+    def _clauses(self, operator: str, clauses: object) -> None:
+        if not isinstance(clauses, list | tuple) or not clauses:
+            raise FilterError(f"filter {operator} holds {clauses!r}; expected a list of filters")
+        for clause in clauses:
+            self.whole(clause)
+
+    def _path(self, path: str) -> None:
+        declared = self.declared
+        if path in declared:
+            return
+        close = difflib.get_close_matches(path, [*declared, *_shortened(declared)], n=1, cutoff=0.8)
+        if close:
+            help = f"did you mean {_shortened(declared).get(close[0], close[0])}?"
         else:
-            _check_path(key, declared)
-            _check_condition(key, value)
-
-
-def _check_clauses(operator: str, clauses: object, declared: Sequence[str]) -> None:
-    if not isinstance(clauses, list | tuple) or not clauses:
-        raise FilterError(f"filter {operator} holds {clauses!r}; expected a list of filters")
-    for clause in clauses:
-        _check(clause, declared)
-
-
-def _check_path(path: str, declared: Sequence[str]) -> None:
-    if path in declared:
-        return
-    close = difflib.get_close_matches(path, [*declared, *_shortened(declared)], n=1, cutoff=0.8)
-    if close:
-        help = f"did you mean {_shortened(declared).get(close[0], close[0])}?"
-    else:
-        # Chunks are always filtered by `document` too; without it, these are documents of others.
-        own = path.startswith("metadata.") or "document" not in declared
-        stored = path if own else f"metadata.{path}"
-        help = f"declare it with `leaf-ingest ... --filter-field {stored}`"
-    raise FilterError(
-        f"filter path {path} is not declared in the index ({', '.join(declared) or 'none is'}), "
-        f"so the server cannot filter by it: {help}"
-    )
+            # Chunks are always filtered by `document` too; without it, these are others' documents.
+            own = path.startswith("metadata.") or "document" not in declared
+            help = f"declare it with {self.declaring(path if own else f'metadata.{path}')}"
+        raise FilterError(
+            f"filter path {path} is not declared in the index ({', '.join(declared) or 'none is'})"
+            f", so the server cannot filter by it: {help}"
+        )
 
 
 def _shortened(declared: Sequence[str]) -> dict[str, str]:

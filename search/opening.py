@@ -1,13 +1,17 @@
 """From a collection's name to all that a search must know, read from its manifest."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from config import Settings
+from config.hint import Names, hint, ingest_hint
 from search.errors import NoHits, SearchError
+from search.filters import compared
 from search.steps import Aggregate, Compute, Steps
+from search.values import kind_of, scalars_at
 from vectors import Encoder, Manifest, ManifestError, ModelError, load_student
 from vectors.agreement import demand_agreement
 from vectors.alignment import demand_probe
@@ -15,6 +19,10 @@ from vectors.generations import Generations, generations_of
 from vectors.index_spec import IndexSpec
 from vectors.keys import with_key
 from vectors.manifest import MANIFESTS, no_manifest
+
+log = logging.getLogger(__name__)
+
+_SAMPLED = 200  # documents whose values are looked at
 
 Load = Callable[[Manifest], Encoder]
 
@@ -42,11 +50,23 @@ class Opened:
     def full_name(self) -> str:
         return f"{self.database}.{self.collection}"
 
+    @property
+    def names(self) -> Names:
+        return {"database": self.database, "collection": self.collection}
+
+    @property
+    def is_in_place(self) -> bool:
+        return self.manifest.layout == "in_place"
+
+    def declaring(self, path: str) -> str:
+        """The command after which searches can be filtered by this path."""
+        return ingest_hint("--filter-field", path, **self.names, in_place=self.is_in_place)
+
 
 def opening(settings: Settings) -> Steps[Opened]:
     """Raises ManifestError, ModelError, or the SearchIndexError that says what is wrong."""
     found = yield from _generations(settings.database, settings.collection)
-    demand_agreement(found.active, settings, None)
+    demand_agreement(found.active, settings)
     return (yield from _opened(settings, found, lambda m: load_for(m, settings)))
 
 
@@ -103,14 +123,37 @@ def explaining_emptiness(opened: Opened, filter: Mapping[str, Any] | None) -> St
     now = yield from looked_up(opened)
     manifest = now.manifest
     yield from demand_index(manifest, now.database, now.collection)
+    if filter:
+        yield from _comparing_types(now, filter)
     if filter or not now.documents:
         return
+    doctor = hint("leaf-search doctor", **now.names)
     raise NoHits(
         f"search index {manifest.index!r} is there and finds nothing, although {now.full_name} "
         f"holds {now.documents} documents: it may lag behind the last write, so try again in a "
         f"moment; or the stored vectors are not {manifest.dimensions} x {manifest.precision}, "
-        "which the server skips: `leaf-search doctor` tells"
+        f"which the server skips: {doctor} tells"
     )
+
+
+def _comparing_types(opened: Opened, filter: Mapping[str, Any]) -> Steps[None]:
+    """Warns where a filter compares with another type than is stored, which finds nothing."""
+    for path, values in compared(filter).items():
+        chosen = {"$match": opened.manifest.chosen}
+        some: list[Any] = [chosen, {"$limit": _SAMPLED}, {"$project": {path: 1}}]
+        found = yield Aggregate(opened.collection, some)
+        stored = {kind_of(v) for document in found for v in scalars_at(document, path)}
+        asked = {kind_of(value) for value in values}
+        if stored - {"null"} and asked - {"null"} and not stored & asked:
+            date = '; a date is written as {"$date": "2023-01-31T00:00:00Z"}'
+            log.warning(
+                "the filter compares %s with a %s, but documents hold a %s there: these never "
+                "match%s",
+                path,
+                " or ".join(sorted(asked)),
+                " or ".join(sorted(stored - {"null"})),
+                date if "date" in stored else "",
+            )
 
 
 def looked_up(opened: Opened) -> Steps[Opened]:
@@ -140,7 +183,7 @@ def _generations(database: str, collection: str) -> Steps[Generations]:
     if found:
         return generations_of(found[0], collection)
     others = yield Aggregate(MANIFESTS, [{"$project": {"_id": 1}}])
-    raise no_manifest(f"{database}.{collection}", [str(other["_id"]) for other in others])
+    raise no_manifest(database, collection, [str(other["_id"]) for other in others])
 
 
 def _count(collection: str, found: Generations) -> Steps[int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 from search.errors import QueryError
-from search.filters import checked_filter
+from search.filters import Declaring, checked_filter, declaring
 
 MOST_CANDIDATES = 10_000  # the server's limit
 _MOST = 2**31  # what fits the server's numbers
@@ -85,7 +85,7 @@ class Query:
         return bool(self.diversity) or self.rerank is not None
 
 
-def checked(options: Options, declared: Sequence[str]) -> Query:
+def checked(options: Options, declared: Sequence[str], declaring: Declaring = declaring) -> Query:
     """Raises QueryError or FilterError; `declared` are the paths that can be filtered by."""
     unknown = sorted(set(options) - set(Query.__dataclass_fields__))
     if unknown:
@@ -107,7 +107,9 @@ def checked(options: Options, declared: Sequence[str]) -> Query:
     _check_weights(query)
     _check_fields(query.fields)
     _check_reach(query)
-    return replace(query, filter=checked_filter(query.filter, declared)) if query.filter else query
+    if not query.filter:
+        return query
+    return replace(query, filter=checked_filter(query.filter, declared, declaring))
 
 
 def check_questions(questions: object) -> None:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 
+from config.hint import ingest_hint
 from search.context import Context, composed
 from search.hit import Hit
 from search.keeping import Kept
@@ -52,11 +53,12 @@ def _found(opened: Opened, questions: Sequence[str], options: Options) -> Steps[
 
 def _checked(opened: Opened, questions: Sequence[str], options: Options) -> Query:
     check_questions(questions)
-    query = checked(options, opened.manifest.filters)
+    query = checked(options, opened.manifest.filters, opened.declaring)
     if query.hybrid and not opened.manifest.hybrid:
+        again = ingest_hint("--hybrid", **opened.names, in_place=opened.is_in_place)
         raise IndexMissing(
             f"collection {opened.full_name} has no text index, which hybrid search needs: run "
-            "leaf-ingest once more with --hybrid, which encodes nothing again"
+            f"{again}, which encodes nothing again"
         )
     return query
 

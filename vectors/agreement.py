@@ -1,33 +1,36 @@
 """What the user asks for against what a collection was made with."""
 
-from collections.abc import Set
+from collections.abc import Mapping
 
-from config import Settings, Storage
+from config import Settings
 from vectors.manifest import Manifest, demand
 
+FORM = ("dimensions", "precision", "quantization")
 
-def demand_agreement(manifest: Manifest, settings: Settings, storage: Storage | None) -> None:
+
+def demand_agreement(
+    manifest: Manifest, settings: Settings, form: Mapping[str, object] | None = None
+) -> None:
     """Raises ManifestError if a setting that was given contradicts the manifest.
 
-    Defaults do not count: for an existing collection its manifest beats them. `storage` is None
-    unless one of its parts was given.
+    Defaults do not count: for an existing collection its manifest beats them. `form` holds the
+    parts of the stored form that were given by an option of their own.
     """
     given = settings.model_fields_set
     wanted: dict[str, object] = {}
-    if given & {"preset", "teacher"}:
-        wanted["teacher"] = settings.pair.teacher
-    if given & {"preset", "student"}:
-        wanted["student"] = settings.pair.student
-    askers = {side: _askers(given & {"preset", side}) for side in ("teacher", "student")}
-    if storage is not None or "storage" in given:
-        form = storage or settings.stored_as()
-        wanted["dimensions"] = form.dimensions or manifest.teacher.dimensions
-        wanted["precision"] = form.precision
-        wanted["quantization"] = form.quantization
-    for part in ("dimensions", "precision", "quantization"):
-        options = [f"--{part}"] if storage is not None else []
-        askers[part] = ", ".join([*options, *filter(None, [_askers(given & {"storage"})])])
-    demand(manifest, wanted, settings.collection, askers)
+    askers: dict[str, str] = {}
+    for side in ("teacher", "student"):
+        if given & {"preset", side}:
+            wanted[side] = getattr(settings.pair, side)
+            askers[side] = settings.model_asker(side)
+    if "storage" in given:
+        named = settings.stored_as()
+        wanted["dimensions"] = named.dimensions or manifest.teacher.dimensions
+        wanted |= {"precision": named.precision, "quantization": named.quantization}
+        askers |= dict.fromkeys(FORM, settings.asker("storage"))
+    wanted |= form or {}
+    askers |= {part: f"--{part}" for part in form or {}}
+    demand(manifest, wanted, settings.collection, askers, database=settings.database)
 
 
 def demand_precision(manifest: Manifest, settings: Settings) -> None:
@@ -37,13 +40,10 @@ def demand_precision(manifest: Manifest, settings: Settings) -> None:
     """
     asked = settings.encode_precision
     if asked != "auto" and manifest.encode_precision is not None:
-        by = {"encode_precision": _askers({"encode_precision"})}
-        demand(manifest, {"encode_precision": asked}, settings.collection, by)
-
-
-def _askers(names: Set[str]) -> str:
-    """A setting may come from an option, the environment or `.env`."""
-    return ", ".join(
-        f"--{name.replace('_', '-')}, or LEAF_{name.upper()} in the environment or .env"
-        for name in sorted(names)
-    )
+        demand(
+            manifest,
+            {"encode_precision": asked},
+            settings.collection,
+            {"encode_precision": settings.asker("encode_precision")},
+            database=settings.database,
+        )

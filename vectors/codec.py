@@ -17,10 +17,12 @@ import numpy as np
 from bson.binary import VECTOR_SUBTYPE, Binary
 from numpy.typing import NDArray
 
+from config.hint import hint
 from config.storage import Precision
 from vectors.encoder import Rows, unit_rows
 from vectors.errors import CodecError
 
+OFF_UNIT = 0.01  # of length; models in half precision are off by a tenth of that
 _HEADERS: dict[str, bytes] = {"float32": b"\x27\x00", "int8": b"\x03\x00", "binary": b"\x10\x00"}
 
 
@@ -51,14 +53,38 @@ class Codec:
         codes = self._quantised(_truncated(rows, self.dimensions))
         return [Binary(header + code.tobytes(), VECTOR_SUBTYPE) for code in codes]
 
+    def is_sound(self, value: object) -> bool:
+        """Whether it is a stored vector of this form that says what its document is about."""
+        header = _HEADERS[self.precision]
+        if not isinstance(value, bytes) or value[:2] != header or len(value) != self.size:
+            return False
+        if self.precision == "binary":
+            return True
+        raw = np.frombuffer(value, dtype=np.uint8, offset=2)[None, :]
+        length = float(np.linalg.norm(self._values(raw).astype(np.float64)))
+        if self.precision == "int8":
+            return length > 0
+        return abs(length - 1) <= OFF_UNIT  # also false of NaN
+
+    @property
+    def bounds(self) -> tuple[Binary, Binary]:
+        """The least and the greatest value of this precision and size, in the server's order:
+        by length, then by bytes. The least stands for zeros."""
+        header, size = _HEADERS[self.precision], self.size - 2
+        return (
+            Binary(header + bytes(size), VECTOR_SUBTYPE),
+            Binary(header + b"\xff" * size, VECTOR_SUBTYPE),
+        )
+
     def expand(self, stored: Sequence[bytes]) -> Rows:
         """What the stored values stand for, as (n, dimensions) unit rows."""
         header = _HEADERS[self.precision]
         for value in stored:
             if not isinstance(value, bytes) or value[:2] != header or len(value) != self.size:
+                doctor = hint("leaf-search doctor")
                 raise CodecError(
                     f"a stored vector {_shape_of(value)}; expected {self.size} bytes beginning "
-                    f"{header.hex(' ')} ({self.precision}): `leaf-search doctor` tells which"
+                    f"{header.hex(' ')} ({self.precision}): {doctor} tells which"
                 )
         raw = np.frombuffer(b"".join(value[2:] for value in stored), dtype=np.uint8)
         return unit_rows(self._values(raw.reshape(len(stored), self.size - 2)))

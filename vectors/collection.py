@@ -37,7 +37,10 @@ Operation = InsertOne[Any] | ReplaceOne[Any] | UpdateOne | UpdateMany
 
 
 class Stored(NamedTuple):
-    """What a chunk in the collection says of itself: see docs/ingest.md."""
+    """What a chunk in the collection says of itself: see docs/ingest.md.
+
+    One whose vector is damaged is of no content, so that it is encoded again.
+    """
 
     document: str
     hash: bytes
@@ -82,9 +85,19 @@ class Collection:
         if not documents:
             return {}
         wanted = {"document": {"$in": list(documents)}, **self.manifest.chosen}
-        fields = {"document": 1, "hash": 1, "version": 1}
+        fields = {"document": 1, "hash": 1, "version": 1, "sound": self._is_sound}
         found = self._patiently(lambda: list(self._settled.find(wanted, fields)))
-        return {c["_id"]: Stored(c["document"], c["hash"], c.get("version")) for c in found}
+        return {c["_id"]: _stored(c) for c in found}
+
+    @property
+    def _is_sound(self) -> dict[str, Any]:
+        """For the server: whether a vector has the type and size of the manifest, and says
+        something. NaN and lengths it cannot see: see ingest.repair."""
+        least, most = self.manifest.codec.bounds
+        path = f"${self.manifest.path}"
+        # Zeros are the least value; in bits they are one like any other.
+        above = "$gte" if self.manifest.precision == "binary" else "$gt"
+        return {"$and": [{above: [path, least]}, {"$lte": [path, most]}]}
 
     def is_empty(self) -> bool:
         """Whether there is no chunk of this generation."""
@@ -132,6 +145,24 @@ class Collection:
         wanted = {"_id": {"$in": asked}}
         there = self._patiently(lambda: self._settled.distinct("_id", wanted))
         return set(asked).difference(there)
+
+    def scan(self, fields: Sequence[str], ids: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+        """Stored chunks of this generation, with these fields: all, or those of `ids`."""
+        wanted = {**self.manifest.chosen, **({"_id": {"$in": list(ids)}} if ids else {})}
+        with explained():
+            yield from self._settled.find(wanted, dict.fromkeys(fields, 1))
+
+    def renew(self, chunks: Mapping[str, tuple[bytes | None, Mapping[str, Any]]]) -> int:
+        """Set fields of stored chunks, by id, where the hash is still the one that comes with
+        them; how many. What they were made of may be another text, so no version is left."""
+        if not chunks:
+            return 0
+        operations = [
+            UpdateOne({"_id": id, "hash": hash}, {"$set": dict(fields), "$unset": {"version": ""}})
+            for id, (hash, fields) in chunks.items()
+        ]
+        done = self._patiently(lambda: self.mongo.bulk_write(operations, ordered=False))
+        return done.modified_count
 
     def delete(self, ids: Sequence[str]) -> int:
         """How many were there. An empty list deletes nothing."""
@@ -227,6 +258,12 @@ class Collection:
     def _patiently(self, work: Callable[[], Done]) -> Done:
         with explained():
             return self.patience.ask(work)
+
+
+def _stored(chunk: Mapping[str, Any]) -> Stored:
+    if not chunk["sound"]:
+        return Stored(chunk["document"], b"", None)
+    return Stored(chunk["document"], chunk["hash"], chunk.get("version"))
 
 
 def _replace(document: Mapping[str, Any]) -> ReplaceOne[Any]:

@@ -1,5 +1,7 @@
 """Opening a connection to MongoDB, and what its failures mean in one line."""
 
+import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -18,9 +20,13 @@ from pymongo.errors import (
     PyMongoError,
 )
 
+from config.hint import hint
 from vectors.errors import DeploymentError
 
 _SECONDS_TO_FIND_A_SERVER = 10
+_SECONDS_UNTIL_TOLD = 1  # of waiting without a word
+_SECONDS_WHERE_REFUSED = 3  # nothing listens there; a server that is being restarted soon will
+_REFUSED = re.compile(r"Errno (?:2|111|61)\]|refused|No such file")
 _SECONDS_TO_LEAVE = 1
 _LENIENT = CodecOptions[dict[str, Any]](unicode_decode_error_handler="replace")
 _AUTHENTICATION_FAILED = {18, 8000}
@@ -31,9 +37,14 @@ _ENCODE = (
     "expected user name and password percent-encoded (/ as %2F, ? as %3F), as in "
     "mongodb+srv://user:pass%2Fword@host/"
 )
+_COMMAND = re.compile(r"execute command (\{ (\w+):)")
+_READING = {"aggregate", "collStats", "count", "find", "getMore", "listCollections", "listIndexes"}
+_TWICE = re.compile(r"(\S+): \1: ")  # a host that the driver names before its own text
 _NO_SEARCH = {59, 31082, 115, 40324, 6047401}  # unknown command or stage, SearchNotEnabled, ...
 
 Client = TypeVar("Client")
+
+log = logging.getLogger(__name__)
 
 
 def connect(uri: str) -> MongoClient[dict[str, Any]]:
@@ -41,7 +52,12 @@ def connect(uri: str) -> MongoClient[dict[str, Any]]:
     with explained():
         client: MongoClient[dict[str, Any]] = _made(MongoClient, uri)
         try:
-            client.admin.command("ping")
+            try:
+                with timeout(_SECONDS_UNTIL_TOLD):
+                    client.admin.command("ping")
+            except PyMongoError as error:
+                with timeout(_more_seconds(uri, error)):
+                    client.admin.command("ping")
         except BaseException:
             client.close()
             raise
@@ -64,7 +80,12 @@ async def connect_async(uri: str) -> AsyncMongoClient[dict[str, Any]]:
     with explained():
         client: AsyncMongoClient[dict[str, Any]] = _made(AsyncMongoClient, uri)
         try:
-            await client.admin.command("ping")
+            try:
+                with timeout(_SECONDS_UNTIL_TOLD):
+                    await client.admin.command("ping")
+            except PyMongoError as error:
+                with timeout(_more_seconds(uri, error)):
+                    await client.admin.command("ping")
         except BaseException:
             await client.close()
             raise
@@ -109,6 +130,23 @@ def _made(kind: Callable[..., Client], uri: str) -> Client:
         raise DeploymentError(f"MONGODB_URI (--uri) cannot be used: {reason}") from None
 
 
+def _more_seconds(uri: str, error: PyMongoError) -> float:
+    """How long it is asked again, which is logged; raises what no waiting changes, and where the
+    user set a time that is over."""
+    if _sets_time(uri) or not (error.timeout or isinstance(error, ConnectionFailure)):
+        raise error
+    is_refused = bool(_REFUSED.search(str(error)))
+    seconds = _SECONDS_WHERE_REFUSED if is_refused else _SECONDS_TO_FIND_A_SERVER
+    log.warning(
+        "MongoDB does not answer yet (%s); waiting up to %d s for it", short(error), seconds
+    )
+    return seconds
+
+
+def _sets_time(uri: str) -> bool:
+    return "serverselectiontimeoutms" in uri.lower()
+
+
 def _ends_too_early(uri: str) -> bool:
     """Whether a sign in the password ended the hosts; the driver's text may quote the rest."""
     given = uri.partition("://")[2]
@@ -118,7 +156,9 @@ def _ends_too_early(uri: str) -> bool:
 
 def _options(uri: str) -> dict[str, Any]:
     options: dict[str, Any] = {"driver": DriverInfo("leafsearch", version("leafsearch"))}
-    if "serverselectiontimeoutms" not in uri.lower():
+    if "tz_aware" not in uri.lower():
+        options["tz_aware"] = True  # a date without a zone would be taken for local time
+    if not _sets_time(uri):
         options["serverSelectionTimeoutMS"] = _SECONDS_TO_FIND_A_SERVER * 1000
     return options
 
@@ -127,11 +167,11 @@ def _refusal(error: OperationFailure) -> str:
     if error.code in _AUTHENTICATION_FAILED:
         return "MongoDB refused user name or password of MONGODB_URI (--uri); check both"
     if error.code == _UNAUTHORIZED:
-        return f"the MongoDB user may not do this: {short(error)}; it needs the role readWrite"
+        return _unauthorized(short(error))
     if lacks_search(error):
         return (
             f"this MongoDB has no vector search ({short(error)}); use Atlas, Atlas Local, MongoDB "
-            "8.2+ with mongot, or the local one of `leaf-mongo start`"
+            f"8.2+ with mongot, or the local one of {hint('leaf-mongo', 'start')}"
         )
     if _codes(error) & {_DISK_FULL}:
         return (
@@ -139,6 +179,20 @@ def _refusal(error: OperationFailure) -> str:
             "is written already stays"
         )
     return f"MongoDB refused: {short(error)}"
+
+
+def _unauthorized(reason: str) -> str:
+    if "requires authentication" in reason:
+        return (
+            "MONGODB_URI (--uri) has no user name and password, and this MongoDB asks for them; "
+            "write both into it, as in mongodb://user:password@host/"
+        )
+    # The server quotes the whole command, of which the name is enough.
+    command = _COMMAND.search(reason)
+    shown = reason[: command.start(1)] + command[2] if command else reason
+    reads = command is not None and command[2] in _READING
+    role = "read" if reads else "readWrite"
+    return f"the MongoDB user may not do this: {shown}; it needs the role {role}"
 
 
 def _codes(error: OperationFailure) -> set[int]:
@@ -156,8 +210,8 @@ def _refusals(error: BaseException) -> list[Mapping[str, Any]]:
 def _help(error: Exception) -> str:
     if ".sock" in str(error):
         return (
-            "start the local deployment with `leaf-mongo start`, or check MONGODB_URI (--uri); if "
-            "it ended by itself, its log tells why, a full disk for one"
+            f"start the local deployment with {hint('leaf-mongo', 'start')}, or check MONGODB_URI "
+            "(--uri); if it ended by itself, its log tells why, a full disk for one"
         )
     return (
         "check MONGODB_URI (--uri), that the server runs (its log tells why it ended, a full disk "
@@ -171,4 +225,5 @@ def short(error: BaseException) -> str:
     text = single
     for rest in _BESIDE_THE_POINT:
         text = text.partition(rest)[0]
+    text = _TWICE.sub(r"\1: ", text)
     return text if len(text) <= 300 else text[:300] + " ..."

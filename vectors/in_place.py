@@ -40,7 +40,7 @@ class InPlace(Collection):
         """Of those that have a vector, by the id of their only chunk."""
         found = {}
         for there in self._states(documents):
-            if there["kind"] == "binData" and (mark := _mark_of(there)):
+            if there["sound"] and (mark := _mark_of(there)):
                 id = str(as_text(there["_id"]))
                 found[self._chunk(id)] = Stored(id, mark["hash"], mark.get("version"))
         return found
@@ -97,6 +97,13 @@ class InPlace(Collection):
         ids = [id for document in documents for id in possible_ids(document)]
         return self._take_out({"_id": {"$in": ids}, **HAS_OURS}) if ids else 0
 
+    def doubt(self, ids: Sequence[Any]) -> None:
+        """Documents by their own `_id`: what they have is taken for the vector of another text."""
+        ours = {"$set": {HASH: b""}, "$unset": {f"{MARK}.version": ""}}
+        self._patiently(
+            lambda: self.mongo.update_many({"_id": {"$in": list(ids)}, **HAS_OURS}, ours)
+        )
+
     def withdraw_if(self, id: Any, hash: bytes) -> int:
         """The same of one document by its own `_id`, if it has not been encoded anew meanwhile."""
         return self._take_out({"_id": id, HASH: hash})
@@ -146,7 +153,8 @@ class InPlace(Collection):
     def _states(self, documents: Sequence[str]) -> list[dict[str, Any]]:
         """Marks, and as `kind` the type of what is where vectors are, of documents by id."""
         ids = [id for document in documents for id in possible_ids(document)]
-        fields = {MARK: 1, "kind": {"$type": f"${self.manifest.path}"}}
+        kind = {"$type": f"${self.manifest.path}"}
+        fields = {MARK: 1, "kind": kind, "sound": self._is_sound}
         found = self._patiently(lambda: list(self._settled.find({"_id": {"$in": ids}}, fields)))
         return [there for there in found if as_text(there["_id"]) is not None]
 

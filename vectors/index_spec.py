@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from config.hint import hint
 from vectors.errors import IndexDiffers, IndexFailed, IndexMissing, IndexNotReady
 from vectors.index import (
     index_definition,
@@ -63,23 +64,29 @@ class IndexSpec:
         if found is None:
             names = ", ".join(index["name"] for index in listed) or "none"
             raise IndexMissing(
-                f"{self.collection} has no search index {self.name!r} (it has: {names}); run "
-                "leaf-ingest again to create it"
+                f"{self.collection} has no search index {self.name!r} (it has: {names}); "
+                f"{self._repair} creates it"
             )
         status, latest = str(found.get("status")), found.get("latestDefinition", {})
         shown = f"search index {self.name!r} of {self.collection}"
         queryable = bool(found.get("queryable"))
         if status == "FAILED" and (ready or not queryable):
             raise IndexFailed(
-                f"{shown} FAILED: {_reason(found)}; drop it and run leaf-ingest again to build anew"
+                f"{shown} FAILED: {_reason(found)}; when the reason is gone, {self._repair} makes "
+                "it again"
             )
         if not queryable or (ready and status != "READY"):
             raise IndexNotReady(f"{shown} is {status}, not READY; try again in a moment")
         if not same_index(self.definition, latest):
             raise IndexDiffers(
-                f"{shown} is defined as {latest}, but the manifest says {self.definition}; run "
-                "leaf-ingest again to update it"
+                f"{shown} is defined as {latest}, but the manifest says {self.definition}; "
+                f"{self._repair} updates it"
             )
+
+    @property
+    def _repair(self) -> str:
+        database, _, name = self.collection.partition(".")
+        return hint("leaf-ingest", "--repair", database=database, collection=name)
 
 
 def _reason(index: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from config.hint import ingest_hint
 from config.storage import Precision, Quantization, Similarity
 from vectors.codec import Codec
 from vectors.encoder import Encoder
@@ -113,15 +114,16 @@ def read_manifest(database: Database[Any], collection: str) -> Manifest:
     if manifest is not None:
         return manifest
     others = [str(d["_id"]) for d in database[MANIFESTS].find({}, {"_id": 1})]
-    raise no_manifest(f"{database.name}.{collection}", others)
+    raise no_manifest(database.name, collection, others)
 
 
-def no_manifest(collection: str, others: Sequence[str]) -> ManifestError:
+def no_manifest(database: str, collection: str, others: Sequence[str]) -> ManifestError:
     """`others`: the names of all collections that have one."""
     there = f"collections with one: {_listed(others)}" if others else "nor has any other"
+    ingest = ingest_hint(database=database, collection=collection)
     return ManifestError(
-        f"collection {collection} has no manifest, so nothing was ingested into it "
-        f"({there}); ingest first with `leaf-ingest PATH`, or name another --collection"
+        f"collection {database}.{collection} has no manifest, so nothing was ingested into it "
+        f"({there}); ingest first with {ingest}, or name another --collection"
     )
 
 
@@ -167,6 +169,16 @@ def amend(
     )
 
 
+def undeclare(
+    database: Database[Any], collection: str, generation: int, filters: Sequence[str]
+) -> None:
+    """Take filter paths out of this generation's manifest; another writer may add them again."""
+    for place in _PLACES:
+        asked = {"_id": collection, **at_place(place, generation)}
+        gone = {"$pullAll": {f"{place}filters": list(filters)}}
+        database[MANIFESTS].update_one(asked, gone)
+
+
 def at_place(place: str, generation: int) -> dict[str, Any]:
     """Matches where this generation stands; at the top the first may be without its number."""
     if not place and generation == 1:
@@ -191,8 +203,8 @@ def demand(
     collection: str,
     asked_by: Mapping[str, str],
     *,
-    otherwise: str = "name a new --collection; `leaf-ingest PATH --rebuild` builds it anew beside "
-    "what is there",
+    database: str = "",
+    otherwise: str = "",
 ) -> None:
     """The same for some of its fields, each with what asks for it, to be left out by the user.
 
@@ -206,9 +218,11 @@ def demand(
             for name, asked in differing.items()
         )
         askers = "; ".join(dict.fromkeys(asked_by[name] for name in differing))
+        rebuild = ingest_hint("--rebuild", database=database, collection=collection, whole=True)
+        usual = f"name a new --collection; {rebuild} builds it anew beside what is there"
         raise ManifestError(
             f"collection {collection} was made otherwise: {shown}. Leave out what asks for that "
-            f"({askers}) to go on as it is, or {otherwise}"
+            f"({askers}) to go on as it is, or {otherwise or usual}"
         )
 
 
@@ -248,7 +262,7 @@ def from_document(document: Mapping[str, Any], collection: str) -> Manifest:
         raise ManifestError(
             f"the manifest of {collection} has format {document.get('format')!r}; this version "
             f"reads {' and '.join(map(str, _READ))}: use the leafsearch version that wrote it, or "
-            "ingest again elsewhere"
+            "ingest into another --collection"
         )
     try:
         flat = dict(document) if document["format"] == 1 else _flat(document, collection)
@@ -264,7 +278,7 @@ def from_document(document: Mapping[str, Any], collection: str) -> Manifest:
     except (KeyError, TypeError, AttributeError) as error:
         raise ManifestError(
             f"the manifest of {collection} is damaged ({error}); restore the document of that _id "
-            f"in {MANIFESTS}, or ingest again into a new --collection"
+            f"in {MANIFESTS} from a backup, or ingest into another --collection"
         ) from error
 
 

@@ -13,13 +13,14 @@ from pymongo.errors import OperationFailure
 from pymongo.operations import SearchIndexModel
 
 from vectors.connection import explained
-from vectors.errors import IndexNotReady
+from vectors.errors import IndexNotReady, SearchIndexError
 from vectors.index import same_index
 from vectors.index_spec import IndexSpec
 from vectors.patience import Patience
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks
 _ALREADY_THERE = 68
+_DEAD = ("FAILED", "STALE")
 
 Told = Callable[[str], None]
 
@@ -37,6 +38,34 @@ class SearchIndex:
                 self._create()
             elif not same_index(self.spec.definition, found.get("latestDefinition", {})):
                 self._update()
+
+    def remake(self, *, seconds: float) -> bool:
+        """Make it again where the server gave it up, and bring it in line; whether that was
+        needed. Raises IndexNotReady where an old one is not gone after `seconds`."""
+        with explained():
+            found = self.spec.find(self._mongo.list_search_indexes())
+            is_dead = found is not None and found.get("status") in _DEAD
+            if is_dead:
+                self._drop(seconds=seconds)
+        try:
+            self.check()
+        except IndexNotReady:
+            return is_dead
+        except SearchIndexError:
+            self.ensure()
+            return True
+        return is_dead
+
+    def _drop(self, *, seconds: float) -> None:
+        self._mongo.drop_search_index(self.spec.name)
+        deadline = time.monotonic() + seconds
+        while self.spec.find(self._mongo.list_search_indexes()) is not None:
+            if time.monotonic() > deadline:
+                raise IndexNotReady(
+                    f"search index {self.spec.name!r} of {self.spec.collection} is not gone yet "
+                    f"(waited {seconds:.0f} s; see --wait); run this again in a moment"
+                )
+            time.sleep(_FIRST_PAUSE)
 
     def wait(self, *, seconds: float, told: Told = lambda status: None) -> None:
         """See wait_for."""

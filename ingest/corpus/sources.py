@@ -74,9 +74,9 @@ class Corpus:
 
     def _files(self) -> Files:
         rejects = self.rejects.resolve() if self.rejects else None
-        return Files(self.paths, lambda p: self._format(p) is not None, rejects, self.choice)
+        return Files(self.paths, lambda p: self.format_of(p) is not None, rejects, self.choice)
 
-    def _format(self, path: Path) -> Format | None:
+    def format_of(self, path: Path) -> Format | None:
         return self.format or format_of(path)
 
     def _stdin_problems(self, given: str) -> Iterator[str]:
@@ -91,7 +91,7 @@ class Corpus:
             yield _IS_REJECTS.format(given)
         elif path.is_socket() or path.is_block_device():
             yield f"{given}: expected a file, a folder or a pipe"
-        elif path.is_file() and self._format(path) is None and not is_zip(path):
+        elif path.is_file() and self.format_of(path) is None and not is_zip(path):
             yield (
                 f"{given}: cannot tell the format from its ending; expected one of "
                 f"{' '.join(ENDINGS)}, also with {' or '.join(COMPRESSIONS)} behind it, "
@@ -104,13 +104,13 @@ class Corpus:
         source = Source(path, given, named=True, of=given)
         try:
             with opened(source) as stream:
-                demand_readable(stream, self._format(path) or "jsonl", given, self.fields)
+                demand_readable(stream, self.format_of(path) or "jsonl", given, self.fields)
         except (OSError, SourceError) as error:
             yield f"{given}: {_reason(error, given)}"
 
     def _read(self, source: Source) -> Records:
         """What is wrong with all of a file is a reject, unless the file was named itself."""
-        format = self._format(source.path) or "jsonl"
+        format = self.format_of(source.path) or "jsonl"
         whole = Whole(source.place, source.id, self.source or source.of)
         try:
             with opened(source, self._count) as stream:

@@ -58,6 +58,12 @@ class Keeper:
         self._withdraw_unusable()
         self._catch_up()
 
+    def encode(self, ids: Sequence[Any]) -> None:
+        """These documents, as they are now, by their own `_id`."""
+        self._ingest(iter(self._source.of_ids(ids)))
+        self._withdraw_unusable()
+        self._catch_up()
+
     def apply(self, batch: Batch) -> None:
         """Documents that changed, were made or deleted, as they are now."""
         names = {text for id in batch.ids if (text := as_text(id)) is not None}

@@ -76,7 +76,8 @@ class MongoOrder:
         if other:
             names = ", ".join(f"--{name.removeprefix('mongodb_')}" for name in other)
             raise ConfigError(
-                [f"{names}: --in-place writes into {source.namespace}, the source; leave it out"]
+                [f"{names}: --in-place writes into {source.namespace}, the source; leave it out"],
+                is_usage=True,
             )
         return {**options, **settled}
 

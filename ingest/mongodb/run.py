@@ -13,7 +13,7 @@ from ingest.order import Order
 from ingest.pruning import Pruning
 from ingest.rejects import Rejects
 from ingest.report import Display
-from ingest.saying import say
+from ingest.saying import say, say_rejects
 from ingest.seen import Seen
 from ingest.summary import Summary
 from ingest.target import Target
@@ -75,8 +75,8 @@ def demand_any(
         return
     if rejects.count:
         raise SourceError(
-            f"all {rejects.count} documents of {source.name} were rejected, nothing was written; "
-            f"see {rejects.path}"
+            f"all {rejects.count} documents of {source.name} were rejected, nothing was written: "
+            f"{'; '.join(rejects.reasons())}; see {rejects.path}"
         )
     if not order.mongodb.follow:
         wanted = " that --filter-source finds" if source.query else ""
@@ -84,8 +84,7 @@ def demand_any(
 
 
 def _tell(keeper: Keeper, target: Target, rejects: Rejects) -> None:
-    if keeper.summary.rejected:
-        say(f"{keeper.summary.rejected} records were rejected; see {rejects.path}")
+    say_rejects(rejects)
     if keeper.unsettled:
         say(f"{keeper.unsettled} documents changed while they were encoded; run this again")
     longer = target.chunker.longer if isinstance(target.chunker, WholeTexts) else 0

@@ -100,6 +100,12 @@ class MongoSource:
             self.bytes_read += len(batch)
             yield from map(self._read, batch)
 
+    def first(self, most: int) -> list[Document | Rejected]:
+        """Some of them, before `begin`."""
+        with self.explained():
+            found = list(self.collection.find(self.query, limit=most))
+        return [read_document(stored, self.fields, self.name, ()) for stored in found]
+
     def of_ids(self, ids: Iterable[Any], at: Timestamp | None = None) -> list[Document | Rejected]:
         """Those of these `_id`s that are there, as they are now, or after the time `at`."""
         wanted = list(ids)

@@ -11,6 +11,7 @@ from typing import Any
 
 from pymongo.database import Database
 
+from config.hint import Names, ingest_hint
 from ingest.errors import TargetError
 from ingest.rebuild.rebuilding import missing_documents
 from ingest.settling import settle, united
@@ -31,24 +32,28 @@ _PAUSE = 0.2  # seconds between two looks
 def demand_whole(
     database: Database[Any], name: str, new: Manifest, *, rejected: int, yes: bool
 ) -> None:
-    """Raises TargetError if searches would lose documents by moving over, unless that is meant."""
+    """Raises TargetError if searches would lose documents by moving over, unless that is meant.
+
+    What was rejected in the generation before as well is lost to nobody.
+    """
     with explained():
         active = read_generations(database, name).active
     if yes or active.generation == new.generation:
         return
     missing = missing_documents(database, name, active, new)
     some = list(islice(missing, _SHOWN))
-    wrong = [f"{rejected} records were rejected"] if rejected else []
-    if some:
-        count = len(some) + sum(1 for _ in missing)
-        ids = ", ".join(some) + (", ..." if count > len(some) else "")
-        wrong.append(f"{count} documents that searches find now are not among them ({ids})")
-    if wrong:
-        raise TargetError(
-            f"generation {new.generation} of {name} is built, but {' and '.join(wrong)}; searches "
-            f"still ask generation {active.generation}. Give the whole corpus, or add --yes to "
-            "move over all the same; nothing is encoded again"
-        )
+    if not some:
+        return
+    count = len(some) + sum(1 for _ in missing)
+    ids = ", ".join(some) + (", ..." if count > len(some) else "")
+    why = f" ({rejected} records were rejected)" if rejected else ""
+    names: Names = {"database": database.name, "collection": name}
+    anyway = ingest_hint("--rebuild", "--yes", **names, whole=True)
+    raise TargetError(
+        f"generation {new.generation} of {name} is built, but {count} documents that searches find "
+        f"now are not in it: {ids}{why}; searches still ask generation {active.generation}. Give "
+        f"the whole corpus, or move over all the same with {anyway}; nothing is encoded again"
+    )
 
 
 def move_over(

@@ -6,6 +6,7 @@ from typing import Any
 
 from pymongo.database import Database
 
+from config.hint import hint
 from ingest.order import Order
 from ingest.rebuild.generations import demand_active, demand_whole, move_over, roll_back
 from ingest.rebuild.retiring import retire
@@ -15,7 +16,9 @@ from ingest.target import Target
 from vectors import Manifest, explained
 from vectors.generations import find_generations
 
-_FINISH = "`leaf-ingest --rollback` goes back, `leaf-ingest --retire` deletes the other"
+
+def _hint(database: Database[Any], name: str, *arguments: str) -> str:
+    return hint("leaf-ingest", *arguments, database=database.name, collection=name)
 
 
 def complete(
@@ -28,38 +31,40 @@ def complete(
 ) -> None:
     """The end of a run that has written all: searches move over where that was the order."""
     name, generation = target.collection.mongo.name, target.manifest.generation
+    rollback, retire = (_hint(database, name, verb) for verb in ("--rollback", "--retire"))
     with explained():
         seen = find_generations(database, name)
     if seen is None:  # nothing could be written
         return
+    finish = f"{rollback} goes back, {retire} deletes the other"
     if not order.rebuild:
         demand_active(database, name, generation)
         if seen.next is not None:
             say(
                 f"generation {seen.next.generation} of {name} is not finished, and this run wrote "
-                "nothing into it: go on with it by `leaf-ingest PATH --rebuild`, or drop it with "
-                "`leaf-ingest --retire`"
+                f"nothing into it: go on with it by {_hint(database, name, 'PATH', '--rebuild')}, "
+                f"or drop it with {retire}"
             )
         return
     if seen.active.generation == generation:
         if order.wait:
             target.wait_until_ready(summary.last_written, seconds=order.wait, told=told)
-        say(f"searches ask generation {generation} already; {_FINISH}")
+        say(f"searches ask generation {generation} already; {finish}")
         return
     demand_whole(database, name, target.manifest, rejected=summary.rejected, yes=order.yes)
     chunk = summary.last_written
     move_over(database, name, generation, chunk=chunk, seconds=order.wait, told=told)
-    say(f"searches moved over from {_shown(seen.active)} to {_shown(target.manifest)}; {_FINISH}")
+    say(f"searches moved over from {_shown(seen.active)} to {_shown(target.manifest)}; {finish}")
 
 
 def run_rollback(database: Database[Any], name: str, *, wait: float, as_json: bool) -> None:
     now = roll_back(database, name, seconds=wait, told=lambda status: None)
-    kept = now.other
+    kept, again = now.other, _hint(database, name, "PATH", "--rebuild")
     _print(
         {"generation": now.active.generation, "kept": kept.generation if kept else None},
         f"searches of {name} ask {_shown(now.active)}; "
-        f"{_shown(kept) if kept else 'nothing'} is kept: `leaf-ingest PATH --rebuild` moves over "
-        "to it again, `leaf-ingest --retire` deletes it",
+        f"{_shown(kept) if kept else 'nothing'} is kept: {again} moves over to it again, "
+        f"{_hint(database, name, '--retire')} deletes it",
         as_json=as_json,
     )
 

@@ -11,13 +11,15 @@ from typing import Any
 from pymongo.database import Database
 
 from config import ConfigError, Settings, Storage
+from config.hint import hint
 from config.storage import STORAGES
 from ingest.choices import Choices
 from ingest.errors import TargetError
-from ingest.opening import INDEX, Named, fitting, given, load_pair
+from ingest.opening import INDEX, Named, Told, fitting, given, load_pair
 from ingest.settling import is_empty, united
 from ingest.target import Target
 from vectors import Collection, Manifest, ManifestError, Model, explained
+from vectors.agreement import FORM
 from vectors.alignment import probe_of
 from vectors.collection import BY_DOCUMENT
 from vectors.generations import Generations, find_generations
@@ -26,19 +28,6 @@ from vectors.patience import Patience
 from vectors.search_index import demand_search
 
 _SECONDS = 600.0  # for the text index to tell the generations apart
-_MODELS = "--preset, --teacher, --student, or their settings"
-_FORM = "--storage, --dimensions, --precision, --quantization, or LEAF_STORAGE"
-_ASKED_BY = {
-    "teacher": _MODELS,
-    "student": _MODELS,
-    "dimensions": _FORM,
-    "precision": _FORM,
-    "quantization": _FORM,
-    "encode_precision": "--encode-precision, or LEAF_ENCODE_PRECISION",
-    "chunk_tokens": "--chunk-tokens",
-    "chunk_overlap": "--chunk-overlap",
-    "heading_trail": "--heading-trail",
-}
 
 
 def open_rebuild(
@@ -46,6 +35,7 @@ def open_rebuild(
     settings: Settings,
     choices: Choices,
     patience: Patience | None = None,
+    told: Told = lambda phase: None,
 ) -> Target:
     """The generation that is begun, or goes on. Raises as open_target does, before any write."""
     if problems := choices.problems(settings):
@@ -63,11 +53,11 @@ def open_rebuild(
         )
     begun = _begun(found, settings, choices)
     if begun is None:
-        return _anew(database, settings, choices, found, patience)
+        return _anew(database, settings, choices, found, patience, told)
     for index in Collection(database[name], begun).indexes:
         index.demand_no_failure()
     wanted = united(begun, choices.filters, hybrid=choices.hybrid)
-    return Target(database, settings, wanted, patience=patience)
+    return Target(database, settings, wanted, patience=patience, told=told)
 
 
 def _begun(found: Generations, settings: Settings, choices: Choices) -> Manifest | None:
@@ -76,9 +66,8 @@ def _begun(found: Generations, settings: Settings, choices: Choices) -> Manifest
         return None
     name, active = settings.collection, found.active
     if found.next is not None:
-        _demand_asked(
-            found.next, active, settings, choices, "drop that one with `leaf-ingest --retire`"
-        )
+        retire = _finish(settings, "--retire")
+        _demand_asked(found.next, active, settings, choices, f"drop that one with {retire}")
         return found.next
     kept = found.other
     # Rolled back from: it is brought up to date instead of being made again.
@@ -90,9 +79,13 @@ def _begun(found: Generations, settings: Settings, choices: Choices) -> Manifest
         return candidate
     raise TargetError(
         f"collection {name} keeps generation {kept.generation} beside {active.generation}, which "
-        "answers; a third is not built: go back to it with `leaf-ingest --rollback`, or drop it "
-        "with `leaf-ingest --retire`"
+        f"answers; a third is not built: go back to it with {_finish(settings, '--rollback')}, or "
+        f"drop it with {_finish(settings, '--retire')}"
     )
+
+
+def _finish(settings: Settings, verb: str) -> str:
+    return hint("leaf-ingest", verb, database=settings.database, collection=settings.collection)
 
 
 def _anew(
@@ -101,9 +94,11 @@ def _anew(
     choices: Choices,
     found: Generations,
     patience: Patience | None,
+    told: Told,
 ) -> Target:
     active, generation = found.active, found.newest + 1
     sides = _models(active, settings)
+    told(f"loading {sides['teacher'][0]} and {sides['student'][0]}")
     pair = load_pair(sides["teacher"], sides["student"], settings)
     storage = fitting(_form(active, settings, choices), settings, pair.teacher)
     tokens = given(choices.chunk_tokens, min(active.chunk_tokens, pair.teacher.max_tokens))
@@ -151,15 +146,10 @@ def _form(active: Manifest, settings: Settings, choices: Choices) -> Storage:
         quantization=active.quantization,
     )
     is_named = "storage" in settings.model_fields_set
-    parts = {k: v for k, v in _parts(choices).items() if v is not None}
+    parts = choices.form
     if parts.get("precision", "float32") != "float32":
         parts.setdefault("quantization", "none")  # the server's own is of floats only
     return replace(STORAGES[settings.storage] if is_named else there, **parts)
-
-
-def _parts(choices: Choices) -> dict[str, Any]:
-    names = ("dimensions", "precision", "quantization")
-    return {name: getattr(choices, name) for name in names}
 
 
 def _demand_asked(
@@ -168,7 +158,18 @@ def _demand_asked(
     """Raises ManifestError if something that is asked contradicts this generation."""
     wanted = dict(_wanted(stored, active, settings, choices))
     about = f"{settings.collection} (generation {stored.generation}, whose rebuild is not finished)"
-    demand(stored, wanted, about, _ASKED_BY, otherwise=otherwise)
+    demand(stored, wanted, about, _askers(settings, choices), otherwise=otherwise)
+
+
+def _askers(settings: Settings, choices: Choices) -> dict[str, str]:
+    named = [settings.asker("storage")] if "storage" in settings.model_fields_set else []
+    form = ", ".join([*named, *(f"--{part}" for part in choices.form)])
+    return {
+        **{side: settings.model_asker(side) for side in ("teacher", "student")},
+        "encode_precision": settings.asker("encode_precision"),
+        **dict.fromkeys(FORM, form),
+        **{name: f"--{name.replace('_', '-')}" for name in choices.chunking},
+    }
 
 
 def _wanted(
@@ -178,7 +179,7 @@ def _wanted(
     for side in ("teacher", "student"):
         if asked & {"preset", side}:
             yield side, getattr(settings.pair, side)
-    if "storage" in asked or any(v is not None for v in _parts(choices).values()):
+    if "storage" in asked or choices.form:
         form = _form(active, settings, choices)
         yield "dimensions", form.dimensions or stored.teacher.dimensions
         yield "precision", form.precision

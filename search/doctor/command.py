@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from config.command import FAILED, one_line_errors, settings
+from config.hint import line_of
 from local import LocalError
 from local.fallback import fallback_uri
 from search.doctor.case import Order
@@ -25,6 +26,7 @@ def _option(help: str, *names: str, metavar: str | None = None, **more: Any) -> 
 
 @app.command()
 def command(
+    context: typer.Context,
     path: Annotated[
         str | None, _option("Where the vectors are. Default: as the manifest says.")
     ] = None,
@@ -73,7 +75,8 @@ def command(
     Exit codes: 0 no problem (there may be warnings), 1 a problem or failed, 2 wrong usage.
     """
     logging.basicConfig(level=logging.WARNING, format="leaf-search: %(message)s")
-    with one_line_errors("leaf-search", LocalError):
+    line = line_of("leaf-search doctor", context)
+    with one_line_errors("leaf-search", LocalError, line=line):
         chosen = settings(
             mongodb_uri=uri,
             database=database,

@@ -2,30 +2,17 @@
 
 import difflib
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from bson import Binary, DatetimeMS, ObjectId
-from bson.binary import UUID_SUBTYPE
 from pymongo.errors import ExecutionTimeout
 
 from search.doctor.case import Case, OutOfTime
-from search.doctor.fields import paths_of, scalars_at, values_at
 from search.doctor.findings import Verdict, ok, problem, warning
+from search.doctor.remedies import ingest, repair
+from search.values import kind_of, paths_of, scalars_at, values_at
 from vectors import explained
 
 _LONGEST = 8191  # UTF-16 units of a string that the index keeps
-# What is of one kind to a filter, in the order in which Python's types are to be asked.
-_FILTERED: tuple[tuple[type | tuple[type, ...], str], ...] = (
-    (bool, "boolean"),
-    ((int, float), "number"),
-    (str, "string"),
-    ((datetime, DatetimeMS), "date"),
-    (ObjectId, "objectId"),
-    (UUID, "UUID"),
-    (type(None), "null"),
-)
 
 
 def paths(case: Case) -> Verdict:
@@ -38,7 +25,7 @@ def paths(case: Case) -> Verdict:
     missing = [path for path in unseen if not _is_anywhere(case, path)]
     if missing:
         return problem(
-            f"no document has {', '.join(missing)}: a filter on it finds nothing; "
+            f"no document has {', '.join(missing)}, so a filter on it finds nothing; "
             f"{_near(case, missing)}"
         )
     return ok(f"documents have {', '.join(declared)}" if declared else "none is declared")
@@ -48,22 +35,24 @@ def values(case: Case) -> Verdict:
     wrong, doubtful = [], []
     for path in _declared(case):
         found = [v for drawn in case.sample.drawn for v in scalars_at(drawn.document, path)]
-        kinds = {_kind(value) for value in found}
+        kinds = {kind_of(value) for value in found}
         if bad := sorted(kind for kind in kinds if kind.startswith("a ")):
             wrong.append(f"{path} holds {', '.join(bad)}, which no filter finds")
         elif len(usable := sorted(kinds - {"null"})) > 1:
             doubtful.append(f"{path} holds {' and '.join(usable)}")
         if any(_is_cut(value) for value in found):
             wrong.append(f"{path} holds strings that are cut off after {_LONGEST:,} characters")
+    again = "change these fields where they come from"
+    if case.manifest is not None:
+        again += f", and {ingest(case)} brings them here"
     if wrong:
         return problem(
             f"{'; '.join(wrong)}: filters take booleans, numbers, strings up to {_LONGEST:,} "
-            "characters, dates, ObjectIds and UUIDs"
+            f"characters, dates, ObjectIds and UUIDs; {again}"
         )
     if doubtful:
         return warning(
-            f"{'; '.join(doubtful)}: a filter compares only with values of its own type; store "
-            "them alike"
+            f"{'; '.join(doubtful)}: a filter compares only with values of its own type; {again}"
         )
     return ok("all are of types that filters can compare")
 
@@ -91,16 +80,14 @@ def _near(case: Case, missing: Sequence[str]) -> str:
     some = case.aggregate({"$limit": 5})
     known = sorted({path for document in some for path, _ in paths_of(document)})
     close = [hit for path in missing for hit in difflib.get_close_matches(path, known, n=1)]
+    if case.manifest is None:
+        meant = f"did you mean {', '.join(close)}? " if close else ""
+        return f"{meant}take it out of the index, or write it into the documents"
+    meant = ""
     if close:
-        return f"did you mean {', '.join(close)}?"
-    return "take it out of the index, or write it into the documents"
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, Binary) and value.subtype == UUID_SUBTYPE:
-        return "UUID"
-    named = next((name for types, name in _FILTERED if isinstance(value, types)), None)
-    return named or ("a sub-document" if isinstance(value, dict) else f"a {type(value).__name__}")
+        declare = ingest(case, "--filter-field", close[0])
+        meant = f"did you mean {close[0]}? {declare} declares it; "
+    return f"{meant}{repair(case)} takes out of the index what no document has"
 
 
 def _is_cut(value: Any) -> bool:

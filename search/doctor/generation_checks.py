@@ -3,8 +3,10 @@
 import re
 from collections.abc import Mapping
 
+from config.hint import hint
 from search.doctor.case import Case
 from search.doctor.findings import Verdict, ok, problem, warning
+from search.doctor.remedies import names, retire
 from vectors import Manifest, SearchIndexError, explained
 from vectors.collection import BY_GENERATION
 from vectors.index_spec import IndexSpec
@@ -24,13 +26,13 @@ def generations(case: Case) -> Verdict:
         shown = ", ".join(f"{chunks:,} of generation {n}" for n, chunks in strangers.items())
         return problem(
             f"chunks of a generation that the manifest does not name take up room ({shown}), as "
-            "a `leaf-ingest --retire` that was stopped leaves them; run it again",
+            f"a rebuild that was dropped leaves them: {retire(case)} deletes them",
             **numbers,
         )
     if left := left - known:
         return warning(
             f"there are search indexes of generation {', '.join(map(str, sorted(left)))}, which "
-            "the manifest does not name; `leaf-ingest --retire` drops them",
+            f"the manifest does not name; {retire(case)} drops them",
             **numbers,
         )
     return _beside(case, counts, numbers)
@@ -50,12 +52,13 @@ def _beside(case: Case, counts: Mapping[int, int], numbers: Mapping[str, int]) -
     if not counts.get(kept.generation):
         return warning(
             f"{active}; {kept.generation} is kept to go back to, but has no chunks: drop it with "
-            "`leaf-ingest --retire`",
+            f"{retire(case)}",
             **numbers,
         )
     if trouble := _trouble(case, kept):
         return warning(f"{active}; {kept.generation} is kept to go back to, but {trouble}")
-    return ok(f"{active}; {kept.generation} is kept for `leaf-ingest --rollback`", **numbers)
+    rollback = hint("leaf-ingest", "--rollback", **names(case))
+    return ok(f"{active}; {kept.generation} is kept for {rollback}", **numbers)
 
 
 def _trouble(case: Case, kept: Manifest) -> str:

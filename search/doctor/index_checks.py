@@ -7,6 +7,7 @@ from search.doctor.case import Case
 from search.doctor.findings import Verdict, ok, problem, warning
 from search.doctor.index_choice import choose
 from search.doctor.index_entry import IndexEntry
+from search.doctor.remedies import encode_again, examine, repair
 from search.doctor.sample import shown
 from vectors import SearchIndexError
 from vectors.index import same_index
@@ -22,7 +23,13 @@ def index(case: Case) -> Verdict:
     name = order.index or (manifest.index if manifest else None)
     if path:
         case.path = path
-    found = choose(case.listed, name, path, case.full_name)
+    is_ours = manifest is not None and name == manifest.index
+    if is_ours and name not in {each["name"] for each in case.listed}:
+        return problem(
+            f"{case.full_name} has no search index {name!r}: a search on it finds nothing, without "
+            f"an error; {repair(case)} makes it"
+        )
+    found = choose(case.listed, name, path, case.full_name, lambda *new: examine(case, *new))
     if isinstance(found, str):
         return problem(found)
     listed, case.path = found
@@ -33,15 +40,15 @@ def index(case: Case) -> Verdict:
 def status(case: Case) -> Verdict:
     index = case.index
     if index.status == "FAILED":
-        return problem(f"{index.name} FAILED: {index.reason}; drop it and make it anew")
+        return problem(f"{index.name} FAILED: {index.reason}; {_made_again(case)}")
     if not index.queryable:
         return problem(
             f"{index.name} is {index.status}, so searches are refused; wait until it is READY"
         )
     if index.status == "STALE":
         return problem(
-            f"{index.name} is STALE: it answers, but no longer hears of changes; look into the "
-            "log of mongot, or make the index anew"
+            f"{index.name} is STALE: it answers, but no longer hears of changes; "
+            f"{_made_again(case)}, and the log of mongot says why"
         )
     if index.status != "READY":
         return warning(
@@ -59,8 +66,8 @@ def definition(case: Case) -> Verdict:
     latest = index.listed.get("latestDefinition", {})
     if not same_index(wanted, latest):
         return problem(
-            f"{index.name} is not as the manifest says: {_differences(wanted, latest)}; run "
-            "leaf-ingest again to update it"
+            f"{index.name} is not as the manifest says: {_differences(wanted, latest)}; "
+            f"{repair(case)} updates it"
         )
     if manifest.hybrid:
         try:
@@ -85,12 +92,22 @@ def coverage(case: Case) -> Verdict:
     ]
     if skipped:
         return problem(
-            f"{case.index.name} has skipped vectors: {'; '.join(skipped)}; these documents are "
-            "never found",
+            f"{case.index.name} has skipped vectors: {'; '.join(skipped)}: these documents are "
+            f"never found; {_encoded_again(case)}",
             vectors=held,
             documents=documents,
         )
     return ok(f"the index holds {held:,} vectors of {documents:,} documents", vectors=held)
+
+
+def _encoded_again(case: Case) -> str:
+    return encode_again(case, otherwise="the checks above say why, and what to do")
+
+
+def _made_again(case: Case) -> str:
+    if case.knows(Case.manifest) is None:
+        return "drop it and make it again"
+    return f"{repair(case)} makes it again"
 
 
 def _by_the_rules(case: Case) -> Verdict:
@@ -98,7 +115,7 @@ def _by_the_rules(case: Case) -> Verdict:
     if ids:
         return problem(
             f"by the server's rules {case.sample.of(len(ids))} have no vector in "
-            f"{case.index.name} and are never found ({shown(ids)}); the checks above say why",
+            f"{case.index.name} and are never found ({shown(ids)}); {_encoded_again(case)}",
             skipped=len(ids),
         )
     return ok(f"{case.sample.of(len(case.sample))} can be indexed, by the server's rules")

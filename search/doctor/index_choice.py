@@ -1,28 +1,40 @@
 """Which of the search indexes is the one to look at, or why none is."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from search.doctor.index_entry import Listed, embeds_by_itself, has_old_syntax, vector_fields
 
 
 def choose(
-    listed: Sequence[Listed], name: str | None, path: str | None, collection: str
+    listed: Sequence[Listed],
+    name: str | None,
+    path: str | None,
+    collection: str,
+    examine: Callable[..., str],
 ) -> tuple[Listed, str] | str:
-    """The index and the path to look at, or why there is none."""
+    """The index and the path to look at, or why there is none.
+
+    `examine` gives the command that looks again, with other options.
+    """
     if name is not None:
         named = [each for each in listed if each["name"] == name]
-        return _on_path(named[0], path) if named else _no_such(listed, name, collection)
+        if named:
+            return _on_path(named[0], path, examine)
+        return _no_such(listed, name, collection, examine)
     usable = [each for each in listed if path in (None, *_paths(each)) and _paths(each)]
     if len(usable) == 1:
-        return _on_path(usable[0], path)
+        return _on_path(usable[0], path, examine)
     if usable:
         names = ", ".join(str(each["name"]) for each in usable)
-        return f"{collection} has several vector indexes ({names}); name one with --index"
-    return _none_usable(listed, path, collection)
+        one = examine("--index", str(usable[0]["name"]))
+        return f"{collection} has several vector indexes ({names}); name one: {one}"
+    return _none_usable(listed, path, collection, examine)
 
 
-def _on_path(listed: Listed, path: str | None) -> tuple[Listed, str] | str:
+def _on_path(
+    listed: Listed, path: str | None, examine: Callable[..., str]
+) -> tuple[Listed, str] | str:
     paths, name = _paths(listed), listed["name"]
     if path in paths:
         return listed, path
@@ -38,23 +50,29 @@ def _on_path(listed: Listed, path: str | None) -> tuple[Listed, str] | str:
     if path is None and len(paths) == 1:
         return listed, paths[0]
     if path is None:
-        return f"{name} covers several paths ({', '.join(paths)}); name one with --path"
-    return f"{name} covers {', '.join(paths)}, not {path}: searches on it fail; correct --path"
+        one = examine("--path", paths[0])
+        return f"{name} covers several paths ({', '.join(paths)}); name one: {one}"
+    right = examine("--path", paths[0])
+    return f"{name} covers {', '.join(paths)}, not {path}: searches on it fail; correct it: {right}"
 
 
-def _no_such(listed: Sequence[Listed], name: str, collection: str) -> str:
+def _no_such(
+    listed: Sequence[Listed], name: str, collection: str, examine: Callable[..., str]
+) -> str:
     names = [str(each["name"]) for each in listed]
     close = difflib.get_close_matches(name, names, n=1)
-    advice = f"did you mean {close[0]}?" if close else "run leaf-ingest again, or name --index"
+    advice = f"did you mean {examine('--index', close[0])}?" if close else "name another --index"
     return (
         f"{collection} has no search index {name!r} (it has: {', '.join(names) or 'none'}): a "
         f"search on it finds nothing, without an error; {advice}"
     )
 
 
-def _none_usable(listed: Sequence[Listed], path: str | None, collection: str) -> str:
+def _none_usable(
+    listed: Sequence[Listed], path: str | None, collection: str, examine: Callable[..., str]
+) -> str:
     if path is None and len(listed) == 1:
-        return str(_on_path(listed[0], path))
+        return str(_on_path(listed[0], path, examine))
     names = ", ".join(f"{each['name']} on {', '.join(_paths(each)) or '-'}" for each in listed)
     where = "" if path is None else f" on {path}"
     return (

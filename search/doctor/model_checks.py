@@ -8,6 +8,7 @@ import numpy as np
 from config import Settings
 from search.doctor.case import Case
 from search.doctor.findings import Verdict, ok, problem, skipped
+from search.doctor.remedies import encode_again, rebuild
 from search.doctor.sample import Passage, shown
 from search.doctor.stored import Kind
 from vectors import Encoder, ModelError, Rows, load_encoder, load_student
@@ -29,14 +30,14 @@ def teacher(case: Case) -> Verdict:
         return loaded
     case.other_model = True  # until it has shown that it made the vectors
     if too_short := _too_short("teacher", loaded, passages):
-        return problem(too_short)
+        return problem(f"{too_short}; {_by_this_teacher(case)}")
     cosines = _cosines(loaded.encode_documents(_texts(passages)), _stored(passages))
     own = np.diagonal(cosines)
     median, numbers = float(np.median(own)), {"cosine": float(np.median(own)), "texts": len(own)}
     if median < _SAME:
         return problem(
             f"the stored vectors are not those of {loaded.name}: median cosine {median:.2f} over "
-            f"{len(own)} texts, expected {_SAME}; name the model that made them, or encode anew",
+            f"{len(own)} texts, expected {_SAME}; {_by_this_teacher(case)}",
             **numbers,
         )
     case.other_model, case.teacher = False, loaded
@@ -45,7 +46,7 @@ def teacher(case: Case) -> Verdict:
         return problem(
             f"{len(changed)} of {len(own)} texts do not give their stored vectors "
             f"({shown(changed)}): another model made these, or the texts were changed since; "
-            "encode them again",
+            + encode_again(case, "--all", otherwise="encode them again"),
             **numbers,
         )
     return ok(f"{loaded.name} made the vectors: median cosine {median:.2f}", **numbers)
@@ -59,7 +60,7 @@ def student(case: Case) -> Verdict:
     if isinstance(loaded, Verdict):
         return loaded
     if too_short := _too_short("student", loaded, passages):
-        return problem(too_short)
+        return problem(f"{too_short}; {_another_student(case)}")
     cosines, least = _compared(case, loaded, passages)
     own = np.diagonal(cosines)
     mean = float(own.mean())
@@ -69,7 +70,7 @@ def student(case: Case) -> Verdict:
         return problem(
             f"{loaded.name} does not share the space of the vectors: mean cosine {mean:.2f} of "
             f"texts with their own, expected {least:.2f}; {found:.0%} nearest to their own, "
-            f"expected {_FOUND:.0%}; take a student of the teacher that made them",
+            f"expected {_FOUND:.0%}; {_another_student(case)}",
             **numbers,
         )
     return ok(f"{loaded.name} is aligned: mean cosine {mean:.2f}", **numbers)
@@ -106,7 +107,9 @@ def _teacher(case: Case) -> Encoder | Verdict:
         )
     except ModelError as error:
         # Searches do without the teacher; but not with another one under its name.
-        return problem(str(error)) if _is_there(settings, name) else skipped(str(error))
+        if not _is_there(settings, name):
+            return skipped(str(error))
+        return problem(f"{error}; {_with_models_of_now(case)}" if manifest else str(error))
 
 
 def _student(case: Case) -> Encoder | Verdict:
@@ -123,7 +126,30 @@ def _student(case: Case) -> Encoder | Verdict:
             demand_probe(loaded, manifest.probe)
         return loaded
     except ModelError as error:
-        return problem(str(error))
+        is_other = manifest is not None and _is_there(settings, name)
+        return problem(f"{error}; {_with_models_of_now(case)}" if is_other else str(error))
+
+
+def _by_this_teacher(case: Case) -> str:
+    named = "name the model that made them with --teacher, or encode them again"
+    return encode_again(case, "--all", otherwise=named)
+
+
+def _another_student(case: Case) -> str:
+    manifest = case.manifest
+    if manifest is None:
+        return "take a student of the teacher that made them"
+    teacher = manifest.teacher.name
+    pair = rebuild(case, "--teacher", teacher, "--student", teacher)
+    return f"name a student of {teacher}, or let it encode the questions itself: {pair}"
+
+
+def _with_models_of_now(case: Case) -> str:
+    manifest = case.manifest
+    if manifest is None:
+        return "name another"
+    models = ("--teacher", manifest.teacher.name, "--student", manifest.student.name)
+    return f"bring the model back as it was, or take it as it is now: {rebuild(case, *models)}"
 
 
 def _texts(passages: Sequence[Passage]) -> list[str]:
@@ -152,7 +178,7 @@ def _too_short(role: str, model: Encoder, passages: Sequence[Passage]) -> str | 
         return None
     return (
         f"{role} {model.name} gives {model.dimensions} dimensions, the stored vectors have "
-        f"{needed}: another model made them; name that one"
+        f"{needed}: another model made them"
     )
 
 

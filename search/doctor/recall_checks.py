@@ -2,10 +2,12 @@
 
 from typing import cast
 
+from config.hint import hint
 from config.storage import Quantization
 from search.candidates import candidates
 from search.doctor.case import Case
 from search.doctor.findings import Verdict, ok, problem, skipped, warning
+from search.doctor.remedies import names, rebuild, repair
 from search.doctor.sample import shown, spread
 from search.doctor.searches import DEEP, K, Probe, nearest
 
@@ -27,14 +29,14 @@ def hits(case: Case) -> Verdict:
     if not any(probe.hits for probe in probes):
         return problem(
             f"a search in {index.name} finds nothing at all; if this was just written, try again "
-            "in a moment, else drop the index and make it anew"
+            f"in a moment, else {_made_again(case)}"
         )
     lost = [probe.id for probe in probes if not probe.finds_itself(index)]
     if lost:
         return problem(
             f"{len(lost)} of {len(probes)} stored vectors do not find their own documents "
-            f"({shown(lost)}): the index lags behind the collection; try again in a moment, then "
-            "make it anew"
+            f"({shown(lost)}): the index lags behind the collection; try again in a moment, else "
+            f"{_made_again(case)}"
         )
     return ok(f"{len(probes)} of {len(probes)} stored vectors find their own documents")
 
@@ -57,19 +59,28 @@ def recall(case: Case) -> Verdict:
     measured = f"{found[judged]:.2f} of the {K} nearest at numCandidates {judged:,}"
     numbers = {"recall": found[judged], "num_candidates": judged, "enough": enough}
     if enough is None:
-        best = max(found.values())
+        best, more = max(found.values()), ""
+        if case.manifest is not None and quantization != "none":
+            more = f"; {rebuild(case, '--quantization', 'none')}"
         return (warning if best >= _TOLERABLE else problem)(
             f"{measured}, and no more than {best:.2f} with any: make the index with another "
-            f"quantization than {index.quantization}, or the vectors with more dimensions",
+            f"quantization than {index.quantization}, or the vectors with more dimensions{more}",
             **numbers,
         )
     if found[judged] < _ENOUGH:
         return warning(
-            f"{measured}; {_ENOUGH} needs {enough:,}: search with --num-candidates {enough}",
+            f"{measured}; {_ENOUGH} needs {enough:,}: search with "
+            + hint("leaf-search", "QUESTION", "--num-candidates", str(enough), **names(case)),
             **numbers,
         )
     less = f"; {enough:,} would do for {_ENOUGH}" if enough < judged else ""
     return ok(f"{measured}{less}", **numbers)
+
+
+def _made_again(case: Case) -> str:
+    if case.manifest is None:
+        return "drop the index and make it again"
+    return f"drop the index, and {repair(case)} makes it again"
 
 
 def _mean_recall(case: Case, probes: list[Probe], num_candidates: int) -> float:

@@ -5,6 +5,7 @@ from collections import Counter
 from config.storage import index_bytes
 from search.doctor.case import Case
 from search.doctor.findings import Verdict, ok, problem, skipped, warning
+from search.doctor.remedies import rebuild
 from search.doctor.stored import Kind
 from vectors import DeploymentError, explained
 
@@ -67,7 +68,7 @@ def quantization(case: Case) -> Verdict:
     return warning(
         f"none, for {shown}; from {_MANY:,} vectors or {_shown(_LARGE)} MongoDB advises to "
         f'quantize: make the index with quantization "{advice}", which takes 1/{saving} of the '
-        "memory",
+        "memory" + (f"; {rebuild(case, '--quantization', advice)}" if case.manifest else ""),
         advice=advice,
     )
 

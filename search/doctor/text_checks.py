@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.doctor.case import Case
-from search.doctor.fields import paths_of, values_at
 from search.doctor.findings import Verdict, ok, problem, skipped
+from search.doctor.remedies import examine, ingest, is_in_place, repair
 from search.doctor.sample import Passage, shown, spread
+from search.values import paths_of, values_at
 from vectors.digest import digest, of_encoded
 from vectors.in_place import HASH, MARK
 from vectors.index import uppermost
@@ -49,17 +50,18 @@ def texts(case: Case) -> Verdict:
         case.passages = short
     if case.manifest is None or case.order.text_field:
         return ok(f"{len(read):,} of {len(vectors):,} have one at {field!r}")
-    return _unchanged(read)
+    return _unchanged(case, read)
 
 
-def _unchanged(read: list[_Read]) -> Verdict:
+def _unchanged(case: Case, read: list[_Read]) -> Verdict:
     changed = [each.passage.id for each in read if not each.unchanged]
     if len(changed) == len(read):
         return skipped("the hashes are of texts with titles that are not stored")
     if changed:
+        again = ingest(case) if is_in_place(case) else repair(case)
         return problem(
             f"{len(changed):,} of {len(read):,} are not what was encoded ({shown(changed)}): they "
-            "were changed since; ingest these documents again",
+            f"were changed since; {again} encodes them as they are now",
             changed=len(changed),
         )
     return ok(f"{len(read):,} of {len(read):,} are what was encoded")
@@ -85,4 +87,7 @@ def _text(document: Mapping[str, Any], field: str) -> str:
 def _elsewhere(case: Case) -> str:
     some = case.aggregate({"$limit": 5})
     names = sorted({p for doc in some for p, value in paths_of(doc) if isinstance(value, str)})
-    return f"strings are at {', '.join(names[:10]) or 'no path'}: name one with --text-field"
+    if not names:
+        return "nor a string anywhere else: without texts the models cannot be compared"
+    example = examine(case, "--text-field", names[0])
+    return f"strings are at {', '.join(names[:10])}: name one with --text-field, as in {example}"

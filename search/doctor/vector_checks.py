@@ -5,10 +5,11 @@ from collections import Counter
 from search.doctor.case import Case
 from search.doctor.fields import vector_paths
 from search.doctor.findings import Verdict, ok, problem, warning
+from search.doctor.remedies import encode_again, examine, ingest, is_in_place
 from search.doctor.sample import Drawn, Sample, shown
+from vectors.codec import OFF_UNIT
 from vectors.index import uppermost
 
-_OFF_UNIT = 0.01  # of length; models in half precision are off by a tenth of that
 _TOO_ALIKE = 0.1  # share of one and the same vector
 _ENOUGH = 20  # vectors, before a share means something
 
@@ -22,7 +23,7 @@ def presence(case: Case) -> Verdict:
     if empty:
         return problem(
             f"{sample.of(len(empty))} have no vector at {case.path!r} and can never be found "
-            f"({shown(empty)}); encode or remove them",
+            f"({shown(empty)}); {_missing(case)}",
             missing=len(empty),
             sampled=len(sample),
         )
@@ -30,16 +31,17 @@ def presence(case: Case) -> Verdict:
 
 
 def dimensions(case: Case) -> Verdict:
-    sample, expected = case.readable, case.knows(Case.index) or case.knows(Case.manifest)
+    sample, expected = case.readable, case.knows(Case.manifest) or case.knows(Case.index)
     sizes = Counter(vector.dimensions for vector in sample.stored)
     wanted = expected.dimensions if expected else sizes.most_common(1)[0][0]
     wrong = [id for id, vector in sample.vectors if vector.dimensions != wanted]
     if wrong:
         others = ", ".join(str(size) for size in sorted(sizes) if size != wanted)
         who = "the others have" if not expected else "the index needs"
+        right = encode_again(case, otherwise="encode them again with the right model")
         return problem(
             f"{sample.of_vectors(len(wrong))} have {others} dimensions, {who} {wanted}: they "
-            f"are skipped without a word ({shown(wrong)}); encode them again with the right model"
+            f"are skipped without a word ({shown(wrong)}); {right}"
         )
     return ok(f"all have {wanted}")
 
@@ -54,9 +56,9 @@ def values(case: Case) -> Verdict:
     if zero:
         wrong.append(f"{sample.of_vectors(len(zero))} are only zeros ({shown(zero)})")
     if wrong:
+        right = encode_again(case, otherwise="encode these documents again")
         return problem(
-            f"{'; '.join(wrong)}: they are skipped, or near to nothing; encode these documents "
-            "again",
+            f"{'; '.join(wrong)}: they are skipped, or near to nothing; {right}",
             not_finite=len(broken),
             zero=len(zero),
         )
@@ -74,27 +76,33 @@ def length(case: Case) -> Verdict:
     of_unit = bool(manifest and manifest.precision == "float32")
     if index and index.similarity == "dotProduct":
         of_unit = of_unit or floats
-        if not floats and most > least * (1 + 5 * _OFF_UNIT):
+        if not floats and most > least * (1 + 5 * OFF_UNIT):
             return problem(
-                f"the lengths are {found}, and dotProduct prefers the long ones; use cosine"
+                f"the lengths are {found}, and dotProduct prefers the long ones; "
+                + encode_again(case, "--all", otherwise="make the index with cosine")
             )
-    wrong = [id for id, norm in norms if abs(norm - 1) > _OFF_UNIT]
+    wrong = [id for id, norm in norms if abs(norm - 1) > OFF_UNIT]
     if of_unit and wrong:
         return problem(
             f"{case.readable.of_vectors(len(wrong))} are not of length 1 but {found} "
-            f"({shown(wrong)}): dotProduct then prefers the long ones; divide each vector by its "
-            "length, or make the index with cosine"
+            f"({shown(wrong)}): dotProduct then prefers the long ones; "
+            + encode_again(
+                case,
+                otherwise="divide each vector by its length, or make the index with cosine",
+            )
         )
     return ok("all are of length 1" if not wrong else f"{found}, which does not matter here")
 
 
 def variety(case: Case) -> Verdict:
     vectors = case.readable.stored
-    (_, most), *_ = Counter(vector.values.tobytes() for vector in vectors).most_common(1)
+    (same, most), *_ = Counter(vector.values.tobytes() for vector in vectors).most_common(1)
     if len(vectors) >= _ENOUGH and most > _TOO_ALIKE * len(vectors):
+        ids = [id for id, vector in case.readable.vectors if vector.values.tobytes() == same]
         return warning(
-            f"{case.readable.of_vectors(most)} are one and the same, as when empty texts or "
-            "error pages were encoded; look at their texts"
+            f"{case.readable.of_vectors(most)} are one and the same ({shown(ids)}), as when empty "
+            "texts or error pages were encoded; look at their texts, and leave out of the source "
+            "what says nothing"
         )
     return ok("no vector stands out by being repeated")
 
@@ -118,6 +126,15 @@ def _draw(case: Case) -> Sample:
 
 def _elsewhere(case: Case) -> str:
     paths = vector_paths(case.aggregate({"$limit": 5}))
+    if case.knows(Case.manifest) is not None:
+        return _missing(case)
     if paths:
-        return f"did you mean --path {', '.join(paths)}?"
+        return f"did you mean {examine(case, '--path', paths[0])}?"
     return "nor do its first documents have any elsewhere; encode them first"
+
+
+def _missing(case: Case) -> str:
+    """In place a document may never have had one, which is not known from what is stored."""
+    if is_in_place(case):
+        return f"{ingest(case)} encodes them"
+    return encode_again(case, otherwise="encode or remove them")

@@ -13,6 +13,7 @@ import typer
 
 from config import Settings
 from config.command import WRONG_USAGE, one_line_errors, settings
+from config.hint import line_of
 from local import LocalError
 from local.fallback import fallback_uri
 from search.eval.collection import read_collection
@@ -34,6 +35,7 @@ def _option(help: str, *names: str, metavar: str | None = None, **more: Any) -> 
 
 @app.command(no_args_is_help=True)
 def command(
+    context: typer.Context,
     path: Annotated[
         Path | None, typer.Argument(metavar="FOLDER_OR_ZIP", show_default=False)
     ] = None,
@@ -97,7 +99,8 @@ def command(
     if (path is None) is not itself:
         _say("give either FOLDER_OR_ZIP or --self")
         raise typer.Exit(WRONG_USAGE)
-    with one_line_errors("leaf-search", LocalError):
+    line = line_of("leaf-search eval", context)
+    with one_line_errors("leaf-search", LocalError, line=line):
         if pictures:
             _demand_matplotlib()
         chosen = settings(

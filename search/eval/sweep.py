@@ -15,6 +15,7 @@ from typing import Any
 from pymongo import MongoClient
 
 from config import Settings, Storage
+from config.hint import hint
 from search.eval.asking import Remembered, ask_all, ask_each, searcher
 from search.eval.encoding import Told
 from search.eval.errors import EvalError
@@ -48,10 +49,11 @@ def sweep(client: MongoClient[Any], settings: Settings, asked: Asked, told: Told
     """Raises EvalError if there is nothing to ask, and what opening and searching raise."""
     started = time.monotonic()
     opened = perform(opening(settings), client[settings.database])
-    if opened.manifest.layout == "in_place":
+    if opened.is_in_place:
+        source, other = f"mongodb:{opened.full_name}", f"{opened.collection}_chunks"
         raise EvalError(
             f"{opened.full_name} has its vectors in place; expected a collection of chunks: make "
-            "one of it with `leaf-ingest`, without --in-place"
+            f"one of it with {hint('leaf-ingest', source, '--collection', other)}"
         )
     collection = Collection(client[opened.database][opened.collection], opened.manifest)
     questions = list(dict.fromkeys(asked.questions or _sampled(collection, asked.samples)))

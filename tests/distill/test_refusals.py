@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -178,8 +180,12 @@ def test_a_student_that_ingest_will_refuse_is_said_to_be_one(teacher: str, texts
     ended = run(teacher, texts, *QUICK)
 
     assert ended.code == 0
-    assert "so leaf-ingest will refuse it; give more texts, of more kinds" in ended.err
     assert ended.out.startswith("out: mean cosine 0.")
+    assert "not to be used yet: on texts of all kinds its cosine" in ended.out
+    assert "use it:" not in ended.out
+    (again,) = re.findall(r"`(leaf-distill [^`]+)`", ended.out)
+    assert shlex.split(again)[1:5] == ["--out", "out_2", "--epochs", "2"]
+    assert f"--teacher {teacher} --texts {texts}" in again
 
 
 def test_a_teacher_that_cannot_be_exported_is_learnt_from_all_the_same(

@@ -121,13 +121,13 @@ def test_what_is_not_asked_otherwise_stays_as_it_is(
 
 
 def test_without_rebuild_another_form_is_refused_and_the_way_is_named(
-    leaf_ingest: Run, corpus: str
+    leaf_ingest: Run, corpus: str, database: Database[Any]
 ) -> None:
     ended = leaf_ingest(corpus, LEAF_STORAGE="binary")
 
     assert ended.returncode == 1
     assert "precision is float32 there, binary was asked" in ended.stderr
-    assert "`leaf-ingest PATH --rebuild`" in ended.stderr
+    assert f"`leaf-ingest {corpus} --rebuild --database {database.name}`" in ended.stderr
     assert ended.stderr.count("\n") == 1
 
 
@@ -205,13 +205,27 @@ def test_documents_that_would_be_lost_stop_the_move_until_that_is_meant(
     assert refused.returncode == 1
     last = refused.stderr.splitlines()[-1]
     assert "5 records were rejected" in last  # four of one id, one without text
-    assert "5 documents that searches find now are not among them (d35, d36, d37, ...)" in last
-    assert "--yes" in last
+    assert "5 documents that searches find now are not in it: d35, d36, d37, ..." in last
+    assert f"`leaf-ingest part.jsonl --rebuild --yes --database {database.name}`" in last
     seen = generations(database)
     assert (seen.active.generation, seen.next is None) == (1, False)
     meant = leaf_ingest("part.jsonl", "--rebuild", "--yes", **OTHER)
     assert meant.returncode == 3
     assert "0 encoded" in meant.stdout
+    assert generations(database).active.generation == 2
+
+
+def test_what_was_rejected_before_as_well_is_no_loss(
+    leaf_ingest: Run, database: Database[Any]
+) -> None:
+    """An id that stands twice, and a record without a text, of both generations."""
+    Path("c.jsonl").write_text(records(9) + records(2) + "{}\n")
+    assert leaf_ingest("c.jsonl").returncode == 3
+
+    rebuilt = leaf_ingest("c.jsonl", "--rebuild", **OTHER)
+
+    assert rebuilt.returncode == 3
+    assert "leaf-ingest: 3 records were rejected" in rebuilt.stderr
     assert generations(database).active.generation == 2
 
 
@@ -253,6 +267,8 @@ def test_a_third_generation_is_not_built(leaf_ingest: Run, corpus: str) -> None:
     ("arguments", "expected"),
     [
         (["--rollback", "c.jsonl"], "--rollback takes no PATH"),
+        (["--repair", "c.jsonl"], "--repair takes no PATH"),
+        (["c.jsonl", "--all"], "--all is for --repair"),
         (["--retire", "--storage", "binary"], "--retire takes no --storage"),
         (["--retire", "--rollback"], "are two commands"),
         (["--retire", "--yes"], "--retire takes no --yes"),

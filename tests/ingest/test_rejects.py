@@ -34,6 +34,65 @@ def read(*paths: str, rejects: str) -> list[str]:
     return [str(record.place) for record in records]
 
 
+def test_the_first_reasons_stand_on_the_terminal_with_counts(leaf_ingest: Run) -> None:
+    good = [f'{{"id": "a{n}", "text": "T {n}"}}' for n in range(4)]
+    odd = '{"id": "b", "text": "T", "\\u001b[31m": 1, "metadata": {"\\u001b[31m": 2}}'
+    Path("c.jsonl").write_text("\n".join([*good, *good[:3], '{"body": "T"}', "{", odd]))
+
+    ended = leaf_ingest("c.jsonl")
+
+    assert ended.returncode == 3
+    lines = [line.removeprefix("leaf-ingest: ") for line in ended.stderr.splitlines()]
+    assert lines[-5].startswith("6 records were rejected; see leaf-ingest.rejects.jsonl")
+    assert lines[-4].startswith("  3 x id 'a0' stands twice in this run, first at c.jsonl:1 (")
+    assert "  1 x no field 'text' (fields: 'body'); see --text-field (c.jsonl:8)" in lines[-3:]
+    assert lines[-1] == "  1 x something else"
+    assert "\x1b" not in ended.stderr
+
+
+def test_a_long_reason_is_cut_and_its_signs_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    rejects = Rejects(tmp_path / "r.jsonl")
+    rejects.add(Rejected(Place("a\nb"), "is \x1b[31m bad\r" + "x" * 9999))
+    rejects.close()
+
+    (reason,) = rejects.reasons()
+
+    assert reason.isprintable()
+    assert reason.startswith("1 x is [31m bad xxx")
+    assert len(reason) < 300
+
+
+@pytest.mark.parametrize("records", [1, 99])
+def test_the_wrong_text_field_is_told_before_a_model_is_loaded(
+    leaf_ingest: Run, database: Database[Any], records: int
+) -> None:
+    line = '{"body": "T"}\n'
+    Path("c.jsonl").write_text(line * records)
+    models = {"LEAF_TEACHER": "no/such/model", "LEAF_STUDENT": "no/such/model"}
+    database["articles"].insert_many([{"body": "T"} for _ in range(records)])
+
+    for path in ("c.jsonl", f"mongodb:{database.name}.articles"):
+        ended = leaf_ingest(path, **models)
+
+        assert ended.returncode == 1
+        assert ended.stderr.count("\n") == 1
+        assert f"all {records} records were rejected" in ended.stderr
+        assert f"{records} x no field 'text' (fields: 'body'); see --text-field" in ended.stderr
+        assert len(reasons(DEFAULT)) == records
+    assert database.list_collection_names() == ["articles"]
+
+
+def test_of_many_records_the_first_are_told_of_and_the_rest_are_read(leaf_ingest: Run) -> None:
+    Path("c.jsonl").write_text('{"body": "T"}\n' * 100 + '{"text": "T"}\n')
+
+    ended = leaf_ingest("c.jsonl")
+
+    assert ended.returncode == 3
+    first, *_ = ended.stderr.splitlines()
+    assert first.startswith("leaf-ingest: none of the first 100 records can be used: 100 x no")
+    assert "1 documents in 1 chunks" in ended.stdout
+
+
 def test_a_second_run_over_the_folder_does_not_read_its_own_rejects(leaf_ingest: Run) -> None:
     Path("good.jsonl").write_text('{"id": 1, "text": "T"}\n{}\n')
 

@@ -28,6 +28,10 @@ def test_the_line_says_how_much_is_done_and_how_fast() -> None:
 
     assert line(summary, 45_678) == "1,234 docs, 5,256 chunks, 45.7k tokens/s"
     assert line(Summary(documents=10_500, chunks=1_500_000), 0) == "10.5k docs, 1.5M chunks"
+    assert line(Summary(documents=1, chunks=1), 0) == "1 doc, 1 chunk"
+    # Of a document that is long in the making, its chunks count as soon as they are written.
+    assert line(Summary(planned=9, encoded=4), 0) == "4 chunks"
+    assert line(Summary(planned=9), 0) == "reading: 9 chunks"
     assert line(Summary(rejected=2), 0).endswith(", 2 rejected")
 
 
@@ -42,7 +46,7 @@ def test_a_terminal_sees_a_bar_that_ends_with_all_that_was_read(
         ingest(corpus.records(), target(), rejects=Rejects(tmp_path / "r"), told=display.step)
 
     last = last_line(terminal)
-    assert re.search(r"━ 100% .* left 30 docs, 30 chunks, [\d.,]+k? tokens/s", last), last
+    assert re.search(r"━ 100% 30 docs, 30 chunks, [\d.,]+k? tokens/s .* left", last), last
 
 
 def test_the_line_of_a_large_corpus_fits_80_columns(terminal: Console) -> None:
@@ -66,8 +70,18 @@ def test_what_comes_through_a_pipe_has_no_end_that_is_known(terminal: Console) -
         display.step(Summary(documents=1, chunks=2))
 
     last = last_line(terminal)
-    assert "1 docs, 2 chunks" in last
-    assert "0:00:00 1 docs" in last
+    assert "1 doc, 2 chunks 0:00:00 so far" in last
+
+
+def test_a_model_that_is_loaded_is_told_while_all_waits_for_it(terminal: Console) -> None:
+    Path("c.jsonl").write_text("x" * 1000)
+
+    with progress(Corpus(["c.jsonl"]), terminal) as display:
+        display.begin()
+        display.phase("loading the/model")
+        display.step(Summary(planned=9))
+
+    assert "loading the/model" in last_line(terminal)
 
 
 def test_who_is_no_terminal_sees_nothing_and_no_file_is_counted() -> None:

@@ -68,8 +68,9 @@ def test_more_rejects_than_allowed_end_the_run_with_what_came_before_written(
         ordered("c.jsonl", max_rejects=most)
 
     assert str(told.value) == (
-        f"{most + 1} records were rejected, more than --max-rejects {most} allows; what was read "
-        "before is written: see rejects.jsonl"
+        f"{most + 1} records were rejected, more than --max-rejects {most} allows ({most + 1} x no "
+        "field 'text' (fields: none); see --text-field (c.jsonl:4)); what was read before is "
+        "written: see rejects.jsonl"
     )
     assert database["c"].count_documents({}) == (3, 5)[most]
     assert len(Path("rejects.jsonl").read_text().splitlines()) == most + 1
@@ -117,7 +118,7 @@ def test_what_a_mongodb_collection_cannot_have_is_one_line(
 ) -> None:
     ended = leaf_ingest(f"mongodb:{database.name}.articles", "--text-field", "body", *args)
 
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert ended.stderr.startswith(f"leaf-ingest: {expected}")
     assert ended.stderr.count("\n") == 1
 

@@ -91,6 +91,6 @@ def test_a_shard_that_has_none_of_a_small_corpus_is_no_error(
 def test_another_value_gets_one_line(run: Run, corpus: str, given: str, expected: str) -> None:
     ended: CompletedProcess[str] = run("leaf-ingest", corpus, "--shard", given)
 
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert ended.stderr.startswith(f"leaf-ingest: {expected}")
     assert ended.stderr.count("\n") == 1

@@ -27,7 +27,8 @@ def test_a_life(folder: Path) -> None:
 
     assert json.loads(leaf_mongo("status", *home, "--json").stdout)["running"] is False
     started = leaf_mongo("start", *home)
-    assert (started.exit_code, "started" in started.stderr) == (0, True)
+    stop = f"started; `leaf-mongo stop --home {folder / 'home'}` stops it"
+    assert (started.exit_code, stop in started.stderr) == (0, True)
     again = leaf_mongo("start", *home, "--json")
     assert json.loads(again.stdout) == {"started": False, "uri": started.stdout.strip()}
     assert leaf_mongo("uri", *home).stdout == started.stdout

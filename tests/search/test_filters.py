@@ -35,7 +35,7 @@ def test_a_filter_that_search_can_apply_passes(filter: dict[str, Any]) -> None:
     [
         ({"year": 1}, "did you mean metadata.year?"),
         ({"metadata.yaer": 1}, "did you mean metadata.year?"),
-        ({"colour": 1}, "`leaf-ingest ... --filter-field metadata.colour`"),
+        ({"colour": 1}, "`leaf-ingest PATH --filter-field metadata.colour`"),
         ({"$or": [{"document": 1}, {"text": 1}]}, "filter path text is not declared"),
         ({"metadata.year": {"$regex": "2"}}, "$regex is not known here"),
         ({"metadata.year": {"$not": {"$mod": [2, 0]}}}, "$mod is not known here"),

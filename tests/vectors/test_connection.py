@@ -1,8 +1,13 @@
 """Addresses that the driver cannot read: one line, and never the password."""
 
 import asyncio
+import logging
+import socket
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from pymongo.database import Database
 
 from vectors import DeploymentError, connect, connect_async
 
@@ -26,3 +31,39 @@ def test_an_address_that_cannot_be_read_is_told_without_its_password(
         assert expected in str(caught.value)
         assert "s3c" not in str(caught.value)
         assert "ret@" not in str(caught.value)
+
+
+def test_who_does_not_answer_is_waited_for_and_named_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+    with pytest.raises(DeploymentError, match=f"does not answer: 127.0.0.1:{port}: "):
+        connect(f"mongodb://u:s3cret@127.0.0.1:{port}/")
+
+    (told,) = caplog.records
+    assert told.levelno == logging.WARNING
+    assert f"127.0.0.1:{port}" in told.getMessage()
+    assert "waiting up to 3 s" in told.getMessage()
+
+
+def test_a_time_that_the_address_sets_is_kept_without_a_word(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with pytest.raises(DeploymentError, match="does not answer"):
+        connect("mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=100")
+
+    assert caplog.records == []
+
+
+def test_dates_know_that_they_are_in_utc(database: Database[Any], mongodb_uri: str) -> None:
+    at = datetime(2023, 5, 1, 12, tzinfo=UTC)
+    database["c"].insert_one({"at": at})
+
+    with connect(mongodb_uri) as client:
+        assert client[database.name]["c"].find_one({}, {"_id": 0}) == {"at": at}
+    separator = "&" if "?" in mongodb_uri else "/?"
+    with connect(f"{mongodb_uri}{separator}tz_aware=false") as client:
+        naive = at.replace(tzinfo=None)
+        assert client[database.name]["c"].find_one({}, {"_id": 0}) == {"at": naive}

@@ -72,11 +72,11 @@ def test_a_collection_without_one_is_told_from_those_that_have(database: Databas
 def test_of_many_collections_only_some_are_named_and_none_at_length() -> None:
     names = [f"c{n:02}" for n in range(29)] + ["a" * 200]
 
-    told = str(no_manifest("d.x", names))
+    told = str(no_manifest("d", "x", names))
 
     assert f"collections with one: {'a' * 60}..., c00, c01" in told
     assert "c17, c18 and 10 more); ingest first" in told
-    assert "more" not in str(no_manifest("d.x", names[:20]))
+    assert "more" not in str(no_manifest("d", "x", names[:20]))
 
 
 def test_two_writers_of_one_manifest_unite_what_they_want_indexed(database: Database[Any]) -> None:

@@ -18,7 +18,9 @@ def test_a_misspelt_collection(ingested: Ingested, examined: Examined) -> None:
     findings = examined(where={"collection": "artikles"})
 
     assert findings["collection"].level is P
-    assert "did you mean --collection articles?" in findings["collection"].message
+    assert (
+        "did you mean `leaf-search doctor --collection articles" in findings["collection"].message
+    )
     assert findings["vectors"].level is S
 
 
@@ -43,8 +45,7 @@ def test_no_manifest(foreign: Foreign, examined: Examined) -> None:
     findings = examined()
 
     assert findings["manifest"].level is P
-    assert "leaf-ingest PATH" in findings["manifest"].message
-    assert "--path" in findings["manifest"].message
+    assert "leaf-search doctor --path v" in findings["manifest"].message
     # The only vector index there says what to look at.
     assert findings["vectors"].level is Level.OK
     assert findings["recall"].level is Level.OK

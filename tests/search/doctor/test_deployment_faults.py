@@ -108,8 +108,18 @@ def test_who_may_not_list_indexes_is_told_and_the_rest_goes_on(with_users: str) 
 
     assert findings["search"].level is Level.SKIPPED
     assert "may not do this" in findings["search"].message
+    assert "execute command listIndexes; it needs the role read" in findings["search"].message
     assert findings["index"].level is Level.SKIPPED
     assert findings["vector values"].level is Level.OK
+
+
+def test_an_address_without_a_login_is_said_to_have_none(with_users: str) -> None:
+    order = Order(uri=with_users, settings=load({}, database="d", collection="c"), path="v")
+
+    found = {finding.check: finding for finding in examine(order)}
+
+    assert "MONGODB_URI (--uri) has no user name and password" in found["search"].message
+    assert "readWrite" not in str(found)
 
 
 def test_who_may_read_nothing_has_a_problem(with_users: str) -> None:

@@ -83,8 +83,8 @@ def test_wrong_usage_is_exit_code_2(doctor: Doctor, wrong: tuple[str, ...]) -> N
 def test_a_setting_that_cannot_be_is_one_line(doctor: Doctor) -> None:
     ended = doctor("--teacher", "hashing:64")
 
-    assert ended.returncode == 1
-    assert "without a student" in ended.stderr
+    assert ended.returncode == 2
+    assert "--teacher: teacher hashing:64 is without a student; expected --student" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
 
 

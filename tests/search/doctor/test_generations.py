@@ -62,7 +62,7 @@ def test_a_collection_in_transition_is_well_all_the_time(
     assert [complaints(f) for f in (building, moved, retired)] == [{}, {}, {}]
     told = [f["generations"] for f in (building, moved, retired)]
     assert "2 is being built and has 20 chunks" in told[0].message
-    assert "1 is kept for `leaf-ingest --rollback`" in told[1].message
+    assert "1 is kept for `leaf-ingest --rollback " in told[1].message
     assert "searches ask generation 2, the only one" in told[2].message
     assert told[1].numbers == {"generation_1": 60, "generation_2": 20}
     assert [f["indexed documents"].numbers["vectors"] for f in (building, moved, retired)] == [

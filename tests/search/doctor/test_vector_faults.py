@@ -47,7 +47,7 @@ def test_a_misspelt_path(foreign: Foreign, examined: Examined) -> None:
     findings = examined(path="vec")
 
     assert findings["vectors"].level is P
-    assert "did you mean --path v?" in findings["vectors"].message
+    assert "did you mean `leaf-search doctor --path v" in findings["vectors"].message
     assert findings["vector type"].level is S
 
 

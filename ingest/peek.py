@@ -1,0 +1,63 @@
+"""The first records, looked at before a model is loaded: the wrong text field is told at once.
+
+Only where that costs a moment: the first lines of a file of records, the first documents of a
+MongoDB collection. It ends at the first record that can be used.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+
+from ingest.corpus.sources import Corpus
+from ingest.document import Document, Rejected
+from ingest.errors import SourceError
+from ingest.mongodb.source import MongoSource
+from ingest.order import Order
+from ingest.rejects import Rejects
+from ingest.saying import say
+
+_LOOKED_AT = 100
+_CHEAP = ("jsonl", "json")  # other tables lack a column as a whole, which is told when they open
+
+
+def peek(corpus: Corpus | MongoSource, order: Order, rejects: Rejects) -> None:
+    """Raises SourceError if no record at all can be used; says so if none of the first can."""
+    try:
+        refused = _refused(_first_records(corpus, order))
+    except SourceError:
+        return  # told by the run, with what was read before it
+    if not refused:
+        return
+    is_all = len(refused) < _LOOKED_AT and len(order.paths) == 1
+    if is_all and not order.prune and order.shard.count == 1:
+        rejects.begin()
+        for each in refused:
+            rejects.add(each)
+        raise SourceError(
+            f"all {len(refused)} records were rejected, nothing was written: "
+            f"{'; '.join(rejects.reasons())}; see {rejects.path}"
+        )
+    trial = Rejects(rejects.path)
+    for each in refused:
+        trial.sort(each)
+    say(f"none of the first {len(refused)} records can be used: {'; '.join(trial.reasons())}")
+
+
+def _first_records(corpus: Corpus | MongoSource, order: Order) -> Iterable[Document | Rejected]:
+    if isinstance(corpus, MongoSource):
+        # In place the manifest may know better where the texts are.
+        return () if order.mongodb.in_place else corpus.first(_LOOKED_AT)
+    first = order.paths[0]
+    if not Path(first).is_file() or corpus.format_of(Path(first)) not in _CHEAP:
+        return ()
+    return Corpus([first], order.fields, order.format, order.rejects).records()
+
+
+def _refused(records: Iterable[Document | Rejected]) -> Sequence[Rejected]:
+    """The first records, if none of them can be used."""
+    refused = []
+    for record in islice(records, _LOOKED_AT):
+        if isinstance(record, Document):
+            return []
+        refused.append(record)
+    return refused
