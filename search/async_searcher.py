@@ -51,6 +51,9 @@ class AsyncSearcher:
     async def context(self, question: str, max_tokens: int, **options: Unpack[Options]) -> Context:
         return await self._perform(composing(self._kept, question, max_tokens, options))
 
+    async def reopen(self) -> None:
+        self._kept = await self._perform(keeping(self._kept.settings))
+
     async def close(self) -> None:
         await self._client.close()
 

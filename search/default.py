@@ -11,6 +11,7 @@ from local.fallback import fallback_uri
 from search.hit import Hit
 from search.query import Options
 from search.searcher import Searcher
+from vectors import ManifestError
 
 # By process too: a connection does not survive a fork.
 _open: dict[tuple[int, Settings], Searcher] = {}
@@ -22,9 +23,14 @@ def search(question: str, **options: Unpack[Options]) -> list[Hit]:
 
     MONGODB_URI and the LEAF_ settings come from the environment and `.env`; without MONGODB_URI
     the local deployment is used, and started if need be. The connection and the student are
-    opened once per process and kept.
+    opened once per process and kept, until the collection is made with other models.
     """
-    return _kept(settings()).search(question, **options)
+    searcher = _kept(settings())
+    try:
+        return searcher.search(question, **options)
+    except ManifestError:
+        searcher.reopen()
+        return searcher.search(question, **options)
 
 
 def _kept(chosen: Settings) -> Searcher:

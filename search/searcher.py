@@ -65,6 +65,13 @@ class Searcher:
         """
         return self._perform(composing(self._kept, question, max_tokens, options))
 
+    def reopen(self) -> None:
+        """Read the manifest and load the student again, on the same connection.
+
+        For a collection that was made anew with other models. Raises as `open` does.
+        """
+        self._kept = self._perform(keeping(self._kept.settings))
+
     def close(self) -> None:
         self._client.close()
 
