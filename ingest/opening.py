@@ -92,7 +92,7 @@ def _new(
     database: Database[Any], settings: Settings, choices: Choices, patience: Patience | None
 ) -> Target:
     names = settings.pair
-    pair = load_pair((names.teacher, None), (names.student, None), settings)
+    pair = load_pair((names.teacher, None), (names.student, None), settings, patience)
     storage = fitting(choices.storage(settings), settings, pair.teacher)
     chunk_tokens = given(choices.chunk_tokens, min(DEFAULT_TOKENS, pair.teacher.max_tokens))
     # In the mean of a text's parts, what two of them share would count twice.
@@ -130,15 +130,18 @@ class LoadedPair:
 Named = tuple[str, str | None]  # name and revision of a model, None for the one of now
 
 
-def load_pair(teacher: Named, student: Named, settings: Settings) -> LoadedPair:
+def load_pair(
+    teacher: Named, student: Named, settings: Settings, patience: Patience | None = None
+) -> LoadedPair:
     """Raises ModelError or AlignmentError.
 
     The student is exported here, where torch is, so that no search needs it.
     """
+    seconds = (patience or Patience()).seconds
     one = with_key(
         settings,
         teacher[0],
-        lambda key: load_encoder(teacher[0], revision=teacher[1], key=key),
+        lambda key: load_encoder(teacher[0], revision=teacher[1], key=key, patience=seconds),
         variable="LEAF_TEACHER",
     )
     other: Encoder = one

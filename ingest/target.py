@@ -72,7 +72,9 @@ class Target:
             self._loaded = with_key(
                 self._settings,
                 model.name,
-                lambda key: load_encoder(model.name, revision=model.revision, key=key),
+                lambda key: load_encoder(
+                    model.name, revision=model.revision, key=key, patience=self.patience.seconds
+                ),
                 variable="LEAF_TEACHER",
             )
         if isinstance(self.chunker, WholeTexts):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from vectors.errors import ModelError
+from vectors.patience import SECONDS
 
 Rows = NDArray[np.float32]  # (n, dimensions), each row of unit length
 
@@ -69,11 +70,13 @@ def load_encoder(
     revision: str | None = None,
     key: str | None = None,
     devices: Sequence[str] | None = None,
+    patience: float = SECONDS,
 ) -> Teacher:
     """Raises ModelError when there is no such model or it has another `revision`.
 
     torch and sentence-transformers are imported here and nowhere earlier. `key` is for the server
-    of a remote encoder. `devices` as torch names them, a process for each if there are several:
+    of a remote encoder, which is asked for documents again for `patience` seconds where it is busy
+    or away. `devices` as torch names them, a process for each if there are several:
     `["cuda:0", "cuda:1"]`, or `["cpu", "cpu"]`; by default all GPUs, or the CPU, in several
     processes if it has many cores.
     """
@@ -84,7 +87,7 @@ def load_encoder(
     if is_remote(name):
         from vectors.remote import RemoteEncoder
 
-        return RemoteEncoder.open(name, revision=revision, key=key)
+        return RemoteEncoder.open(name, revision=revision, key=key, patience=patience)
     from vectors.models import find_model
 
     source = find_model(name, revision=revision)  # before torch: a wrong name is told at once
