@@ -1,5 +1,6 @@
 """What every command does alike: settings, and failures as one line with an exit code."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -7,8 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
+from typer.core import TyperCommand
+
 from config.errors import ConfigError, LeafError
 from config.settings import Settings, load
+from config.text import one_line
 
 FAILED, WRONG_USAGE, SOME_REJECTED, INTERRUPTED = 1, 2, 3, 130
 
@@ -17,6 +21,49 @@ def settings(**options: Any) -> Settings:
     """From options, the process's environment and `.env` in the current folder."""
     dotenv = Path(".env")
     return load(os.environ, dotenv=dotenv if dotenv.is_file() else None, **options)
+
+
+def say(command: str, text: str) -> None:
+    """A line for a person, beside what is printed as the result."""
+    print(one_line(f"{command}: {text}"), file=sys.stderr, flush=True)
+
+
+def say_warnings(command: str) -> None:
+    """What is logged as a warning, or worse, from now on."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[_Warnings(command)])
+
+
+class _Warnings(logging.Handler):
+    """Asks for stderr each time, because a moving line puts something of its own there."""
+
+    def __init__(self, command: str) -> None:
+        super().__init__()
+        self._command = command
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(self._command, self.format(record))
+
+
+class Command(TyperCommand):
+    """A command whose usage errors quote no more than a line holds."""
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        with _short_usage_errors():
+            return super().make_context(*args, **options)
+
+    def invoke(self, context: Any) -> Any:
+        with _short_usage_errors():
+            return super().invoke(context)
+
+
+@contextmanager
+def _short_usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if isinstance(message := getattr(error, "message", None), str):  # click's own
+            error.message = one_line(message)  # type: ignore[attr-defined]
+        raise
 
 
 def leave_at_once(end: SystemExit) -> NoReturn:
@@ -40,7 +87,7 @@ def one_line_errors(command: str, *more: type[Exception]) -> Iterator[None]:
         yield
     except ConfigError as error:
         for problem in error.problems:
-            print(f"{command}: {problem}", file=sys.stderr)
+            say(command, problem)
         sys.exit(FAILED)
     except BrokenPipeError:
         # Whoever read our output has seen enough; the interpreter must not complain at exit.
@@ -49,8 +96,8 @@ def one_line_errors(command: str, *more: type[Exception]) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, (LeafError, OSError, *more)):
             raise
-        print(f"{command}: {error}", file=sys.stderr)
+        say(command, str(error))
         sys.exit(FAILED)
     except KeyboardInterrupt:
-        print(f"{command}: interrupted", file=sys.stderr)
+        say(command, "interrupted")
         sys.exit(INTERRUPTED)

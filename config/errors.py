@@ -10,14 +10,21 @@ A message says what was given, what was expected and what to do. The commands pr
 line and exit with 1.
 """
 
+from collections.abc import Sequence
+
+from config.text import shorten
+
 
 class LeafError(Exception):
-    """Base of all expected failures."""
+    """Base of all expected failures. A message that quotes too much keeps its two ends."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(shorten(message))
 
 
 class ConfigError(LeafError):
     """One or more settings cannot be used; the message lists every one of them."""
 
-    def __init__(self, problems: list[str]) -> None:
-        self.problems = problems
-        super().__init__("; ".join(problems))
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = [shorten(problem) for problem in problems]
+        super().__init__("; ".join(self.problems))

@@ -1,12 +1,11 @@
 """`leaf-distill`: parses, wires the parts together, prints."""
 
-import logging
 import sys
 from pathlib import Path
 
 import typer
 
-from config.command import WRONG_USAGE, one_line_errors
+from config.command import WRONG_USAGE, Command, one_line_errors, say_warnings
 from distill import options as o
 from distill.errors import DistillError
 from distill.order import Order
@@ -20,7 +19,7 @@ from vectors.encoder import has_torch
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
-@app.command(no_args_is_help=True)
+@app.command(cls=Command, no_args_is_help=True)
 def command(
     teacher: o.Teacher = None,
     texts: o.Texts = None,
@@ -65,7 +64,7 @@ def command(
 
     Exit codes: 0 done, 1 failed, 2 wrong usage.
     """
-    logging.basicConfig(level=logging.WARNING, format="leaf-distill: %(message)s")
+    say_warnings("leaf-distill")
     with one_line_errors("leaf-distill", LocalError):
         if not (teacher and texts and out):
             _wrong(["--teacher, --texts and --out are needed"])

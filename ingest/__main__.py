@@ -5,7 +5,13 @@ from collections.abc import Callable
 import typer
 
 from config import Settings
-from config.command import SOME_REJECTED, leave_at_once, one_line_errors
+from config.command import (
+    SOME_REJECTED,
+    Command,
+    leave_at_once,
+    one_line_errors,
+    say_warnings,
+)
 from ingest import options as o
 from ingest.choices import Choices
 from ingest.corpus.choice import Choice
@@ -15,7 +21,7 @@ from ingest.order import Order
 from ingest.rebuild.moving import run_retire, run_rollback
 from ingest.rejects import DEFAULT as REJECTS_FILE
 from ingest.run import run
-from ingest.saying import say, say_warnings
+from ingest.saying import say
 from ingest.usage import demand_usage
 from local import LocalError
 from local.fallback import fallback_uri
@@ -25,7 +31,7 @@ from vectors.patience import SECONDS, Patience
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
-@app.command(no_args_is_help=True)
+@app.command(cls=Command, no_args_is_help=True)
 def command(
     context: typer.Context,
     paths: o.Paths = None,
@@ -90,7 +96,7 @@ def command(
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some records were rejected.
     """
     demand_usage(context)
-    say_warnings()
+    say_warnings("leaf-ingest")
     with one_line_errors("leaf-ingest", LocalError):
         fields = Fields(id_field, text_field, title_field)
         mongodb = MongoOrder(in_place=in_place, path=path, follow=follow, filter=filter_source)

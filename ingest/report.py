@@ -22,6 +22,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
+from config.text import one_line
 from ingest.corpus.sources import Corpus
 from ingest.forecast import Forecast
 from ingest.mongodb.source import MongoSource
@@ -42,7 +43,7 @@ class Display:
         self._started = 0.0
 
     def phase(self, text: str) -> None:
-        self._progress.update(self._task, description=text)
+        self._progress.update(self._task, description=one_line(text))
 
     def begin(self) -> None:
         """Reading begins. The files are counted for a terminal only."""
@@ -77,7 +78,7 @@ def progress(corpus: Corpus | MongoSource, console: Console | None = None) -> It
         BarColumn(bar_width=10),
         TaskProgressColumn(),
         _Time(table_column=Column(no_wrap=True)),
-        TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
     )
     with Progress(
         *columns,

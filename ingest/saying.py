@@ -1,20 +1,7 @@
 """Lines for a person, beside what is printed as the result."""
 
-import logging
-import sys
+from functools import partial
 
+from config import command
 
-def say(text: str) -> None:
-    print(f"leaf-ingest: {text}", file=sys.stderr)
-
-
-def say_warnings() -> None:
-    """What is logged as a warning, or worse, from now on: for a command only."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[_Saying()])
-
-
-class _Saying(logging.Handler):
-    """Asks for stderr each time, because a moving line puts something of its own there."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        say(self.format(record))
+say = partial(command.say, "leaf-ingest")

@@ -15,6 +15,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from config.storage import Precision, Quantization, Similarity
+from config.text import quote, shorten
 from vectors.codec import Codec
 from vectors.encoder import Encoder
 from vectors.errors import ManifestError
@@ -208,8 +209,8 @@ def _listed(names: Sequence[str]) -> str:
 
 def _shown(value: object) -> str:
     if isinstance(value, Model):
-        return f"{value.name} at {value.revision}"
-    return str(value)
+        return f"{shorten(value.name, 200)} at {shorten(value.revision, 80)}"
+    return shorten(str(value), 200)
 
 
 def to_document(manifest: Manifest) -> dict[str, Any]:
@@ -220,8 +221,9 @@ def to_document(manifest: Manifest) -> dict[str, Any]:
 def from_document(document: Mapping[str, Any], collection: str) -> Manifest:
     if document.get("format") != FORMAT:
         raise ManifestError(
-            f"the manifest of {collection} has format {document.get('format')!r}; this version "
-            f"reads {FORMAT}: use the leafsearch version that wrote it, or ingest again elsewhere"
+            f"the manifest of {collection} has format {quote(document.get('format'))}; this "
+            f"version reads {FORMAT}: use the leafsearch version that wrote it, or ingest again "
+            "elsewhere"
         )
     known = {f.name: document[f.name] for f in fields(Manifest) if f.name in document}
     try:

@@ -38,10 +38,6 @@ class SearchIndex:
             elif not same_index(self.spec.definition, found.get("latestDefinition", {})):
                 self._update()
 
-    def wait(self, *, seconds: float, told: Told = lambda status: None) -> None:
-        """See wait_for."""
-        wait_for([self], seconds=seconds, told=told)
-
     def check(self, *, ready: bool = False) -> None:
         """See IndexSpec.judge."""
         with explained():
@@ -70,7 +66,7 @@ def wait_for(
     indexes: Sequence[SearchIndex],
     *,
     seconds: float,
-    told: Told,
+    told: Told = lambda status: None,
     patience: Patience | None = None,
 ) -> None:
     """Until all are READY with the wanted definition; `told` hears each new status.
