@@ -90,7 +90,7 @@ def _shortened(declared: Sequence[str]) -> dict[str, str]:
 
 def _check_condition(path: str, condition: object, depth: int) -> None:
     if depth > _DEEPEST:
-        raise FilterError(f"filter {path}: more than {_DEEPEST} levels of $not; expected fewer")
+        raise FilterError(f"filter {path}: expected at most {_DEEPEST} levels of $not")
     if not isinstance(condition, Mapping):
         _check_value(path, "$eq", condition, null=True)
         return

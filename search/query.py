@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
+from config import Settings
 from config.text import is_unicode, quote, quote_all
 from search.errors import QueryError
 from search.filters import checked_filter
@@ -115,6 +116,11 @@ def checked(options: Options, declared: Sequence[str]) -> Query:
     if query.filter is None:
         return query
     return replace(query, filter=checked_filter(query.filter, declared))
+
+
+def require_settings(settings: object) -> None:
+    if not isinstance(settings, Settings):
+        raise QueryError(f"settings are {quote(settings)}; expected config.Settings, or None")
 
 
 def check_questions(questions: object) -> None:

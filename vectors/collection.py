@@ -30,6 +30,8 @@ from vectors.search_index import SearchIndex, wait_for
 BY_DOCUMENT = [("document", 1), ("position", 1)]
 BY_GENERATION = "generation_1"  # index of a collection that has, or had, several
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries
+# Nested too deeply, no BSON, too large.
+_OF_ONE_DOCUMENT = {15, 22, 10334, 17419, 17420}
 # Refusals that say nothing about the document: no right, no room, no such command or namespace.
 # Those that pass (`may_pass`) are asked again before.
 _OF_ALL_DOCUMENTS = {1, 8, 11, 13, 18, 20, 26, 31, 50, 59, 61, 73, 115, 146, 166, 292, 8000, 14031}
@@ -225,27 +227,29 @@ class Collection:
         try:
             self._patiently(lambda: self.mongo.bulk_write(asked, ordered=False))
         except (DeploymentError, InvalidDocument) as error:
-            cause = error.__cause__ if isinstance(error, DeploymentError) else error
+            cause = error.__cause__ or error
             if isinstance(cause, BulkWriteError):
                 refused = _refused(cause, list(operations))
                 if refused is None:
                     raise
                 return refused
-            if not _is_of_one_document(cause):
+            if not _may_be_of_one_document(cause):
                 raise
-            return self._halved(operations, error)
+            refused = self._halved(operations, short(cause))
+            if len(refused) == len(operations) > 1 and not _is_of_one_document(cause):
+                raise
+            return refused
         return {}
 
-    def _halved(self, operations: Mapping[str, Operation], error: Exception) -> dict[str, str]:
+    def _halved(self, operations: Mapping[str, Operation], reason: str) -> dict[str, str]:
         """A request as a whole was refused for some document in it, and does not say which."""
         if len(operations) == 1:
-            cause = error.__cause__ or error
-            return dict.fromkeys(operations, short(cause))
+            return dict.fromkeys(operations, reason)
         items = list(operations.items())
         middle = len(items) // 2
-        refused = self._bulk(dict(items[:middle])) | self._bulk(dict(items[middle:]))
-        if len(refused) == len(operations):  # then it is no matter of single documents
-            raise error
+        refused: dict[str, str] = {}
+        for half in (dict(items[:middle]), dict(items[middle:])):
+            refused |= self._bulk(half)
         return refused
 
     def _patiently(self, work: Callable[[], Done]) -> Done:
@@ -287,8 +291,13 @@ def _refused(error: BulkWriteError, ids: Sequence[str]) -> dict[str, str] | None
     return {ids[refusal["index"]]: shorten(str(refusal["errmsg"]), 300) for refusal in refusals}
 
 
-def _is_of_one_document(error: BaseException | None) -> bool:
+def _is_of_one_document(error: BaseException) -> bool:
+    known = isinstance(error, OperationFailure) and error.code in _OF_ONE_DOCUMENT
+    return known or isinstance(error, InvalidDocument)  # larger than the driver sends
+
+
+def _may_be_of_one_document(error: BaseException) -> bool:
     """Whether a refused request may go well without one of its documents."""
     if isinstance(error, OperationFailure):
         return error.code not in _OF_ALL_DOCUMENTS and not may_pass(error)
-    return isinstance(error, InvalidDocument)  # larger than the server takes
+    return _is_of_one_document(error)

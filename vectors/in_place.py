@@ -164,7 +164,8 @@ class InPlace(Collection):
 
     def _finds(self, chunk: str, *, seconds: float) -> bool:
         wanted = {"_id": {"$in": possible_ids(self._document(chunk))}, **HAS_OURS}
-        stored = self._patiently(lambda: self.mongo.find_one(wanted))
+        ours = {self.manifest.path: 1, MARK: 1}
+        stored = self._patiently(lambda: self.mongo.find_one(wanted, ours))
         if stored is None or self.manifest.path not in stored:
             return True
         nearest = nearest_stage(
