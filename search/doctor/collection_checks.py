@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Sequence
 
+from config.text import quote
 from search.doctor.case import Case
 from search.doctor.findings import Verdict, ok, problem, skipped
 from vectors import DeploymentError, Manifest, ManifestError, explained
@@ -62,7 +63,7 @@ def manifest(case: Case) -> Verdict:
     path = order.path or active.path
     found = next((m for m in generations.all if m.path == path), None)
     if found is None:
-        return skipped(f"it is about {active.path!r}, not about --path {order.path}")
+        return skipped(f"it is about {quote(active.path)}, not about --path {order.path}")
     case.manifest = found
     if generations.newest > 1:
         own = _counted(case, found.generation)
@@ -82,7 +83,7 @@ def _manifest(case: Case, found: Manifest) -> Verdict:
         )
     return ok(
         f"teacher {found.teacher.name}, student {found.student.name}, {found.dimensions} x "
-        f"{found.precision} at {found.path!r}"
+        f"{found.precision} at {quote(found.path)}"
     )
 
 

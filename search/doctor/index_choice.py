@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Sequence
 
+from config.text import quote
 from search.doctor.index_entry import Listed, embeds_by_itself, has_old_syntax, vector_fields
 
 
@@ -47,7 +48,7 @@ def _no_such(listed: Sequence[Listed], name: str, collection: str) -> str:
     close = difflib.get_close_matches(name, names, n=1)
     advice = f"did you mean {close[0]}?" if close else "run leaf-ingest again, or name --index"
     return (
-        f"{collection} has no search index {name!r} (it has: {', '.join(names) or 'none'}): a "
+        f"{collection} has no search index {quote(name)} (it has: {', '.join(names) or 'none'}): a "
         f"search on it finds nothing, without an error; {advice}"
     )
 
