@@ -1,5 +1,6 @@
 """What every command does alike: settings, and failures as one line with an exit code."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -7,9 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
+from typer.core import TyperCommand
+
 from config.errors import ConfigError, LeafError
 from config.hint import Line, running
 from config.settings import Settings, load
+from config.text import one_line
 
 FAILED, WRONG_USAGE, SOME_REJECTED, INTERRUPTED = 1, 2, 3, 130
 
@@ -18,6 +22,49 @@ def settings(**options: Any) -> Settings:
     """From options, the process's environment and `.env` in the current folder."""
     dotenv = Path(".env")
     return load(os.environ, dotenv=dotenv if dotenv.is_file() else None, **options)
+
+
+def say(command: str, text: str) -> None:
+    """A line for a person, beside what is printed as the result."""
+    print(one_line(f"{command}: {text}"), file=sys.stderr, flush=True)
+
+
+def say_warnings(command: str) -> None:
+    """What is logged as a warning, or worse, from now on."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[_Warnings(command)])
+
+
+class _Warnings(logging.Handler):
+    """Asks for stderr each time, because a moving line puts something of its own there."""
+
+    def __init__(self, command: str) -> None:
+        super().__init__()
+        self._command = command
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(self._command, self.format(record))
+
+
+class Command(TyperCommand):
+    """A command whose usage errors quote no more than a line holds."""
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        with _short_usage_errors():
+            return super().make_context(*args, **options)
+
+    def invoke(self, context: Any) -> Any:
+        with _short_usage_errors():
+            return super().invoke(context)
+
+
+@contextmanager
+def _short_usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if isinstance(message := getattr(error, "message", None), str):  # click's own
+            error.message = one_line(message)  # type: ignore[attr-defined]
+        raise
 
 
 def leave_at_once(end: SystemExit) -> NoReturn:
@@ -47,7 +94,7 @@ def one_line_errors(
             yield
     except ConfigError as error:
         for problem in error.problems:
-            print(f"{command}: {problem}", file=sys.stderr)
+            say(command, problem)
         sys.exit(WRONG_USAGE if error.is_usage else FAILED)
     except BrokenPipeError:
         # Whoever read our output has seen enough; the interpreter must not complain at exit.
@@ -56,8 +103,8 @@ def one_line_errors(
     except Exception as error:
         if not isinstance(error, (LeafError, OSError, *more)):
             raise
-        print(f"{command}: {error}", file=sys.stderr)
+        say(command, str(error))
         sys.exit(WRONG_USAGE if getattr(error, "is_usage", False) else FAILED)
     except KeyboardInterrupt:
-        print(f"{command}: interrupted", file=sys.stderr)
+        say(command, "interrupted")
         sys.exit(INTERRUPTED)

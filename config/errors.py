@@ -10,17 +10,27 @@ A message says what was given, what was expected and what to do. The commands pr
 line and exit with 1.
 """
 
+from collections.abc import Sequence
+
+from config.text import shorten
+
 
 class LeafError(Exception):
-    """Base of all expected failures. `is_usage`: the command that was typed can never be meant."""
+    """Base of all expected failures. A message that quotes too much keeps its two ends.
+
+    `is_usage`: the command that was typed can never be meant.
+    """
 
     is_usage = False
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(shorten(message))
 
 
 class ConfigError(LeafError):
     """One or more settings cannot be used; the message lists every one of them."""
 
-    def __init__(self, problems: list[str], *, is_usage: bool = False) -> None:
-        self.problems = problems
+    def __init__(self, problems: Sequence[str], *, is_usage: bool = False) -> None:
+        self.problems = [shorten(problem) for problem in problems]
         self.is_usage = is_usage
-        super().__init__("; ".join(problems))
+        super().__init__("; ".join(self.problems))

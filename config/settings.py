@@ -1,11 +1,14 @@
 """What a user can set: options beat the environment, which beats `.env`.
 
-Read once, from mappings that the caller passes in; nothing else in the project looks at the
-environment for these names.
+Read from mappings that the caller passes in. `local` reads LEAF_HOME and LEAF_MONGOD again, because
+it works without this package.
 """
 
 import difflib
-from collections.abc import Container, Mapping
+import logging
+import os
+from collections.abc import Container, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,9 @@ from pymongo.uri_parser import parse_uri
 from config.errors import ConfigError
 from config.presets import PRESETS, Pair
 from config.storage import ENCODE_PRECISIONS, STORAGES, EncodePrecision, Storage
+from config.text import is_unicode, quote, shorten
+
+log = logging.getLogger(__name__)
 
 # Read elsewhere (local/, the tests), so a near miss is still caught here.
 _OTHER_NAMES = ("LEAF_MONGOD", "LEAF_UPSTREAM")
@@ -115,15 +121,19 @@ class Settings(BaseModel):
     @field_validator("database")
     @classmethod
     def _is_database(cls, name: str) -> str:
+        _require_unicode(name)
         if not name or len(name.encode()) > 63 or set(name) & set('/\\. "$\0'):
-            raise ValueError('expected 1 to 63 bytes without / \\ . " $ or blanks')
+            raise ValueError('expected 1 to 63 bytes without / \\ . " $ NUL or blanks')
         return name
 
     @field_validator("collection")
     @classmethod
     def _is_collection(cls, name: str, info: Any) -> str:
-        if not name or name.startswith(("system.", ".")) or name.endswith(".") or "$" in name:
-            raise ValueError("expected a name without $, not beginning with `system.` or a dot")
+        _require_unicode(name)
+        if not name or name.startswith("system.") or set(name) & set("$\0"):
+            raise ValueError("expected a name without $ and NUL, not beginning with `system.`")
+        if "" in name.split("."):
+            raise ValueError("expected dots only between other characters, and never two together")
         if name == "leaf_manifests" or name.startswith("__leaf"):
             raise ValueError("expected another name: leafsearch keeps its own under this one")
         if len(f"{info.data.get('database', '')}.{name}".encode()) > _LONGEST_NAMESPACE:
@@ -150,20 +160,26 @@ class Settings(BaseModel):
     @field_validator("home")
     @classmethod
     def _is_absolute(cls, home: Path) -> Path:
-        return home.expanduser().absolute()
+        return _expanded(home).absolute()
 
     @field_validator("teacher", "student")
     @classmethod
     def _is_named(cls, name: str | None) -> str | None:
         # The manifest keeps the name, and a search may start in another folder.
-        folder = Path(name or "").expanduser()
-        return str(folder.resolve()) if name and folder.is_dir() else name or None
+        if not name:
+            return None
+        _require_unicode(name)
+        if "\0" in name:
+            raise ValueError("expected a model's name or folder, without NUL")
+        folder = _expanded(Path(name))
+        return os.path.realpath(folder) if os.path.isdir(folder) else name
 
 
 def load(environ: Mapping[str, str], *, dotenv: Path | None = None, **options: Any) -> Settings:
     """Settings from options (None: not given), `environ` and the file `dotenv`.
 
-    Raises ConfigError with all problems at once. An empty variable counts as not given.
+    Raises ConfigError with all problems at once. An empty variable counts as not given; a name that
+    looks like one of ours and is unknown is logged as a warning, since it may be another program's.
     """
     from_file = _read(dotenv) if dotenv else {}
     values: dict[str, Any] = {}
@@ -178,24 +194,19 @@ def load(environ: Mapping[str, str], *, dotenv: Path | None = None, **options: A
             values = {k: v for k, v in values.items() if k not in ("teacher", "student")}
         values |= level
         askers |= {f: f"{_variable(f)}{place}" if place else _option(f) for f in level}
-    problems = _misspelt({**from_file, **environ}, given=values)
+    for warning in _unknown_names({**from_file, **environ}, given=values):
+        _warn(warning)
     askers = {field: asker for field, asker in askers.items() if field in values}
-    try:
-        settings = Settings(askers, **values)
-    except ConfigError as error:
-        raise ConfigError([*problems, *error.problems], is_usage=error.is_usage) from None
+    settings = Settings(askers, **values)
     if settings.teacher and not settings.student:
         asker = settings.asker("teacher")
         is_typed = asker.startswith("--")
-        problems.append(
+        problem = (
             f"{asker}: teacher {settings.teacher} is without a student; expected "
             f"{'--student' if is_typed else 'LEAF_STUDENT'} too: the same name makes an ordinary, "
             "symmetric search"
         )
-        if is_typed:
-            raise ConfigError(problems, is_usage=True)
-    if problems:
-        raise ConfigError(problems)
+        raise ConfigError([problem], is_usage=is_typed)
     return settings
 
 
@@ -219,24 +230,45 @@ def _read(dotenv: Path) -> dict[str, str]:
         raise ConfigError([f"{dotenv} cannot be read: {error}; expected UTF-8"]) from None
 
 
-def _misspelt(variables: Mapping[str, str], given: Container[str]) -> list[str]:
-    """A name of ours that is none would be ignored without a word; MONGO_... is others' as well."""
+def _unknown_names(variables: Mapping[str, str], given: Container[str]) -> Iterator[str]:
+    """Catches misspelt LEAF_ names; MONGO_ names are only looked at where MONGODB_URI is missing.
+
+    `given`: fields that have a value.
+    """
     known = [_variable(f) for f in Settings.model_fields] + list(_OTHER_NAMES)
-    problems = []
     for name in sorted(variables):
         if name in known or name.startswith(_TESTS):
             continue
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
         if name.startswith("LEAF_"):
-            meant = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(known)}"
-            problems.append(f"{name} is not a setting: {meant}")
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)
+            meant = f"did you mean {(close or nearest)[0]}?"
+            yield f"{shorten(name, 100)} is not a setting of leafsearch and is ignored: {meant}"
         elif name.startswith("MONGO") and close and "mongodb_uri" not in given:
-            problems.append(f"{name} is not a setting: did you mean {close[0]}?")
-    return problems
+            yield f"{shorten(name, 100)} is not a setting and is ignored: did you mean {close[0]}?"
+
+
+@cache
+def _warn(text: str) -> None:
+    """Once in a process, however often its settings are read."""
+    log.warning("%s", text)
+
+
+def _require_unicode(text: str) -> None:
+    if not is_unicode(text):
+        raise ValueError("expected text in UTF-8")
+
+
+def _expanded(path: Path) -> Path:
+    """With `~` and `~user` replaced."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"expected a path; {error}") from None
 
 
 def _problem(error: Any, askers: Mapping[str, str]) -> str:
-    field = str(error["loc"][0])
+    field = shorten(str(error["loc"][0]), 100)
     if error["type"] == "extra_forbidden":
         known = ", ".join(Settings.model_fields)
         close = difflib.get_close_matches(field, Settings.model_fields, n=1)
@@ -247,7 +279,9 @@ def _problem(error: Any, askers: Mapping[str, str]) -> str:
     name = askers[field] if is_typed else _variable(field)
     if field == "mongodb_uri":
         return f"{name}: {reason}"
-    return f"{name} is {error['input']!r}: {reason}"
+    given = error["input"]
+    shown = quote(str(given) if isinstance(given, Path) else given)
+    return f"{name} is {shown}: {reason}"
 
 
 def _without_secrets(error: Exception, uri: str) -> str:

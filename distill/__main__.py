@@ -1,12 +1,11 @@
 """`leaf-distill`: parses, wires the parts together, prints."""
 
-import logging
 import sys
 from pathlib import Path
 
 import typer
 
-from config.command import WRONG_USAGE, one_line_errors
+from config.command import WRONG_USAGE, Command, one_line_errors, say_warnings
 from config.hint import line_of
 from distill import options as o
 from distill.errors import DistillError
@@ -21,7 +20,7 @@ from vectors.encoder import has_torch
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
-@app.command(no_args_is_help=True)
+@app.command(cls=Command, no_args_is_help=True)
 def command(
     context: typer.Context,
     teacher: o.Teacher = None,
@@ -67,7 +66,7 @@ def command(
 
     Exit codes: 0 done, 1 failed, 2 wrong usage.
     """
-    logging.basicConfig(level=logging.WARNING, format="leaf-distill: %(message)s")
+    say_warnings("leaf-distill")
     with one_line_errors("leaf-distill", LocalError, line=line_of("leaf-distill", context)):
         if not (teacher and texts and out):
             _wrong(["--teacher, --texts and --out are needed"])

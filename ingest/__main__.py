@@ -6,7 +6,13 @@ from contextlib import closing
 import typer
 
 from config import Settings
-from config.command import SOME_REJECTED, leave_at_once, one_line_errors
+from config.command import (
+    SOME_REJECTED,
+    Command,
+    leave_at_once,
+    one_line_errors,
+    say_warnings,
+)
 from config.hint import line_of
 from ingest import options as o
 from ingest.choices import Choices
@@ -19,7 +25,7 @@ from ingest.rejects import DEFAULT as REJECTS_FILE
 from ingest.rejects import Rejects
 from ingest.repair import run_repair
 from ingest.run import run
-from ingest.saying import say, say_warnings
+from ingest.saying import say
 from ingest.usage import demand_usage
 from local import LocalError
 from local.fallback import fallback_uri
@@ -29,7 +35,7 @@ from vectors.patience import SECONDS, Patience
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
-@app.command(no_args_is_help=True)
+@app.command(cls=Command, no_args_is_help=True)
 def command(
     context: typer.Context,
     paths: o.Paths = None,
@@ -97,7 +103,7 @@ def command(
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some records were rejected.
     """
     demand_usage(context)
-    say_warnings()
+    say_warnings("leaf-ingest")
     with one_line_errors("leaf-ingest", LocalError, line=line_of("leaf-ingest", context)):
         fields = Fields(id_field, text_field, title_field)
         mongodb = MongoOrder(in_place=in_place, path=path, follow=follow, filter=filter_source)

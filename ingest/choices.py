@@ -6,6 +6,7 @@ from typing import Any
 
 from config import ConfigError, Settings, Storage
 from config.storage import PRECISIONS, QUANTIZATIONS
+from config.text import is_unicode, quote, shorten
 from ingest.chunking.chunker import FEWEST_TOKENS
 from vectors import Manifest
 from vectors.agreement import FORM
@@ -92,7 +93,7 @@ class Choices:
 
 def one_of(option: str, value: Any, known: Sequence[str]) -> Iterator[str]:
     if value is not None and value not in known:
-        yield f"{option} {value}: expected one of {', '.join(known)}"
+        yield f"{option} {shorten(str(value), 80)}: expected one of {', '.join(known)}"
 
 
 def filter_problems(path: str, *, theirs: bool = False) -> Iterator[str]:
@@ -102,7 +103,9 @@ def filter_problems(path: str, *, theirs: bool = False) -> Iterator[str]:
     """
     shown = path if len(path) <= 60 else f"{path[:60]}..."
     names = path.split(".")
-    if len(path.encode()) > _LONGEST_PATH or len(names) > _DEEPEST_PATH:
+    if not is_unicode(path):
+        yield f"--filter-field {quote(path)}: expected text in UTF-8"
+    elif len(path.encode()) > _LONGEST_PATH or len(names) > _DEEPEST_PATH:
         yield (
             f"--filter-field {shown}: expected at most {_LONGEST_PATH} bytes and {_DEEPEST_PATH} "
             "names"
@@ -110,7 +113,7 @@ def filter_problems(path: str, *, theirs: bool = False) -> Iterator[str]:
     elif bad := [name for name in names if not name or name.startswith("$") or "\0" in name]:
         yield (
             f"--filter-field {shown!r}: expected names with dots between them, like metadata.year; "
-            + (f"{bad[0]!r} cannot be one" if bad[0] else "an empty one was given")
+            + (f"{quote(bad[0])} cannot be one" if bad[0] else "an empty one was given")
         )
     elif theirs:
         return

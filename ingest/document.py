@@ -6,6 +6,8 @@ from typing import Any
 
 import bson
 
+from config.text import shorten
+
 
 @dataclass(frozen=True)
 class Place:
@@ -42,3 +44,6 @@ class Rejected:
     place: Place
     reason: str
     record: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", shorten(self.reason))

@@ -1,5 +1,6 @@
 """A run over files, from the opened target to what is removed at its end."""
 
+from config.text import quote_all, shorten
 from ingest.corpus.files import NO_FILE, QUESTIONS
 from ingest.corpus.sources import Corpus
 from ingest.errors import SourceError
@@ -12,6 +13,8 @@ from ingest.saying import say, say_rejects
 from ingest.seen import Seen
 from ingest.summary import Summary
 from ingest.target import Target
+
+_KINDS = 10  # of files that are left out, each with a line of its own
 
 
 def run_files(
@@ -51,15 +54,23 @@ def demand_documents(
             f"all {rejects.count} records were rejected, nothing was written: "
             f"{'; '.join(rejects.reasons())}; see {rejects.path}"
         )
-    ignored = f" (only other kinds: {' '.join(sorted(corpus.ignored))})" if corpus.ignored else ""
-    raise SourceError(f"no documents in {' '.join(corpus.paths)}{ignored}; nothing was written")
+    kinds = quote_all(sorted(corpus.ignored))
+    ignored = f" (only other kinds: {kinds})" if corpus.ignored else ""
+    raise SourceError(f"no documents in {quote_all(corpus.paths)}{ignored}; nothing was written")
 
 
 def tell_what_was_left_out(corpus: Corpus) -> None:
+    others = [kind for kind, _ in corpus.ignored.most_common() if kind not in (NO_FILE, QUESTIONS)]
     for kind, count in sorted(corpus.ignored.items()):
+        if kind in others[_KINDS:]:
+            continue
         if kind == NO_FILE:
             say(f"left out {count} that are {NO_FILE}: pipes, sockets, devices")
         elif kind == QUESTIONS:
             say(f"left out the {QUESTIONS}, which are no documents")
         else:
+            kind = shorten(kind, 80)
             say(f"left out {count} files of another kind ({kind}); --format reads them all")
+    if more := others[_KINDS:]:
+        count = sum(corpus.ignored[kind] for kind in more)
+        say(f"left out {count} files of {len(more)} further kinds")

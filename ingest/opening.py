@@ -104,7 +104,7 @@ def _new(
 ) -> Target:
     names = settings.pair
     told(f"loading {names.teacher} and {names.student}")
-    pair = load_pair((names.teacher, None), (names.student, None), settings)
+    pair = load_pair((names.teacher, None), (names.student, None), settings, patience)
     storage = fitting(choices.storage(settings), settings, pair.teacher)
     chunk_tokens = given(choices.chunk_tokens, min(DEFAULT_TOKENS, pair.teacher.max_tokens))
     # In the mean of a text's parts, what two of them share would count twice.
@@ -143,16 +143,23 @@ class LoadedPair:
 Named = tuple[str, str | None]  # name and revision of a model, None for the one of now
 
 
-def load_pair(teacher: Named, student: Named, settings: Settings) -> LoadedPair:
+def load_pair(
+    teacher: Named, student: Named, settings: Settings, patience: Patience | None = None
+) -> LoadedPair:
     """Raises ModelError or AlignmentError.
 
     The student is exported here, where torch is, so that no search needs it.
     """
+    seconds = (patience or Patience()).seconds
     one = with_key(
         settings,
         teacher[0],
         lambda key: load_encoder(
-            teacher[0], revision=teacher[1], key=key, precision=settings.encode_precision
+            teacher[0],
+            revision=teacher[1],
+            key=key,
+            precision=settings.encode_precision,
+            patience=seconds,
         ),
         variable="LEAF_TEACHER",
     )

@@ -11,6 +11,7 @@ from pymongo import MongoClient
 
 from config import ConfigError, Settings
 from config.command import settings
+from config.text import shorten
 from ingest.choices import Choices, one_of
 from ingest.corpus.choice import Choice
 from ingest.corpus.formats import FORMATS
@@ -102,7 +103,7 @@ class Order:
         try:
             _ = self.shard
         except ValueError as error:
-            yield f"--shard {self.sharded}: {error}"
+            yield f"--shard {shorten(str(self.sharded), 80)}: {error}"
         if self.mongodb.in_place:
             yield from self._impossible_in_place()
         if self.mongodb.follow and (self.rebuild or self.dry_run):

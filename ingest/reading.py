@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from config.text import quote
 from ingest.document import Document, Rejected
 from ingest.errors import TooManyRejects
 from ingest.extent import ALL, Extent
@@ -74,7 +75,7 @@ class Reading:
             yield new
         for document, first in judged:
             if first is not None:
-                reason = f"id {document.id!r} stands twice in this run, first at {first}"
+                reason = f"id {quote(document.id)} stands twice in this run, first at {first}"
                 self.tally.add(repeated=1)
                 self.refuse(Rejected(document.place, reason, document.text))
 

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ from pathlib import Path
 from threading import Lock
 from typing import TextIO
 
+from config.text import shorten
 from ingest.document import Rejected
 from ingest.errors import TargetError
 
 DEFAULT = Path("leaf-ingest.rejects.jsonl")
+_LONGEST_NAME = 255  # bytes of a file's name on nearly every file system
 _KEYS = ["source", "line", "reason", "record"]
 
 
@@ -47,21 +50,28 @@ class Rejects:
 
     def problems(self) -> Iterator[str]:
         """Why it could not be written, told before there is anything to write; makes nothing."""
-        path = self.path
-        if path.is_dir():
-            yield f"--rejects {path}: is a folder; expected a file"
-        elif not path.parent.is_dir():
-            yield f"--rejects {path}: there is no folder {path.parent}"
-        elif not os.access(path if path.exists() else path.parent, os.W_OK):
-            yield f"--rejects {path}: may not be written; name another file"
-        elif path.is_file() and not _is_ours(path):
-            yield f"--rejects {path}: holds something else, which stays; name another file"
+        path, shown = self.path, shorten(str(self.path), 200)
+        try:
+            mode = os.stat(path).st_mode if os.path.lexists(path) else None
+        except OSError as error:
+            yield f"--rejects {shown}: cannot be used: {error.strerror}; name another file"
+            return
+        if mode is not None and stat.S_ISDIR(mode):
+            yield f"--rejects {shown}: is a folder; expected a file"
+        elif not os.path.isdir(path.parent):
+            yield f"--rejects {shown}: there is no folder {shorten(str(path.parent), 200)}"
+        elif not os.access(path.parent if mode is None else path, os.W_OK):
+            yield f"--rejects {shown}: may not be written; name another file"
+        elif mode is not None and stat.S_ISREG(mode) and not _is_ours(path):
+            yield f"--rejects {shown}: holds something else, which stays; name another file"
+        elif len(os.fsencode(path.name)) > _LONGEST_NAME:
+            yield f"--rejects {shown}: expected a name of at most {_LONGEST_NAME} bytes"
 
     def begin(self) -> None:
         """An old file would look like this run's, so it is removed; later ones are of others."""
-        path = self.path.resolve()
+        path = Path(os.path.realpath(self.path))
         begins, self._has_begun = not self._has_begun, True
-        if begins and path.is_file() and path.stat().st_size and _is_ours(path):
+        if begins and os.path.isfile(path) and os.path.getsize(path) and _is_ours(path):
             with path.open("rb") as file, suppress(BlockingIOError):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink()

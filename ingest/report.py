@@ -22,6 +22,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
+from config.text import one_line
 from ingest.corpus.sources import Corpus
 from ingest.forecast import Forecast
 from ingest.mongodb.source import MongoSource
@@ -43,8 +44,8 @@ class Display:
         self._phase = ""
 
     def phase(self, text: str) -> None:
-        self._phase = text
-        self._progress.update(self._task, description=text)
+        self._phase = one_line(text)
+        self._progress.update(self._task, description=self._phase)
 
     def begin(self) -> None:
         """Reading begins. The files are counted for a terminal only."""
@@ -82,7 +83,7 @@ def progress(corpus: Corpus | MongoSource, console: Console | None = None) -> It
         SpinnerColumn(),
         BarColumn(bar_width=10),
         TaskProgressColumn(),
-        TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
         _Time(table_column=Column(no_wrap=True)),
     )
     with Progress(

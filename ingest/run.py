@@ -6,6 +6,7 @@ from typing import Any
 from pymongo.database import Database
 
 from config import Settings
+from config.text import strip_controls
 from ingest.corpus.sources import Corpus
 from ingest.dry_run import run_dry
 from ingest.files_run import run_files
@@ -55,7 +56,7 @@ def run(order: Order, chosen: Settings, database: Database[Any], *, as_json: boo
             summary = _done(order, corpus, target, rejects, display, seen)
             shown = as_object(summary, target) if as_json else as_text(summary, target)
             rejected = summary.rejected
-    print(shown)
+    print(strip_controls(shown))
     return rejected
 
 

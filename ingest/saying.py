@@ -1,13 +1,11 @@
 """Lines for a person, beside what is printed as the result."""
 
-import logging
-import sys
+from functools import partial
 
+from config import command
 from ingest.rejects import Rejects
 
-
-def say(text: str) -> None:
-    print(f"leaf-ingest: {text}", file=sys.stderr)
+say = partial(command.say, "leaf-ingest")
 
 
 def say_rejects(rejects: Rejects) -> None:
@@ -16,15 +14,3 @@ def say_rejects(rejects: Rejects) -> None:
         say(f"{rejects.count} records were rejected; see {rejects.path}")
         for reason in rejects.reasons():
             say(f"  {reason}")
-
-
-def say_warnings() -> None:
-    """What is logged as a warning, or worse, from now on: for a command only."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[_Saying()])
-
-
-class _Saying(logging.Handler):
-    """Asks for stderr each time, because a moving line puts something of its own there."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        say(self.format(record))

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 
+from config.text import escape_surrogates
 from ingest.document import Document
 
 
@@ -23,7 +24,7 @@ class Seen:
         """Each with the place where its id was met first, None if it is new; now all are known."""
         first = self._count
         self._count += len(documents)
-        rows = [(d.id, str(d.place), first + n) for n, d in enumerate(documents)]
+        rows = [(d.id, escape_surrogates(str(d.place)), first + n) for n, d in enumerate(documents)]
         added = self._ids.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", rows).rowcount
         if added == len(documents):
             yield from ((document, None) for document in documents)

@@ -80,7 +80,11 @@ class Target:
                 self._settings,
                 model.name,
                 lambda key: load_encoder(
-                    model.name, revision=model.revision, key=key, precision=self.precision
+                    model.name,
+                    revision=model.revision,
+                    key=key,
+                    precision=self.precision,
+                    patience=self.patience.seconds,
                 ),
                 variable="LEAF_TEACHER",
             )

@@ -4,6 +4,7 @@ from typing import Any
 
 from pymongo.database import Database
 
+from config.text import quote
 from ingest.choices import InPlaceChoice
 from ingest.errors import TargetError
 from vectors import Manifest
@@ -48,7 +49,7 @@ def demand_room(
     if stored is None and (found := database[name].find_one({**theirs, "$nor": [HAS_OURS]})):
         field = MARK if MARK in found else path
         raise TargetError(
-            f"collection {database.name}.{name} has documents with a field {field!r} that "
-            f"leafsearch did not write (_id {found['_id']!r}); nothing was changed: "
+            f"collection {database.name}.{name} has documents with a field {quote(field)} that "
+            f"leafsearch did not write (_id {quote(found['_id'])}); nothing was changed: "
             + ("that name is needed" if field == MARK else "choose another --path")
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from config.text import quote
 from ingest.channel import Channel
 from ingest.chunking.chunk import Chunk
 from ingest.document import Rejected
@@ -104,4 +105,4 @@ def _more(encoded: Channel[Encoded], room: int) -> Iterator[Encoded]:
 
 
 def _reason(plan: Plan) -> str:
-    return f"MongoDB does not take document {plan.document.id!r}: {plan.refused}"
+    return f"MongoDB does not take document {quote(plan.document.id)}: {plan.refused}"

@@ -1,17 +1,23 @@
 """`leaf-search`: parses, wires the parts together, prints."""
 
-import logging
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from bson import json_util
-from bson.errors import BSONError
 
-from config.command import leave_at_once, one_line_errors, settings
+from config.command import (
+    Command,
+    leave_at_once,
+    one_line_errors,
+    say,
+    say_warnings,
+    settings,
+)
 from config.hint import line_of
+from config.text import shorten
 from local import LocalError
 from local.fallback import fallback_uri
 from search.errors import QueryError
@@ -19,6 +25,9 @@ from search.printing import print_context, print_hits
 from search.query import Options
 from search.rerank import CrossEncoder
 from search.searcher import Searcher
+from vectors.extended_json import NotExtendedJson, parse_extended_json
+
+_say = partial(say, "leaf-search")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -27,7 +36,7 @@ def _option(help: str, *names: str, metavar: str | None = None) -> Any:
     return typer.Option(*names, help=help, metavar=metavar, show_default=False)
 
 
-@app.command(no_args_is_help=True)
+@app.command(cls=Command, no_args_is_help=True)
 def command(
     context: typer.Context,
     questions: Annotated[list[str], typer.Argument(metavar="QUESTION", show_default=False)],
@@ -96,7 +105,7 @@ def command(
 
     Exit codes: 0 done, 1 failed, 2 wrong usage.
     """
-    logging.basicConfig(level=logging.WARNING, format="leaf-search: %(message)s")
+    say_warnings("leaf-search")
     with one_line_errors("leaf-search", LocalError, line=line_of("leaf-search", context)):
         chosen = settings(mongodb_uri=uri, database=database, collection=collection, home=home)
         options: Options = {
@@ -129,15 +138,16 @@ def command(
 
 
 def _parsed(filter: str) -> Mapping[str, Any]:
+    shown = shorten(filter, 200)
     try:
-        parsed = json_util.loads(filter)
-    except (ValueError, TypeError, BSONError, ArithmeticError) as error:
+        parsed = parse_extended_json(filter)
+    except NotExtendedJson as error:
         raise QueryError(
-            f"--filter {filter}: not Extended JSON ({error}); expected an object like "
+            f"--filter {shown}: not Extended JSON ({error}); expected an object like "
             """'{"metadata.year": {"$gte": 2020}}', in quotes for the shell"""
         ) from error
     if not isinstance(parsed, dict):
-        raise QueryError(f"--filter {filter}: expected a JSON object like {{path: value}}")
+        raise QueryError(f"--filter {shown}: expected a JSON object like {{path: value}}")
     return parsed
 
 
@@ -147,12 +157,10 @@ def _weights(given: str | None) -> tuple[float, float]:
     try:
         vectors, text = map(float, given.split(","))
     except ValueError as error:
-        raise QueryError(f"--weights {given}: expected two numbers like 1,0.5") from error
+        raise QueryError(
+            f"--weights {shorten(given, 80)}: expected two numbers like 1,0.5"
+        ) from error
     return (vectors, text)
-
-
-def _say(text: str) -> None:
-    print(f"leaf-search: {text}", file=sys.stderr)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from config import Settings
 from search.context import Context
 from search.hit import Hit
 from search.keeping import Kept, keeping
-from search.query import Options
+from search.query import Options, require_settings
 from search.searching import composing, searching, searching_many
 from search.steps import Result, Steps, perform_async
 from vectors import Manifest, connect_async
@@ -28,7 +28,8 @@ class AsyncSearcher:
 
     @classmethod
     async def open(cls, uri: str, settings: Settings | None = None) -> Self:
-        settings = settings or Settings()
+        settings = Settings() if settings is None else settings
+        require_settings(settings)
         client = await connect_async(uri)
         try:
             return cls(client, await perform_async(keeping(settings), client[settings.database]))
@@ -50,6 +51,9 @@ class AsyncSearcher:
 
     async def context(self, question: str, max_tokens: int, **options: Unpack[Options]) -> Context:
         return await self._perform(composing(self._kept, question, max_tokens, options))
+
+    async def reopen(self) -> None:
+        self._kept = await self._perform(keeping(self._kept.settings))
 
     async def close(self) -> None:
         await self._client.close()

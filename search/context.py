@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from config.text import quote
 from search.errors import QueryError
 from search.hit import Hit
 from search.opening import Opened, looked_up
@@ -44,7 +45,9 @@ def composed(
     passages in that of the document.
     """
     if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 1:
-        raise QueryError(f"max_tokens is {max_tokens!r}; expected a whole number of at least 1")
+        raise QueryError(
+            f"max_tokens is {quote(max_tokens)}; expected a whole number of at least 1"
+        )
     if not hits:
         return Context("", (), 0)
     near = [(h.document, h.position - _AROUND, h.position + _AROUND) for h in hits]

@@ -11,6 +11,7 @@ from local.fallback import fallback_uri
 from search.hit import Hit
 from search.query import Options
 from search.searcher import Searcher
+from vectors import ManifestError
 
 # By process too: a connection does not survive a fork.
 _open: dict[tuple[int, Settings], Searcher] = {}
@@ -29,10 +30,14 @@ def search(
     `collection` and `database` beat LEAF_COLLECTION and LEAF_DATABASE. MONGODB_URI and the LEAF_
     settings come from the environment and `.env`; without MONGODB_URI the local deployment is
     used, and started if need be. The connection and the student are opened once per process and
-    collection, and kept.
+    collection, and kept until the collection is made with other models.
     """
-    chosen = settings(collection=collection, database=database)
-    return _kept(chosen).search(question, **options)
+    searcher = _kept(settings(collection=collection, database=database))
+    try:
+        return searcher.search(question, **options)
+    except ManifestError:
+        searcher.reopen()
+        return searcher.search(question, **options)
 
 
 def _kept(chosen: Settings) -> Searcher:

@@ -14,10 +14,13 @@ from bson.binary import UUID_SUBTYPE, UuidRepresentation
 from bson.errors import BSONError
 
 from config.hint import PATH, hint
+from config.text import quote, quote_all, shorten
 from search.errors import FilterError
 
 Declaring = Callable[[str], str]  # the command that declares a path
 
+_LONGEST_PATH = 1024
+_DEEPEST = 90  # filters in each other: two levels each of the 200 that the server reads
 _LOGICAL = ("$and", "$or", "$nor")
 _OF_FIELDS = ("$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$not")
 _KINDS: tuple[type, ...] = (str, Real, datetime, ObjectId, UUID)
@@ -41,10 +44,10 @@ def checked_filter(
     _Check(declared, declaring).whole(filter)
     try:
         return bson.decode(bson.encode(filter, codec_options=_WITH_UUIDS))
-    except (BSONError, ValueError, OverflowError) as error:
+    except (BSONError, ValueError, OverflowError, RecursionError) as error:
         raise FilterError(
-            f"filter {filter!r} cannot be sent: {error}; expected Python's own numbers and text "
-            "that MongoDB can hold"
+            f"filter {quote(filter)} cannot be sent: {shorten(str(error), 200)}; expected Python's "
+            "own numbers and text that MongoDB can hold"
         ) from error
 
 
@@ -78,40 +81,48 @@ class _Check:
     declared: Sequence[str]
     declaring: Declaring
 
-    def whole(self, filter: Mapping[str, Any]) -> None:
+    def whole(self, filter: Mapping[str, Any], depth: int = 1) -> None:
+        if depth > _DEEPEST:
+            raise FilterError(
+                f"filter: nested too deeply; expected at most {_DEEPEST} filters in each other"
+            )
         if not isinstance(filter, Mapping):
-            raise FilterError(f"filter is {filter!r}; expected an object like {{path: value}}")
+            raise FilterError(f"filter is {quote(filter)}; expected an object like {{path: value}}")
         for key, value in filter.items():
             if not isinstance(key, str):
-                raise FilterError(f"filter path {key!r}; expected text")
+                raise FilterError(f"filter path {quote(key)}; expected text")
             if key in _LOGICAL:
-                self._clauses(key, value)
+                self._clauses(key, value, depth)
             elif key.startswith("$"):
-                raise FilterError(f"filter operator {key} is not known here; {_HELP}")
+                raise FilterError(f"filter operator {shorten(key, 80)} is not known here; {_HELP}")
             else:
                 self._path(key)
-                _check_condition(key, value)
+                _check_condition(key, value, depth)
 
-    def _clauses(self, operator: str, clauses: object) -> None:
+    def _clauses(self, operator: str, clauses: object, depth: int) -> None:
         if not isinstance(clauses, list | tuple) or not clauses:
-            raise FilterError(f"filter {operator} holds {clauses!r}; expected a list of filters")
+            raise FilterError(
+                f"filter {operator} holds {quote(clauses)}; expected a list of filters"
+            )
         for clause in clauses:
-            self.whole(clause)
+            self.whole(clause, depth + 1)
 
     def _path(self, path: str) -> None:
         declared = self.declared
         if path in declared:
             return
-        close = difflib.get_close_matches(path, [*declared, *_shortened(declared)], n=1, cutoff=0.8)
+        known = [*declared, *_shortened(declared)]
+        close = difflib.get_close_matches(path[:_LONGEST_PATH], known, n=1, cutoff=0.8)
         if close:
             help = f"did you mean {_shortened(declared).get(close[0], close[0])}?"
         else:
             # Chunks are always filtered by `document` too; without it, these are others' documents.
             own = path.startswith("metadata.") or "document" not in declared
-            help = f"declare it with {self.declaring(path if own else f'metadata.{path}')}"
+            stored = path if own else f"metadata.{path}"
+            help = f"declare it with {self.declaring(shorten(stored, 80))}"
         raise FilterError(
-            f"filter path {path} is not declared in the index ({', '.join(declared) or 'none is'})"
-            f", so the server cannot filter by it: {help}"
+            f"filter path {shorten(path, 80)} is not declared in the index "
+            f"({quote_all(declared) or 'none is'}), so the server cannot filter by it: {help}"
         )
 
 
@@ -119,7 +130,9 @@ def _shortened(declared: Sequence[str]) -> dict[str, str]:
     return {path.removeprefix("metadata."): path for path in declared}
 
 
-def _check_condition(path: str, condition: object) -> None:
+def _check_condition(path: str, condition: object, depth: int) -> None:
+    if depth > _DEEPEST:
+        raise FilterError(f"filter {path}: expected at most {_DEEPEST} levels of $not")
     if not isinstance(condition, Mapping):
         _check_value(path, "$eq", condition, null=True)
         return
@@ -127,16 +140,20 @@ def _check_condition(path: str, condition: object) -> None:
         raise FilterError(f"filter {path} holds {{}}; {_HELP}")
     for operator, value in condition.items():
         if operator not in _OF_FIELDS:
-            raise FilterError(f"filter {path}: {operator} is not known here; {_HELP}")
+            raise FilterError(
+                f"filter {path}: {shorten(str(operator), 80)} is not known here; {_HELP}"
+            )
         if operator == "$not":
             if not isinstance(value, Mapping):
                 raise FilterError(
-                    f"filter {path}: $not holds {value!r}; expected {{operator: ...}}"
+                    f"filter {path}: $not holds {quote(value)}; expected {{operator: ...}}"
                 )
-            _check_condition(path, value)
+            _check_condition(path, value, depth + 1)
         elif operator == "$exists":
             if not isinstance(value, bool):
-                raise FilterError(f"filter {path}: $exists holds {value!r}; expected true or false")
+                raise FilterError(
+                    f"filter {path}: $exists holds {quote(value)}; expected true or false"
+                )
         elif operator in ("$in", "$nin"):
             _check_values(path, operator, value)
         else:
@@ -145,12 +162,14 @@ def _check_condition(path: str, condition: object) -> None:
 
 def _check_values(path: str, operator: str, values: object) -> None:
     if not isinstance(values, list | tuple) or not values:
-        raise FilterError(f"filter {path}: {operator} holds {values!r}; expected a list of values")
+        raise FilterError(
+            f"filter {path}: {operator} holds {quote(values)}; expected a list of values"
+        )
     for value in values:
         _check_value(path, operator, value, null=False)
     if len({_kind(value) for value in values}) > 1:
         raise FilterError(
-            f"filter {path}: {operator} holds {values!r}; expected values of one kind"
+            f"filter {path}: {operator} holds {quote(values)}; expected values of one kind"
         )
 
 
@@ -159,8 +178,8 @@ def _check_value(path: str, operator: str, value: object, *, null: bool) -> None
         return
     if _kind(value) is None:
         raise FilterError(
-            f"filter {path}: {operator} holds {value!r}; expected a string, number, boolean, date, "
-            f"ObjectId{', UUID or null' if null else ' or UUID'}"
+            f"filter {path}: {operator} holds {quote(value)}; expected a string, number, boolean, "
+            f"date, ObjectId{', UUID or null' if null else ' or UUID'}"
             + ("; for several values {'$in': [...]}" if isinstance(value, list | tuple) else "")
         )
 

@@ -28,7 +28,7 @@ class Kept:
 
     def __init__(self, settings: Settings, opened: Opened) -> None:
         self.opened = opened
-        self._settings = settings
+        self.settings = settings
         self._looking = Lock()
         self._loading = Lock()
         self._student = (opened.manifest, opened.student)
@@ -69,7 +69,7 @@ class Kept:
                 log.warning("going on with the vectors from before: %s", error)
 
     def _move(self) -> Steps[None]:
-        self.opened = yield from reopening(self._settings, self._load)
+        self.opened = yield from reopening(self.settings, self._load)
         log.info("moved over to generation %d", self.opened.manifest.generation)
 
     def _load(self, manifest: Manifest) -> Encoder:
@@ -77,7 +77,7 @@ class Kept:
         with self._loading:
             known, student = self._student
             if (known.student, known.probe) != (manifest.student, manifest.probe):
-                student = load_for(manifest, self._settings)
+                student = load_for(manifest, self.settings)
             self._student = (manifest, student)
             return student
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from config.text import one_line, strip_controls
 from search.context import Context
 from search.hit import Hit
 
@@ -22,7 +23,7 @@ def print_hits(question: str, hits: Sequence[Hit], as_json: bool, *, heading: bo
             _print_json({"question": question, **vars(hit)})
         return
     if heading:
-        Console().print(Text(question, "bold"))
+        Console().print(Text(one_line(question), "bold"))
     if hits:
         Console().print(_table(hits))
     else:
@@ -38,7 +39,7 @@ def print_context(question: str, context: Context, as_json: bool) -> None:
         passages = [vars(passage) for passage in context.passages]
         _print_json({"question": question, **vars(context), "passages": passages})
     else:
-        print(context.text)
+        print(strip_controls(context.text))
 
 
 def _print_json(line: object) -> None:
@@ -50,11 +51,12 @@ def _table(hits: Sequence[Hit]) -> Table:
     table.add_column("cosine", justify="right")
     table.add_column("passage", overflow="fold")
     for hit in hits:
-        passage = Text(hit.id, style="bold")
+        passage = Text(one_line(hit.id), style="bold")
         if title := hit.metadata.get("title"):
-            passage.append(f"  {title}", style="not bold")
+            passage.append(f"  {one_line(str(title))}", style="not bold")
         shown = " ".join(hit.context.split()) if hit.context else _beginning(hit.text)
-        table.add_row(f"{hit.similarity:.3f}", passage.append(f"\n{shown}\n", "dim"))
+        passage.append(f"\n{strip_controls(shown)}\n", "dim")
+        table.add_row(f"{hit.similarity:.3f}", passage)
     return table
 
 

@@ -5,11 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
+from config import Settings
+from config.text import is_unicode, quote, quote_all
 from search.errors import QueryError
 from search.filters import Declaring, checked_filter, declaring
 
 MOST_CANDIDATES = 10_000  # the server's limit
 _MOST = 2**31  # what fits the server's numbers
+_DEEPEST_FIELD = 100  # names of a path
 REACH = 1000  # how far pages go
 REACH_REORDERED = 100  # the same where hits are compared with each other or read by a model
 
@@ -90,72 +93,97 @@ def checked(options: Options, declared: Sequence[str], declaring: Declaring = de
     unknown = sorted(set(options) - set(Query.__dataclass_fields__))
     if unknown:
         raise QueryError(
-            f"option {', '.join(unknown)} is not known; expected some of "
+            f"option {quote_all(unknown)} is not known; expected some of "
             f"{', '.join(Query.__dataclass_fields__)}"
         )
     query = Query(**options)
     for name, least in (("k", 1), ("rescore", 0), ("neighbours", 0)):
-        _whole(name, getattr(query, name), least)
+        _check_whole(name, getattr(query, name), least)
     for name, least in (("skip", 0), ("max_time_ms", 1), ("num_candidates", 1)):
         if getattr(query, name) is not None:
-            _whole(name, getattr(query, name), least)
+            _check_whole(name, getattr(query, name), least)
+    for name in ("exact", "by_document", "hybrid"):
+        if not isinstance(value := getattr(query, name), bool):
+            raise QueryError(f"{name} is {quote(value)}; expected True or False")
     if query.rerank is not None and not callable(query.rerank):
-        raise QueryError(f"rerank is {query.rerank!r}; expected a CrossEncoder or a function")
+        raise QueryError(f"rerank is {quote(query.rerank)}; expected a CrossEncoder or a function")
     _check_range("diversity", query.diversity, 0, 1)
     if query.min_similarity is not None:
         _check_range("min_similarity", query.min_similarity, -1, 1)
     _check_weights(query)
     _check_fields(query.fields)
     _check_reach(query)
-    if not query.filter:
+    if query.filter is None:
         return query
     return replace(query, filter=checked_filter(query.filter, declared, declaring))
 
 
+def require_settings(settings: object) -> None:
+    if not isinstance(settings, Settings):
+        raise QueryError(f"settings are {quote(settings)}; expected config.Settings, or None")
+
+
 def check_questions(questions: object) -> None:
-    if isinstance(questions, str) or not isinstance(questions, Sequence):
-        raise QueryError(f"questions is {questions!r}; expected a list of texts")
+    if not isinstance(questions, Sequence) or isinstance(questions, str | bytes):
+        raise QueryError(f"questions is {quote(questions)}; expected a list of texts")
     for question in questions:
         if not isinstance(question, str) or not question.strip():
-            raise QueryError(f"question {question!r}: expected some text")
-        if any("\ud800" <= sign <= "\udfff" for sign in question):
-            raise QueryError(f"question {question!r}: expected text in UTF-8")
+            raise QueryError(f"question {quote(question)}: expected some text")
+        if not is_unicode(question):
+            raise QueryError(f"question {quote(question)}: expected text in UTF-8")
 
 
-def _whole(name: str, value: object, least: int) -> None:
+def _check_whole(name: str, value: object, least: int) -> None:
     whole = isinstance(value, int) and not isinstance(value, bool)
     if not whole or not least <= value < _MOST:  # type: ignore[operator]
         raise QueryError(
-            f"{name} is {value!r}; expected a whole number of at least {least}, below {_MOST:,}"
+            f"{name} is {quote(value)}; expected a whole number of at least {least}, below "
+            f"{_MOST:,}"
         )
 
 
 def _check_range(name: str, value: object, least: float, most: float) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not least <= value <= most:  # type: ignore[operator]
-        raise QueryError(f"{name} is {value!r}; expected a number from {least} to {most}")
+    if not _is_number(value) or not least <= value <= most:  # type: ignore[operator]
+        raise QueryError(f"{name} is {quote(value)}; expected a number from {least} to {most}")
 
 
 def _check_weights(query: Query) -> None:
     weights = query.weights
-    numbers = isinstance(weights, Sequence) and all(isinstance(w, int | float) for w in weights)
+    numbers = _is_list(weights) and all(map(_is_number, weights))
     if not numbers or len(weights) != 2 or min(weights) < 0 or not 0 < sum(weights) < math.inf:
         raise QueryError(
-            f"weights are {weights!r}; expected two numbers of at least 0, for the vectors and for "
-            "the text, not both 0"
+            f"weights are {quote(weights)}; expected two numbers of at least 0, for the vectors "
+            "and for the text, not both 0"
         )
     if tuple(weights) != (1.0, 1.0) and not query.hybrid:
         raise QueryError("weights are for hybrid search only: give hybrid as well")
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
 def _check_fields(fields: Sequence[str] | None) -> None:
-    if fields is not None and (isinstance(fields, str) or not isinstance(fields, Sequence)):
-        raise QueryError(f"fields is {fields!r}; expected a list of names")
+    if fields is not None and not _is_list(fields):
+        raise QueryError(f"fields is {quote(fields)}; expected a list of names")
     for field in fields or ():
-        if field not in ("text", "metadata") and not str(field).startswith("metadata."):
+        if not isinstance(field, str) or not _is_of_a_hit(field):
             raise QueryError(
-                f"field {field!r} is not one of a hit; expected text, metadata or metadata.PATH"
+                f"field {quote(field)} is not one of a hit; expected text, metadata or "
+                "metadata.PATH"
             )
+
+
+def _is_of_a_hit(field: str) -> bool:
+    first, *names = field.split(".")
+    if first != "metadata" or not names:
+        return field in ("text", "metadata")
+    unfit = any(not name or name.startswith("$") or "\0" in name for name in names)
+    return not unfit and is_unicode(field) and len(names) < _DEEPEST_FIELD
 
 
 def _check_reach(query: Query) -> None:

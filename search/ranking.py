@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from config.text import quote
 from search.candidates import documents_wanted, most_passages, pool_size
 from search.diversity import diverse_order
 from search.errors import QueryError
@@ -65,12 +66,18 @@ def _reranked(asked: Asked, found: Sequence[Candidate]) -> Steps[list[Candidate]
         return list(found)
     found = found[:REACH_REORDERED]
     texts = [c.chunk["text"] for c in found]
-    scores = list((yield Compute(lambda: rerank(asked.question, texts))))
+    given = yield Compute(lambda: rerank(asked.question, texts))
+    try:
+        scores = [float(score) for score in given]
+    except (TypeError, ValueError) as error:
+        raise QueryError(
+            f"rerank gave {quote(given)}; expected a number for each of {len(texts)} texts"
+        ) from error
     if len(scores) != len(texts) or not np.isfinite(scores).all():
         raise QueryError(
             f"rerank gave {len(scores)} scores for {len(texts)} texts; expected a number for each"
         )
-    scored = [replace(c, score=float(s)) for c, s in zip(found, scores, strict=True)]
+    scored = [replace(c, score=s) for c, s in zip(found, scores, strict=True)]
     return sorted(scored, key=lambda c: (-c.score, c.chunk["_id"]))
 
 

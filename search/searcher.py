@@ -10,7 +10,7 @@ from config import Settings
 from search.context import Context
 from search.hit import Hit
 from search.keeping import Kept, keeping
-from search.query import Options
+from search.query import Options, require_settings
 from search.searching import composing, searching, searching_many
 from search.steps import Result, Steps, perform
 from vectors import Manifest, connect
@@ -34,7 +34,8 @@ class Searcher:
         Raises DeploymentError, ManifestError, ModelError, or the SearchIndexError that says why
         the index cannot be searched.
         """
-        settings = settings or Settings()
+        settings = Settings() if settings is None else settings
+        require_settings(settings)
         client = connect(uri)
         try:
             return cls(client, perform(keeping(settings), client[settings.database]))
@@ -64,6 +65,13 @@ class Searcher:
         At most `max_tokens` of the student's tokens, of which a model's own may be some more.
         """
         return self._perform(composing(self._kept, question, max_tokens, options))
+
+    def reopen(self) -> None:
+        """Read the manifest and load the student again, on the same connection.
+
+        For a collection that was made anew with other models. Raises as `open` does.
+        """
+        self._kept = self._perform(keeping(self._kept.settings))
 
     def close(self) -> None:
         self._client.close()

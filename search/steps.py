@@ -6,9 +6,9 @@ a MongoClient, `perform_async` with an AsyncMongoClient.
 """
 
 import asyncio
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -55,16 +55,17 @@ class Together:
 
 
 def perform(steps: Steps[Result], database: Database[Any]) -> Result:
-    go_on = partial(steps.send, None)
-    while True:
-        try:
-            request = go_on()
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
-        try:
-            go_on = partial(steps.send, _answer(request, database))
-        except LeafError as error:
-            go_on = partial(steps.throw, error)
+    with closing(steps):  # whatever ends this, so that locks and the like are given back at once
+        go_on = partial(steps.send, None)
+        while True:
+            try:
+                request = go_on()
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            try:
+                go_on = partial(steps.send, _answer(request, database))
+            except LeafError as error:
+                go_on = partial(steps.throw, error)
 
 
 def _answer(request: object, database: Database[Any]) -> Any:
@@ -82,16 +83,17 @@ def _answer(request: object, database: Database[Any]) -> Any:
 
 
 async def perform_async(steps: Steps[Result], database: AsyncDatabase[Any]) -> Result:
-    go_on = partial(steps.send, None)
-    while True:
-        try:
-            request = go_on()
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
-        try:
-            go_on = partial(steps.send, await _answer_async(request, database))
-        except LeafError as error:
-            go_on = partial(steps.throw, error)
+    with closing(steps):
+        go_on = partial(steps.send, None)
+        while True:
+            try:
+                request = go_on()
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            try:
+                go_on = partial(steps.send, await _answer_async(request, database))
+            except LeafError as error:
+                go_on = partial(steps.throw, error)
 
 
 async def _answer_async(request: object, database: AsyncDatabase[Any]) -> Any:
@@ -107,9 +109,19 @@ async def _answer_async(request: object, database: AsyncDatabase[Any]) -> Any:
             async with gate:
                 return await perform_async(steps, database)
 
-        return await asyncio.gather(*map(gated, request.steps))
+        return await _all_or_none([gated(steps) for steps in request.steps])
     assert isinstance(request, Compute)
     return await asyncio.to_thread(request.function)
+
+
+async def _all_or_none(works: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """The results of all; with the first that fails the others are ended, and its error raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(work) for work in works]
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from failed.exceptions[0].__cause__
+    return [task.result() for task in tasks]
 
 
 @contextmanager

@@ -1,7 +1,5 @@
 """What ingest and search must agree on: encoders, stored vectors, the manifest, the collection."""
 
-import os
-
 from vectors.alignment import Alignment, check_alignment
 from vectors.codec import Codec
 from vectors.collection import Collection, Stored
@@ -25,9 +23,6 @@ from vectors.in_place import InPlace
 from vectors.layouts import collection_of
 from vectors.manifest import Manifest, Model
 from vectors.student import export_student, load_student
-
-# ONNX Runtime tells Microsoft of every process that loads it, unless this is set before that.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = [
     "Alignment",

@@ -11,25 +11,32 @@ from typing import Any, NamedTuple, TypeVar
 
 import bson
 from bson.binary import Binary
+from bson.errors import InvalidDocument
 from pymongo import InsertOne, ReadPreference, ReplaceOne, UpdateMany, UpdateOne
 from pymongo.collection import Collection as MongoCollection
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, OperationFailure
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from vectors.connection import explained
+from config.text import shorten
+from vectors.connection import explained, short
 from vectors.errors import DeploymentError, IndexNotReady
 from vectors.index import nearest_stage
 from vectors.index_spec import IndexSpec
 from vectors.manifest import Manifest
-from vectors.patience import Patience
+from vectors.patience import Patience, may_pass
 from vectors.search_index import SearchIndex, wait_for
 
 BY_DOCUMENT = [("document", 1), ("position", 1)]
 BY_GENERATION = "generation_1"  # index of a collection that has, or had, several
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries
-# What the server says of one document and not of all: it fails a validator, is too large, collides.
-_OF_ONE_DOCUMENT = {121, 10334, 17280, 17419, 17420, 11000}
+# Nested too deeply, no BSON, too large.
+_OF_ONE_DOCUMENT = {15, 22, 10334, 17419, 17420}
+# Refusals that say nothing about the document: no right, no room, no such command or namespace.
+# Those that pass (`may_pass`) are asked again before.
+_OF_ALL_DOCUMENTS = {1, 8, 11, 13, 18, 20, 26, 31, 50, 59, 61, 73, 115, 146, 166, 292, 8000, 14031}
+MOST_ALIKE = 1000  # hits in which a chunk is looked for by its own vector
+_SAME_SCORE = 1e-5  # what rounding makes of one
 _OF_SOURCES = [("source", 1), ("document", 1)]
 
 Done = TypeVar("Done")
@@ -230,30 +237,51 @@ class Collection:
             stored[self.manifest.path],
             index=self.manifest.index,
             path=self.manifest.path,
-            limit=1000,
+            limit=MOST_ALIKE,
             num_candidates=None,
             filter={"document": stored["document"]},
         )
-        pipeline = [nearest, {"$project": {"hash": 1}}]
+        pipeline = [nearest, {"$project": {"hash": 1, "score": {"$meta": "vectorSearchScore"}}}]
 
         def found() -> bool:
-            hits = self.mongo.aggregate(pipeline)
-            return any(c["_id"] == chunk and c["hash"] == stored["hash"] for c in hits)
+            hits = list(self.mongo.aggregate(pipeline))
+            is_there = any(c["_id"] == chunk and c["hash"] == stored["hash"] for c in hits)
+            return is_there or all_alike(hits)
 
         return is_found(lambda: self.patience.ask(found), seconds=seconds)
 
     def _bulk(self, operations: Mapping[str, Operation]) -> dict[str, str]:
+        """Ids and reasons of the documents that are refused for what they are."""
         if not operations:
             return {}
         asked = list(operations.values())
         try:
             self._patiently(lambda: self.mongo.bulk_write(asked, ordered=False))
-        except DeploymentError as error:
-            refused = _refused(error.__cause__, list(operations))
-            if refused is None:
+        except (DeploymentError, InvalidDocument) as error:
+            cause = error.__cause__ or error
+            if isinstance(cause, BulkWriteError):
+                refused = _refused(cause, list(operations))
+                if refused is None:
+                    raise
+                return refused
+            if not _may_be_of_one_document(cause):
+                raise
+            refused = self._halved(operations, short(cause))
+            if len(refused) == len(operations) > 1 and not _is_of_one_document(cause):
                 raise
             return refused
         return {}
+
+    def _halved(self, operations: Mapping[str, Operation], reason: str) -> dict[str, str]:
+        """A request as a whole was refused for some document in it, and does not say which."""
+        if len(operations) == 1:
+            return dict.fromkeys(operations, reason)
+        items = list(operations.items())
+        middle = len(items) // 2
+        refused: dict[str, str] = {}
+        for half in (dict(items[:middle]), dict(items[middle:])):
+            refused |= self._bulk(half)
+        return refused
 
     def _patiently(self, work: Callable[[], Done]) -> Done:
         with explained():
@@ -270,6 +298,14 @@ def _replace(document: Mapping[str, Any]) -> ReplaceOne[Any]:
     return ReplaceOne({"_id": document["_id"]}, document, upsert=True)
 
 
+def all_alike(hits: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether so many are as near to a vector as it is to itself that it need not be among them."""
+    if len(hits) < MOST_ALIKE:
+        return False
+    scores = [float(hit["score"]) for hit in hits]
+    return max(scores) - min(scores) <= _SAME_SCORE
+
+
 def is_found(found: Callable[[], bool], *, seconds: float) -> bool:
     """Asks again and again, since search follows writes after a moment."""
     deadline, pause = time.monotonic() + seconds, _FIRST_PAUSE
@@ -283,11 +319,22 @@ def is_found(found: Callable[[], bool], *, seconds: float) -> bool:
         pause = min(pause * 1.5, _LONGEST_PAUSE)
 
 
-def _refused(error: BaseException | None, ids: Sequence[str]) -> dict[str, str] | None:
+def _refused(error: BulkWriteError, ids: Sequence[str]) -> dict[str, str] | None:
     """None if something else went wrong than that some documents were refused."""
-    if not isinstance(error, BulkWriteError) or error.details.get("writeConcernErrors"):
-        return None
     refusals = error.details["writeErrors"]
-    if any(refusal["code"] not in _OF_ONE_DOCUMENT for refusal in refusals):
+    of_all = any(refusal["code"] in _OF_ALL_DOCUMENTS for refusal in refusals)
+    if of_all or error.details.get("writeConcernErrors"):
         return None
-    return {ids[refusal["index"]]: str(refusal["errmsg"]) for refusal in refusals}
+    return {ids[refusal["index"]]: shorten(str(refusal["errmsg"]), 300) for refusal in refusals}
+
+
+def _is_of_one_document(error: BaseException) -> bool:
+    known = isinstance(error, OperationFailure) and error.code in _OF_ONE_DOCUMENT
+    return known or isinstance(error, InvalidDocument)  # larger than the driver sends
+
+
+def _may_be_of_one_document(error: BaseException) -> bool:
+    """Whether a refused request may go well without one of its documents."""
+    if isinstance(error, OperationFailure):
+        return error.code not in _OF_ALL_DOCUMENTS and not may_pass(error)
+    return _is_of_one_document(error)

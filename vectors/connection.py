@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any, TypeVar
 
 from bson.codec_options import CodecOptions
+from bson.errors import BSONError
 from pymongo import AsyncMongoClient, MongoClient, timeout
 from pymongo.database import Database
 from pymongo.driver_info import DriverInfo
@@ -21,6 +22,7 @@ from pymongo.errors import (
 )
 
 from config.hint import hint
+from config.text import quote
 from vectors.errors import DeploymentError
 
 _SECONDS_TO_FIND_A_SERVER = 10
@@ -105,6 +107,8 @@ def explained() -> Iterator[None]:
         raise DeploymentError(f"MONGODB_URI (--uri) cannot be used: {short(error)}") from error
     except PyMongoError as error:
         raise DeploymentError(f"MongoDB: {short(error)}") from error
+    except BSONError as error:
+        raise DeploymentError(f"what MongoDB holds cannot be read: {short(error)}") from error
 
 
 def collection_kinds(database: Database[Any]) -> dict[str, str]:
@@ -123,6 +127,10 @@ def lacks_search(error: OperationFailure) -> bool:
 
 
 def _made(kind: Callable[..., Client], uri: str) -> Client:
+    if not isinstance(uri, str):
+        raise DeploymentError(
+            f"the URI is {quote(uri)}; expected mongodb://... or mongodb+srv://..."
+        )
     try:
         return kind(uri, **_options(uri))
     except (ConfigurationError, InvalidURI, ValueError) as error:
@@ -156,8 +164,14 @@ def _ends_too_early(uri: str) -> bool:
 
 def _options(uri: str) -> dict[str, Any]:
     options: dict[str, Any] = {"driver": DriverInfo("leafsearch", version("leafsearch"))}
-    if "tz_aware" not in uri.lower():
+    given = uri.lower()
+    if "tz_aware" not in given:
         options["tz_aware"] = True  # a date without a zone would be taken for local time
+    # A date that Python cannot hold, or a string that is no UTF-8, must not hide all other hits.
+    if "datetime_conversion" not in given:
+        options["datetime_conversion"] = "DATETIME_AUTO"
+    if "unicode_decode_error_handler" not in given:
+        options["unicode_decode_error_handler"] = "replace"
     if not _sets_time(uri):
         options["serverSelectionTimeoutMS"] = _SECONDS_TO_FIND_A_SERVER * 1000
     return options

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from vectors.errors import ModelError
+from vectors.patience import SECONDS
 
 Rows = NDArray[np.float32]  # (n, dimensions), each row of unit length
 
@@ -74,11 +75,13 @@ def load_encoder(
     key: str | None = None,
     devices: Sequence[str] | None = None,
     precision: str = "auto",
+    patience: float = SECONDS,
 ) -> Teacher:
     """Raises ModelError when there is no such model or it has another `revision`.
 
     torch and sentence-transformers are imported here and nowhere earlier. `key` is for the server
-    of a remote encoder. `devices` as torch names them, a process for each if there are several:
+    of a remote encoder, which is asked for documents again for `patience` seconds where it is busy
+    or away. `devices` as torch names them, a process for each if there are several:
     `["cuda:0", "cuda:1"]`, or `["cpu", "cpu"]`; by default all GPUs, or the CPU, in several
     processes if it has many cores. `precision` of documents: float32, bfloat16, float16, or auto,
     which is float16 on a GPU, bfloat16 on a CPU that has instructions for it, else float32.
@@ -90,7 +93,7 @@ def load_encoder(
     if is_remote(name):
         from vectors.remote import RemoteEncoder
 
-        return RemoteEncoder.open(name, revision=revision, key=key)
+        return RemoteEncoder.open(name, revision=revision, key=key, patience=patience)
     from vectors.models import find_model
 
     source = find_model(name, revision=revision)  # before torch: a wrong name is told at once

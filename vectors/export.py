@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from onnxruntime.transformers.optimizer import optimize_model
 
 from vectors.alignment import PROBES
 from vectors.errors import ExportError
 from vectors.files import put
-from vectors.graph import GRAPH, TOKENIZER, TOKENS, Card, GraphEncoder
+from vectors.graph import GRAPH, TOKENIZER, TOKENS, Card, GraphEncoder, load_onnxruntime
 from vectors.transformer import TransformerEncoder
 
 _LEAST_COSINE = 0.9999
@@ -94,6 +93,9 @@ def _trace(model: Any, file: Path, form: type[_Unit], output: str) -> tuple[str,
 
 
 def _write_graph(model: Any, file: Path) -> tuple[str, ...]:
+    load_onnxruntime()
+    from onnxruntime.transformers.optimizer import optimize_model
+
     with _told(), _quiet(), _traceable(model) as traced, torch.no_grad():
         inputs = _trace(traced, file, _Unit, _OUTPUT)
         config = model[0].auto_model.config

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import onnxruntime
 from tokenizers import Tokenizer
 
 from vectors.encoder import Rows, plain, unit_rows
@@ -132,7 +131,17 @@ def _pooled(found: Any, mask: Any, pooling: str) -> Any:
     return (found * weights).sum(axis=1) / weights.sum(axis=1)
 
 
+def load_onnxruntime() -> Any:
+    """Imported here only: it tells Microsoft of every process that loads it, unless that is
+    switched off before."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    return onnxruntime
+
+
 def _session(graph: Path) -> Any:
+    onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     # Its own default counts the machine's cores, not those that this process may use.

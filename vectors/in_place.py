@@ -15,7 +15,14 @@ import bson
 from bson.binary import Binary
 from pymongo import UpdateMany, UpdateOne
 
-from vectors.collection import Collection, Operation, Stored, is_found
+from vectors.collection import (
+    MOST_ALIKE,
+    Collection,
+    Operation,
+    Stored,
+    all_alike,
+    is_found,
+)
 from vectors.identity import as_text, possible_ids
 from vectors.index import nearest_stage
 from vectors.manifest import Manifest
@@ -23,7 +30,6 @@ from vectors.manifest import Manifest
 MARK = "leaf"
 HASH = f"{MARK}.hash"
 _KEPT = ("hash", "version")
-_MOST_ALIKE = 1000
 _EMPTY = 5  # bytes of a document without fields
 _NOT_OURS = "it has a field {!r} or 'leaf' that leafsearch did not write; choose another --path"
 HAS_OURS: dict[str, Any] = {HASH: {"$type": "binData"}}
@@ -166,25 +172,26 @@ class InPlace(Collection):
 
     def _finds(self, chunk: str, *, seconds: float) -> bool:
         wanted = {"_id": {"$in": possible_ids(self._document(chunk))}, **HAS_OURS}
-        stored = self._patiently(lambda: self.mongo.find_one(wanted))
+        ours = {self.manifest.path: 1, MARK: 1}
+        stored = self._patiently(lambda: self.mongo.find_one(wanted, ours))
         if stored is None or self.manifest.path not in stored:
             return True
         nearest = nearest_stage(
             stored[self.manifest.path],
             index=self.manifest.index,
             path=self.manifest.path,
-            limit=_MOST_ALIKE,
+            limit=MOST_ALIKE,
             num_candidates=None,
         )
-        pipeline = [nearest, {"$project": {HASH: 1}}]
+        pipeline = [nearest, {"$project": {HASH: 1, "score": {"$meta": "vectorSearchScore"}}}]
 
         def found() -> bool:
             hits = list(self.mongo.aggregate(pipeline))
-            # With so many that are as near, nobody can tell.
-            return len(hits) == _MOST_ALIKE or any(
+            is_there = any(
                 hit["_id"] == stored["_id"] and hit[MARK]["hash"] == stored[MARK]["hash"]
                 for hit in hits
             )
+            return is_there or all_alike(hits)
 
         return is_found(lambda: self.patience.ask(found), seconds=seconds)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from config.hint import hint
+from config.text import quote
 from vectors.errors import IndexDiffers, IndexFailed, IndexMissing, IndexNotReady
 from vectors.index import (
     index_definition,
@@ -64,11 +65,11 @@ class IndexSpec:
         if found is None:
             names = ", ".join(index["name"] for index in listed) or "none"
             raise IndexMissing(
-                f"{self.collection} has no search index {self.name!r} (it has: {names}); "
+                f"{self.collection} has no search index {quote(self.name)} (it has: {names}); "
                 f"{self._repair} creates it"
             )
         status, latest = str(found.get("status")), found.get("latestDefinition", {})
-        shown = f"search index {self.name!r} of {self.collection}"
+        shown = f"search index {quote(self.name)} of {self.collection}"
         queryable = bool(found.get("queryable"))
         if status == "FAILED" and (ready or not queryable):
             raise IndexFailed(

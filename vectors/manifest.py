@@ -26,6 +26,7 @@ from pymongo.errors import DuplicateKeyError
 
 from config.hint import ingest_hint
 from config.storage import Precision, Quantization, Similarity
+from config.text import quote, shorten
 from vectors.codec import Codec
 from vectors.encoder import Encoder
 from vectors.errors import ManifestError
@@ -239,8 +240,8 @@ def _listed(names: Sequence[str]) -> str:
 
 def _shown(value: object) -> str:
     if isinstance(value, Model):
-        return f"{value.name} at {value.revision}"
-    return str(value)
+        return f"{shorten(value.name, 200)} at {shorten(value.revision, 80)}"
+    return shorten(str(value), 200)
 
 
 def to_document(manifest: Manifest) -> dict[str, Any]:
@@ -260,9 +261,9 @@ def from_document(document: Mapping[str, Any], collection: str) -> Manifest:
     """Raises ManifestError for a document that this version cannot read whole."""
     if document.get("format") not in _READ:
         raise ManifestError(
-            f"the manifest of {collection} has format {document.get('format')!r}; this version "
-            f"reads {' and '.join(map(str, _READ))}: use the leafsearch version that wrote it, or "
-            "ingest into another --collection"
+            f"the manifest of {collection} has format {quote(document.get('format'))}; this "
+            f"version reads {' and '.join(map(str, _READ))}: use the leafsearch version that "
+            "wrote it, or ingest into another --collection"
         )
     try:
         flat = dict(document) if document["format"] == 1 else _flat(document, collection)

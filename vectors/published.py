@@ -9,14 +9,21 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from vectors.alignment import PROBES
 from vectors.errors import ExportError
 from vectors.files import put
-from vectors.graph import GRAPH, HEADS, TOKENIZER, TOKENS, Card, GraphEncoder
+from vectors.graph import (
+    GRAPH,
+    HEADS,
+    TOKENIZER,
+    TOKENS,
+    Card,
+    GraphEncoder,
+    load_onnxruntime,
+)
 from vectors.model_files import ModelFiles
 
 PUBLISHED = "onnx/model.onnx"
@@ -56,7 +63,7 @@ def _check_padding(files: ModelFiles, encoder: GraphEncoder) -> None:
 
 
 def _card(files: ModelFiles, graph: Path, heads: list[NDArray[np.float32]]) -> Card:
-    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    session = load_onnxruntime().InferenceSession(str(graph), providers=["CPUExecutionProvider"])
     outputs = {output.name: output.shape for output in session.get_outputs()}
     if TOKENS not in outputs:
         raise ExportError(

@@ -67,10 +67,6 @@ class SearchIndex:
                 )
             time.sleep(_FIRST_PAUSE)
 
-    def wait(self, *, seconds: float, told: Told = lambda status: None) -> None:
-        """See wait_for."""
-        wait_for([self], seconds=seconds, told=told)
-
     def check(self, *, ready: bool = False) -> None:
         """See IndexSpec.judge."""
         with explained():
@@ -99,7 +95,7 @@ def wait_for(
     indexes: Sequence[SearchIndex],
     *,
     seconds: float,
-    told: Told,
+    told: Told = lambda status: None,
     patience: Patience | None = None,
 ) -> None:
     """Until all are READY with the wanted definition; `told` hears each new status.

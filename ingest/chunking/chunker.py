@@ -13,6 +13,7 @@ from operator import not_
 
 from tokenizers import Tokenizer
 
+from config.text import quote
 from ingest.chunking.chunk import Chunk
 from ingest.chunking.packing import Draft, Packing
 from ingest.chunking.pieces import Pieces
@@ -53,7 +54,7 @@ class Chunker:
         special = tokenizer.num_special_tokens_to_add(False)
         self._budget = tokens - special - self._tokens.count(prompt)
         if self._budget < FEWEST_TOKENS // 2:
-            raise IngestError(f"--chunk-tokens {tokens}: too few beside the prompt {prompt!r}")
+            raise IngestError(f"--chunk-tokens {tokens}: too few beside the prompt {quote(prompt)}")
         pieces = Pieces(self._tokens)
         self._packing = Packing(self._tokens, pieces, self._budget, overlap, heading_trail)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from config.text import quote
 from ingest.chunking.chunk import Chunk
 from ingest.chunking.pieces import Piece, Pieces
 from ingest.chunking.tokens import Tokens
@@ -149,8 +150,8 @@ class _Packed:
         parts = list(self._rules.pieces.cut(self._draft.text, piece, max(1, piece.tokens - 1)))
         if len(parts) < 2:
             raise IngestError(
-                f"document {self._draft.document.id!r}: one sign has more tokens than a chunk may "
-                "have; expected a larger --chunk-tokens"
+                f"document {quote(self._draft.document.id)}: one sign has more tokens than a chunk "
+                "may have; expected a larger --chunk-tokens"
             )
         self._pieces[begin : begin + 1] = parts
         if self._above:

@@ -5,11 +5,13 @@ itself the name of the folder it lies in, so that it does not depend on where th
 """
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from config.text import escape_surrogates
 from ingest.corpus.choice import Choice
 from ingest.corpus.readers.beir_zip import DOCUMENTS
 from ingest.document import Place, Rejected
@@ -39,12 +41,12 @@ class Source:
     @property
     def is_stream(self) -> bool:
         """A pipe or a device: of a length that nobody knows."""
-        return self.is_stdin or (self.path.exists() and not self.path.is_file())
+        return self.is_stdin or (os.path.exists(self.path) and not os.path.isfile(self.path))
 
     @property
     def size(self) -> int:
         """In bytes; 0 for what is not there."""
-        return self.path.stat().st_size if self.path.is_file() else 0
+        return os.path.getsize(self.path) if os.path.isfile(self.path) else 0
 
 
 @dataclass(frozen=True)
@@ -67,21 +69,21 @@ class Files:
             for source in self._of(given):
                 if isinstance(source, Source) and len(self.paths) > 1:
                     # Links are files of their own; it is the path that must not come twice.
-                    key = source.path.parent.resolve() / source.path.name
+                    key = resolved(source.path.parent) / source.path.name
                     if key in met:
                         continue
                     met.add(key)
                 yield source
 
     def is_rejects(self, path: Path) -> bool:
-        return path.resolve() == self.rejects
+        return self.rejects is not None and resolved(path) == self.rejects
 
     def _of(self, given: str) -> Iterator[Source | Rejected]:
         path = Path(given)
         if given in STDIN:
             name = name_of(given)
             yield Source(Path("/dev/stdin"), name, named=True, of=name, is_stdin=True)
-        elif path.is_dir():
+        elif os.path.isdir(path):
             yield from self._within(path)
         else:
             id = name_of(given)
@@ -95,7 +97,14 @@ class Files:
                 continue
             path = found.relative_to(folder).as_posix()
             if self.choice.takes(path) and self._is_wanted(found):
-                yield Source(found, f"{root}/{path}", named=False, of=root)
+                yield self._found(found, f"{root}/{path}", root)
+
+    def _found(self, path: Path, id: str, root: str) -> Source | Rejected:
+        try:
+            path.stat()
+        except OSError as error:
+            return Rejected(Place(str(path)), f"cannot be read: {error.strerror or error}")
+        return Source(path, id, named=False, of=root)
 
     def _walked(self, folder: Path) -> Iterator[Path | Rejected]:
         """Without what is hidden or excluded; a folder that cannot be read is told of."""
@@ -122,21 +131,38 @@ class Files:
                     self.ignored[QUESTIONS] += 1
 
     def _is_wanted(self, path: Path) -> bool:
-        if path.name == DEFAULT.name or self.is_rejects(path):
+        if path.name == DEFAULT.name or (self._may_be_rejects(path) and self.is_rejects(path)):
             return False
-        # A broken link passes: it cannot be read, and that is told.
-        if not path.is_file() and path.exists():
+        try:
+            is_file = stat.S_ISREG(os.stat(path).st_mode)
+        except OSError:
+            is_file = True  # such as a broken link: it is rejected with the reason
+        if not is_file:
             self.ignored[NO_FILE] += 1
             return False
         if not self.is_read(path):
             self.ignored[path.suffix.lower() or "no ending"] += 1
             return False
-        return True
+        return not self.is_rejects(path)
+
+    def _may_be_rejects(self, path: Path) -> bool:
+        """By its name, because to resolve a path takes long."""
+        return self.rejects is not None and path.name == self.rejects.name
 
 
 def name_of(given: str) -> str:
-    """Of a folder its own; of a file with that of the folder it lies in."""
+    """Of a folder its own; of a file with that of the folder it lies in. Always valid Unicode."""
     path = Path(given)
     if given in STDIN:
         return "stdin"
-    return path.resolve().name if path.is_dir() else f"{path.parent.resolve().name}/{path.name}"
+    if os.path.isdir(path):
+        return escape_surrogates(resolved(path).name)
+    return escape_surrogates(f"{resolved(path.parent).name}/{path.name}")
+
+
+def resolved(path: Path) -> Path:
+    """Without links as far as they can be read and lead anywhere; Path.resolve raises else."""
+    try:
+        return Path(os.path.realpath(path))
+    except OSError:  # a link in /proc that may not be read
+        return Path(os.path.abspath(path))

@@ -29,7 +29,6 @@ ENDINGS: dict[str, Format] = {
 COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd"}
 ZSTD = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 _LIBRARIES = {
-    "json": "ijson",
     "parquet": "pyarrow",
     "html": "trafilatura",
     "pdf": "pypdfium2",

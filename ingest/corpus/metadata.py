@@ -6,9 +6,15 @@ from typing import Any
 import bson
 from bson.errors import BSONError
 
+from config.text import quote
 from ingest.corpus.kinds import UnusableRecord, kind
 
-_MAX = 8 * 2**20  # bytes; every chunk carries a copy, and MongoDB ends at 16 MiB
+# Every chunk carries a copy. A document of MongoDB ends at 16 MiB, of which the text and the vector
+# need some, and at 180 levels, of which the chunk itself is one.
+_MAX = 15 * 2**20  # bytes
+DEEPEST = 179  # levels of objects and arrays, the metadata itself being the first
+TOO_DEEP = f"nested more than {DEEPEST} levels deep, which MongoDB does not hold"
+_NESTING = frozenset({dict, list, tuple})
 
 
 def opened(rest: dict[str, Any]) -> dict[str, Any]:
@@ -19,12 +25,14 @@ def opened(rest: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(inner, dict):
         raise UnusableRecord(f"field 'metadata' is {kind(inner)}; expected an object")
     if both := sorted(set(inner) & set(rest)):
-        raise UnusableRecord(f"field {both[0]!r} stands both beside and inside 'metadata'")
+        raise UnusableRecord(f"field {quote(both[0])} stands both beside and inside 'metadata'")
     return {**rest, **inner}
 
 
 def encoded(metadata: Mapping[str, Any]) -> bytes:
     """As MongoDB holds it. Raises UnusableRecord for what it cannot hold."""
+    if _is_deeper(metadata, DEEPEST):
+        raise UnusableRecord(TOO_DEEP)
     try:
         found = bson.encode(metadata)
     except UnicodeEncodeError as error:
@@ -32,8 +40,28 @@ def encoded(metadata: Mapping[str, Any]) -> bytes:
     except (BSONError, OverflowError, ValueError, TypeError, RecursionError) as error:
         raise UnusableRecord(f"metadata that MongoDB cannot hold: {error}") from error
     if len(found) > _MAX:
-        raise UnusableRecord(f"metadata of {len(found)} bytes; expected at most {_MAX}")
+        raise UnusableRecord(
+            f"metadata of {len(found):,} bytes; expected at most {_MAX:,}, since each chunk "
+            "carries a copy and a document of MongoDB ends at 16 MiB"
+        )
     return found
+
+
+def _is_deeper(value: Any, most: int) -> bool:
+    """Level by level, so that no depth exhausts the stack."""
+    level = [value]
+    for _ in range(most):
+        level = [inner for outer in level for inner in _nested_in(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _nested_in(outer: Any) -> list[Any]:
+    values = outer.values() if isinstance(outer, Mapping) else outer
+    if _NESTING.isdisjoint(map(type, values)):  # as nearly always, and ten times faster
+        return []
+    return [value for value in values if type(value) in _NESTING]
 
 
 def not_unicode() -> UnusableRecord:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from config.text import is_unicode, quote, quote_all
 from ingest.corpus.kinds import UnusableRecord, kind
 from ingest.corpus.metadata import encoded, not_unicode, opened
 from ingest.document import Document, Place
@@ -27,7 +28,7 @@ class Fields:
     def problems(self) -> Iterator[str]:
         named = {"--id-field": self.id, "--text-field": self.text, "--title-field": self.title}
         for option, name in named.items():
-            if not name:
+            if not name or not is_unicode(name):
                 yield f"{option}: expected the name of a field"
         if len(set(named.values())) < len(named):
             yield f"{', '.join(named)}: expected three different fields"
@@ -41,7 +42,7 @@ def to_document(record: object, fields: Fields, place: Place, source: str = "") 
     text = _text(rest, fields)
     title = rest.pop(fields.title, None) or ""
     if not isinstance(title, str):
-        raise UnusableRecord(f"field {fields.title!r} is {kind(title)}; expected a string")
+        raise UnusableRecord(f"field {quote(fields.title)} is {kind(title)}; expected a string")
     name, identity = _popped_id(rest, fields)
     metadata = opened(rest)
     if title:
@@ -66,13 +67,13 @@ def _popped_id(record: dict[str, Any], fields: Fields) -> tuple[str, object]:
 
 def _text(record: dict[str, Any], fields: Fields) -> str:
     if fields.text not in record:
-        there = ", ".join(map(repr, list(record)[:8])) or "none"
-        raise UnusableRecord(f"no field {fields.text!r} (fields: {there}); see --text-field")
+        there = quote_all(map(repr, record)) or "none"
+        raise UnusableRecord(f"no field {quote(fields.text)} (fields: {there}); see --text-field")
     text = record.pop(fields.text)
     if not isinstance(text, str):
-        raise UnusableRecord(f"field {fields.text!r} is {kind(text)}; expected a string")
+        raise UnusableRecord(f"field {quote(fields.text)} is {kind(text)}; expected a string")
     if not text.strip():
-        raise UnusableRecord(f"field {fields.text!r} is empty")
+        raise UnusableRecord(f"field {quote(fields.text)} is empty")
     if not text.isascii():
         _demand_unicode(text)
     if len(text) > MAX_TEXT:
@@ -93,9 +94,9 @@ def _identity(identity: object, field: str) -> str:
     if identity.isascii() and 1 <= len(identity) <= _MAX_ID and "\0" not in identity:
         return identity
     if not 1 <= len(identity.encode("utf-8", "replace")) <= _MAX_ID or "\0" in identity:
-        raise UnusableRecord(f"field {field!r}: expected 1 to {_MAX_ID} bytes without NUL")
-    if any("\ud800" <= sign <= "\udfff" for sign in identity):
-        raise UnusableRecord(f"field {field!r} is not valid Unicode")
+        raise UnusableRecord(f"field {quote(field)}: expected 1 to {_MAX_ID} bytes without NUL")
+    if not is_unicode(identity):
+        raise UnusableRecord(f"field {quote(field)} is not valid Unicode")
     return identity
 
 
@@ -103,7 +104,7 @@ def _as_text(identity: object, field: str) -> str:
     text = as_text(identity)
     if text is None:
         raise UnusableRecord(
-            f"field {field!r} is {kind(identity)}; expected a string, an integer, an ObjectId or "
-            "a UUID"
+            f"field {quote(field)} is {kind(identity)}; expected a string, an integer, an "
+            "ObjectId or a UUID"
         )
     return text

@@ -1,6 +1,7 @@
 """From the paths of the command line to a stream of documents."""
 
 import os
+import stat
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,8 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from config.text import is_unicode, quote, shorten
 from ingest.corpus.choice import Choice
-from ingest.corpus.files import STDIN, Files, Source, name_of
+from ingest.corpus.files import STDIN, Files, Source, name_of, resolved
 from ingest.corpus.formats import COMPRESSIONS, ENDINGS, FORMATS, Format, format_of, is_zip
 from ingest.corpus.readers import Records, Whole, demand_readable, read
 from ingest.corpus.records import Fields
@@ -19,6 +21,7 @@ from ingest.errors import SourceError
 
 __all__ = ["FORMATS", "Corpus", "Format"]
 
+_SHOWN = 200  # characters of a path in messages
 NAMELESS = "--source: expected a name"
 _IS_REJECTS = "{}: is the file for rejects; leave it out, or name another with --rejects"
 
@@ -43,6 +46,8 @@ class Corpus:
         yield from self.choice.problems()
         if self.source == "":
             yield NAMELESS
+        elif not is_unicode(self.source or ""):
+            yield f"--source {quote(self.source)}: expected text in UTF-8"
         for given in self.paths:
             if given in STDIN:
                 yield from self._stdin_problems(given)
@@ -73,7 +78,7 @@ class Corpus:
         self.ignored.update(files.ignored)
 
     def _files(self) -> Files:
-        rejects = self.rejects.resolve() if self.rejects else None
+        rejects = resolved(self.rejects) if self.rejects else None
         return Files(self.paths, lambda p: self.format_of(p) is not None, rejects, self.choice)
 
     def format_of(self, path: Path) -> Format | None:
@@ -85,19 +90,26 @@ class Corpus:
                 yield _IS_REJECTS.format(given)
 
     def _path_problems(self, given: str, path: Path) -> Iterator[str]:
-        if not path.exists():
-            yield f"{given}: no such file or folder"
-        elif self._files().is_rejects(path):
-            yield _IS_REJECTS.format(given)
-        elif path.is_socket() or path.is_block_device():
-            yield f"{given}: expected a file, a folder or a pipe"
-        elif path.is_file() and self.format_of(path) is None and not is_zip(path):
+        shown = shorten(given, _SHOWN)
+        try:
+            mode = os.stat(path).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            yield f"{shown}: no such file or folder"
+            return
+        except (OSError, ValueError) as error:
+            yield f"{shown}: cannot be read: {getattr(error, 'strerror', None) or error}"
+            return
+        if self._files().is_rejects(path):
+            yield _IS_REJECTS.format(shown)
+        elif not _is_readable_kind(mode, path):
+            yield f"{shown}: expected a file, a folder or a pipe"
+        elif stat.S_ISREG(mode) and self.format_of(path) is None and not is_zip(path):
             yield (
-                f"{given}: cannot tell the format from its ending; expected one of "
+                f"{shown}: cannot tell the format from its ending; expected one of "
                 f"{' '.join(ENDINGS)}, also with {' or '.join(COMPRESSIONS)} behind it, "
                 "or give --format"
             )
-        elif path.is_file():
+        elif stat.S_ISREG(mode):
             yield from self._file_problems(given, path)
 
     def _file_problems(self, given: str, path: Path) -> Iterator[str]:
@@ -123,6 +135,13 @@ class Corpus:
 
     def _count(self, read: int) -> None:
         self.bytes_read += read
+
+
+def _is_readable_kind(mode: int, path: Path) -> bool:
+    """Of devices only terminals and the empty one: the others never end."""
+    if stat.S_ISCHR(mode):
+        return resolved(path).as_posix().startswith(("/dev/null", "/dev/tty", "/dev/pts/"))
+    return not (stat.S_ISSOCK(mode) or stat.S_ISBLK(mode))
 
 
 def _reason(error: OSError | SourceError, file: str) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from pymongo import MongoClient
 
 from config import ConfigError, Settings
+from config.text import quote
 from ingest.errors import SourceError
 from vectors import DeploymentError, connect, explained
 
@@ -36,7 +37,7 @@ class Address:
         namespace = _namespace(path) if is_uri else path.removeprefix(_HERE)
         database, _, collection = namespace.partition(".")
         if not database or not collection or not path.startswith((_HERE, *_SCHEMES)):
-            found = f"names {namespace!r}" if namespace and is_uri else "names no collection"
+            found = f"names {quote(namespace)}" if namespace and is_uri else "names no collection"
             raise SourceError(f"{shown(path)}: {found}; {_EXPECTED}")
         try:
             Settings(mongodb_uri=path if is_uri else None, database=database, collection=collection)

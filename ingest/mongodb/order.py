@@ -5,16 +5,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bson import json_util
+import bson
+from bson.errors import BSONError
 from pydantic import SecretStr
 from pymongo import MongoClient
 
 from config import ConfigError, Settings
+from config.text import is_unicode, quote, shorten
 from ingest.choices import InPlaceChoice
 from ingest.corpus.records import Fields
 from ingest.errors import SourceError
 from ingest.mongodb.address import Address, addresses
 from ingest.mongodb.source import MongoSource
+from vectors.extended_json import NotExtendedJson, parse_extended_json
 from vectors.patience import Patience
 
 # Names of fields that are ours, or that a hit has.
@@ -45,17 +48,22 @@ class MongoOrder:
         """Raises SourceError."""
         if self.filter is None:
             return {}
+        shown = shorten(self.filter, 200)
         try:
-            query = json_util.loads(self.filter)
-        except (ValueError, TypeError) as error:
+            query = parse_extended_json(self.filter)
+        except NotExtendedJson as error:
             raise SourceError(
-                f"--filter-source {self.filter}: not JSON ({error}); expected a query like "
+                f"--filter-source {shown}: not Extended JSON ({error}); expected a query like "
                 """'{"lang": "en"}', in quotes for the shell"""
             ) from error
         if not isinstance(query, dict):
             raise SourceError(
-                f"--filter-source {self.filter}: expected a JSON object like {{field: value}}"
+                f"--filter-source {shown}: expected a JSON object like {{field: value}}"
             )
+        try:
+            bson.encode(query)
+        except (BSONError, ValueError, OverflowError, RecursionError) as error:
+            raise SourceError(f"--filter-source {shown}: cannot be sent: {error}") from error
         return query
 
     def directed(self, paths: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,9 +121,14 @@ class MongoOrder:
         if len(paths) > 1:
             yield "a MongoDB collection is read by itself; run leaf-ingest once for each PATH"
         if fields.id not in ("id", "_id"):
-            yield f"--id-field {fields.id}: documents of a collection are known by their _id"
+            yield (
+                f"--id-field {shorten(fields.id, 80)}: documents of a collection are known by "
+                "their _id"
+            )
         if format is not None:
-            yield f"--format {format}: a MongoDB collection has none; leave it out"
+            yield (
+                f"--format {shorten(str(format), 80)}: a MongoDB collection has none; leave it out"
+            )
         if self.path is not None:
             yield from self._path_problems(self.path, fields)
         for path in named:
@@ -140,8 +153,8 @@ class MongoOrder:
 
     def _path_problems(self, path: str, fields: Fields) -> Iterator[str]:
         if not self.in_place:
-            yield f"--path {path}: only for --in-place"
-        elif not path or set(path) & set(".$\0"):
-            yield f"--path {path!r}: expected a name without dots and $"
+            yield f"--path {shorten(path, 80)}: only for --in-place"
+        elif not path or set(path) & set(".$\0") or not is_unicode(path):
+            yield f"--path {quote(path)}: expected a name without dots and $"
         elif path in (*_TAKEN, fields.text.partition(".")[0], fields.title.partition(".")[0]):
             yield f"--path {path}: is taken; expected the name of a field for vectors alone"

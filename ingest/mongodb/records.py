@@ -9,6 +9,7 @@ from typing import Any
 
 from bson import json_util
 
+from config.text import quote, quote_all
 from ingest.corpus.records import Fields, UnusableRecord, to_document
 from ingest.document import Document, Place, Rejected
 
@@ -21,7 +22,7 @@ def read_document(
 ) -> Document | Rejected:
     """`fields.text` and `fields.title` may be paths with dots; `left_out` are names of fields."""
     rest = {name: value for name, value in stored.items() if name not in left_out}
-    place = Place(f"{source} _id {stored['_id']!r}")
+    place = Place(f"{source} _id {quote(stored['_id'])}")
     record: dict[str, Any] = {"_id": rest.pop("_id")}
     for name, path in (("text", fields.text), ("title", fields.title)):
         if (value := _taken(rest, path)) is not _MISSING:
@@ -56,8 +57,8 @@ def _taken(rest: dict[str, Any], path: str) -> Any:
 
 
 def _refuse_without_text(rest: Mapping[str, Any], path: str) -> None:
-    there = f" (fields: {', '.join(map(repr, list(rest)[:8]))})" if rest else ""
-    raise UnusableRecord(f"no field {path!r}{there}; see --text-field")
+    there = f" (fields: {quote_all(map(repr, rest))})" if rest else ""
+    raise UnusableRecord(f"no field {quote(path)}{there}; see --text-field")
 
 
 def _shown(stored: Mapping[str, Any], left_out: Collection[str]) -> str:

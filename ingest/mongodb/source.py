@@ -14,6 +14,7 @@ from pymongo.cursor import Cursor
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
+from config.text import quote
 from ingest.corpus.readers import Records
 from ingest.corpus.records import Fields
 from ingest.document import Document, Rejected
@@ -169,8 +170,8 @@ class MongoSource:
         there = sorted(name for name in names if not name.startswith(("system.", "leaf_manifests")))
         others = f"it has: {', '.join(there[:10])}" if there else "it has none at all"
         raise SourceError(
-            f"{self.paths[0]}: there is no collection {self.address.collection!r} in database "
-            f"{self.address.database!r} ({others}); nothing was written"
+            f"{self.paths[0]}: there is no collection {quote(self.address.collection)} in database "
+            f"{quote(self.address.database)} ({others}); nothing was written"
         )
 
 

@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from config import LeafError
+from config.text import quote
 from ingest.document import Document, Place, Rejected
 from ingest.on_ray.job import Job
 from ingest.on_ray.stages import Met
@@ -30,8 +31,8 @@ def _twice(met: Met, seen: Seen, job: Job) -> Iterator[Rejected]:
         if first is not None:
             yield Rejected(
                 place,
-                f"id {document.id!r} stands more than once in this run; which of its documents is "
-                "stored is left to chance: make ids unique and run it again",
+                f"id {quote(document.id)} stands more than once in this run; which of its "
+                "documents is stored is left to chance: make ids unique and run it again",
             )
 
 

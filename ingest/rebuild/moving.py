@@ -7,6 +7,7 @@ from typing import Any
 from pymongo.database import Database
 
 from config.hint import hint
+from config.text import strip_controls
 from ingest.order import Order
 from ingest.rebuild.generations import demand_active, demand_whole, move_over, roll_back
 from ingest.rebuild.retiring import retire
@@ -87,4 +88,4 @@ def _shown(manifest: Manifest) -> str:
 
 
 def _print(numbers: dict[str, Any], text: str, *, as_json: bool) -> None:
-    print(json.dumps(numbers) if as_json else text)
+    print(json.dumps(numbers) if as_json else strip_controls(text))

@@ -99,7 +99,7 @@ def _anew(
     active, generation = found.active, found.newest + 1
     sides = _models(active, settings)
     told(f"loading {sides['teacher'][0]} and {sides['student'][0]}")
-    pair = load_pair(sides["teacher"], sides["student"], settings)
+    pair = load_pair(sides["teacher"], sides["student"], settings, patience)
     storage = fitting(_form(active, settings, choices), settings, pair.teacher)
     tokens = given(choices.chunk_tokens, min(active.chunk_tokens, pair.teacher.max_tokens))
     manifest = replace(

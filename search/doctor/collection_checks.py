@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from config.hint import ingest_hint
+from config.text import quote
 from search.doctor.case import Case
 from search.doctor.fields import vector_paths
 from search.doctor.findings import Verdict, ok, problem, skipped
@@ -64,7 +65,7 @@ def manifest(case: Case) -> Verdict:
     path = order.path or active.path
     found = next((m for m in generations.all if m.path == path), None)
     if found is None:
-        return skipped(f"it is about {active.path!r}, not about --path {order.path}")
+        return skipped(f"it is about {quote(active.path)}, not about --path {order.path}")
     case.manifest = found
     if generations.newest > 1:
         own = _counted(case, found.generation)
@@ -85,7 +86,7 @@ def _manifest(case: Case, found: Manifest) -> Verdict:
     computed = found.encode_precision or "a precision that is not recorded"
     return ok(
         f"teacher {found.teacher.name} in {computed}, student {found.student.name}, "
-        f"{found.dimensions} x {found.precision} at {found.path!r}"
+        f"{found.dimensions} x {found.precision} at {quote(found.path)}"
     )
 
 

@@ -1,21 +1,24 @@
 """`leaf-search doctor`: parses, wires the parts together, prints."""
 
-import logging
-import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from config.command import FAILED, one_line_errors, settings
+from config import ConfigError
+from config.command import FAILED, Command, one_line_errors, say, say_warnings, settings
 from config.hint import line_of
+from config.text import is_unicode
 from local import LocalError
 from local.fallback import fallback_uri
 from search.doctor.case import Order
 from search.doctor.findings import Level
 from search.doctor.printing import print_finding, print_summary
 from search.doctor.run import examine
+
+_say = partial(say, "leaf-search")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -24,7 +27,7 @@ def _option(help: str, *names: str, metavar: str | None = None, **more: Any) -> 
     return typer.Option(*names, help=help, metavar=metavar, show_default=False, **more)
 
 
-@app.command()
+@app.command(cls=Command)
 def command(
     context: typer.Context,
     path: Annotated[
@@ -74,7 +77,7 @@ def command(
 
     Exit codes: 0 no problem (there may be warnings), 1 a problem or failed, 2 wrong usage.
     """
-    logging.basicConfig(level=logging.WARNING, format="leaf-search: %(message)s")
+    say_warnings("leaf-search")
     line = line_of("leaf-search doctor", context)
     with one_line_errors("leaf-search", LocalError, line=line):
         chosen = settings(
@@ -85,6 +88,9 @@ def command(
             teacher=teacher,
             student=student,
         )
+        named = {"--path": path, "--index": index, "--text-field": text_field}
+        if unfit := [option for option, name in named.items() if not is_unicode(name or "")]:
+            raise ConfigError([f"{option}: expected a name in UTF-8" for option in unfit])
         order = Order(
             uri=chosen.uri or fallback_uri(chosen.home, _say),
             settings=chosen,
@@ -108,10 +114,6 @@ def _report(order: Order, as_json: bool) -> None:
         print_summary(findings)
     if any(finding.level is Level.PROBLEM for finding in findings):
         raise typer.Exit(FAILED)
-
-
-def _say(text: str) -> None:
-    print(f"leaf-search: {text}", file=sys.stderr)
 
 
 def main(arguments: Sequence[str]) -> None:

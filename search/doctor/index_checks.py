@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from config.text import quote
 from search.doctor.case import Case
 from search.doctor.findings import Verdict, ok, problem, warning
 from search.doctor.index_choice import choose
@@ -34,7 +35,7 @@ def index(case: Case) -> Verdict:
         return problem(found)
     listed, case.path = found
     case.index = IndexEntry.of(listed, case.path)
-    return ok(f"{case.index.name} is there, on {case.path!r}")
+    return ok(f"{case.index.name} is there, on {quote(case.path)}")
 
 
 def status(case: Case) -> Verdict:

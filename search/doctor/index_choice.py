@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable, Sequence
 
+from config.text import quote
 from search.doctor.index_entry import Listed, embeds_by_itself, has_old_syntax, vector_fields
 
 
@@ -63,7 +64,7 @@ def _no_such(
     close = difflib.get_close_matches(name, names, n=1)
     advice = f"did you mean {examine('--index', close[0])}?" if close else "name another --index"
     return (
-        f"{collection} has no search index {name!r} (it has: {', '.join(names) or 'none'}): a "
+        f"{collection} has no search index {quote(name)} (it has: {', '.join(names) or 'none'}): a "
         f"search on it finds nothing, without an error; {advice}"
     )
 

@@ -8,6 +8,7 @@ from bson import json_util
 from rich.console import Console
 from rich.text import Text
 
+from config.text import one_line
 from search.doctor.findings import Finding, Level
 
 _STYLES = {
@@ -26,7 +27,7 @@ def print_finding(finding: Finding, as_json: bool) -> None:
     word = "OK" if finding.level is Level.OK else finding.level.value
     line = Text(f"{word:<8} ", _STYLES[finding.level])
     line.append(f"{finding.check:<{_CHECK_WIDTH}} ", "bold")
-    line.append(" ".join(finding.message.split()), "not bold default")
+    line.append(one_line(finding.message), "not bold default")
     Console(highlight=False).print(line, soft_wrap=True)
 
 

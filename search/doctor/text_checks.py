@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from config.text import quote
 from search.doctor.case import Case
 from search.doctor.findings import Verdict, ok, problem, skipped
 from search.doctor.remedies import examine, ingest, is_in_place, repair
@@ -44,12 +45,12 @@ def texts(case: Case) -> Verdict:
         if (text := _text(document, field))
     ]
     if not read:
-        return problem(f"no document has a text at {field!r}; {_elsewhere(case)}")
+        return problem(f"no document has a text at {quote(field)}; {_elsewhere(case)}")
     # A model that is given a longer text does not give the mean of its parts.
     if short := [each.passage for each in read if not each.in_parts]:
         case.passages = short
     if case.manifest is None or case.order.text_field:
-        return ok(f"{len(read):,} of {len(vectors):,} have one at {field!r}")
+        return ok(f"{len(read):,} of {len(vectors):,} have one at {quote(field)}")
     return _unchanged(case, read)
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from config.text import quote
 from search.doctor.case import Case
 from search.doctor.fields import vector_paths
 from search.doctor.findings import Verdict, ok, problem, warning
@@ -18,16 +19,16 @@ def presence(case: Case) -> Verdict:
     sample = _draw(case)
     empty = [drawn.id for drawn in sample.drawn if drawn.is_empty]
     if len(empty) == len(sample):
-        return problem(f"no document has a vector at {case.path!r}; {_elsewhere(case)}")
+        return problem(f"no document has a vector at {quote(case.path)}; {_elsewhere(case)}")
     case.sample = sample
     if empty:
         return problem(
-            f"{sample.of(len(empty))} have no vector at {case.path!r} and can never be found "
+            f"{sample.of(len(empty))} have no vector at {quote(case.path)} and can never be found "
             f"({shown(empty)}); {_missing(case)}",
             missing=len(empty),
             sampled=len(sample),
         )
-    return ok(f"{sample.of(len(sample))} have one at {case.path!r}", sampled=len(sample))
+    return ok(f"{sample.of(len(sample))} have one at {quote(case.path)}", sampled=len(sample))
 
 
 def dimensions(case: Case) -> Verdict:

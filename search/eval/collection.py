@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from config.text import quote
 from search.eval.errors import EvalError
 from search.eval.files import TextFile, demand_files, find_files
 from search.eval.measures import Grades
@@ -114,14 +115,14 @@ def _passage(place: str, record: Mapping[str, object]) -> Passage:
 def _id(place: str, record: Mapping[str, object]) -> str:
     found = record.get("_id")
     if isinstance(found, bool) or not isinstance(found, str | int) or found == "":
-        raise EvalError(f"{place}: _id is {found!r}; expected a string")
+        raise EvalError(f"{place}: _id is {quote(found)}; expected a string")
     return str(found)
 
 
 def _text(place: str, record: Mapping[str, object], field: str) -> str:
     found = record.get(field)
     if not isinstance(found, str):
-        raise EvalError(f"{place}: {field} is {found!r}; expected a string")
+        raise EvalError(f"{place}: {field} is {quote(found)}; expected a string")
     return found
 
 
@@ -130,7 +131,9 @@ def _demand_unique(ids: Sequence[str], file: TextFile) -> None:
         raise EvalError(f"{file.shown} is empty; expected one JSON object a line")
     id, count = Counter(ids).most_common(1)[0]
     if count > 1:
-        raise EvalError(f"{file.shown}: _id {id!r} stands there {count} times; expected it once")
+        raise EvalError(
+            f"{file.shown}: _id {quote(id)} stands there {count} times; expected it once"
+        )
 
 
 def _judgments(file: TextFile) -> dict[str, dict[str, int]]:
@@ -143,7 +146,7 @@ def _judgments(file: TextFile) -> dict[str, dict[str, int]]:
             if number == 0:  # the header
                 continue
             raise EvalError(
-                f"{place}: {line.strip()!r}; expected query-id, corpus-id and a whole number, "
+                f"{place}: {quote(line.strip())}; expected query-id, corpus-id and a whole number, "
                 "with tabs between them"
             ) from error
         found.setdefault(query, {})[document] = grade

@@ -1,10 +1,9 @@
 """`leaf-search eval`: parses, wires the parts together, prints."""
 
 import json
-import logging
-import sys
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +11,14 @@ from typing import Annotated, Any
 import typer
 
 from config import Settings
-from config.command import WRONG_USAGE, one_line_errors, settings
+from config.command import (
+    WRONG_USAGE,
+    Command,
+    one_line_errors,
+    say,
+    say_warnings,
+    settings,
+)
 from config.hint import line_of
 from local import LocalError
 from local.fallback import fallback_uri
@@ -26,6 +32,8 @@ from search.eval.report import Report, SweepReport
 from search.eval.sweep import Asked, sweep
 from vectors import connect
 
+_say = partial(say, "leaf-search")
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
@@ -33,7 +41,7 @@ def _option(help: str, *names: str, metavar: str | None = None, **more: Any) -> 
     return typer.Option(*names, help=help, metavar=metavar, show_default=False, **more)
 
 
-@app.command(no_args_is_help=True)
+@app.command(cls=Command, no_args_is_help=True)
 def command(
     context: typer.Context,
     path: Annotated[
@@ -95,7 +103,7 @@ def command(
 
     Exit codes: 0 done, 1 failed, 2 wrong usage.
     """
-    logging.basicConfig(level=logging.WARNING, format="leaf-search: %(message)s")
+    say_warnings("leaf-search")
     if (path is None) is not itself:
         _say("give either FOLDER_OR_ZIP or --self")
         raise typer.Exit(WRONG_USAGE)
@@ -183,10 +191,6 @@ def _demand_matplotlib() -> None:
     """Before the work, not after it."""
     if find_spec("matplotlib") is None:
         raise EvalError("--pictures needs matplotlib: pip install 'leafsearch[eval]'")
-
-
-def _say(text: str) -> None:
-    print(f"leaf-search: {text}", file=sys.stderr)
 
 
 def main(arguments: Sequence[str]) -> None:

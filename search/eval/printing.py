@@ -7,6 +7,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
+from config.text import strip_controls
 from search.eval.report import Curve, Judged, Models, Report, SweepReport
 
 _WIDTH = 110
@@ -19,7 +20,9 @@ def print_json(report: Report | SweepReport) -> None:
 def print_report(report: Report) -> None:
     console = _console()
     console.print(
-        f"{report.collection}: {report.documents:,} documents, {report.queries:,} queries"
+        strip_controls(
+            f"{report.collection}: {report.documents:,} documents, {report.queries:,} queries"
+        )
     )
     _models(console, report.models)
     console.print(_judged(report.rows))
@@ -34,7 +37,8 @@ def print_report(report: Report) -> None:
 def print_sweep(report: SweepReport) -> None:
     console = _console()
     what = "passages' first words" if report.sampled else "queries"
-    console.print(f"{report.collection}: {report.documents:,} passages, {report.queries} {what}")
+    told = f"{report.collection}: {report.documents:,} passages, {report.queries} {what}"
+    console.print(strip_controls(told))
     _models(console, report.models)
     console.print(
         f"overlap@{report.k} with exact search on the vectors as they are stored: of exact search "
@@ -50,7 +54,7 @@ def _console() -> Console:
 
 def _models(console: Console, models: Models) -> None:
     for role, model in models.items():
-        console.print(f"{role}: {model}", style="dim")
+        console.print(f"{role}: {strip_controls(model)}", style="dim")
 
 
 def _judged(rows: Sequence[Judged]) -> Table:

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from config import ConfigError, Pair, Settings, load
+from config.settings import _warn
 
 ATLAS = "mongodb+srv://ann:s3cret@cluster.example.net/"
 
@@ -49,12 +50,11 @@ def test_a_preset_beats_the_models_that_a_lower_level_names(tmp_path: Path) -> N
 
 
 def test_all_problems_are_reported_at_once() -> None:
-    told = problems(LEAF_PRESET="leaf", LEAF_STORAGE="int4", LEAF_DATABASE="a.b", LEAF_TEACHR="x")
+    told = problems(LEAF_PRESET="leaf", LEAF_STORAGE="int4", LEAF_DATABASE="a.b")
 
     assert "LEAF_PRESET is 'leaf': expected one of leaf-mt, leaf-ir, offline" in told
     assert "LEAF_STORAGE is 'int4'" in told
     assert "LEAF_DATABASE is 'a.b'" in told
-    assert "LEAF_TEACHR is not a setting: did you mean LEAF_TEACHER?" in told
 
 
 def test_names_that_are_not_ours_are_left_alone() -> None:
@@ -63,10 +63,72 @@ def test_names_that_are_not_ours_are_left_alone() -> None:
     load({"MONGO_URI": "mongodb://other/"}, mongodb_uri="mongodb://ours/")
 
 
-def test_a_name_under_our_prefix_that_is_none_is_told() -> None:
-    """LEAF_DB would else send a corpus into the default database, without a word."""
-    assert "LEAF_DB is not a setting: expected one of MONGODB_URI" in problems(LEAF_DB="mine")
-    assert "MONGO_URI is not a setting: did you mean MONGODB_URI?" in problems(MONGO_URI="mongodb:")
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("LEAF_TEACHR", "LEAF_TEACHER"),
+        ("LEAF_DB", "LEAF_DATABASE"),  # else a corpus might go into the default database unnoticed
+        ("LEAF_SOMETHING_OF_ANOTHER_PROGRAM", "LEAF_"),
+        ("MONGO_URI", "MONGODB_URI"),
+        ("MONGODB_URL", "MONGODB_URI"),
+    ],
+)
+def test_an_unknown_name_is_a_warning_with_the_nearest_known_one(
+    name: str, nearest: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    _warn.cache_clear()
+
+    assert load({name: "x", "LEAF_COLLECTION": "c"}).collection == "c"
+    load({name: "x"})
+
+    (warning,) = caplog.messages
+    assert warning.startswith(f"{name} is not a setting")
+    assert f"did you mean {nearest}" in warning
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("a..b", "dots only between other characters"),
+        (".a", "dots only between other characters"),
+        ("a.", "dots only between other characters"),
+        ("", "expected a name"),
+        ("a$b", "without $"),
+        ("a\0b", "without $ and NUL"),
+        ("system.a", "not beginning with `system.`"),
+        ("leaf_manifests", "leafsearch keeps its own"),
+        ("x" * 100_000, "at most 255 bytes"),
+        ("\udce9", "UTF-8"),
+    ],
+)
+def test_a_name_that_no_collection_can_have_is_told_with_the_rule(name: str, rule: str) -> None:
+    (told,) = named(collection=name).problems
+
+    assert rule in told
+    assert len(told) < 300
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a.b", "a b", "a/b", "a\\b", 'a"b', "a$b", "a\0b", "x" * 64, "é" * 32, "\udce9"]
+)
+def test_a_name_that_no_database_can_have_is_told_with_the_rule(name: str) -> None:
+    (told,) = named(database=name).problems
+
+    assert told.startswith("LEAF_DATABASE is ")
+    assert "expected " in told
+
+
+def named(**names: str) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        Settings(**names)
+    return caught.value
+
+
+@pytest.mark.parametrize("field", ["home", "teacher", "student"])
+def test_a_home_of_no_user_is_told(field: str) -> None:
+    (told,) = named(**{field: "~nosuchuser/x"}).problems
+
+    assert told.startswith(f"LEAF_{field.upper()} is '~nosuchuser/x': expected a path")
 
 
 def test_settings_made_by_hand_tell_the_same_way() -> None:

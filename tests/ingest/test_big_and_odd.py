@@ -94,12 +94,12 @@ def test_nul_is_a_sign_like_others_in_a_text_and_none_in_an_id() -> None:
 
 
 def test_metadata_of_more_than_a_chunk_may_carry_is_rejected() -> None:
-    Path("a.jsonl").write_text('{"text": "T", "w": "%s"}\n' % ("x" * 9 * 2**20))
+    Path("a.jsonl").write_text('{"text": "T", "w": "%s"}\n' % ("x" * 15 * 2**20))
 
     (rejected,) = read("a.jsonl")
 
     assert isinstance(rejected, Rejected)
-    assert "bytes; expected at most 8388608" in rejected.reason
+    assert "bytes; expected at most 15,728,640" in rejected.reason
 
 
 def test_a_csv_line_without_end_is_told() -> None:

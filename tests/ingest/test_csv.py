@@ -108,3 +108,12 @@ def test_what_a_csv_writer_wrote_comes_back(texts: list[str]) -> None:
     read = csv_of(*written.getvalue().splitlines()) if texts else []
 
     assert [r.text for r in read if isinstance(r, Document)] == [f"x{t}x" for t in texts]
+
+
+@pytest.mark.parametrize("header", ["x" * 1_000_000, ",".join(["name"] * 100_000)])
+def test_no_message_is_as_long_as_the_header(header: str) -> None:
+    for columns in (header, f"text,{header},{header}"):
+        with pytest.raises(SourceError) as caught:
+            csv_of("a", header=columns)
+        assert len(str(caught.value)) < 1500
+        assert "column" in str(caught.value)

@@ -18,7 +18,7 @@ EXPECTED = """
 docs/a.pdf pdf needs pypdfium2: pip install 'leafsearch[formats]'
 docs/b.parquet parquet needs pyarrow: pip install 'leafsearch[formats]'
 docs/c.html html needs trafilatura: pip install 'leafsearch[formats]'
-docs/d.json json needs ijson: pip install 'leafsearch[formats]'
+docs/d.json:1 is read
 docs/f.txt is read
 docs/g.jsonl:1 is read
 docs/a.pdf: pdf needs pypdfium2: pip install 'leafsearch[formats]'

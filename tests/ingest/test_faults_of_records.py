@@ -146,3 +146,87 @@ def test_a_folder_that_may_not_be_entered_is_a_reject(
     assert ended.returncode == 3, ended.stderr
     assert reasons() == ["cannot be read: Permission denied"]
     assert stored(database) == {"docs/a/0.txt", "docs/a/1.txt"}
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for level in range(depth):
+        value = [value] if level % 2 else {"a": value}
+    return value
+
+
+def test_records_nested_too_deeply_are_rejects_and_the_others_are_written(
+    leaf_ingest: Run, database: Database[Any]
+) -> None:
+    deep = {3: 179, 600: 250, 1300: 600}
+    records = [
+        {"id": n, "text": f"T {n}", "m": nested(deep.get(n, 178 if n % 500 == 0 else 1))}
+        for n in range(1500)
+    ]
+    path = corpus(*records)
+    as_array = Path("array.json")
+    as_array.write_text(json.dumps([{**record, "id": f"j{record['id']}"} for record in records]))
+
+    ended = leaf_ingest(path, as_array, "--json")
+
+    assert ended.returncode == 3, ended.stderr
+    assert reasons() == ["nested more than 179 levels deep, which MongoDB does not hold"] * 6
+    good = {str(n) for n in range(1500) if n not in deep}
+    assert stored(database) == good | {f"j{n}" for n in good}
+
+
+def test_json_of_any_depth_and_numbers_of_any_length_are_rejects(leaf_ingest: Run) -> None:
+    brackets = "[" * 100_000 + "]" * 100_000
+    bad = [
+        f'{{"text": "T", "m": {brackets}}}',
+        '{"text": "T", "m": ' + "1" * 5000 + "}",
+        '{"a":1,}',
+    ]
+    Path("a.json").write_text(f'[{{"text": "first"}}, {", ".join(bad)}, {{"text": "last"}}]')
+
+    ended = leaf_ingest("a.json", "--json")
+
+    assert ended.returncode == 3, ended.stderr
+    assert json.loads(ended.stdout)["documents"] == 2
+    assert [reason.split(":")[0].split(" than")[0] for reason in reasons()] == [
+        "nested more",
+        "not JSON",
+        "not JSON",
+    ]
+
+
+def test_what_the_server_refuses_of_a_document_is_a_reject_whatever_its_reason(
+    leaf_ingest: Run, database: Database[Any]
+) -> None:
+    """An index of the user's own does not take everything that MongoDB holds."""
+    chunks = database["chunks"]
+    chunks.create_index([("metadata.where", "2dsphere")])
+    chunks.create_index([("metadata.a", 1), ("metadata.b", 1)])
+    good = [{"id": n, "text": f"T {n}"} for n in range(1200)]
+    good[600]["where"] = "nowhere"
+    good[1100] |= {"a": [1], "b": [2]}
+
+    ended = leaf_ingest(corpus(*good))
+
+    assert ended.returncode == 3, ended.stderr
+    assert [reason.partition(":")[0] for reason in reasons()] == [
+        "MongoDB does not take document '600'",
+        "MongoDB does not take document '1100'",
+    ]
+    assert stored(database) == {str(n) for n in range(1200)} - {"600", "1100"}
+    alone = leaf_ingest(corpus({"id": "a", "text": "T", "where": "nowhere"}))
+    assert "all 1 records were rejected" in alone.stderr
+
+
+def test_metadata_fills_a_document_of_mongodb_and_no_more(
+    leaf_ingest: Run, database: Database[Any]
+) -> None:
+    sizes = {"most": 15 * MEGABYTE - 100, "more": 15 * MEGABYTE, "small": 1}
+    path = corpus(*({"id": i, "text": "T", "x": "x" * n} for i, n in sizes.items()))
+
+    ended = leaf_ingest(path)
+
+    assert ended.returncode == 3, ended.stderr
+    (reason,) = reasons()
+    assert reason.startswith("metadata of 15,728,653 bytes; expected at most 15,728,640")
+    assert stored(database) == {"most", "small"}

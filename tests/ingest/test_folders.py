@@ -71,14 +71,6 @@ def test_a_folder_that_is_left_out_is_not_looked_into() -> None:
     assert not any(isinstance(record, Rejected) for record in found)
 
 
-@pytest.mark.parametrize("pattern", ["", "# a", "!", "***/["])
-def test_a_pattern_that_is_none_is_told(pattern: str) -> None:
-    for choice in (Choice([pattern]), Choice(exclude=[pattern])):
-        problems = list(Corpus(["docs"], choice=choice).problems())
-        assert all(problem.startswith("--") for problem in problems)
-        assert problems or pattern == "***/["
-
-
 def sources(*paths: str, source: str | None = None) -> list[str]:
     read = Corpus(paths, source=source).records()
     return sorted({r.source for r in read if isinstance(r, Document)})
@@ -184,3 +176,57 @@ def test_a_damaged_zip_gives_what_came_before() -> None:
         found.extend(Corpus(["a.zip"]).records())
 
     assert len(found) > 1000
+
+
+def rejected(*paths: str) -> dict[str, str]:
+    read = Corpus(paths or ["docs"]).records()
+    return {str(r.place): r.reason for r in read if isinstance(r, Rejected)}
+
+
+def test_links_that_lead_nowhere_or_to_themselves_are_rejects_and_the_rest_is_read() -> None:
+    Path("docs/self.txt").symlink_to("self.txt")
+    Path("docs/one.md").symlink_to("two.md")
+    Path("docs/two.md").symlink_to("one.md")
+    Path("docs/dangling.md").symlink_to("nowhere")
+    Path("docs/guide/up").symlink_to("..")
+    loop = "cannot be read: Too many levels of symbolic links"
+
+    assert rejected() == {
+        "docs/dangling.md": "cannot be read: No such file or directory",
+        "docs/one.md": loop,
+        "docs/self.txt": loop,
+        "docs/two.md": loop,
+    }
+    assert read() == read(paths=("docs", "docs/guide/.."))
+    assert "b.txt" in read()
+    assert list(Corpus(["docs/self.txt"]).problems()) == [f"docs/self.txt: {loop}"]
+    assert Corpus(["docs"]).size() == sum(len(f"Of {name}.") for name in read())
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look into every folder")
+def test_files_of_a_folder_that_only_lists_are_rejects_and_the_rest_is_read() -> None:
+    os.chmod("docs/drafts", 0o644)
+    try:
+        refused, others = rejected(), read()
+    finally:
+        os.chmod("docs/drafts", 0o755)
+
+    assert refused == {"docs/drafts/c.md": "cannot be read: Permission denied"}
+    assert "guide/d.md" in others
+
+
+def test_names_that_are_not_utf8_are_written_out() -> None:
+    name = b"caf\xe9".decode(errors="surrogateescape")
+    Path("docs", name).mkdir()
+    Path("docs", name, "a.jsonl").write_text('{"text": "T"}\n')
+    Path("docs", f"{name}.csv").write_text("text\nT\n")
+
+    assert sources(f"docs/{name}") == ["caf\\xe9"]
+    assert sources(f"docs/{name}.csv") == ["docs/caf\\xe9.csv"]
+    assert len(read()) == 7
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/full", "/dev/urandom"])
+def test_a_device_without_an_end_is_refused(device: str) -> None:
+    assert list(Corpus([device]).problems()) == [f"{device}: expected a file, a folder or a pipe"]
+    assert list(Corpus(["/dev/null"]).problems()) == []

@@ -115,7 +115,7 @@ def test_a_collection_whose_documents_have_no_such_field_is_an_error(
         (["--in-place", "--path", "leaf"], "--path leaf: is taken"),
         (["--id-field", "key"], "--id-field key: documents of a collection are known by their _id"),
         (["--format", "jsonl"], "--format jsonl: a MongoDB collection has none"),
-        (["--filter-source", "{"], "--filter-source {: not JSON"),
+        (["--filter-source", "{"], "--filter-source {: not Extended JSON"),
         (["--filter-source", "[]"], "--filter-source []: expected a JSON object"),
         (["more.jsonl"], "a MongoDB collection is read by itself"),
         (["--in-place", "--collection", "other"], "--collection: --in-place writes into"),

@@ -209,3 +209,45 @@ def test_a_long_file_costs_no_more_memory_than_a_short_one() -> None:
         return most
 
     assert peak(100_000) < peak(10_000) + 20 * 2**20
+
+
+def nested_lists(depth: int) -> bytes:
+    kind: Any = pa.int64()
+    value: Any = 1
+    for _ in range(depth):
+        kind, value = pa.list_(kind), [value]
+    schema = pa.schema({"text": pa.string(), "m": kind})
+    return written([{"text": "T", "m": value}, {"text": "U", "m": None}], schema=schema)
+
+
+@pytest.mark.parametrize("depth", [30, 60, 95, 120])
+def test_nested_columns_are_read(depth: int) -> None:
+    Path("a.parquet").write_bytes(nested_lists(depth))
+
+    first, second = Corpus(["a.parquet"]).records()
+
+    assert isinstance(first, Document)
+    assert isinstance(second, Document)
+    assert second.metadata == {}
+    inner = first.metadata["m"]
+    for _ in range(depth):
+        (inner,) = inner
+    assert inner == 1
+
+
+@pytest.mark.parametrize("depth", [170, 250])
+def test_columns_nested_too_deeply_are_told(depth: int) -> None:
+    Path("a.parquet").write_bytes(nested_lists(depth))
+
+    (problem,) = Corpus(["a.parquet"]).problems()
+
+    assert "nested" in problem
+
+
+def test_many_small_row_groups_are_read_together() -> None:
+    rows = [{"id": str(n), "text": f"T {n}"} for n in range(3000)]
+    Path("a.parquet").write_bytes(written(rows, row_group_size=1))
+
+    read = [r.id for r in Corpus(["a.parquet"]).records() if isinstance(r, Document)]
+
+    assert read == [row["id"] for row in rows]

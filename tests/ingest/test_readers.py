@@ -175,7 +175,7 @@ def test_blank_lines_and_a_byte_order_mark_are_passed_over() -> None:
         ({"text": "T", "title": "A", "metadata": {"title": "B"}}, "field 'title' is there twice"),
         ({"text": "T", "n": 2**64}, "metadata that MongoDB cannot hold"),
         ({"text": "T", "": {"a\0b": 1}}, "metadata that MongoDB cannot hold"),
-        (b"[" * 100_000, "not JSON"),
+        (b"[" * 100_000, "nested more than 179 levels deep"),
     ],
 )
 def test_a_record_that_cannot_be_used_is_rejected_with_a_reason(

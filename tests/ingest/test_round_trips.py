@@ -62,7 +62,6 @@ def test_json_lines_come_back(record: dict[str, Any], ascii: bool) -> None:
 @given(records, st.sampled_from([None, 2]))
 @bounded
 def test_json_comes_back(record: dict[str, Any], indent: int | None) -> None:
-    pytest.importorskip("ijson", reason="needs the extra [formats]")
     raw = json.dumps([record], indent=indent).encode()
 
     assert same(list(read_json(io.BytesIO(raw), "f", Fields())), record)

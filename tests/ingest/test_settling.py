@@ -147,7 +147,7 @@ def test_a_slower_ingest_of_another_form_restores_the_index(
         settle(database, "c", replace(stored, dimensions=32))
 
     assert follow(database, "c", stored).manifest == stored
-    Collection(database["c"], stored).indexes[0].wait(seconds=60)
+    wait_for(Collection(database["c"], stored).indexes[:1], seconds=60)
 
 
 def test_an_index_that_was_given_up_is_told_before_anything_is_read(

@@ -41,6 +41,9 @@ class Awaited:
     def search_many(self, questions: Sequence[str], **options: Any) -> list[list[Hit]]:
         return self._loop.run_until_complete(self._searcher.search_many(questions, **options))
 
+    def reopen(self) -> None:
+        self._loop.run_until_complete(self._searcher.reopen())
+
     def context(self, question: str, max_tokens: int, **options: Any) -> Context:
         return self._loop.run_until_complete(
             self._searcher.context(question, max_tokens, **options)

@@ -130,3 +130,55 @@ def test_a_misspelt_collection_is_told_from_those_that_are_there(
     assert ended.returncode == 1
     assert "has no manifest" in ended.stderr
     assert "collections with one: c" in ended.stderr
+
+
+@pytest.fixture
+def hostile(run: Run, mongodb_uri: str, made: Made, database: Database[Any]) -> Run:
+    """The command on a document that would take over a terminal."""
+    sign = "\x1b]0;owned\x07\x9b2J\x08\r"
+    made([Document(f"a{sign}", f"ash {sign} oak", f"T{sign}", {"title": f"T{sign}"})])
+    where = ("--uri", mongodb_uri, "--database", database.name, "--collection", "c")
+    return lambda *args: run("leaf-search", *args, *where)
+
+
+def test_nothing_of_a_corpus_is_obeyed_by_a_terminal(hostile: Run) -> None:
+    shown = [
+        hostile("oak\x1b[2J"),
+        hostile("oak\x1b[2J", "ash"),
+        hostile("oak", "--neighbours", 1),
+        hostile("oak", "--max-tokens", 100),
+        hostile("oak", "--filter", '{"\\u001b[2J": 1}'),
+        hostile("oak", "--json"),
+    ]
+
+    for ended in shown:
+        told = ended.stdout + ended.stderr
+        assert told
+        assert not {sign for sign in told if sign < " " or "\x7f" <= sign < "\xa0"} - {"\n"}
+    assert json.loads(shown[-1].stdout)["id"].startswith("a\x1b]0;owned")
+
+
+@pytest.mark.parametrize(
+    "filter",
+    [
+        '{"$binary": "x"}',
+        '{"metadata.year": {"$binary": "x"}}',
+        '{"metadata.year": {"$date": "no"}}',
+        '{"metadata.year": {"$oid": 5}}',
+        '{"metadata.year": {"$numberDecimal": "x"}}',
+        '{"metadata.year": {"$timestamp": {"t": -1, "i": 1}}}',
+        '{"$and": [' * 1000 + '{"document": "x"}' + "]}" * 1000,
+        "[" * 10_000,
+        "{",
+        '{"a": ' + "1" * 5000 + "}",
+    ],
+)
+def test_a_filter_that_is_no_extended_json_is_one_line(leaf_search: Run, filter: str) -> None:
+    ended = leaf_search("oak", "--filter", filter)
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (line,) = ended.stderr.splitlines()
+    assert "not Extended JSON" in line
+    assert line.endswith("in quotes for the shell")
+    assert "indices" not in line
+    assert len(line) < 700

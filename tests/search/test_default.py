@@ -73,3 +73,35 @@ def test_after_a_stop_everything_is_still_there(run: Run, home: Path) -> None:
 
     assert "(started" in found.stderr
     assert json.loads(found.stdout)["document"] == "trees"
+
+
+def test_search_goes_on_after_the_collection_was_made_with_other_models(
+    run: Run, home: Path
+) -> None:
+    records = '{"id": "trees", "text": "ash oak"}\n{"id": "water", "text": "sea"}\n'
+    run("ingest", "-", input=records, **HASHED)
+    again = {**HASHED, "LEAF_TEACHER": "hashing:128", "LEAF_STUDENT": "hashing:128"}
+    program = """
+import subprocess, sys
+from search import search
+from vectors import connect
+from local import LocalDeployment
+print([hit.document for hit in search("oak", k=1)])
+with connect(LocalDeployment(sys.argv[1]).uri) as client:
+    client["leaf"]["chunks"].drop()
+ended = subprocess.run([sys.executable, "-m", "ingest", "-"], input=sys.argv[2], text=True,
+                       env=eval(sys.argv[3]))
+print([hit.document for hit in search("oak", k=1)], [hit.document for hit in search("sea", k=1)])
+"""
+    environ = {**os.environ, "LEAF_HOME": str(home)}
+
+    called = subprocess.run(
+        [sys.executable, "-c", program, str(home), records, repr({**environ, **again})],
+        env=environ,
+        capture_output=True,
+        text=True,
+    )
+
+    assert called.returncode == 0, called.stderr
+    first, second = [line for line in called.stdout.splitlines() if line.startswith("[")]
+    assert (first, second) == ("['trees']", "['trees'] ['water']")

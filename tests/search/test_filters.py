@@ -78,3 +78,35 @@ def test_a_uuid_is_sent_as_mongodb_holds_it() -> None:
 
     binary = Binary.from_uuid(id)
     assert sent == {"$or": [{"document": {"$in": [binary]}}, {"document": binary}]}
+
+
+def nested(depth: int) -> dict[str, Any]:
+    filter: dict[str, Any] = {"document": "x"}
+    for _ in range(depth):
+        filter = {"$and": [filter]}
+    return filter
+
+
+def test_a_filter_of_any_depth_passes_or_is_refused() -> None:
+    assert checked_filter(nested(80), DECLARED) == nested(80)
+    negated: Any = {"$eq": "x"}
+    for _ in range(1000):
+        negated = {"$not": negated}
+    for filter in (nested(91), nested(100_000), {"document": negated}):
+        with pytest.raises(FilterError, match="at most 90"):
+            checked_filter(filter, DECLARED)
+
+
+def test_no_message_is_as_long_as_the_filter() -> None:
+    long = "x" * 1_000_000
+    for filter in (
+        {long: 1},
+        {f"${long}": 1},
+        {"document": {f"${long}": 1}},
+        {"document": {"$in": [1, *[long] * 100]}},
+        {"document": {"$gt": [long]}},
+        {"$and": long},
+    ):
+        with pytest.raises(FilterError) as caught:
+            checked_filter(filter, DECLARED)
+        assert len(str(caught.value)) < 1000

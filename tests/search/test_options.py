@@ -12,7 +12,7 @@ from pymongo.database import Database
 from pymongo.monitoring import CommandListener
 
 from ingest import Document
-from search import CrossEncoder, Query, QueryError, Searcher, SearchTimeout
+from search import CrossEncoder, FilterError, Query, QueryError, Searcher, SearchTimeout
 from search.diversity import diverse_order
 from search.query import Options
 from tests.search.test_searcher import QUESTION, WORDS, corpus
@@ -283,9 +283,9 @@ def test_a_cross_encoder_reranks(made: Made, cross_encoder: str) -> None:
     assert [h.score for h in hits] == sorted((h.score for h in hits), reverse=True)
 
 
-@pytest.mark.parametrize("scores", [[1.0], [float("nan")] * 40])
-def test_a_reranker_that_does_not_answer_is_an_error(made: Made, scores: list[float]) -> None:
-    with pytest.raises(QueryError, match=r"rerank gave \d+ scores for 40 texts"):
+@pytest.mark.parametrize("scores", [[1.0], [float("nan")] * 40, ["high"] * 40, None, [[1]] * 40])
+def test_a_reranker_that_does_not_answer_is_an_error(made: Made, scores: Any) -> None:
+    with pytest.raises(QueryError, match=r"rerank gave .* 40 texts"):
         made(corpus(40)).search(QUESTION, rerank=lambda question, texts: scores)
 
 
@@ -356,6 +356,9 @@ def test_a_collection_made_anew_is_told_from_the_one_that_was_opened(
 
     with pytest.raises(ManifestError, match="was made anew"):
         searcher.search(QUESTION)
+    searcher.reopen()
+    assert len(searcher.search(QUESTION)) == 5
+    assert searcher.manifest.dimensions == 64
 
 
 @pytest.mark.parametrize(
@@ -376,15 +379,32 @@ def test_a_collection_made_anew_is_told_from_the_one_that_was_opened(
         ({"rerank": "some-model"}, "rerank is 'some-model'; expected a CrossEncoder"),
         ({"k": 10**20, "exact": True}, "expected a whole number of at least 1, below"),
         ({"question": "\udcff"}, "expected text in UTF-8"),
+        ({"filter": []}, "filter is []; expected an object like"),
+        ({"filter": ""}, "filter is ''; expected an object like"),
+        ({"filter": 0}, "filter is 0; expected an object like"),
+        ({"filter": False}, "filter is False; expected an object like"),
+        ({"hybrid": "no"}, "hybrid is 'no'; expected True or False"),
+        ({"exact": 1}, "exact is 1; expected True or False"),
+        ({"by_document": None}, "by_document is None; expected True or False"),
+        ({"hybrid": True, "weights": {1: 1, 2: 2}}, "expected two numbers"),
+        ({"hybrid": True, "weights": (True, 1)}, "expected two numbers"),
+        ({"fields": {"text": 1}}, "expected a list of names"),
+        ({"fields": [1]}, "field 1 is not one of a hit"),
+        ({"fields": ["metadata."]}, "field 'metadata.' is not one of a hit"),
+        ({"fields": ["metadata.$x"]}, "field 'metadata.$x' is not one of a hit"),
+        ({"question": b"ash"}, "expected some text"),
+        ({"question": None}, "question None: expected some text"),
+        ({"question": ["x" * 10**6]}, "expected some text"),
         ({"k": 90, "skip": 20, "diversity": 0.5}, "with diversity or rerank expected at most 100"),
     ],
 )
 def test_an_option_that_cannot_be_is_refused(
     made: Made, options: dict[str, Any], expected: str
 ) -> None:
-    with pytest.raises(QueryError) as caught:
+    with pytest.raises((QueryError, FilterError)) as caught:
         made(corpus(2)).search(**{"question": QUESTION, **options})
     assert expected in str(caught.value)
+    assert len(str(caught.value)) < 500
 
 
 def test_a_text_is_no_list_of_questions(made: Made) -> None:

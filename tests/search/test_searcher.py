@@ -5,9 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bson.codec_options import CodecOptions
+from bson.datetime_ms import DatetimeMS
+from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
-from config import load
+from config import LeafError, load
 from ingest import Document
 from search import FilterError, NoHits, QueryError, Searcher
 from vectors import IndexMissing, ManifestError, ModelError, load_encoder
@@ -274,3 +277,28 @@ def test_one_searcher_serves_many_threads(made: Made) -> None:
         )
 
     assert together == alone
+
+
+def test_what_python_cannot_hold_hides_no_hit(made: Made, database: Database[Any]) -> None:
+    """A date after the year 9999, and a string that is no UTF-8, as other programs write them."""
+    searcher = made([Document("far", "ash"), Document("bad", "elm"), Document("good", "oak")])
+    chunks = database["c"]
+    chunks.update_one({"document": "far"}, {"$set": {"metadata.at": DatetimeMS(2**53)}})
+    as_stored = CodecOptions(document_class=RawBSONDocument)
+    chunks.update_one({"document": "bad"}, {"$set": {"metadata.name": "NAME"}})
+    raw = database.get_collection("c", codec_options=as_stored).find_one({"document": "bad"})
+    assert raw is not None
+    spoilt = RawBSONDocument(raw.raw.replace(b"NAME", b"N\xe9ME"))
+    chunks.replace_one({"document": "bad"}, spoilt)
+
+    found = {hit.document: hit.metadata for hit in searcher.search("ash elm oak")}
+
+    assert set(found) == {"far", "bad", "good"}
+    assert found["far"] == {"at": DatetimeMS(2**53)}
+    assert found["bad"] == {"name": "N\ufffdME"}
+
+
+@pytest.mark.parametrize(("uri", "settings"), [(None, None), (b"mongodb://", None), ("", "leaf")])
+def test_what_is_no_uri_or_settings_is_told(opener: Any, uri: Any, settings: Any) -> None:
+    with pytest.raises(LeafError, match="expected"):
+        opener.open(uri, settings)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pymongo.database import Database
 
-from config import ConfigError, Settings, load
+from config import Settings, load
 from ingest import Choices, Document, Rejects, ingest, open_target
 from search import Searcher
 from search.doctor import Order, examine
@@ -239,5 +239,93 @@ def test_the_key_is_a_secret_of_the_settings() -> None:
 
     assert settings.key == KEY
     assert KEY not in repr(settings)
-    with pytest.raises(ConfigError, match="did you mean LEAF_API_KEY"):
-        load({"LEAF_APIKEY": KEY})
+
+
+class Busy:
+    """A server that answers with these statuses first, and then with vectors; None: not at all."""
+
+    def __init__(self) -> None:
+        self.statuses: list[int | None] = []
+        self.headers: dict[str, str] = {}
+        self.asked = 0
+
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        busy = self
+
+        class Answering(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                busy.asked += 1
+                status = busy.statuses.pop(0) if busy.statuses else 200
+                if status is None:
+                    return self.connection.close()
+                written = json.dumps([[1.0, 0.0]] * len(body["inputs"])).encode()
+                self.send_response(status)
+                for name, value in busy.headers.items() if status != 200 else ():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(written)))
+                self.end_headers()
+                self.wfile.write(written)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        return Answering
+
+
+@pytest.fixture
+def busy(published_pair: tuple[str, str]) -> Iterator[tuple[Busy, str]]:
+    told = Busy()
+    with ThreadingHTTPServer(("127.0.0.1", 0), told.handler()) as served:
+        Thread(target=served.serve_forever, daemon=True).start()
+        yield told, f"http://127.0.0.1:{served.server_port}/embed#{published_pair[0]}"
+        served.shutdown()
+
+
+@pytest.mark.parametrize("statuses", [[429], [503, 503], [502, 504], [None, None, None, None]])
+def test_a_server_that_is_busy_or_away_is_asked_again(
+    busy: tuple[Busy, str], statuses: list[int | None]
+) -> None:
+    server, name = busy
+    encoder = load_encoder(name)
+    for encode in (encoder.encode_documents, encoder.encode_queries):
+        server.statuses = statuses.copy()
+        assert encode(["a", "b"]).tolist() == [[1.0, 0.0], [1.0, 0.0]]
+        assert server.statuses == []
+
+
+def test_a_server_says_itself_when_it_is_to_be_asked_again(
+    busy: tuple[Busy, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    server, name = busy
+    encoder = load_encoder(name, patience=60)
+    server.headers, server.statuses = {"Retry-After": "0"}, [429] * 50
+
+    encoder.encode_documents(["a"])
+
+    assert server.asked == 52  # which growing pauses would not have reached
+    assert "the server is busy or away (429: " in caplog.text
+    server.headers, server.statuses = {"Retry-After": "61"}, [429]
+    with pytest.raises(ModelError, match="busy or away"):  # it is not waited for that long
+        encoder.encode_documents(["a"])
+    for date in ("Wed, 21 Oct 2015 07:28:00 GMT", "soon"):
+        server.headers, server.statuses = {"Retry-After": date}, [503]
+        encoder.encode_documents(["a"])
+
+
+def test_a_query_fails_sooner_than_documents_and_a_refusal_at_once(
+    busy: tuple[Busy, str],
+) -> None:
+    server, name = busy
+    encoder = load_encoder(name)
+    server.headers, server.statuses = {"Retry-After": "11"}, [503]
+    with pytest.raises(ModelError, match="busy or away"):
+        encoder.encode_queries(["a"])
+    for status in (400, 401, 413, 500):
+        server.asked, server.statuses = 0, [status]
+        with pytest.raises(ModelError, match=f"refused \\({status}"):
+            encoder.encode_documents(["a"])
+        assert server.asked == 1
+    server.statuses = [503]
+    with pytest.raises(ModelError, match="busy or away"):
+        load_encoder(name, patience=0)

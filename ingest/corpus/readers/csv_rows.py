@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from typing import Any, BinaryIO
 
+from config.text import quote, quote_all
 from ingest.corpus.readers.records import Records, shown
 from ingest.corpus.records import MAX_TEXT, Fields, UnusableRecord, to_document
 from ingest.document import Document, Place, Rejected
@@ -130,11 +131,12 @@ def _columns(header: str, file: str, fields: Fields, delimiter: str) -> list[str
         raise SourceError(f"{file}: the header, line 1, is not CSV: {error}") from error
     if fields.text not in columns:
         raise SourceError(
-            f"{file}: no column {fields.text!r} in the header ({', '.join(columns) or 'empty'}); "
+            f"{file}: no column {quote(fields.text)} in the header "
+            f"({quote_all(columns) or 'empty'}); "
             "name the text's column with --text-field"
         )
     if len(set(columns)) < len(columns):
-        raise SourceError(f"{file}: a column name stands twice in the header: {columns}")
+        raise SourceError(f"{file}: a column name stands twice in the header: {quote_all(columns)}")
     return columns
 
 

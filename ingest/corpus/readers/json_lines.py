@@ -5,17 +5,16 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import orjson
-from bson import json_util
-from bson.errors import BSONError
 
+from ingest.corpus.metadata import TOO_DEEP
 from ingest.corpus.readers.records import Records, shown
 from ingest.corpus.records import Fields, UnusableRecord, to_document
 from ingest.document import Place, Rejected
+from vectors.extended_json import NotExtendedJson, extended
 
 BOM = b"\xef\xbb\xbf"
-_MAX_LINE = 128 * 2**20  # bytes; a longer one is taken for a file that is not JSON Lines
+MAX_RECORD = 128 * 2**20  # bytes; a longer line is taken for a file that is not JSON Lines
 _SKIPPED = 2**20  # bytes at a time
-_WRONG_VALUE = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, BSONError)
 # A number of more than 64 bits has this many digits, once all digits are made zeros.
 _DIGITS = bytes(ord("0") if chr(sign) in "0123456789" else ord(" ") for sign in range(256))
 _MANY_DIGITS = b"0" * 19
@@ -27,13 +26,13 @@ def read_json_lines(stream: BinaryIO, file: str, fields: Fields, source: str = "
     """Blank lines are passed over."""
     for number, line in _lines(stream):
         place = Place(file, number)
-        if len(line) > _MAX_LINE:
-            yield Rejected(place, f"line of more than {_MAX_LINE} bytes", shown(line))
+        if len(line) > MAX_RECORD:
+            yield Rejected(place, f"line of more than {MAX_RECORD} bytes", shown(line))
             continue
         if not line.strip():
             continue
         try:
-            yield to_document(_json(line), fields, place, source)
+            yield to_document(parse_json(line), fields, place, source)
         except UnusableRecord as error:
             yield Rejected(place, str(error), shown(line))
 
@@ -41,16 +40,16 @@ def read_json_lines(stream: BinaryIO, file: str, fields: Fields, source: str = "
 def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """Line number and line; of an over-long line only the beginning, as its mark."""
     number = 0
-    while line := stream.readline(_MAX_LINE + 1):
+    while line := stream.readline(MAX_RECORD + 1):
         number += 1
-        if len(line) > _MAX_LINE:
+        if len(line) > MAX_RECORD:
             rest = line
             while rest and not rest.endswith(b"\n"):
                 rest = stream.readline(_SKIPPED)
         yield number, line.removeprefix(BOM) if number == 1 else line
 
 
-def _json(line: bytes) -> object:
+def parse_json(line: bytes) -> object:
     """By the faster of two parsers, and by the other what that one refuses or rounds."""
     if b"$" not in line or b'"$' not in line:
         try:
@@ -79,16 +78,10 @@ def _exact(line: bytes) -> object:
         text = line.decode()
         return json.loads(text, object_pairs_hook=extended if '"$' in text else None)
     except UnicodeDecodeError as error:
-        raise UnusableRecord(f"not UTF-8 at byte {error.start} of the line") from error
-    except (ValueError, RecursionError) as error:
+        raise UnusableRecord(f"not UTF-8 at byte {error.start}") from error
+    except NotExtendedJson as error:
+        raise UnusableRecord(str(error)) from error
+    except RecursionError as error:
+        raise UnusableRecord(TOO_DEEP) from error
+    except ValueError as error:
         raise UnusableRecord(f"not JSON: {error}") from error
-
-
-def extended(pairs: list[tuple[str, Any]]) -> Any:
-    try:
-        return json_util.object_pairs_hook(pairs)
-    except _WRONG_VALUE as error:
-        given = json.dumps(dict(pairs), default=str)
-        given = given if len(given) <= 80 else f"{given[:80]}..."
-        # What the library says of it is about its own insides.
-        raise UnusableRecord(f"{given} is not a value that Extended JSON knows") from error

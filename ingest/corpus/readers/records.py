@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from ingest.document import Document, Rejected
 
-_KEPT = 10_000  # characters of a rejected record
+KEPT = 10_000  # characters of a rejected record
 
 Records = Iterator[Document | Rejected]
 
 
 def shown(raw: bytes) -> str:
     """A record as its reject keeps it."""
-    return raw[: 4 * _KEPT].decode(errors="replace").rstrip("\r\n")[:_KEPT]
+    return raw[: 4 * KEPT].decode(errors="replace").rstrip("\r\n")[:KEPT]

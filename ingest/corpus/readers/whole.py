@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, BinaryIO
 
+from config.text import quote
 from ingest.corpus.records import MAX_TEXT, Fields, UnusableRecord, to_document
 from ingest.document import Document, Place
 from ingest.errors import SourceError
@@ -57,7 +58,7 @@ def decoded(raw: bytes, charset: str = "utf-8") -> str:
         raise UnusableRecord(f"not {name} at byte {error.start}") from error
     except (UnicodeError, LookupError) as error:
         # Python knows names that are no charsets ("undefined") or not of texts ("hex").
-        raise UnusableRecord(f"cannot be read as {charset!r}") from error
+        raise UnusableRecord(f"cannot be read as {quote(charset)}") from error
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from ingest import Choices, Document, Rejects, ingest, open_target
 from search.doctor import Finding, Level, Order, examine
 from vectors import load_encoder
 from vectors.index_spec import IndexSpec
-from vectors.search_index import SearchIndex
+from vectors.search_index import SearchIndex, wait_for
 
 Examined = Callable[..., dict[str, Finding]]
 Ingested = Callable[..., Collection[Any]]
@@ -136,7 +136,7 @@ def make_index(collection: Collection[Any], name: str, *fields: dict[str, Any]) 
 def wait_until_ready(collection: Collection[Any], name: str) -> None:
     (listed,) = collection.list_search_indexes(name)
     spec = IndexSpec(name, "vectorSearch", listed["latestDefinition"], collection.full_name)
-    SearchIndex(collection, spec).wait(seconds=60)
+    wait_for([SearchIndex(collection, spec)], seconds=60)
 
 
 @pytest.fixture

@@ -1,0 +1,80 @@
+"""Text of others: whether it is Unicode, how messages quote it, and what a terminal gets of it.
+
+What a user, a corpus or a server gave may be of any length and hold anything. A message that quotes
+it uses `quote`; errors, rejects and the lines of the commands are bounded by `shorten` in any case,
+and what reaches a terminal has gone through `strip_controls` or `one_line`.
+"""
+
+import re
+from collections.abc import Iterable
+from reprlib import Repr
+
+LONGEST = 2000  # characters of one message
+_QUOTED = 80  # characters of one quoted value
+
+# C0 without tab and line feed, DEL, C1, and the two separators that some terminals break lines at.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_LINE_ENDS = re.compile(r"\s*[\r\n]\s*")
+
+
+class _Repr(Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 4
+        self.maxstring = self.maxother = self.maxlong = _QUOTED
+        self.maxdict = self.maxlist = self.maxtuple = self.maxset = 8
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Python writes no number of more than 4,300 digits."""
+        return repr(x) if x.bit_length() < 256 else f"<a number of {x.bit_length()} bits>"
+
+
+_repr = _Repr()
+
+
+def quote(value: object) -> str:
+    """`repr`, but short, and of a value of any depth."""
+    return shorten(_repr.repr(value), 4 * _QUOTED)
+
+
+def quote_all(names: Iterable[object]) -> str:
+    """A list of names for a message: the first eight, and how many there are."""
+    given = [name if len(name) <= _QUOTED else f"{name[:_QUOTED]}..." for name in map(str, names)]
+    more = f", ... ({len(given)} in all)" if len(given) > 8 else ""
+    return ", ".join(given[:8]) + more
+
+
+def shorten(text: str, most: int = LONGEST) -> str:
+    """The beginning and the end of a long text, because the end of a message says what to do."""
+    if len(text) <= most:
+        return text
+    left_out = f" ... ({len(text):,} characters) ... "
+    kept = max(most - len(left_out), 2)
+    end = kept // 3
+    return text[: kept - end] + left_out + text[-end:]
+
+
+def is_unicode(text: str) -> bool:
+    """False with half of a surrogate pair, as bytes arrive that are not UTF-8."""
+    return text.isascii() or _SURROGATES.search(text) is None
+
+
+def escape_surrogates(text: str) -> str:
+    """The name of a file as text that can be stored: a byte that is not UTF-8 as `\\xe9`."""
+    return text if is_unicode(text) else _SURROGATES.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+
+
+def strip_controls(text: str) -> str:
+    """Without what a terminal would obey rather than show; tabs and line ends stay."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
+
+
+def one_line(text: str) -> str:
+    """A message as a single line of bounded length that a terminal only shows."""
+    return strip_controls(_LINE_ENDS.sub(" ", shorten(text).strip()).replace("\t", " "))
