@@ -34,9 +34,7 @@ FULL_TEXT = {"local/engine/text/postings.py", "local/engine/text/words.py"}
 # What needs the extra [eval], imported only for pictures.
 PICTURES = {f"search/eval/{name}.py" for name in ("pictures", "labels")}
 # What needs the extra [formats], imported only for files of such a format.
-FORMATS = {
-    f"ingest/corpus/readers/{name}.py" for name in ("arrow_rows", "html", "parquet", "pdf")
-}
+FORMATS = {f"ingest/corpus/readers/{name}.py" for name in ("arrow_rows", "html", "parquet", "pdf")}
 # What needs the extra [ray], imported by whoever runs a pipeline there.
 ON_RAY = {"ingest/on_ray/pipeline.py", "ingest/on_ray/stages.py"}
 # Does without it, only more slowly.
