@@ -2,8 +2,10 @@
 
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
+from config import command
 from ingest.document import Rejected
 
 if TYPE_CHECKING:
@@ -12,8 +14,7 @@ if TYPE_CHECKING:
 _SECONDS = 30.0
 
 
-def say(text: str) -> None:
-    print(f"leaf-distill: {text}", file=sys.stderr, flush=True)
+say = partial(command.say, "leaf-distill")
 
 
 class Progress:

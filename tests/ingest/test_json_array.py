@@ -2,11 +2,14 @@
 
 import io
 import json
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ingest import Corpus, Document, Fields, Rejected, SourceError
 from ingest.corpus.readers import read_json
@@ -98,3 +101,40 @@ def test_where_the_json_ends_to_be_one_is_told(raw: bytes) -> None:
         found.extend(Corpus(["a.json"]).records())
 
     assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b'{"a": 1,}',
+        b'{"text": "T", "x": nope}',
+        b'{"text": "T", "x": ' + b"1" * 5000 + b"}",
+        b'{"text": "T", "x": ' + b"[" * 200 + b"]" * 200 + b"}",
+        b'{"text": "T", "x": ' + b"[" * 10**5 + b"]" * 10**5 + b"}",
+        b'{"text": "T", "x": "\xff"}',
+        b'{"text": "\\ud800"}',
+        b"[1, 2]",
+        b'"a \\" ] , string"',
+        b"null",
+    ],
+)
+def test_what_is_no_record_costs_no_other(bad: bytes) -> None:
+    first, rejected, last = read(b'[{"text": "T"}, ' + bad + b' , {"text": "]}\\""}]')
+
+    assert isinstance(first, Document)
+    assert isinstance(rejected, Rejected)
+    assert len(rejected.reason) < 300
+    assert isinstance(last, Document)
+    assert last.text == ']}"'
+    assert read(b'{"text": "T"}\n' + bad + b' {"text": "U"}')[2:] != []
+
+
+SIGNS = [*'[]{}",:\\ \n1ae', '"text"', '{"text":"T"}', "\xff"]
+
+
+@given(st.lists(st.sampled_from(SIGNS), max_size=40))
+def test_no_signs_make_the_reader_fail(signs: list[str]) -> None:
+    found: list[Document | Rejected] = []
+    with suppress(SourceError):
+        found.extend(read("".join(signs).encode("latin-1")))
+    assert all(isinstance(record, Document | Rejected) for record in found)

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from local import LocalDeployment
 from local.__main__ import app
+from local.status import IndexState, Status, as_text
 from tests.local.searching import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,3 +86,14 @@ def test_the_home_comes_from_the_environment(
     monkeypatch.setenv("LEAF_HOME", str(tmp_path / "elsewhere"))
 
     assert json.loads(leaf_mongo("status", "--json").stdout)["home"] == str(tmp_path / "elsewhere")
+
+
+def test_names_of_indexes_are_shown_and_not_obeyed() -> None:
+    name = "a\x1b]0;owned\x07\x9b2J\r"
+    state = IndexState(name, name, name, name, name, True, 1, 1, 1, {name: 1}, name)
+    status = Status(running=True, home="h", data="d", uri="u", indexes=[state])
+
+    shown = as_text(status)
+
+    assert all(sign.isprintable() or sign == "\n" for sign in shown)
+    assert "a\ufffd]0;owned" in shown

@@ -66,7 +66,8 @@ class _Cutter:
 
     def records(self) -> Iterator[_Raw]:
         """Raises _Broken."""
-        self._read_on()
+        while len(self._buffer) < len(BOM) and self._read_on():
+            pass
         if self._buffer.startswith(BOM):
             self._at = len(BOM)
         if self._next() != b"[":
@@ -98,7 +99,8 @@ class _Cutter:
         try:
             parse_json(text)
         except UnusableRecord as error:
-            raise _Broken(str(error) if text else f"got {self._shown()}") from error
+            reason = str(error).removeprefix("not JSON: ")
+            raise _Broken(reason if text else f"got {self._shown()}") from error
         return _Raw(text)
 
     def _container(self) -> _Raw:
