@@ -10,6 +10,7 @@ from bson import Timestamp
 from pymongo.change_stream import CollectionChangeStream
 from pymongo.errors import OperationFailure, PyMongoError
 
+from config.hint import PATH, hint
 from ingest.errors import SourceError
 from ingest.mongodb.source import MongoSource
 from vectors.patience import patiently
@@ -123,9 +124,10 @@ class Changes:
     def _concerns(self, event: Mapping[str, Any]) -> bool:
         kind = event["operationType"]
         if kind not in _OF_DOCUMENTS:
+            again = hint("leaf-ingest", PATH, "--follow", whole=True)
             raise SourceError(
                 f"source {self._source.name}: it ended while it was followed ({kind}); what was "
-                "made of it stays: run leaf-ingest again when it is back"
+                f"made of it stays: {again} goes on when it is back"
             )
         names = [n for part in ("set", "removed", "cut") for n in event.get(part) or ()]
         return kind != "update" or not self._source.changed_by_us(names)
