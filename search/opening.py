@@ -93,9 +93,14 @@ def load_for(manifest: Manifest, settings: Settings) -> Encoder:
         lambda key: load_student(model.name, revision=model.revision, key=key),
     )
     if student.dimensions < manifest.dimensions:
+        again = ingest_hint(
+            *("--rebuild", "--teacher", manifest.teacher.name, "--student", "STUDENT"),
+            database=settings.database,
+            collection=settings.collection,
+        )
         raise ModelError(
             f"student {student.name} gives {student.dimensions} dimensions, but the collection "
-            f"needs {manifest.dimensions}; ingest again with a student of this teacher"
+            f"needs {manifest.dimensions}; name a student of this teacher: {again}"
         )
     if manifest.probe is not None:
         demand_probe(student, manifest.probe)

@@ -10,6 +10,7 @@ from bson import Timestamp
 from pymongo.change_stream import CollectionChangeStream
 from pymongo.errors import OperationFailure, PyMongoError
 
+from config.hint import PATH, hint
 from ingest.errors import SourceError
 from ingest.mongodb.source import MongoSource
 from vectors.identity import can_be_asked_for
@@ -125,9 +126,10 @@ class Changes:
         """Not a document whose `_id` is not UTF-8: it is rejected wherever it is read."""
         kind = event["operationType"]
         if kind not in _OF_DOCUMENTS:
+            again = hint("leaf-ingest", PATH, "--follow", whole=True)
             raise SourceError(
                 f"source {self._source.name}: it ended while it was followed ({kind}); what was "
-                "made of it stays: run leaf-ingest again when it is back"
+                f"made of it stays: {again} goes on when it is back"
             )
         names = [n for part in ("set", "removed", "cut") for n in event.get(part) or ()]
         if kind == "update" and self._source.changed_by_us(names):

@@ -69,12 +69,18 @@ def recall(case: Case) -> Verdict:
         )
     if found[judged] < _ENOUGH:
         return warning(
-            f"{measured}; {_ENOUGH} needs {enough:,}: search with "
-            + hint("leaf-search", "QUESTION", "--num-candidates", str(enough), **names(case)),
+            f"{measured}; {_ENOUGH} needs {enough:,}: search with {_with_candidates(case, enough)}",
             **numbers,
         )
     less = f"; {enough:,} would do for {_ENOUGH}" if enough < judged else ""
     return ok(f"{measured}{less}", **numbers)
+
+
+def _with_candidates(case: Case, number: int) -> str:
+    option = ("--num-candidates", str(number))
+    if case.manifest is None:  # leaf-search cannot search it
+        return " ".join(option)
+    return hint("leaf-search", "QUESTION", *option, **names(case))
 
 
 def _made_again(case: Case) -> str:

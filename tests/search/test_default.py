@@ -16,7 +16,13 @@ Run = Callable[..., CompletedProcess[str]]
 HASHED = {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64", "LEAF_STORAGE": "full"}
 PROGRAM = """
 from search import search
-print([hit.document for hit in search("oak", k=1)], [h.document for h in search("sea", k=1)])
+from vectors import ManifestError
+print([hit.document for hit in search("oak", k=1)], end=" ")
+print([hit.document for hit in search("sea", k=1, collection="chunks", database="leaf")])
+try:
+    search("sea", collection="others")
+except ManifestError as error:
+    print(error)
 """
 
 
@@ -62,7 +68,10 @@ def test_ingest_start_it_search_finds_it_running(run: Run, home: Path) -> None:
     (line,) = found.stderr.splitlines()
     assert f"using the local MongoDB in {home} (running)" in line
     assert json.loads(found.stdout)["document"] == "trees"
-    assert called.stdout.strip() == "['trees'] ['water']"
+    first, second = called.stdout.splitlines()
+    assert first == "['trees'] ['water']"
+    assert "collection leaf.others has no manifest" in second
+    assert "`leaf-ingest PATH --collection others`" in second
 
 
 def test_after_a_stop_everything_is_still_there(run: Run, home: Path) -> None:

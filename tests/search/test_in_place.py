@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,7 @@ def test_a_hit_is_a_document_with_its_own_fields(made: Made) -> None:
         "headline": "On the cat",
         "content": {"words": 6},
         "year": 2000,
-        "day": datetime(2020, 1, 1),
+        "day": datetime(2020, 1, 1, tzinfo=UTC),
         "score": "theirs",
         "document": "theirs",
     }

@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -125,7 +125,7 @@ def test_a_few_of_many_bits_are_the_best_of_a_larger_pool(made: Made) -> None:
 
 
 def test_a_hit_carries_what_was_stored(made: Made) -> None:
-    when = datetime(2024, 5, 1)
+    when = datetime(2024, 5, 1, tzinfo=UTC)
     searcher = made([Document("a", "ash bay", "Trees", {"title": "Trees", "at": when})])
 
     (hit,) = searcher.search("ash bay")
@@ -240,7 +240,7 @@ def test_vectors_that_the_server_skips_are_an_error_not_an_empty_result(
 def test_a_collection_without_manifest_is_an_error(
     database: Database[Any], mongodb_uri: str, opener: Any
 ) -> None:
-    with pytest.raises(ManifestError, match="ingest first with `leaf-ingest PATH`"):
+    with pytest.raises(ManifestError, match="ingest first with `leaf-ingest PATH --data"):
         opener.open(mongodb_uri, load({}, database=database.name, collection="nothing"))
 
 

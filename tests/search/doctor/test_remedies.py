@@ -245,6 +245,25 @@ def test_values_are_mended_where_they_come_from(
     assert complaints(examined()) == {}
 
 
+def test_enough_candidates_are_named_in_a_search(
+    ingested: Ingested, examined: Examined, obey: Obey
+) -> None:
+    """Signs alone say little, so that many candidates have to be looked at."""
+    random = np.random.default_rng(7)
+    words = ["".join(random.choice([*"abcdefgh"], size=3)) for _ in range(60)]
+    ingested(
+        [Document(str(i), " ".join(random.choice(words, size=12))) for i in range(600)],
+        quantization="binary",
+    )
+    finding = examined(num_candidates=20)["recall"]
+    assert finding.numbers["enough"], finding
+
+    (command,) = obey(finding)
+
+    assert command.startswith(f"leaf-search QUESTION --num-candidates {finding.numbers['enough']}")
+    assert complaints(examined(num_candidates=finding.numbers["enough"])) == {}
+
+
 @pytest.mark.parametrize("fault", ["chunks", "index", "empty"])
 def test_what_a_rebuild_left_behind_is_dropped(
     ingested: Ingested, examined: Examined, obey: Obey, run: Run, mongodb_uri: str, fault: str
@@ -307,6 +326,38 @@ def test_a_time_series(database: Database[Any], examined: Examined, obey: Obey) 
     obey(examined()["collection"], **HASHED)
 
     assert complaints(examined(where={"collection": "c_2"})) == {}
+
+
+def test_a_student_of_another_space_gives_way_to_the_teacher(
+    ingested: Ingested, examined: Examined, obey: Obey, published_pair: tuple[str, str]
+) -> None:
+    other = load_encoder(published_pair[1]).revision
+    found = {"student.name": published_pair[1], "student.revision": other, "probe": None}
+    manifest(ingested(), **found)
+
+    finding = examined()["student"]
+    (command,) = obey(finding)
+
+    assert "--teacher hashing:128 --student hashing:128" in command
+    assert complaints(examined()) == {}
+
+
+@pytest.mark.parametrize("changed", ["probe", "revision"])
+def test_a_model_that_changed_under_its_name_is_taken_as_it_is_now(
+    ingested: Ingested, examined: Examined, obey: Obey, changed: str
+) -> None:
+    collection = ingested()
+    if changed == "probe":
+        row = load_encoder("hashing:128").encode_queries(["another"])[0]
+        manifest(collection, probe=float32(row))
+    else:
+        then = dict.fromkeys(("teacher.revision", "student.revision"), "of another time")
+        manifest(collection, **then)
+
+    (command,) = obey(examined()["student"])
+
+    assert "--rebuild" in command
+    assert complaints(examined()) == {}
 
 
 def test_int8_without_its_scale_is_built_beside(
