@@ -71,8 +71,8 @@ class Mongod:
             # The only member has nobody to hand over to, so waiting at the end is for nothing.
             *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
-            # Its own time never goes back. Once the machine's clock does, by more than a year,
-            # mongod would refuse every client until that time comes again.
+            # Its own time never goes back. Were the machine's clock set back by more than a year,
+            # it would refuse every client until that time comes again.
             *("--setParameter", f"maxAcceptableLogicalClockDriftSecs={_DRIFT_SECONDS}"),
             # The gateway has the key; nobody else may make the first user.
             *("--setParameter", "enableLocalhostAuthBypass=false"),

@@ -25,7 +25,7 @@ ALLOWED = {
 TEACHERS = {
     "vectors/transformer.py",
     "vectors/export.py",
-    *(f"vectors/{name}.py" for name in ("choosing", "devices", "forms", "local_run", "packed")),
+    *(f"vectors/{name}.py" for name in ("choosing", "devices", "forms", "fused", "local_run", "packed")),
     "vectors/workers.py",
     "search/rerank.py",
 }

@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import bson
 import pytest
+from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -115,6 +117,11 @@ def articles(database: Database[Any]) -> Collection[Any]:
     return database["articles"]
 
 
+def with_id(two_bytes: bytes) -> RawBSONDocument:
+    """A document whose `_id` may be no text at all."""
+    return RawBSONDocument(bson.encode({"_id": "QQ", "body": "text"}).replace(b"QQ", two_bytes))
+
+
 def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -134,9 +141,11 @@ def hash_of(articles: Collection[Any], id: Any) -> bytes | None:
 def test_chunks_follow_what_is_inserted_changed_replaced_and_deleted(
     follower: Started, database: Database[Any], articles: Collection[Any]
 ) -> None:
+    articles.insert_one(with_id(b"\xa7b"))
     running = follower(*CHUNKS)
     running.wait_until_following()
 
+    articles.insert_one(with_id(b"\xa7c"))
     articles.insert_one({"_id": "new", "body": "a new text", "year": 2020})
     articles.update_one({"_id": 0}, {"$set": {"body": "changed"}})
     articles.replace_one({"_id": 1}, {"body": "replaced"})
@@ -149,9 +158,9 @@ def test_chunks_follow_what_is_inserted_changed_replaced_and_deleted(
     wait_for(lambda: database["chunks"].find_one({"metadata.year": 2021}))
     code, printed = running.end()
     summary = json.loads(printed)
-    assert code == 3  # for the one that lost its text
+    assert code == 3  # for the one that lost its text, and one whose _id is not UTF-8
     assert summary["removed"] == 2
-    assert summary["rejected"] == 1
+    assert summary["rejected"] == 2
     assert summary["updated"] == 1
     assert summary["collection"] == f"{database.name}.chunks"
 

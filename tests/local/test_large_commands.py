@@ -16,6 +16,7 @@ from local.home import Home
 from local.wire import OP_MSG, write_message
 from tests.local.raw import connected, message, reply
 from tests.local.searching import Documents, create, definition, entry, stage, wait_for
+from vectors import collection_kinds
 
 Client = MongoClient[dict[str, Any]]
 QUERY = [1.0, 0.0]
@@ -168,6 +169,7 @@ def test_names_and_ids_that_are_not_utf8_stop_nothing(
     assert found(some, stage(QUERY)) == found(some, stage(QUERY, index="second")) == real
     records = [each for each in Catalog(client).load() if each.database == database]
     assert {each.name for each in records} == {"default", "second"}
+    assert collection_kinds(some.database)[some.name] == "collection"
     said = log.read_text()[before:]
     assert "left out 2 documents whose _id is not UTF-8" in said
     assert "built again" not in said

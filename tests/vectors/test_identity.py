@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from bson import Binary, Int64, ObjectId
 
-from vectors.identity import as_text, possible_ids
+from vectors.identity import as_text, can_be_asked_for, possible_ids
 
 IDS = [
     "a",
@@ -48,3 +48,9 @@ def test_the_mongo_shells_whole_numbers_are_found_as_integers() -> None:
 @pytest.mark.parametrize("id", [None, True, 1.5, {"a": 1}, [1], datetime(2020, 1, 1), b"x"])
 def test_some_ids_have_no_text(id: Any) -> None:
     assert as_text(id) is None
+
+
+def test_an_id_with_bytes_that_are_not_utf8_cannot_be_asked_for() -> None:
+    assert can_be_asked_for({"of": ["é", 1]})
+    assert not can_be_asked_for("\udca7")
+    assert not can_be_asked_for({"of": ["\udca7"]})
