@@ -176,7 +176,7 @@ def test_nothing_of_a_corpus_is_obeyed_by_a_terminal(hostile: Run) -> None:
 def test_a_filter_that_is_no_extended_json_is_one_line(leaf_search: Run, filter: str) -> None:
     ended = leaf_search("oak", "--filter", filter)
 
-    assert (ended.returncode, ended.stdout) == (1, "")
+    assert (ended.returncode, ended.stdout) == (2, "")
     (line,) = ended.stderr.splitlines()
     assert "not Extended JSON" in line
     assert line.endswith("in quotes for the shell")
