@@ -25,7 +25,8 @@ ALLOWED = {
 TEACHERS = {
     "vectors/transformer.py",
     "vectors/export.py",
-    *(f"vectors/{name}.py" for name in ("choosing", "devices", "forms", "fused", "local_run", "packed")),
+    *(f"vectors/{name}.py" for name in ("choosing", "devices", "forms", "fused")),
+    *(f"vectors/{name}.py" for name in ("local_run", "packed")),
     "vectors/workers.py",
     "search/rerank.py",
 }
