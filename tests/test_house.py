@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from tests.conftest import LONGEST
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("config", "vectors", "ingest", "search", "local", "distill")
 ALLOWED = {
@@ -181,3 +183,7 @@ def test_tests_import_what_is_installed_and_not_what_lies_beside_them(
     pytestconfig: pytest.Config,
 ) -> None:
     assert pytestconfig.getoption("importmode") == "importlib"
+
+
+def test_the_files_that_are_begun_first_are_there() -> None:
+    assert [name for name in LONGEST if not (ROOT / "tests" / f"{name}.py").is_file()] == []
