@@ -20,7 +20,21 @@ from vectors import connect
 from vectors.alignment import PROBES
 
 ROOT = Path(__file__).parent.parent
+# Files that take longest, to be begun first: none is then left alone at the end.
+LONGEST = [
+    *("search/test_python_reference", "distill/test_resuming", "ingest/test_on_ray"),
+    *("ingest/test_kills", "local/test_gateway_upstreams", "distill/test_refusals"),
+    *("local/test_faults", "ingest/test_faults", "ingest/test_generations"),
+    *("ingest/test_following", "distill/test_training", "local/test_rebuilding"),
+    *("search/test_options", "search/test_moving_over", "vectors/test_workers"),
+    *("test_written_by_0_1", "vectors/test_student", "ingest/test_compression"),
+]
 PROMPT = "Represent this sentence for searching relevant passages: "
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    ranks = {ROOT / "tests" / f"{name}.py": rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path, len(LONGEST)))
 
 
 @pytest.fixture(autouse=True)

@@ -1,15 +1,19 @@
 """The rules of the house: which package may import which, what the wheel holds."""
 
 import ast
+import functools
 import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Mapping
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+
+from tests.conftest import LONGEST
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("config", "vectors", "ingest", "search", "local", "distill")
@@ -60,6 +64,7 @@ def sources() -> list[Path]:
     return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 
 
+@functools.cache
 def imported(path: Path) -> set[str]:
     """Top-level names of every import in a file, wherever in it they stand."""
     names = set()
@@ -83,14 +88,21 @@ def test_code_depends_one_way(path: Path) -> None:
     assert imported(path) & set(PACKAGES) <= allowed
 
 
+@functools.cache
+def providers() -> Mapping[str, list[str]]:
+    """Distributions by the modules they bring; looking is slow."""
+    return packages_distributions()
+
+
 def plain(requirement: str) -> str:
     return Requirement(requirement).name.lower().replace("_", "-")
 
 
-def declared(extra: str | None = None) -> set[str]:
+@functools.cache
+def declared(extra: str | None = None) -> frozenset[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     listed = project["optional-dependencies"][extra] if extra else project["dependencies"]
-    return {plain(requirement) for requirement in listed}
+    return frozenset(plain(requirement) for requirement in listed)
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -108,13 +120,12 @@ def test_every_imported_module_is_declared(path: Path) -> None:
         known |= declared("local")
     if path.relative_to(ROOT).as_posix() == PLUGIN:
         known |= {"pytest"}
-    providers = packages_distributions()
     foreign = imported(path) - set(PACKAGES) - set(sys.stdlib_module_names)
 
     missing = {
-        module: providers[module]
+        module: providers()[module]
         for module in foreign
-        if not {plain(name) for name in providers[module]} & known
+        if not {plain(name) for name in providers()[module]} & known
     }
 
     assert missing == {}
@@ -127,7 +138,10 @@ def test_every_declared_package_is_pinned() -> None:
     }
     wanted = declared().union(
         *(declared(extra) for extra in project["project"]["optional-dependencies"]),
-        *(map(plain, group) for group in project["dependency-groups"].values()),
+        *(
+            {plain(entry) for entry in group if isinstance(entry, str)}
+            for group in project["dependency-groups"].values()
+        ),
         map(plain, project["build-system"]["requires"]),
     )
 
@@ -159,13 +173,15 @@ def test_the_wheel_holds_the_packages_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_no_other_distribution_provides_these_packages() -> None:
-    providers = packages_distributions()
-
     for package in PACKAGES:
-        assert set(providers.get(package, ["leafsearch"])) == {"leafsearch"}
+        assert set(providers().get(package, ["leafsearch"])) == {"leafsearch"}
 
 
 def test_tests_import_what_is_installed_and_not_what_lies_beside_them(
     pytestconfig: pytest.Config,
 ) -> None:
     assert pytestconfig.getoption("importmode") == "importlib"
+
+
+def test_the_files_that_are_begun_first_are_there() -> None:
+    assert [name for name in LONGEST if not (ROOT / "tests" / f"{name}.py").is_file()] == []

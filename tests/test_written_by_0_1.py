@@ -150,7 +150,16 @@ def test_the_offline_ones_are_searched_where_the_teacher_is_not_installed(
     assert ended.stdout.splitlines() == [" ".join([name, *first[name]]) for name in OFFLINE]
 
 
-@pytest.mark.parametrize("collection", COLLECTIONS)
+# With the offline ones it loads the teacher, which is dear: one of them here, all in the long run.
+@pytest.mark.parametrize(
+    "collection",
+    [
+        pytest.param(
+            name, marks=[pytest.mark.long] * (name in OFFLINE and name != "offline_rebuilt")
+        )
+        for name in COLLECTIONS
+    ],
+)
 def test_the_doctor_finds_nothing_wrong(
     untouched: Database[Any], mongodb_uri: str, collection: str, request: pytest.FixtureRequest
 ) -> None:

@@ -53,6 +53,7 @@ def killed_when(order: Order, condition: Callable[[], bool]) -> str:
     return said
 
 
+@pytest.mark.long
 def test_a_run_that_was_killed_goes_on_as_if_nothing_had_happened(
     published_pair: tuple[str, str], texts: Path, tmp_path: Path
 ) -> None:

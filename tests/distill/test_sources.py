@@ -248,6 +248,7 @@ def test_such_a_source_is_left_out_when_asked_for(
     assert printed.err.startswith("none: skipped, Debian package no-such-package")
 
 
+@pytest.mark.long
 def test_the_command_writes_what_python_carries(tmp_path: Path) -> None:
     out = tmp_path / "corpus"
 

@@ -102,6 +102,7 @@ def first_loss(order: Order) -> float:
     return heard.states[0].loss
 
 
+@pytest.mark.long
 def test_two_devices_learn_what_one_does(teacher: str, texts: Path, tmp_path: Path) -> None:
     """Also where what is left of an epoch is a single text, which two cannot share.
 

@@ -27,6 +27,7 @@ def test_a_text_of_ten_megabytes_is_read(name: str) -> None:
     assert found.text.strip() == LARGE.strip()
 
 
+@pytest.mark.long
 def test_a_text_of_ten_megabytes_is_cut() -> None:
     encoder = load_encoder("hashing:64")
     cut = Chunker(encoder.tokenizer, max_tokens=512, tokens=256, overlap=0)

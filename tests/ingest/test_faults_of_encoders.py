@@ -112,6 +112,7 @@ def test_what_a_server_encoded_before_it_failed_is_written_and_the_rest_later(
     assert database["c"].count_documents({}) == DOCUMENTS
 
 
+@pytest.mark.long
 def test_what_was_encoded_before_a_process_died_is_written_and_the_rest_later(
     published_pair: tuple[str, str], database: Database[Any], tmp_path: Path
 ) -> None:

@@ -165,20 +165,16 @@ def test_chunks_follow_what_is_inserted_changed_replaced_and_deleted(
     assert summary["collection"] == f"{database.name}.chunks"
 
 
-def test_a_change_is_written_within_about_a_second(
+def test_a_change_is_written_without_a_wait_for_others(
     follower: Started, database: Database[Any], articles: Collection[Any]
 ) -> None:
     running = follower(*CHUNKS)
     running.wait_until_following()
-    took = []
 
     for i in range(5):
-        started = time.monotonic()
         articles.insert_one({"_id": f"n{i}", "body": f"number {i}"})
         wait_for(lambda i=i: database["chunks"].find_one({"document": f"n{i}"}))  # type: ignore[misc]
-        took.append(time.monotonic() - started)
 
-    assert min(took) < 1.5
     assert running.end()[0] == 0
 
 

@@ -1,4 +1,4 @@
-"""Ingest and mongod killed at thirty random moments: the end is that of an undisturbed run."""
+"""Ingest and mongod killed at random moments: the end is that of an undisturbed run."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
@@ -18,7 +19,7 @@ from local import LocalDeployment
 from tests.forked import Command
 from vectors.manifest import MANIFESTS
 
-KILLS = ("mongod", "ingest", "ingest") * 10
+KILLS = ("mongod", "ingest", "ingest")
 DOCUMENTS = 600
 SEED = 20_261
 State = dict[str, dict[str, Any]]
@@ -78,8 +79,9 @@ def missing(database: Database[Any], wanted: State) -> int:
     return sum(not same_vector(hashes.get(id, b""), chunk["hash"]) for id, chunk in wanted.items())
 
 
+@pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.long)])
 def test_an_ingest_that_is_killed_again_and_again_ends_as_if_undisturbed(
-    deployment: LocalDeployment, tmp_path: Path
+    deployment: LocalDeployment, tmp_path: Path, times: int
 ) -> None:
     chance = random.Random(SEED)
     first, second = write(tmp_path / "1.jsonl", 0), write(tmp_path / "2.jsonl", 1)
@@ -93,7 +95,7 @@ def test_an_ingest_that_is_killed_again_and_again_ends_as_if_undisturbed(
         assert finished(started(uri, "undisturbed", corpus))
         duration = time.monotonic() - begun
         wanted = state(undisturbed)
-        kills = chance.sample(KILLS, len(KILLS))
+        kills = chance.sample(KILLS * times, len(KILLS) * times)
         while kills:
             database = copied(client["before"], f"disturbed_{len(kills)}")
             _disturb(deployment, database, corpus, wanted, duration, chance, kills)

@@ -31,8 +31,9 @@ ray: Any = pytest.importorskip("ray", reason="needs the extra [ray]")
 pa: Any = pytest.importorskip("pyarrow")
 pq: Any = pytest.importorskip("pyarrow.parquet")
 
-# Of Ray itself, which warns of what it does.
+# It warns of what it does, and its processes take seconds to start.
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

@@ -1,6 +1,5 @@
 """What cannot be indexed is refused; an index that fails says why, and harms no other."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -118,18 +117,17 @@ def test_a_definition_stored_by_an_older_version_fails_alone(folder: Path) -> No
     log = (home / "log" / "gateway.log").read_text()
     assert "the change stream ended" not in log
     assert "interrupted" not in log
+    assert "behind the writes" not in log, "a search waits for no index that has failed"
     assert log.count("cannot be built") < 10
 
 
 def assert_only_the_bad_fail(deployment: LocalDeployment, good: Documents, bad: Documents) -> None:
-    begun = time.monotonic()
     for documents in (good, bad):
         documents.insert_one({"v": NEAR})
         count = documents.count_documents({})
         assert len(list(documents.aggregate([stage(NEAR)]))) == count
         create(documents, definition(2), f"new{count}")
         documents.drop_search_index(f"new{count}")
-    assert time.monotonic() - begun < 4
     with pytest.raises(OperationFailure, match=r"in state FAILED: .*\$x"):
         bad.aggregate([stage(NEAR, index="metadata.$x")])
 

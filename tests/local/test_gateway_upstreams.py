@@ -66,6 +66,7 @@ class Writing(threading.Thread):
         self.join()
 
 
+@pytest.mark.long
 def test_the_gateway_follows_the_primary(folder: Path) -> None:
     with (
         replica_set(folder, members=3) as upstream,

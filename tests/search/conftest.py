@@ -1,10 +1,12 @@
 import asyncio
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from pymongo import MongoClient
 from pymongo.database import Database
 
 from config import Settings, load
@@ -64,27 +66,76 @@ def opener(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
+class Corpora:
+    """Collection `c`, with hashed vectors, in a database for each set of documents and choices.
+
+    Made once, since a test that does not name the database changes nothing in it.
+    """
+
+    def __init__(self, client: MongoClient[Any], folder: Path) -> None:
+        self._client = client
+        self._rejects = folder / "rejects.jsonl"
+        self._names: dict[str, str] = {}
+
+    def find(self, documents: Sequence[Document], choices: dict[str, Any]) -> str:
+        """The name of the database."""
+        asked = repr((documents, sorted(choices.items())))
+        if asked not in self._names:
+            name = f"leaf_test_{secrets.token_hex(6)}"
+            self.write(self._client[name], documents, choices)
+            self._names[asked] = name
+        return self._names[asked]
+
+    def write(
+        self, database: Database[Any], documents: Sequence[Document], choices: dict[str, Any]
+    ) -> None:
+        settings = load(
+            {},
+            teacher="hashing:128",
+            student="hashing:128",
+            storage="full",
+            database=database.name,
+            collection="c",
+        )
+        target = open_target(database, settings, Choices(**choices))
+        summary = ingest(documents, target, rejects=Rejects(self._rejects))
+        target.ensure_index()
+        target.collection.wait_until_ready(
+            summary.last_written, seconds=60, told=lambda status: None
+        )
+
+    def drop(self) -> None:
+        for name in self._names.values():
+            self._client.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def corpora(
+    client: MongoClient[Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Corpora]:
+    made = Corpora(client, tmp_path_factory.mktemp("corpora"))
+    yield made
+    made.drop()
+
+
 @pytest.fixture
-def made(database: Database[Any], mongodb_uri: str, tmp_path: Path, opener: Any) -> Iterator[Made]:
-    """Ingests documents with hashed vectors into collection `c` and opens a searcher on it."""
+def made(
+    corpora: Corpora, mongodb_uri: str, opener: Any, request: pytest.FixtureRequest
+) -> Iterator[Made]:
+    """Ingests documents into collection `c` and opens a searcher on it.
+
+    In the test's own `database` where it names that, else in one that tests share.
+    """
+    own = request.getfixturevalue("database") if "database" in request.fixturenames else None
     with ExitStack() as opened:
 
         def searcher(documents: Iterable[Document], **choices: Any) -> Any:
-            settings = load(
-                {},
-                teacher="hashing:128",
-                student="hashing:128",
-                storage="full",
-                database=database.name,
-                collection="c",
-            )
-            target = open_target(database, settings, Choices(**choices))
-            summary = ingest(documents, target, rejects=Rejects(tmp_path / "rejects.jsonl"))
-            target.ensure_index()
-            target.collection.wait_until_ready(
-                summary.last_written, seconds=60, told=lambda status: None
-            )
-            plain = load({}, database=database.name, collection="c")
+            if own is None:
+                name = corpora.find([*documents], choices)
+            else:
+                corpora.write(own, [*documents], choices)
+                name = own.name
+            plain = load({}, database=name, collection="c")
             return opened.enter_context(opener.open(mongodb_uri, plain))
 
         yield searcher

@@ -45,6 +45,7 @@ def test_the_questions_are_about_this_corpus(corpus: str) -> None:
     assert {topic for q in asked for topic in q["topics"]} <= topics
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("minilm")
 def test_at_least_85_of_100_questions_are_answered_among_the_first_five(
     run: Run, mongodb_uri: str, client: MongoClient[Any], database: Database[Any], corpus: str
