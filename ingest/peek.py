@@ -28,8 +28,7 @@ def peek(corpus: Corpus | MongoSource, order: Order, rejects: Rejects) -> None:
         return  # told by the run, with what was read before it
     if not refused:
         return
-    is_all = len(refused) < _LOOKED_AT and len(order.paths) == 1
-    if is_all and not order.prune and order.shard.count == 1:
+    if _are_all(refused, order):
         rejects.begin()
         for each in refused:
             rejects.add(each)
@@ -41,6 +40,12 @@ def peek(corpus: Corpus | MongoSource, order: Order, rejects: Rejects) -> None:
     for each in refused:
         trial.sort(each)
     say(f"none of the first {len(refused)} records can be used: {'; '.join(trial.reasons())}")
+
+
+def _are_all(refused: Sequence[Rejected], order: Order) -> bool:
+    """Whether there is no more, and no option that has a word of its own to say about it."""
+    is_plain = order.max_rejects is None and not order.prune and order.shard.count == 1
+    return is_plain and len(refused) < _LOOKED_AT and len(order.paths) == 1
 
 
 def _first_records(corpus: Corpus | MongoSource, order: Order) -> Iterable[Document | Rejected]:

@@ -245,23 +245,25 @@ def test_values_are_mended_where_they_come_from(
     assert complaints(examined()) == {}
 
 
-def test_enough_candidates_are_named_in_a_search(
-    ingested: Ingested, examined: Examined, obey: Obey
+def test_quantization_that_costs_too_much_is_built_without(
+    ingested: Ingested, examined: Examined, run: Run, mongodb_uri: str
 ) -> None:
-    """Signs alone say little, so that many candidates have to be looked at."""
+    """Signs alone say little of texts of few words."""
     random = np.random.default_rng(7)
     words = ["".join(random.choice([*"abcdefgh"], size=3)) for _ in range(60)]
-    ingested(
-        [Document(str(i), " ".join(random.choice(words, size=12))) for i in range(600)],
-        quantization="binary",
-    )
+    texts = [" ".join(random.choice(words, size=12)) for _ in range(600)]
+    ingested([Document(str(i), t) for i, t in enumerate(texts)], quantization="binary")
+    lines = [json.dumps({"id": str(i), "text": t}) + "\n" for i, t in enumerate(texts)]
+    Path("many.jsonl").write_text("".join(lines))
+
     finding = examined(num_candidates=20)["recall"]
-    assert finding.numbers["enough"], finding
+    (command,) = re.findall(r"`([^`]+)`", finding.message)
+    words = shlex.split(command.replace("PATH", "many.jsonl"))
+    ended = run(*words, MONGODB_URI=mongodb_uri)
 
-    (command,) = obey(finding)
-
-    assert command.startswith(f"leaf-search QUESTION --num-candidates {finding.numbers['enough']}")
-    assert complaints(examined(num_candidates=finding.numbers["enough"])) == {}
+    assert words[:5] == ["leaf-ingest", "many.jsonl", "--rebuild", "--quantization", "none"]
+    assert ended.returncode == 0, ended.stderr
+    assert complaints(examined()) == {}
 
 
 @pytest.mark.parametrize("fault", ["chunks", "index", "empty"])
@@ -342,21 +344,28 @@ def test_a_student_of_another_space_gives_way_to_the_teacher(
     assert complaints(examined()) == {}
 
 
-@pytest.mark.parametrize("changed", ["probe", "revision"])
-def test_a_model_that_changed_under_its_name_is_taken_as_it_is_now(
-    ingested: Ingested, examined: Examined, obey: Obey, changed: str
+def test_a_student_that_changed_under_its_name_is_taken_as_it_is_now(
+    ingested: Ingested, examined: Examined, obey: Obey
 ) -> None:
-    collection = ingested()
-    if changed == "probe":
-        row = load_encoder("hashing:128").encode_queries(["another"])[0]
-        manifest(collection, probe=float32(row))
-    else:
-        then = dict.fromkeys(("teacher.revision", "student.revision"), "of another time")
-        manifest(collection, **then)
+    row = load_encoder("hashing:128").encode_queries(["another"])[0]
+    manifest(ingested(), probe=float32(row))
 
     (command,) = obey(examined()["student"])
 
     assert "--rebuild" in command
+    assert complaints(examined()) == {}
+
+
+def test_a_teacher_that_changed_under_its_name_is_taken_as_it_is_now(
+    ingested: Ingested, examined: Examined, obey: Obey, stranger: str
+) -> None:
+    then = {"name": stranger, "revision": "sha256:of-another-time"}
+    sides = {f"{side}.{k}": v for side in ("teacher", "student") for k, v in then.items()}
+    manifest(ingested(), **sides)
+
+    (command,) = obey(examined()["teacher"])
+
+    assert f"--teacher {stranger} --student {stranger}" in command
     assert complaints(examined()) == {}
 
 
