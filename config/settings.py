@@ -22,6 +22,7 @@ from config.storage import STORAGES, Storage
 # Read elsewhere (local/, the tests), so a near miss is still caught here.
 _OTHER_NAMES = ("LEAF_MONGOD", "LEAF_UPSTREAM")
 _TESTS = "LEAF_TEST_"
+_OURS = ("leaf_manifests", "leaf_writers", "leaf_positions")  # collections
 _LONGEST_NAMESPACE = 255  # bytes of `database.collection`, MongoDB's own limit
 
 
@@ -101,7 +102,7 @@ class Settings(BaseModel):
     def _is_collection(cls, name: str, info: Any) -> str:
         if not name or name.startswith(("system.", ".")) or name.endswith(".") or "$" in name:
             raise ValueError("expected a name without $, not beginning with `system.` or a dot")
-        if name == "leaf_manifests" or name.startswith("__leaf"):
+        if name in _OURS or name.startswith("__leaf"):
             raise ValueError("expected another name: leafsearch keeps its own under this one")
         if len(f"{info.data.get('database', '')}.{name}".encode()) > _LONGEST_NAMESPACE:
             raise ValueError(f"expected at most {_LONGEST_NAMESPACE} bytes with the database")

@@ -148,7 +148,9 @@ def _run(order: Order, chosen: Settings, *, as_json: bool) -> int:
 def _finish(finish: Callable[..., None], order: Order, chosen: Settings, *, as_json: bool) -> None:
     with connected(chosen.uri or fallback_uri(chosen.home, say)) as client:
         database = client[chosen.database]
-        finish(database, chosen.collection, wait=order.wait, as_json=as_json)
+        order.patience.ask(
+            lambda: finish(database, chosen.collection, wait=order.wait, as_json=as_json)
+        )
 
 
 def main() -> None:

@@ -43,6 +43,10 @@ class Command:
         assert self.ends_in(seconds), self.args
         return self._closed()
 
+    def signal(self, number: int) -> None:
+        if self._process.exitcode is None and self._process.pid is not None:
+            os.kill(self._process.pid, number)
+
     def kill(self) -> "CompletedProcess[str]":
         self._process.kill()
         self._process.join()

@@ -7,7 +7,12 @@ from typing import Any
 from pymongo.database import Database
 
 from ingest.order import Order
-from ingest.rebuild.generations import demand_active, demand_whole, move_over, roll_back
+from ingest.rebuild.generations import (
+    demand_nothing_lost,
+    demand_whole,
+    move_over,
+    roll_back,
+)
 from ingest.rebuild.retiring import retire
 from ingest.saying import say
 from ingest.summary import Summary
@@ -33,7 +38,7 @@ def complete(
     if seen is None:  # nothing could be written
         return
     if not order.rebuild:
-        demand_active(database, name, generation)
+        target.demand_active()
         if seen.next is not None:
             say(
                 f"generation {seen.next.generation} of {name} is not finished, and this run wrote "
@@ -49,6 +54,8 @@ def complete(
     demand_whole(database, name, target.manifest, rejected=summary.rejected, yes=order.yes)
     chunk = summary.last_written
     move_over(database, name, generation, chunk=chunk, seconds=order.wait, told=told)
+    if not order.yes and not target.writer.was_alone():
+        demand_nothing_lost(database, name, seen.active, target.manifest)
     say(f"searches moved over from {_shown(seen.active)} to {_shown(target.manifest)}; {_FINISH}")
 
 

@@ -25,11 +25,13 @@ from ingest import Fields
 from ingest.mongodb.address import Address
 from ingest.mongodb.changes import Changes
 from ingest.mongodb.following import follow
+from ingest.mongodb.position import Position
 from ingest.mongodb.source import MongoSource
 from ingest.mongodb.stopping import Stop
 from local import LocalDeployment
 from tests.ingest.conftest import Keep, Run
 from vectors.digest import digest, of_encoded
+from vectors.patience import Patience
 
 PATIENCE = 90.0  # seconds; this machine may be busy
 CHUNKS = ["--text-field", "body"]
@@ -369,7 +371,7 @@ def test_where_the_history_is_lost_all_is_read_again(
         token = str(stream.next()["_id"]["_data"])
     before = hash_of(articles, 1)
     # At the first second that there was: a place in the history that the server has not.
-    changes._token = {"_data": token[:2] + "00000001" + token[10:]}
+    changes.token = {"_data": token[:2] + "00000001" + token[10:]}
 
     def end() -> None:
         try:
@@ -379,7 +381,8 @@ def test_where_the_history_is_lost_all_is_read_again(
 
     ending = threading.Thread(target=end)
     ending.start()
-    follow(source, keeper, changes, stop, told=lambda text: None, say=said.append)
+    position = Position(database, "articles", source, keeper._target.manifest, Patience())
+    follow(source, keeper, changes, position, stop, told=lambda text: None, say=said.append)
 
     ending.join()
     assert hash_of(articles, 1) != before
