@@ -3,8 +3,9 @@
 On disk where there is much of it: a corpus may have more documents than memory holds.
 """
 
-import pickle
+import marshal
 import tempfile
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
 from threading import Lock
@@ -34,18 +35,23 @@ class Claims:
         self._lock = Lock()
         self._renewed: dict[str, Claim | None] = {}
 
-    def add(self, claims: Sequence[Claim]) -> None:
-        if not claims:
+    def add(self, documents: Sequence[str], versions: Sequence[int], chunks: Sequence[int]) -> None:
+        """Ids of documents, each with the version and the number of its chunks.
+
+        In columns, which are packed in a tenth of the time: every document comes here.
+        """
+        if not documents:
             return
         with self._lock:
             if self._renewed:
-                known = self._renewed.keys() & {claim.document for claim in claims}
-                self._renewed.update((c.document, c) for c in claims if c.document in known)
-                claims = [claim for claim in claims if claim.document not in known]
+                for claim in map(Claim, documents, versions, chunks):
+                    if claim.document in self._renewed:
+                        self._renewed[claim.document] = claim
             if isinstance(self._file, BytesIO) and self._file.tell() > _IN_MEMORY:
                 small, self._file = self._file, tempfile.TemporaryFile()  # noqa: SIM115
                 self._file.write(small.getvalue())
-            pickle.dump([tuple(claim) for claim in claims], self._file)
+            columns = list(documents), array("q", versions).tobytes(), list(chunks)
+            marshal.dump(columns, self._file)
 
     def renew(self, documents: Iterable[str]) -> None:
         """Forget what was claimed of these; what is claimed of them from now on counts."""
@@ -67,9 +73,10 @@ class Claims:
                 yield group[:_TOGETHER]
                 del group[:_TOGETHER]
             try:
-                read = map(Claim._make, pickle.load(self._file))
+                documents, versions, chunks = marshal.load(self._file)
             except EOFError:
                 break
+            read = map(Claim, documents, array("q", versions), chunks)
             group += [claim for claim in read if claim.document not in self._renewed]
         if group:
             yield group

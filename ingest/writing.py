@@ -7,7 +7,6 @@ import numpy as np
 
 from ingest.channel import Channel
 from ingest.chunking.chunk import Chunk
-from ingest.claims import Claim
 from ingest.document import Rejected
 from ingest.plan import Plan
 from ingest.summary import Tally
@@ -83,7 +82,11 @@ class Writing:
         # Last, so that a document that shrinks is never without an answer.
         gone = {i: plan.stored[i].version for plan in good for i in plan.gone}
         removed = collection.delete(list(gone), versions=gone.values())
-        self.target.claims.add([Claim(p.document.id, p.version, p.chunks) for p in good])
+        self.target.claims.add(
+            [plan.document.id for plan in good],
+            [plan.version for plan in good],
+            [plan.chunks for plan in good],
+        )
         self._count(good, removed)
         for plan in plans:
             if plan.refused:

@@ -62,6 +62,7 @@ class Collection:
         )
         self.manifest = manifest
         self.outrun: set[str] = set()
+        self._page = _PAGE
         self.announce: Callable[[], None] = lambda: None
         self.patience = patience or Patience()
         spec = IndexSpec.of_vectors(manifest, mongo.full_name)
@@ -175,7 +176,7 @@ class Collection:
 
         def read() -> list[str]:
             found = self._settled.find(wanted, {"document": 1, "_id": 0}, allow_disk_use=True)
-            return [chunk["document"] for chunk in found.sort(_OF_SOURCES).limit(_PAGE)]
+            return [chunk["document"] for chunk in found.sort(_OF_SOURCES).limit(self._page)]
 
         return self._patiently(read)
 
@@ -233,7 +234,10 @@ class Collection:
 
         def found() -> bool:
             hits = self.mongo.aggregate(pipeline)
-            return any(c["_id"] == chunk and c["hash"] == stored["hash"] for c in hits)
+            if any(c["_id"] == chunk and c["hash"] == stored["hash"] for c in hits):
+                return True
+            # Where another run has replaced or removed it, there is nothing to wait for.
+            return self.mongo.find_one({"_id": chunk, "hash": stored["hash"]}) is None
 
         return is_found(lambda: self.patience.ask(found), seconds=seconds)
 

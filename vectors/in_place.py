@@ -190,15 +190,16 @@ class InPlace(Collection):
             num_candidates=None,
         )
         pipeline = [nearest, {"$project": {HASH: 1}}]
+        mark = {"hash": stored[MARK]["hash"]}
 
         def found() -> bool:
             hits = list(self.mongo.aggregate(pipeline))
-            # With so many that are as near, it cannot be said. Another run may have taken out the
-            # vector of any of them since the search began.
-            return len(hits) == _MOST_ALIKE or any(
-                hit["_id"] == stored["_id"] and _mark_of(hit) == {"hash": stored[MARK]["hash"]}
-                for hit in hits
-            )
+            if any(hit["_id"] == stored["_id"] and _mark_of(hit) == mark for hit in hits):
+                return True
+            # With so many that are as near, it cannot be said; and where another run has replaced
+            # or removed it, there is nothing to wait for.
+            there = {"_id": stored["_id"], HASH: mark["hash"]}
+            return len(hits) == _MOST_ALIKE or self.mongo.find_one(there) is None
 
         return is_found(lambda: self.patience.ask(found), seconds=seconds)
 

@@ -22,7 +22,7 @@ def taken(item: Any, summary: Summary, seen: Seen, claims: Claims, job: Job) -> 
     elif isinstance(item, Met):
         yield from _twice(item, seen, job)
     elif isinstance(item, Claimed):
-        claims.add(item.claims)
+        claims.add(item.documents, item.versions, item.chunks)
     else:
         _add(summary, item)
 

@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from config import LeafError
 from ingest.chunking.chunk import Chunk
-from ingest.claims import Claim
 from ingest.corpus.readers.arrow_rows import row_document, rows
 from ingest.document import Document, Place, Rejected
 from ingest.on_ray.job import Job
@@ -42,9 +41,11 @@ class Met:
 
 @dataclass(frozen=True)
 class Claimed:
-    """What an actor says is stored."""
+    """What an actor says is stored: see Claims.add."""
 
-    claims: Sequence[Claim]
+    documents: Sequence[str]
+    versions: Sequence[int]
+    chunks: Sequence[int]
 
 
 Item = Plan | Encoded | Rejected | Met | Claimed | Summary | LeafError
@@ -67,7 +68,11 @@ class _Stage:
         """What was claimed since this was asked last."""
         claims = [claim for group in self.target.claims.all() for claim in group]
         self.target.claims.clear()
-        return Claimed(claims)
+        return Claimed(
+            [claim.document for claim in claims],
+            [claim.version for claim in claims],
+            [claim.chunks for claim in claims],
+        )
 
     @cached_property
     def target(self) -> Target:

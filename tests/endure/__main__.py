@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -37,6 +38,7 @@ def main() -> int:
     parser.add_argument("--no-faults", action="store_true", help="kill nothing but the runs")
     parser.add_argument("--overlaps", type=int, metavar="N", help="N trials of one overlap alone")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all is cleaned up
     for name in [n for n in os.environ if n.startswith(("LEAF_", "MONGODB_"))]:
         if name != "LEAF_MONGOD":
             del os.environ[name]
@@ -58,7 +60,7 @@ def main() -> int:
         faults = None
         if not asked.no_faults:
             chance = Random(asked.seed)
-            faults = Faults(deployment, line, disk, tally, chance, pause=8)
+            faults = Faults(deployment, line, disk, tally, chance, pause=12)
             faults.start()
             opened.callback(faults.close)
         return _steps(world, asked, faults, disk)

@@ -15,7 +15,7 @@ from local import LocalDeployment, LocalError
 from tests.endure.model import Tally
 from tests.ingest.relay import Relay
 
-_DISK = "900m"  # of the deployment, of which mongod's files take about half
+_DISK = "2500m"  # of the deployment, of which mongod's log of changes takes up to a third
 
 
 @contextmanager

@@ -141,6 +141,7 @@ class Tally:
     faults: dict[str, int] = field(default_factory=dict)
     checks: dict[str, int] = field(default_factory=dict)
     endings: dict[str, int] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)  # with which commands failed
 
     def add(self, what: dict[str, int], name: str, count: int = 1) -> None:
         what[name] = what.get(name, 0) + count
@@ -152,5 +153,6 @@ class Tally:
         return (
             f"steps: {shown(self.steps)}\nkills of runs: {self.kills}\n"
             f"faults: {shown(self.faults)}\nendings: {shown(self.endings)}\n"
-            f"checks: {shown(self.checks)}"
+            f"checks: {shown(self.checks)}\n"
+            + "".join(f"  failed {count} times: {line}\n" for line, count in self.lines.items())
         )

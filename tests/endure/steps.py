@@ -33,7 +33,7 @@ def step_documents(world: World, database: Database[Any]) -> None:
     """Ingests and prunes of overlapping documents."""
     chance, name = world.chance, database.name
     first = Op("ingest", ids(0, MANY), 0, "s")
-    world.finish(lambda: world.start(name, first, dims=64))
+    world.finish(lambda: world.start(name, first, dims=64), kills=2)
     there = first.written()
     for _ in range(3):
         ops = [some_ingest(world) for _ in range(chance.choice((2, 2, 3)))]
@@ -47,7 +47,7 @@ def step_documents(world: World, database: Database[Any]) -> None:
         wanted = [{d: v for d, v in end.items() if d not in free} for end in ends]
         demand(world, sure in wanted, "beside runs that were stopped", batch, sure, wanted)
         for op in batch.stopped:
-            world.finish(lambda op=op: world.start(name, op))  # type: ignore[misc]
+            world.finish(lambda op=op: world.start(name, op), kills=3)  # type: ignore[misc]
         found = world.found(name)
         ends = [_after(end, batch.stopped).found for end in orders(model, batch.done)]
         demand(world, found in ends, "after all have ended well", batch, found, ends)
@@ -160,7 +160,7 @@ def step_in_place(world: World, database: Database[Any]) -> None:
     running[2].signal(signal.SIGTERM)
     for command in running:
         world.judged(command.ended())
-    world.finish(start)
+    world.finish(start, kills=3)
     for stored in world.stored(name, "articles"):
         (row,) = world.encoder.encode_documents([stored["body"]])
         vector = np.frombuffer(bytes(stored.get("embedding", b""))[_HEADER:], "<f4")
@@ -197,7 +197,7 @@ def at_once(world: World, name: str, ops: Sequence[Op], *, search: bool = False)
     for number in range(len(ops)):
         at = chance.uniform(0, 0.5) * world.seconds
         events.append((at, number, "start"))
-        if chance.random() < 0.6:
+        if chance.random() < 0.75:
             how = "interrupt" if chance.random() < 0.15 else "kill"
             events.append((at + chance.uniform(0.1, 1.3) * world.seconds, number, how))
     commands: dict[int, Command] = {}
@@ -219,9 +219,6 @@ def at_once(world: World, name: str, ops: Sequence[Op], *, search: bool = False)
         done = world.judged(ended.get(number) or command.ended())
         (batch.done if done.returncode in (0, 3) else batch.stopped).append(ops[number])
         batch.said.append(f"{ops[number]}: {done.returncode} {done.stderr.strip()}")
-    if len(ended) < len(ops):
-        took = time.monotonic() - begun
-        world.seconds = min(10.0, 0.8 * world.seconds + 0.2 * took)
     return batch
 
 

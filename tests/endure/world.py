@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -116,11 +117,26 @@ class World:
             environ |= named
         return Command("leaf-ingest", *options, *common, environ=environ)
 
-    def finish(self, start: Callable[[], Command], *, may_refuse: bool = False) -> None:
-        """Until it ends well; only faults that were made on purpose end it otherwise."""
+    def finish(self, start: Callable[[], Command], *, kills: int = 0) -> None:
+        """Until it ends well; only faults that were made on purpose end it otherwise.
+
+        First it is killed up to so many times, at any moment.
+        """
+        for _ in range(kills):
+            command = start()
+            if command.ends_in(self.chance.uniform(0.05, 1.1) * self.seconds):
+                done = self.judged(command.ended())
+            else:
+                done = self.judged(command.kill())
+                self.tally.kills += 1
+            if done.returncode in _ENDED_WELL:
+                return
         for _ in range(_TRIES):
+            begun = time.monotonic()
             done = self.judged(start().ended(seconds=_SECONDS * 2))
-            if done.returncode in _ENDED_WELL or (may_refuse and done.returncode == 1):
+            if done.returncode in _ENDED_WELL:
+                took = min(5.0, time.monotonic() - begun)
+                self.seconds = 0.8 * self.seconds + 0.2 * took
                 return
             time.sleep(0.5)
         raise Violation(f"{done.args} does not end well: {done.stderr}")
@@ -133,8 +149,10 @@ class World:
         if "Traceback" in done.stderr:
             raise Violation(f"{done.args}: {done.stderr}")
         lines = [line for line in done.stderr.splitlines() if line.startswith("leaf-ingest: ")]
-        if code == 1 and not lines:
-            raise Violation(f"{done.args} fails without a line")
+        if code == 1:
+            if not lines:
+                raise Violation(f"{done.args} fails without a line")
+            self.tally.add(self.tally.lines, re.sub(r"\S*\d\S*", "#", lines[-1])[13:150])
         self.tally.add(self.tally.endings, f"exit {code}")
         return done
 
