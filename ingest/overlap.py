@@ -25,15 +25,15 @@ def settle_overlap(
     *,
     leftover: Callable[[], bool] | None = None,
 ) -> None:
-    """Until what the run claims has been seen with nobody writing since; `mend` writes once more
-    what is lost of it, and removes what is `leftover`.
+    """Look at what the run claims until all of it is there, unless no other run was active.
 
-    Raises OverlapError where others do not cease to undo it.
+    `mend` writes what is lost of it once more, and removes what `leftover` finds. Raises
+    OverlapError where other runs do not cease to undo it.
     """
     for left in reversed(range(_ROUNDS)):
         collection = target.collection
         outrun, collection.outrun = collection.outrun, set()
-        alone = target.writer.was_alone()
+        alone = target.registration.was_alone()
         if alone and not outrun:
             return
         lost = outrun if alone else outrun | set(islice(target.claims.broken(collection), _MOST))

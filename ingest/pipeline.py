@@ -129,7 +129,7 @@ class _Run:
         """The windows; before the first look at what is stored, other runs learn of this one."""
         for window in self._windows:
             if window:
-                self._target.writer.enter()
+                self._target.registration.enter()
             yield window
 
     def _encode(self) -> None:

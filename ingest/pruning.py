@@ -39,7 +39,7 @@ class Pruning:
         if self.target.is_new:  # nothing was ever stored
             return
         collection = self.target.collection
-        self.target.writer.enter()
+        self.target.registration.enter()
         collection.index_sources()
         gone = self.gone()
         while some := list(islice(gone, _AT_ONCE)):

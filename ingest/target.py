@@ -30,7 +30,7 @@ from vectors import (
 from vectors.generations import read_generation, read_generations
 from vectors.keys import with_key
 from vectors.patience import Patience
-from vectors.writers import Writer
+from vectors.writers import Registration
 
 _PAUSE = 0.2  # seconds, for another ingest to bring the index in line
 
@@ -57,9 +57,9 @@ class Target:
         self._is_settled = False
         self.patience = patience or Patience()
         self.claims = Claims()
-        self.writer = Writer(database, name, self.patience)
+        self.registration = Registration(database, name, self.patience)
         self.collection = collection_of(database[name], manifest, self.patience)
-        self.collection.announce = self.writer.renew
+        self.collection.announce = self.registration.renew
         model = manifest.teacher
         chunker = Chunker(
             load_tokenizer(model.name, revision=model.revision),
@@ -93,7 +93,7 @@ class Target:
 
     def close(self) -> None:
         self.end_teacher()
-        self.writer.leave(trace=not self.is_new)
+        self.registration.leave(trace=not self.is_new)
         self.claims.close()
 
     @property
@@ -191,6 +191,6 @@ class Target:
 
     def _adopt(self, collection: Collection) -> None:
         """The same with another manifest; what is known of the documents stays known."""
-        collection.announce = self.writer.renew
+        collection.announce = self.registration.renew
         collection.outrun |= self.collection.outrun
         self.collection = collection

@@ -29,7 +29,7 @@ _LEAVING = 2.0  # seconds
 _UNAUTHORIZED = 13
 
 
-class Writer:
+class Registration:
     """One run. Threads may share it."""
 
     def __init__(self, database: Database[Any], collection: str, patience: Patience) -> None:

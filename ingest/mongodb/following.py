@@ -17,8 +17,6 @@ log = logging.getLogger(__name__)
 
 Said = Callable[[str], None]
 
-LOST = "{} has changed more than its history holds: all of it is read again"
-
 
 def open_changes(source: MongoSource, position: Position) -> tuple[Changes, bool]:
     """What has changed since `position`, or from now on; whether changes before are lost."""
@@ -55,7 +53,10 @@ def follow(
                 with stop.waiting():
                     batch = changes.batch()
             except HistoryLost:
-                say(LOST.format(source.name))
+                say(
+                    f"{source.name} has changed more than its history holds: all of it is read "
+                    "again, and what is gone is removed"
+                )
                 changes.close()
                 changes = Changes(source)
                 with closing(Seen()) as seen:

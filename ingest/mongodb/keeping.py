@@ -140,7 +140,7 @@ class Keeper:
     def _remove(self, documents: Sequence[str]) -> None:
         """Only the source's own: another one may have documents of these ids."""
         if documents:
-            self._target.writer.enter()
+            self._target.registration.enter()
             collection = self._target.collection
             self.summary.removed += collection.delete_documents(documents, self._source.names)
 

@@ -6,11 +6,12 @@ deleted here as well.
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from bson import json_util
+from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 from pymongo.write_concern import WriteConcern
@@ -23,6 +24,7 @@ POSITIONS = "leaf_positions"
 _PAUSE = 10.0  # seconds between two writes where nothing has changed
 _UNAUTHORIZED = 13
 
+Done = TypeVar("Done")
 Token = Mapping[str, Any]
 
 
@@ -67,7 +69,7 @@ class Position:
 
     def is_shared(self) -> bool:
         """Whether another command line follows something else under the same source name."""
-        same = {"_id.collection": self.collection, "_id.source": self.source.source}
+        same: dict[str, Any] = {"_id.collection": self.collection, "_id.source": self.source.source}
         found = self._ask(lambda: list(self._positions.find(same, {"_id": 1}))) or []
         mine = {k: v for k, v in self._id.items() if k != "shard"}
         return any({k: v for k, v in each["_id"].items() if k != "shard"} != mine for each in found)
@@ -84,10 +86,10 @@ class Position:
         }
 
     @property
-    def _positions(self) -> Any:
+    def _positions(self) -> Collection[dict[str, Any]]:
         return self.database.get_collection(POSITIONS, write_concern=WriteConcern("majority"))
 
-    def _ask(self, work: Any) -> Any:
+    def _ask(self, work: Callable[[], Done]) -> Done | None:
         """None where the server does not let this user keep positions."""
         if self._is_refused:
             return None

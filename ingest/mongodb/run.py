@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 from ingest.chunking.whole import WholeTexts
 from ingest.errors import SourceError
-from ingest.mongodb.following import LOST, follow, open_changes
+from ingest.mongodb.following import follow, open_changes
 from ingest.mongodb.keeping import Keeper
 from ingest.mongodb.position import Position
 from ingest.mongodb.source import MongoSource
@@ -38,7 +38,10 @@ def run_mongodb(
         extent = order.extent(seen)
         keeper = Keeper(source, target, rejects, display.step, stop, extent, follows=following)
         if lost:
-            say(LOST.format(source.name))
+            say(
+                f"what has changed in {source.name} since it was followed last is not known: all "
+                "of it is read again, and what is gone is removed"
+            )
         display.begin()
         keeper.whole(seen)
         pruning = keeper.pruning(seen) if order.prune and not stop.is_set else None

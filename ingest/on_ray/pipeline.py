@@ -60,14 +60,14 @@ def ingest_on_ray(
         connect(job.settings.uri or "") as client,
         closing(_prepared(records, job, client)) as target,
     ):
-        target.writer.enter()
+        target.registration.enter()
         rejects.begin()
         with closing(_batches(_pipeline(records, job))) as batches:
             for item in from_tables(batches):
                 for rejected in taken(item, summary, seen, target.claims, job):
                     rejects.add(rejected)
                     summary.rejected += 1
-                target.writer.renew()
+                target.registration.renew()
                 told(summary)
         # Reading it once more is for the next run.
         settle_overlap(target, lambda lost: _refuse(lost, target))

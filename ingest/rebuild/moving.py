@@ -54,7 +54,7 @@ def complete(
     demand_whole(database, name, target.manifest, rejected=summary.rejected, yes=order.yes)
     chunk = summary.last_written
     move_over(database, name, generation, chunk=chunk, seconds=order.wait, told=told)
-    if not order.yes and not target.writer.was_alone():
+    if not order.yes and not target.registration.was_alone():
         demand_nothing_lost(database, name, seen.active, target.manifest)
     say(f"searches moved over from {_shown(seen.active)} to {_shown(target.manifest)}; {_FINISH}")
 

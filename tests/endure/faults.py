@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 
 from local import LocalDeployment, LocalError
-from tests.endure.model import Tally
+from tests.endure.model import Ledger
 from tests.ingest.relay import Relay
 
 _DISK = "2500m"  # of the deployment, of which mongod's log of changes takes up to a third
@@ -41,7 +41,7 @@ class Faults(threading.Thread):
         deployment: LocalDeployment,
         relay: Relay,
         disk: Path | None,
-        tally: Tally,
+        ledger: Ledger,
         chance: Random,
         pause: float,
     ) -> None:
@@ -49,7 +49,7 @@ class Faults(threading.Thread):
         self._deployment = deployment
         self._relay = relay
         self._disk = disk
-        self._tally = tally
+        self._tally = ledger
         self._chance = chance
         self._pause = pause  # seconds between two, on average
         self._ends = threading.Event()

@@ -37,7 +37,7 @@ class Op:
 
 
 @dataclass(frozen=True)
-class Model:
+class CollectionModel:
     """`docs` and `dims` by generation; None where a command would be refused."""
 
     docs: Mapping[int, Docs]
@@ -48,7 +48,7 @@ class Model:
     newest: int = 1
 
     @classmethod
-    def of(cls, docs: Docs, dims: int = 64) -> "Model":
+    def of(cls, docs: Docs, dims: int = 64) -> "CollectionModel":
         return cls({1: docs}, {1: dims})
 
     @property
@@ -56,7 +56,7 @@ class Model:
         """What searches find."""
         return self.docs[self.active]
 
-    def after(self, op: Op) -> "Model | None":
+    def after(self, op: Op) -> "CollectionModel | None":
         match op.kind:
             case "ingest" | "prune":
                 return self._written(op, self.active)
@@ -69,14 +69,14 @@ class Model:
                 docs, dims = {only: self.found}, {only: self.dims[only]}
                 return replace(self, docs=docs, dims=dims, next=None, previous=None)
 
-    def _written(self, op: Op, generation: int) -> "Model":
+    def _written(self, op: Op, generation: int) -> "CollectionModel":
         docs = {**self.docs[generation], **op.written()}
         if op.kind == "prune":
             mine = set(op.ids)
             docs = {d: v for d, v in docs.items() if v.source != op.source or d in mine}
         return replace(self, docs={**self.docs, generation: docs})
 
-    def _rebuilt(self, op: Op) -> "Model | None":
+    def _rebuilt(self, op: Op) -> "CollectionModel | None":
         begun = self
         if self.next is not None:
             generation = self.next if self.dims[self.next] == op.dims else None
@@ -97,7 +97,7 @@ class Model:
             return None
         return replace(built, active=generation, previous=self.active, next=None)
 
-    def _rolled_back(self) -> "Model | None":
+    def _rolled_back(self) -> "CollectionModel | None":
         if self.previous is None:
             return None
         if self.previous > self.active:
@@ -105,7 +105,9 @@ class Model:
         return replace(self, active=self.previous, previous=self.active)
 
 
-def orders(begin: Model, done: Sequence[Op], perhaps: Sequence[Op] = ()) -> Iterator[Model]:
+def orders(
+    begin: CollectionModel, done: Sequence[Op], perhaps: Sequence[Op] = ()
+) -> Iterator[CollectionModel]:
     """Every end that `done`, and any of `perhaps`, can have when they run one after another."""
     some = chain.from_iterable(combinations(perhaps, n) for n in range(len(perhaps) + 1))
     for added in some:
@@ -114,7 +116,7 @@ def orders(begin: Model, done: Sequence[Op], perhaps: Sequence[Op] = ()) -> Iter
                 yield end
 
 
-def _folded(model: Model | None, ops: Iterable[Op]) -> Model | None:
+def _folded(model: CollectionModel | None, ops: Iterable[Op]) -> CollectionModel | None:
     for op in ops:
         if model is None:
             return None
@@ -133,7 +135,7 @@ def touched(op: Op, begin: Docs, ops: Iterable[Op]) -> set[str]:
 
 
 @dataclass
-class Tally:
+class Ledger:
     """What was done, and what was looked at."""
 
     steps: dict[str, int] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from pymongo.database import Database
 
-from tests.endure.model import Docs, Model, Op, orders, touched
+from tests.endure.model import CollectionModel, Docs, Op, orders, touched
 from tests.endure.world import CHUNKS, MANY, Violation, World, difference, text, waits
 from tests.forked import Command
 
@@ -21,7 +21,7 @@ _SEARCH = "Sentence 1 of 7 in edition 1."
 
 
 @dataclass
-class Batch:
+class Overlap:
     """What became of commands that ran at once."""
 
     done: list[Op]
@@ -38,7 +38,7 @@ def step_documents(world: World, database: Database[Any]) -> None:
     for _ in range(3):
         ops = [some_ingest(world) for _ in range(chance.choice((2, 2, 3)))]
         batch = at_once(world, name, ops)
-        model = Model.of(there)
+        model = CollectionModel.of(there)
         found = world.found(name)
         # A run that was stopped may have left any of its own documents half-way, and no other.
         free = {d for op in batch.stopped for d in touched(op, there, ops)}
@@ -59,7 +59,7 @@ def step_generations(world: World, database: Database[Any]) -> None:
     chance, name = world.chance, database.name
     first = Op("ingest", ids(0, MANY), 0, "s")
     world.finish(lambda: world.start(name, first, dims=64, wait=240))
-    model = Model.of(first.written())
+    model = CollectionModel.of(first.written())
     whole = Op("rebuild", ids(0, MANY), 0, "s", 128)
     for op in [[], [whole], [whole, Op("rollback")]][chance.randrange(3)]:
         world.finish(lambda op=op: world.start(name, op))  # type: ignore[misc]
@@ -78,7 +78,7 @@ def step_generations(world: World, database: Database[Any]) -> None:
     found = world.found(name)
     ends = [_after(end, again).found for end in orders(model, batch.done, batch.stopped)]
     if any("searches of chunks moved over to generation" in said for said in batch.said):
-        world.tally.add(world.tally.checks, "a move that lost documents said so")
+        world.ledger.add(world.ledger.checks, "a move that lost documents said so")
         return
     demand(world, found in ends, "of generations", batch, found, ends)
 
@@ -104,7 +104,7 @@ def step_follow(world: World, database: Database[Any]) -> None:
             follower.ends_in(chance.uniform(0, 2) * world.seconds)
             if kind == "kill":
                 world.judged(follower.kill())
-                world.tally.kills += 1
+                world.ledger.kills += 1
             else:
                 follower.signal(signal.SIGTERM)
                 world.judged(follower.ended())
@@ -127,7 +127,7 @@ def step_follow(world: World, database: Database[Any]) -> None:
             world.judged(follower.ended())
             follower = start()
             whole = waits(lambda: _texts(world, name) == _bare(wanted))
-        world.tally.add(world.tally.checks, "a follower has caught up")
+        world.ledger.add(world.ledger.checks, "a follower has caught up")
         if not whole:
             there, right = _texts(world, name), _bare(wanted)
             wrong = sorted(d for d in there.keys() | right.keys() if there.get(d) != right.get(d))
@@ -153,7 +153,7 @@ def step_in_place(world: World, database: Database[Any]) -> None:
         _change(world, articles, texts)
         number = chance.randrange(len(running))
         running[number].ends_in(chance.uniform(0, 1.5) * world.seconds)
-        world.tally.kills += not running[number].ends_in(0)
+        world.ledger.kills += not running[number].ends_in(0)
         world.judged(running[number].kill())
         running[number] = start(*(["--follow"] if number == 2 else []))
     running[2].ends_in(world.seconds)
@@ -166,7 +166,7 @@ def step_in_place(world: World, database: Database[Any]) -> None:
         vector = np.frombuffer(bytes(stored.get("embedding", b""))[_HEADER:], "<f4")
         if vector.shape != row.shape or not np.allclose(vector, row, atol=1e-6):
             raise Violation(f"{name}: article {stored['_id']} has a vector of another text")
-    world.tally.add(world.tally.checks, "vectors in place are those of their texts")
+    world.ledger.add(world.ledger.checks, "vectors in place are those of their texts")
 
 
 STEPS: dict[str, Callable[[World, Database[Any]], None]] = {
@@ -190,9 +190,9 @@ def some_ingest(world: World) -> Op:
     return Op(kind, some, chance.choice(EDITIONS), chance.choice(SOURCES))  # type: ignore[arg-type]
 
 
-def at_once(world: World, name: str, ops: Sequence[Op], *, search: bool = False) -> Batch:
+def at_once(world: World, name: str, ops: Sequence[Op], *, search: bool = False) -> Overlap:
     """About half of them are killed at any moment, some interrupted."""
-    chance, batch = world.chance, Batch([], [], [])
+    chance, batch = world.chance, Overlap([], [], [])
     events: list[tuple[float, int, str]] = []
     for number in range(len(ops)):
         at = chance.uniform(0, 0.5) * world.seconds
@@ -210,7 +210,7 @@ def at_once(world: World, name: str, ops: Sequence[Op], *, search: bool = False)
         elif not commands[number].ends_in(0):
             if what == "kill":
                 ended[number] = commands[number].kill()
-                world.tally.kills += 1
+                world.ledger.kills += 1
             else:
                 commands[number].signal(signal.SIGINT)
     if search:
@@ -226,18 +226,18 @@ def demand(
     world: World,
     holds: bool,
     when: str,
-    batch: Batch,
+    batch: Overlap,
     found: dict[str, Any],
     wanted: Sequence[Docs],
 ) -> None:
-    world.tally.add(world.tally.checks, when)
+    world.ledger.add(world.ledger.checks, when)
     if not holds:
         ran = "; ".join(batch.said)
         wrong = difference(found, wanted) if wanted else "no order of them explains that all ended"
         raise Violation(f"{when}: {wrong}. Ran: {ran}")
 
 
-def _after(model: Model, ops: Sequence[Op]) -> Model:
+def _after(model: CollectionModel, ops: Sequence[Op]) -> CollectionModel:
     for op in ops:
         model = model.after(op) or model
     return model
@@ -247,11 +247,11 @@ def _search(world: World, name: str) -> None:
     """Whatever is retired or rebuilt beside it, it finds something."""
     environ = {**os.environ, "MONGODB_URI": world.uri, "LEAF_DATABASE": name}
     done = Command("leaf-search", _SEARCH, "-k", 3, "--json", environ=environ).ended()
-    world.tally.add(world.tally.endings, f"search exit {done.returncode}")
-    faulty = bool(world.tally.faults) and "does not answer" in done.stderr
+    world.ledger.add(world.ledger.endings, f"search exit {done.returncode}")
+    faulty = bool(world.ledger.faults) and "does not answer" in done.stderr
     if not faulty and (done.returncode or "Sentence" not in done.stdout):
         raise Violation(f"leaf-search ends with {done.returncode}: {done.stderr} {done.stdout}")
-    world.tally.add(world.tally.checks, "a search beside them found something")
+    world.ledger.add(world.ledger.checks, "a search beside them found something")
 
 
 def _article(number: int, edition: int) -> dict[str, Any]:

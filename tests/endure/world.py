@@ -21,7 +21,7 @@ from pymongo.read_concern import ReadConcern
 from config import load
 from ingest import Choices, Document, Target, open_target
 from ingest.plan import digest_of, plan
-from tests.endure.model import Docs, Op, Tally, Value
+from tests.endure.model import Docs, Ledger, Op, Value
 from tests.forked import Command
 from vectors import load_encoder
 from vectors.generations import Generations, read_generations
@@ -49,10 +49,10 @@ def text(number: int, edition: int) -> str:
 class World:
     """`uri` is what commands connect to, `direct` what checks do."""
 
-    def __init__(self, uri: str, direct: str, folder: Path, tally: Tally) -> None:
+    def __init__(self, uri: str, direct: str, folder: Path, ledger: Ledger) -> None:
         self.uri = uri
         self.folder = folder
-        self.tally = tally
+        self.ledger = ledger
         self.chance = Random(0)
         self.client: MongoClient[Any] = MongoClient(direct, w="majority")
         self.seconds = 1.0  # that a command takes
@@ -60,8 +60,12 @@ class World:
         self._targets: dict[int, Target] = {}
         self._contents: dict[tuple[int, int, int, str], Content] = {}
         self._files = 0
+        self._running: list[Command] = []
 
     def close(self) -> None:
+        """What still runs, because a step was broken off, is killed: a follower has no end."""
+        for command in self._running:
+            command.signal(signal.SIGKILL)
         for target in self._targets.values():
             target.close()
         self.client.close()
@@ -115,7 +119,9 @@ class World:
         environ = {**os.environ, "MONGODB_URI": self.uri, "LEAF_DATABASE": database}
         if dims:
             environ |= named
-        return Command("leaf-ingest", *options, *common, environ=environ)
+        self._running = [each for each in self._running if not each.has_closed]
+        self._running.append(Command("leaf-ingest", *options, *common, environ=environ))
+        return self._running[-1]
 
     def finish(self, start: Callable[[], Command], *, kills: int = 0) -> None:
         """Until it ends well; only faults that were made on purpose end it otherwise.
@@ -128,7 +134,7 @@ class World:
                 done = self.judged(command.ended())
             else:
                 done = self.judged(command.kill())
-                self.tally.kills += 1
+                self.ledger.kills += 1
             if done.returncode in _ENDED_WELL:
                 return
         for _ in range(_TRIES):
@@ -152,8 +158,8 @@ class World:
         if code == 1:
             if not lines:
                 raise Violation(f"{done.args} fails without a line")
-            self.tally.add(self.tally.lines, re.sub(r"\S*\d\S*", "#", lines[-1])[13:150])
-        self.tally.add(self.tally.endings, f"exit {code}")
+            self.ledger.add(self.ledger.lines, re.sub(r"\S*\d\S*", "#", lines[-1])[13:150])
+        self.ledger.add(self.ledger.endings, f"exit {code}")
         return done
 
     def clean(self) -> None:

@@ -15,13 +15,13 @@ from pymongo.database import Database
 from ingest import Document, Rejects, Target, ingest
 from ingest.errors import OverlapError
 from ingest.overlap import Lost, settle_overlap
-from tests.endure.model import Tally
+from tests.endure.model import Ledger
 from tests.endure.steps import STEPS
 from tests.endure.world import World
 from tests.ingest.conftest import Ordered, Run
 from tests.local.searching import wait_for
 from vectors.patience import Patience
-from vectors.writers import WRITERS, Writer
+from vectors.writers import WRITERS, Registration
 
 Open = Callable[..., Target]
 LONG = " ".join(f"Sentence {n} of it." for n in range(40))
@@ -38,8 +38,8 @@ def rejects(tmp_path: Path) -> Iterator[Rejects]:
 
 
 @pytest.fixture
-def beside(database: Database[Any]) -> Iterator[Writer]:
-    writer = Writer(database, "c", Patience())
+def beside(database: Database[Any]) -> Iterator[Registration]:
+    writer = Registration(database, "c", Patience())
     yield writer
     writer.leave()
 
@@ -52,22 +52,22 @@ def stored(database: Database[Any]) -> dict[str, Any]:
 def test_runs_that_overlap_and_are_killed_end_as_one_after_another(
     mongodb_uri: str, database: Database[Any], tmp_path: Path, seed: int
 ) -> None:
-    tally = Tally()
+    ledger = Ledger()
     (tmp_path / "corpora").mkdir()
-    with closing(World(mongodb_uri, mongodb_uri, tmp_path / "corpora", tally)) as world:
+    with closing(World(mongodb_uri, mongodb_uri, tmp_path / "corpora", ledger)) as world:
         for kind, step in STEPS.items():
             world.chance = Random(f"{kind} {seed}")
             with world.database(f"{database.name}_{kind.replace(' ', '_')}") as own:
                 step(world, own)
-    assert tally.kills > 0
-    assert len(tally.checks) >= len(STEPS)
+    assert ledger.kills > 0
+    assert len(ledger.checks) >= len(STEPS)
 
 
 def test_a_writer_is_alone_until_another_is_there_or_was_there(
-    database: Database[Any], beside: Writer
+    database: Database[Any], beside: Registration
 ) -> None:
-    first = Writer(database, "c", Patience())
-    elsewhere = Writer(database, "other", Patience())
+    first = Registration(database, "c", Patience())
+    elsewhere = Registration(database, "other", Patience())
 
     first.enter()
     elsewhere.enter()
@@ -84,7 +84,7 @@ def test_a_writer_is_alone_until_another_is_there_or_was_there(
 
 
 def test_a_writer_that_was_forgotten_is_company_for_those_that_did_not_see_it(
-    database: Database[Any], beside: Writer
+    database: Database[Any], beside: Registration
 ) -> None:
     beside.enter()
     long_ago = {"$set": {"active.0.seen": database.client.admin.command("hello")["localTime"]}}
@@ -92,7 +92,7 @@ def test_a_writer_that_was_forgotten_is_company_for_those_that_did_not_see_it(
     database[WRITERS].update_one(
         {"_id": "c"}, [{"$set": {"active": {"$map": {"input": "$active", "in": _older("$$this")}}}}]
     )
-    other = Writer(database, "c", Patience())
+    other = Registration(database, "c", Patience())
     other.enter()
     assert other.was_alone()
 
@@ -108,14 +108,14 @@ def _older(entry: str) -> dict[str, Any]:
 
 def test_a_run_that_writes_nothing_leaves_nothing(database: Database[Any], target: Open) -> None:
     with closing(target()) as opened:
-        opened.writer.enter()
+        opened.registration.enter()
 
     assert database.list_collection_names() == []
 
 
 @pytest.mark.parametrize("change", ["deleted", "replaced", "one more"])
 def test_what_another_run_undid_is_written_again(
-    database: Database[Any], target: Open, rejects: Rejects, beside: Writer, change: str
+    database: Database[Any], target: Open, rejects: Rejects, beside: Registration, change: str
 ) -> None:
     with closing(target()) as opened:
         ingest(documents("a", "b"), opened, rejects=rejects)
@@ -140,7 +140,7 @@ def test_what_another_run_undid_is_written_again(
 
 
 def test_what_others_do_not_cease_to_undo_is_an_error(
-    database: Database[Any], target: Open, rejects: Rejects, beside: Writer
+    database: Database[Any], target: Open, rejects: Rejects, beside: Registration
 ) -> None:
     with closing(target()) as opened:
         ingest(documents("a"), opened, rejects=rejects)
