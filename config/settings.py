@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 # Read elsewhere (local/, the tests), so a near miss is still caught here.
 _OTHER_NAMES = ("LEAF_MONGOD", "LEAF_UPSTREAM")
 _TESTS = "LEAF_TEST_"
+_OURS = ("leaf_manifests", "leaf_writers", "leaf_positions")  # collections
 _LONGEST_NAMESPACE = 255  # bytes of `database.collection`, MongoDB's own limit
 
 
@@ -134,7 +135,7 @@ class Settings(BaseModel):
             raise ValueError("expected a name without $ and NUL, not beginning with `system.`")
         if "" in name.split("."):
             raise ValueError("expected dots only between other characters, and never two together")
-        if name == "leaf_manifests" or name.startswith("__leaf"):
+        if name in _OURS or name.startswith("__leaf"):
             raise ValueError("expected another name: leafsearch keeps its own under this one")
         if len(f"{info.data.get('database', '')}.{name}".encode()) > _LONGEST_NAMESPACE:
             raise ValueError(f"expected at most {_LONGEST_NAMESPACE} bytes with the database")

@@ -181,7 +181,9 @@ def _repair(order: Order, chosen: Settings, *, everything: bool, as_json: bool) 
 def _finish(finish: Callable[..., None], order: Order, chosen: Settings, *, as_json: bool) -> None:
     with connected(chosen.uri or fallback_uri(chosen.home, say)) as client:
         database = client[chosen.database]
-        finish(database, chosen.collection, wait=order.wait, as_json=as_json)
+        order.patience.ask(
+            lambda: finish(database, chosen.collection, wait=order.wait, as_json=as_json)
+        )
 
 
 def main() -> None:

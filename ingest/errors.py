@@ -4,6 +4,7 @@
     └── IngestError
         ├── SourceError      a path, file or column that cannot be read at all
         ├── TooManyRejects   more unusable records than were allowed
+        ├── OverlapError     another run wrote the same documents at the same time
         └── TargetError      a collection that must not be written to, or not like this
 
 A single unusable record is no exception: readers yield it as Rejected and go on.
@@ -22,6 +23,10 @@ class SourceError(IngestError):
 
 class TooManyRejects(IngestError):
     """More unusable records than were allowed."""
+
+
+class OverlapError(IngestError):
+    """Another run wrote the same documents at the same time."""
 
 
 class TargetError(IngestError):

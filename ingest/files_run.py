@@ -1,10 +1,16 @@
 """A run over files, from the opened target to what is removed at its end."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from config.text import quote_all, shorten
 from ingest.corpus.files import NO_FILE, QUESTIONS
 from ingest.corpus.sources import Corpus
+from ingest.document import Document
 from ingest.errors import SourceError
+from ingest.extent import ALL
 from ingest.order import Order
+from ingest.overlap import Lost, overlapped, settle_overlap
 from ingest.pipeline import ingest
 from ingest.pruning import Pruning
 from ingest.rejects import Rejects
@@ -29,18 +35,46 @@ def run_files(
     summary = ingest(
         corpus.records(), target, rejects=rejects, told=display.step, extent=order.extent(seen)
     )
-    if order.prune:
-        Pruning(target, corpus.names, seen, order.shard).remove(summary, yes=order.yes)
+    pruning = Pruning(target, corpus.names, seen, order.shard) if order.prune else None
+    if pruning:
+        pruning.remove(summary, yes=order.yes)
     else:
         demand_documents(summary.documents, corpus, rejects, seen, order)
     target.ensure_index()
     tell_what_was_left_out(corpus)
-    if outrun := len(target.collection.outrun):
-        say(f"another run removed chunks of {outrun} documents at the same time; run this again")
+
+    def mend(lost: Lost) -> None:
+        nonlocal summary
+        if corpus.size() is None:  # a pipe is not read twice
+            raise overlapped(lost, target)
+        summary = summary.with_pass(_write_again(lost, target, rejects, display, order))
+        if pruning:
+            pruning.remove(summary, yes=True)  # it was safe before
+
+    settle_overlap(target, mend, leftover=pruning.is_incomplete if pruning else None)
     say_rejects(rejects)
     if order.wait and not order.rebuild:
         target.wait_until_ready(summary.last_written, seconds=order.wait, told=display.phase)
     return summary
+
+
+def _write_again(
+    lost: Lost, target: Target, rejects: Rejects, display: Display, order: Order
+) -> Summary:
+    """These documents, as the corpus has them now."""
+    corpus, left = order.corpus(), set(lost)
+
+    def records() -> Iterator[Document]:
+        for record in corpus.records() if left else ():
+            # Of those with the same id, the first one counts.
+            if isinstance(record, Document) and record.id in left:
+                left.remove(record.id)
+                yield record
+            if not left:
+                return
+
+    extent = replace(ALL, shard=order.shard)
+    return ingest(records(), target, rejects=rejects, told=display.step, extent=extent)
 
 
 def demand_documents(

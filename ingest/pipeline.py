@@ -6,7 +6,7 @@ wait for the others, and nobody runs far ahead.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from threading import Event, Thread
 from typing import Any
@@ -119,11 +119,18 @@ class _Run:
             self._windows.put(window)
 
     def _plan(self) -> None:
-        for planned in plans(self._windows, self._target, self._tally):
+        for planned in plans(self._entered(), self._target, self._tally):
             if old := [plan for plan in planned if not plan.new]:
                 self._encoded.put(without_vectors(old))
             if new := [plan for plan in planned if plan.new]:
                 self._plans.put(new)
+
+    def _entered(self) -> Iterator[Sequence[Document]]:
+        """The windows; before the first look at what is stored, other runs learn of this one."""
+        for window in self._windows:
+            if window:
+                self._target.registration.enter()
+            yield window
 
     def _encode(self) -> None:
         for part in encoded(self._plans, self._target, self._tally):

@@ -21,7 +21,8 @@ StoredChunks = Mapping[str, Stored]
 class Plan:
     """`new` chunks are encoded and written; `changes` are fields of stored ones, by id.
 
-    `stored` are the ids that it has chunks under already, of whatever content.
+    `stored` are the chunks that were seen of it, by id: a change or a deletion is made only where
+    the chunk is still the one that was seen.
     `gone` ids are deleted when all else is done, so that a document that shrinks is never without
     an answer. `waiting` counts the new chunks that are not written yet; `refused` says why the
     server did not take one.
@@ -30,7 +31,7 @@ class Plan:
     document: Document
     version: int
     new: list[Chunk]
-    stored: frozenset[str]
+    stored: StoredChunks
     changes: dict[str, dict[str, Any]]
     gone: list[str]
     chunks: int
@@ -85,7 +86,7 @@ def plan(
 ) -> Plan:
     version = _version(content, len(chunks))
     if not stored:
-        return Plan(document, version, list(chunks), frozenset(), {}, [], len(chunks), 0)
+        return Plan(document, version, list(chunks), {}, {}, [], len(chunks), 0)
     by_id = {manifest.stored_id(chunk.id): chunk for chunk in chunks}
     kept = {i: (c, stored[i]) for i, c in by_id.items() if _has_vector(stored.get(i), c)}
     changed = {i for i, (c, s) in kept.items() if c.hash != s.hash}
@@ -102,7 +103,7 @@ def plan(
     return Plan(
         document=document,
         version=version,
-        stored=frozenset(stored),
+        stored=stored,
         new=[c for i, c in by_id.items() if i not in kept],
         changes=changes,
         gone=[i for i in stored if i not in by_id],

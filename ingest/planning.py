@@ -28,14 +28,19 @@ def _planned(
     manifest = target.manifest
     digests = [digest_of(document, manifest) for document in documents]
     changed = []
+    ids, versions, counts = list[str](), list[int](), list[int]()
     unchanged = unchanged_chunks = 0
     for document, digest in zip(documents, digests, strict=True):
         stored = found.get(document.id, {})
         if is_stored(stored, digest):
             unchanged += 1
+            ids.append(document.id)
+            versions.append(next(iter(stored.values())).version or 0)
+            counts.append(len(stored))
             unchanged_chunks += len(stored)
         else:
             changed.append((document, digest, stored))
+    target.claims.add(ids, versions, counts)
     chunks = target.chunker.split_many([document for document, _, _ in changed])
     planned = [
         plan(document, digest, cut, stored, manifest)

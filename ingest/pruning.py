@@ -3,7 +3,7 @@
 Only documents that were ingested from a source of the same name are ever looked at.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -18,12 +18,16 @@ _AT_ONCE = 500  # documents of one request
 
 @dataclass(frozen=True)
 class Pruning:
-    """`sources` are names as stored; `seen` knows the ids of all documents that were met."""
+    """`sources` are names as stored; `seen` knows the ids of all documents that were met.
+
+    `present` says which of some documents the source has at this moment, where it can be asked.
+    """
 
     target: Target
     sources: Sequence[str]
     seen: Seen
     shard: Shard = WHOLE
+    present: Callable[[Sequence[str]], set[str]] = lambda documents: set()
 
     def remove(self, summary: Summary, *, yes: bool) -> None:
         """Documents and chunks are counted in `summary`.
@@ -35,17 +39,31 @@ class Pruning:
             self.demand_safety(summary.rejected - summary.repeated)
         if self.target.is_new:  # nothing was ever stored
             return
-        self.target.collection.index_sources()
+        collection = self.target.collection
+        self.target.registration.enter()
+        collection.index_sources()
         gone = self.gone()
         while some := list(islice(gone, _AT_ONCE)):
-            summary.removed += self.target.collection.delete_documents(some, self.sources)
+            kept = self.present(some)
+            some = [document for document in some if document not in kept]
+            summary.removed += collection.delete_documents(some, self.sources)
             summary.pruned += len(some)
+            # The source got them back at this moment, and a follower may have seen that before.
+            collection.outrun |= self.present(some)
 
     def gone(self) -> Iterator[str]:
         """Ids of the documents that would be removed."""
         for document in self.target.collection.documents_of(self.sources):
             if self.shard.holds(document) and not self.seen.has(document):
                 yield document
+
+    def is_incomplete(self) -> bool:
+        """Whether there is something to remove, as another run may have written meanwhile."""
+        gone = self.gone()
+        while some := list(islice(gone, _AT_ONCE)):
+            if not self.present(some).issuperset(some):
+                return True
+        return False
 
     def demand_safety(self, rejected: int) -> None:
         """Raises TargetError where only --yes may remove anything."""

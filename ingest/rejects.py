@@ -72,9 +72,11 @@ class Rejects:
         path = Path(os.path.realpath(self.path))
         begins, self._has_begun = not self._has_begun, True
         if begins and os.path.isfile(path) and os.path.getsize(path) and _is_ours(path):
-            with path.open("rb") as file, suppress(BlockingIOError):
+            with suppress(BlockingIOError, FileNotFoundError), path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
+                # Another run may have removed it, and made one of its own, before the locking.
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    path.unlink()
 
     def add(self, rejected: Rejected) -> None:
         """Raises TargetError if it cannot be written."""
@@ -120,9 +122,14 @@ class Rejects:
             self._kinds[kind] = _Kind(rejected)
 
     def _opened(self) -> TextIO:
-        if self._file is None:
-            self._file = self.path.open("a", encoding="utf-8")
-            fcntl.flock(self._file, fcntl.LOCK_SH)
+        while self._file is None:
+            file = self.path.open("a", encoding="utf-8")
+            fcntl.flock(file, fcntl.LOCK_SH)
+            # Another run may have removed the file between the opening and the locking.
+            if self.path.exists() and os.path.samestat(os.fstat(file.fileno()), self.path.stat()):
+                self._file = file
+            else:
+                file.close()
         return self._file
 
 

@@ -70,7 +70,7 @@ def _done(
 ) -> Summary:
     mongo = target.collection.mongo
     if order.rebuild:
-        tell_generations_apart(mongo.database, mongo.name)
+        order.patience.ask(lambda: tell_generations_apart(mongo.database, mongo.name))
     if isinstance(corpus, MongoSource):
         summary = run_mongodb(corpus, target, rejects, display, seen, order)
     else:

@@ -1,7 +1,7 @@
 """What a run has done so far, counted by several threads."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from threading import Lock
 
 
@@ -28,6 +28,18 @@ class Summary:
     planned: int = 0
     seconds: float = 0.0
     last_written: str | None = None
+
+    def added(self, other: "Summary") -> "Summary":
+        total = Summary()
+        for each in fields(Summary):
+            a, b = getattr(self, each.name), getattr(other, each.name)
+            numbers = isinstance(a, int | float) and isinstance(b, int | float)
+            setattr(total, each.name, a + b if numbers else b or a)
+        return total
+
+    def with_pass(self, other: "Summary") -> "Summary":
+        """With another pass over documents that are counted already."""
+        return self.added(replace(other, documents=0, chunks=0, unchanged=0))
 
 
 Told = Callable[[Summary], None]

@@ -12,10 +12,13 @@ from pymongo.database import Database
 from config import Settings
 from ingest.chunking.chunker import Chunker
 from ingest.chunking.whole import MeanEncoder, WholeTexts
+from ingest.claims import Claims
+from ingest.errors import TargetError
 from ingest.settling import follow, holds_ours, settle
 from vectors import (
     Codec,
     CodecError,
+    Collection,
     IndexDiffers,
     Manifest,
     Rows,
@@ -25,9 +28,10 @@ from vectors import (
     load_encoder,
     load_tokenizer,
 )
-from vectors.generations import read_generation
+from vectors.generations import read_generation, read_generations
 from vectors.keys import with_key
 from vectors.patience import Patience
+from vectors.writers import Registration
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +62,10 @@ class Target:
         self._settings = settings
         self._is_settled = False
         self.patience = patience or Patience()
+        self.claims = Claims()
+        self.registration = Registration(database, name, self.patience)
         self.collection = collection_of(database[name], manifest, self.patience)
+        self.collection.announce = self.registration.renew
         model = manifest.teacher
         chunker = Chunker(
             load_tokenizer(model.name, revision=model.revision),
@@ -109,10 +116,15 @@ class Target:
         """The manifest's, so that all vectors of a collection are computed alike."""
         return self.manifest.encode_precision or self._settings.encode_precision
 
-    def close(self) -> None:
-        """End what the teacher has running; it is loaded anew when it is needed again."""
+    def end_teacher(self) -> None:
+        """End what it has running; it is loaded once more when it is needed again."""
         if self._loaded is not None:
             self._loaded.close()
+
+    def close(self) -> None:
+        self.end_teacher()
+        self.registration.leave(trace=not self.is_new)
+        self.claims.close()
 
     @property
     def manifest(self) -> Manifest:
@@ -174,7 +186,21 @@ class Target:
                 if time.monotonic() > deadline:
                     raise
             time.sleep(_PAUSE)
-            self.collection = follow(self._database, self._name, self.manifest, self.patience)
+            self._adopt(follow(self._database, self._name, self.manifest, self.patience))
+
+    def demand_active(self) -> None:
+        """Raises TargetError if searches have moved to another generation since it was opened."""
+        if self.is_new:
+            return
+        generation = self.manifest.generation
+        with explained():
+            seen = self.patience.ask(lambda: read_generations(self._database, self._name))
+        if seen.active.generation != generation:
+            raise TargetError(
+                f"searches of {self._name} moved over from generation {generation} to "
+                f"{seen.active.generation} while this ran; run it again, so that what was new is "
+                "in both"
+            )
 
     def _demand_generation(self) -> None:
         """Nothing is written under a number that was retired meanwhile."""
@@ -190,7 +216,11 @@ class Target:
 
     def _settle(self, manifest: Manifest) -> None:
         patience = self.patience
-        self.collection = patience.ask(
-            lambda: settle(self._database, self._name, manifest, patience)
-        )
+        self._adopt(patience.ask(lambda: settle(self._database, self._name, manifest, patience)))
         self.is_new, self._is_settled = False, True
+
+    def _adopt(self, collection: Collection) -> None:
+        """The same with another manifest; what is known of the documents stays known."""
+        collection.announce = self.registration.renew
+        collection.outrun |= self.collection.outrun
+        self.collection = collection

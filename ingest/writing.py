@@ -70,17 +70,24 @@ class Writing:
         """Documents whose new chunks are all written."""
         changes = {i: fields for plan in plans for i, fields in plan.changes.items()}
         collection = self.target.collection
-        refused = collection.update(changes)
-        # Another run may have removed some meanwhile, and their vectors with them.
-        gone = collection.gone(changes)
-        collection.outrun |= {p.document.id for p in plans if not gone.isdisjoint(p.changes)}
+        seen = {i: plan.stored[i].hash for plan in plans for i in plan.changes}
+        refused = collection.update(changes, seen=seen)
+        # Another run may have removed or replaced some meanwhile, and their vectors with them.
+        missed = collection.missed(changes)
+        collection.outrun |= {p.document.id for p in plans if not missed.isdisjoint(p.changes)}
         for plan in plans:
             plan.refused = plan.refused or next(
                 (refused[i] for i in plan.changes if i in refused), ""
             )
         good = [plan for plan in plans if not plan.refused]
         # Last, so that a document that shrinks is never without an answer.
-        removed = collection.delete([i for plan in good for i in plan.gone])
+        gone = {i: plan.stored[i].version for plan in good for i in plan.gone}
+        removed = collection.delete(list(gone), versions=gone.values())
+        self.target.claims.add(
+            [plan.document.id for plan in good],
+            [plan.version for plan in good],
+            [plan.chunks for plan in good],
+        )
         self._count(good, removed)
         for plan in plans:
             if plan.refused:

@@ -34,6 +34,7 @@ class Command:
         told = (self.args, dict(environ), os.getcwd(), self._folder)
         self._process = _FORKING.Process(target=_run, args=told)
         self._process.start()
+        self.has_closed = False  # ended, and what it said was handed out
 
     def ends_in(self, seconds: float) -> bool:
         self._process.join(seconds)
@@ -42,6 +43,12 @@ class Command:
     def ended(self, *, seconds: float = 300) -> "CompletedProcess[str]":
         assert self.ends_in(seconds), self.args
         return self._closed()
+
+    def signal(self, number: int) -> None:
+        """Nothing, if it has ended."""
+        if not self.has_closed and self._process.exitcode is None:
+            assert self._process.pid is not None
+            os.kill(self._process.pid, number)
 
     def kill(self) -> "CompletedProcess[str]":
         self._process.kill()
@@ -52,6 +59,7 @@ class Command:
         code = self._process.exitcode
         assert code is not None
         self._process.close()
+        self.has_closed = True
         out, err = ((self._folder / name).read_text() for name in ("out", "err"))
         shutil.rmtree(self._folder)
         return CompletedProcess(self.args, code, out, err)

@@ -38,6 +38,7 @@ _OF_ALL_DOCUMENTS = {1, 8, 11, 13, 18, 20, 26, 31, 50, 59, 61, 73, 115, 146, 166
 MOST_ALIKE = 1000  # hits in which a chunk is looked for by its own vector
 _SAME_SCORE = 1e-5  # what rounding makes of one
 _OF_SOURCES = [("source", 1), ("document", 1)]
+_PAGE = 5000  # chunks
 
 Done = TypeVar("Done")
 Operation = InsertOne[Any] | ReplaceOne[Any] | UpdateOne | UpdateMany
@@ -55,7 +56,10 @@ class Stored(NamedTuple):
 
 
 class Collection:
-    """`outrun`: ids of documents that others changed between the reading and the writing."""
+    """`outrun`: ids of documents that others changed between the reading and the writing.
+
+    `announce` is called before each write; see vectors.writers.
+    """
 
     def __init__(
         self, mongo: MongoCollection[Any], manifest: Manifest, patience: Patience | None = None
@@ -68,6 +72,8 @@ class Collection:
         )
         self.manifest = manifest
         self.outrun: set[str] = set()
+        self._page = _PAGE
+        self.announce: Callable[[], None] = lambda: None
         self.patience = patience or Patience()
         spec = IndexSpec.of_vectors(manifest, mongo.full_name)
         self.indexes = [SearchIndex(mongo, spec)]
@@ -140,18 +146,29 @@ class Collection:
         marks = {k: v for k, v in self.manifest.chosen.items() if v is not None}
         return len(bson.encode({**chunk, **marks, self.manifest.path: vector}))
 
-    def update(self, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-        """Set fields of stored chunks, by id, keeping their vectors; see `write`."""
-        return self._bulk({i: UpdateOne({"_id": i}, {"$set": dict(c)}) for i, c in changes.items()})
+    def update(
+        self, changes: Mapping[str, Mapping[str, Any]], *, seen: Mapping[str, bytes]
+    ) -> dict[str, str]:
+        """Set fields of stored chunks, by id, keeping their vectors; see `write`.
 
-    def gone(self, ids: Iterable[str]) -> set[str]:
-        """Those of these chunks that are not there."""
-        asked = list(ids)
-        if not asked:
+        Only where a chunk still has the hash that was `seen`: fields of one text must not come
+        beside the vector of another, which another run has written meanwhile.
+        """
+        return self._bulk(
+            {
+                i: UpdateOne({"_id": i, "hash": seen[i]}, {"$set": dict(change)})
+                for i, change in changes.items()
+            }
+        )
+
+    def missed(self, changes: Mapping[str, Mapping[str, Any]]) -> set[str]:
+        """Those of these chunks that do not have the version of their change."""
+        if not changes:
             return set()
-        wanted = {"_id": {"$in": asked}}
-        there = self._patiently(lambda: self._settled.distinct("_id", wanted))
-        return set(asked).difference(there)
+        wanted = {"_id": {"$in": list(changes)}}
+        found = self._patiently(lambda: list(self._settled.find(wanted, {"version": 1})))
+        versions = {chunk["_id"]: chunk.get("version") for chunk in found}
+        return {i for i, change in changes.items() if versions.get(i) != change["version"]}
 
     def scan(self, fields: Sequence[str], ids: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
         """Stored chunks of this generation, with these fields: all, or those of `ids`."""
@@ -168,27 +185,38 @@ class Collection:
             UpdateOne({"_id": id, "hash": hash}, {"$set": dict(fields), "$unset": {"version": ""}})
             for id, (hash, fields) in chunks.items()
         ]
-        done = self._patiently(lambda: self.mongo.bulk_write(operations, ordered=False))
+        done = self._changing(lambda: self.mongo.bulk_write(operations, ordered=False))
         return done.modified_count
 
-    def delete(self, ids: Sequence[str]) -> int:
-        """How many were there. An empty list deletes nothing."""
+    def delete(self, ids: Sequence[str], *, versions: Iterable[int | None]) -> int:
+        """How many were there in one of these versions. An empty list deletes nothing.
+
+        A chunk that another run has written meanwhile has another version, and stays.
+        """
         if not ids:
             return 0
-        wanted = {"_id": {"$in": list(ids)}}
-        return self._patiently(lambda: self.mongo.delete_many(wanted).deleted_count)
+        wanted = {"_id": {"$in": list(ids)}, "version": {"$in": list(set(versions))}}
+        return self._changing(lambda: self.mongo.delete_many(wanted).deleted_count)
 
     def documents_of(self, sources: Sequence[str]) -> Iterator[str]:
-        """Ids of the documents that were ingested from these sources, each once."""
-        wanted = {"source": {"$in": list(sources)}, **self.manifest.chosen}
-        found = self._settled.find(wanted, {"document": 1, "_id": 0}, allow_disk_use=True)
-        last = None
-        with explained():
-            # In this order the chunks of a document follow each other.
-            for chunk in found.sort(_OF_SOURCES):
-                if chunk["document"] != last:
-                    last = chunk["document"]
-                    yield last
+        """Ids of the documents that were ingested from these sources, once for each source."""
+        for source in sources:
+            last: str | None = None
+            while page := self._page_of(source, last):
+                yield from dict.fromkeys(page)
+                last = page[-1]
+
+    def _page_of(self, source: str, last: str | None) -> list[str]:
+        """In the order of their ids, behind `last`, so that any page can be asked for again."""
+        wanted: dict[str, Any] = {"source": source, **self.manifest.chosen}
+        if last is not None:
+            wanted["document"] = {"$gt": last}
+
+        def read() -> list[str]:
+            found = self._settled.find(wanted, {"document": 1, "_id": 0}, allow_disk_use=True)
+            return [chunk["document"] for chunk in found.sort(_OF_SOURCES).limit(self._page)]
+
+        return self._patiently(read)
 
     def index_sources(self) -> None:
         """For `documents_of`, which else looks at every chunk."""
@@ -200,7 +228,7 @@ class Collection:
             return 0
         of_these = {"document": {"$in": list(documents)}, "source": {"$in": list(sources)}}
         wanted = {**of_these, **self.manifest.chosen}
-        return self._patiently(lambda: self.mongo.delete_many(wanted).deleted_count)
+        return self._changing(lambda: self.mongo.delete_many(wanted).deleted_count)
 
     def count(self) -> int:
         """Of this generation; of the only one by what the server knows without counting."""
@@ -229,8 +257,7 @@ class Collection:
             )
 
     def _finds(self, chunk: str, *, seconds: float) -> bool:
-        with explained():
-            stored = self.mongo.find_one({"_id": chunk})
+        stored = self._patiently(lambda: self.mongo.find_one({"_id": chunk}))
         if stored is None:
             return True
         nearest = nearest_stage(
@@ -245,8 +272,11 @@ class Collection:
 
         def found() -> bool:
             hits = list(self.mongo.aggregate(pipeline))
-            is_there = any(c["_id"] == chunk and c["hash"] == stored["hash"] for c in hits)
-            return is_there or all_alike(hits)
+            if any(c["_id"] == chunk and c["hash"] == stored["hash"] for c in hits):
+                return True
+            # Where another run has replaced or removed it, there is nothing to wait for.
+            there = {"_id": chunk, "hash": stored["hash"]}
+            return all_alike(hits) or self.mongo.find_one(there) is None
 
         return is_found(lambda: self.patience.ask(found), seconds=seconds)
 
@@ -256,7 +286,7 @@ class Collection:
             return {}
         asked = list(operations.values())
         try:
-            self._patiently(lambda: self.mongo.bulk_write(asked, ordered=False))
+            self._changing(lambda: self.mongo.bulk_write(asked, ordered=False))
         except (DeploymentError, InvalidDocument) as error:
             cause = error.__cause__ or error
             if isinstance(cause, BulkWriteError):
@@ -271,6 +301,15 @@ class Collection:
                 raise
             return refused
         return {}
+
+    def _changing(self, work: Callable[[], Done]) -> Done:
+        """A write, each try of which is announced to other runs."""
+
+        def announced() -> Done:
+            self.announce()
+            return work()
+
+        return self._patiently(announced)
 
     def _halved(self, operations: Mapping[str, Operation], reason: str) -> dict[str, str]:
         """A request as a whole was refused for some document in it, and does not say which."""

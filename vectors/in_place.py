@@ -14,6 +14,7 @@ from typing import Any
 import bson
 from bson.binary import Binary
 from pymongo import UpdateMany, UpdateOne
+from pymongo.errors import OperationFailure
 
 from vectors.collection import (
     MOST_ALIKE,
@@ -23,6 +24,7 @@ from vectors.collection import (
     all_alike,
     is_found,
 )
+from vectors.errors import DeploymentError
 from vectors.identity import as_text, possible_ids
 from vectors.index import nearest_stage
 from vectors.manifest import Manifest
@@ -80,21 +82,23 @@ class InPlace(Collection):
         """By which the document with its text grows."""
         return len(bson.encode({self.manifest.path: vector, MARK: _mark(chunk)})) - _EMPTY
 
-    def update(self, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    def update(
+        self, changes: Mapping[str, Mapping[str, Any]], *, seen: Mapping[str, bytes]
+    ) -> dict[str, str]:
         """Only what is kept in `leaf`."""
         operations: dict[str, Operation] = {}
         for id, change in changes.items():
             ours = {f"{MARK}.{k}": v for k, v in change.items() if k in _KEPT}
-            where = {"_id": {"$in": possible_ids(self._document(id))}, **HAS_OURS}
+            where = {"_id": {"$in": possible_ids(self._document(id))}, HASH: seen[id]}
             if ours:
                 operations[id] = UpdateMany(where, {"$set": ours})
         return self._bulk(operations)
 
-    def gone(self, ids: Iterable[str]) -> set[str]:
-        """None: what is not there any more needs no mark either."""
+    def missed(self, changes: Mapping[str, Mapping[str, Any]]) -> set[str]:
+        """None: what is not there any more, or has another vector, needs no such mark either."""
         return set()
 
-    def delete(self, ids: Sequence[str]) -> int:
+    def delete(self, ids: Sequence[str], *, versions: Iterable[int | None] = ()) -> int:
         """What is ours, out of the documents with these chunks; they themselves stay."""
         return self.withdraw([self._document(id) for id in ids])
 
@@ -114,13 +118,30 @@ class InPlace(Collection):
         """The same of one document by its own `_id`, if it has not been encoded anew meanwhile."""
         return self._take_out({"_id": id, HASH: hash})
 
+    def withdraw_unfound(
+        self, query: Mapping[str, Any], documents: Sequence[str] | None = None
+    ) -> int:
+        """The same of these documents, or all, as far as `query` does not find them now."""
+        if not query or documents == []:
+            return 0  # the empty one finds all
+        where = dict(HAS_OURS)
+        if documents is not None:
+            where["_id"] = {"$in": [id for name in documents for id in possible_ids(name)]}
+        try:
+            return self._take_out({"$nor": [dict(query)], **where})
+        except DeploymentError as error:
+            refused = isinstance(error.__cause__, OperationFailure) and error.__cause__.code == 2
+            if not refused or documents is None:
+                raise
+            return self._take_out(where)  # some operators, like $text, cannot be negated
+
     def count(self) -> int:
         """Documents, with a vector or without: to tell these apart all would have to be read."""
         return self._patiently(self.mongo.estimated_document_count)
 
     def _take_out(self, where: Mapping[str, Any]) -> int:
         ours = {"$unset": {self.manifest.path: "", MARK: ""}}
-        return self._patiently(lambda: self.mongo.update_many(where, ours).modified_count)
+        return self._changing(lambda: self.mongo.update_many(where, ours).modified_count)
 
     def _put(self, chunk: Mapping[str, Any], vector: Binary, keys: Sequence[Any]) -> UpdateOne:
         manifest, title = self.manifest, chunk["title"]
@@ -184,14 +205,15 @@ class InPlace(Collection):
             num_candidates=None,
         )
         pipeline = [nearest, {"$project": {HASH: 1, "score": {"$meta": "vectorSearchScore"}}}]
+        mark = {"hash": stored[MARK]["hash"]}
 
         def found() -> bool:
             hits = list(self.mongo.aggregate(pipeline))
-            is_there = any(
-                hit["_id"] == stored["_id"] and hit[MARK]["hash"] == stored[MARK]["hash"]
-                for hit in hits
-            )
-            return is_there or all_alike(hits)
+            if any(hit["_id"] == stored["_id"] and _mark_of(hit) == mark for hit in hits):
+                return True
+            # Where another run has replaced or removed it, there is nothing to wait for.
+            there = {"_id": stored["_id"], HASH: mark["hash"]}
+            return all_alike(hits) or self.mongo.find_one(there) is None
 
         return is_found(lambda: self.patience.ask(found), seconds=seconds)
 

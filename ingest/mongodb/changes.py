@@ -21,6 +21,7 @@ _LONGEST = 0.5  # seconds from the first to the last change of a batch
 _MOST = 500  # documents of a batch
 _HISTORY_LOST = (286, 136, 280)  # the last: what it was resumed after is not there
 _NO_REPLICA_SET = 40573
+_UNAUTHORIZED = 13
 _OF_DOCUMENTS = ("insert", "update", "replace", "delete")
 # Names of what was changed are enough: the documents are read as they are when it is their turn,
 # and an event with a whole document may be larger than MongoDB delivers.
@@ -43,6 +44,10 @@ _PIPELINE: list[Mapping[str, Any]] = [
 ]
 
 
+class SourceEnded(SourceError):
+    """The collection was dropped or renamed while it was followed."""
+
+
 class HistoryLost(Exception):
     """The server remembers no longer what has changed since the last batch."""
 
@@ -56,14 +61,15 @@ class Batch:
 
 
 class Changes:
-    """From the moment on when this is made. A lost connection is made anew, for as long as needed,
-    and what has changed meanwhile is read on from where it was."""
+    """From the moment on when this is made, or from behind the token of an earlier one. A lost
+    connection is made once more, for as long as needed, and what has changed meanwhile is read on
+    from where it was. All changes before `token` are in the batches so far."""
 
-    def __init__(self, source: MongoSource) -> None:
-        """Raises SourceError for what cannot be watched."""
+    def __init__(self, source: MongoSource, token: Mapping[str, Any] | None = None) -> None:
+        """Raises SourceError for what cannot be watched, HistoryLost for an old token."""
         self._source = source
         self._stream: CollectionChangeStream[Any] | None = None
-        self._token: Mapping[str, Any] | None = None
+        self.token = token
         with source.explained():
             try:
                 patiently(self._open)
@@ -73,12 +79,14 @@ class Changes:
                         f"source {source.name}: its MongoDB keeps no history of changes; expected "
                         "a replica set for --follow"
                     ) from error
+                if token is not None and error.code != _UNAUTHORIZED:
+                    raise HistoryLost from error
                 raise
 
     def batch(self) -> Batch:
         """Empty when nothing has changed for a moment.
 
-        Raises HistoryLost; SourceError if the collection was dropped or renamed.
+        Raises HistoryLost; SourceEnded if the collection was dropped or renamed.
         """
         with self._source.explained():
             try:
@@ -97,9 +105,9 @@ class Changes:
     def _open(self) -> CollectionChangeStream[Any]:
         if self._stream is None:
             self._stream = self._source.collection.watch(
-                _PIPELINE, resume_after=self._token, max_await_time_ms=_QUIET_MS
+                _PIPELINE, resume_after=self.token, max_await_time_ms=_QUIET_MS
             )
-            self._token = self._stream.resume_token
+            self.token = self._stream.resume_token
         return self._stream
 
     def _gathered(self) -> Batch:
@@ -116,7 +124,7 @@ class Changes:
                 if self._concerns(event):
                     id = event["documentKey"]["_id"]
                     changed[repr(id)], at = id, event["clusterTime"]  # an _id may be a document
-            self._token = stream.resume_token
+            self.token = stream.resume_token
             return Batch(list(changed.values()), at)
         except BaseException:
             self.close()
@@ -127,7 +135,7 @@ class Changes:
         kind = event["operationType"]
         if kind not in _OF_DOCUMENTS:
             again = hint("leaf-ingest", PATH, "--follow", whole=True)
-            raise SourceError(
+            raise SourceEnded(
                 f"source {self._source.name}: it ended while it was followed ({kind}); what was "
                 f"made of it stays: {again} goes on when it is back"
             )

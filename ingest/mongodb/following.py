@@ -2,11 +2,14 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import closing, suppress
 
-from ingest.mongodb.changes import Batch, Changes, HistoryLost
+from ingest.mongodb.changes import Batch, Changes, HistoryLost, SourceEnded
 from ingest.mongodb.keeping import Keeper
+from ingest.mongodb.position import Position
 from ingest.mongodb.source import MongoSource
 from ingest.mongodb.stopping import Stop, Stopped
+from ingest.seen import Seen
 from vectors import DeploymentError
 from vectors.patience import may_pass
 
@@ -15,12 +18,33 @@ log = logging.getLogger(__name__)
 Said = Callable[[str], None]
 
 
+def open_changes(source: MongoSource, position: Position) -> tuple[Changes, bool]:
+    """What has changed since `position`, or from now on; whether changes before are lost."""
+    position.read()
+    if position.token is not None:
+        with suppress(HistoryLost):
+            return Changes(source, position.token), False
+    changes = Changes(source)
+    if not position.is_known:
+        position.save(changes.token)
+        return changes, False
+    return changes, True
+
+
 def follow(
-    source: MongoSource, keeper: Keeper, changes: Changes, stop: Stop, *, told: Said, say: Said
+    source: MongoSource,
+    keeper: Keeper,
+    changes: Changes,
+    position: Position,
+    stop: Stop,
+    *,
+    told: Said,
+    say: Said,
 ) -> None:
     """Until it is stopped, with the batch in flight finished; `told` hears how far it is.
 
-    Raises SourceError if the source is dropped or renamed.
+    Raises SourceEnded if the source is dropped or renamed, TargetError when searches have moved to
+    another generation.
     """
     applied = 0
     try:
@@ -31,18 +55,29 @@ def follow(
             except HistoryLost:
                 say(
                     f"{source.name} has changed more than its history holds: all of it is read "
-                    "again; what was deleted meanwhile is not known"
+                    "again, and what is gone is removed"
                 )
                 changes.close()
                 changes = Changes(source)
-                keeper.whole()
+                with closing(Seen()) as seen:
+                    keeper.whole(seen)
+                    keeper.settle()
+                    if not stop.is_set:
+                        keeper.remove_gone(seen, position, say)
+                        position.save(changes.token)
                 continue
-            if batch.ids:
+            if not batch.ids:
+                position.save(changes.token, in_time=True)
+            else:
                 _apply(keeper, batch, stop)
+                position.save(changes.token)
                 applied += len(batch.ids)
                 told(f"following {source.name}: {applied:,} changes")
     except Stopped:
         pass  # asked for while nothing was being done
+    except SourceEnded:
+        position.save(None)  # behind this no stream goes on
+        raise
     finally:
         changes.close()
 

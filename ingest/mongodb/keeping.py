@@ -1,16 +1,20 @@
 """A target brought in line with a MongoDB source: all of it once, then what changes."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ingest.document import Document, Rejected
 from ingest.extent import Extent
 from ingest.mongodb.changes import Batch
+from ingest.mongodb.position import Position
 from ingest.mongodb.source import MongoSource
 from ingest.mongodb.stopping import Stop
+from ingest.overlap import Lost, settle_overlap
 from ingest.pipeline import ingest
+from ingest.pruning import Pruning
 from ingest.rejects import Rejects
+from ingest.seen import Seen
 from ingest.summary import Summary, Told
 from ingest.target import Target
 from vectors import InPlace
@@ -51,10 +55,10 @@ class Keeper:
     def patience(self) -> Patience:
         return self._target.patience
 
-    def whole(self) -> None:
-        """Every document, up to the one at which it is to stop."""
-        self._ingest(self._until_stopped(), extent=self._extent)
-        self._extent = self._later
+    def whole(self, seen: Seen | None = None) -> None:
+        """Every document, up to the one at which it is to stop; `seen` knows them afterwards."""
+        self._target.claims.clear()
+        self._ingest(self._until_stopped(), extent=replace(self._extent, seen=seen))
         self._withdraw_unusable()
         self._catch_up()
 
@@ -64,17 +68,62 @@ class Keeper:
         self._withdraw_unusable()
         self._catch_up()
 
+    def settle(self, pruning: Pruning | None = None) -> None:
+        """The end of a pass, as of any run: see ingest.overlap."""
+
+        def mend(lost: Lost) -> None:
+            self._write_again(lost)
+            if pruning:
+                pruning.remove(self.summary, yes=True)  # it was safe before
+
+        settle_overlap(self._target, mend, leftover=pruning.is_incomplete if pruning else None)
+
+    def pruning(self, seen: Seen) -> Pruning:
+        """What removes documents that the source has no longer."""
+        names, shard = self._source.names, self._extent.shard
+        return Pruning(self._target, names, seen, shard, self._present)
+
+    def remove_gone(self, seen: Seen, position: Position, say: Callable[[str], None]) -> None:
+        """After a whole pass, what went while the source was not followed."""
+        collection = self._target.collection
+        name, where = self._source.name, self._source.source
+        if isinstance(collection, InPlace):
+            self.summary.removed += collection.withdraw_unfound(self._source.query)
+        elif not seen.sources:
+            say(f"{name} has no usable documents; what is stored of {where} stays: see --prune")
+        elif position.is_shared():
+            say(
+                f"{name} is followed as {where}, and so is something else; what was deleted "
+                "meanwhile stays: give each a --source of its own"
+            )
+        else:
+            pruning = self.pruning(seen)
+            pruning.remove(self.summary, yes=True)
+            self.settle(pruning)
+
     def apply(self, batch: Batch) -> None:
-        """Documents that changed, were made or deleted, as they are now."""
+        """Documents that changed, were made or deleted, as they are now.
+
+        Raises TargetError if searches have moved to another generation.
+        """
+        self._target.demand_active()
+        self._target.claims.clear()
         names = {text for id in batch.ids if (text := as_text(id)) is not None}
         there = self._source.of_ids([*_twins(names), *_nameless(batch.ids)], batch.at)
         unusable = {str(as_text(id)) for id, _ in self._source.unusable}
-        self._source.unusable.clear()
-        self._ingest(iter(there))
         kept = {record.id for record in there if isinstance(record, Document)}
-        # One that cannot be encoded any more must not be found by what it was.
-        self._remove(sorted((names | unusable) - kept))
+        collection = self._target.collection
+        if isinstance(collection, InPlace):
+            self._withdraw_unusable()
+            unfound = sorted(names - unusable - kept)
+            self.summary.removed += collection.withdraw_unfound(self._source.query, unfound)
+        else:
+            self._source.unusable.clear()
+            # One that cannot be encoded any more must not be found by what it was.
+            self._remove(sorted((names | unusable) - kept))
+        self._ingest(iter(there))
         self._catch_up()
+        self.settle()
 
     def _until_stopped(self) -> Iterator[Document | Rejected]:
         for record in self._source.records():
@@ -95,11 +144,10 @@ class Keeper:
             self._remove([text for id, _ in unusable if (text := as_text(id)) is not None])
 
     def _remove(self, documents: Sequence[str]) -> None:
-        """Of chunks only the source's own: another one may have documents of these ids."""
-        collection = self._target.collection
-        if isinstance(collection, InPlace):
-            self.summary.removed += collection.withdraw(documents)
-        else:
+        """Only the source's own: another one may have documents of these ids."""
+        if documents:
+            self._target.registration.enter()
+            collection = self._target.collection
             self.summary.removed += collection.delete_documents(documents, self._source.names)
 
     def _catch_up(self) -> None:
@@ -109,9 +157,23 @@ class Keeper:
             outrun, collection.outrun = collection.outrun, set()
             if not outrun:
                 return
-            self._ingest(iter(self._source.of_ids(_twins(outrun))), again=True)
-            self._withdraw_unusable()
+            self._write_again(outrun)
         self.unsettled, collection.outrun = len(collection.outrun), set()
+
+    def _write_again(self, documents: set[str]) -> None:
+        """As the source has them now."""
+        names = sorted(documents)
+        for start in range(0, len(names), _TOGETHER):
+            some = set(names[start : start + _TOGETHER])
+            self._ingest(iter(self._source.of_ids(_twins(some))), again=True)
+            self._withdraw_unusable()
+
+    def _present(self, documents: Sequence[str]) -> set[str]:
+        """Those which the source has at this moment, in a form that can be encoded."""
+        unusable = list(self._source.unusable)
+        there = self._source.of_ids(_twins(set(documents)))
+        self._source.unusable = unusable
+        return {record.id for record in there if isinstance(record, Document)}
 
     def _ingest(
         self,
@@ -127,18 +189,7 @@ class Keeper:
             told=self._told,
             extent=extent or self._later,
         )
-        if again:
-            summary.documents = summary.chunks = summary.unchanged = 0
-        self.summary = added(self.summary, summary)
-
-
-def added(one: Summary, other: Summary) -> Summary:
-    total = Summary()
-    for each in fields(Summary):
-        a, b = getattr(one, each.name), getattr(other, each.name)
-        numbers = isinstance(a, int | float) and isinstance(b, int | float)
-        setattr(total, each.name, a + b if numbers else b or a)
-    return total
+        self.summary = self.summary.with_pass(summary) if again else self.summary.added(summary)
 
 
 def _twins(names: set[str]) -> list[Any]:

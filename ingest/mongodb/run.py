@@ -4,13 +4,12 @@ from contextlib import ExitStack
 
 from ingest.chunking.whole import WholeTexts
 from ingest.errors import SourceError
-from ingest.mongodb.changes import Changes
-from ingest.mongodb.following import follow
+from ingest.mongodb.following import follow, open_changes
 from ingest.mongodb.keeping import Keeper
+from ingest.mongodb.position import Position
 from ingest.mongodb.source import MongoSource
 from ingest.mongodb.stopping import Stop
 from ingest.order import Order
-from ingest.pruning import Pruning
 from ingest.rejects import Rejects
 from ingest.report import Display
 from ingest.saying import say, say_rejects
@@ -34,16 +33,28 @@ def run_mongodb(
         # A first pass may be stopped like any run, by starting again; what follows has no end.
         stop = opened.enter_context(Stop()) if following else Stop()
         # Before the pass, so that what changes during it is not missed.
-        changes = Changes(source) if following else None
+        position = _position(source, target, order)
+        changes, lost = open_changes(source, position) if following else (None, False)
         extent = order.extent(seen)
         keeper = Keeper(source, target, rejects, display.step, stop, extent, follows=following)
+        if lost:
+            say(
+                f"what has changed in {source.name} since it was followed last is not known: all "
+                "of it is read again, and what is gone is removed"
+            )
         display.begin()
-        keeper.whole()
-        if order.prune and not stop.is_set:
-            Pruning(target, source.names, seen, order.shard).remove(keeper.summary, yes=order.yes)
+        keeper.whole(seen)
+        pruning = keeper.pruning(seen) if order.prune and not stop.is_set else None
+        if pruning:
+            pruning.remove(keeper.summary, yes=order.yes)
         else:
             demand_any(keeper.summary.documents, source, rejects, seen, order)
+            if lost and not stop.is_set:
+                keeper.remove_gone(seen, position, say)
         target.ensure_index()
+        keeper.settle(pruning)
+        if lost and changes is not None and not stop.is_set:
+            position.save(changes.token)
         if order.wait and not (stop.is_set or target.is_new or order.rebuild):
             chunk = keeper.summary.last_written
             target.wait_until_ready(chunk, seconds=order.wait, told=display.phase)
@@ -51,9 +62,15 @@ def run_mongodb(
             if not stop.is_set:
                 _ = target.teacher  # loaded now, so that the first change need not wait for it
                 say(f"following {source.name}; Ctrl-C ends it")
-            follow(source, keeper, changes, stop, told=display.phase, say=say)
+            follow(source, keeper, changes, position, stop, told=display.phase, say=say)
     _tell(keeper, target, rejects)
     return keeper.summary
+
+
+def _position(source: MongoSource, target: Target, order: Order) -> Position:
+    mongo = target.collection.mongo
+    manifest, shard = target.manifest, order.sharded or ""
+    return Position(mongo.database, mongo.name, source, manifest, target.patience, shard)
 
 
 def demand_another(source: MongoSource, target: Target) -> None:

@@ -29,6 +29,7 @@ from vectors.patience import Patience
 
 _BATCH = 500
 _UNAUTHORIZED = 13
+_NOT_THEIRS = ("system.", "leaf_manifests", "leaf_writers", "leaf_positions")
 # A cursor that was idle for too long, or died with its session or its server.
 _CURSOR_IS_GONE = {43, 136, 175, 237, 206}
 # A date that Python cannot hold, or a string that is no UTF-8, is one document's fault.
@@ -91,8 +92,7 @@ class MongoSource:
         return [self.source]
 
     def size(self) -> int | None:
-        with self.explained():
-            return self.collection.estimated_document_count()
+        return self._patiently(self.collection.estimated_document_count)
 
     def records(self) -> Records:
         """All of them; a cursor that is lost goes on behind the last document."""
@@ -153,9 +153,10 @@ class MongoSource:
 
     def _manifest(self) -> Manifest | None:
         """Of the source itself, which may have vectors of ours; many may not look for one."""
+        place = self.client[self.address.database], self.address.collection
         with self.explained():
             try:
-                return find_manifest(self.client[self.address.database], self.address.collection)
+                return self._patience.ask(lambda: find_manifest(*place))
             except OperationFailure as error:
                 if error.code != _UNAUTHORIZED:
                     raise
@@ -163,11 +164,10 @@ class MongoSource:
 
     def _demand_collection(self) -> None:
         database = self.client[self.address.database]
-        with self.explained():
-            names = collection_kinds(database)
+        names = self._patiently(lambda: collection_kinds(database))
         if self.address.collection in names:
             return
-        there = sorted(name for name in names if not name.startswith(("system.", "leaf_manifests")))
+        there = sorted(name for name in names if not name.startswith(_NOT_THEIRS))
         others = f"it has: {', '.join(there[:10])}" if there else "it has none at all"
         raise SourceError(
             f"{self.paths[0]}: there is no collection {quote(self.address.collection)} in database "

@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 import ray
+from pymongo import MongoClient
 from ray.data import ActorPoolStrategy, Dataset
 from ray.exceptions import RayError, RayTaskError, UserCodeException
 
@@ -26,6 +27,7 @@ from ingest.on_ray.job import PLANNER_CPUS, WRITER_CPUS, Job
 from ingest.on_ray.results import taken
 from ingest.on_ray.stages import Encoder, Planner, Writer, documents_of, from_tables
 from ingest.opening import open_target
+from ingest.overlap import Lost, overlapped, settle_overlap
 from ingest.reading import windows
 from ingest.rejects import Rejects
 from ingest.seen import Seen
@@ -52,15 +54,23 @@ def ingest_on_ray(
     if problems := [*job.problems(), *_too_much(job)]:
         raise ConfigError(problems)
     started, summary = time.monotonic(), Summary()
-    with _explained(), closing(Seen()) as seen:
-        _prepare(records, job)
+    with (
+        _explained(),
+        closing(Seen()) as seen,
+        connect(job.settings.uri or "") as client,
+        closing(_prepared(records, job, client)) as target,
+    ):
+        target.registration.enter()
         rejects.begin()
         with closing(_batches(_pipeline(records, job))) as batches:
             for item in from_tables(batches):
-                for rejected in taken(item, summary, seen, job):
+                for rejected in taken(item, summary, seen, target.claims, job):
                     rejects.add(rejected)
                     summary.rejected += 1
+                target.registration.renew()
                 told(summary)
+        # Reading it once more is for the next run.
+        settle_overlap(target, lambda lost: _refuse(lost, target))
     summary.seconds = round(time.monotonic() - started, 3)
     return summary
 
@@ -80,17 +90,23 @@ def _too_much(job: Job) -> Iterator[str]:
             )
 
 
-def _prepare(records: Dataset, job: Job) -> None:
+def _refuse(lost: Lost, target: Target) -> None:
+    raise overlapped(lost, target)
+
+
+def _prepared(records: Dataset, job: Job, client: MongoClient[Any]) -> Target:
     """A new collection is made here, so that actors need not agree on it."""
-    with connect(job.settings.uri or "") as client:
-        target = open_target(client[job.settings.database], job.settings, job.choices)
-        try:
-            if target.is_new and (chunks := _first_chunks(records, job, target)):
-                texts = [chunk.encoded_text for chunk in chunks]
-                target.prepare(target.teacher.encode_documents(texts))
-            target.ensure_index()
-        finally:
-            target.close()
+    target = open_target(client[job.settings.database], job.settings, job.choices)
+    try:
+        if target.is_new and (chunks := _first_chunks(records, job, target)):
+            texts = [chunk.encoded_text for chunk in chunks]
+            target.prepare(target.teacher.encode_documents(texts))
+        target.ensure_index()
+    except BaseException:
+        target.close()
+        raise
+    target.end_teacher()
+    return target
 
 
 def _first_chunks(records: Dataset, job: Job, target: Target) -> list[Chunk]:

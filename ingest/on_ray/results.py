@@ -6,21 +6,24 @@ from typing import Any
 
 from config import LeafError
 from config.text import quote
+from ingest.claims import Claims
 from ingest.document import Document, Place, Rejected
 from ingest.on_ray.job import Job
-from ingest.on_ray.stages import Met
+from ingest.on_ray.stages import Claimed, Met
 from ingest.seen import Seen
 from ingest.summary import Summary
 
 
-def taken(item: Any, summary: Summary, seen: Seen, job: Job) -> Iterator[Rejected]:
-    """What an item adds to the summary, and what is to be rejected."""
+def taken(item: Any, summary: Summary, seen: Seen, claims: Claims, job: Job) -> Iterator[Rejected]:
+    """What an item adds to the summary or the claims, and what is to be rejected."""
     if isinstance(item, LeafError):
         raise item
     if isinstance(item, Rejected):
         yield item
     elif isinstance(item, Met):
         yield from _twice(item, seen, job)
+    elif isinstance(item, Claimed):
+        claims.add(item.documents, item.versions, item.chunks)
     else:
         _add(summary, item)
 

@@ -39,7 +39,16 @@ class Met:
     ids: Sequence[str]
 
 
-Item = Plan | Encoded | Rejected | Met | Summary | LeafError
+@dataclass(frozen=True)
+class Claimed:
+    """What an actor says is stored: see Claims.add."""
+
+    documents: Sequence[str]
+    versions: Sequence[int]
+    chunks: Sequence[int]
+
+
+Item = Plan | Encoded | Rejected | Met | Claimed | Summary | LeafError
 
 
 class _Stage:
@@ -54,6 +63,16 @@ class _Stage:
 
     def work(self, batch: pa.Table) -> Iterator[Sequence[Item]]:
         raise NotImplementedError
+
+    def claimed(self) -> Claimed:
+        """What was claimed since this was asked last."""
+        claims = [claim for group in self.target.claims.all() for claim in group]
+        self.target.claims.clear()
+        return Claimed(
+            [claim.document for claim in claims],
+            [claim.version for claim in claims],
+            [claim.chunks for claim in claims],
+        )
 
     @cached_property
     def target(self) -> Target:
@@ -74,7 +93,7 @@ class Planner(_Stage):
         for window in windows(documents):
             tally = Tally()
             planned = [p for part in plans([window], self.target, tally) for p in part]
-            yield [*map(_light, planned), tally.summary]
+            yield [*map(_light, planned), tally.summary, self.claimed()]
 
 
 class Encoder(_Stage):
@@ -119,6 +138,7 @@ class Writer(_Stage):
         tally, refused = Tally(), list[Rejected]()
         if parts:
             Writing(self.target, tally, refused.append).write(parts)
+            items.append(self.claimed())
         yield [i for i in items if not isinstance(i, Encoded)] + [tally.summary, *refused]
 
 

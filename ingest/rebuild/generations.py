@@ -40,12 +40,9 @@ def demand_whole(
         active = read_generations(database, name).active
     if yes or active.generation == new.generation:
         return
-    missing = missing_documents(database, name, active, new)
-    some = list(islice(missing, _SHOWN))
-    if not some:
+    count, ids = _missing(database, name, active, new)
+    if not count:
         return
-    count = len(some) + sum(1 for _ in missing)
-    ids = ", ".join(some) + (", ..." if count > len(some) else "")
     why = f" ({rejected} records were rejected)" if rejected else ""
     names: Names = {"database": database.name, "collection": name}
     anyway = ingest_hint("--rebuild", "--yes", **names, whole=True)
@@ -54,6 +51,28 @@ def demand_whole(
         f"now are not in it: {ids}{why}; searches still ask generation {active.generation}. Give "
         f"the whole corpus, or move over all the same with {anyway}; nothing is encoded again"
     )
+
+
+def demand_nothing_lost(database: Database[Any], name: str, old: Manifest, new: Manifest) -> None:
+    """Raises TargetError if another run wrote documents into `old` until searches moved to `new`.
+
+    Such a run has ended well, since searches asked what it wrote.
+    """
+    count, ids = _missing(database, name, old, new)
+    if count:
+        raise TargetError(
+            f"searches of {name} moved over to generation {new.generation}, but another run wrote "
+            f"{count} documents into generation {old.generation} at the same time ({ids}); ingest "
+            "them again, or go back with `leaf-ingest --rollback`"
+        )
+
+
+def _missing(database: Database[Any], name: str, old: Manifest, new: Manifest) -> tuple[int, str]:
+    """How many documents of `old` are not in `new`, and the first of their ids."""
+    missing = missing_documents(database, name, old, new)
+    some = list(islice(missing, _SHOWN))
+    count = len(some) + sum(1 for _ in missing)
+    return count, ", ".join(some) + (", ..." if count > len(some) else "")
 
 
 def move_over(
@@ -106,17 +125,6 @@ def roll_back(database: Database[Any], name: str, *, seconds: float, told: Told)
     if kept.generation > active.generation:
         return seen
     return move_over(database, name, kept.generation, chunk=None, seconds=seconds, told=told)
-
-
-def demand_active(database: Database[Any], name: str, generation: int) -> None:
-    """Raises TargetError if searches moved over while this generation was written to."""
-    with explained():
-        active = read_generations(database, name).active.generation
-    if active != generation:
-        raise TargetError(
-            f"searches of {name} moved over from generation {generation} to {active} while this "
-            "ran; run it again, so that what was new is in both"
-        )
 
 
 def _newest(collection: Collection) -> str:

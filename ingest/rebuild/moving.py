@@ -9,7 +9,12 @@ from pymongo.database import Database
 from config.hint import hint
 from config.text import strip_controls
 from ingest.order import Order
-from ingest.rebuild.generations import demand_active, demand_whole, move_over, roll_back
+from ingest.rebuild.generations import (
+    demand_nothing_lost,
+    demand_whole,
+    move_over,
+    roll_back,
+)
 from ingest.rebuild.retiring import retire
 from ingest.saying import say
 from ingest.summary import Summary
@@ -39,7 +44,7 @@ def complete(
         return
     finish = f"{rollback} goes back, {retire} deletes the other"
     if not order.rebuild:
-        demand_active(database, name, generation)
+        target.demand_active()
         if seen.next is not None:
             say(
                 f"generation {seen.next.generation} of {name} is not finished, and this run wrote "
@@ -55,6 +60,8 @@ def complete(
     demand_whole(database, name, target.manifest, rejected=summary.rejected, yes=order.yes)
     chunk = summary.last_written
     move_over(database, name, generation, chunk=chunk, seconds=order.wait, told=told)
+    if not order.yes and not target.registration.was_alone():
+        demand_nothing_lost(database, name, seen.active, target.manifest)
     say(f"searches moved over from {_shown(seen.active)} to {_shown(target.manifest)}; {finish}")
 
 

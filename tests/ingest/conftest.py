@@ -4,6 +4,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -74,9 +75,9 @@ def write(target: Callable[..., Target], tmp_path: Path) -> Iterator[Ingest]:
     rejects = Rejects(tmp_path / "rejects.jsonl")
 
     def run(records: Iterable[Document | Rejected], **choices: Any) -> Summary:
-        opened = target(**choices)
-        summary = ingest(records, opened, rejects=rejects)
-        opened.ensure_index()
+        with closing(target(**choices)) as opened:
+            summary = ingest(records, opened, rejects=rejects)
+            opened.ensure_index()
         return summary
 
     yield run

@@ -54,7 +54,12 @@ class Relay:
             except OSError:
                 return  # closed
             upstream = socket.socket(socket.AF_UNIX)
-            upstream.connect(self._path)
+            try:
+                upstream.connect(self._path)
+            except OSError:  # it is away, and the client is to see so
+                client.close()
+                upstream.close()
+                continue
             with self._lock:
                 self._links += (client, upstream)
             self._threads.append(Thread(target=self._link, args=(client, upstream), daemon=True))

@@ -27,11 +27,13 @@ from ingest import Fields
 from ingest.mongodb.address import Address
 from ingest.mongodb.changes import Changes
 from ingest.mongodb.following import follow
+from ingest.mongodb.position import POSITIONS, Position
 from ingest.mongodb.source import MongoSource
 from ingest.mongodb.stopping import Stop
 from local import LocalDeployment
 from tests.ingest.conftest import Keep, Run
 from vectors.digest import digest, of_encoded
+from vectors.patience import Patience
 
 PATIENCE = 90.0  # seconds; this machine may be busy
 CHUNKS = ["--text-field", "body"]
@@ -60,6 +62,11 @@ class Follower:
     @property
     def has_ended(self) -> bool:
         return self.process.poll() is not None
+
+    def ended(self) -> tuple[int, str]:
+        """By itself; see `end`."""
+        self.process.wait(PATIENCE)
+        return self.end()
 
     def end(self, number: int = signal.SIGINT) -> tuple[int, str]:
         """Exit code and standard output."""
@@ -374,7 +381,7 @@ def test_where_the_history_is_lost_all_is_read_again(
         token = str(stream.next()["_id"]["_data"])
     before = hash_of(articles, 1)
     # At the first second that there was: a place in the history that the server has not.
-    changes._token = {"_data": token[:2] + "00000001" + token[10:]}
+    changes.token = {"_data": token[:2] + "00000001" + token[10:]}
 
     def end() -> None:
         try:
@@ -384,12 +391,161 @@ def test_where_the_history_is_lost_all_is_read_again(
 
     ending = threading.Thread(target=end)
     ending.start()
-    follow(source, keeper, changes, stop, told=lambda text: None, say=said.append)
+    position = Position(database, "articles", source, keeper._target.manifest, Patience())
+    follow(source, keeper, changes, position, stop, told=lambda text: None, say=said.append)
 
     ending.join()
     assert hash_of(articles, 1) != before
     (line,) = said
     assert "has changed more than its history holds: all of it is read again" in line
+
+
+def test_what_was_deleted_while_a_killed_follower_was_away_is_removed(
+    follower: Started, database: Database[Any], articles: Collection[Any]
+) -> None:
+    first = follower(*CHUNKS)
+    first.wait_until_following()
+    first.process.kill()
+    first.end()
+    articles.delete_one({"_id": 1})
+    articles.update_one({"_id": 2}, {"$set": {"body": "another text"}})
+    articles.insert_one({"_id": "new", "body": "a new text"})
+
+    second = follower(*CHUNKS)
+    wait_for(lambda: "1" not in chunks(database))
+    code, _ = second.end()
+
+    assert code == 0
+    assert chunks(database) == {
+        "0": "text 0",
+        "2": "another text",
+        "3": "text 3",
+        "4": "text 4",
+        "new": "a new text",
+    }
+
+
+def forget_history(database: Database[Any]) -> None:
+    """As if it had been followed up to an event of the first second that there was."""
+    with database["articles"].watch() as stream:
+        database["articles"].update_one({"_id": 0}, {"$set": {"seen": True}})
+        data = stream.next()["_id"]["_data"]
+    token = {"_data": data[:2] + "00000001" + data[10:]}
+    assert database[POSITIONS].update_one({}, {"$set": {"token": token}}).matched_count == 1
+
+
+def test_where_the_history_is_gone_a_follower_removes_what_is_its_own(
+    follower: Started, leaf_ingest: Run, database: Database[Any], articles: Collection[Any]
+) -> None:
+    Path("o.jsonl").write_text('{"id": "1", "text": "o"}\n{"id": "other", "text": "o"}\n')
+    assert leaf_ingest("o.jsonl", "--wait", 0).returncode == 0
+    first = follower(*CHUNKS)
+    first.wait_until_following()
+    assert first.end()[0] == 0
+    forget_history(database)
+    articles.delete_many({"_id": {"$in": [1, 2]}})
+
+    second = follower(*CHUNKS)
+    second.wait_until_following()
+
+    wait_for(lambda: set(chunks(database)) == {"0", "3", "4", "other"})
+    assert any("has changed more than its history holds" in line for line in second.said)
+    articles.delete_one({"_id": 3})
+    wait_for(lambda: set(chunks(database)) == {"0", "4", "other"})
+    second.end()
+
+
+def test_where_the_history_is_gone_and_the_source_is_empty_all_stays(
+    follower: Started, database: Database[Any], articles: Collection[Any]
+) -> None:
+    first = follower(*CHUNKS)
+    first.wait_until_following()
+    first.end()
+    forget_history(database)
+    articles.delete_many({})
+
+    second = follower(*CHUNKS)
+    wait_for(lambda: any("no usable documents; what is stored of" in line for line in second.said))
+    second.end()
+
+    assert len(chunks(database)) == 5
+
+
+def test_two_that_share_a_source_name_remove_nothing_where_the_history_is_gone(
+    follower: Started, database: Database[Any], articles: Collection[Any]
+) -> None:
+    parts = [[*CHUNKS, "--filter-source", f'{{"_id": {{"{op}": 2}}}}'] for op in ("$gt", "$lte")]
+    for part in parts:
+        running = follower(*part)
+        running.wait_until_following()
+        running.end()
+    articles.delete_one({"_id": 4})
+    for position in database[POSITIONS].find():
+        database[POSITIONS].update_one({"_id": position["_id"]}, {"$set": {"token": None}})
+
+    again = follower(*parts[0])
+    again.wait_until_following()
+    again.end()
+
+    assert set(chunks(database)) == {"0", "1", "2", "3", "4"}
+    assert any("and so is something else" in line for line in again.said)
+
+
+def test_a_source_that_was_dropped_while_a_follower_was_away_is_followed_after_one_more_start(
+    follower: Started, database: Database[Any], articles: Collection[Any]
+) -> None:
+    first = follower(*CHUNKS)
+    first.wait_until_following()
+    first.end()
+    articles.drop()
+    articles.insert_one({"_id": "new", "body": "a new text"})
+
+    code, _ = follower(*CHUNKS).ended()
+    again = follower(*CHUNKS)
+    again.wait_until_following()
+    again.end()
+
+    assert code == 1
+    assert chunks(database) == {"new": "a new text"}
+
+
+def test_a_follower_ends_with_a_line_when_searches_have_moved(
+    follower: Started, leaf_ingest: Run, database: Database[Any], articles: Collection[Any]
+) -> None:
+    """Started again, it goes on in the generation that searches use."""
+    running = follower(*CHUNKS)
+    running.wait_until_following()
+    source = f"mongodb:{database.name}.articles"
+    form = {"LEAF_TEACHER": "hashing:128", "LEAF_STUDENT": "hashing:128"}
+    done = leaf_ingest(source, *CHUNKS, "--rebuild", **form)
+    assert done.returncode == 0, done.stderr
+
+    articles.insert_one({"_id": "new", "body": "a new text"})
+    code = running.process.wait(PATIENCE)
+    running.end()
+
+    assert code == 1
+    assert any("moved over from generation 1 to 2 while this ran" in line for line in running.said)
+    assert database["chunks"].count_documents({"document": "new"}) == 0
+
+
+def test_vectors_of_what_the_query_lost_while_the_history_was_gone_are_taken_out(
+    follower: Started, database: Database[Any], articles: Collection[Any]
+) -> None:
+    part = [*IN_PLACE, "--filter-source", '{"lang": {"$ne": "de"}}']
+    first = follower(*part)
+    first.wait_until_following()
+    first.end()
+    assert hash_of(articles, 1)
+    articles.update_one({"_id": 1}, {"$set": {"lang": "de"}})
+    database[POSITIONS].update_one({}, {"$set": {"token": None}})
+
+    second = follower(*part)
+    second.wait_until_following()
+    second.end()
+
+    assert hash_of(articles, 1) is None
+    assert hash_of(articles, 2)
 
 
 def test_changes_come_once_for_each_document_as_it_is_then(database: Database[Any]) -> None:

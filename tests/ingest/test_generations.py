@@ -20,7 +20,7 @@ from pymongo.database import Database
 from config import load
 from ingest import Document, Rejects, Summary, Target, TargetError, ingest, open_target
 from ingest.choices import Choices
-from ingest.rebuild.generations import demand_active, move_over
+from ingest.rebuild.generations import move_over
 from ingest.rebuild.rebuilding import missing_documents, open_rebuild
 from ingest.rebuild.retiring import retire
 from ingest.settling import settle
@@ -491,7 +491,7 @@ def test_an_ordinary_run_that_misses_the_move_says_so(
     written(late, [Document("c", "three")], tmp_path / "r")
 
     with pytest.raises(TargetError, match="moved over from generation 1 to 2 while this ran"):
-        demand_active(database, "c", late.manifest.generation)
+        late.demand_active()
 
 
 def test_the_move_is_made_once_and_only_from_what_was_seen(

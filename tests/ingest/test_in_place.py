@@ -1,6 +1,7 @@
 """Vectors inside documents of somebody else's: nothing but our two fields ever changes."""
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -321,3 +322,26 @@ def settings_of(collection: str) -> Any:
     return load(
         {}, teacher="hashing:64", student="hashing:64", storage="full", collection=collection
     )
+
+
+def test_a_mark_that_another_run_takes_out_is_not_waited_for(
+    keep: Keep, articles: Collection[Any]
+) -> None:
+    """Out of one document, again and again, while it is looked for."""
+    store = keep(in_place=True)._target.collection
+    there = articles.find_one({"_id": 1})
+    assert there is not None
+    ends = threading.Event()
+
+    def take_out() -> None:
+        while not ends.is_set():
+            articles.update_one({"_id": 1}, {"$unset": {"leaf": ""}})
+            articles.update_one({"_id": 1}, {"$set": {"leaf": there["leaf"]}})
+
+    taking = threading.Thread(target=take_out)
+    taking.start()
+    try:
+        assert all(store._finds("1#0", seconds=60) for _ in range(30))
+    finally:
+        ends.set()
+        taking.join()

@@ -1,8 +1,11 @@
 """The file for rejects is nobody's input, nobody's else, and of this run."""
 
+import fcntl
 import json
 import os
+import threading
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -11,6 +14,7 @@ import pytest
 from pymongo.database import Database
 
 from ingest import Corpus, Document, Place, Rejected, Rejects, Target, TargetError, ingest
+from tests.local.searching import wait_for
 
 Run = Callable[..., CompletedProcess[str]]
 DEFAULT = Path("leaf-ingest.rejects.jsonl")
@@ -255,3 +259,29 @@ def test_a_file_without_permission_is_told(tmp_path: Path) -> None:
     (problem,) = Rejects(path).problems()
 
     assert "may not be written" in problem
+
+
+def test_a_reject_is_not_lost_when_another_run_begins_at_that_moment(tmp_path: Path) -> None:
+    """That one removes the file between the opening and the locking."""
+    path = (tmp_path / "rejects.jsonl").resolve()
+    with closing(Rejects(path)) as earlier:
+        earlier.add(Rejected(Place("a"), "of an earlier run"))
+    with closing(Rejects(path)) as rejects:
+        adding = threading.Thread(target=rejects.add, args=(Rejected(Place("b"), "of this run"),))
+        with path.open("rb") as other:
+            fcntl.flock(other, fcntl.LOCK_EX)
+            adding.start()
+            wait_for(lambda: _times_open(path) == 2)
+            path.unlink()
+        adding.join()
+
+    (line,) = path.read_text().splitlines()
+    assert json.loads(line)["reason"] == "of this run"
+
+
+def _times_open(path: Path) -> int:
+    links = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # closed since it was listed
+            links.append(descriptor.readlink())
+    return links.count(path)
