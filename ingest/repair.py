@@ -194,7 +194,12 @@ class _Chunks:
             self._loaded = with_key(
                 self._settings,
                 model.name,
-                lambda key: load_encoder(model.name, revision=model.revision, key=key),
+                lambda key: load_encoder(
+                    model.name,
+                    revision=model.revision,
+                    key=key,
+                    precision=self._manifest.encode_precision or self._settings.encode_precision,
+                ),
                 variable="LEAF_TEACHER",
             )
         return self._loaded
