@@ -15,22 +15,34 @@ from local import LocalDeployment, LocalError
 from tests.endure.model import Ledger
 from tests.ingest.relay import Relay
 
-_DISK = "2500m"  # of the deployment, of which mongod's log of changes takes up to a third
+_DISK = 2_500 * 2**20  # bytes, of which mongod's log of changes takes up to a third
 
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path | None]:
     """A file system of its own, that can be filled; None where none may be mounted."""
-    disk = folder / "disk"
+    disk, image = folder / "disk", folder / "image"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={_DISK}", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
+    with image.open("wb") as file:
+        file.truncate(_DISK)
+    makers = (
+        [["mkfs.ext4", "-q", "-F", str(image)], ["mount", "-o", "loop", str(image), str(disk)]],
+        [["mount", "-t", "tmpfs", "-o", f"size={_DISK}", "tmpfs", str(disk)]],
+    )
+    if not any(all(map(_works, commands)) for commands in makers):
         yield None
         return
     try:
         yield disk
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=False)
+
+
+def _works(command: list[str]) -> bool:
+    try:
+        return not subprocess.run(command, capture_output=True, check=False).returncode
+    except OSError:
+        return False
 
 
 class Faults(threading.Thread):
