@@ -1,6 +1,7 @@
 """Real parts for the tests: a MongoDB with vector search, models of the published shapes."""
 
 import os
+import re
 import secrets
 import subprocess
 import tomllib
@@ -178,19 +179,14 @@ def _bert(folder: Path, *, width: int, layers: int, pooling: str, seed: int) -> 
 
 def bert_tokenizer(vocabulary: Sequence[str] = ()) -> Any:
     """A WordPiece with BERT's special tokens: of some hundred pieces, unless they are given."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    pieces = {piece: number for number, piece in enumerate([*special, *vocabulary])}
+    pieces = {piece: n for n, piece in enumerate([*special, *(vocabulary or _pieces())])}
     tokenizer = Tokenizer(models.WordPiece(pieces, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    if not vocabulary:
-        trainer = trainers.WordPieceTrainer(
-            vocab_size=600, special_tokens=special, show_progress=False
-        )
-        tokenizer.train_from_iterator([*PROBES, PROMPT, "abcdefghijklmnopqrstuvwxyz"], trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
@@ -198,6 +194,18 @@ def bert_tokenizer(vocabulary: Sequence[str] = ()) -> Any:
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, **dict(zip(names, special, strict=True))
     )
+
+
+def _pieces() -> list[str]:
+    """Letters, and halves of the words of all probes.
+
+    A trainer would take other pieces in every process, and with them make other models.
+    """
+    words = sorted(set(re.findall(r"[a-z]+", " ".join([*PROBES, PROMPT]).lower())))
+    halves = [part for w in words for part in (w[: len(w) // 2 + 1], f"##{w[len(w) // 2 + 1 :]}")]
+    signs = sorted({chr(n) for n in range(33, 127)} - set(map(chr, range(65, 91))))
+    pieces = dict.fromkeys([*signs, *(f"##{sign}" for sign in signs), *halves])
+    return [piece for piece in pieces if piece != "##"]
 
 
 def _head(student: Any, teacher: Any) -> Any:

@@ -47,6 +47,7 @@ def test_standard_input_and_json_output(leaf_ingest: Run, database: Database[Any
         "pruned": 0,
         "rejected": 0,
         "tokens": 20,
+        "encode_precision": "float32",
     }
 
 

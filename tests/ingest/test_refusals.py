@@ -68,8 +68,10 @@ def test_what_is_refused_of_all_documents_ends_the_run(
     database["c"].drop()
     database.command("create", "c", viewOn="other", pipeline=[])
 
+    changes = {"d0#0": {"text": "U"}, "d1#0": {"text": "U"}}
+
     with pytest.raises((DeploymentError, TargetError)):
-        opened.collection.update({"d0#0": {"text": "U"}, "d1#0": {"text": "U"}})
+        opened.collection.update(changes, seen=dict.fromkeys(changes, b"hash"))
 
 
 @pytest.mark.parametrize("in_place", [False, True])

@@ -360,7 +360,7 @@ def test_a_student_that_cannot_be_loaded_leaves_the_old_in_use_until_it_is_retir
     searcher = made(DOCUMENTS)
     build()
     move(database)
-    gone = {"student.name": "./not-here", "student.revision": "sha256:1"}
+    gone = {"students.default.name": "./not-here", "students.default.revision": "sha256:1"}
     database[MANIFESTS].update_one({"_id": "c"}, {"$set": gone})
     a_minute_later(searcher)
 

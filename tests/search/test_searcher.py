@@ -258,7 +258,8 @@ def test_a_student_that_changed_since_is_an_error(
     made: Made, database: Database[Any], mongodb_uri: str, stranger: str, opener: Any
 ) -> None:
     made(corpus(2))
-    change = {"student.name": stranger, "student.revision": "sha256:of-another-time"}
+    student = {"name": stranger, "revision": "sha256:of-another-time"}
+    change = {f"students.default.{name}": value for name, value in student.items()}
     database[MANIFESTS].update_one({"_id": "c"}, {"$set": change})
 
     with pytest.raises(ModelError, match="made with sha256:of-another-time"):

@@ -63,7 +63,9 @@ def handler(models: dict[str, TransformerEncoder]) -> type[BaseHTTPRequestHandle
 
 @pytest.fixture(scope="module")
 def server(published_pair: tuple[str, str]) -> Iterator[str]:
-    models: dict[str, Any] = {name: load_encoder(name) for name in published_pair}
+    models: dict[str, Any] = {
+        name: load_encoder(name, precision="float32") for name in published_pair
+    }
     with ThreadingHTTPServer(("127.0.0.1", 0), handler(models)) as served:
         Thread(target=served.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{served.server_port}"
@@ -149,7 +151,9 @@ def test_both_sides_of_a_collection_can_be_remote(
     with Searcher.open(mongodb_uri, remote) as searcher:
         found = [searcher.search(probe, k=1)[0].document for probe in PROBES]
 
-    plain_teacher, plain_student = map(load_encoder, published_pair)
+    plain_teacher, plain_student = (
+        load_encoder(name, precision="float32") for name in published_pair
+    )
     cosines = plain_student.encode_queries(PROBES) @ plain_teacher.encode_documents(PROBES).T
     assert found == [str(nearest) for nearest in cosines.argmax(axis=1)]
     assert KEY not in str(database["leaf_manifests"].find_one())

@@ -20,6 +20,11 @@ from vectors.manifest import MANIFESTS
 P, S = Level.PROBLEM, Level.SKIPPED
 
 
+def of_student(**fields: object) -> dict[str, object]:
+    """Paths in the manifest, of the student that searches ask with."""
+    return {f"students.default.{name}": value for name, value in fields.items()}
+
+
 def test_texts_that_were_changed_since(ingested: Ingested, examined: Examined) -> None:
     change(ingested(), "text", "something else altogether")
 
@@ -86,7 +91,7 @@ def test_a_student_that_is_not_aligned(
     revision = load_encoder(stranger).revision
     collection.database[MANIFESTS].update_one(
         {"_id": "c"},
-        {"$set": {"student.name": stranger, "student.revision": revision, "probe": None}},
+        {"$set": of_student(name=stranger, revision=revision, probe=None)},
     )
 
     findings = examined()
@@ -107,7 +112,7 @@ def test_a_student_is_compared_with_the_vectors_where_the_teacher_is_not_there(
 
 
 def test_a_student_that_is_gone(ingested: Ingested, examined: Examined, tmp_path: Path) -> None:
-    gone = {"student.name": str(tmp_path / "gone"), "student.revision": "sha256:0"}
+    gone = of_student(name=str(tmp_path / "gone"), revision="sha256:0")
     ingested().database[MANIFESTS].update_one({"_id": "c"}, {"$set": gone})
 
     findings = examined()
@@ -120,7 +125,7 @@ def test_a_student_that_gives_other_vectors_than_at_ingest(
     ingested: Ingested, examined: Examined
 ) -> None:
     other = float32(load_encoder("hashing:128").encode_queries(["another"])[0])
-    ingested().database[MANIFESTS].update_one({"_id": "c"}, {"$set": {"probe": other}})
+    ingested().database[MANIFESTS].update_one({"_id": "c"}, {"$set": of_student(probe=other)})
 
     findings = examined()
 

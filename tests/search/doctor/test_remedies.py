@@ -334,8 +334,8 @@ def test_a_student_of_another_space_gives_way_to_the_teacher(
     ingested: Ingested, examined: Examined, obey: Obey, published_pair: tuple[str, str]
 ) -> None:
     other = load_encoder(published_pair[1]).revision
-    found = {"student.name": published_pair[1], "student.revision": other, "probe": None}
-    manifest(ingested(), **found)
+    found = {"name": published_pair[1], "revision": other, "probe": None}
+    manifest(ingested(), **{f"students.default.{k}": v for k, v in found.items()})
 
     finding = examined()["student"]
     (command,) = obey(finding)
@@ -348,7 +348,7 @@ def test_a_student_that_changed_under_its_name_is_taken_as_it_is_now(
     ingested: Ingested, examined: Examined, obey: Obey
 ) -> None:
     row = load_encoder("hashing:128").encode_queries(["another"])[0]
-    manifest(ingested(), probe=float32(row))
+    manifest(ingested(), **{"students.default.probe": float32(row)})
 
     (command,) = obey(examined()["student"])
 
@@ -360,7 +360,7 @@ def test_a_teacher_that_changed_under_its_name_is_taken_as_it_is_now(
     ingested: Ingested, examined: Examined, obey: Obey, stranger: str
 ) -> None:
     then = {"name": stranger, "revision": "sha256:of-another-time"}
-    sides = {f"{side}.{k}": v for side in ("teacher", "student") for k, v in then.items()}
+    sides = {f"{side}.{k}": v for side in ("teacher", "students.default") for k, v in then.items()}
     manifest(ingested(), **sides)
 
     (command,) = obey(examined()["teacher"])

@@ -62,7 +62,7 @@ def test_formats_come_nearer_to_exact_search_with_more_candidates(
     for name in ("bits, re-scored", "server's binary"):
         overlaps = [step.overlap for step in curves[name, 128].steps]
         assert overlaps[0] < overlaps[-1]
-    assert set(database.list_collection_names()) == {"c", MANIFESTS}
+    assert set(database.list_collection_names()) == {"c", MANIFESTS, "leaf_writers"}
 
 
 def test_in_place_writes_nothing_and_measures_what_is_there(
