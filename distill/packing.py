@@ -82,7 +82,8 @@ def least_cosine(student: str, folder: Path) -> float:
 
 def _fill(folder: Path, exported: Path, name: str) -> None:
     model = onnx.load(str(exported / GRAPH))
-    np.savez_compressed(folder / COMPACT_WEIGHTS, allow_pickle=False, **taken_out(model))
+    arrays: dict[str, Any] = {**taken_out(model)}
+    np.savez_compressed(folder / COMPACT_WEIGHTS, **arrays)
     onnx.save(model, str(folder / COMPACT_GRAPH))
     shutil.copyfile(exported / TOKENIZER, folder / TOKENIZER)
     replace(Card.read(exported), name=name).write(folder)

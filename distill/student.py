@@ -34,6 +34,11 @@ def cut(teacher: TransformerEncoder, layers: Sequence[int]) -> SentenceTransform
             f"{len(stack) - 1}"
         )
     kept = torch.nn.ModuleList([stack[number] for number in layers])
+    for number, layer in enumerate(kept):
+        inside: Any
+        for inside in layer.modules():
+            if hasattr(inside, "layer_idx"):
+                inside.layer_idx = number  # its place in what older transformers keep of a text
     _replace(model, stack, kept)
     model.config.num_hidden_layers = len(kept)
     if kinds := getattr(model.config, "layer_types", None):

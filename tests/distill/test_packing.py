@@ -154,7 +154,7 @@ def test_a_changed_packed_student_is_not_taken_for_the_one_it_was(
     before = load_student(str(tmp_path / "changed")).revision
     with np.load(f"{compact}/weights.npz") as kept:
         arrays = {**kept, "values-0": kept["values-0"] // 2}
-    np.savez(tmp_path / "changed/weights.npz", allow_pickle=False, **arrays)
+    np.savez(tmp_path / "changed/weights.npz", **arrays)
 
     assert load_student(str(tmp_path / "changed")).revision != before
     with pytest.raises(ModelError, match="but the collection was made with"):

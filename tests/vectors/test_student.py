@@ -4,11 +4,12 @@ import shutil
 import subprocess
 import sys
 import warnings
-from importlib.metadata import distribution
+from importlib.metadata import distribution, version
 from pathlib import Path
 
 import numpy as np
 import pytest
+from packaging.version import Version
 
 from vectors import Encoder, ExportError, ModelError, export_student, load_encoder, load_student
 from vectors.alignment import demand_probe, probe_of
@@ -117,6 +118,8 @@ print(importlib.util.find_spec("torch"), "torch" in sys.modules)
 @pytest.mark.parametrize("asked", [False, True])
 def test_the_runtime_reports_to_nobody_unless_asked_to(tmp_path: Path, asked: bool) -> None:
     # What it is about to send it keeps in the user's cache first.
+    if asked and Version(version("onnxruntime")) < Version("1.29"):
+        pytest.skip("this onnxruntime has nothing that reports")
     allowed = {"ORT_DISABLE_TELEMETRY": "0"} if asked else {}
     program = "from vectors import load_student; load_student('package:vectors/offline')"
     subprocess.run(
