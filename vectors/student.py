@@ -39,7 +39,9 @@ def load_student(name: str, *, revision: str | None = None, key: str | None = No
             return model
     from vectors.graph import GraphEncoder
 
-    return GraphEncoder.load(folder)
+    student = GraphEncoder.load(folder)
+    student.name = name  # the same files may have been exported under another
+    return student
 
 
 def export_student(encoder: Encoder) -> bool:

@@ -64,6 +64,18 @@ def test_the_exported_student_is_the_model_in_all_else(published_pair: tuple[str
     assert student.encode_queries([]).shape == (0, 64)
 
 
+def test_a_copy_in_another_folder_is_called_by_its_own_name(
+    published_pair: tuple[str, str], tmp_path: Path
+) -> None:
+    first = load_student(published_pair[1])
+    shutil.copytree(published_pair[1], tmp_path / "student")
+
+    copy = load_student(str(tmp_path / "student"))
+
+    assert (copy.name, first.name) == (str(tmp_path / "student"), published_pair[1])
+    assert copy.revision == first.revision
+
+
 def test_an_export_is_found_again_and_no_other_revision_is(
     published_pair: tuple[str, str],
 ) -> None:
