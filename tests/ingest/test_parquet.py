@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import bson
-import numpy as np
 import pytest
 from bson import Decimal128
 
@@ -53,7 +52,7 @@ def test_a_row_becomes_a_document_and_the_rest_metadata() -> None:
         (pa.int8(), -5, -5),
         (pa.uint32(), 2**32 - 1, 2**32 - 1),
         (pa.float32(), 0.5, 0.5),
-        (pa.float16(), np.float16(0.5), 0.5),
+        (pa.float16(), 0.5, 0.5),
         (pa.bool_(), True, True),
         (pa.large_string(), "é", "é"),
         (pa.dictionary(pa.int8(), pa.string()), "word", "word"),
