@@ -1,7 +1,7 @@
 """Commands inside messages, with the options that the user gave, so that they can be pasted.
 
-A process that runs a command keeps that command's line here while it runs. In a program of the
-user's there is none, and a hint has the names that its caller passes.
+A process that runs a command keeps that command's line here while it runs. A program that imports
+leafsearch has no such line, so a hint then has only the names that its caller passes.
 """
 
 import re

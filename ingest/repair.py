@@ -26,12 +26,11 @@ from ingest.mongodb.source import MongoSource
 from ingest.mongodb.stopping import Stop
 from ingest.rejects import Rejects
 from ingest.saying import say
-from ingest.target import Target
-from vectors import Collection, InPlace, Manifest, Teacher, collection_of, explained, load_encoder
+from ingest.target import Target, load_teacher
+from vectors import Collection, InPlace, Manifest, Teacher, collection_of, explained
 from vectors.digest import digest, of_encoded
 from vectors.generations import read_generation, read_generations
 from vectors.in_place import MARK
-from vectors.keys import with_key
 from vectors.manifest import undeclare
 from vectors.patience import Patience
 
@@ -190,18 +189,8 @@ class _Chunks:
     @property
     def _teacher(self) -> Teacher:
         if self._loaded is None:
-            model = self._manifest.teacher
-            self._loaded = with_key(
-                self._settings,
-                model.name,
-                lambda key: load_encoder(
-                    model.name,
-                    revision=model.revision,
-                    key=key,
-                    precision=self._manifest.encode_precision or self._settings.encode_precision,
-                ),
-                variable="LEAF_TEACHER",
-            )
+            patience = self._collection.patience.seconds
+            self._loaded = load_teacher(self._manifest, self._settings, patience=patience)
         return self._loaded
 
 

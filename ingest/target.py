@@ -38,6 +38,42 @@ log = logging.getLogger(__name__)
 _PAUSE = 0.2  # seconds, for another ingest to bring the index in line
 
 
+def load_teacher(
+    manifest: Manifest,
+    settings: Settings,
+    *,
+    patience: float,
+    devices: Sequence[str] | None = None,
+) -> Teacher:
+    """In the manifest's precision, so that all vectors of a collection are computed alike.
+
+    `patience` and `devices` as for load_encoder. Raises ModelError.
+    """
+    model = manifest.teacher
+    teacher = with_key(
+        settings,
+        model.name,
+        lambda key: load_encoder(
+            model.name,
+            revision=model.revision,
+            key=key,
+            devices=devices,
+            precision=manifest.encode_precision or settings.encode_precision,
+            patience=patience,
+        ),
+        variable="LEAF_TEACHER",
+    )
+    if manifest.encode_precision is None and teacher.encode_precision is not None:
+        log.warning(
+            "collection %s: leafsearch 0.1 did not record in which precision its vectors were "
+            "encoded; new ones are encoded in %s. Choose another with --encode-precision; "
+            "--rebuild records it",
+            settings.collection,
+            teacher.encode_precision,
+        )
+    return teacher
+
+
 class Target:
     """A collection to write to. Nothing is written before the first vectors are there."""
 
@@ -81,40 +117,14 @@ class Target:
     def teacher(self) -> Teacher:
         """Loaded when there is something to encode: most runs over a corpus find nothing new."""
         if self._loaded is None:
-            model = self.manifest.teacher
-            self._told(f"loading {model.name}")
-            self._loaded = with_key(
-                self._settings,
-                model.name,
-                lambda key: load_encoder(
-                    model.name,
-                    revision=model.revision,
-                    key=key,
-                    precision=self.precision,
-                    patience=self.patience.seconds,
-                ),
-                variable="LEAF_TEACHER",
+            self._told(f"loading {self.manifest.teacher.name}")
+            self._loaded = load_teacher(
+                self.manifest, self._settings, patience=self.patience.seconds
             )
-            self._report_unrecorded_precision(self._loaded)
             self._told("encoding the first chunks")
         if isinstance(self.chunker, WholeTexts):
             return MeanEncoder(self._loaded, self.chunker.parts)
         return self._loaded
-
-    def _report_unrecorded_precision(self, teacher: Teacher) -> None:
-        if self.manifest.encode_precision is None and teacher.encode_precision is not None:
-            log.warning(
-                "collection %s: leafsearch 0.1 did not record in which precision its vectors were "
-                "encoded; new ones are encoded in %s. Choose another with --encode-precision; "
-                "--rebuild records it",
-                self._name,
-                teacher.encode_precision,
-            )
-
-    @property
-    def precision(self) -> str:
-        """The manifest's, so that all vectors of a collection are computed alike."""
-        return self.manifest.encode_precision or self._settings.encode_precision
 
     def end_teacher(self) -> None:
         """End what it has running; it is loaded once more when it is needed again."""

@@ -220,7 +220,7 @@ def demand(
         )
         askers = "; ".join(dict.fromkeys(asked_by[name] for name in differing))
         rebuild = ingest_hint("--rebuild", database=database, collection=collection, whole=True)
-        usual = f"name a new --collection; {rebuild} builds it anew beside what is there"
+        usual = f"name a new --collection; {rebuild} builds other vectors beside the present ones"
         raise ManifestError(
             f"collection {collection} was made otherwise: {shown}. Leave out what asks for that "
             f"({askers}) to go on as it is, or {otherwise or usual}"

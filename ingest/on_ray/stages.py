@@ -24,10 +24,9 @@ from ingest.plan import Plan
 from ingest.planning import plans
 from ingest.reading import windows
 from ingest.summary import Summary, Tally
-from ingest.target import Target
+from ingest.target import Target, load_teacher
 from ingest.writing import Encoded, Writing, without_vectors
-from vectors import Rows, Teacher, connect, load_encoder
-from vectors.keys import with_key
+from vectors import Rows, Teacher, connect
 
 _COLUMN = "pickled"
 
@@ -113,19 +112,12 @@ class Encoder(_Stage):
     @cached_property
     def teacher(self) -> Teacher:
         """In this process alone: others of a machine's cores and GPUs are other actors'."""
-        model = self.target.manifest.teacher
         devices = ["cuda:0" if self.job.gpus else "cpu"]  # Ray shows an actor its own GPU only
-        return with_key(
+        return load_teacher(
+            self.target.manifest,
             self.job.settings,
-            model.name,
-            lambda key: load_encoder(
-                model.name,
-                revision=model.revision,
-                key=key,
-                devices=devices,
-                precision=self.target.precision,
-            ),
-            variable="LEAF_TEACHER",
+            patience=self.target.patience.seconds,
+            devices=devices,
         )
 
 
