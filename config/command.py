@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from typer.core import TyperCommand
-
 from config.errors import ConfigError, LeafError
 from config.hint import Line, running
 from config.settings import Settings, load
@@ -43,28 +41,6 @@ class _Warnings(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         say(self._command, self.format(record))
-
-
-class Command(TyperCommand):
-    """A command whose usage errors quote no more than a line holds."""
-
-    def make_context(self, *args: Any, **options: Any) -> Any:
-        with _short_usage_errors():
-            return super().make_context(*args, **options)
-
-    def invoke(self, context: Any) -> Any:
-        with _short_usage_errors():
-            return super().invoke(context)
-
-
-@contextmanager
-def _short_usage_errors() -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        if isinstance(message := getattr(error, "message", None), str):  # click's own
-            error.message = one_line(message)  # type: ignore[attr-defined]
-        raise
 
 
 def leave_at_once(end: SystemExit) -> NoReturn:

@@ -20,6 +20,7 @@ _READING = (
     *("--format", "--include", "--exclude", "--source", "--filter-source"),
     *("--id-field", "--text-field", "--title-field", "--in-place", "--path"),
 )
+_PAIR = ("--preset", "--teacher", "--student")
 _ACTIONS = (
     *("--rollback", "--retire", "--repair", "--all", "--rebuild", "--prune", "--follow"),
     *("--yes", "--dry-run", "--json"),
@@ -28,7 +29,7 @@ _SECRET_OPTION = re.compile(r"(?i)([?&;](?:[^=&;]*password|authmechanismproperti
 
 
 class Names(TypedDict):
-    """Of what a command is about."""
+    """The collection that a command is about."""
 
     database: str
     collection: str
@@ -97,6 +98,8 @@ def hint(
     repeated = ["--home"] if program == "leaf-mongo" else [*_WHERE]
     if is_same and PATH in arguments:
         repeated += _READING
+    if whole and program == "leaf-ingest":
+        repeated += _PAIR  # the doctor has them too
     kept = [
         (name, value)
         for name, value in _running.options
@@ -121,6 +124,17 @@ def ingest_hint(
     if in_place:
         names = {"database": "", "collection": ""}
     return hint("leaf-ingest", *source, *arguments, **names, whole=whole)
+
+
+def rebuild_hint(
+    *arguments: str, database: str, collection: str, in_place: bool = False, whole: bool = False
+) -> str:
+    """What a user does for other vectors; those `in_place` cannot be built beside others."""
+    if in_place:
+        return "ingest the documents into another --collection, without --in-place"
+    names: Names = {"database": database, "collection": collection}
+    command = ingest_hint("--rebuild", *arguments, **names, whole=whole)
+    return f"{command} builds other vectors beside the present ones"
 
 
 def shown(value: str) -> str:

@@ -240,13 +240,13 @@ def _unknown_names(variables: Mapping[str, str], given: Container[str]) -> Itera
     for name in sorted(variables):
         if name in known or name.startswith(_TESTS):
             continue
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
         if name.startswith("LEAF_"):
-            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)
-            meant = f"did you mean {(close or nearest)[0]}?"
+            (nearest,) = difflib.get_close_matches(name, known, n=1, cutoff=0)
+            meant = f"did you mean {nearest}?"
             yield f"{shorten(name, 100)} is not a setting of leafsearch and is ignored: {meant}"
-        elif name.startswith("MONGO") and close and "mongodb_uri" not in given:
-            yield f"{shorten(name, 100)} is not a setting and is ignored: did you mean {close[0]}?"
+        elif name.startswith("MONGO") and "mongodb_uri" not in given:
+            for close in difflib.get_close_matches(name, known, n=1, cutoff=0.8):
+                yield f"{shorten(name, 100)} is not a setting and is ignored: did you mean {close}?"
 
 
 @cache

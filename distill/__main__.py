@@ -5,8 +5,9 @@ from pathlib import Path
 
 import typer
 
-from config.command import WRONG_USAGE, Command, one_line_errors, say_warnings
+from config.command import WRONG_USAGE, one_line_errors, say_warnings
 from config.hint import line_of
+from config.usage import Command
 from distill import options as o
 from distill.errors import DistillError
 from distill.order import Order

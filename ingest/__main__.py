@@ -8,12 +8,12 @@ import typer
 from config import Settings
 from config.command import (
     SOME_REJECTED,
-    Command,
     leave_at_once,
     one_line_errors,
     say_warnings,
 )
 from config.hint import line_of
+from config.usage import Command
 from ingest import options as o
 from ingest.choices import Choices
 from ingest.corpus.choice import Choice

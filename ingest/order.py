@@ -133,5 +133,5 @@ class Order:
         if self.rebuild:
             yield (
                 "--rebuild: vectors in place are not built beside others; name a second "
-                "--collection without --in-place, or take the vectors of now out of the documents"
+                "--collection without --in-place, or remove the existing vectors from the documents"
             )

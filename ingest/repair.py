@@ -15,7 +15,7 @@ from pymongo.database import Database
 from rich.console import Console
 
 from config import Settings
-from config.hint import Names, hint, ingest_hint
+from config.hint import Names, hint, ingest_hint, rebuild_hint
 from ingest.chunking.chunk import Chunk
 from ingest.corpus.records import Fields
 from ingest.errors import TargetError
@@ -70,10 +70,14 @@ def repair(
         if manifest.precision == "int8" and not manifest.scale:
             if manifest != generations.active:
                 continue
-            again = ingest_hint("--rebuild", database=database.name, collection=name)
+            again = rebuild_hint(
+                database=database.name,
+                collection=name,
+                in_place=manifest.layout == "in_place",
+            )
             raise TargetError(
                 f"the manifest of {database.name}.{name} says int8 without a scale, so no vector "
-                f"can be read or made; {again} makes others beside them"
+                f"can be read or made: {again}"
             )
         manifest = _without_unused_filters(database, name, manifest, done)
         collection = collection_of(database[name], manifest, patience)

@@ -3,7 +3,14 @@
 from search.async_searcher import AsyncSearcher
 from search.context import Context, Passage
 from search.default import search
-from search.errors import FilterError, NoHits, QueryError, SearchError, SearchTimeout
+from search.errors import (
+    FilterError,
+    NoHits,
+    QueryError,
+    SearchError,
+    SearchTimeout,
+    UndeclaredPath,
+)
 from search.hit import Hit
 from search.query import Options, Query
 from search.rerank import CrossEncoder
@@ -23,5 +30,6 @@ __all__ = [
     "SearchError",
     "SearchTimeout",
     "Searcher",
+    "UndeclaredPath",
     "search",
 ]

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from config.command import (
-    Command,
     leave_at_once,
     one_line_errors,
     say,
@@ -18,11 +17,12 @@ from config.command import (
 )
 from config.hint import line_of
 from config.text import shorten
+from config.usage import Command
 from local import LocalError
 from local.fallback import fallback_uri
 from search.errors import QueryError
 from search.printing import print_context, print_hits
-from search.query import Options
+from search.query import Options, check_questions, checked
 from search.rerank import CrossEncoder
 from search.searcher import Searcher
 from vectors.extended_json import NotExtendedJson, parse_extended_json
@@ -66,7 +66,7 @@ def command(
         float | None, _option("Least cosine of a hit, -1 to 1.", metavar="COSINE")
     ] = None,
     rerank: Annotated[
-        str | None, _option("Order the best hits anew by this cross-encoder.", metavar="MODEL")
+        str | None, _option("Rerank the best hits with this cross-encoder.", metavar="MODEL")
     ] = None,
     exact: Annotated[bool, _option("Compare with every vector.", "--exact")] = False,
     num_candidates: Annotated[
@@ -74,7 +74,7 @@ def command(
         _option("How many the server looks at. Default: 20 per hit or more.", metavar="N"),
     ] = None,
     rescore: Annotated[
-        int, _option("Of bits: how many per hit the float query orders anew.", metavar="N")
+        int, _option("Candidates per hit to re-score, for binary vectors. Default: 4.", metavar="N")
     ] = 4,
     max_time_ms: Annotated[
         int | None, _option("Longest time for an answer of the server.", metavar="MS")
@@ -124,6 +124,8 @@ def command(
             "max_time_ms": max_time_ms,
             "rerank": CrossEncoder(rerank) if rerank else None,
         }
+        check_questions(questions)
+        checked(options, declared=None)  # before anything is started or opened
         deployment = chosen.uri or fallback_uri(chosen.home, _say)
         with Searcher.open(deployment, chosen) as searcher:
             if max_tokens is not None:

@@ -3,7 +3,8 @@
     LeafError
     └── SearchError
         ├── QueryError    a question or a number that cannot be searched with
-        ├── FilterError   a filter that the index cannot apply
+        ├── FilterError   a filter that no index can apply
+        │   └── UndeclaredPath  a path of it that this index was not made for
         ├── SearchTimeout the server took longer than it was allowed to
         └── NoHits        the index is READY and yet finds nothing that is there
 
@@ -24,7 +25,15 @@ class QueryError(SearchError):
 
 
 class FilterError(SearchError):
-    """A filter that the index cannot apply."""
+    """A filter that no index can apply."""
+
+    is_usage = True
+
+
+class UndeclaredPath(FilterError):
+    """A filter path that this index was not made for."""
+
+    is_usage = False
 
 
 class SearchTimeout(SearchError):

@@ -3,27 +3,25 @@
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from numbers import Real
 from typing import Any
-from uuid import UUID
 
 import bson
-from bson import Binary, CodecOptions, ObjectId
-from bson.binary import UUID_SUBTYPE, UuidRepresentation
+from bson import CodecOptions
+from bson.binary import UuidRepresentation
 from bson.errors import BSONError
 
 from config.hint import PATH, hint
 from config.text import quote, quote_all, shorten
-from search.errors import FilterError
+from search.errors import FilterError, UndeclaredPath
+from search.values import filtered_kind
 
 Declaring = Callable[[str], str]  # the command that declares a path
 
 _LONGEST_PATH = 1024
 _DEEPEST = 90  # filters in each other: two levels each of the 200 that the server reads
 _LOGICAL = ("$and", "$or", "$nor")
+_NEGATED = ("$nor", "$ne", "$nin", "$not", "$exists")
 _OF_FIELDS = ("$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$not")
-_KINDS: tuple[type, ...] = (str, Real, datetime, ObjectId, UUID)
 _WITH_UUIDS = CodecOptions[dict[str, Any]](uuid_representation=UuidRepresentation.STANDARD)
 _HELP = f"expected {', '.join(_OF_FIELDS)} on a path, combined by {', '.join(_LOGICAL)}"
 
@@ -34,12 +32,12 @@ def declaring(path: str) -> str:
 
 
 def checked_filter(
-    filter: Mapping[str, Any], declared: Sequence[str], declaring: Declaring = declaring
+    filter: Mapping[str, Any], declared: Sequence[str] | None, declaring: Declaring = declaring
 ) -> dict[str, Any]:
     """The filter as it is sent, by a client of whatever settings: a UUID as Binary.
 
-    Raises FilterError for a path that is not `declared`, an operator that search lacks, or a value
-    that cannot be sent.
+    Raises UndeclaredPath for a path that is not `declared` (None: not known yet), and FilterError
+    for an operator that search lacks, or a value that cannot be sent.
     """
     _Check(declared, declaring).whole(filter)
     try:
@@ -51,11 +49,13 @@ def checked_filter(
         ) from error
 
 
-def compared(filter: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """The values that a filter, once checked, compares each path with."""
+def demanded(filter: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The values that a filter, once checked, demands at each path, rather than forbids."""
     found: dict[str, list[Any]] = {}
     for key, value in filter.items():
-        parts = [compared(each) for each in value] if key in _LOGICAL else [{key: _values(value)}]
+        if key in _NEGATED:
+            continue
+        parts = [demanded(each) for each in value] if key in _LOGICAL else [{key: _values(value)}]
         for part in parts:
             for path, values in part.items():
                 found.setdefault(path, []).extend(values)
@@ -67,18 +67,14 @@ def _values(condition: object) -> list[Any]:
         return [condition]
     values: list[Any] = []
     for operator, value in condition.items():
-        if operator == "$not":
-            values += _values(value)
-        elif operator in ("$in", "$nin"):
-            values += value
-        elif operator != "$exists":
-            values.append(value)
+        if operator not in _NEGATED:
+            values += value if operator == "$in" else [value]
     return values
 
 
 @dataclass(frozen=True)
 class _Check:
-    declared: Sequence[str]
+    declared: Sequence[str] | None
     declaring: Declaring
 
     def whole(self, filter: Mapping[str, Any], depth: int = 1) -> None:
@@ -109,7 +105,7 @@ class _Check:
 
     def _path(self, path: str) -> None:
         declared = self.declared
-        if path in declared:
+        if declared is None or path in declared:
             return
         known = [*declared, *_shortened(declared)]
         close = difflib.get_close_matches(path[:_LONGEST_PATH], known, n=1, cutoff=0.8)
@@ -120,9 +116,9 @@ class _Check:
             own = path.startswith("metadata.") or "document" not in declared
             stored = path if own else f"metadata.{path}"
             help = f"declare it with {self.declaring(shorten(stored, 80))}"
-        raise FilterError(
+        raise UndeclaredPath(
             f"filter path {shorten(path, 80)} is not declared in the index "
-            f"({quote_all(declared) or 'none is'}), so the server cannot filter by it: {help}"
+            f"({quote_all(declared) or 'none'}), so the server cannot filter by it: {help}"
         )
 
 
@@ -167,7 +163,7 @@ def _check_values(path: str, operator: str, values: object) -> None:
         )
     for value in values:
         _check_value(path, operator, value, null=False)
-    if len({_kind(value) for value in values}) > 1:
+    if len({filtered_kind(value) for value in values}) > 1:
         raise FilterError(
             f"filter {path}: {operator} holds {quote(values)}; expected values of one kind"
         )
@@ -176,18 +172,9 @@ def _check_values(path: str, operator: str, values: object) -> None:
 def _check_value(path: str, operator: str, value: object, *, null: bool) -> None:
     if value is None and null:
         return
-    if _kind(value) is None:
+    if value is None or filtered_kind(value) is None:
         raise FilterError(
             f"filter {path}: {operator} holds {quote(value)}; expected a string, number, boolean, "
             f"date, ObjectId{', UUID or null' if null else ' or UUID'}"
             + ("; for several values {'$in': [...]}" if isinstance(value, list | tuple) else "")
         )
-
-
-def _kind(value: object) -> type | None:
-    """Whole numbers and others are of one kind; None for what cannot be filtered by."""
-    if isinstance(value, bool):
-        return bool
-    if isinstance(value, Binary):
-        return UUID if value.subtype == UUID_SUBTYPE else None
-    return next((kind for kind in _KINDS if isinstance(value, kind)), None)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from config import Settings
-from config.hint import Names, hint, ingest_hint
+from config.hint import Names, hint, ingest_hint, rebuild_hint
 from search.errors import NoHits, SearchError
-from search.filters import compared
+from search.filters import demanded
 from search.steps import Aggregate, Compute, Steps
 from search.values import kind_of, scalars_at
 from vectors import Encoder, Manifest, ManifestError, ModelError, load_student
@@ -71,7 +71,7 @@ def opening(settings: Settings) -> Steps[Opened]:
 
 
 def reopening(settings: Settings, load: Load) -> Steps[Opened]:
-    """The same after a move: a setting that named the models of then binds nobody any more."""
+    """The same after a move, whatever the settings say of an earlier generation's models."""
     found = yield from _generations(settings.database, settings.collection)
     return (yield from _opened(settings, found, load))
 
@@ -93,10 +93,11 @@ def load_for(manifest: Manifest, settings: Settings) -> Encoder:
         lambda key: load_student(model.name, revision=model.revision, key=key),
     )
     if student.dimensions < manifest.dimensions:
-        again = ingest_hint(
-            *("--rebuild", "--teacher", manifest.teacher.name, "--student", "STUDENT"),
+        again = rebuild_hint(
+            *("--teacher", manifest.teacher.name, "--student", "STUDENT"),
             database=settings.database,
             collection=settings.collection,
+            in_place=manifest.layout == "in_place",
         )
         raise ModelError(
             f"student {student.name} gives {student.dimensions} dimensions, but the collection "
@@ -143,7 +144,7 @@ def explaining_emptiness(opened: Opened, filter: Mapping[str, Any] | None) -> St
 
 def _comparing_types(opened: Opened, filter: Mapping[str, Any]) -> Steps[None]:
     """Warns where a filter compares with another type than is stored, which finds nothing."""
-    for path, values in compared(filter).items():
+    for path, values in demanded(filter).items():
         chosen = {"$match": opened.manifest.chosen}
         some: list[Any] = [chosen, {"$limit": _SAMPLED}, {"$project": {path: 1}}]
         found = yield Aggregate(opened.collection, some)
@@ -152,8 +153,8 @@ def _comparing_types(opened: Opened, filter: Mapping[str, Any]) -> Steps[None]:
         if stored - {"null"} and asked - {"null"} and not stored & asked:
             date = '; a date is written as {"$date": "2023-01-31T00:00:00Z"}'
             log.warning(
-                "the filter compares %s with a %s, but documents hold a %s there: these never "
-                "match%s",
+                "the filter compares %s with values of type %s, but documents hold values of type "
+                "%s there: these never match%s",
                 path,
                 " or ".join(sorted(asked)),
                 " or ".join(sorted(stored - {"null"})),
@@ -176,8 +177,8 @@ def looked_up(opened: Opened) -> Steps[Opened]:
         )
     if any(getattr(now, f) != getattr(known, f) for f in ("student", "codec", "path", "layout")):
         raise ManifestError(
-            f"collection {opened.full_name} was made anew with other models or another storage "
-            "since it was opened; open it again"
+            f"collection {opened.full_name} was replaced by one with other models or another "
+            "storage since it was opened; call reopen()"
         )
     documents = yield from _count(opened.collection, found)
     return replace(opened, manifest=now, documents=documents, seen=time.monotonic())

@@ -86,7 +86,7 @@ def _by_vector(
     try:
         found = yield from _chunks(opened, stages, query.max_time_ms)
     except DeploymentError:
-        yield from looked_up(opened)  # one that was retired or made anew is the likelier reason
+        yield from looked_up(opened)  # one that was retired or replaced is the likelier reason
         raise
     if not found:
         yield from explaining_emptiness(opened, query.filter)

@@ -50,7 +50,7 @@ class Query:
     exact           compare with every vector
     num_candidates  how many the server looks at, k to 10,000; None: see candidates.py
     min_similarity  least cosine of a hit, -1 to 1
-    rescore         of bits: so many per hit are ordered anew by the float query; 0 for none
+    rescore         of bits: so many per hit are re-scored by the float query; 0 for none
     max_time_ms     longest time that the server may take for one of its answers
     fields          what hits carry of `text`, `metadata`, `metadata.PATH`; None for all
     by_document     only the best passage of each document
@@ -88,8 +88,13 @@ class Query:
         return bool(self.diversity) or self.rerank is not None
 
 
-def checked(options: Options, declared: Sequence[str], declaring: Declaring = declaring) -> Query:
-    """Raises QueryError or FilterError; `declared` are the paths that can be filtered by."""
+def checked(
+    options: Options, declared: Sequence[str] | None, declaring: Declaring = declaring
+) -> Query:
+    """Raises QueryError or FilterError.
+
+    `declared` are the paths that can be filtered by; None: not known before a collection is opened.
+    """
     unknown = sorted(set(options) - set(Query.__dataclass_fields__))
     if unknown:
         raise QueryError(

@@ -9,7 +9,7 @@ import numpy as np
 from config.text import quote
 from search.candidates import documents_wanted, most_passages, pool_size
 from search.diversity import diverse_order
-from search.errors import QueryError
+from search.errors import SearchError
 from search.hit import Hit
 from search.opening import Opened, looked_up
 from search.passages import joined
@@ -70,11 +70,11 @@ def _reranked(asked: Asked, found: Sequence[Candidate]) -> Steps[list[Candidate]
     try:
         scores = [float(score) for score in given]
     except (TypeError, ValueError) as error:
-        raise QueryError(
+        raise SearchError(
             f"rerank gave {quote(given)}; expected a number for each of {len(texts)} texts"
         ) from error
     if len(scores) != len(texts) or not np.isfinite(scores).all():
-        raise QueryError(
+        raise SearchError(
             f"rerank gave {len(scores)} scores for {len(texts)} texts; expected a number for each"
         )
     scored = [replace(c, score=s) for c, s in zip(found, scores, strict=True)]

@@ -1,4 +1,4 @@
-"""Ordering hits anew with a cross-encoder, which reads question and passage together."""
+"""Reranks hits with a cross-encoder, which reads question and passage together."""
 
 from collections.abc import Sequence
 from typing import Any

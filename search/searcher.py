@@ -69,7 +69,7 @@ class Searcher:
     def reopen(self) -> None:
         """Read the manifest and load the student again, on the same connection.
 
-        For a collection that was made anew with other models. Raises as `open` does.
+        For a collection that was replaced by one with other models. Raises as `open` does.
         """
         self._kept = self._perform(keeping(self._kept.settings))
 

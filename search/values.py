@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from numbers import Real
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from bson.binary import UUID_SUBTYPE
 # What is of one kind to a filter, in the order in which Python's types are to be asked.
 _FILTERED: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (bool, "boolean"),
-    ((int, float), "number"),
+    (Real, "number"),
     (str, "string"),
     ((datetime, DatetimeMS), "date"),
     (ObjectId, "objectId"),
@@ -51,12 +52,17 @@ def paths_of(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[st
             yield f"{before}{name}", value
 
 
-def kind_of(value: Any) -> str:
-    """What filters know it as: each compares with values of its own kind only."""
+def filtered_kind(value: Any) -> str | None:
+    """Of a value in a filter, which compares with values of its own kind only; None: with none."""
     if isinstance(value, Binary) and value.subtype == UUID_SUBTYPE:
         return "UUID"
-    named = next((name for types, name in _FILTERED if isinstance(value, types)), None)
-    return named or ("a sub-document" if isinstance(value, dict) else f"a {type(value).__name__}")
+    return next((name for types, name in _FILTERED if isinstance(value, types)), None)
+
+
+def kind_of(value: Any) -> str:
+    """The same of any value, by a name for people."""
+    other = "sub-document" if isinstance(value, dict) else type(value).__name__
+    return filtered_kind(value) or other
 
 
 def _flat(value: Any) -> Iterator[Any]:

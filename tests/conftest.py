@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import signal
 import subprocess
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,13 @@ LONGEST = [
     *("test_written_by_0_1", "vectors/test_student", "ingest/test_compression"),
 ]
 PROMPT = "Represent this sentence for searching relevant passages: "
+
+
+def pytest_configure() -> None:
+    """A shell without job control lets what it starts in the background ignore Ctrl-C, and so would
+    the commands that the tests interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -24,7 +24,7 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from config.hint import ingest_hint
+from config.hint import ingest_hint, rebuild_hint
 from config.storage import Precision, Quantization, Similarity
 from config.text import quote, shorten
 from vectors.codec import Codec
@@ -219,8 +219,11 @@ def demand(
             for name, asked in differing.items()
         )
         askers = "; ".join(dict.fromkeys(asked_by[name] for name in differing))
-        rebuild = ingest_hint("--rebuild", database=database, collection=collection, whole=True)
-        usual = f"name a new --collection; {rebuild} builds other vectors beside the present ones"
+        is_in_place = stored.layout == "in_place"
+        rebuild = rebuild_hint(
+            database=database, collection=collection, in_place=is_in_place, whole=True
+        )
+        usual = rebuild if is_in_place else f"name a new --collection; {rebuild}"
         raise ManifestError(
             f"collection {collection} was made otherwise: {shown}. Leave out what asks for that "
             f"({askers}) to go on as it is, or {otherwise or usual}"

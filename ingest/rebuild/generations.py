@@ -11,7 +11,7 @@ from typing import Any
 
 from pymongo.database import Database
 
-from config.hint import Names, ingest_hint
+from config.hint import Names, hint, ingest_hint
 from ingest.errors import TargetError
 from ingest.rebuild.rebuilding import missing_documents
 from ingest.settling import settle, united
@@ -60,10 +60,11 @@ def demand_nothing_lost(database: Database[Any], name: str, old: Manifest, new: 
     """
     count, ids = _missing(database, name, old, new)
     if count:
+        names: Names = {"database": database.name, "collection": name}
         raise TargetError(
             f"searches of {name} moved over to generation {new.generation}, but another run wrote "
             f"{count} documents into generation {old.generation} at the same time ({ids}); ingest "
-            "them again, or go back with `leaf-ingest --rollback`"
+            f"them again, or go back with {hint('leaf-ingest', '--rollback', **names)}"
         )
 
 

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from config import ConfigError
-from config.command import FAILED, Command, one_line_errors, say, say_warnings, settings
+from config.command import FAILED, one_line_errors, say, say_warnings, settings
 from config.hint import line_of
 from config.text import is_unicode
+from config.usage import Command
 from local import LocalError
 from local.fallback import fallback_uri
 from search.doctor.case import Order
@@ -90,7 +91,9 @@ def command(
         )
         named = {"--path": path, "--index": index, "--text-field": text_field}
         if unfit := [option for option, name in named.items() if not is_unicode(name or "")]:
-            raise ConfigError([f"{option}: expected a name in UTF-8" for option in unfit])
+            raise ConfigError(
+                [f"{option}: expected a name in UTF-8" for option in unfit], is_usage=True
+            )
         order = Order(
             uri=chosen.uri or fallback_uri(chosen.home, _say),
             settings=chosen,

@@ -9,7 +9,7 @@ from pymongo.errors import ExecutionTimeout
 from search.doctor.case import Case, OutOfTime
 from search.doctor.findings import Verdict, ok, problem, warning
 from search.doctor.remedies import ingest, repair
-from search.values import kind_of, paths_of, scalars_at, values_at
+from search.values import filtered_kind, kind_of, paths_of, scalars_at, values_at
 from vectors import explained
 
 _LONGEST = 8191  # UTF-16 units of a string that the index keeps
@@ -35,10 +35,10 @@ def values(case: Case) -> Verdict:
     wrong, doubtful = [], []
     for path in _declared(case):
         found = [v for drawn in case.sample.drawn for v in scalars_at(drawn.document, path)]
-        kinds = {kind_of(value) for value in found}
-        if bad := sorted(kind for kind in kinds if kind.startswith("a ")):
-            wrong.append(f"{path} holds {', '.join(bad)}, which no filter finds")
-        elif len(usable := sorted(kinds - {"null"})) > 1:
+        if bad := sorted({kind_of(value) for value in found if filtered_kind(value) is None}):
+            listed = ", ".join(f"a {kind}" for kind in bad)
+            wrong.append(f"{path} holds {listed}, which no filter finds")
+        elif len(usable := sorted({kind_of(value) for value in found} - {"null"})) > 1:
             doubtful.append(f"{path} holds {' and '.join(usable)}")
         if any(_is_cut(value) for value in found):
             wrong.append(f"{path} holds strings that are cut off after {_LONGEST:,} characters")

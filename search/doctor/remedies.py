@@ -4,7 +4,7 @@ Only what helps is recommended: each of these commands is run by a test on the f
 for. Documents that another program wrote are that program's to mend.
 """
 
-from config.hint import Names, hint, ingest_hint
+from config.hint import Names, hint, ingest_hint, rebuild_hint
 from search.doctor.case import Case
 
 
@@ -22,10 +22,7 @@ def ingest(case: Case, *more: str) -> str:
 
 
 def rebuild(case: Case, *more: str) -> str:
-    """Vectors in place are not built beside others, so there it is a decision."""
-    if is_in_place(case):
-        return "vectors in place cannot be rebuilt: ingest the documents into another --collection"
-    return f"{ingest(case, '--rebuild', *more)} builds others beside them and moves searches over"
+    return rebuild_hint(*more, **names(case), in_place=is_in_place(case))
 
 
 def examine(case: Case, *changes: str) -> str:

@@ -28,7 +28,7 @@ def memory(case: Case) -> Verdict:
         code = getattr(error.__cause__, "code", None)
         why = "the user may not run hostInfo" if code in _REFUSED else str(error)
         return skipped(
-            f"the index needs about {_shown(needed)}; what the machine has is not told: {why}",
+            f"the index needs about {_shown(needed)}; what the machine has is unknown: {why}",
             needed_bytes=needed,
         )
     there = min(int(system["memSizeMB"]), int(system.get("memLimitMB") or system["memSizeMB"]))

@@ -13,13 +13,13 @@ import typer
 from config import Settings
 from config.command import (
     WRONG_USAGE,
-    Command,
     one_line_errors,
     say,
     say_warnings,
     settings,
 )
 from config.hint import line_of
+from config.usage import Command
 from local import LocalError
 from local.fallback import fallback_uri
 from search.eval.collection import read_collection

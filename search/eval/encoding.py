@@ -24,7 +24,7 @@ from search.eval.formats import Role
 from vectors import Encoder, Rows, load_encoder, load_student
 from vectors.encoder import is_remote
 from vectors.models import find_model
-from vectors.processor import has_bfloat16
+from vectors.processor import has_bfloat16, has_gpu
 
 Side = Literal["documents", "queries"]
 Told = Callable[[str], None]
@@ -115,6 +115,8 @@ class Model:
             return ""
         if self._precision != "auto":
             return f"{self._precision}-"
+        if has_gpu():
+            return "auto-gpu-"
         return "auto-bfloat16-" if has_bfloat16() else "auto-float32-"
 
 

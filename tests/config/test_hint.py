@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from config.hint import Line, hint, ingest_hint, running
+from config.hint import Line, hint, ingest_hint, rebuild_hint, running
 
 URI = "mongodb://ann:s3cret@h/?tls=true&tlsCertificateKeyFilePassword=s3cret"
 GIVEN = Line(
@@ -71,6 +71,22 @@ def test_what_is_replaced_is_not_repeated() -> None:
 
     assert shown.count("--collection") == 1
     assert "--collection two_2" in shown
+
+
+def test_the_doctor_passes_its_models_on_to_what_it_recommends() -> None:
+    with running(Line("leaf-search doctor", (), (("--teacher", "t"), ("--path", "v")))):
+        rebuild = rebuild_hint(database="d", collection="c", whole=True)
+
+    assert rebuild.startswith(
+        "`leaf-ingest PATH --rebuild --teacher t --database d --collection c`"
+    )
+
+
+def test_vectors_in_place_are_never_rebuilt_by_a_hint() -> None:
+    told = rebuild_hint(database="d", collection="c", in_place=True)
+
+    assert "--rebuild" not in told
+    assert "another --collection, without --in-place" in told
 
 
 def test_other_commands_get_the_options_that_they_have() -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from bson import Binary, Decimal128, ObjectId, Regex
 
-from search import FilterError
-from search.filters import checked_filter
+from search import FilterError, UndeclaredPath
+from search.filters import checked_filter, demanded
 
 DECLARED = ("document", "metadata.year", "metadata.tags")
 
@@ -69,6 +69,28 @@ def test_a_filter_that_search_cannot_apply_is_refused(
     with pytest.raises(FilterError) as caught:
         checked_filter(filter, DECLARED)
     assert expected in str(caught.value)
+    depends_on_the_collection = "declared" in expected or "--filter-field" in expected
+    assert isinstance(caught.value, UndeclaredPath) == (
+        depends_on_the_collection or "did you mean" in expected
+    )
+
+
+def test_before_a_collection_is_opened_any_path_may_be_declared() -> None:
+    assert checked_filter({"colour": 1}, None) == {"colour": 1}
+    with pytest.raises(FilterError, match="is not known here"):
+        checked_filter({"colour": {"$regex": "r"}}, None)
+
+
+def test_only_what_a_filter_demands_is_compared_with_what_is_stored() -> None:
+    filter = {
+        "a": {"$ne": "x", "$gte": 1},
+        "b": {"$not": {"$eq": "x"}, "$in": ["y", "z"]},
+        "c": {"$nin": ["x"], "$exists": True},
+        "$nor": [{"a": "x"}],
+        "$or": [{"a": 2}, {"d": None}],
+    }
+
+    assert demanded(filter) == {"a": [1, 2], "b": ["y", "z"], "c": [], "d": [None]}
 
 
 def test_a_uuid_is_sent_as_mongodb_holds_it() -> None:

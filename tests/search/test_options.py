@@ -12,7 +12,15 @@ from pymongo.database import Database
 from pymongo.monitoring import CommandListener
 
 from ingest import Document
-from search import CrossEncoder, FilterError, Query, QueryError, Searcher, SearchTimeout
+from search import (
+    CrossEncoder,
+    FilterError,
+    Query,
+    QueryError,
+    Searcher,
+    SearchError,
+    SearchTimeout,
+)
 from search.diversity import diverse_order
 from search.query import Options
 from tests.search.test_searcher import QUESTION, WORDS, corpus
@@ -285,8 +293,9 @@ def test_a_cross_encoder_reranks(made: Made, cross_encoder: str) -> None:
 
 @pytest.mark.parametrize("scores", [[1.0], [float("nan")] * 40, ["high"] * 40, None, [[1]] * 40])
 def test_a_reranker_that_does_not_answer_is_an_error(made: Made, scores: Any) -> None:
-    with pytest.raises(QueryError, match=r"rerank gave .* 40 texts"):
+    with pytest.raises(SearchError, match=r"rerank gave .* 40 texts") as caught:
         made(corpus(40)).search(QUESTION, rerank=lambda question, texts: scores)
+    assert not isinstance(caught.value, QueryError)  # the question and its options were right
 
 
 def test_a_model_of_another_kind_is_no_cross_encoder(published_pair: tuple[str, str]) -> None:
@@ -315,7 +324,8 @@ def test_a_server_that_takes_too_long_is_an_error(made: Made) -> None:
     searcher = made(corpus(2500))
 
     with pytest.raises(SearchTimeout, match=r"longer than max_time_ms \(1\)"):
-        searcher.search(QUESTION, k=2500, max_time_ms=1)
+        for _ in range(100):  # a fast server may answer some of them in time
+            searcher.search(QUESTION, k=2500, max_time_ms=1)
     assert len(searcher.search(QUESTION, k=2500, max_time_ms=60_000)) == 2500
 
 
@@ -346,7 +356,7 @@ def test_every_answer_of_the_server_has_its_longest_time(made: Made, mongodb_uri
     assert {command.get("maxTimeMS") for command in asked} == {20_000}
 
 
-def test_a_collection_made_anew_is_told_from_the_one_that_was_opened(
+def test_a_collection_that_was_replaced_is_told_from_the_one_that_was_opened(
     made: Made, database: Database[Any]
 ) -> None:
     searcher = made(corpus(5))
@@ -354,7 +364,7 @@ def test_a_collection_made_anew_is_told_from_the_one_that_was_opened(
     database[MANIFESTS].delete_many({})
     made(corpus(5), dimensions=64)
 
-    with pytest.raises(ManifestError, match="was made anew"):
+    with pytest.raises(ManifestError, match="was replaced by one with other models"):
         searcher.search(QUESTION)
     searcher.reopen()
     assert len(searcher.search(QUESTION)) == 5
