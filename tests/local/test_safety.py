@@ -3,6 +3,7 @@
 import logging
 import random
 import re
+import select
 import socket
 import struct
 import time
@@ -11,6 +12,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+import bson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -312,3 +314,48 @@ def test_one_who_keeps_a_half_message_for_long_makes_room(
 
         assert "aggregate.x" in reply(hurried)["errmsg"]  # mongod has read it
         assert closed(idle)
+
+
+def test_what_is_read_of_large_commands_is_bounded(
+    gateway: Path, deployment: LocalDeployment, client: Client
+) -> None:
+    """An empty document has 5 bytes on the wire, and some 70 when it is read."""
+    client.admin.command("ping")
+    empty = struct.pack("<i", 4 + 2 + 400_000 * 5) + b"x\0" + b"\5\0\0\0\0" * 400_000
+    body = {"aggregate": "c", "pipeline": [{"$vectorSearch": {}}], "cursor": {}, "$db": "d"}
+    sections = b"\1" + empty + b"\0" + bson.encode(body)
+    message = struct.pack("<iiiiI", 20 + len(sections), 1, 0, OP_MSG, 0) + sections
+    before = most = resident(deployment)
+    with ExitStack() as opened:
+        streams = [opened.enter_context(connected(gateway)) for _ in range(10)]
+        for stream in streams:
+            stream.sendall(message)
+        waiting = set(streams)
+        while waiting:
+            for stream in select.select(waiting, [], [], 0.01)[0]:
+                assert "is required" in reply(stream)["errmsg"]
+                waiting.discard(stream)
+            most = max(most, resident(deployment))
+
+    assert most - before < 150 * 2**20, "all at once take more than 300 MiB"
+
+
+def test_a_large_message_whose_command_cannot_be_found_ends_its_connection(
+    raw: socket.socket, client: Client, deployment: LocalDeployment
+) -> None:
+    """The gateway looks for it behind a hundred sections at most, and would have to read it all."""
+    document = bson.encode({"": b"x" * 200_000})
+    sections = [
+        struct.pack("<Bi", 1, 9 + len(document)) + b"s%03d\0" % number + document
+        for number in range(101)
+    ]
+    body = b"".join([*sections, b"\0", bson.encode({"aggregate": "c", "$db": "d"})])
+
+    log = home_of(deployment).log / "gateway.log"
+    before = log.stat().st_size
+    with suppress(BrokenPipeError, ConnectionResetError):
+        raw.sendall(struct.pack("<iiiiI", 20 + len(body), 1, 0, OP_MSG, 0) + body)
+
+    assert closed(raw)
+    wait_for(lambda: "whose command is not where a driver puts it" in log.read_text()[before:])
+    assert client.admin.command("ping")["ok"] == 1
