@@ -94,6 +94,8 @@ def test_a_filter_has_at_most_1024_clauses(some: Documents) -> None:
     with pytest.raises(OperationFailure, match=r"too many clauses.*1024.*[$]in") as refused:
         found(some, stage(QUERY, filter={"$or": [*clauses[:-1], {"$and": [{"n": 1}, {"n": 2}]}]}))
     assert refused.value.code == 8
+    with pytest.raises(OperationFailure, match="too many clauses"):
+        found(some, stage(QUERY, filter={"$and": [{}] * 1025}))
 
 
 def test_a_text_search_has_at_most_1024_clauses(words: Documents) -> None:
@@ -105,6 +107,14 @@ def test_a_text_search_has_at_most_1024_clauses(words: Documents) -> None:
         found(words, {"$search": {"compound": {"should": nested}}})
     with pytest.raises(OperationFailure, match="1025 queries at 1 paths; expected at most 1024"):
         found(words, {"$search": {"text": {"path": "t", "query": ["a"] * 1025}}})
+    paths = {"path": [f"p{number}" for number in range(600)]}
+    for operators in (
+        [{"in": {**paths, "value": 1}}] * 2,
+        [{"range": {**paths, "gt": 1}}] * 2,
+        [{"text": {**paths, "query": "a"}}] * 2,
+    ):
+        with pytest.raises(OperationFailure, match=r"too many clauses.*1024"):
+            found(words, {"$search": {"compound": {"should": operators}}})
     with pytest.raises(OperationFailure, match="has 200000 characters; expected at most 100000"):
         found(words, {"$search": {"text": {"path": "t", "query": "a " * 100_000}}})
 

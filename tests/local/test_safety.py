@@ -6,6 +6,7 @@ import re
 import select
 import socket
 import struct
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -19,7 +20,9 @@ from hypothesis import strategies as st
 from pymongo import MongoClient
 
 from local import LocalDeployment
+from local.binary import find_mongod
 from local.home import Home, socket_uri
+from local.relay import Link
 from local.wire import OP_MSG, OP_QUERY, write_message
 from tests.local import in_process
 from tests.local.raw import closed, compressed, connected, old_query, reply
@@ -296,6 +299,34 @@ def test_what_half_messages_announce_is_counted_and_given_back(
         wait_for(lambda: not any(link.gathered for link in links))
 
 
+def listens(at: Path) -> bool:
+    with suppress(OSError), connected(at):
+        return True
+    return False
+
+
+def test_a_message_counts_until_it_is_dealt_with_also_when_mongod_has_died(folder: Path) -> None:
+    upstream, at = folder / "mongod.sock", folder / "g.sock"
+    (folder / "db").mkdir()
+    command = [find_mongod(), "--dbpath", folder / "db", "--bind_ip", upstream, "--nounixsocket"]
+    message = many_empty(1_000_000)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process, ExitStack() as at_the_end:
+        at_the_end.callback(process.kill)
+        wait_for(lambda: listens(upstream))
+        with in_process.gateway(upstream, at) as links, connected(at) as stream:
+            stream.sendall(message)
+            wait_for(lambda: sum(link.gathered for link in links) == len(message))
+            (link,) = links
+            assert isinstance(link, Link)
+            wait_for(lambda: link.client.held)  # the message is complete, and is being read
+
+            process.kill()
+
+            wait_for(lambda: link.client.lost)
+            assert sum(link.gathered for link in links) == len(message)
+            wait_for(lambda: not links)
+
+
 def test_one_who_keeps_a_half_message_for_long_makes_room(
     deployment: LocalDeployment, folder: Path
 ) -> None:
@@ -316,15 +347,50 @@ def test_one_who_keeps_a_half_message_for_long_makes_room(
         assert closed(idle)
 
 
+def test_room_is_made_by_whoever_lacks_most_and_never_in_vain(
+    deployment: LocalDeployment, folder: Path
+) -> None:
+    mongod, at = home_of(deployment).mongod_socket, folder / "g.sock"
+    large = write_message({"aggregate": "c", "pipeline": [], "x": "x" * 2**20, "$db": "d"})
+    with (
+        in_process.gateway(mongod, at, gathered_bytes=5 * 2**19, unhurried=0.2) as links,
+        connected(at) as nearly,
+        connected(at) as hardly,
+        connected(at) as larger,
+        connected(at) as hurried,
+    ):
+        for stream, kept in ((nearly, len(large) - 1), (hardly, 10_000)):
+            stream.sendall(large[:kept])
+            wait_for(lambda n=kept: any(0 < link.missing == len(large) - n for link in links))
+        time.sleep(0.3)
+
+        head = struct.pack("<iiiiIBi", 3 * 2**20, 1, 0, OP_MSG, 0, 1, 2**20) + b"documents\0"
+        with suppress(BrokenPipeError, ConnectionResetError):
+            larger.sendall(head + bytes(8192))
+        assert closed(larger)
+        assert sum(link.gathered > 0 for link in links) == 2
+        hurried.sendall(large)
+
+        assert "aggregate.x" in reply(hurried)["errmsg"]
+        assert closed(hardly)
+        nearly.sendall(large[-1:])
+        assert "aggregate.x" in reply(nearly)["errmsg"]
+
+
+def many_empty(count: int) -> bytes:
+    """A search, which is refused, beside so many empty documents: 5 bytes each on the wire, and
+    some 70 when they are read."""
+    empty = struct.pack("<i", 4 + 2 + count * 5) + b"x\0" + b"\5\0\0\0\0" * count
+    body = {"aggregate": "c", "pipeline": [{"$vectorSearch": {}}], "cursor": {}, "$db": "d"}
+    sections = b"\1" + empty + b"\0" + bson.encode(body)
+    return struct.pack("<iiiiI", 20 + len(sections), 1, 0, OP_MSG, 0) + sections
+
+
 def test_what_is_read_of_large_commands_is_bounded(
     gateway: Path, deployment: LocalDeployment, client: Client
 ) -> None:
-    """An empty document has 5 bytes on the wire, and some 70 when it is read."""
     client.admin.command("ping")
-    empty = struct.pack("<i", 4 + 2 + 400_000 * 5) + b"x\0" + b"\5\0\0\0\0" * 400_000
-    body = {"aggregate": "c", "pipeline": [{"$vectorSearch": {}}], "cursor": {}, "$db": "d"}
-    sections = b"\1" + empty + b"\0" + bson.encode(body)
-    message = struct.pack("<iiiiI", 20 + len(sections), 1, 0, OP_MSG, 0) + sections
+    message = many_empty(400_000)
     before = most = resident(deployment)
     with ExitStack() as opened:
         streams = [opened.enter_context(connected(gateway)) for _ in range(10)]
