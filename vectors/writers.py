@@ -8,9 +8,11 @@ all that it claims. A run that is killed leaves its entry behind, which costs th
 look for a quarter of an hour, and nothing else.
 """
 
+import logging
 import secrets
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import Any
 
@@ -19,14 +21,15 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.write_concern import WriteConcern
 
-from vectors.connection import explained
+from vectors.connection import FORBIDDEN, explained
 from vectors.patience import Patience
+
+log = logging.getLogger(__name__)
 
 WRITERS = "leaf_writers"
 _FRESH = 60.0  # seconds for which a writer may trust that its entry is there
 _FORGOTTEN = 900_000  # milliseconds after which an entry that is not renewed is dropped
 _LEAVING = 2.0  # seconds
-_UNAUTHORIZED = 13
 
 
 class Registration:
@@ -99,9 +102,15 @@ class Registration:
                     seen = self._patience.ask(self._renewed_entry)
         except Exception as error:
             cause = error.__cause__
-            if not isinstance(cause, OperationFailure) or cause.code != _UNAUTHORIZED:
+            if not isinstance(cause, OperationFailure) or cause.code not in FORBIDDEN:
                 raise
             self._is_known = False
+            log.warning(
+                "this user may not write %s, so other runs do not learn of this one: do not let "
+                "runs into collection %s overlap",
+                WRITERS,
+                self._collection,
+            )
         self._renewed = before
         self._epoch = seen.get("epoch", 0)
         self._has_company = len(seen.get("active", ())) > 1
@@ -129,6 +138,19 @@ class Registration:
             return_document=ReturnDocument.AFTER,
         )
         return dict(found or {})
+
+
+@contextmanager
+def registered(
+    database: Database[Any], collection: str, patience: Patience
+) -> Iterator[Registration]:
+    """A run that writes from its beginning to its end."""
+    registration = Registration(database, collection, patience)
+    registration.enter()
+    try:
+        yield registration
+    finally:
+        registration.leave()
 
 
 def _now() -> float:
