@@ -52,8 +52,17 @@ class Keeper:
         self._later = replace(extent, seen=None)  # what is met again is no duplicate
 
     @property
-    def patience(self) -> Patience:
-        return self._target.patience
+    def is_waiting(self) -> bool:
+        """Whether the MongoDB of the source or that of the target is away."""
+        return any(patience.is_tried for patience in self._patiences)
+
+    def renew_patience(self) -> None:
+        for patience in self._patiences:
+            patience.renew()
+
+    @property
+    def _patiences(self) -> tuple[Patience, Patience]:
+        return self._source.patience, self._target.patience
 
     def whole(self, seen: Seen | None = None) -> None:
         """Every document, up to the one at which it is to stop; `seen` knows them afterwards."""

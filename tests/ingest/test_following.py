@@ -6,13 +6,11 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,84 +30,9 @@ from ingest.mongodb.source import MongoSource
 from ingest.mongodb.stopping import Stop
 from local import LocalDeployment
 from tests.ingest.conftest import Keep, Run
+from tests.ingest.follower import CHUNKS, IN_PLACE, PATIENCE, Started, following, wait_for
 from vectors.digest import digest, of_encoded
 from vectors.patience import Patience
-
-PATIENCE = 90.0  # seconds; this machine may be busy
-CHUNKS = ["--text-field", "body"]
-IN_PLACE = [*CHUNKS, "--in-place"]
-
-
-@dataclass
-class Follower:
-    """A running `leaf-ingest --follow` and what it has said so far."""
-
-    process: subprocess.Popen[str]
-    said: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._reading = threading.Thread(target=self._read)
-        self._reading.start()
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        self.said.extend(iter(self.process.stderr.readline, ""))
-
-    def wait_until_following(self) -> None:
-        wait_for(lambda: any("; Ctrl-C ends it" in line for line in self.said) or self.has_ended)
-        assert not self.has_ended, "".join(self.said)
-
-    @property
-    def has_ended(self) -> bool:
-        return self.process.poll() is not None
-
-    def ended(self) -> tuple[int, str]:
-        """By itself; see `end`."""
-        self.process.wait(PATIENCE)
-        return self.end()
-
-    def end(self, number: int = signal.SIGINT) -> tuple[int, str]:
-        """Exit code and standard output."""
-        if not self.has_ended:
-            self.process.send_signal(number)
-        code = self.process.wait(PATIENCE)
-        self._reading.join()
-        assert self.process.stdout is not None
-        return code, self.process.stdout.read()
-
-
-Started = Callable[..., Follower]
-
-
-@contextmanager
-def following(uri: str, database: str) -> Iterator[Started]:
-    """Starts followers of `articles`, and ends those that are still there."""
-    running: list[Follower] = []
-
-    def start(*options: str) -> Follower:
-        hashed = {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64"}
-        named = {"MONGODB_URI": uri, "LEAF_DATABASE": database, "LEAF_STORAGE": "full"}
-        source = f"mongodb:{database}.articles"
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ingest", source, "--follow", "--json", *options],
-            env={**os.environ, **hashed, **named},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        running.append(Follower(process))
-        return running[-1]
-
-    try:
-        yield start
-    finally:
-        for follower in running:
-            if not follower.has_ended:
-                follower.process.kill()
-            follower.end()
-            for pipe in (follower.process.stdout, follower.process.stderr):
-                assert pipe is not None
-                pipe.close()
 
 
 @pytest.fixture
@@ -127,13 +50,6 @@ def articles(database: Database[Any]) -> Collection[Any]:
 def with_id(two_bytes: bytes) -> RawBSONDocument:
     """A document whose `_id` may be no text at all."""
     return RawBSONDocument(bson.encode({"_id": "QQ", "body": "text"}).replace(b"QQ", two_bytes))
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it has not come about"
-        time.sleep(0.02)
 
 
 def chunks(database: Database[Any]) -> dict[str, str]:
