@@ -72,6 +72,7 @@ def follow(
                 position.save_if_answered(changes.token)
                 applied += len(batch.ids)
                 told(f"following {source.name}: {applied:,} changes")
+            _patiently(keeper.look_in_time, keeper, stop)
     except Stopped:
         pass  # asked for while nothing was being done, or could be
     except SourceEnded:

@@ -39,6 +39,7 @@ def run_mongodb(
         changes, lost = open_changes(source, position) if following else (None, False)
         extent = order.extent(seen)
         keeper = Keeper(source, target, rejects, display.step, stop, extent, follows=following)
+        opened.callback(keeper.close)
         if lost:
             say(
                 f"what has changed in {source.name} since it was followed last is not known: all "
