@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from config.text import shorten
 from ingest.claims import Claims
 from ingest.document import Document, Rejected
 from ingest.extent import Extent
@@ -143,10 +144,11 @@ class Keeper:
             self.summary.removed += collection.withdraw_unfound(self._source.query)
         elif not seen.sources:
             say(f"{name} has no usable documents; what is stored of {where} stays: see --prune")
-        elif position.is_shared():
+        elif others := position.others():
             say(
-                f"{name} is followed as {where}, and so is something else; what was deleted "
-                "meanwhile stays: give each a --source of its own"
+                f"{name} is followed as {where}, and so was {shorten(' and '.join(others), 300)} "
+                "in the last seven days; what was deleted meanwhile stays: give each a --source "
+                "of its own"
             )
         else:
             pruning = self.pruning(seen)

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 POSITIONS = "leaf_positions"
 _PAUSE = 10.0  # seconds between two writes where nothing has changed
+_RENEWAL = 3600.0  # seconds until one that stays the same is written again, as in use
+_ABANDONED = 7 * 86_400_000  # milliseconds after which nothing counts as followed any more
 _BRIEFLY = 3.0  # seconds for a position that may as well be saved the next time
 _UNAUTHORIZED = 13
 
@@ -49,7 +51,7 @@ class Position:
     shard: str = ""
     token: Token | None = None
     is_known: bool = False
-    _saved: float = field(default=0.0, repr=False)
+    _saved: float = field(default=float("-inf"), repr=False)
     _brief: Patience = field(default_factory=lambda: Patience(0), repr=False)
     _is_refused: bool = field(default=False, repr=False)
     _is_late: bool = field(default=False, repr=False)
@@ -66,7 +68,8 @@ class Position:
 
     def save_if_answered(self, token: Token | None) -> None:
         """Where MongoDB is away, the next time makes up for it: the token of then says more."""
-        if token == self.token and self.is_known:
+        is_saved = token == self.token and self.is_known
+        if is_saved and time.monotonic() < self._saved + _RENEWAL:
             return
         try:
             with timeout(_BRIEFLY):
@@ -95,12 +98,16 @@ class Position:
         self.token, self.is_known, self._saved = token, True, time.monotonic()
         self._is_late = False
 
-    def is_shared(self) -> bool:
-        """Whether another command line follows something else under the same source name."""
-        same: dict[str, Any] = {"_id.collection": self.collection, "_id.source": self.source.source}
+    def others(self) -> list[str]:
+        """What else was followed in these days under the same source name."""
+        same = {
+            "_id.collection": self.collection,
+            "_id.source": self.source.source,
+            "$expr": {"$gt": ["$at", {"$subtract": ["$$NOW", _ABANDONED]}]},
+        }
         found = self._ask(lambda: list(self._positions.find(same, {"_id": 1}))) or []
-        mine = {k: v for k, v in self._id.items() if k != "shard"}
-        return any({k: v for k, v in each["_id"].items() if k != "shard"} != mine for each in found)
+        names = dict.fromkeys(_followed(each["_id"]) for each in found)
+        return [name for name in names if name != _followed(self._id)]
 
     @property
     def _id(self) -> dict[str, Any]:
@@ -129,3 +136,9 @@ class Position:
                     raise
         self._is_refused = True
         return None
+
+
+def _followed(id: Mapping[str, Any]) -> str:
+    """As it is named on a command line, of whichever shard."""
+    part = f" with --filter-source '{id['filter']}'" if id["filter"] != "{}" else ""
+    return f"{id['from']}{part}"

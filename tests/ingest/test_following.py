@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -387,24 +387,53 @@ def test_where_the_history_is_gone_and_the_source_is_empty_all_stays(
     assert len(chunks(database)) == 5
 
 
+@pytest.mark.parametrize(("days", "left"), [(6, {"0", "1", "2", "3", "4"}), (8, {"0", "1", "2"})])
 def test_two_that_share_a_source_name_remove_nothing_where_the_history_is_gone(
-    follower: Started, database: Database[Any], articles: Collection[Any]
+    follower: Started, database: Database[Any], articles: Collection[Any], days: int, left: set[str]
 ) -> None:
+    """But one that nothing followed for a week is nothing that they share it with."""
     parts = [[*CHUNKS, "--filter-source", f'{{"_id": {{"{op}": 2}}}}'] for op in ("$gt", "$lte")]
     for part in parts:
         running = follower(*part)
         running.wait_until_following()
         running.end()
+    articles.delete_one({"_id": 2})
     articles.delete_one({"_id": 4})
-    for position in database[POSITIONS].find():
-        database[POSITIONS].update_one({"_id": position["_id"]}, {"$set": {"token": None}})
+    ago = [{"$set": {"token": None, "at": {"$subtract": ["$at", days * 86_400_000]}}}]
+    database[POSITIONS].update_many({}, ago)
 
     again = follower(*parts[0])
     again.wait_until_following()
     again.end()
 
-    assert set(chunks(database)) == {"0", "1", "2", "3", "4"}
-    assert any("and so is something else" in line for line in again.said)
+    assert set(chunks(database)) == left
+    other = (
+        f"""so was mongodb:{database.name}.articles with --filter-source '{{"_id": {{"$lte": 2"""
+    )
+    assert any(other in line for line in again.said) == (days == 6)
+
+
+def test_a_position_that_stays_the_same_is_renewed_so_that_it_counts_as_in_use(
+    database: Database[Any], keep: Keep, articles: Collection[Any]
+) -> None:
+    manifest = keep(in_place=False)._target.manifest
+    first, second = (
+        Position(database, "c", source_of(database), manifest, Patience()) for _ in range(2)
+    )
+    with closing(Changes(source_of(database))) as changes:
+        first.save(changes.token)
+    database[POSITIONS].update_one({}, [{"$set": {"at": {"$subtract": ["$at", 86_400_000]}}}])
+    before = database[POSITIONS].find_one()
+
+    second.read()
+    second.save_in_time(second.token)
+    second.save_in_time(second.token)
+
+    after = database[POSITIONS].find_one()
+    assert before is not None
+    assert after is not None
+    assert after["at"] > before["at"]
+    assert after["token"] == before["token"]
 
 
 def test_a_source_that_was_dropped_while_a_follower_was_away_is_followed_after_one_more_start(
