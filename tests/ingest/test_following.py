@@ -387,7 +387,7 @@ def test_where_the_history_is_gone_and_the_source_is_empty_all_stays(
     assert len(chunks(database)) == 5
 
 
-@pytest.mark.parametrize(("days", "left"), [(6, {"0", "1", "2", "3", "4"}), (8, {"0", "1", "2"})])
+@pytest.mark.parametrize(("days", "left"), [(6, {"0", "1", "2", "3", "4"}), (8, {"3"})])
 def test_two_that_share_a_source_name_remove_nothing_where_the_history_is_gone(
     follower: Started, database: Database[Any], articles: Collection[Any], days: int, left: set[str]
 ) -> None:
