@@ -65,6 +65,23 @@ def test_a_follower_is_stopped_while_its_mongodb_is_away(
         assert json.loads(printed)["documents"] == 5
 
 
+def test_a_first_pass_is_stopped_while_its_mongodb_is_away(
+    deployment: LocalDeployment, apart: Database[Any]
+) -> None:
+    """What it has not written it cannot pass over, so it fails, but without waiting."""
+    apart["articles"].insert_many([{"body": f"word {i} " * 40} for i in range(20_000)])
+    with following(deployment.uri + _SOON, apart.name) as start:
+        running = start(*CHUNKS)
+        wait_for(lambda: apart["chunks"].find_one())
+        deployment.stop()
+        wait_for(lambda: any("MongoDB is away" in line for line in running.said))
+
+        code, printed = ends_soon(running, signal.SIGTERM)
+
+    assert (code, printed) == (1, "")
+    assert running.said[-1].startswith("leaf-ingest: ")
+
+
 def test_a_follower_is_stopped_while_it_waits_for_its_target_to_write_a_change(
     deployment: LocalDeployment, apart: Database[Any], mongodb_uri: str, database: Database[Any]
 ) -> None:
