@@ -5,6 +5,7 @@ An interpreter that starts anew imports for a second, most of what some hundreds
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -21,6 +22,13 @@ _MAIN = {"leaf-ingest": ingest.__main__.main, "leaf-search": search.__main__.mai
 _FORKING = get_context("forkserver")
 _FORKING.set_forkserver_preload([__name__])
 _STREAMS = (("in", os.O_RDONLY), ("out", os.O_WRONLY), ("err", os.O_WRONLY))
+
+
+def hear_interrupts() -> None:
+    """A shell without job control lets what it starts in the background ignore Ctrl-C, and so would
+    the commands that tests interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Command:

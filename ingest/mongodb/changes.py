@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bson import Timestamp
+from pymongo import timeout
 from pymongo.change_stream import CollectionChangeStream
 from pymongo.errors import OperationFailure, PyMongoError
 
@@ -18,6 +19,7 @@ from vectors.patience import patiently
 
 _QUIET_MS = 250  # without a change, until those that came are handed over
 _LONGEST = 0.5  # seconds from the first to the last change of a batch
+_SECONDS_TO_CLOSE = 1
 _MOST = 500  # documents of a batch
 _HISTORY_LOST = (286, 136, 280)  # the last: what it was resumed after is not there
 _NO_REPLICA_SET = 40573
@@ -99,7 +101,8 @@ class Changes:
     def close(self) -> None:
         stream, self._stream = self._stream, None
         if stream is not None:
-            with suppress(PyMongoError):  # it may be closed because its server is gone
+            # It may be closed because its server is gone.
+            with suppress(PyMongoError), timeout(_SECONDS_TO_CLOSE):
                 stream.close()
 
     def _open(self) -> CollectionChangeStream[Any]:

@@ -91,6 +91,10 @@ class MongoSource:
         """As sources of documents that are stored."""
         return [self.source]
 
+    @property
+    def patience(self) -> Patience:
+        return self._patience
+
     def size(self) -> int | None:
         return self._patiently(self.collection.estimated_document_count)
 
