@@ -20,6 +20,7 @@ from pymongo.write_concern import WriteConcern
 
 from ingest.mongodb.source import MongoSource
 from vectors import DeploymentError, Manifest, explained
+from vectors.connection import FORBIDDEN
 from vectors.patience import Patience, is_unanswered
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,6 @@ _PAUSE = 10.0  # seconds between two writes where nothing has changed
 _RENEWAL = 3600.0  # seconds until one that stays the same is written again, as in use
 _ABANDONED = 7 * 86_400_000  # milliseconds after which nothing counts as followed any more
 _BRIEFLY = 3.0  # seconds for a position that may as well be saved the next time
-_UNAUTHORIZED = 13
 
 Done = TypeVar("Done")
 Token = Mapping[str, Any]
@@ -132,7 +132,7 @@ class Position:
             try:
                 return (patience or self.patience).ask(work)
             except OperationFailure as error:
-                if error.code != _UNAUTHORIZED:
+                if error.code not in FORBIDDEN:
                     raise
         self._is_refused = True
         return None
