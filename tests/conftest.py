@@ -1,5 +1,6 @@
 """Real parts for the tests: a MongoDB with vector search, models of the published shapes."""
 
+import gc
 import os
 import re
 import secrets
@@ -39,6 +40,12 @@ def pytest_configure() -> None:
     the commands that the tests interrupt."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    gc.disable()  # while everything is imported, of which nothing becomes garbage
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what is there lives as long as the tests, and need not be looked through again
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
