@@ -24,13 +24,25 @@ _STREAMS = (("in", os.O_RDONLY), ("out", os.O_WRONLY), ("err", os.O_WRONLY))
 
 
 class Command:
-    """Running, in the present folder."""
+    """Running, in the present folder; `fed`, it reads what is written to `self.input`."""
 
-    def __init__(self, *args: object, input: str | None = None, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        *args: object,
+        input: str | bytes | None = None,
+        fed: bool = False,
+        environ: Mapping[str, str],
+    ) -> None:
         self.args = [*map(str, args)]
         self._folder = Path(tempfile.mkdtemp(prefix="leaf-"))
         for name, _ in _STREAMS:
-            (self._folder / name).write_text((input or "") if name == "in" else "")
+            (self._folder / name).touch()
+        self.input = self._folder / "in"
+        if fed:
+            self.input.unlink()
+            os.mkfifo(self.input)
+        elif input:
+            self.input.write_bytes(input if isinstance(input, bytes) else input.encode())
         told = (self.args, dict(environ), os.getcwd(), self._folder)
         self._process = _FORKING.Process(target=_run, args=told)
         self._process.start()
@@ -39,6 +51,11 @@ class Command:
     def ends_in(self, seconds: float) -> bool:
         self._process.join(seconds)
         return self._process.exitcode is not None
+
+    @property
+    def said(self) -> str:
+        """On stderr, so far."""
+        return (self._folder / "err").read_text()
 
     def ended(self, *, seconds: float = 300) -> "CompletedProcess[str]":
         assert self.ends_in(seconds), self.args

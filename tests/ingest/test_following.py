@@ -6,14 +6,13 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import bson
@@ -31,6 +30,7 @@ from ingest.mongodb.position import POSITIONS, Position
 from ingest.mongodb.source import MongoSource
 from ingest.mongodb.stopping import Stop
 from local import LocalDeployment
+from tests.forked import Command
 from tests.ingest.conftest import Keep, Run
 from vectors.digest import digest, of_encoded
 from vectors.patience import Patience
@@ -40,20 +40,17 @@ CHUNKS = ["--text-field", "body"]
 IN_PLACE = [*CHUNKS, "--in-place"]
 
 
-@dataclass
 class Follower:
     """A running `leaf-ingest --follow` and what it has said so far."""
 
-    process: subprocess.Popen[str]
-    said: list[str] = field(default_factory=list)
+    def __init__(self, command: Command) -> None:
+        self._command = command
+        self._done: CompletedProcess[str] | None = None
 
-    def __post_init__(self) -> None:
-        self._reading = threading.Thread(target=self._read)
-        self._reading.start()
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        self.said.extend(iter(self.process.stderr.readline, ""))
+    @property
+    def said(self) -> list[str]:
+        told = self._done.stderr if self._done else self._command.said
+        return told.splitlines(keepends=True)
 
     def wait_until_following(self) -> None:
         wait_for(lambda: any("; Ctrl-C ends it" in line for line in self.said) or self.has_ended)
@@ -61,21 +58,22 @@ class Follower:
 
     @property
     def has_ended(self) -> bool:
-        return self.process.poll() is not None
+        return self._done is not None or self._command.ends_in(0)
 
     def ended(self) -> tuple[int, str]:
-        """By itself; see `end`."""
-        self.process.wait(PATIENCE)
-        return self.end()
+        """By itself, with exit code and standard output; see `end`."""
+        if self._done is None:
+            self._done = self._command.ended(seconds=PATIENCE)
+        return self._done.returncode, self._done.stdout
 
     def end(self, number: int = signal.SIGINT) -> tuple[int, str]:
-        """Exit code and standard output."""
-        if not self.has_ended:
-            self.process.send_signal(number)
-        code = self.process.wait(PATIENCE)
-        self._reading.join()
-        assert self.process.stdout is not None
-        return code, self.process.stdout.read()
+        if self._done is None:
+            self._command.signal(number)
+        return self.ended()
+
+    def kill(self) -> None:
+        if self._done is None:
+            self._done = self._command.kill()
 
 
 Started = Callable[..., Follower]
@@ -90,26 +88,16 @@ def following(uri: str, database: str) -> Iterator[Started]:
         hashed = {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64"}
         named = {"MONGODB_URI": uri, "LEAF_DATABASE": database, "LEAF_STORAGE": "full"}
         source = f"mongodb:{database}.articles"
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ingest", source, "--follow", "--json", *options],
-            env={**os.environ, **hashed, **named},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        running.append(Follower(process))
+        environ = {**os.environ, **hashed, **named}
+        command = Command("leaf-ingest", source, "--follow", "--json", *options, environ=environ)
+        running.append(Follower(command))
         return running[-1]
 
     try:
         yield start
     finally:
         for follower in running:
-            if not follower.has_ended:
-                follower.process.kill()
-            follower.end()
-            for pipe in (follower.process.stdout, follower.process.stderr):
-                assert pipe is not None
-                pipe.close()
+            follower.kill()
 
 
 @pytest.fixture
@@ -405,8 +393,7 @@ def test_what_was_deleted_while_a_killed_follower_was_away_is_removed(
 ) -> None:
     first = follower(*CHUNKS)
     first.wait_until_following()
-    first.process.kill()
-    first.end()
+    first.kill()
     articles.delete_one({"_id": 1})
     articles.update_one({"_id": 2}, {"$set": {"body": "another text"}})
     articles.insert_one({"_id": "new", "body": "a new text"})
@@ -521,8 +508,7 @@ def test_a_follower_ends_with_a_line_when_searches_have_moved(
     assert done.returncode == 0, done.stderr
 
     articles.insert_one({"_id": "new", "body": "a new text"})
-    code = running.process.wait(PATIENCE)
-    running.end()
+    code, _ = running.ended()
 
     assert code == 1
     assert any("moved over from generation 1 to 2 while this ran" in line for line in running.said)
