@@ -1,5 +1,6 @@
 """Real parts for the tests: a MongoDB with vector search, models of the published shapes."""
 
+import gc
 import os
 import re
 import secrets
@@ -35,6 +36,12 @@ PROMPT = "Represent this sentence for searching relevant passages: "
 
 def pytest_configure() -> None:
     hear_interrupts()
+    gc.disable()  # while everything is imported, of which nothing becomes garbage
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what is there lives as long as the tests, and need not be looked through again
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

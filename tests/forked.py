@@ -32,14 +32,28 @@ def hear_interrupts() -> None:
 
 
 class Command:
-    """Running, in the present folder."""
+    """Running, in the present folder; `fed`, it reads what is written to `self.input`; in the
+    `background` as of a shell without job control, it ignores Ctrl-C."""
 
-    def __init__(self, *args: object, input: str | None = None, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        *args: object,
+        input: str | bytes | None = None,
+        fed: bool = False,
+        background: bool = False,
+        environ: Mapping[str, str],
+    ) -> None:
         self.args = [*map(str, args)]
         self._folder = Path(tempfile.mkdtemp(prefix="leaf-"))
         for name, _ in _STREAMS:
-            (self._folder / name).write_text((input or "") if name == "in" else "")
-        told = (self.args, dict(environ), os.getcwd(), self._folder)
+            (self._folder / name).touch()
+        self.input = self._folder / "in"
+        if fed:
+            self.input.unlink()
+            os.mkfifo(self.input)
+        elif input:
+            self.input.write_bytes(input if isinstance(input, bytes) else input.encode())
+        told = (self.args, dict(environ), os.getcwd(), self._folder, background)
         self._process = _FORKING.Process(target=_run, args=told)
         self._process.start()
         self.has_closed = False  # ended, and what it said was handed out
@@ -47,6 +61,11 @@ class Command:
     def ends_in(self, seconds: float) -> bool:
         self._process.join(seconds)
         return self._process.exitcode is not None
+
+    @property
+    def said(self) -> str:
+        """On stderr, so far."""
+        return (self._folder / "err").read_text()
 
     def ended(self, *, seconds: float = 300) -> "CompletedProcess[str]":
         assert self.ends_in(seconds), self.args
@@ -73,7 +92,10 @@ class Command:
         return CompletedProcess(self.args, code, out, err)
 
 
-def _run(args: list[str], environ: dict[str, str], folder: str, streams: Path) -> None:
+def _run(
+    args: list[str], environ: dict[str, str], folder: str, streams: Path, background: bool
+) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN if background else signal.default_int_handler)
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(folder)

@@ -2,34 +2,30 @@
 
 import os
 import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from subprocess import CompletedProcess
 from typing import Any
+
+from tests.forked import Command
 
 PATIENCE = 90.0  # seconds; this machine may be busy
 CHUNKS = ["--text-field", "body"]
 IN_PLACE = [*CHUNKS, "--in-place"]
 
 
-@dataclass
 class Follower:
     """A running `leaf-ingest --follow` and what it has said so far."""
 
-    process: subprocess.Popen[str]
-    said: list[str] = field(default_factory=list)
+    def __init__(self, command: Command) -> None:
+        self._command = command
+        self._done: CompletedProcess[str] | None = None
 
-    def __post_init__(self) -> None:
-        self._reading = threading.Thread(target=self._read)
-        self._reading.start()
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        self.said.extend(iter(self.process.stderr.readline, ""))
+    @property
+    def said(self) -> list[str]:
+        told = self._done.stderr if self._done else self._command.said
+        return told.splitlines(keepends=True)
 
     def wait_until_following(self) -> None:
         wait_for(lambda: any("; Ctrl-C ends it" in line for line in self.said) or self.has_ended)
@@ -37,21 +33,25 @@ class Follower:
 
     @property
     def has_ended(self) -> bool:
-        return self.process.poll() is not None
+        return self._done is not None or self._command.ends_in(0)
 
     def ended(self) -> tuple[int, str]:
-        """By itself; see `end`."""
-        self.process.wait(PATIENCE)
-        return self.end()
+        """By itself, with exit code and standard output; see `end`."""
+        if self._done is None:
+            self._done = self._command.ended(seconds=PATIENCE)
+        return self._done.returncode, self._done.stdout
+
+    def send(self, number: int) -> None:
+        if self._done is None:
+            self._command.signal(number)
 
     def end(self, number: int = signal.SIGINT) -> tuple[int, str]:
-        """Exit code and standard output."""
-        if not self.has_ended:
-            self.process.send_signal(number)
-        code = self.process.wait(PATIENCE)
-        self._reading.join()
-        assert self.process.stdout is not None
-        return code, self.process.stdout.read()
+        self.send(number)
+        return self.ended()
+
+    def kill(self) -> None:
+        if self._done is None:
+            self._done = self._command.kill()
 
 
 Started = Callable[..., Follower]
@@ -65,34 +65,22 @@ def following(uri: str, database: str, *, source: str = "") -> Iterator[Started]
     """
     running: list[Follower] = []
 
-    def start(*options: str, before: Sequence[str] = (), json: bool = True) -> Follower:
-        """`before`: words of a command that starts it."""
+    def start(*options: str, json: bool = True, background: bool = False) -> Follower:
         hashed = {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64"}
         named = {"MONGODB_URI": uri, "LEAF_DATABASE": database, "LEAF_STORAGE": "full"}
-        printing = ["--json"] if json else []
         path = f"mongodb:{database}.articles"
         if source:
             path = source.replace("/?", f"/{database}.articles?")
-        process = subprocess.Popen(
-            [*before, sys.executable, "-m", "ingest", path, "--follow", *options, *printing],
-            env={**os.environ, **hashed, **named},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        running.append(Follower(process))
+        words = ["leaf-ingest", path, "--follow", *options, *(["--json"] if json else [])]
+        environ = {**os.environ, **hashed, **named}
+        running.append(Follower(Command(*words, environ=environ, background=background)))
         return running[-1]
 
     try:
         yield start
     finally:
         for follower in running:
-            if not follower.has_ended:
-                follower.process.kill()
-            follower.end()
-            for pipe in (follower.process.stdout, follower.process.stderr):
-                assert pipe is not None
-                pipe.close()
+            follower.kill()
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:

@@ -4,18 +4,17 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from subprocess import CompletedProcess
 from threading import Event, Thread
-from typing import IO, Any
+from typing import Any
 
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect, OperationFailure
 
+from tests.forked import Command
 from tests.local.searching import wait_for
 
 HASHED = {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64", "LEAF_STORAGE": "full"}
@@ -26,19 +25,15 @@ _AT_ONCE = 64
 class Running:
     """A command over standard input; a thread of its own feeds it until it is told to end."""
 
-    def __init__(
-        self, uri: str, database: str, told: IO[str], *options: object, noise: int = 0
-    ) -> None:
-        self._told = told
+    def __init__(self, uri: str, database: str, *options: object, noise: int = 0) -> None:
         self._noise = noise
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "ingest", "-", "--json", "--wait", "60", *map(str, options)],
-            env={**os.environ, **HASHED, "MONGODB_URI": uri, "LEAF_DATABASE": database},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._told,
-            text=True,
+        names = {"MONGODB_URI": uri, "LEAF_DATABASE": database}
+        self._command = Command(
+            *("leaf-ingest", "-", "--json", "--wait", 60, *options),
+            fed=True,
+            environ={**os.environ, **HASHED, **names},
         )
+        self._done: CompletedProcess[str] | None = None
         self.fed = 0
         self._enough = Event()
         self._feeding = Thread(target=self._feed, daemon=True)
@@ -47,40 +42,38 @@ class Running:
     @property
     def errors(self) -> list[str]:
         """The lines on stderr so far."""
-        size = os.fstat(self._told.fileno()).st_size
-        return os.pread(self._told.fileno(), size, 0).decode().splitlines()
+        return (self._done.stderr if self._done else self._command.said).splitlines()
 
     @property
     def has_ended(self) -> bool:
-        return self._process.poll() is not None
+        return self._done is not None or self._command.ends_in(0)
 
     def interrupt(self) -> None:
-        self._process.send_signal(signal.SIGINT)
+        self._command.signal(signal.SIGINT)
 
     def ended(self, *, seconds: float = 100) -> int:
         """The exit code, of a command that still has more to read."""
-        return self._process.wait(seconds)
+        if self._done is None:
+            self._done = self._command.ended(seconds=seconds)
+        return self._done.returncode
 
     def finished(self) -> dict[str, Any]:
         """The summary when all that was fed is written."""
         self._enough.set()
         assert self.ended() == 0, self.errors
-        assert self._process.stdout is not None
-        summary: dict[str, Any] = json.load(self._process.stdout)
+        assert self._done is not None
+        summary: dict[str, Any] = json.loads(self._done.stdout)
         return summary
 
     def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
+        if self._done is None:
+            self._done = self._command.kill()
         self._enough.set()
         self._feeding.join()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
 
     def _feed(self) -> None:
-        assert self._process.stdin is not None
         try:
-            with self._process.stdin as into:
+            with self._command.input.open("w") as into:
                 while not self._enough.wait(0.01):
                     for _ in range(_AT_ONCE):
                         into.write(json.dumps(record(self.fed, noise=self._noise)) + "\n")
@@ -102,13 +95,12 @@ def running(
     uri: str, database: Database[Any], *options: object, noise: int = 0
 ) -> Iterator[Running]:
     """It has written something before the test goes on."""
-    with tempfile.TemporaryFile("w+") as told:
-        started = Running(uri, database.name, told, *options, noise=noise)
-        try:
-            wait_for(lambda: written(database))
-            yield started
-        finally:
-            started.kill()
+    started = Running(uri, database.name, *options, noise=noise)
+    try:
+        wait_for(lambda: written(database))
+        yield started
+    finally:
+        started.kill()
 
 
 def written(database: Database[Any]) -> int:

@@ -4,8 +4,6 @@ import gzip
 import json
 import os
 import random
-import subprocess
-import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +16,7 @@ from pymongo.database import Database
 from ingest import Corpus, Document, Rejected, SourceError
 from ingest.corpus.formats import ZSTD
 from ingest.corpus.readers import Records
+from tests.forked import Command
 
 zstd: Any = pytest.importorskip(ZSTD, reason="needs the extra [formats]")
 
@@ -159,14 +158,12 @@ def test_what_is_packed_on_standard_input_is_unpacked(
     mongodb_uri: str, database: Database[Any], ending: str, pack: Pack
 ) -> None:
     environ = {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64", "LEAF_STORAGE": "full"}
-    ended = subprocess.run(
-        [sys.executable, "-m", "ingest", "-", "--format", "csv", "--source", "piped"],
+    named = {"MONGODB_URI": mongodb_uri, "LEAF_DATABASE": database.name}
+    ended = Command(
+        *("leaf-ingest", "-", "--format", "csv", "--source", "piped"),
         input=pack(b"id,text\n7,T\n"),
-        env={**os.environ, **environ, "MONGODB_URI": mongodb_uri, "LEAF_DATABASE": database.name},
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
+        environ={**os.environ, **environ, **named},
+    ).ended()
 
     assert ended.returncode == 0, ended.stderr
     assert [chunk["_id"] for chunk in database["chunks"].find()] == ["7#0"]

@@ -30,7 +30,7 @@ from ingest.mongodb.source import MongoSource
 from ingest.mongodb.stopping import Stop
 from local import LocalDeployment
 from tests.ingest.conftest import Keep, Run
-from tests.ingest.follower import CHUNKS, IN_PLACE, PATIENCE, Started, following, wait_for
+from tests.ingest.follower import CHUNKS, IN_PLACE, Started, following, wait_for
 from vectors.digest import digest, of_encoded
 from vectors.patience import Patience
 
@@ -321,8 +321,7 @@ def test_what_was_deleted_while_a_killed_follower_was_away_is_removed(
 ) -> None:
     first = follower(*CHUNKS)
     first.wait_until_following()
-    first.process.kill()
-    first.end()
+    first.kill()
     articles.delete_one({"_id": 1})
     articles.update_one({"_id": 2}, {"$set": {"body": "another text"}})
     articles.insert_one({"_id": "new", "body": "a new text"})
@@ -466,8 +465,7 @@ def test_a_follower_ends_with_a_line_when_searches_have_moved(
     assert done.returncode == 0, done.stderr
 
     articles.insert_one({"_id": "new", "body": "a new text"})
-    code = running.process.wait(PATIENCE)
-    running.end()
+    code, _ = running.ended()
 
     assert code == 1
     assert any("moved over from generation 1 to 2 while this ran" in line for line in running.said)

@@ -145,10 +145,10 @@ def test_a_follower_in_the_background_of_a_shell_ignores_ctrl_c(
     """What a shell without job control starts with `&` is not meant when others are interrupted."""
     with_articles(database)
     with following(mongodb_uri, database.name) as start:
-        running = start(*CHUNKS, before=["sh", "-c", 'trap "" INT; exec "$@"', "sh"])
+        running = start(*CHUNKS, background=True)
         running.wait_until_following()
 
-        running.process.send_signal(signal.SIGINT)
+        running.send(signal.SIGINT)
         database["articles"].insert_one({"_id": "new", "body": "a new text"})
         wait_for(lambda: database["chunks"].find_one({"document": "new"}))
 

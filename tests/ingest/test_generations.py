@@ -5,13 +5,10 @@ Hashed vectors of another length are those of another teacher: none of one is ne
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess, Popen
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -24,6 +21,7 @@ from ingest.rebuild.generations import move_over
 from ingest.rebuild.rebuilding import missing_documents, open_rebuild
 from ingest.rebuild.retiring import retire
 from ingest.settling import settle
+from tests.forked import Command
 from vectors import Collection, ManifestError
 from vectors.generations import Generations, read_generations, switch
 from vectors.manifest import MANIFESTS, read_manifest
@@ -369,16 +367,12 @@ def test_filter_paths_and_the_text_index_come_along_and_may_be_added_meanwhile(
 
 def killed_when(command: list[str], reached: Callable[[], bool]) -> None:
     """Starts the command and kills it at that moment."""
-    with Popen(
-        [sys.executable, "-m", "ingest", *command],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as running:
-        deadline = time.monotonic() + 60
-        while not reached():
-            assert running.poll() is None
-            assert time.monotonic() < deadline
-        os.kill(running.pid, signal.SIGKILL)
+    running = Command("leaf-ingest", *command, environ=os.environ)
+    deadline = time.monotonic() + 60
+    while not reached():
+        assert not running.ends_in(0)
+        assert time.monotonic() < deadline
+    running.kill()
 
 
 @pytest.fixture
@@ -425,14 +419,13 @@ def test_a_killed_rebuild_changes_nothing_and_is_finished_by_the_same_command(
 def test_two_rebuilds_at_once_make_one_generation_and_one_move(
     leaf_ingest: Run, corpus: str, database: Database[Any], storage: str
 ) -> None:
-    command = [sys.executable, "-m", "ingest", corpus, "--rebuild", "--storage", storage]
-    form = ["--dimensions", "64"]
+    command = ("leaf-ingest", corpus, "--rebuild", "--storage", storage, "--dimensions", 64)
 
-    running = [Popen([*command, *form], stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    told = [process.communicate(timeout=120)[1] for process in running]
+    running = [Command(*command, environ=os.environ) for _ in range(2)]
+    done = [command.ended() for command in running]
 
-    assert [process.returncode for process in running] == [0, 0]
-    assert any("searches moved over from generation 1" in text for text in told)
+    assert [command.returncode for command in done] == [0, 0]
+    assert any("searches moved over from generation 1" in command.stderr for command in done)
     assert stored(database) == {1: N, 2: N}
     seen = generations(database)
     assert (seen.active.generation, seen.newest) == (2, 2)

@@ -1,12 +1,11 @@
 """Manifest and indexes stay in line: with several ingests at once, and when the server refuses."""
 
 import json
-import subprocess
-import sys
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from subprocess import CompletedProcess, Popen
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from pymongo.database import Database
 from config import ConfigError
 from ingest import Document, Rejects, Summary, Target, ingest, settling
 from ingest.settling import follow, settle, united
+from tests.forked import Command
 from vectors import Collection, DeploymentError, IndexFailed, ManifestError
 from vectors.index_spec import IndexSpec
 from vectors.manifest import MANIFESTS, find_manifest, read_manifest
@@ -33,21 +33,16 @@ def indexed(database: Database[Any], name: str = "c") -> set[str]:
 
 
 @pytest.fixture
-def at_once(run: Run, mongodb_uri: str, database: Database[Any], monkeypatch: Any) -> Any:
+def at_once(mongodb_uri: str, database: Database[Any]) -> Any:
     """Runs several ingests of one file at once, each with options of its own."""
-    for name, value in {
-        "MONGODB_URI": mongodb_uri,
-        "LEAF_DATABASE": database.name,
-        "LEAF_TEACHER": "hashing:64",
-        "LEAF_STUDENT": "hashing:64",
-        "LEAF_STORAGE": "full",
-    }.items():
-        monkeypatch.setenv(name, value)
+    named = {"MONGODB_URI": mongodb_uri, "LEAF_DATABASE": database.name}
+    hashed = {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64", "LEAF_STORAGE": "full"}
+    environ = {**os.environ, **named, **hashed}
 
     def started(*options: Sequence[str]) -> list[tuple[int, str]]:
-        command = [sys.executable, "-m", "ingest", "c.jsonl", "--collection", "c"]
-        running = [Popen([*command, *o], stderr=subprocess.PIPE, text=True) for o in options]
-        return [(p.wait(120), p.communicate()[1]) for p in running]
+        command = ("leaf-ingest", "c.jsonl", "--collection", "c")
+        running = [Command(*command, *o, environ=environ) for o in options]
+        return [(done.returncode, done.stderr) for done in (r.ended() for r in running)]
 
     return started
 
