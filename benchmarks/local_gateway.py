@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pymongo import MongoClient
-
 from benchmarks.bars import Row, row
 from benchmarks.gateway_corpora import bit_rows, fill, float_rows, searching
 from benchmarks.gateway_neighbours import answer, filtered_by, half_messages, slowest_pings
@@ -30,8 +28,10 @@ from benchmarks.gateway_process import (
     resident_bytes,
 )
 from benchmarks.measuring import UNCOUNTED, Spread, circumstances, preferred, repeated, timed
-from local import LocalDeployment
-from local.home import Home, socket_uri
+from pymongo import MongoClient
+
+from leafsearch.local import LocalDeployment
+from leafsearch.local.home import Home, socket_uri
 
 Client = MongoClient[dict[str, Any]]
 _QUERIES = 100

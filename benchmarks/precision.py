@@ -19,21 +19,21 @@ from pathlib import Path
 from statistics import fmean
 
 import numpy as np
-
 from benchmarks.bars import Row, command, row
 from benchmarks.measuring import Spread
 from benchmarks.passages import mixed
-from config import PRESETS
-from search.eval import TestCollection, read_collection
-from search.eval.measures import ndcg, ranking
-from vectors import Rows, load_encoder, load_student
-from vectors.models import find_model
+
+from leafsearch.config import PRESETS
+from leafsearch.search.eval import TestCollection, read_collection
+from leafsearch.search.eval.measures import ndcg, ranking
+from leafsearch.vectors import Rows, load_encoder, load_student
+from leafsearch.vectors.models import find_model
 
 PAIR = PRESETS["offline"]
 DATA = Path(os.environ.get("LEAF_TEST_DATA") or Path(__file__).parents[2] / "shared/data")
 _PROGRAM = """
 import hashlib, json, sys
-from vectors import load_encoder
+from leafsearch.vectors import load_encoder
 encoder = load_encoder(sys.argv[1], devices=["cpu"])
 rows = encoder.encode_documents(json.load(sys.stdin))
 print(encoder.encode_precision, hashlib.sha256(rows.tobytes()).hexdigest())

@@ -15,14 +15,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measuring import circumstances
 from pymongo import MongoClient
 
-from benchmarks.measuring import circumstances
-from config import load
-from ingest import Choices, Corpus, Rejects, ingest, open_target
-from local import LocalDeployment
-from search import Searcher
-from vectors import connect
+from leafsearch.config import load
+from leafsearch.ingest import Choices, Corpus, Rejects, ingest, open_target
+from leafsearch.local import LocalDeployment
+from leafsearch.search import Searcher
+from leafsearch.vectors import connect
 
 ROOT = Path(__file__).parent.parent
 QUESTIONS = ROOT / "tests/search/python_reference_questions.jsonl"

@@ -17,10 +17,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.measuring import circumstances
-from config import PRESETS
-from local import LocalDeployment
-from search.eval import Judged, Model, Report, TestCollection, evaluate, read_collection
-from vectors import connect
+
+from leafsearch.config import PRESETS
+from leafsearch.local import LocalDeployment
+from leafsearch.search.eval import Judged, Model, Report, TestCollection, evaluate, read_collection
+from leafsearch.vectors import connect
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("LEAF_TEST_DATA") or ROOT.parent / "shared/data")
@@ -81,7 +82,7 @@ def evaluated(test: TestCollection, uri: str) -> Report:
 
 
 def draw_all(reports: list[Report], folder: Path) -> None:
-    from search.eval.pictures import draw
+    from leafsearch.search.eval.pictures import draw
 
     for report in reports:
         draw(report, folder / report.collection)

@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from benchmarks.gateway_corpora import Corpus, bit_rows, float_rows
 from benchmarks.measuring import Spread, circumstances, preferred, timed
 from benchmarks.scanners import SCANNERS, Scan, reference
+from numpy.typing import NDArray
 
 K = 10
 _SIZES = {"100,000": 100_000, "1,000,000": 1_000_000}

@@ -13,12 +13,12 @@ from typing import Any
 import faiss
 import numkong
 import numpy as np
+from benchmarks.gateway_corpora import Corpus
 from numpy.typing import NDArray
 from usearch.index import MetricKind
 from usearch.index import search as usearch_search
 
-from benchmarks.gateway_corpora import Corpus
-from local.engine import VectorIndex, parse_definition, parse_query
+from leafsearch.local.engine import VectorIndex, parse_definition, parse_query
 
 Scan = Callable[[NDArray[Any]], NDArray[Any]]
 BITS, FLOATS, INT8 = "1024 bits", "256 float32", "256 int8"

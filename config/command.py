@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from config.errors import ConfigError, LeafError
-from config.hint import Line, running
-from config.settings import Settings, load
-from config.text import one_line
+from leafsearch.config.errors import ConfigError, LeafError
+from leafsearch.config.hint import Line, running
+from leafsearch.config.settings import Settings, load
+from leafsearch.config.text import one_line
 
 FAILED, WRONG_USAGE, SOME_REJECTED, INTERRUPTED = 1, 2, 3, 130
 

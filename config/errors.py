@@ -12,7 +12,7 @@ line and exit with 1.
 
 from collections.abc import Sequence
 
-from config.text import shorten
+from leafsearch.config.text import shorten
 
 
 class LeafError(Exception):

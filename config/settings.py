@@ -26,10 +26,10 @@ from pydantic import (
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
-from config.errors import ConfigError
-from config.presets import PRESETS, Pair
-from config.storage import ENCODE_PRECISIONS, STORAGES, EncodePrecision, Storage
-from config.text import is_unicode, quote, shorten
+from leafsearch.config.errors import ConfigError
+from leafsearch.config.presets import PRESETS, Pair, current_name
+from leafsearch.config.storage import ENCODE_PRECISIONS, STORAGES, EncodePrecision, Storage
+from leafsearch.config.text import is_unicode, quote, shorten
 
 log = logging.getLogger(__name__)
 
@@ -172,6 +172,7 @@ class Settings(BaseModel):
         _require_unicode(name)
         if "\0" in name:
             raise ValueError("expected a model's name or folder, without NUL")
+        name = current_name(name)
         folder = _expanded(Path(name))
         return os.path.realpath(folder) if os.path.isdir(folder) else name
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from typer.core import TyperCommand
 
-from config.text import one_line
+from leafsearch.config.text import one_line
 
 
 class Command(TyperCommand):

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import typer
 
-from config.command import WRONG_USAGE, one_line_errors, say_warnings
-from config.hint import line_of
-from config.usage import Command
-from distill import options as o
-from distill.errors import DistillError
-from distill.order import Order
-from distill.progress import say
-from distill.reading import Texts
-from distill.recipe import Recipe
-from ingest.corpus.records import Fields
-from local import LocalError
-from vectors.encoder import has_torch
+from leafsearch.config.command import WRONG_USAGE, one_line_errors, say_warnings
+from leafsearch.config.hint import line_of
+from leafsearch.config.usage import Command
+from leafsearch.distill import options as o
+from leafsearch.distill.errors import DistillError
+from leafsearch.distill.order import Order
+from leafsearch.distill.progress import say
+from leafsearch.distill.reading import Texts
+from leafsearch.distill.recipe import Recipe
+from leafsearch.ingest.corpus.records import Fields
+from leafsearch.local import LocalError
+from leafsearch.vectors.encoder import has_torch
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -98,7 +98,9 @@ def command(
         _wrong(list(order.problems()))
         if not has_torch():
             raise DistillError("sentence-transformers is not installed; install the extra [ingest]")
-        from distill.whole import distil_and_publish  # torch, only when there is work to do
+        from leafsearch.distill.whole import (
+            distil_and_publish,  # torch, only when there is work to do
+        )
 
         distil_and_publish(order, home, as_json, ["leaf-distill", *sys.argv[1:]])
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from distill.measuring import Latency
-from distill.order import Order
-from distill.recipe import Recipe
-from distill.run import Distilled
-from vectors import Alignment
+from leafsearch.distill.measuring import Latency
+from leafsearch.distill.order import Order
+from leafsearch.distill.recipe import Recipe
+from leafsearch.distill.run import Distilled
+from leafsearch.vectors import Alignment
 
 
 @dataclass(frozen=True)

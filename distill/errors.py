@@ -1,6 +1,6 @@
 """What can be wrong with what a distillation is given."""
 
-from config import LeafError
+from leafsearch.config import LeafError
 
 
 class DistillError(LeafError):

@@ -8,9 +8,9 @@ import torch
 from sentence_transformers import SentenceTransformer
 from transformers import AttentionInterface
 
-from vectors.batches import Tokens
-from vectors.devices import has_bfloat16
-from vectors.packed import (
+from leafsearch.vectors.batches import Tokens
+from leafsearch.vectors.devices import has_bfloat16
+from leafsearch.vectors.packed import (
     FEATURES,
     attend_apart,
     attend_in_products,

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
-from distill.examples import Example
-from distill.forward import Forward
-from vectors.batches import Tokens
-from vectors.transformer import TransformerEncoder
+from leafsearch.distill.examples import Example
+from leafsearch.distill.forward import Forward
+from leafsearch.vectors.batches import Tokens
+from leafsearch.vectors.transformer import TransformerEncoder
 
 _ROWS = 64
 _TOGETHER = 8_192  # texts that are tokenised at once

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from vectors import Alignment, Encoder, export_student, load_student
-from vectors.alignment import PROBES, measure_alignment
-from vectors.models import find_model
-from vectors.student import cache_folder
-from vectors.transformer import TransformerEncoder
+from leafsearch.vectors import Alignment, Encoder, export_student, load_student
+from leafsearch.vectors.alignment import PROBES, measure_alignment
+from leafsearch.vectors.models import find_model
+from leafsearch.vectors.student import cache_folder
+from leafsearch.vectors.transformer import TransformerEncoder
 
 _ROUNDS = 15
 

@@ -1,4 +1,6 @@
-"""Make a student small enough to come with a package: `python -m distill.packing STUDENT FOLDER`.
+"""Make a student small enough to come with a package.
+
+`python -m leafsearch.distill.packing STUDENT FOLDER` writes the folder.
 
 Weights become whole numbers of 8 bits with a scale for each output, and those of the embeddings
 fewer, because they are most of the model. What that does to the vectors is printed.
@@ -19,14 +21,14 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
-from config.command import one_line_errors
-from distill.errors import DistillError
-from distill.publishing import README
-from vectors import export_student, load_encoder
-from vectors.alignment import PROBES
-from vectors.compact import COMPACT_GRAPH, COMPACT_WEIGHTS, WEIGHTS, restored, unpack
-from vectors.graph import GRAPH, TOKENIZER, Card, GraphEncoder
-from vectors.student import cache_folder
+from leafsearch.config.command import one_line_errors
+from leafsearch.distill.errors import DistillError
+from leafsearch.distill.publishing import README
+from leafsearch.vectors import export_student, load_encoder
+from leafsearch.vectors.alignment import PROBES
+from leafsearch.vectors.compact import COMPACT_GRAPH, COMPACT_WEIGHTS, WEIGHTS, restored, unpack
+from leafsearch.vectors.graph import GRAPH, TOKENIZER, Card, GraphEncoder
+from leafsearch.vectors.student import cache_folder
 
 _BITS, _EMBEDDING_BITS = 8, 6
 _LOOK_UP = {"Gather", "EmbedLayerNormalization"}
@@ -36,7 +38,9 @@ _PAGE = 4_096  # what memory-mapped files are read by
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m distill.packing", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m leafsearch.distill.packing", description=__doc__
+    )
     parser.add_argument("student", help="folder that leaf-distill wrote")
     parser.add_argument("folder", type=Path, help="new folder")
     parser.add_argument("--sources", type=Path, help="sources.json, to be named in the card")
@@ -95,8 +99,8 @@ def attribution(sources: Mapping[str, Any]) -> str:
         "",
         "## Texts",
         "",
-        "Gathered by `python -m distill.sources`: what each source gave, up to a limit. Of "
-        "that the training took its part by chance.",
+        "Gathered by `python -m leafsearch.distill.sources`: what each source gave, up to a limit. "
+        "Of that the training took its part by chance.",
         "",
         "| source | texts | queries | package | licence |",
         "|---|---|---|---|---|",

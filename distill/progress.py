@@ -5,11 +5,13 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from config import command
-from ingest.document import Rejected
+from leafsearch.config import command
+from leafsearch.ingest.document import Rejected
 
 if TYPE_CHECKING:
-    from distill.training import State  # imports torch, which a wrong command need not wait for
+    from leafsearch.distill.training import (
+        State,  # imports torch, which a wrong command need not wait for
+    )
 
 _SECONDS = 30.0
 

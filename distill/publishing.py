@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from sentence_transformers import SentenceTransformer
 
-from distill.errors import DistillError
-from vectors.alignment import PROBES
-from vectors.export import export_transformer
-from vectors.published import PUBLISHED
+from leafsearch.distill.errors import DistillError
+from leafsearch.vectors.alignment import PROBES
+from leafsearch.vectors.export import export_transformer
+from leafsearch.vectors.published import PUBLISHED
 
 README, TRIAL = "README.md", "trial"
 _SAME = 1e-3  # of the largest number in a vector

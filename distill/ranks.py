@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from torch.multiprocessing.spawn import ProcessException, spawn
 
-from distill.errors import DistillError
-from distill.recipe import Recipe
-from distill.training import CHECKPOINT, State, Training
-from vectors.batches import Tokens
-from vectors.processor import cores
+from leafsearch.distill.errors import DistillError
+from leafsearch.distill.recipe import Recipe
+from leafsearch.distill.training import CHECKPOINT, State, Training
+from leafsearch.vectors.batches import Tokens
+from leafsearch.vectors.processor import cores
 
 _MEETING, _TOKENS, _STUDENT, _RECIPE = "ranks", "tokens.npz", "untrained", "recipe.json"
 Told = Callable[[State], None]

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from distill.errors import DistillError
-from distill.examples import Example, beginning, chosen, examples_of, place_of
-from ingest.corpus.records import Fields
-from ingest.corpus.sources import Corpus
-from ingest.document import Rejected
+from leafsearch.distill.errors import DistillError
+from leafsearch.distill.examples import Example, beginning, chosen, examples_of, place_of
+from leafsearch.ingest.corpus.records import Fields
+from leafsearch.ingest.corpus.sources import Corpus
+from leafsearch.ingest.document import Rejected
 
 
 @dataclass(frozen=True)

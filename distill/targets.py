@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.errors import DistillError
-from distill.examples import Example
-from vectors import Rows
-from vectors.transformer import TransformerEncoder
+from leafsearch.distill.errors import DistillError
+from leafsearch.distill.examples import Example
+from leafsearch.vectors import Rows
+from leafsearch.vectors.transformer import TransformerEncoder
 
 Told = Callable[[int, int], None]  # done, of
 

@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
-from distill.forward import Forward
-from distill.losses import Loss
-from distill.recipe import Recipe
-from vectors.batches import Tokens
+from leafsearch.distill.forward import Forward
+from leafsearch.distill.losses import Loss
+from leafsearch.distill.recipe import Recipe
+from leafsearch.vectors.batches import Tokens
 
 CHECKPOINT = "checkpoint.pt"
 _POOL = 64  # batches that are sorted by length together

@@ -9,21 +9,21 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from config import Settings
-from config.command import settings
-from config.hint import hint
-from distill.card import Facts, Quality, card
-from distill.measuring import alignment, forget, latency
-from distill.order import Order
-from distill.progress import Progress, say
-from distill.publishing import README, published
-from distill.run import Distilled, Listener, distil
-from distill.work import remove
-from local.fallback import fallback_uri
-from search.eval import Model, TestCollection, evaluate, read_collection
-from search.eval.formats import Format, Role
-from vectors import connect
-from vectors.alignment import MINIMUM_COSINE
+from leafsearch.config import Settings
+from leafsearch.config.command import settings
+from leafsearch.config.hint import hint
+from leafsearch.distill.card import Facts, Quality, card
+from leafsearch.distill.measuring import alignment, forget, latency
+from leafsearch.distill.order import Order
+from leafsearch.distill.progress import Progress, say
+from leafsearch.distill.publishing import README, published
+from leafsearch.distill.run import Distilled, Listener, distil
+from leafsearch.distill.work import remove
+from leafsearch.local.fallback import fallback_uri
+from leafsearch.search.eval import Model, TestCollection, evaluate, read_collection
+from leafsearch.search.eval.formats import Format, Role
+from leafsearch.vectors import connect
+from leafsearch.vectors.alignment import MINIMUM_COSINE
 
 
 def distil_and_publish(

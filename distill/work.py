@@ -10,9 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from distill.errors import DistillError
-from distill.order import Order
-from vectors.models import find_model
+from leafsearch.distill.errors import DistillError
+from leafsearch.distill.order import Order
+from leafsearch.vectors.models import find_model
 
 _SETTINGS, _LOCK = "run.json", "lock"
 

@@ -1,16 +1,16 @@
 """read -> chunk -> encode -> compress -> write."""
 
-from ingest.choices import Choices
-from ingest.chunking.chunker import Chunker
-from ingest.corpus.records import Fields
-from ingest.corpus.sources import Corpus
-from ingest.document import Document, Place, Rejected
-from ingest.errors import IngestError, SourceError, TargetError
-from ingest.opening import open_target
-from ingest.pipeline import ingest
-from ingest.rejects import Rejects
-from ingest.summary import Summary
-from ingest.target import Target
+from leafsearch.ingest.choices import Choices
+from leafsearch.ingest.chunking.chunker import Chunker
+from leafsearch.ingest.corpus.records import Fields
+from leafsearch.ingest.corpus.sources import Corpus
+from leafsearch.ingest.document import Document, Place, Rejected
+from leafsearch.ingest.errors import IngestError, SourceError, TargetError
+from leafsearch.ingest.opening import open_target
+from leafsearch.ingest.pipeline import ingest
+from leafsearch.ingest.rejects import Rejects
+from leafsearch.ingest.summary import Summary
+from leafsearch.ingest.target import Target
 
 __all__ = [
     "Choices",

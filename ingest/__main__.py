@@ -5,32 +5,32 @@ from contextlib import closing
 
 import typer
 
-from config import Settings
-from config.command import (
+from leafsearch.config import Settings
+from leafsearch.config.command import (
     SOME_REJECTED,
     leave_at_once,
     one_line_errors,
     say_warnings,
 )
-from config.hint import line_of
-from config.usage import Command
-from ingest import options as o
-from ingest.choices import Choices
-from ingest.corpus.choice import Choice
-from ingest.corpus.records import Fields
-from ingest.mongodb.order import MongoOrder
-from ingest.order import Order
-from ingest.rebuild.moving import run_retire, run_rollback
-from ingest.rejects import DEFAULT as REJECTS_FILE
-from ingest.rejects import Rejects
-from ingest.repair import run_repair
-from ingest.run import run
-from ingest.saying import say
-from ingest.usage import demand_usage
-from local import LocalError
-from local.fallback import fallback_uri
-from vectors.connection import connected
-from vectors.patience import SECONDS, Patience
+from leafsearch.config.hint import line_of
+from leafsearch.config.usage import Command
+from leafsearch.ingest import options as o
+from leafsearch.ingest.choices import Choices
+from leafsearch.ingest.corpus.choice import Choice
+from leafsearch.ingest.corpus.records import Fields
+from leafsearch.ingest.mongodb.order import MongoOrder
+from leafsearch.ingest.order import Order
+from leafsearch.ingest.rebuild.moving import run_retire, run_rollback
+from leafsearch.ingest.rejects import DEFAULT as REJECTS_FILE
+from leafsearch.ingest.rejects import Rejects
+from leafsearch.ingest.repair import run_repair
+from leafsearch.ingest.run import run
+from leafsearch.ingest.saying import say
+from leafsearch.ingest.usage import demand_usage
+from leafsearch.local import LocalError
+from leafsearch.local.fallback import fallback_uri
+from leafsearch.vectors.connection import connected
+from leafsearch.vectors.patience import SECONDS, Patience
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 

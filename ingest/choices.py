@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from config import ConfigError, Settings, Storage
-from config.storage import PRECISIONS, QUANTIZATIONS
-from config.text import is_unicode, quote, shorten
-from ingest.chunking.chunker import FEWEST_TOKENS
-from vectors import Manifest
-from vectors.agreement import FORM
+from leafsearch.config import ConfigError, Settings, Storage
+from leafsearch.config.storage import PRECISIONS, QUANTIZATIONS
+from leafsearch.config.text import is_unicode, quote, shorten
+from leafsearch.ingest.chunking.chunker import FEWEST_TOKENS
+from leafsearch.vectors import Manifest
+from leafsearch.vectors.agreement import FORM
 
 _TOP_LEVEL = ("_id", "document", "position", "text", "hash")
 _LONGEST_PATH = 1024  # bytes

@@ -11,8 +11,8 @@ from io import BytesIO
 from threading import Lock
 from typing import IO, NamedTuple
 
-from ingest.plan import grouped
-from vectors import Collection, InPlace
+from leafsearch.ingest.plan import grouped
+from leafsearch.vectors import Collection, InPlace
 
 _IN_MEMORY = 2**24  # bytes
 _TOGETHER = 512  # documents of one request

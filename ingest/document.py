@@ -6,7 +6,7 @@ from typing import Any
 
 import bson
 
-from config.text import shorten
+from leafsearch.config.text import shorten
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,20 @@
 """A run that writes nothing: all is read, cut and compared, and a sample is encoded."""
 
-from ingest.corpus.sources import Corpus
-from ingest.errors import TargetError
-from ingest.files_run import demand_documents, tell_what_was_left_out
-from ingest.forecast import Forecast, forecast
-from ingest.mongodb.run import demand_another, demand_any
-from ingest.mongodb.source import MongoSource
-from ingest.order import Order
-from ingest.pruning import Pruning
-from ingest.reading import Reading
-from ingest.rejects import Rejects
-from ingest.report import Display
-from ingest.saying import say, say_rejects
-from ingest.seen import Seen
-from ingest.summary import Summary, Tally
-from ingest.target import Target
+from leafsearch.ingest.corpus.sources import Corpus
+from leafsearch.ingest.errors import TargetError
+from leafsearch.ingest.files_run import demand_documents, tell_what_was_left_out
+from leafsearch.ingest.forecast import Forecast, forecast
+from leafsearch.ingest.mongodb.run import demand_another, demand_any
+from leafsearch.ingest.mongodb.source import MongoSource
+from leafsearch.ingest.order import Order
+from leafsearch.ingest.pruning import Pruning
+from leafsearch.ingest.reading import Reading
+from leafsearch.ingest.rejects import Rejects
+from leafsearch.ingest.report import Display
+from leafsearch.ingest.saying import say, say_rejects
+from leafsearch.ingest.seen import Seen
+from leafsearch.ingest.summary import Summary, Tally
+from leafsearch.ingest.target import Target
 
 
 def run_dry(

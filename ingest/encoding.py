@@ -3,13 +3,13 @@
 import time
 from collections.abc import Iterator, Sequence
 
-from ingest.channel import Channel
-from ingest.chunking.chunk import Chunk
-from ingest.plan import Plan
-from ingest.summary import Tally
-from ingest.target import Target
-from ingest.writing import Encoded
-from vectors import Rows
+from leafsearch.ingest.channel import Channel
+from leafsearch.ingest.chunking.chunk import Chunk
+from leafsearch.ingest.plan import Plan
+from leafsearch.ingest.summary import Tally
+from leafsearch.ingest.target import Target
+from leafsearch.ingest.writing import Encoded
+from leafsearch.vectors import Rows
 
 _WINDOW = 2048  # chunks that are sorted by length, so that those of a batch are alike
 _IDLE = 10.0  # seconds that the encoder waits for a slow source before it takes less

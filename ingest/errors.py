@@ -10,7 +10,7 @@
 A single unusable record is no exception: readers yield it as Rejected and go on.
 """
 
-from config import LeafError
+from leafsearch.config import LeafError
 
 
 class IngestError(LeafError):

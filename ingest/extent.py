@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from ingest.seen import Seen
-from ingest.shard import WHOLE, Shard
+from leafsearch.ingest.seen import Seen
+from leafsearch.ingest.shard import WHOLE, Shard
 
 
 @dataclass(frozen=True)

@@ -3,22 +3,22 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from config.text import quote_all, shorten
-from ingest.corpus.files import NO_FILE, QUESTIONS
-from ingest.corpus.sources import Corpus
-from ingest.document import Document
-from ingest.errors import SourceError
-from ingest.extent import ALL
-from ingest.order import Order
-from ingest.overlap import Lost, overlapped, settle_overlap
-from ingest.pipeline import ingest
-from ingest.pruning import Pruning
-from ingest.rejects import Rejects
-from ingest.report import Display
-from ingest.saying import say, say_rejects
-from ingest.seen import Seen
-from ingest.summary import Summary
-from ingest.target import Target
+from leafsearch.config.text import quote_all, shorten
+from leafsearch.ingest.corpus.files import NO_FILE, QUESTIONS
+from leafsearch.ingest.corpus.sources import Corpus
+from leafsearch.ingest.document import Document
+from leafsearch.ingest.errors import SourceError
+from leafsearch.ingest.extent import ALL
+from leafsearch.ingest.order import Order
+from leafsearch.ingest.overlap import Lost, overlapped, settle_overlap
+from leafsearch.ingest.pipeline import ingest
+from leafsearch.ingest.pruning import Pruning
+from leafsearch.ingest.rejects import Rejects
+from leafsearch.ingest.report import Display
+from leafsearch.ingest.saying import say, say_rejects
+from leafsearch.ingest.seen import Seen
+from leafsearch.ingest.summary import Summary
+from leafsearch.ingest.target import Target
 
 _KINDS = 10  # of files that are left out, each with a line of its own
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from bson.binary import VECTOR_SUBTYPE, Binary
 
-from config.storage import index_bytes
-from ingest.chunking.chunk import Chunk
-from ingest.plan import Plan
-from ingest.planning import plans
-from ingest.reading import Reading
-from ingest.target import Target
+from leafsearch.config.storage import index_bytes
+from leafsearch.ingest.chunking.chunk import Chunk
+from leafsearch.ingest.plan import Plan
+from leafsearch.ingest.planning import plans
+from leafsearch.ingest.reading import Reading
+from leafsearch.ingest.target import Target
 
 _SAMPLE = 256  # chunks that are encoded to learn the teacher's speed
 _WARMING, _MEASURING = 2.0, 10.0  # seconds, after which it is not waited for all of them

@@ -6,14 +6,14 @@ from typing import Any
 
 from pymongo.database import Database
 
-from config import ConfigError, Settings, Storage
-from ingest.choices import Choices
-from ingest.chunking.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
-from ingest.errors import TargetError
-from ingest.settling import is_empty, united
-from ingest.target import Target
-from ingest.tenancy import demand_ours, demand_room
-from vectors import (
+from leafsearch.config import ConfigError, Settings, Storage
+from leafsearch.ingest.choices import Choices
+from leafsearch.ingest.chunking.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
+from leafsearch.ingest.errors import TargetError
+from leafsearch.ingest.settling import is_empty, united
+from leafsearch.ingest.target import Target
+from leafsearch.ingest.tenancy import demand_ours, demand_room
+from leafsearch.vectors import (
     Encoder,
     Manifest,
     ManifestError,
@@ -27,12 +27,12 @@ from vectors import (
     load_encoder,
     load_student,
 )
-from vectors.agreement import demand_agreement, demand_precision
-from vectors.alignment import probe_of
-from vectors.keys import with_key
-from vectors.manifest import PATH, demand, find_manifest
-from vectors.patience import Patience
-from vectors.search_index import demand_search
+from leafsearch.vectors.agreement import demand_agreement, demand_precision
+from leafsearch.vectors.alignment import probe_of
+from leafsearch.vectors.keys import with_key
+from leafsearch.vectors.manifest import PATH, demand, find_manifest
+from leafsearch.vectors.patience import Patience
+from leafsearch.vectors.search_index import demand_search
 
 INDEX = "leaf_vectors"
 Told = Callable[[str], None]

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from config.presets import PRESETS
-from config.storage import ENCODE_PRECISIONS, PRECISIONS, QUANTIZATIONS, STORAGES
-from ingest.chunking.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
-from ingest.corpus.formats import FORMATS
-from ingest.rejects import DEFAULT as REJECTS_FILE
-from vectors.patience import SECONDS
+from leafsearch.config.presets import PRESETS
+from leafsearch.config.storage import ENCODE_PRECISIONS, PRECISIONS, QUANTIZATIONS, STORAGES
+from leafsearch.ingest.chunking.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
+from leafsearch.ingest.corpus.formats import FORMATS
+from leafsearch.ingest.rejects import DEFAULT as REJECTS_FILE
+from leafsearch.vectors.patience import SECONDS
 
 
 def _option(help: str, *names: str, metavar: str | None = None) -> Any:

@@ -9,22 +9,22 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from config import ConfigError, Settings
-from config.command import settings
-from config.text import shorten
-from ingest.choices import Choices, one_of
-from ingest.corpus.choice import Choice
-from ingest.corpus.formats import FORMATS
-from ingest.corpus.records import Fields
-from ingest.corpus.sources import NAMELESS, Corpus
-from ingest.extent import Extent
-from ingest.mongodb.address import addresses
-from ingest.mongodb.order import MongoOrder
-from ingest.mongodb.source import MongoSource
-from ingest.rejects import Rejects
-from ingest.seen import Seen
-from ingest.shard import WHOLE, Shard
-from vectors.patience import Patience
+from leafsearch.config import ConfigError, Settings
+from leafsearch.config.command import settings
+from leafsearch.config.text import shorten
+from leafsearch.ingest.choices import Choices, one_of
+from leafsearch.ingest.corpus.choice import Choice
+from leafsearch.ingest.corpus.formats import FORMATS
+from leafsearch.ingest.corpus.records import Fields
+from leafsearch.ingest.corpus.sources import NAMELESS, Corpus
+from leafsearch.ingest.extent import Extent
+from leafsearch.ingest.mongodb.address import addresses
+from leafsearch.ingest.mongodb.order import MongoOrder
+from leafsearch.ingest.mongodb.source import MongoSource
+from leafsearch.ingest.rejects import Rejects
+from leafsearch.ingest.seen import Seen
+from leafsearch.ingest.shard import WHOLE, Shard
+from leafsearch.vectors.patience import Patience
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from itertools import islice
 
-from ingest.errors import OverlapError
-from ingest.target import Target
+from leafsearch.ingest.errors import OverlapError
+from leafsearch.ingest.target import Target
 
 _ROUNDS = 5
 _PAUSE = 1.0  # seconds at most, so that of two runs that undo each other one is faster

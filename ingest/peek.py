@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
-from ingest.corpus.sources import Corpus
-from ingest.document import Document, Rejected
-from ingest.errors import SourceError
-from ingest.mongodb.source import MongoSource
-from ingest.order import Order
-from ingest.rejects import Rejects
-from ingest.saying import say
+from leafsearch.ingest.corpus.sources import Corpus
+from leafsearch.ingest.document import Document, Rejected
+from leafsearch.ingest.errors import SourceError
+from leafsearch.ingest.mongodb.source import MongoSource
+from leafsearch.ingest.order import Order
+from leafsearch.ingest.rejects import Rejects
+from leafsearch.ingest.saying import say
 
 _LOOKED_AT = 100
 _CHEAP = ("jsonl", "json")  # other tables lack a column as a whole, which is told when they open

@@ -11,18 +11,18 @@ from contextlib import closing
 from threading import Event, Thread
 from typing import Any
 
-from ingest.channel import Channel, Stopped
-from ingest.document import Document, Rejected
-from ingest.encoding import encoded
-from ingest.extent import ALL, Extent
-from ingest.plan import Plan
-from ingest.planning import plans
-from ingest.reading import Reading
-from ingest.rejects import Rejects
-from ingest.seen import Seen
-from ingest.summary import Summary, Tally, Told
-from ingest.target import Target
-from ingest.writing import Encoded, Writing, without_vectors
+from leafsearch.ingest.channel import Channel, Stopped
+from leafsearch.ingest.document import Document, Rejected
+from leafsearch.ingest.encoding import encoded
+from leafsearch.ingest.extent import ALL, Extent
+from leafsearch.ingest.plan import Plan
+from leafsearch.ingest.planning import plans
+from leafsearch.ingest.reading import Reading
+from leafsearch.ingest.rejects import Rejects
+from leafsearch.ingest.seen import Seen
+from leafsearch.ingest.summary import Summary, Tally, Told
+from leafsearch.ingest.target import Target
+from leafsearch.ingest.writing import Encoded, Writing, without_vectors
 
 _WINDOWS = 4  # of documents that are read ahead
 _PLANNED = 8  # windows whose chunks wait for the encoder

@@ -7,10 +7,10 @@ from typing import Any
 
 from bson.int64 import Int64
 
-from ingest.chunking.chunk import Chunk, same_vector
-from ingest.document import Document
-from vectors import Manifest, Stored
-from vectors.digest import digest
+from leafsearch.ingest.chunking.chunk import Chunk, same_vector
+from leafsearch.ingest.document import Document
+from leafsearch.vectors import Manifest, Stored
+from leafsearch.vectors.digest import digest
 
 _CHUNKER = "1"  # another one where the same document is cut otherwise than before
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ingest.document import Document
-from ingest.plan import Plan, StoredChunks, digest_of, grouped, is_stored, plan
-from ingest.summary import Tally
-from ingest.target import Target
+from leafsearch.ingest.document import Document
+from leafsearch.ingest.plan import Plan, StoredChunks, digest_of, grouped, is_stored, plan
+from leafsearch.ingest.summary import Tally
+from leafsearch.ingest.target import Target
 
 
 def plans(

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from ingest.errors import TargetError
-from ingest.seen import Seen
-from ingest.shard import WHOLE, Shard
-from ingest.summary import Summary
-from ingest.target import Target
+from leafsearch.ingest.errors import TargetError
+from leafsearch.ingest.seen import Seen
+from leafsearch.ingest.shard import WHOLE, Shard
+from leafsearch.ingest.summary import Summary
+from leafsearch.ingest.target import Target
 
 _AT_ONCE = 500  # documents of one request
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from config.text import quote
-from ingest.document import Document, Rejected
-from ingest.errors import TooManyRejects
-from ingest.extent import ALL, Extent
-from ingest.rejects import Rejects
-from ingest.seen import Seen
-from ingest.summary import Tally
+from leafsearch.config.text import quote
+from leafsearch.ingest.document import Document, Rejected
+from leafsearch.ingest.errors import TooManyRejects
+from leafsearch.ingest.extent import ALL, Extent
+from leafsearch.ingest.rejects import Rejects
+from leafsearch.ingest.seen import Seen
+from leafsearch.ingest.summary import Tally
 
 _DOCUMENTS = 512
 _CHARACTERS = 1_000_000

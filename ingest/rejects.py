@@ -12,9 +12,9 @@ from pathlib import Path
 from threading import Lock
 from typing import TextIO
 
-from config.text import shorten
-from ingest.document import Rejected
-from ingest.errors import TargetError
+from leafsearch.config.text import shorten
+from leafsearch.ingest.document import Rejected
+from leafsearch.ingest.errors import TargetError
 
 DEFAULT = Path("leaf-ingest.rejects.jsonl")
 _LONGEST_NAME = 255  # bytes of a file's name on nearly every file system

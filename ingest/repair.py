@@ -14,26 +14,26 @@ from typing import Any
 from pymongo.database import Database
 from rich.console import Console
 
-from config import Settings
-from config.hint import Names, hint, ingest_hint, rebuild_hint
-from ingest.chunking.chunk import Chunk
-from ingest.corpus.records import Fields
-from ingest.errors import TargetError
-from ingest.extent import ALL
-from ingest.mongodb.address import Address
-from ingest.mongodb.keeping import Keeper
-from ingest.mongodb.source import MongoSource
-from ingest.mongodb.stopping import Stop
-from ingest.rejects import Rejects
-from ingest.saying import say, say_rejects
-from ingest.target import Target, load_teacher
-from vectors import Collection, InPlace, Manifest, Teacher, collection_of, explained
-from vectors.digest import digest, of_encoded
-from vectors.generations import read_generation, read_generations
-from vectors.in_place import MARK
-from vectors.manifest import undeclare
-from vectors.patience import Patience
-from vectors.writers import registered
+from leafsearch.config import Settings
+from leafsearch.config.hint import Names, hint, ingest_hint, rebuild_hint
+from leafsearch.ingest.chunking.chunk import Chunk
+from leafsearch.ingest.corpus.records import Fields
+from leafsearch.ingest.errors import TargetError
+from leafsearch.ingest.extent import ALL
+from leafsearch.ingest.mongodb.address import Address
+from leafsearch.ingest.mongodb.keeping import Keeper
+from leafsearch.ingest.mongodb.source import MongoSource
+from leafsearch.ingest.mongodb.stopping import Stop
+from leafsearch.ingest.rejects import Rejects
+from leafsearch.ingest.saying import say, say_rejects
+from leafsearch.ingest.target import Target, load_teacher
+from leafsearch.vectors import Collection, InPlace, Manifest, Teacher, collection_of, explained
+from leafsearch.vectors.digest import digest, of_encoded
+from leafsearch.vectors.generations import read_generation, read_generations
+from leafsearch.vectors.in_place import MARK
+from leafsearch.vectors.manifest import undeclare
+from leafsearch.vectors.patience import Patience
+from leafsearch.vectors.writers import registered
 
 Told = Callable[[str], None]
 

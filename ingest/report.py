@@ -22,14 +22,14 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from config.text import one_line
-from ingest.corpus.sources import Corpus
-from ingest.forecast import Forecast
-from ingest.mongodb.source import MongoSource
-from ingest.summary import Summary
-from ingest.target import Target
-from vectors import Collection, DeploymentError
-from vectors.patience import may_pass
+from leafsearch.config.text import one_line
+from leafsearch.ingest.corpus.sources import Corpus
+from leafsearch.ingest.forecast import Forecast
+from leafsearch.ingest.mongodb.source import MongoSource
+from leafsearch.ingest.summary import Summary
+from leafsearch.ingest.target import Target
+from leafsearch.vectors import Collection, DeploymentError
+from leafsearch.vectors.patience import may_pass
 
 _SPEED_PERIOD = 3600.0  # seconds; a step of a large model on a processor may take minutes
 _INTERNAL = ("last_written", "planned", "repeated")

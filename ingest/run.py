@@ -7,20 +7,20 @@ from typing import Any
 from pymongo import timeout
 from pymongo.database import Database
 
-from config import Settings
-from config.text import strip_controls
-from ingest.corpus.sources import Corpus
-from ingest.dry_run import run_dry
-from ingest.files_run import run_files
-from ingest.mongodb.run import run_mongodb
-from ingest.mongodb.source import MongoSource
-from ingest.opening import open_target
-from ingest.order import Order
-from ingest.peek import peek
-from ingest.rebuild.moving import complete
-from ingest.rebuild.rebuilding import open_rebuild, tell_generations_apart
-from ingest.rejects import Rejects
-from ingest.report import (
+from leafsearch.config import Settings
+from leafsearch.config.text import strip_controls
+from leafsearch.ingest.corpus.sources import Corpus
+from leafsearch.ingest.dry_run import run_dry
+from leafsearch.ingest.files_run import run_files
+from leafsearch.ingest.mongodb.run import run_mongodb
+from leafsearch.ingest.mongodb.source import MongoSource
+from leafsearch.ingest.opening import open_target
+from leafsearch.ingest.order import Order
+from leafsearch.ingest.peek import peek
+from leafsearch.ingest.rebuild.moving import complete
+from leafsearch.ingest.rebuild.rebuilding import open_rebuild, tell_generations_apart
+from leafsearch.ingest.rejects import Rejects
+from leafsearch.ingest.report import (
     Display,
     as_object,
     as_text,
@@ -28,11 +28,11 @@ from ingest.report import (
     forecast_text,
     progress,
 )
-from ingest.seen import Seen
-from ingest.summary import Summary
-from ingest.target import Target
-from vectors import DeploymentError
-from vectors.patience import is_unanswered
+from leafsearch.ingest.seen import Seen
+from leafsearch.ingest.summary import Summary
+from leafsearch.ingest.target import Target
+from leafsearch.vectors import DeploymentError
+from leafsearch.vectors.patience import is_unanswered
 
 _LEAVING = 2.0  # seconds
 

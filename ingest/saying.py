@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from config import command
-from ingest.rejects import Rejects
+from leafsearch.config import command
+from leafsearch.ingest.rejects import Rejects
 
 say = partial(command.say, "leaf-ingest")
 

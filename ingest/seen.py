@@ -3,8 +3,8 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from config.text import escape_surrogates
-from ingest.document import Document
+from leafsearch.config.text import escape_surrogates
+from leafsearch.ingest.document import Document
 
 
 class Seen:

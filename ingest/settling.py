@@ -11,11 +11,17 @@ from typing import Any
 
 from pymongo.database import Database
 
-from vectors import Collection, Manifest, ManifestError, collection_of, explained
-from vectors.generations import begin_next, find_generations, read_generation
-from vectors.in_place import HAS_OURS
-from vectors.manifest import amend, delete_manifest, demand_equal, put_back, write_manifest
-from vectors.patience import Patience
+from leafsearch.vectors import Collection, Manifest, ManifestError, collection_of, explained
+from leafsearch.vectors.generations import begin_next, find_generations, read_generation
+from leafsearch.vectors.in_place import HAS_OURS
+from leafsearch.vectors.manifest import (
+    amend,
+    delete_manifest,
+    demand_equal,
+    put_back,
+    write_manifest,
+)
+from leafsearch.vectors.patience import Patience
 
 
 def settle(

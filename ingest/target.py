@@ -8,13 +8,13 @@ from typing import Any
 
 from pymongo.database import Database
 
-from config import Settings
-from ingest.chunking.chunker import Chunker
-from ingest.chunking.whole import MeanEncoder, WholeTexts
-from ingest.claims import Claims
-from ingest.errors import TargetError
-from ingest.settling import follow, holds_ours, settle
-from vectors import (
+from leafsearch.config import Settings
+from leafsearch.ingest.chunking.chunker import Chunker
+from leafsearch.ingest.chunking.whole import MeanEncoder, WholeTexts
+from leafsearch.ingest.claims import Claims
+from leafsearch.ingest.errors import TargetError
+from leafsearch.ingest.settling import follow, holds_ours, settle
+from leafsearch.vectors import (
     Codec,
     CodecError,
     Collection,
@@ -27,11 +27,11 @@ from vectors import (
     load_encoder,
     load_tokenizer,
 )
-from vectors.generations import read_generation, read_generations
-from vectors.keys import with_key
-from vectors.manifest import demand_equal
-from vectors.patience import Patience
-from vectors.writers import Registration
+from leafsearch.vectors.generations import read_generation, read_generations
+from leafsearch.vectors.keys import with_key
+from leafsearch.vectors.manifest import demand_equal
+from leafsearch.vectors.patience import Patience
+from leafsearch.vectors.writers import Registration
 
 log = logging.getLogger(__name__)
 

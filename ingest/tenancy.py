@@ -4,12 +4,12 @@ from typing import Any
 
 from pymongo.database import Database
 
-from config.text import quote
-from ingest.choices import InPlaceChoice
-from ingest.errors import TargetError
-from vectors import Manifest
-from vectors.in_place import HAS_OURS, MARK
-from vectors.manifest import PATH
+from leafsearch.config.text import quote
+from leafsearch.ingest.choices import InPlaceChoice
+from leafsearch.ingest.errors import TargetError
+from leafsearch.vectors import Manifest
+from leafsearch.vectors.in_place import HAS_OURS, MARK
+from leafsearch.vectors.manifest import PATH
 
 
 def demand_ours(

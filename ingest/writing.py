@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from config.text import quote
-from ingest.channel import Channel
-from ingest.chunking.chunk import Chunk
-from ingest.document import Rejected
-from ingest.plan import Plan
-from ingest.summary import Tally
-from ingest.target import Target
-from vectors import Rows
+from leafsearch.config.text import quote
+from leafsearch.ingest.channel import Channel
+from leafsearch.ingest.chunking.chunk import Chunk
+from leafsearch.ingest.document import Rejected
+from leafsearch.ingest.plan import Plan
+from leafsearch.ingest.summary import Tally
+from leafsearch.ingest.target import Target
+from leafsearch.vectors import Rows
 
 _AT_ONCE = 1000  # chunks of one request
 

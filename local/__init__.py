@@ -4,19 +4,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from local.deployment import LocalDeployment
-    from local.errors import LocalError
-    from local.status import IndexState, Status
+    from leafsearch.local.deployment import LocalDeployment
+    from leafsearch.local.errors import LocalError
+    from leafsearch.local.status import IndexState, Status
 
 __all__ = ["IndexState", "LocalDeployment", "LocalError", "Status"]
 
 # Imported when first asked for: pytest imports this package for its fixtures in every run of
 # whoever has it installed, and should not have to import PyMongo for that.
 _MODULES = {
-    "IndexState": "local.status",
-    "LocalDeployment": "local.deployment",
-    "LocalError": "local.errors",
-    "Status": "local.status",
+    "IndexState": "leafsearch.local.status",
+    "LocalDeployment": "leafsearch.local.deployment",
+    "LocalError": "leafsearch.local.errors",
+    "Status": "leafsearch.local.status",
 }
 
 

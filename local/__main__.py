@@ -11,13 +11,13 @@ from typing import Annotated
 
 import typer
 
-from local import disk
-from local.background import serve_in_background
-from local.deployment import LocalDeployment
-from local.environment import variable
-from local.errors import LocalError
-from local.home import Home, default_home, gateway_home
-from local.status import as_text, harmless
+from leafsearch.local import disk
+from leafsearch.local.background import serve_in_background
+from leafsearch.local.deployment import LocalDeployment
+from leafsearch.local.environment import variable
+from leafsearch.local.errors import LocalError
+from leafsearch.local.home import Home, default_home, gateway_home
+from leafsearch.local.status import as_text, harmless
 
 app = typer.Typer(
     add_completion=False,
@@ -107,7 +107,7 @@ def status(
 @app.command()
 def run(home: HomeOption = None, port: PortOption = None, as_json: JsonOption = False) -> None:
     """Run it in the foreground until Ctrl-C; print its URI when it is ready."""
-    from local.server import serve  # the other commands need none of the engine
+    from leafsearch.local.server import serve  # the other commands need none of the engine
 
     with _one_line_errors():
         _log_to_stderr()
@@ -154,8 +154,8 @@ def gateway(
     as_json: JsonOption = False,
 ) -> None:
     """Give $vectorSearch to a MongoDB of your own, until Ctrl-C; print the URI to use instead."""
-    from local.gateway import serve_gateway  # the other commands need none of the engine
-    from local.upstream import Upstream
+    from leafsearch.local.gateway import serve_gateway  # the other commands need none of the engine
+    from leafsearch.local.upstream import Upstream
 
     with _one_line_errors():
         if (uri := upstream or variable("LEAF_UPSTREAM")) is None:

@@ -7,10 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from local import disk
-from local.binary import named_mongod
-from local.errors import LocalError
-from local.home import Home
+from leafsearch.local import disk
+from leafsearch.local.binary import named_mongod
+from leafsearch.local.errors import LocalError
+from leafsearch.local.home import Home
 
 _READY = b"ready"
 _LOG_BYTES, _LOG_FILES = 4 * 2**20, 3
@@ -19,7 +19,7 @@ _LOG_BYTES, _LOG_FILES = 4 * 2**20, 3
 def launch(home: Home, port: int | None, *, seconds: float) -> None:
     """Return when the deployment answers; raise with its own words when it does not start."""
     reading, writing = os.pipe()
-    command = [sys.executable, "-m", "local", "_serve", str(home.root), str(writing)]
+    command = [sys.executable, "-m", "leafsearch.local", "_serve", str(home.root), str(writing)]
     if port is not None:
         command += ["--port", str(port)]
     with open(home.log / "gateway.err", "wb") as stderr:
@@ -55,7 +55,7 @@ def launch(home: Home, port: int | None, *, seconds: float) -> None:
 
 def serve_in_background(home: Home, pipe: int, port: int | None) -> None:
     """What the launched process does; `pipe` is where its starter listens."""
-    from local.server import serve  # whoever only launches needs none of the engine
+    from leafsearch.local.server import serve  # whoever only launches needs none of the engine
 
     def tell(word: bytes) -> None:
         os.write(pipe, word)

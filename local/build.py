@@ -8,11 +8,11 @@ from typing import Any
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
-from local.failures import Backoff, lasting, reason
-from local.follower import Follower
-from local.indexes import Served, Version
-from local.kinds import VECTOR
-from local.replica import Client
+from leafsearch.local.failures import Backoff, lasting, reason
+from leafsearch.local.follower import Follower
+from leafsearch.local.indexes import Served, Version
+from leafsearch.local.kinds import VECTOR
+from leafsearch.local.replica import Client
 
 log = logging.getLogger(__name__)
 # Documents of a batch. Changes to the index wait while one is indexed, and words take longer.

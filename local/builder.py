@@ -4,10 +4,10 @@ import queue
 import threading
 import time
 
-from local.build import Build
-from local.follower import Follower
-from local.indexes import Served
-from local.replica import Client
+from leafsearch.local.build import Build
+from leafsearch.local.follower import Follower
+from leafsearch.local.indexes import Served
+from leafsearch.local.replica import Client
 
 _IDLE_SECONDS = 3600.0
 

@@ -9,7 +9,7 @@ from bson import Binary, ObjectId
 from pymongo import MongoClient
 from pymongo.command_cursor import CommandCursor
 
-from local.wire import LENIENT
+from leafsearch.local.wire import LENIENT
 
 DATABASE = "__leaf_search"
 COLLECTION = "indexes"

@@ -6,10 +6,10 @@ from typing import Any
 from bson import Timestamp
 from pymongo.client_session import ClientSession
 
-from local.catalog import COLLECTION, DATABASE
-from local.indexes import Namespace
-from local.replica import Client
-from local.wire import LENIENT
+from leafsearch.local.catalog import COLLECTION, DATABASE
+from leafsearch.local.indexes import Namespace
+from leafsearch.local.replica import Client
+from leafsearch.local.wire import LENIENT
 
 MARKERS = "markers"
 MARKER_FIELD, MARKER_OWNER = "leafSearchMarker", "by"

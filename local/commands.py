@@ -8,18 +8,18 @@ from typing import Any
 from bson import Int64
 from pymongo.errors import ConnectionFailure
 
-from local import large_bson, places, searches, traffic, wire
-from local.catalog import COLLECTION, DATABASE
-from local.engine import CommandError
-from local.exchange import Asker, Forward, Reply
-from local.freshness import Freshness
-from local.index_search import IndexSearch
-from local.indexes import Indexes, Namespace
-from local.lifecycle import Lifecycle
-from local.places import first_stage
-from local.searches import LISTING, Found, Search
-from local.wire import Request, TooDeep, WireError
-from local.workers import LARGE_BYTES, Result, Workers
+from leafsearch.local import large_bson, places, searches, traffic, wire
+from leafsearch.local.catalog import COLLECTION, DATABASE
+from leafsearch.local.engine import CommandError
+from leafsearch.local.exchange import Asker, Forward, Reply
+from leafsearch.local.freshness import Freshness
+from leafsearch.local.index_search import IndexSearch
+from leafsearch.local.indexes import Indexes, Namespace
+from leafsearch.local.lifecycle import Lifecycle
+from leafsearch.local.places import first_stage
+from leafsearch.local.searches import LISTING, Found, Search
+from leafsearch.local.wire import Request, TooDeep, WireError
+from leafsearch.local.workers import LARGE_BYTES, Result, Workers
 
 log = logging.getLogger(__name__)
 _REFUSALS = frozenset({13, 18, 8000, 10107, 11600, 13435, 13436})  # rights, and no primary

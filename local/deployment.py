@@ -13,13 +13,13 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from local import background, disk
-from local.errors import LocalError
-from local.home import Home, default_home
-from local.locks import holder, turn
-from local.login import masked
-from local.mongod import end_leftover, leftover
-from local.status import Status, index_states
+from leafsearch.local import background, disk
+from leafsearch.local.errors import LocalError
+from leafsearch.local.home import Home, default_home
+from leafsearch.local.locks import holder, turn
+from leafsearch.local.login import masked
+from leafsearch.local.mongod import end_leftover, leftover
+from leafsearch.local.status import Status, index_states
 
 _START_SECONDS = 360.0  # after a crash, mongod may have a long journal to replay
 _STOP_SECONDS = 120.0

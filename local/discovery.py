@@ -10,7 +10,7 @@ from typing import Any
 import bson
 from bson.errors import BSONError
 
-from local import wire
+from leafsearch.local import wire
 
 # Where the document of a reply begins: behind flags and section kind, or, to an OP_QUERY, behind
 # flags, cursor and two counts.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.errors import LocalError
+from leafsearch.local.errors import LocalError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _OF_FILES = _FULL | {

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from local.exchange import Commands, Dial
+from leafsearch.local.exchange import Commands, Dial
 
 log = logging.getLogger(__name__)
 _GATHERED_BYTES = 512 * 2**20

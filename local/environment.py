@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from local.errors import LocalError
+from leafsearch.local.errors import LocalError
 
 _FILE = ".env"
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from local.deployment import LocalDeployment
+from leafsearch.local.deployment import LocalDeployment
 
 
 def fallback_uri(home: Path, told: Callable[[str], None] = lambda line: None) -> str:

@@ -11,8 +11,8 @@ import pymongo
 from bson import ObjectId, Timestamp
 from pymongo.errors import OperationFailure, PyMongoError
 
-from local.catalog import DATABASE
-from local.change_stream import (
+from leafsearch.local.catalog import DATABASE
+from leafsearch.local.change_stream import (
     MARKER_FIELD,
     MARKER_OWNER,
     MARKERS,
@@ -20,9 +20,9 @@ from local.change_stream import (
     operation_time,
     reforms,
 )
-from local.failures import Backoff, lasting, reason
-from local.indexes import Indexes, Namespace, Version
-from local.replica import Client
+from leafsearch.local.failures import Backoff, lasting, reason
+from leafsearch.local.indexes import Indexes, Namespace, Version
+from leafsearch.local.replica import Client
 
 log = logging.getLogger(__name__)
 _LOST = (280, 286)  # the stream cannot be resumed: its place in the oplog is gone

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from local.engine import CommandError
-from local.engine.batch import id_key
-from local.engine.errors import Refused
-from local.engine.section import Section, shown
-from local.score import FUSION
-from local.searches import Found, is_count
+from leafsearch.local.engine import CommandError
+from leafsearch.local.engine.batch import id_key
+from leafsearch.local.engine.errors import Refused
+from leafsearch.local.engine.section import Section, shown
+from leafsearch.local.score import FUSION
+from leafsearch.local.searches import Found, is_count
 
 _CONSTANT = 60
 _SEARCHES = ("$vectorSearch", "$search")

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 
 from pymongo.errors import OperationFailure, PyMongoError
 
-from local import listening
-from local.change_stream import ChangeStream
-from local.entrance import Connection, Entrance
-from local.errors import LocalError
-from local.home import LOOPBACK, Home, port_uri
-from local.patience import Patience
-from local.process import Stopping, serve_alone
-from local.search_service import SearchService
-from local.upstream import Member, Upstream
+from leafsearch.local import listening
+from leafsearch.local.change_stream import ChangeStream
+from leafsearch.local.entrance import Connection, Entrance
+from leafsearch.local.errors import LocalError
+from leafsearch.local.home import LOOPBACK, Home, port_uri
+from leafsearch.local.patience import Patience
+from leafsearch.local.process import Stopping, serve_alone
+from leafsearch.local.search_service import SearchService
+from leafsearch.local.upstream import Member, Upstream
 
 log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.1  # how often to ask which member is primary, which PyMongo knows by itself

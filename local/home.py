@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import platformdirs
 
-from local import disk
-from local.environment import variable
-from local.errors import LocalError
+from leafsearch.local import disk
+from leafsearch.local.environment import variable
+from leafsearch.local.errors import LocalError
 
 REPLICA_SET, USER = "leaf", "leaf"
 LOOPBACK = "127.0.0.1"

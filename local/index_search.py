@@ -5,18 +5,18 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from local.engine import CommandError, Match, VectorIndex, VectorQuery, parse_query
-from local.engine.errors import search_error
-from local.freshness import Freshness
-from local.fusion import fuse, parse_fusion
-from local.indexes import Indexes, Namespace, Served, State
-from local.kinds import TEXT, VECTOR, Index, parse_text_query
-from local.score import FUSION
-from local.searches import Found, Search
-from local.workers import Workers
+from leafsearch.local.engine import CommandError, Match, VectorIndex, VectorQuery, parse_query
+from leafsearch.local.engine.errors import search_error
+from leafsearch.local.freshness import Freshness
+from leafsearch.local.fusion import fuse, parse_fusion
+from leafsearch.local.indexes import Indexes, Namespace, Served, State
+from leafsearch.local.kinds import TEXT, VECTOR, Index, parse_text_query
+from leafsearch.local.score import FUSION
+from leafsearch.local.searches import Found, Search
+from leafsearch.local.workers import Workers
 
 if TYPE_CHECKING:
-    from local.engine.text import TextIndex, TextQuery
+    from leafsearch.local.engine.text import TextIndex, TextQuery
 
 log = logging.getLogger(__name__)
 # As the real server calls the states in which an index does not answer yet.

@@ -9,9 +9,9 @@ from typing import Any
 
 import bson
 
-from local.catalog import Record
-from local.engine import CommandError
-from local.kinds import make_index, parse_definition
+from leafsearch.local.catalog import Record
+from leafsearch.local.engine import CommandError
+from leafsearch.local.kinds import make_index, parse_definition
 
 log = logging.getLogger(__name__)
 Namespace = tuple[str, str]

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Union
 
-from local.engine import CommandError, VectorDefinition, VectorIndex
-from local.engine import definition as vectors
-from local.engine.section import shown
+from leafsearch.local.engine import CommandError, VectorDefinition, VectorIndex
+from leafsearch.local.engine import definition as vectors
+from leafsearch.local.engine.section import shown
 
 if TYPE_CHECKING:
-    from local.engine.text import TextDefinition, TextIndex, TextQuery
+    from leafsearch.local.engine.text import TextDefinition, TextIndex, TextQuery
 
 VECTOR, TEXT = "vectorSearch", "search"
 Definition = Union[VectorDefinition, "TextDefinition"]
@@ -35,7 +35,7 @@ def parse_definition(
             f'"{context}.type" must be one of [{TEXT}, {VECTOR}]; {shown(kind)} was given',
         )
     _refuse_without_tantivy()
-    from local.engine.text import parse_text_definition
+    from leafsearch.local.engine.text import parse_text_definition
 
     return parse_text_definition(definition, context=context, strict=strict)
 
@@ -49,14 +49,14 @@ def equivalent(a: Definition, b: Definition) -> bool:
 def make_index(definition: Definition) -> Index:
     if isinstance(definition, VectorDefinition):
         return VectorIndex(definition)
-    from local.engine.text import TextIndex
+    from leafsearch.local.engine.text import TextIndex
 
     return TextIndex(definition)
 
 
 def parse_text_query(stage: Mapping[str, Any]) -> "TextQuery":
     _refuse_without_tantivy()
-    from local.engine import text
+    from leafsearch.local.engine import text
 
     return text.parse_text_query(stage)
 

@@ -9,16 +9,16 @@ from typing import Any
 
 from bson import Binary, ObjectId
 
-from local import large_bson
-from local.builder import Builder
-from local.catalog import Catalog, Record
-from local.engine import CommandError
-from local.engine.errors import definition_error
-from local.engine.section import shown
-from local.indexes import Indexes, Namespace, Served
-from local.kinds import TEXT, equivalent, parse_definition
-from local.listing import entry
-from local.wire import CODEC
+from leafsearch.local import large_bson
+from leafsearch.local.builder import Builder
+from leafsearch.local.catalog import Catalog, Record
+from leafsearch.local.engine import CommandError
+from leafsearch.local.engine.errors import definition_error
+from leafsearch.local.engine.section import shown
+from leafsearch.local.indexes import Indexes, Namespace, Served
+from leafsearch.local.kinds import TEXT, equivalent, parse_definition
+from leafsearch.local.listing import entry
+from leafsearch.local.wire import CODEC
 
 _MOST_BYTES = 2**20  # of a definition
 

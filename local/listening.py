@@ -4,10 +4,10 @@ import asyncio
 import socket
 from pathlib import Path
 
-from local.entrance import Entrance
-from local.errors import LocalError
-from local.home import LOOPBACK
-from local.relay import Link
+from leafsearch.local.entrance import Entrance
+from leafsearch.local.errors import LocalError
+from leafsearch.local.home import LOOPBACK
+from leafsearch.local.relay import Link
 
 
 async def on_socket(path: Path, entrance: Entrance) -> asyncio.Server:

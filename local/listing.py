@@ -3,9 +3,9 @@
 import socket
 from typing import Any
 
-from local.catalog import Record
-from local.indexes import Failure, Served, State, Version
-from local.kinds import VECTOR
+from leafsearch.local.catalog import Record
+from leafsearch.local.indexes import Failure, Served, State, Version
+from leafsearch.local.kinds import VECTOR
 
 _FAILED = "FAILED"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.errors import LocalError
+from leafsearch.local.errors import LocalError
 
 _LOOKS, _PAUSE = 500, 0.002  # seconds
 

@@ -14,7 +14,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from local.home import USER, Home
+from leafsearch.local.home import USER, Home
 
 _NO_SUCH_USER = 11
 

@@ -9,10 +9,10 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from local import disk
-from local.binary import why_not
-from local.errors import LocalError
-from local.home import REPLICA_SET, Home
+from leafsearch.local import disk
+from leafsearch.local.binary import why_not
+from leafsearch.local.errors import LocalError
+from leafsearch.local.home import REPLICA_SET, Home
 
 _LOG_BYTES = 16 * 2**20
 _LAST_BYTES = 2**18

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Collection
 
-from local.entrance import Connection
+from leafsearch.local.entrance import Connection
 
 log = logging.getLogger(__name__)
 _SECONDS = 300.0  # somebody may have halted a client in a debugger

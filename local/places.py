@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from local.engine import CommandError
-from local.score import FUSION, METAS
+from leafsearch.local.engine import CommandError
+from leafsearch.local.score import FUSION, METAS
 
 SUBPIPELINES = {"$unionWith": "coll", "$lookup": "from"}
 _MOST_STAGES = 1000  # mongod's own limit

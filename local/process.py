@@ -7,10 +7,10 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 
-from local import disk
-from local.errors import LocalError
-from local.home import Home
-from local.locks import FileLock, holder
+from leafsearch.local import disk
+from leafsearch.local.errors import LocalError
+from leafsearch.local.home import Home
+from leafsearch.local.locks import FileLock, holder
 
 
 class Stopping:

@@ -26,8 +26,8 @@ def leaf_mongodb_uri() -> Iterator[str]:
     if given := os.environ.get(ANOTHER):
         yield given
         return
-    from local.deployment import LocalDeployment
-    from local.errors import LocalError
+    from leafsearch.local.deployment import LocalDeployment
+    from leafsearch.local.errors import LocalError
 
     # Short, because pytest's own folders are too long for a socket.
     folder = Path(tempfile.mkdtemp(prefix="leaf-"))

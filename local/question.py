@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
-from local import wire
-from local.wire import HEADER_BYTES
+from leafsearch.local import wire
+from leafsearch.local.wire import HEADER_BYTES
 
 
 class Question:

@@ -10,13 +10,13 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from local import wire
-from local.discovery import Discovery
-from local.entrance import Entrance
-from local.exchange import Forward
-from local.question import Question
-from local.side import Side
-from local.traffic import (
+from leafsearch.local import wire
+from leafsearch.local.discovery import Discovery
+from leafsearch.local.entrance import Entrance
+from leafsearch.local.exchange import Forward
+from leafsearch.local.question import Question
+from leafsearch.local.side import Side
+from leafsearch.local.traffic import (
     Kind,
     kind_of,
     logs_in_by_certificate,
@@ -24,8 +24,8 @@ from local.traffic import (
     needs_all,
     tells_of_hosts,
 )
-from local.wire import HEADER_BYTES, Head, WireError
-from local.workers import LARGE_BYTES
+from leafsearch.local.wire import HEADER_BYTES, Head, WireError
+from leafsearch.local.workers import LARGE_BYTES
 
 log = logging.getLogger(__name__)
 _PEEK_BYTES = 8192  # holds the command's name and collection in every message

@@ -7,8 +7,8 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
-from local.errors import LocalError
-from local.home import REPLICA_SET, Home, socket_uri
+from leafsearch.local.errors import LocalError
+from leafsearch.local.home import REPLICA_SET, Home, socket_uri
 
 Client = MongoClient[dict[str, Any]]
 _ALREADY_INITIALIZED, _NOT_YET_INITIALIZED = 23, 94

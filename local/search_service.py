@@ -2,15 +2,15 @@
 
 from collections.abc import Awaitable, Callable
 
-from local.builder import Builder
-from local.catalog import Catalog
-from local.commands import SearchCommands
-from local.follower import Follower
-from local.freshness import Freshness
-from local.indexes import Indexes
-from local.lifecycle import Lifecycle
-from local.replica import Client
-from local.workers import Workers
+from leafsearch.local.builder import Builder
+from leafsearch.local.catalog import Catalog
+from leafsearch.local.commands import SearchCommands
+from leafsearch.local.follower import Follower
+from leafsearch.local.freshness import Freshness
+from leafsearch.local.indexes import Indexes
+from leafsearch.local.lifecycle import Lifecycle
+from leafsearch.local.replica import Client
+from leafsearch.local.workers import Workers
 
 
 class SearchService:

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from local import score
-from local.places import SUBPIPELINES, first_stage, has_search
-from local.workers import Result
+from leafsearch.local import score
+from leafsearch.local.places import SUBPIPELINES, first_stage, has_search
+from leafsearch.local.workers import Result
 
 LISTING = "$listSearchIndexes"
 # Stages that give a document for every document, in the same order.

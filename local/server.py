@@ -11,16 +11,16 @@ from typing import Any
 
 from pymongo.errors import ConnectionFailure, PyMongoError
 
-from local import disk, listening, login
-from local.binary import find_mongod, mongod_version
-from local.entrance import Connection, Entrance
-from local.errors import LocalError
-from local.home import LOOPBACK, Home
-from local.mongod import Mongod
-from local.patience import Patience
-from local.process import Stopping, serve_alone
-from local.replica import Client, become_primary, connect
-from local.search_service import SearchService
+from leafsearch.local import disk, listening, login
+from leafsearch.local.binary import find_mongod, mongod_version
+from leafsearch.local.entrance import Connection, Entrance
+from leafsearch.local.errors import LocalError
+from leafsearch.local.home import LOOPBACK, Home
+from leafsearch.local.mongod import Mongod
+from leafsearch.local.patience import Patience
+from leafsearch.local.process import Stopping, serve_alone
+from leafsearch.local.replica import Client, become_primary, connect
+from leafsearch.local.search_service import SearchService
 
 log = logging.getLogger(__name__)
 _RECOVERY_SECONDS = 300.0  # mongod replays its journal before it listens

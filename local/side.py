@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 from typing import Protocol
 
-from local.wire import WireError
+from leafsearch.local.wire import WireError
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from local.catalog import COLLECTION, DATABASE
-from local.home import Home
+from leafsearch.local.catalog import COLLECTION, DATABASE
+from leafsearch.local.home import Home
 
 
 @dataclass(frozen=True)

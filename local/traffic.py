@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from enum import Enum
 
-from local.wire import MAX_MESSAGE_BYTES, OP_MSG, OP_QUERY, Head
-from local.workers import LARGE_BYTES
+from leafsearch.local.wire import MAX_MESSAGE_BYTES, OP_MSG, OP_QUERY, Head
+from leafsearch.local.workers import LARGE_BYTES
 
 HANDSHAKES = frozenset({"hello", "isMaster", "ismaster"})
 MANAGEMENT = frozenset({"createSearchIndexes", "updateSearchIndex", "dropSearchIndex"})

@@ -16,10 +16,10 @@ from pymongo.errors import (
 from pymongo.server_description import ServerDescription
 from pymongo.uri_parser import parse_uri
 
-from local import tls
-from local.errors import LocalError
-from local.replica import Client
-from local.wire import LENIENT
+from leafsearch.local import tls
+from leafsearch.local.errors import LocalError
+from leafsearch.local.replica import Client
+from leafsearch.local.wire import LENIENT
 
 Member = tuple[str, int | None]  # a host and a port, or the path of a Unix socket
 _WIRE_VERSION_OF_6_0 = 17

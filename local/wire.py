@@ -13,7 +13,7 @@ import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import BSONError
 
-from local import large_bson
+from leafsearch.local import large_bson
 
 OP_REPLY, OP_QUERY, OP_COMPRESSED, OP_MSG = 1, 2004, 2012, 2013
 # With those of mongods before 6.0, one of which may be behind the gateway.

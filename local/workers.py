@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from typing import ParamSpec, TypeVar
 
-from local.large_bson import STEP_BYTES
+from leafsearch.local.large_bson import STEP_BYTES
 
 LARGE_BYTES = 2**20
 _LARGE_AT_ONCE = 2

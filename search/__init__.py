@@ -1,9 +1,9 @@
 """encode -> compress -> $vectorSearch -> hits."""
 
-from search.async_searcher import AsyncSearcher
-from search.context import Context, Passage
-from search.default import search
-from search.errors import (
+from leafsearch.search.async_searcher import AsyncSearcher
+from leafsearch.search.context import Context, Passage
+from leafsearch.search.default import search
+from leafsearch.search.errors import (
     FilterError,
     NoHits,
     QueryError,
@@ -11,10 +11,10 @@ from search.errors import (
     SearchTimeout,
     UndeclaredPath,
 )
-from search.hit import Hit
-from search.query import Options, Query
-from search.rerank import CrossEncoder
-from search.searcher import Searcher
+from leafsearch.search.hit import Hit
+from leafsearch.search.query import Options, Query
+from leafsearch.search.rerank import CrossEncoder
+from leafsearch.search.searcher import Searcher
 
 __all__ = [
     "AsyncSearcher",

@@ -8,24 +8,24 @@ from typing import Annotated, Any
 
 import typer
 
-from config.command import (
+from leafsearch.config.command import (
     leave_at_once,
     one_line_errors,
     say,
     say_warnings,
     settings,
 )
-from config.hint import line_of
-from config.text import shorten
-from config.usage import Command
-from local import LocalError
-from local.fallback import fallback_uri
-from search.errors import QueryError
-from search.printing import print_context, print_hits
-from search.query import Options, check_questions, checked
-from search.rerank import CrossEncoder
-from search.searcher import Searcher
-from vectors.extended_json import NotExtendedJson, parse_extended_json
+from leafsearch.config.hint import line_of
+from leafsearch.config.text import shorten
+from leafsearch.config.usage import Command
+from leafsearch.local import LocalError
+from leafsearch.local.fallback import fallback_uri
+from leafsearch.search.errors import QueryError
+from leafsearch.search.printing import print_context, print_hits
+from leafsearch.search.query import Options, check_questions, checked
+from leafsearch.search.rerank import CrossEncoder
+from leafsearch.search.searcher import Searcher
+from leafsearch.vectors.extended_json import NotExtendedJson, parse_extended_json
 
 _say = partial(say, "leaf-search")
 
@@ -167,12 +167,12 @@ def _weights(given: str | None) -> tuple[float, float]:
 
 def main() -> None:
     if sys.argv[1:2] == ["doctor"]:
-        from search.doctor.command import main as doctor
+        from leafsearch.search.doctor.command import main as doctor
 
         doctor(sys.argv[2:])
         return
     if sys.argv[1:2] == ["eval"]:
-        from search.eval.command import main as evaluation
+        from leafsearch.search.eval.command import main as evaluation
 
         evaluation(sys.argv[2:])
         return

@@ -2,8 +2,8 @@
 
 import math
 
-from config.storage import Quantization
-from search.query import MOST_CANDIDATES, REACH, REACH_REORDERED, Query
+from leafsearch.config.storage import Quantization
+from leafsearch.search.query import MOST_CANDIDATES, REACH, REACH_REORDERED, Query
 
 _PER_HIT = 20  # MongoDB's advice
 _FEWEST = 100

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from config.text import quote
-from search.errors import QueryError
-from search.hit import Hit
-from search.opening import Opened, looked_up
-from search.passages import joined
-from search.ranking import reading
-from search.steps import Steps
+from leafsearch.config.text import quote
+from leafsearch.search.errors import QueryError
+from leafsearch.search.hit import Hit
+from leafsearch.search.opening import Opened, looked_up
+from leafsearch.search.passages import joined
+from leafsearch.search.ranking import reading
+from leafsearch.search.steps import Steps
 
 _AROUND = 1  # chunks before and after a hit, as far as the budget allows
 

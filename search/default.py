@@ -5,13 +5,13 @@ import os
 from threading import Lock
 from typing import Unpack
 
-from config import Settings
-from config.command import settings
-from local.fallback import fallback_uri
-from search.hit import Hit
-from search.query import Options
-from search.searcher import Searcher
-from vectors import ManifestError
+from leafsearch.config import Settings
+from leafsearch.config.command import settings
+from leafsearch.local.fallback import fallback_uri
+from leafsearch.search.hit import Hit
+from leafsearch.search.query import Options
+from leafsearch.search.searcher import Searcher
+from leafsearch.vectors import ManifestError
 
 # By process too: a connection does not survive a fork.
 _open: dict[tuple[int, Settings], Searcher] = {}

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vectors import Rows
+from leafsearch.vectors import Rows
 
 
 def diverse_order(

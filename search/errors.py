@@ -11,7 +11,7 @@
 Errors of the index, the manifest, the models and the connection are in vectors.errors.
 """
 
-from config import LeafError
+from leafsearch.config import LeafError
 
 
 class SearchError(LeafError):

@@ -10,10 +10,10 @@ from bson import CodecOptions
 from bson.binary import UuidRepresentation
 from bson.errors import BSONError
 
-from config.hint import PATH, hint
-from config.text import quote, quote_all, shorten
-from search.errors import FilterError, UndeclaredPath
-from search.values import filtered_kind
+from leafsearch.config.hint import PATH, hint
+from leafsearch.config.text import quote, quote_all, shorten
+from leafsearch.search.errors import FilterError, UndeclaredPath
+from leafsearch.search.values import filtered_kind
 
 Declaring = Callable[[str], str]  # the command that declares a path
 

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from threading import Lock
 from typing import TypeVar
 
-from config import LeafError, Settings
-from search.opening import MovedOver, Opened, load_for, looked_up, opening, reopening
-from search.steps import Steps
-from vectors import Encoder, Manifest
+from leafsearch.config import LeafError, Settings
+from leafsearch.search.opening import MovedOver, Opened, load_for, looked_up, opening, reopening
+from leafsearch.search.steps import Steps
+from leafsearch.vectors import Encoder, Manifest
 
 log = logging.getLogger(__name__)
 

@@ -6,19 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from config import Settings
-from config.hint import Names, hint, ingest_hint, rebuild_hint
-from search.errors import NoHits, SearchError
-from search.filters import demanded
-from search.steps import Aggregate, Compute, Steps
-from search.values import kind_of, scalars_at
-from vectors import Encoder, Manifest, ManifestError, ModelError, load_student
-from vectors.agreement import demand_agreement
-from vectors.alignment import demand_probe
-from vectors.generations import Generations, generations_of
-from vectors.index_spec import IndexSpec
-from vectors.keys import with_key
-from vectors.manifest import MANIFESTS, no_manifest
+from leafsearch.config import Settings
+from leafsearch.config.hint import Names, hint, ingest_hint, rebuild_hint
+from leafsearch.search.errors import NoHits, SearchError
+from leafsearch.search.filters import demanded
+from leafsearch.search.steps import Aggregate, Compute, Steps
+from leafsearch.search.values import kind_of, scalars_at
+from leafsearch.vectors import Encoder, Manifest, ManifestError, ModelError, load_student
+from leafsearch.vectors.agreement import demand_agreement
+from leafsearch.vectors.alignment import demand_probe
+from leafsearch.vectors.generations import Generations, generations_of
+from leafsearch.vectors.index_spec import IndexSpec
+from leafsearch.vectors.keys import with_key
+from leafsearch.vectors.manifest import MANIFESTS, no_manifest
 
 log = logging.getLogger(__name__)
 

@@ -7,15 +7,15 @@ from typing import Any
 from bson.binary import Binary
 from pymongo.errors import OperationFailure
 
-from search.candidates import candidates
-from search.fusion import fused, fusion_stages, of_one_ranking
-from search.lexical import text_stages
-from search.opening import Opened, demand_indexes, explaining_emptiness, looked_up
-from search.query import Query
-from search.shape import chunk_of, fetching
-from search.steps import Aggregate, Steps, Together
-from vectors import DeploymentError, Rows
-from vectors.index import nearest_stage, text_index_name
+from leafsearch.search.candidates import candidates
+from leafsearch.search.fusion import fused, fusion_stages, of_one_ranking
+from leafsearch.search.lexical import text_stages
+from leafsearch.search.opening import Opened, demand_indexes, explaining_emptiness, looked_up
+from leafsearch.search.query import Query
+from leafsearch.search.shape import chunk_of, fetching
+from leafsearch.search.steps import Aggregate, Steps, Together
+from leafsearch.vectors import DeploymentError, Rows
+from leafsearch.vectors.index import nearest_stage, text_index_name
 
 _UNKNOWN_STAGE = 40324
 

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from config.text import one_line, strip_controls
-from search.context import Context
-from search.hit import Hit
+from leafsearch.config.text import one_line, strip_controls
+from leafsearch.search.context import Context
+from leafsearch.search.hit import Hit
 
 _SHOWN = 240  # characters of a passage in the table
 _RULE = re.compile(r"([*=~^+-])\1{3,}\+?")  # underlines of headings, borders of tables

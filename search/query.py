@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
-from config import Settings
-from config.text import is_unicode, quote, quote_all
-from search.errors import QueryError
-from search.filters import Declaring, checked_filter, declaring
+from leafsearch.config import Settings
+from leafsearch.config.text import is_unicode, quote, quote_all
+from leafsearch.search.errors import QueryError
+from leafsearch.search.filters import Declaring, checked_filter, declaring
 
 MOST_CANDIDATES = 10_000  # the server's limit
 _MOST = 2**31  # what fits the server's numbers

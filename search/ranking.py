@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from config.text import quote
-from search.candidates import documents_wanted, most_passages, pool_size
-from search.diversity import diverse_order
-from search.errors import SearchError
-from search.hit import Hit
-from search.opening import Opened, looked_up
-from search.passages import joined
-from search.pool import Asked, Candidate, pooled, rescored
-from search.query import REACH_REORDERED, Query
-from search.shape import chunk_of, fetching, key_of, of_documents
-from search.steps import Aggregate, Compute, Steps
+from leafsearch.config.text import quote
+from leafsearch.search.candidates import documents_wanted, most_passages, pool_size
+from leafsearch.search.diversity import diverse_order
+from leafsearch.search.errors import SearchError
+from leafsearch.search.hit import Hit
+from leafsearch.search.opening import Opened, looked_up
+from leafsearch.search.passages import joined
+from leafsearch.search.pool import Asked, Candidate, pooled, rescored
+from leafsearch.search.query import REACH_REORDERED, Query
+from leafsearch.search.shape import chunk_of, fetching, key_of, of_documents
+from leafsearch.search.steps import Aggregate, Compute, Steps
 
 _PLACE = ("document", "position")
 _ALL = ("text", "metadata")

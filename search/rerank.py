@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from vectors import ModelError
-from vectors.encoder import demand_torch
-from vectors.model_files import ModelFiles
+from leafsearch.vectors import ModelError
+from leafsearch.vectors.encoder import demand_torch
+from leafsearch.vectors.model_files import ModelFiles
 
 _KINDS = ("ForSequenceClassification", "ForCausalLM")
 

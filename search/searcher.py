@@ -6,14 +6,14 @@ from typing import Any, Self, Unpack
 
 from pymongo import MongoClient
 
-from config import Settings
-from search.context import Context
-from search.hit import Hit
-from search.keeping import Kept, keeping
-from search.query import Options, require_settings
-from search.searching import composing, searching, searching_many
-from search.steps import Result, Steps, perform
-from vectors import Manifest, connect
+from leafsearch.config import Settings
+from leafsearch.search.context import Context
+from leafsearch.search.hit import Hit
+from leafsearch.search.keeping import Kept, keeping
+from leafsearch.search.query import Options, require_settings
+from leafsearch.search.searching import composing, searching, searching_many
+from leafsearch.search.steps import Result, Steps, perform
+from leafsearch.vectors import Manifest, connect
 
 
 class Searcher:

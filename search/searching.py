@@ -3,17 +3,17 @@
 import logging
 from collections.abc import Sequence
 
-from config.hint import ingest_hint
-from search.context import Context, composed
-from search.hit import Hit
-from search.keeping import Kept
-from search.opening import Opened
-from search.pool import Asked
-from search.query import Options, Query, check_questions, checked
-from search.ranking import ranked
-from search.steps import Compute, Steps, Together
-from vectors import IndexMissing, Rows
-from vectors.encoder import unit_rows
+from leafsearch.config.hint import ingest_hint
+from leafsearch.search.context import Context, composed
+from leafsearch.search.hit import Hit
+from leafsearch.search.keeping import Kept
+from leafsearch.search.opening import Opened
+from leafsearch.search.pool import Asked
+from leafsearch.search.query import Options, Query, check_questions, checked
+from leafsearch.search.ranking import ranked
+from leafsearch.search.steps import Compute, Steps, Together
+from leafsearch.vectors import IndexMissing, Rows
+from leafsearch.vectors.encoder import unit_rows
 
 log = logging.getLogger(__name__)
 

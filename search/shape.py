@@ -8,10 +8,10 @@ the text and what leafsearch put there. `key` is its own `_id`.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vectors import Manifest
-from vectors.identity import as_text, possible_ids
-from vectors.in_place import MARK
-from vectors.index import projection, uppermost
+from leafsearch.vectors import Manifest
+from leafsearch.vectors.identity import as_text, possible_ids
+from leafsearch.vectors.in_place import MARK
+from leafsearch.vectors.index import projection, uppermost
 
 _WHOLE = "stored"  # where a document is carried, so that none of its fields can be in the way
 _OF_EVERY_CHUNK = ("document", "position")

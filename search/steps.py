@@ -17,9 +17,9 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.database import Database
 from pymongo.errors import ExecutionTimeout
 
-from config import LeafError
-from search.errors import SearchTimeout
-from vectors import explained
+from leafsearch.config import LeafError
+from leafsearch.search.errors import SearchTimeout
+from leafsearch.vectors import explained
 
 Result = TypeVar("Result")
 Steps = Generator[Any, Any, Result]

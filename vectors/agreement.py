@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from config import Settings
-from vectors.manifest import Manifest, demand
+from leafsearch.config import Settings
+from leafsearch.vectors.manifest import Manifest, demand
 
 FORM = ("dimensions", "precision", "quantization")
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from bson.binary import Binary, BinaryVectorDtype
 
-from vectors.encoder import Encoder
-from vectors.errors import AlignmentError, ModelError
+from leafsearch.vectors.encoder import Encoder
+from leafsearch.vectors.errors import AlignmentError, ModelError
 
 MINIMUM_COSINE = 0.5
 MINIMUM_MARGIN = 0.2

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 
-from vectors.alignment import PROBES
-from vectors.batches import Batch, Tokenize
-from vectors.devices import has_bfloat16
-from vectors.encoder import Rows, unit_rows
-from vectors.errors import ModelError
-from vectors.forms import Form, Fused, Packed, Padded, Plain
+from leafsearch.vectors.alignment import PROBES
+from leafsearch.vectors.batches import Batch, Tokenize
+from leafsearch.vectors.devices import has_bfloat16
+from leafsearch.vectors.encoder import Rows, unit_rows
+from leafsearch.vectors.errors import ModelError
+from leafsearch.vectors.forms import Form, Fused, Packed, Padded, Plain
 
 log = logging.getLogger(__name__)
 

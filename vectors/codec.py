@@ -17,10 +17,10 @@ import numpy as np
 from bson.binary import VECTOR_SUBTYPE, Binary
 from numpy.typing import NDArray
 
-from config.hint import hint
-from config.storage import Precision
-from vectors.encoder import Rows, unit_rows
-from vectors.errors import CodecError
+from leafsearch.config.hint import hint
+from leafsearch.config.storage import Precision
+from leafsearch.vectors.encoder import Rows, unit_rows
+from leafsearch.vectors.errors import CodecError
 
 OFF_UNIT = 0.01  # of length; models in half precision are off by a tenth of that
 _HEADERS: dict[str, bytes] = {"float32": b"\x27\x00", "int8": b"\x03\x00", "binary": b"\x10\x00"}

@@ -17,14 +17,14 @@ from pymongo.errors import BulkWriteError, OperationFailure
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from config.text import shorten
-from vectors.connection import explained, short
-from vectors.errors import DeploymentError, IndexNotReady
-from vectors.index import nearest_stage
-from vectors.index_spec import IndexSpec
-from vectors.manifest import Manifest
-from vectors.patience import Patience, may_pass
-from vectors.search_index import SearchIndex, wait_for
+from leafsearch.config.text import shorten
+from leafsearch.vectors.connection import explained, short
+from leafsearch.vectors.errors import DeploymentError, IndexNotReady
+from leafsearch.vectors.index import nearest_stage
+from leafsearch.vectors.index_spec import IndexSpec
+from leafsearch.vectors.manifest import Manifest
+from leafsearch.vectors.patience import Patience, may_pass
+from leafsearch.vectors.search_index import SearchIndex, wait_for
 
 BY_DOCUMENT = [("document", 1), ("position", 1)]
 BY_GENERATION = "generation_1"  # index of a collection that has, or had, several

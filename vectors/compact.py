@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vectors.files import put
-from vectors.graph import CARD, GRAPH, TOKENIZER, Card
+from leafsearch.vectors.files import put
+from leafsearch.vectors.graph import CARD, GRAPH, TOKENIZER, Card
 
 COMPACT_GRAPH, COMPACT_WEIGHTS = "graph.onnx", "weights.npz"
 WEIGHTS = "weights.bin"  # where the graph says that its weights are

@@ -21,9 +21,9 @@ from pymongo.errors import (
     PyMongoError,
 )
 
-from config.hint import hint
-from config.text import quote
-from vectors.errors import DeploymentError
+from leafsearch.config.hint import hint
+from leafsearch.config.text import quote
+from leafsearch.vectors.errors import DeploymentError
 
 _SECONDS_TO_FIND_A_SERVER = 10
 _SECONDS_UNTIL_TOLD = 1  # of waiting without a word

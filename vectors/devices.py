@@ -4,8 +4,8 @@ import os
 
 import torch
 
-from vectors import processor
-from vectors.processor import cores
+from leafsearch.vectors import processor
+from leafsearch.vectors.processor import cores
 
 _LARGE = 16  # cores, from which on one process cannot keep all of them busy
 _CORES_EACH = 8

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from vectors.errors import ModelError
-from vectors.patience import SECONDS
+from leafsearch.vectors.errors import ModelError
+from leafsearch.vectors.patience import SECONDS
 
 Rows = NDArray[np.float32]  # (n, dimensions), each row of unit length
 
@@ -87,14 +87,14 @@ def load_encoder(
     which is float16 on a GPU, bfloat16 on a CPU that has instructions for it, else float32.
     """
     if name.startswith("hashing:"):
-        from vectors.hashing import HashingEncoder
+        from leafsearch.vectors.hashing import HashingEncoder
 
         return HashingEncoder.from_name(name)  # whole numbers, the same in every precision
     if is_remote(name):
-        from vectors.remote import RemoteEncoder
+        from leafsearch.vectors.remote import RemoteEncoder
 
         return RemoteEncoder.open(name, revision=revision, key=key, patience=patience)
-    from vectors.models import find_model
+    from leafsearch.vectors.models import find_model
 
     source = find_model(name, revision=revision)  # before torch: a wrong name is told at once
     if Path(source.location, "weights.npz").is_file():
@@ -103,7 +103,7 @@ def load_encoder(
             "that it was distilled from"
         )
     demand_torch(name)
-    from vectors.transformer import TransformerEncoder
+    from leafsearch.vectors.transformer import TransformerEncoder
 
     return TransformerEncoder.load(name, source, devices=devices, precision=precision)
 
@@ -132,7 +132,7 @@ def load_tokenizer(name: str, *, revision: str | None = None) -> Tokenizer:
     Raises ModelError like load_encoder.
     """
     if not name.startswith("hashing:"):
-        from vectors.model_files import ModelFiles
+        from leafsearch.vectors.model_files import ModelFiles
 
         model = name.partition("#")[2] if is_remote(name) else name
         files = ModelFiles.find(model, revision=revision)

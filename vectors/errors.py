@@ -15,7 +15,7 @@ LeafError
         └── IndexDiffers   it is not what the manifest says
 """
 
-from config import LeafError
+from leafsearch.config import LeafError
 
 
 class VectorsError(LeafError):

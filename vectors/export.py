@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from vectors.alignment import PROBES
-from vectors.errors import ExportError
-from vectors.files import put
-from vectors.graph import GRAPH, TOKENIZER, TOKENS, Card, GraphEncoder, load_onnxruntime
-from vectors.transformer import TransformerEncoder
+from leafsearch.vectors.alignment import PROBES
+from leafsearch.vectors.errors import ExportError
+from leafsearch.vectors.files import put
+from leafsearch.vectors.graph import GRAPH, TOKENIZER, TOKENS, Card, GraphEncoder, load_onnxruntime
+from leafsearch.vectors.transformer import TransformerEncoder
 
 _LEAST_COSINE = 0.9999
 _OUTPUT = "unit_embedding"

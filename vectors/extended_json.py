@@ -6,7 +6,7 @@ from typing import Any
 from bson import json_util
 from bson.errors import BSONError
 
-from config.text import quote
+from leafsearch.config.text import quote
 
 # What the library raises for values that it does not expect, beside its own errors.
 _WRONG_VALUE = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, BSONError)

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import torch
 from sentence_transformers import SentenceTransformer
 
-from vectors.batches import Batch
-from vectors.fused import fuse
-from vectors.packed import ATTENTION, FEATURES, attend_apart, pack
+from leafsearch.vectors.batches import Batch
+from leafsearch.vectors.fused import fuse
+from leafsearch.vectors.packed import ATTENTION, FEATURES, attend_apart, pack
 
 
 class Form(Protocol):

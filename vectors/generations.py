@@ -14,8 +14,8 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.write_concern import WriteConcern
 
-from vectors.errors import ManifestError
-from vectors.manifest import (
+from leafsearch.vectors.errors import ManifestError
+from leafsearch.vectors.manifest import (
     MANIFESTS,
     Manifest,
     at_place,

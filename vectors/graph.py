@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 from tokenizers import Tokenizer
 
-from vectors.encoder import Rows, plain, unit_rows
+from leafsearch.vectors.encoder import Rows, plain, unit_rows
 
 GRAPH, TOKENIZER, CARD = "model.onnx", "tokenizer.json", "encoder.json"
 HEADS = "heads.npz"

@@ -15,8 +15,8 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
-from vectors.encoder import Rows, in_order, unit_rows
-from vectors.errors import ModelError
+from leafsearch.vectors.encoder import Rows, in_order, unit_rows
+from leafsearch.vectors.errors import ModelError
 
 _WORD = re.compile(r"\w+")
 _PER_WORD = 4  # so that a short text is not all zeros when its vector is truncated

@@ -15,7 +15,7 @@ from bson.binary import Binary
 from pymongo import UpdateMany, UpdateOne
 from pymongo.errors import OperationFailure
 
-from vectors.collection import (
+from leafsearch.vectors.collection import (
     MOST_ALIKE,
     Collection,
     Operation,
@@ -23,10 +23,10 @@ from vectors.collection import (
     all_alike,
     is_found,
 )
-from vectors.errors import DeploymentError
-from vectors.identity import as_text, possible_ids
-from vectors.index import nearest_stage
-from vectors.manifest import Manifest
+from leafsearch.vectors.errors import DeploymentError
+from leafsearch.vectors.identity import as_text, possible_ids
+from leafsearch.vectors.index import nearest_stage
+from leafsearch.vectors.manifest import Manifest
 
 MARK = "leaf"
 HASH = f"{MARK}.hash"

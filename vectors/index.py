@@ -5,7 +5,7 @@ from typing import Any
 
 from bson.binary import Binary
 
-from config.storage import Quantization, Similarity
+from leafsearch.config.storage import Quantization, Similarity
 
 
 def index_definition(

@@ -4,16 +4,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from config.hint import hint
-from config.text import quote
-from vectors.errors import IndexDiffers, IndexFailed, IndexMissing, IndexNotReady
-from vectors.index import (
+from leafsearch.config.hint import hint
+from leafsearch.config.text import quote
+from leafsearch.vectors.errors import IndexDiffers, IndexFailed, IndexMissing, IndexNotReady
+from leafsearch.vectors.index import (
     index_definition,
     same_index,
     text_index_definition,
     text_index_name,
 )
-from vectors.manifest import Manifest
+from leafsearch.vectors.manifest import Manifest
 
 Listed = Iterable[Mapping[str, Any]]  # what $listSearchIndexes gives
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from config import Settings
-from vectors.encoder import is_remote
-from vectors.errors import ModelError
+from leafsearch.config import Settings
+from leafsearch.vectors.encoder import is_remote
+from leafsearch.vectors.errors import ModelError
 
 Loaded = TypeVar("Loaded")
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from pymongo.collection import Collection as MongoCollection
 
-from vectors.collection import Collection
-from vectors.in_place import InPlace
-from vectors.manifest import Manifest
-from vectors.patience import Patience
+from leafsearch.vectors.collection import Collection
+from leafsearch.vectors.in_place import InPlace
+from leafsearch.vectors.manifest import Manifest
+from leafsearch.vectors.patience import Patience
 
 
 def collection_of(

@@ -7,10 +7,10 @@ from threading import Lock
 
 import torch
 
-from vectors.batches import Batch
-from vectors.choosing import dtype_name
-from vectors.encoder import Rows, unit_rows
-from vectors.forms import Form
+from leafsearch.vectors.batches import Batch
+from leafsearch.vectors.choosing import dtype_name
+from leafsearch.vectors.encoder import Rows, unit_rows
+from leafsearch.vectors.forms import Form
 
 
 @dataclass(frozen=True)

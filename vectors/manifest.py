@@ -16,7 +16,7 @@ Format 2 (format 1, of version 0.1, is read for ever):
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from bson.binary import Binary
@@ -24,12 +24,13 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from config.hint import ingest_hint, rebuild_hint
-from config.storage import Precision, Quantization, Similarity
-from config.text import quote, shorten
-from vectors.codec import Codec
-from vectors.encoder import Encoder
-from vectors.errors import ManifestError
+from leafsearch.config.hint import ingest_hint, rebuild_hint
+from leafsearch.config.presets import current_name
+from leafsearch.config.storage import Precision, Quantization, Similarity
+from leafsearch.config.text import quote, shorten
+from leafsearch.vectors.codec import Codec
+from leafsearch.vectors.encoder import Encoder
+from leafsearch.vectors.errors import ManifestError
 
 MANIFESTS = "leaf_manifests"
 PATH = "embedding"
@@ -283,8 +284,8 @@ def from_document(document: Mapping[str, Any], collection: str) -> Manifest:
         return Manifest(
             **{
                 **known,
-                "teacher": Model(**known["teacher"]),
-                "student": Model(**known["student"]),
+                "teacher": _model(known["teacher"]),
+                "student": _model(known["student"]),
                 "filters": tuple(known["filters"]),
             }
         )
@@ -293,6 +294,11 @@ def from_document(document: Mapping[str, Any], collection: str) -> Manifest:
             f"the manifest of {collection} is damaged ({error}); restore the document of that _id "
             f"in {MANIFESTS} from a backup, or ingest into another --collection"
         ) from error
+
+
+def _model(document: Mapping[str, Any]) -> Model:
+    model = Model(**document)
+    return replace(model, name=current_name(model.name))
 
 
 def _flat(document: Mapping[str, Any], collection: str) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from vectors.encoder import plain
-from vectors.errors import ModelError
-from vectors.models import ModelSource, find_model
+from leafsearch.vectors.encoder import plain
+from leafsearch.vectors.errors import ModelError
+from leafsearch.vectors.models import ModelSource, find_model
 
 _POSITIONS = 512  # of BERT and most of its kin
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from config.text import quote, shorten
-from vectors.errors import ModelError
+from leafsearch.config.presets import current_name
+from leafsearch.config.text import quote, shorten
+from leafsearch.vectors.errors import ModelError
 
 _OFFLINE_HELP = (
     "without a hub use the preset `offline` (LEAF_PRESET=offline, needs the extra [offline]) "
@@ -28,6 +29,7 @@ class ModelSource:
 
 def find_model(name: str, *, revision: str | None = None) -> ModelSource:
     """Raises ModelError if there is no such model, or its files are not at `revision`."""
+    name = current_name(name)
     if name.startswith("package:"):
         return _folder(name, _package_folder(name), revision)
     folder = os.path.expanduser(name)  # which leaves `~nobody` as it is

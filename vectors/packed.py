@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from transformers import AttentionInterface
 
-from vectors.batches import Tokens
+from leafsearch.vectors.batches import Tokens
 
 ATTENTION = "leafsearch_packed"
 FEATURES = ("cu_seq_lens_q", "max_length_q", "seq_idx", "equal_lengths")

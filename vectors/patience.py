@@ -17,8 +17,8 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from vectors.connection import short
-from vectors.errors import DeploymentError
+from leafsearch.vectors.connection import short
+from leafsearch.vectors.errors import DeploymentError
 
 log = logging.getLogger(__name__)
 

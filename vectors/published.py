@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from vectors.alignment import PROBES
-from vectors.errors import ExportError
-from vectors.files import put
-from vectors.graph import (
+from leafsearch.vectors.alignment import PROBES
+from leafsearch.vectors.errors import ExportError
+from leafsearch.vectors.files import put
+from leafsearch.vectors.graph import (
     GRAPH,
     HEADS,
     TOKENIZER,
@@ -24,7 +24,7 @@ from vectors.graph import (
     GraphEncoder,
     load_onnxruntime,
 )
-from vectors.model_files import ModelFiles
+from leafsearch.vectors.model_files import ModelFiles
 
 PUBLISHED = "onnx/model.onnx"
 _LEAST_COSINE = 0.9999

@@ -30,11 +30,11 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from config.text import shorten
-from vectors.encoder import Rows, in_order, unit_rows
-from vectors.errors import ModelError
-from vectors.model_files import ModelFiles
-from vectors.patience import SECONDS
+from leafsearch.config.text import shorten
+from leafsearch.vectors.encoder import Rows, in_order, unit_rows
+from leafsearch.vectors.errors import ModelError
+from leafsearch.vectors.model_files import ModelFiles
+from leafsearch.vectors.patience import SECONDS
 
 log = logging.getLogger(__name__)
 

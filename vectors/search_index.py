@@ -12,11 +12,11 @@ from pymongo.collection import Collection as MongoCollection
 from pymongo.errors import OperationFailure
 from pymongo.operations import SearchIndexModel
 
-from vectors.connection import explained
-from vectors.errors import IndexNotReady, SearchIndexError
-from vectors.index import same_index
-from vectors.index_spec import IndexSpec
-from vectors.patience import Patience
+from leafsearch.vectors.connection import explained
+from leafsearch.vectors.errors import IndexNotReady, SearchIndexError
+from leafsearch.vectors.index import same_index
+from leafsearch.vectors.index_spec import IndexSpec
+from leafsearch.vectors.patience import Patience
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks
 _ALREADY_THERE = 68

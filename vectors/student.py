@@ -6,8 +6,8 @@ from pathlib import Path
 
 import platformdirs
 
-from vectors.encoder import Encoder, has_torch, is_remote, load_encoder
-from vectors.errors import ExportError, ModelError
+from leafsearch.vectors.encoder import Encoder, has_torch, is_remote, load_encoder
+from leafsearch.vectors.errors import ExportError, ModelError
 
 log = logging.getLogger(__name__)
 
@@ -24,12 +24,12 @@ def load_student(name: str, *, revision: str | None = None, key: str | None = No
     """
     if name.startswith("hashing:") or is_remote(name):
         return load_encoder(name, revision=revision, key=key)
-    from vectors.models import find_model
+    from leafsearch.vectors.models import find_model
 
     revision = revision or find_model(name).revision
     folder = cache_folder(name, revision)
     if not folder.is_dir():
-        from vectors.compact import is_compact, unpack
+        from leafsearch.vectors.compact import is_compact, unpack
 
         if is_compact(location := Path(find_model(name, revision=revision).location)):
             unpack(location, folder, name=name, revision=revision)
@@ -37,7 +37,7 @@ def load_student(name: str, *, revision: str | None = None, key: str | None = No
             _take_published(name, revision, folder)
         elif not export_student(model := load_encoder(name, revision=revision)):
             return model
-    from vectors.graph import GraphEncoder
+    from leafsearch.vectors.graph import GraphEncoder
 
     student = GraphEncoder.load(folder)
     student.name = name  # the same files may have been exported under another
@@ -48,14 +48,14 @@ def export_student(encoder: Encoder) -> bool:
     """Into the cache, unless it is there; whether the student can be loaded from it then."""
     if encoder.name.startswith("hashing:") or is_remote(encoder.name):
         return False
-    from vectors.transformer import TransformerEncoder
+    from leafsearch.vectors.transformer import TransformerEncoder
 
     folder = cache_folder(encoder.name, encoder.revision)
     if not isinstance(encoder, TransformerEncoder):
         return False
     if folder.is_dir():
         return True
-    from vectors.export import export
+    from leafsearch.vectors.export import export
 
     try:
         export(encoder, folder)
@@ -72,8 +72,8 @@ def cache_folder(name: str, revision: str) -> Path:
 
 
 def _take_published(name: str, revision: str, folder: Path) -> None:
-    from vectors.model_files import ModelFiles
-    from vectors.published import take_published
+    from leafsearch.vectors.model_files import ModelFiles
+    from leafsearch.vectors.published import take_published
 
     try:
         take_published(ModelFiles.find(name, revision=revision), folder)

@@ -11,14 +11,14 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 from transformers.utils.logging import disable_progress_bar
 
-from vectors.batches import Tokens, token_batches
-from vectors.choosing import best_form
-from vectors.devices import devices_here
-from vectors.encoder import Rows, in_order, plain, unit_rows
-from vectors.errors import ModelError
-from vectors.local_run import LocalRun
-from vectors.models import ModelSource
-from vectors.workers import Workers
+from leafsearch.vectors.batches import Tokens, token_batches
+from leafsearch.vectors.choosing import best_form
+from leafsearch.vectors.devices import devices_here
+from leafsearch.vectors.encoder import Rows, in_order, plain, unit_rows
+from leafsearch.vectors.errors import ModelError
+from leafsearch.vectors.local_run import LocalRun
+from leafsearch.vectors.models import ModelSource
+from leafsearch.vectors.workers import Workers
 
 _GPU_TOKENS = 65_536
 _CPU_BYTES = 16 << 20  # of the widest layer's output

@@ -15,11 +15,11 @@ from multiprocessing import get_context, parent_process
 from threading import Thread
 from typing import Any
 
-from vectors.batches import Batch
-from vectors.encoder import Rows
-from vectors.errors import ModelError
-from vectors.models import ModelSource
-from vectors.processor import cores
+from leafsearch.vectors.batches import Batch
+from leafsearch.vectors.encoder import Rows
+from leafsearch.vectors.errors import ModelError
+from leafsearch.vectors.models import ModelSource
+from leafsearch.vectors.processor import cores
 
 _EACH = 2  # batches for each process: one that it computes and one that waits for it
 
@@ -86,7 +86,7 @@ def _begin(name: str, source: ModelSource, seats: Any, threads: int, precision: 
     Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
-    from vectors.transformer import TransformerEncoder
+    from leafsearch.vectors.transformer import TransformerEncoder
 
     global _run
     device = seats.get()

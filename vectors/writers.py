@@ -24,8 +24,8 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.write_concern import WriteConcern
 
-from vectors.connection import FORBIDDEN, explained
-from vectors.patience import Patience
+from leafsearch.vectors.connection import FORBIDDEN, explained
+from leafsearch.vectors.patience import Patience
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from distill.texts.fetch import Downloads, SourceMissing
-from distill.texts.material import Material, Origin, Term
+from leafsearch.distill.texts.fetch import Downloads, SourceMissing
+from leafsearch.distill.texts.material import Material, Origin, Term
 
 PACKAGE = "cellxgene-ontology-guide==1.11.1"
 NOTES = re.compile(r"</?\w+>|\s*\[[^\[\]]*\]$")  # tags inside of formulas; who says so

@@ -6,8 +6,8 @@ from typing import Any
 
 import bson
 
-from ingest.chunking.trails import begins_with
-from vectors.digest import digest, of_encoded
+from leafsearch.ingest.chunking.trails import begins_with
+from leafsearch.vectors.digest import digest, of_encoded
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from operator import not_
 
 from tokenizers import Tokenizer
 
-from config.text import quote
-from ingest.chunking.chunk import Chunk
-from ingest.chunking.packing import Draft, Packing
-from ingest.chunking.pieces import Pieces
-from ingest.chunking.tokens import Tokens
-from ingest.document import Document
-from ingest.errors import IngestError
+from leafsearch.config.text import quote
+from leafsearch.ingest.chunking.chunk import Chunk
+from leafsearch.ingest.chunking.packing import Draft, Packing
+from leafsearch.ingest.chunking.pieces import Pieces
+from leafsearch.ingest.chunking.tokens import Tokens
+from leafsearch.ingest.document import Document
+from leafsearch.ingest.errors import IngestError
 
 DEFAULT_TOKENS = 256
 DEFAULT_OVERLAP = 32

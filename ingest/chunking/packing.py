@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from config.text import quote
-from ingest.chunking.chunk import Chunk
-from ingest.chunking.pieces import Piece, Pieces
-from ingest.chunking.tokens import Tokens
-from ingest.chunking.trails import shown, trails
-from ingest.document import Document
-from ingest.errors import IngestError
+from leafsearch.config.text import quote
+from leafsearch.ingest.chunking.chunk import Chunk
+from leafsearch.ingest.chunking.pieces import Piece, Pieces
+from leafsearch.ingest.chunking.tokens import Tokens
+from leafsearch.ingest.chunking.trails import shown, trails
+from leafsearch.ingest.document import Document
+from leafsearch.ingest.errors import IngestError
 
 
 @dataclass(frozen=True, slots=True)

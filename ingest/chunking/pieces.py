@@ -4,8 +4,8 @@ import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ingest.chunking.borders import Heading, Span, heading, lines, spans
-from ingest.chunking.tokens import Tokens
+from leafsearch.ingest.chunking.borders import Heading, Span, heading, lines, spans
+from leafsearch.ingest.chunking.tokens import Tokens
 
 
 @dataclass(frozen=True, slots=True)

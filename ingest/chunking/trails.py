@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from ingest.chunking.borders import Heading
+from leafsearch.ingest.chunking.borders import Heading
 
 _BETWEEN = " > "
 

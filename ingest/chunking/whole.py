@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from ingest.chunking.chunk import Chunk
-from ingest.chunking.chunker import Chunker
-from ingest.document import Document
-from vectors import Rows, Teacher
-from vectors.encoder import unit_rows
+from leafsearch.ingest.chunking.chunk import Chunk
+from leafsearch.ingest.chunking.chunker import Chunker
+from leafsearch.ingest.document import Document
+from leafsearch.vectors import Rows, Teacher
+from leafsearch.vectors.encoder import unit_rows
 
 _AT_ONCE = 256  # pieces; a single text may have very many
 

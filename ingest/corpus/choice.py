@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from config.text import is_unicode, quote
+from leafsearch.config.text import is_unicode, quote
 
 _LONGEST = 4096  # characters of a pattern, as of a path
 _CLASSES = {

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from config.text import escape_surrogates
-from ingest.corpus.choice import Choice
-from ingest.corpus.readers.beir_zip import DOCUMENTS
-from ingest.document import Place, Rejected
-from ingest.rejects import DEFAULT
+from leafsearch.config.text import escape_surrogates
+from leafsearch.ingest.corpus.choice import Choice
+from leafsearch.ingest.corpus.readers.beir_zip import DOCUMENTS
+from leafsearch.ingest.document import Place, Rejected
+from leafsearch.ingest.rejects import DEFAULT
 
 STDIN = ("-", "/dev/stdin")
 NO_FILE = "neither file nor folder"

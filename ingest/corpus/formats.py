@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, get_args
 
-from ingest.errors import SourceError
+from leafsearch.ingest.errors import SourceError
 
 Format = Literal["jsonl", "json", "csv", "tsv", "parquet", "text", "markdown", "html", "pdf"]
 Compression = Literal["gzip", "zstd"]

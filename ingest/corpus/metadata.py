@@ -6,8 +6,8 @@ from typing import Any
 import bson
 from bson.errors import BSONError
 
-from config.text import quote
-from ingest.corpus.kinds import UnusableRecord, kind
+from leafsearch.config.text import quote
+from leafsearch.ingest.corpus.kinds import UnusableRecord, kind
 
 # Every chunk carries a copy. A document of MongoDB ends at 16 MiB, of which the text and the vector
 # need some, and at 180 levels, of which the chunk itself is one.

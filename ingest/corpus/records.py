@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from config.text import is_unicode, quote, quote_all
-from ingest.corpus.kinds import UnusableRecord, kind
-from ingest.corpus.metadata import encoded, not_unicode, opened
-from ingest.document import Document, Place
-from vectors.identity import as_text
+from leafsearch.config.text import is_unicode, quote, quote_all
+from leafsearch.ingest.corpus.kinds import UnusableRecord, kind
+from leafsearch.ingest.corpus.metadata import encoded, not_unicode, opened
+from leafsearch.ingest.document import Document, Place
+from leafsearch.vectors.identity import as_text
 
 __all__ = ["MAX_TEXT", "Fields", "UnusableRecord", "to_document"]
 

@@ -9,15 +9,22 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from config.text import is_unicode, quote, shorten
-from ingest.corpus.choice import Choice
-from ingest.corpus.files import STDIN, Files, Source, name_of, resolved
-from ingest.corpus.formats import COMPRESSIONS, ENDINGS, FORMATS, Format, format_of, is_zip
-from ingest.corpus.readers import Records, Whole, demand_readable, read
-from ingest.corpus.records import Fields
-from ingest.corpus.streams import opened
-from ingest.document import Place, Rejected
-from ingest.errors import SourceError
+from leafsearch.config.text import is_unicode, quote, shorten
+from leafsearch.ingest.corpus.choice import Choice
+from leafsearch.ingest.corpus.files import STDIN, Files, Source, name_of, resolved
+from leafsearch.ingest.corpus.formats import (
+    COMPRESSIONS,
+    ENDINGS,
+    FORMATS,
+    Format,
+    format_of,
+    is_zip,
+)
+from leafsearch.ingest.corpus.readers import Records, Whole, demand_readable, read
+from leafsearch.ingest.corpus.records import Fields
+from leafsearch.ingest.corpus.streams import opened
+from leafsearch.ingest.document import Place, Rejected
+from leafsearch.ingest.errors import SourceError
 
 __all__ = ["FORMATS", "Corpus", "Format"]
 

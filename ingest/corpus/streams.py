@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ingest.corpus.files import Source
-from ingest.corpus.formats import compression_of, is_zip
-from ingest.corpus.readers.beir_zip import zipped_documents
-from ingest.corpus.readers.compression import Buffered, unpacked
+from leafsearch.ingest.corpus.files import Source
+from leafsearch.ingest.corpus.formats import compression_of, is_zip
+from leafsearch.ingest.corpus.readers.beir_zip import zipped_documents
+from leafsearch.ingest.corpus.readers.compression import Buffered, unpacked
 
 Count = Callable[[int], None]
 

@@ -8,11 +8,11 @@ from urllib.parse import unquote
 
 from pymongo import MongoClient
 
-from config import ConfigError, Settings
-from config.text import quote
-from ingest.errors import SourceError
-from vectors import DeploymentError, explained
-from vectors.connection import connected
+from leafsearch.config import ConfigError, Settings
+from leafsearch.config.text import quote
+from leafsearch.ingest.errors import SourceError
+from leafsearch.vectors import DeploymentError, explained
+from leafsearch.vectors.connection import connected
 
 _HERE = "mongodb:"  # of the deployment that is written to
 _SCHEMES = ("mongodb://", "mongodb+srv://")

@@ -11,12 +11,12 @@ from pymongo import timeout
 from pymongo.change_stream import CollectionChangeStream
 from pymongo.errors import OperationFailure, PyMongoError
 
-from config.hint import PATH, hint
-from ingest.errors import SourceError
-from ingest.mongodb.source import MongoSource
-from vectors.connection import FORBIDDEN
-from vectors.identity import can_be_asked_for
-from vectors.patience import patiently
+from leafsearch.config.hint import PATH, hint
+from leafsearch.ingest.errors import SourceError
+from leafsearch.ingest.mongodb.source import MongoSource
+from leafsearch.vectors.connection import FORBIDDEN
+from leafsearch.vectors.identity import can_be_asked_for
+from leafsearch.vectors.patience import patiently
 
 _QUIET_MS = 250  # without a change, until those that came are handed over
 _LONGEST = 0.5  # seconds from the first to the last change of a batch

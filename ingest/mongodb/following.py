@@ -5,14 +5,14 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
 
-from ingest.mongodb.changes import Changes, HistoryLost, SourceEnded
-from ingest.mongodb.keeping import Keeper
-from ingest.mongodb.position import Position
-from ingest.mongodb.source import MongoSource
-from ingest.mongodb.stopping import Stop, Stopped
-from ingest.seen import Seen
-from vectors import DeploymentError
-from vectors.patience import may_pass
+from leafsearch.ingest.mongodb.changes import Changes, HistoryLost, SourceEnded
+from leafsearch.ingest.mongodb.keeping import Keeper
+from leafsearch.ingest.mongodb.position import Position
+from leafsearch.ingest.mongodb.source import MongoSource
+from leafsearch.ingest.mongodb.stopping import Stop, Stopped
+from leafsearch.ingest.seen import Seen
+from leafsearch.vectors import DeploymentError
+from leafsearch.vectors.patience import may_pass
 
 log = logging.getLogger(__name__)
 

@@ -5,26 +5,26 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from config.text import shorten
-from ingest.claims import Claims
-from ingest.document import Document, Rejected
-from ingest.extent import Extent
-from ingest.mongodb.changes import Batch
-from ingest.mongodb.position import Position
-from ingest.mongodb.source import MongoSource
-from ingest.mongodb.stopping import Stop
-from ingest.mongodb.watched import Watched
-from ingest.overlap import Lost, settle_overlap
-from ingest.pipeline import ingest
-from ingest.pruning import Pruning
-from ingest.rejects import Rejects
-from ingest.seen import Seen
-from ingest.summary import Summary, Told
-from ingest.target import Target
-from vectors import InPlace
-from vectors.identity import as_text, possible_ids
-from vectors.patience import Patience
-from vectors.writers import Active
+from leafsearch.config.text import shorten
+from leafsearch.ingest.claims import Claims
+from leafsearch.ingest.document import Document, Rejected
+from leafsearch.ingest.extent import Extent
+from leafsearch.ingest.mongodb.changes import Batch
+from leafsearch.ingest.mongodb.position import Position
+from leafsearch.ingest.mongodb.source import MongoSource
+from leafsearch.ingest.mongodb.stopping import Stop
+from leafsearch.ingest.mongodb.watched import Watched
+from leafsearch.ingest.overlap import Lost, settle_overlap
+from leafsearch.ingest.pipeline import ingest
+from leafsearch.ingest.pruning import Pruning
+from leafsearch.ingest.rejects import Rejects
+from leafsearch.ingest.seen import Seen
+from leafsearch.ingest.summary import Summary, Told
+from leafsearch.ingest.target import Target
+from leafsearch.vectors import InPlace
+from leafsearch.vectors.identity import as_text, possible_ids
+from leafsearch.vectors.patience import Patience
+from leafsearch.vectors.writers import Active
 
 _ROUNDS = 10
 _TOGETHER = 500

@@ -10,15 +10,15 @@ from bson.errors import BSONError
 from pydantic import SecretStr
 from pymongo import MongoClient
 
-from config import ConfigError, Settings
-from config.text import is_unicode, quote, shorten
-from ingest.choices import InPlaceChoice
-from ingest.corpus.records import Fields
-from ingest.errors import SourceError
-from ingest.mongodb.address import Address, addresses
-from ingest.mongodb.source import MongoSource
-from vectors.extended_json import NotExtendedJson, parse_extended_json
-from vectors.patience import Patience
+from leafsearch.config import ConfigError, Settings
+from leafsearch.config.text import is_unicode, quote, shorten
+from leafsearch.ingest.choices import InPlaceChoice
+from leafsearch.ingest.corpus.records import Fields
+from leafsearch.ingest.errors import SourceError
+from leafsearch.ingest.mongodb.address import Address, addresses
+from leafsearch.ingest.mongodb.source import MongoSource
+from leafsearch.vectors.extended_json import NotExtendedJson, parse_extended_json
+from leafsearch.vectors.patience import Patience
 
 # Names of fields that are ours, or that a hit has.
 _TAKEN = ("leaf", "_id", "key", "document", "position", "text", "metadata", "score")

@@ -18,10 +18,10 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 from pymongo.write_concern import WriteConcern
 
-from ingest.mongodb.source import MongoSource
-from vectors import DeploymentError, Manifest, explained
-from vectors.connection import FORBIDDEN
-from vectors.patience import Patience, is_unanswered
+from leafsearch.ingest.mongodb.source import MongoSource
+from leafsearch.vectors import DeploymentError, Manifest, explained
+from leafsearch.vectors.connection import FORBIDDEN
+from leafsearch.vectors.patience import Patience, is_unanswered
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from bson import json_util
 
-from config.text import quote, quote_all
-from ingest.corpus.records import Fields, UnusableRecord, to_document
-from ingest.document import Document, Place, Rejected
+from leafsearch.config.text import quote, quote_all
+from leafsearch.ingest.corpus.records import Fields, UnusableRecord, to_document
+from leafsearch.ingest.document import Document, Place, Rejected
 
 _KEPT = 10_000  # characters of a rejected document
 _MISSING = object()

@@ -2,20 +2,20 @@
 
 from contextlib import ExitStack
 
-from ingest.chunking.whole import WholeTexts
-from ingest.errors import SourceError
-from ingest.mongodb.following import follow, open_changes
-from ingest.mongodb.keeping import Keeper
-from ingest.mongodb.position import Position
-from ingest.mongodb.source import MongoSource
-from ingest.mongodb.stopping import Stop
-from ingest.order import Order
-from ingest.rejects import Rejects
-from ingest.report import Display
-from ingest.saying import say, say_rejects
-from ingest.seen import Seen
-from ingest.summary import Summary
-from ingest.target import Target
+from leafsearch.ingest.chunking.whole import WholeTexts
+from leafsearch.ingest.errors import SourceError
+from leafsearch.ingest.mongodb.following import follow, open_changes
+from leafsearch.ingest.mongodb.keeping import Keeper
+from leafsearch.ingest.mongodb.position import Position
+from leafsearch.ingest.mongodb.source import MongoSource
+from leafsearch.ingest.mongodb.stopping import Stop
+from leafsearch.ingest.order import Order
+from leafsearch.ingest.rejects import Rejects
+from leafsearch.ingest.report import Display
+from leafsearch.ingest.saying import say, say_rejects
+from leafsearch.ingest.seen import Seen
+from leafsearch.ingest.summary import Summary
+from leafsearch.ingest.target import Target
 
 
 def run_mongodb(

@@ -14,19 +14,19 @@ from pymongo.cursor import Cursor
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from config.text import quote
-from ingest.corpus.readers import Records
-from ingest.corpus.records import Fields
-from ingest.document import Document, Rejected
-from ingest.errors import SourceError
-from ingest.mongodb.address import Address
-from ingest.mongodb.records import read_document
-from vectors import Manifest, collection_kinds
-from vectors.connection import FORBIDDEN
-from vectors.identity import can_be_asked_for
-from vectors.in_place import MARK, is_ours
-from vectors.manifest import find_manifest
-from vectors.patience import Patience
+from leafsearch.config.text import quote
+from leafsearch.ingest.corpus.readers import Records
+from leafsearch.ingest.corpus.records import Fields
+from leafsearch.ingest.document import Document, Rejected
+from leafsearch.ingest.errors import SourceError
+from leafsearch.ingest.mongodb.address import Address
+from leafsearch.ingest.mongodb.records import read_document
+from leafsearch.vectors import Manifest, collection_kinds
+from leafsearch.vectors.connection import FORBIDDEN
+from leafsearch.vectors.identity import can_be_asked_for
+from leafsearch.vectors.in_place import MARK, is_ours
+from leafsearch.vectors.manifest import find_manifest
+from leafsearch.vectors.patience import Patience
 
 _BATCH = 500
 _NOT_THEIRS = ("system.", "leaf_manifests", "leaf_writers", "leaf_positions")

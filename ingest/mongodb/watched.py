@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from ingest.claims import Claims
-from vectors import Collection
-from vectors.writers import Active
+from leafsearch.ingest.claims import Claims
+from leafsearch.vectors import Collection
+from leafsearch.vectors.writers import Active
 
 
 class Watched:

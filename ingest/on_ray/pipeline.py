@@ -19,21 +19,21 @@ from pymongo import MongoClient
 from ray.data import ActorPoolStrategy, Dataset
 from ray.exceptions import RayError, RayTaskError, UserCodeException
 
-from config import ConfigError
-from ingest.chunking.chunk import Chunk
-from ingest.document import Document, Rejected
-from ingest.errors import IngestError, SourceError
-from ingest.on_ray.job import PLANNER_CPUS, WRITER_CPUS, Job
-from ingest.on_ray.results import taken
-from ingest.on_ray.stages import Encoder, Planner, Writer, documents_of, from_tables
-from ingest.opening import open_target
-from ingest.overlap import Lost, overlapped, settle_overlap
-from ingest.reading import windows
-from ingest.rejects import Rejects
-from ingest.seen import Seen
-from ingest.summary import Summary, Told
-from ingest.target import Target
-from vectors import connect
+from leafsearch.config import ConfigError
+from leafsearch.ingest.chunking.chunk import Chunk
+from leafsearch.ingest.document import Document, Rejected
+from leafsearch.ingest.errors import IngestError, SourceError
+from leafsearch.ingest.on_ray.job import PLANNER_CPUS, WRITER_CPUS, Job
+from leafsearch.ingest.on_ray.results import taken
+from leafsearch.ingest.on_ray.stages import Encoder, Planner, Writer, documents_of, from_tables
+from leafsearch.ingest.opening import open_target
+from leafsearch.ingest.overlap import Lost, overlapped, settle_overlap
+from leafsearch.ingest.reading import windows
+from leafsearch.ingest.rejects import Rejects
+from leafsearch.ingest.seen import Seen
+from leafsearch.ingest.summary import Summary, Told
+from leafsearch.ingest.target import Target
+from leafsearch.vectors import connect
 
 _BATCH = 512  # records of one step
 _CALIBRATED_ON = 512  # as without Ray

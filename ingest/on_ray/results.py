@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-from config import LeafError
-from config.text import quote
-from ingest.claims import Claims
-from ingest.document import Document, Place, Rejected
-from ingest.on_ray.job import Job
-from ingest.on_ray.stages import Claimed, Met
-from ingest.seen import Seen
-from ingest.summary import Summary
+from leafsearch.config import LeafError
+from leafsearch.config.text import quote
+from leafsearch.ingest.claims import Claims
+from leafsearch.ingest.document import Document, Place, Rejected
+from leafsearch.ingest.on_ray.job import Job
+from leafsearch.ingest.on_ray.stages import Claimed, Met
+from leafsearch.ingest.seen import Seen
+from leafsearch.ingest.summary import Summary
 
 
 def taken(item: Any, summary: Summary, seen: Seen, claims: Claims, job: Job) -> Iterator[Rejected]:

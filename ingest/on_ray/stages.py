@@ -14,19 +14,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from config import LeafError
-from ingest.chunking.chunk import Chunk
-from ingest.corpus.readers.arrow_rows import row_document, rows
-from ingest.document import Document, Place, Rejected
-from ingest.on_ray.job import Job
-from ingest.opening import open_target
-from ingest.plan import Plan
-from ingest.planning import plans
-from ingest.reading import windows
-from ingest.summary import Summary, Tally
-from ingest.target import Target, load_teacher
-from ingest.writing import Encoded, Writing, without_vectors
-from vectors import Rows, Teacher, connect
+from leafsearch.config import LeafError
+from leafsearch.ingest.chunking.chunk import Chunk
+from leafsearch.ingest.corpus.readers.arrow_rows import row_document, rows
+from leafsearch.ingest.document import Document, Place, Rejected
+from leafsearch.ingest.on_ray.job import Job
+from leafsearch.ingest.opening import open_target
+from leafsearch.ingest.plan import Plan
+from leafsearch.ingest.planning import plans
+from leafsearch.ingest.reading import windows
+from leafsearch.ingest.summary import Summary, Tally
+from leafsearch.ingest.target import Target, load_teacher
+from leafsearch.ingest.writing import Encoded, Writing, without_vectors
+from leafsearch.vectors import Rows, Teacher, connect
 
 _COLUMN = "pickled"
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from pymongo.database import Database
 
-from config.hint import Names, hint, ingest_hint
-from ingest.errors import TargetError
-from ingest.rebuild.rebuilding import missing_documents
-from ingest.settling import settle, united
-from vectors import Collection, IndexDiffers, Manifest, explained
-from vectors.generations import (
+from leafsearch.config.hint import Names, hint, ingest_hint
+from leafsearch.ingest.errors import TargetError
+from leafsearch.ingest.rebuild.rebuilding import missing_documents
+from leafsearch.ingest.settling import settle, united
+from leafsearch.vectors import Collection, IndexDiffers, Manifest, explained
+from leafsearch.vectors.generations import (
     Generations,
     read_generation,
     read_generations,

@@ -6,21 +6,21 @@ from typing import Any
 
 from pymongo.database import Database
 
-from config.hint import hint
-from config.text import strip_controls
-from ingest.order import Order
-from ingest.rebuild.generations import (
+from leafsearch.config.hint import hint
+from leafsearch.config.text import strip_controls
+from leafsearch.ingest.order import Order
+from leafsearch.ingest.rebuild.generations import (
     demand_nothing_lost,
     demand_whole,
     move_over,
     roll_back,
 )
-from ingest.rebuild.retiring import retire
-from ingest.saying import say
-from ingest.summary import Summary
-from ingest.target import Target
-from vectors import Manifest, explained
-from vectors.generations import find_generations
+from leafsearch.ingest.rebuild.retiring import retire
+from leafsearch.ingest.saying import say
+from leafsearch.ingest.summary import Summary
+from leafsearch.ingest.target import Target
+from leafsearch.vectors import Manifest, explained
+from leafsearch.vectors.generations import find_generations
 
 
 def _hint(database: Database[Any], name: str, *arguments: str) -> str:

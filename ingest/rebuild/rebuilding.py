@@ -11,22 +11,22 @@ from typing import Any
 
 from pymongo.database import Database
 
-from config import ConfigError, Settings, Storage
-from config.hint import hint
-from config.storage import STORAGES
-from ingest.choices import Choices
-from ingest.errors import TargetError
-from ingest.opening import INDEX, Named, Told, fitting, given, load_pair
-from ingest.settling import is_empty, united
-from ingest.target import Target
-from vectors import Collection, Manifest, ManifestError, Model, explained
-from vectors.agreement import FORM
-from vectors.alignment import probe_of
-from vectors.collection import BY_DOCUMENT
-from vectors.generations import Generations, find_generations
-from vectors.manifest import PATH, demand, read_manifest
-from vectors.patience import Patience
-from vectors.search_index import demand_search
+from leafsearch.config import ConfigError, Settings, Storage
+from leafsearch.config.hint import hint
+from leafsearch.config.storage import STORAGES
+from leafsearch.ingest.choices import Choices
+from leafsearch.ingest.errors import TargetError
+from leafsearch.ingest.opening import INDEX, Named, Told, fitting, given, load_pair
+from leafsearch.ingest.settling import is_empty, united
+from leafsearch.ingest.target import Target
+from leafsearch.vectors import Collection, Manifest, ManifestError, Model, explained
+from leafsearch.vectors.agreement import FORM
+from leafsearch.vectors.alignment import probe_of
+from leafsearch.vectors.collection import BY_DOCUMENT
+from leafsearch.vectors.generations import Generations, find_generations
+from leafsearch.vectors.manifest import PATH, demand, read_manifest
+from leafsearch.vectors.patience import Patience
+from leafsearch.vectors.search_index import demand_search
 
 _SECONDS = 600.0  # for the text index to tell the generations apart
 

@@ -14,10 +14,10 @@ from pymongo.collection import Collection as Mongo
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from ingest.opening import INDEX
-from vectors import Collection, IndexNotReady, explained
-from vectors.generations import forget_others, read_generations
-from vectors.patience import patiently
+from leafsearch.ingest.opening import INDEX
+from leafsearch.vectors import Collection, IndexNotReady, explained
+from leafsearch.vectors.generations import forget_others, read_generations
+from leafsearch.vectors.patience import patiently
 
 Told = Callable[[str], None]
 

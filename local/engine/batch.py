@@ -10,12 +10,12 @@ from bson import ObjectId
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion
 
-from local.engine.definition import VectorDefinition, VectorField, is_under
-from local.engine.filter_values import Key, indexed_key
-from local.engine.intake import MISSING
-from local.engine.paths import elements_at, scalars, values_at
-from local.engine.vector_column import VectorColumn, VectorRows
-from local.engine.vectors import Kind
+from leafsearch.local.engine.definition import VectorDefinition, VectorField, is_under
+from leafsearch.local.engine.filter_values import Key, indexed_key
+from leafsearch.local.engine.intake import MISSING
+from leafsearch.local.engine.paths import elements_at, scalars, values_at
+from leafsearch.local.engine.vector_column import VectorColumn, VectorRows
+from leafsearch.local.engine.vectors import Kind
 
 ENCODING: CodecOptions[dict[str, Any]] = CodecOptions(
     uuid_representation=UuidRepresentation.STANDARD

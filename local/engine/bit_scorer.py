@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from local.engine.kernels import Chosen, distances
-from local.engine.scan import nearest
-from local.engine.top import Positions, Scores
+from leafsearch.local.engine.kernels import Chosen, distances
+from leafsearch.local.engine.scan import nearest
+from leafsearch.local.engine.top import Positions, Scores
 
 
 @dataclass(frozen=True, eq=False)

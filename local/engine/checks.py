@@ -1,10 +1,10 @@
 """What only the index can say about a query, in the order in which the server says it."""
 
-from local.engine.definition import VectorDefinition, VectorField
-from local.engine.errors import Refused, search_error
-from local.engine.filter_syntax import declared_paths
-from local.engine.query import VectorQuery
-from local.engine.vectors import Kind, Vector
+from leafsearch.local.engine.definition import VectorDefinition, VectorField
+from leafsearch.local.engine.errors import Refused, search_error
+from leafsearch.local.engine.filter_syntax import declared_paths
+from leafsearch.local.engine.query import VectorQuery
+from leafsearch.local.engine.vectors import Kind, Vector
 
 
 def check_query(definition: VectorDefinition, query: VectorQuery) -> tuple[VectorField, Vector]:

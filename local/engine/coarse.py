@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from local.engine.growing import GrowingArray
-from local.engine.scan import in_parts
-from local.engine.scoring import slack
-from local.engine.sharing import Products, SharedScan
-from local.engine.top import Positions
+from leafsearch.local.engine.growing import GrowingArray
+from leafsearch.local.engine.scan import in_parts
+from leafsearch.local.engine.scoring import slack
+from leafsearch.local.engine.sharing import Products, SharedScan
+from leafsearch.local.engine.top import Positions
 
 Bounds = NDArray[np.float64]
 _LEVELS = 127

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from local.engine.batch import Batch, IdKey, id_key
-from local.engine.definition import VectorDefinition
-from local.engine.filter_column import Mask
-from local.engine.growing import GrowingArray
-from local.engine.level import Level
+from leafsearch.local.engine.batch import Batch, IdKey, id_key
+from leafsearch.local.engine.definition import VectorDefinition
+from leafsearch.local.engine.filter_column import Mask
+from leafsearch.local.engine.growing import GrowingArray
+from leafsearch.local.engine.level import Level
 
 _FEW = 1000  # dead slots not worth sweeping
 _EXAMPLES = 5

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.engine.errors import CommandError, Refused, definition_error
-from local.engine.paths import unusable
-from local.engine.section import Section, shown
-from local.engine.stored_source import StoredSource, parse_stored_source
+from leafsearch.local.engine.errors import CommandError, Refused, definition_error
+from leafsearch.local.engine.paths import unusable
+from leafsearch.local.engine.section import Section, shown
+from leafsearch.local.engine.stored_source import StoredSource, parse_stored_source
 
 SIMILARITIES = ("cosine", "dotProduct", "euclidean")
 QUANTIZATIONS = ("none", "scalar", "binary")

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from local.engine.filter_values import TERMS, Key, KeyKind
-from local.engine.growing import GrowingArray
+from leafsearch.local.engine.filter_values import TERMS, Key, KeyKind
+from leafsearch.local.engine.growing import GrowingArray
 
 Mask = NDArray[np.bool_]
 _DTYPES = {KeyKind.DOUBLE: np.float64, KeyKind.BOOLEAN: np.int8, KeyKind.NULL: np.int8}

@@ -7,9 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from local.engine.filter_column import Entries, FilterColumn, Mask
-from local.engine.filter_syntax import AllOf, AnyOf, Clause, Equals, Exists, In, Not, Range
-from local.engine.filter_values import TERMS, Key, KeyKind, KeyList, KeyPart
+from leafsearch.local.engine.filter_column import Entries, FilterColumn, Mask
+from leafsearch.local.engine.filter_syntax import (
+    AllOf,
+    AnyOf,
+    Clause,
+    Equals,
+    Exists,
+    In,
+    Not,
+    Range,
+)
+from leafsearch.local.engine.filter_values import TERMS, Key, KeyKind, KeyList, KeyPart
 
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "$gt": operator.gt,

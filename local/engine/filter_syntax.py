@@ -9,9 +9,16 @@ from dataclasses import dataclass
 from itertools import islice, repeat
 from typing import Any
 
-from local.engine.errors import Refused
-from local.engine.filter_values import Key, KeyKind, KeyList, equality_key, key_list, range_key
-from local.engine.section import shown
+from leafsearch.local.engine.errors import Refused
+from leafsearch.local.engine.filter_values import (
+    Key,
+    KeyKind,
+    KeyList,
+    equality_key,
+    key_list,
+    range_key,
+)
+from leafsearch.local.engine.section import shown
 
 
 @dataclass(frozen=True)

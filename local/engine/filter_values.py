@@ -17,8 +17,8 @@ from bson.binary import UUID_SUBTYPE, Binary
 from bson.datetime_ms import DatetimeMS
 from numpy.typing import NDArray
 
-from local.engine.errors import Refused
-from local.engine.section import shown
+from leafsearch.local.engine.errors import Refused
+from leafsearch.local.engine.section import shown
 
 LONGEST_STRING = 8191  # UTF-16 units; Lucene has no longer terms
 _STEP = 1000

@@ -8,14 +8,14 @@ from typing import Any
 
 import bson
 
-from local.engine.batch import DECODING, DocumentReader
-from local.engine.checks import check_query
-from local.engine.contents import Contents
-from local.engine.definition import VectorDefinition
-from local.engine.nearest import Candidates, nearest_documents
-from local.engine.projection import projection
-from local.engine.query import VectorQuery
-from local.engine.vectors import Vector
+from leafsearch.local.engine.batch import DECODING, DocumentReader
+from leafsearch.local.engine.checks import check_query
+from leafsearch.local.engine.contents import Contents
+from leafsearch.local.engine.definition import VectorDefinition
+from leafsearch.local.engine.nearest import Candidates, nearest_documents
+from leafsearch.local.engine.projection import projection
+from leafsearch.local.engine.query import VectorQuery
+from leafsearch.local.engine.vectors import Vector
 
 _BATCH = 1000  # documents read at a time, and entered under one hold of the lock
 

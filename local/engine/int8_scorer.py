@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from local.engine.kernels import Chosen, products
-from local.engine.scan import nearest
-from local.engine.scoring import euclidean_score
-from local.engine.top import Positions, Scores
+from leafsearch.local.engine.kernels import Chosen, products
+from leafsearch.local.engine.scan import nearest
+from leafsearch.local.engine.scoring import euclidean_score
+from leafsearch.local.engine.top import Positions, Scores
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,9 @@ found. Wrong dimensions and zero vectors (under cosine) spoil the path for the r
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from local.engine.definition import VectorField
-from local.engine.paths import values_at
-from local.engine.vectors import (
+from leafsearch.local.engine.definition import VectorField
+from leafsearch.local.engine.paths import values_at
+from leafsearch.local.engine.vectors import (
     Kind,
     MalformedVector,
     NotNumeric,

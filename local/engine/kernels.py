@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from local.engine.top import Positions
+from leafsearch.local.engine.top import Positions
 
 try:
     import numkong

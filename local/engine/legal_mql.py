@@ -7,8 +7,8 @@ for one, is refused by `filter_syntax.py` with another code.
 from collections.abc import Mapping
 from typing import Any
 
-from local.engine.errors import CommandError
-from local.engine.section import shown
+from leafsearch.local.engine.errors import CommandError
+from leafsearch.local.engine.section import shown
 
 _LOGICAL = {"$and", "$or", "$nor"}
 _TOP_LEVEL = {

@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from local.engine.batch import StoreKey, UnitRows
-from local.engine.definition import VectorDefinition
-from local.engine.filter_column import FilterColumn, Mask
-from local.engine.filter_match import matching
-from local.engine.filter_syntax import Clause
-from local.engine.stores import Store, store_for
+from leafsearch.local.engine.batch import StoreKey, UnitRows
+from leafsearch.local.engine.definition import VectorDefinition
+from leafsearch.local.engine.filter_column import FilterColumn, Mask
+from leafsearch.local.engine.filter_match import matching
+from leafsearch.local.engine.filter_syntax import Clause
+from leafsearch.local.engine.stores import Store, store_for
 
 
 class Level:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from local.engine.filter_column import Mask
-from local.engine.float_scorer import FloatScorer
-from local.engine.query import VectorQuery
-from local.engine.stores import Scorers
-from local.engine.top import Positions, Scores, best
+from leafsearch.local.engine.filter_column import Mask
+from leafsearch.local.engine.float_scorer import FloatScorer
+from leafsearch.local.engine.query import VectorQuery
+from leafsearch.local.engine.stores import Scorers
+from leafsearch.local.engine.top import Positions, Scores, best
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from local.engine.definition import VectorDefinition, is_under
+from leafsearch.local.engine.definition import VectorDefinition, is_under
 
 
 def projection(definition: VectorDefinition) -> dict[str, Any] | None:

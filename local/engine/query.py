@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from bson import Binary, Decimal128
 
-from local.engine.errors import CommandError, Refused, search_error
-from local.engine.filter_syntax import Clause, parse_filter
-from local.engine.legal_mql import refuse_illegal_mql
-from local.engine.section import Section, shown
-from local.engine.vectors import (
+from leafsearch.local.engine.errors import CommandError, Refused, search_error
+from leafsearch.local.engine.filter_syntax import Clause, parse_filter
+from leafsearch.local.engine.legal_mql import refuse_illegal_mql
+from leafsearch.local.engine.section import Section, shown
+from leafsearch.local.engine.vectors import (
     MalformedVector,
     NotNumeric,
     Vector,

@@ -7,9 +7,9 @@ the quantiles at hand. Recoding everything after every write would make each sea
 import numpy as np
 from numpy.typing import NDArray
 
-from local.engine.definition import VectorField
-from local.engine.growing import GrowingArray
-from local.engine.scalar_scorer import Quantizer, ScalarScorer, calibrated
+from leafsearch.local.engine.definition import VectorField
+from leafsearch.local.engine.growing import GrowingArray
+from leafsearch.local.engine.scalar_scorer import Quantizer, ScalarScorer, calibrated
 
 _BLOCK = 8192
 

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from local.engine.kernels import Chosen
-from local.engine.top import Positions, Scores, best
+from leafsearch.local.engine.kernels import Chosen
+from leafsearch.local.engine.top import Positions, Scores, best
 
 T = TypeVar("T")
 _WORKERS = min(8, len(os.sched_getaffinity(0)))

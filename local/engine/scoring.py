@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from local.engine.top import Positions, Scores
+from leafsearch.local.engine.top import Positions, Scores
 
 _EPSILON = float(np.finfo(np.float32).eps)
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
-from local.engine.errors import Refused
+from leafsearch.local.engine.errors import Refused
 
 T = TypeVar("T")
 INT32_MAX = 2**31 - 1

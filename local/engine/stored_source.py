@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from local.engine.errors import Refused
-from local.engine.paths import unusable
-from local.engine.section import Section
+from leafsearch.local.engine.errors import Refused
+from leafsearch.local.engine.paths import unusable
+from leafsearch.local.engine.section import Section
 
 Tree = dict[str, "Tree"]
 

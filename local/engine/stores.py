@@ -10,16 +10,16 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from local.engine.bit_scorer import BitScorer, sign_words, words
-from local.engine.coarse import CoarseCodes
-from local.engine.definition import VectorField
-from local.engine.float_scorer import FloatScorer
-from local.engine.growing import GrowingArray
-from local.engine.int8_scorer import Int8Scorer
-from local.engine.kernels import ACCELERATED
-from local.engine.scalar_codes import ScalarCodes
-from local.engine.scoring import Scorer
-from local.engine.vectors import Kind, Vector
+from leafsearch.local.engine.bit_scorer import BitScorer, sign_words, words
+from leafsearch.local.engine.coarse import CoarseCodes
+from leafsearch.local.engine.definition import VectorField
+from leafsearch.local.engine.float_scorer import FloatScorer
+from leafsearch.local.engine.growing import GrowingArray
+from leafsearch.local.engine.int8_scorer import Int8Scorer
+from leafsearch.local.engine.kernels import ACCELERATED
+from leafsearch.local.engine.scalar_codes import ScalarCodes
+from leafsearch.local.engine.scoring import Scorer
+from leafsearch.local.engine.vectors import Kind, Vector
 
 Mask = NDArray[np.bool_]
 

@@ -13,9 +13,9 @@ import numpy as np
 from bson.binary import VECTOR_SUBTYPE, Binary
 from numpy.typing import NDArray
 
-from local.engine.definition import VectorField
-from local.engine.intake import chosen_vector
-from local.engine.vectors import DTYPES, HEADERS, Kind
+from leafsearch.local.engine.definition import VectorField
+from leafsearch.local.engine.intake import chosen_vector
+from leafsearch.local.engine.vectors import DTYPES, HEADERS, Kind
 
 _HEADER_BYTES = 2
 

@@ -14,12 +14,12 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.errors import ExecutionTimeout
 
-from config import Settings
-from search.doctor.index_entry import IndexEntry
-from search.doctor.sample import Passage, Sample
-from search.doctor.searches import Probe
-from vectors import Encoder, Manifest, explained
-from vectors.generations import Generations
+from leafsearch.config import Settings
+from leafsearch.search.doctor.index_entry import IndexEntry
+from leafsearch.search.doctor.sample import Passage, Sample
+from leafsearch.search.doctor.searches import Probe
+from leafsearch.vectors import Encoder, Manifest, explained
+from leafsearch.vectors.generations import Generations
 
 T = TypeVar("T")
 

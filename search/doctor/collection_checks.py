@@ -4,17 +4,17 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from config.hint import ingest_hint
-from config.text import quote
-from search.doctor.case import Case
-from search.doctor.fields import vector_paths
-from search.doctor.findings import Verdict, ok, problem, skipped
-from search.doctor.remedies import examine, ingest, names, rebuild
-from search.values import paths_of
-from vectors import DeploymentError, Manifest, ManifestError, collection_kinds, explained
-from vectors.agreement import demand_agreement
-from vectors.generations import find_generations
-from vectors.manifest import MANIFESTS, PATH
+from leafsearch.config.hint import ingest_hint
+from leafsearch.config.text import quote
+from leafsearch.search.doctor.case import Case
+from leafsearch.search.doctor.fields import vector_paths
+from leafsearch.search.doctor.findings import Verdict, ok, problem, skipped
+from leafsearch.search.doctor.remedies import examine, ingest, names, rebuild
+from leafsearch.search.values import paths_of
+from leafsearch.vectors import DeploymentError, Manifest, ManifestError, collection_kinds, explained
+from leafsearch.vectors.agreement import demand_agreement
+from leafsearch.vectors.generations import find_generations
+from leafsearch.vectors.manifest import MANIFESTS, PATH
 
 
 def collection(case: Case) -> Verdict:

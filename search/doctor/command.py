@@ -7,17 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from config import ConfigError
-from config.command import FAILED, one_line_errors, say, say_warnings, settings
-from config.hint import line_of
-from config.text import is_unicode
-from config.usage import Command
-from local import LocalError
-from local.fallback import fallback_uri
-from search.doctor.case import Order
-from search.doctor.findings import Level
-from search.doctor.printing import print_finding, print_summary
-from search.doctor.run import examine
+from leafsearch.config import ConfigError
+from leafsearch.config.command import FAILED, one_line_errors, say, say_warnings, settings
+from leafsearch.config.hint import line_of
+from leafsearch.config.text import is_unicode
+from leafsearch.config.usage import Command
+from leafsearch.local import LocalError
+from leafsearch.local.fallback import fallback_uri
+from leafsearch.search.doctor.case import Order
+from leafsearch.search.doctor.findings import Level
+from leafsearch.search.doctor.printing import print_finding, print_summary
+from leafsearch.search.doctor.run import examine
 
 _say = partial(say, "leaf-search")
 

@@ -6,9 +6,9 @@ from ipaddress import ip_address
 
 from pymongo.uri_parser import split_options
 
-from search.doctor.case import Case
-from search.doctor.findings import Verdict, ok, problem, warning
-from vectors import DeploymentError, connect, explained
+from leafsearch.search.doctor.case import Case
+from leafsearch.search.doctor.findings import Verdict, ok, problem, warning
+from leafsearch.vectors import DeploymentError, connect, explained
 
 _OLDEST = (6, 0)
 _UNCHECKED = ("tlsinsecure", "tlsallowinvalidcertificates", "tlsallowinvalidhostnames")

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from search.doctor.stored import Stored, read
-from search.values import paths_of
+from leafsearch.search.doctor.stored import Stored, read
+from leafsearch.search.values import paths_of
 
 
 def vector_paths(documents: Sequence[Mapping[str, Any]]) -> list[str]:

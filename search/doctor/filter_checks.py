@@ -6,11 +6,11 @@ from typing import Any
 
 from pymongo.errors import ExecutionTimeout
 
-from search.doctor.case import Case, OutOfTime
-from search.doctor.findings import Verdict, ok, problem, warning
-from search.doctor.remedies import ingest, repair
-from search.values import filtered_kind, kind_of, paths_of, scalars_at, values_at
-from vectors import explained
+from leafsearch.search.doctor.case import Case, OutOfTime
+from leafsearch.search.doctor.findings import Verdict, ok, problem, warning
+from leafsearch.search.doctor.remedies import ingest, repair
+from leafsearch.search.values import filtered_kind, kind_of, paths_of, scalars_at, values_at
+from leafsearch.vectors import explained
 
 _LONGEST = 8191  # UTF-16 units of a string that the index keeps
 

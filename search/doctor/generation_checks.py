@@ -3,13 +3,13 @@
 import re
 from collections.abc import Mapping
 
-from config.hint import hint
-from search.doctor.case import Case
-from search.doctor.findings import Verdict, ok, problem, warning
-from search.doctor.remedies import names, retire
-from vectors import Manifest, SearchIndexError, explained
-from vectors.collection import BY_GENERATION
-from vectors.index_spec import IndexSpec
+from leafsearch.config.hint import hint
+from leafsearch.search.doctor.case import Case
+from leafsearch.search.doctor.findings import Verdict, ok, problem, warning
+from leafsearch.search.doctor.remedies import names, retire
+from leafsearch.vectors import Manifest, SearchIndexError, explained
+from leafsearch.vectors.collection import BY_GENERATION
+from leafsearch.vectors.index_spec import IndexSpec
 
 _NUMBERED = re.compile(r"leaf_vectors(?:_(\d+))?(?:_text)?")
 

@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from config.text import quote
-from search.doctor.case import Case
-from search.doctor.findings import Verdict, ok, problem, warning
-from search.doctor.index_choice import choose
-from search.doctor.index_entry import IndexEntry
-from search.doctor.remedies import encode_again, examine, repair
-from search.doctor.sample import shown
-from vectors import SearchIndexError
-from vectors.index import same_index
-from vectors.index_spec import IndexSpec
+from leafsearch.config.text import quote
+from leafsearch.search.doctor.case import Case
+from leafsearch.search.doctor.findings import Verdict, ok, problem, warning
+from leafsearch.search.doctor.index_choice import choose
+from leafsearch.search.doctor.index_entry import IndexEntry
+from leafsearch.search.doctor.remedies import encode_again, examine, repair
+from leafsearch.search.doctor.sample import shown
+from leafsearch.vectors import SearchIndexError
+from leafsearch.vectors.index import same_index
+from leafsearch.vectors.index_spec import IndexSpec
 
 _MISSING = "missing"  # of which the documents of other generations are part
 

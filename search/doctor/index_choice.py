@@ -3,8 +3,13 @@
 import difflib
 from collections.abc import Callable, Sequence
 
-from config.text import quote
-from search.doctor.index_entry import Listed, embeds_by_itself, has_old_syntax, vector_fields
+from leafsearch.config.text import quote
+from leafsearch.search.doctor.index_entry import (
+    Listed,
+    embeds_by_itself,
+    has_old_syntax,
+    vector_fields,
+)
 
 
 def choose(

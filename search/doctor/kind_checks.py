@@ -3,13 +3,13 @@
 from collections import Counter
 from typing import Any
 
-from search.doctor.case import Case
-from search.doctor.findings import Verdict, ok, problem, warning
-from search.doctor.index_entry import IndexEntry
-from search.doctor.remedies import encode_again
-from search.doctor.sample import Sample, shown
-from search.doctor.stored import Kind
-from vectors import Manifest
+from leafsearch.search.doctor.case import Case
+from leafsearch.search.doctor.findings import Verdict, ok, problem, warning
+from leafsearch.search.doctor.index_entry import IndexEntry
+from leafsearch.search.doctor.remedies import encode_again
+from leafsearch.search.doctor.sample import Sample, shown
+from leafsearch.search.doctor.stored import Kind
+from leafsearch.vectors import Manifest
 
 _BYTES_OF_ARRAY, _BYTES_OF_BINDATA = 12.6, 4  # for each dimension
 Fault = tuple[str, str]  # what was found, and what the program that wrote it should do

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from config import Settings
-from search.doctor.case import Case
-from search.doctor.findings import Verdict, ok, problem, skipped
-from search.doctor.remedies import encode_again, rebuild
-from search.doctor.sample import Passage, shown
-from search.doctor.stored import Kind
-from vectors import Encoder, ModelError, Rows, load_encoder, load_student
-from vectors.alignment import MINIMUM_COSINE, demand_probe
-from vectors.encoder import demand_torch, is_remote, unit_rows
-from vectors.keys import with_key
+from leafsearch.config import Settings
+from leafsearch.search.doctor.case import Case
+from leafsearch.search.doctor.findings import Verdict, ok, problem, skipped
+from leafsearch.search.doctor.remedies import encode_again, rebuild
+from leafsearch.search.doctor.sample import Passage, shown
+from leafsearch.search.doctor.stored import Kind
+from leafsearch.vectors import Encoder, ModelError, Rows, load_encoder, load_student
+from leafsearch.vectors.alignment import MINIMUM_COSINE, demand_probe
+from leafsearch.vectors.encoder import demand_torch, is_remote, unit_rows
+from leafsearch.vectors.keys import with_key
 
 _TEXTS = 16
 _SAME = 0.9  # cosine of two encodings of one text by one model, however they were stored
@@ -199,6 +199,6 @@ def _revision(settings: Settings, name: str) -> str:
     """Of what stands under a name now; raises ModelError if nothing does."""
     if name.startswith("hashing:") or is_remote(name):
         return with_key(settings, name, lambda key: load_encoder(name, key=key).revision)
-    from vectors.models import find_model
+    from leafsearch.vectors.models import find_model
 
     return find_model(name).revision

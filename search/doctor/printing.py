@@ -8,8 +8,8 @@ from bson import json_util
 from rich.console import Console
 from rich.text import Text
 
-from config.text import one_line
-from search.doctor.findings import Finding, Level
+from leafsearch.config.text import one_line
+from leafsearch.search.doctor.findings import Finding, Level
 
 _STYLES = {
     Level.OK: "green",

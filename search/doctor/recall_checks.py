@@ -2,14 +2,14 @@
 
 from typing import cast
 
-from config.hint import hint
-from config.storage import Quantization
-from search.candidates import candidates
-from search.doctor.case import Case
-from search.doctor.findings import Verdict, ok, problem, skipped, warning
-from search.doctor.remedies import names, rebuild, repair
-from search.doctor.sample import shown, spread
-from search.doctor.searches import DEEP, K, Probe, nearest
+from leafsearch.config.hint import hint
+from leafsearch.config.storage import Quantization
+from leafsearch.search.candidates import candidates
+from leafsearch.search.doctor.case import Case
+from leafsearch.search.doctor.findings import Verdict, ok, problem, skipped, warning
+from leafsearch.search.doctor.remedies import names, rebuild, repair
+from leafsearch.search.doctor.sample import shown, spread
+from leafsearch.search.doctor.searches import DEEP, K, Probe, nearest
 
 _ENOUGH, _TOLERABLE = 0.95, 0.9  # what MongoDB aims at is between them
 _LADDER = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)

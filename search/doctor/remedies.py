@@ -4,8 +4,8 @@ Only what helps is recommended: each of these commands is run by a test on the f
 for. Documents that another program wrote are that program's to mend.
 """
 
-from config.hint import Names, hint, ingest_hint, rebuild_hint
-from search.doctor.case import Case
+from leafsearch.config.hint import Names, hint, ingest_hint, rebuild_hint
+from leafsearch.search.doctor.case import Case
 
 
 def repair(case: Case, *more: str) -> str:

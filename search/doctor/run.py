@@ -5,7 +5,7 @@ from contextlib import closing
 
 from pymongo.errors import OperationFailure
 
-from search.doctor import (
+from leafsearch.search.doctor import (
     collection_checks,
     deployment_checks,
     filter_checks,
@@ -18,10 +18,10 @@ from search.doctor import (
     text_checks,
     vector_checks,
 )
-from search.doctor.case import Case, Order, OutOfTime, Unknown
-from search.doctor.findings import Finding, Verdict, problem, skipped
-from vectors import DeploymentError
-from vectors.connection import FORBIDDEN
+from leafsearch.search.doctor.case import Case, Order, OutOfTime, Unknown
+from leafsearch.search.doctor.findings import Finding, Verdict, problem, skipped
+from leafsearch.vectors import DeploymentError
+from leafsearch.vectors.connection import FORBIDDEN
 
 CHECKS: dict[str, Callable[[Case], Verdict]] = {
     "connection": deployment_checks.connection,

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from search.doctor.index_entry import IndexEntry
-from search.doctor.stored import Stored, read, why_skipped
-from search.values import values_at
+from leafsearch.search.doctor.index_entry import IndexEntry
+from leafsearch.search.doctor.stored import Stored, read, why_skipped
+from leafsearch.search.values import values_at
 
 T = TypeVar("T")
 

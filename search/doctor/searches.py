@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search.doctor.index_entry import IndexEntry
-from search.doctor.stored import Kind, Stored
-from vectors.index import nearest_stage, projection
+from leafsearch.search.doctor.index_entry import IndexEntry
+from leafsearch.search.doctor.stored import Kind, Stored
+from leafsearch.vectors.index import nearest_stage, projection
 
 K = 10  # neighbours that are compared
 DEEP = 50  # hits of an exact search, so that those as good as the tenth are mostly among them

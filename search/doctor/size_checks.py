@@ -2,13 +2,13 @@
 
 from collections import Counter
 
-from config.storage import index_bytes
-from search.doctor.case import Case
-from search.doctor.findings import Verdict, ok, problem, skipped, warning
-from search.doctor.remedies import rebuild
-from search.doctor.stored import Kind
-from vectors import DeploymentError, explained
-from vectors.connection import FORBIDDEN
+from leafsearch.config.storage import index_bytes
+from leafsearch.search.doctor.case import Case
+from leafsearch.search.doctor.findings import Verdict, ok, problem, skipped, warning
+from leafsearch.search.doctor.remedies import rebuild
+from leafsearch.search.doctor.stored import Kind
+from leafsearch.vectors import DeploymentError, explained
+from leafsearch.vectors.connection import FORBIDDEN
 
 _PRECISIONS = {Kind.BITS: "binary", Kind.INT8: "int8"}
 _ROOM = 1.1  # MongoDB's advice: memory for the index and a tenth

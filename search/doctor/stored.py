@@ -12,7 +12,7 @@ import numpy as np
 from bson.binary import VECTOR_SUBTYPE, Binary
 from numpy.typing import NDArray
 
-from search.doctor.index_entry import IndexEntry
+from leafsearch.search.doctor.index_entry import IndexEntry
 
 
 class Kind(StrEnum):

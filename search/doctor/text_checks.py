@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from config.text import quote
-from search.doctor.case import Case
-from search.doctor.findings import Verdict, ok, problem, skipped
-from search.doctor.remedies import examine, ingest, is_in_place, repair
-from search.doctor.sample import Passage, shown, spread
-from search.values import paths_of, values_at
-from vectors.digest import digest, of_encoded
-from vectors.in_place import HASH, MARK
-from vectors.index import uppermost
+from leafsearch.config.text import quote
+from leafsearch.search.doctor.case import Case
+from leafsearch.search.doctor.findings import Verdict, ok, problem, skipped
+from leafsearch.search.doctor.remedies import examine, ingest, is_in_place, repair
+from leafsearch.search.doctor.sample import Passage, shown, spread
+from leafsearch.search.values import paths_of, values_at
+from leafsearch.vectors.digest import digest, of_encoded
+from leafsearch.vectors.in_place import HASH, MARK
+from leafsearch.vectors.index import uppermost
 
 _TEXTS = 100
 _TITLE = "metadata.title"

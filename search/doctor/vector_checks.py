@@ -2,14 +2,14 @@
 
 from collections import Counter
 
-from config.text import quote
-from search.doctor.case import Case
-from search.doctor.fields import vector_paths
-from search.doctor.findings import Verdict, ok, problem, warning
-from search.doctor.remedies import encode_again, examine, ingest, is_in_place
-from search.doctor.sample import Drawn, Sample, shown
-from vectors.codec import OFF_UNIT
-from vectors.index import uppermost
+from leafsearch.config.text import quote
+from leafsearch.search.doctor.case import Case
+from leafsearch.search.doctor.fields import vector_paths
+from leafsearch.search.doctor.findings import Verdict, ok, problem, warning
+from leafsearch.search.doctor.remedies import encode_again, examine, ingest, is_in_place
+from leafsearch.search.doctor.sample import Drawn, Sample, shown
+from leafsearch.vectors.codec import OFF_UNIT
+from leafsearch.vectors.index import uppermost
 
 _TOO_ALIKE = 0.1  # share of one and the same vector
 _ENOUGH = 20  # vectors, before a share means something

@@ -1,11 +1,11 @@
 """`leaf-search eval`: what each storage format keeps, on a test collection or without judgments."""
 
-from search.eval.collection import TestCollection, read_collection
-from search.eval.encoding import Model
-from search.eval.errors import EvalError
-from search.eval.judged import evaluate
-from search.eval.report import Curve, Judged, Report, Step, SweepReport
-from search.eval.sweep import Asked, sweep
+from leafsearch.search.eval.collection import TestCollection, read_collection
+from leafsearch.search.eval.encoding import Model
+from leafsearch.search.eval.errors import EvalError
+from leafsearch.search.eval.judged import evaluate
+from leafsearch.search.eval.report import Curve, Judged, Report, Step, SweepReport
+from leafsearch.search.eval.sweep import Asked, sweep
 
 __all__ = [
     "Asked",

@@ -14,14 +14,14 @@ from pymongo import MongoClient
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
-from config import Settings
-from search.eval.encoding import Milliseconds
-from search.eval.measures import ranking
-from search.hit import Hit
-from search.keeping import Kept
-from search.opening import Opened
-from search.searcher import Searcher
-from vectors import Collection, Encoder, Rows
+from leafsearch.config import Settings
+from leafsearch.search.eval.encoding import Milliseconds
+from leafsearch.search.eval.measures import ranking
+from leafsearch.search.hit import Hit
+from leafsearch.search.keeping import Kept
+from leafsearch.search.opening import Opened
+from leafsearch.search.searcher import Searcher
+from leafsearch.vectors import Collection, Encoder, Rows
 
 _WARM_UP = 3
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from config.text import quote
-from search.eval.errors import EvalError
-from search.eval.files import TextFile, demand_files, find_files
-from search.eval.measures import Grades
+from leafsearch.config.text import quote
+from leafsearch.search.eval.errors import EvalError
+from leafsearch.search.eval.files import TextFile, demand_files, find_files
+from leafsearch.search.eval.measures import Grades
 
 
 @dataclass(frozen=True)

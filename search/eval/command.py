@@ -10,27 +10,27 @@ from typing import Annotated, Any
 
 import typer
 
-from config import Settings
-from config.command import (
+from leafsearch.config import Settings
+from leafsearch.config.command import (
     WRONG_USAGE,
     one_line_errors,
     say,
     say_warnings,
     settings,
 )
-from config.hint import line_of
-from config.usage import Command
-from local import LocalError
-from local.fallback import fallback_uri
-from search.eval.collection import read_collection
-from search.eval.encoding import Model
-from search.eval.errors import EvalError
-from search.eval.formats import Role
-from search.eval.judged import evaluate
-from search.eval.printing import print_json, print_report, print_sweep
-from search.eval.report import Report, SweepReport
-from search.eval.sweep import Asked, sweep
-from vectors import connect
+from leafsearch.config.hint import line_of
+from leafsearch.config.usage import Command
+from leafsearch.local import LocalError
+from leafsearch.local.fallback import fallback_uri
+from leafsearch.search.eval.collection import read_collection
+from leafsearch.search.eval.encoding import Model
+from leafsearch.search.eval.errors import EvalError
+from leafsearch.search.eval.formats import Role
+from leafsearch.search.eval.judged import evaluate
+from leafsearch.search.eval.printing import print_json, print_report, print_sweep
+from leafsearch.search.eval.report import Report, SweepReport
+from leafsearch.search.eval.sweep import Asked, sweep
+from leafsearch.vectors import connect
 
 _say = partial(say, "leaf-search")
 
@@ -181,7 +181,7 @@ def _show(report: Report | SweepReport, as_json: bool, pictures: Path | None) ->
     else:
         print_sweep(report)
     if pictures:
-        from search.eval.pictures import draw
+        from leafsearch.search.eval.pictures import draw
 
         for file in draw(report, pictures):
             _say(f"drew {file}")

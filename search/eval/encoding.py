@@ -20,11 +20,11 @@ from typing import Literal
 import numpy as np
 import platformdirs
 
-from search.eval.formats import Role
-from vectors import Encoder, Rows, load_encoder, load_student
-from vectors.encoder import is_remote
-from vectors.models import find_model
-from vectors.processor import has_bfloat16, has_gpu
+from leafsearch.search.eval.formats import Role
+from leafsearch.vectors import Encoder, Rows, load_encoder, load_student
+from leafsearch.vectors.encoder import is_remote
+from leafsearch.vectors.models import find_model
+from leafsearch.vectors.processor import has_bfloat16, has_gpu
 
 Side = Literal["documents", "queries"]
 Told = Callable[[str], None]

@@ -1,6 +1,6 @@
 """What can be wrong with what an evaluation is given."""
 
-from config import LeafError
+from leafsearch.config import LeafError
 
 
 class EvalError(LeafError):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from search.eval.errors import EvalError
+from leafsearch.search.eval.errors import EvalError
 
 
 @dataclass(frozen=True)

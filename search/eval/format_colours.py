@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from search.eval.formats import Format
+from leafsearch.search.eval.formats import Format
 
 
 @dataclass(frozen=True)

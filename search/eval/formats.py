@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from config import Storage
+from leafsearch.config import Storage
 
 Role = Literal["teacher", "student"]
 

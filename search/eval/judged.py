@@ -8,15 +8,15 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from search.eval.asking import Remembered, ask_all, ask_each, searcher
-from search.eval.collection import Passage, TestCollection
-from search.eval.encoding import Milliseconds, Model, Side, Told
-from search.eval.errors import EvalError
-from search.eval.formats import Format, Role, by_collection, formats
-from search.eval.measures import ndcg, overlap, recall, reciprocal_rank
-from search.eval.report import Judged, Report
-from search.eval.trial import sizes, stored
-from vectors import Collection, Rows
+from leafsearch.search.eval.asking import Remembered, ask_all, ask_each, searcher
+from leafsearch.search.eval.collection import Passage, TestCollection
+from leafsearch.search.eval.encoding import Milliseconds, Model, Side, Told
+from leafsearch.search.eval.errors import EvalError
+from leafsearch.search.eval.formats import Format, Role, by_collection, formats
+from leafsearch.search.eval.measures import ndcg, overlap, recall, reciprocal_rank
+from leafsearch.search.eval.report import Judged, Report
+from leafsearch.search.eval.trial import sizes, stored
+from leafsearch.vectors import Collection, Rows
 
 _SHOWN, _DEEP = 10, 100  # ranks
 

@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from search.eval.format_colours import THEMES, Theme, family
-from search.eval.formats import Format
-from search.eval.labels import place_labels
-from search.eval.report import Report, SweepReport
+from leafsearch.search.eval.format_colours import THEMES, Theme, family
+from leafsearch.search.eval.formats import Format
+from leafsearch.search.eval.labels import place_labels
+from leafsearch.search.eval.report import Report, SweepReport
 
 _SIZE = (8.0, 5.0)  # inches
 _DPI = 160

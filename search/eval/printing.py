@@ -7,8 +7,8 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
-from config.text import strip_controls
-from search.eval.report import Curve, Judged, Models, Report, SweepReport
+from leafsearch.config.text import strip_controls
+from leafsearch.search.eval.report import Curve, Judged, Models, Report, SweepReport
 
 _WIDTH = 110
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from search.eval.encoding import Milliseconds
-from search.eval.formats import Format, Role
-from search.eval.trial import Sizes
+from leafsearch.search.eval.encoding import Milliseconds
+from leafsearch.search.eval.formats import Format, Role
+from leafsearch.search.eval.trial import Sizes
 
 Models = Mapping[Role, str]  # with their revisions
 

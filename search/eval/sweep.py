@@ -14,21 +14,21 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from config import Settings, Storage
-from config.hint import hint
-from search.eval.asking import Remembered, ask_all, ask_each, searcher
-from search.eval.encoding import Told
-from search.eval.errors import EvalError
-from search.eval.formats import Format, by_collection, derived
-from search.eval.measures import overlap
-from search.eval.report import Curve, Step, SweepReport
-from search.eval.trial import sizes, stored
-from search.opening import opening
-from search.query import MOST_CANDIDATES
-from search.searcher import Searcher
-from search.steps import perform
-from vectors import Collection, Manifest, Rows, explained
-from vectors import Model as ModelCard
+from leafsearch.config import Settings, Storage
+from leafsearch.config.hint import hint
+from leafsearch.search.eval.asking import Remembered, ask_all, ask_each, searcher
+from leafsearch.search.eval.encoding import Told
+from leafsearch.search.eval.errors import EvalError
+from leafsearch.search.eval.formats import Format, by_collection, derived
+from leafsearch.search.eval.measures import overlap
+from leafsearch.search.eval.report import Curve, Step, SweepReport
+from leafsearch.search.eval.trial import sizes, stored
+from leafsearch.search.opening import opening
+from leafsearch.search.query import MOST_CANDIDATES
+from leafsearch.search.searcher import Searcher
+from leafsearch.search.steps import perform
+from leafsearch.vectors import Collection, Manifest, Rows, explained
+from leafsearch.vectors import Model as ModelCard
 
 _STEPS = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 _WORDS = 12  # of a sampled passage that make a question

@@ -8,9 +8,9 @@ from typing import Any
 
 from pymongo.database import Database
 
-from config import Storage
-from vectors import Codec, Collection, Manifest, Rows, explained
-from vectors.manifest import Model, delete_manifest, write_manifest
+from leafsearch.config import Storage
+from leafsearch.vectors import Codec, Collection, Manifest, Rows, explained
+from leafsearch.vectors.manifest import Model, delete_manifest, write_manifest
 
 PREFIX = "leaf_eval_"
 INDEX, PATH = "leaf_vectors", "embedding"

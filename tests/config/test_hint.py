@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from config.hint import Line, hint, ingest_hint, rebuild_hint, running
+from leafsearch.config.hint import Line, hint, ingest_hint, rebuild_hint, running
 
 URI = "mongodb://ann:s3cret@h/?tls=true&tlsCertificateKeyFilePassword=s3cret"
 GIVEN = Line(

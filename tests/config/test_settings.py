@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from config import ConfigError, Pair, Settings, load
-from config.settings import _warn
+from leafsearch.config import ConfigError, Pair, Settings, load
+from leafsearch.config.settings import _warn
 
 ATLAS = "mongodb+srv://ann:s3cret@cluster.example.net/"
 

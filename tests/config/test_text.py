@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from config import ConfigError, LeafError
-from config.text import (
+from leafsearch.config import ConfigError, LeafError
+from leafsearch.config.text import (
     LONGEST,
     escape_surrogates,
     is_unicode,
@@ -89,7 +89,7 @@ def test_bytes_of_a_name_that_are_not_utf8_are_written_out() -> None:
 
 def test_a_usage_error_quotes_no_more_than_a_line_holds() -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "search", "q", "-k", "x" * 100_000, "\x1b[2J"],
+        [sys.executable, "-m", "leafsearch.search", "q", "-k", "x" * 100_000, "\x1b[2J"],
         capture_output=True,
         text=True,
     )

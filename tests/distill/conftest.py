@@ -1,21 +1,11 @@
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from pydoc_data.topics import topics
-from typing import Any
 
 import pytest
 
-from tests.distill.making import built, centred, collection, commanded, saved
-
-
-@dataclass(frozen=True)
-class Result:
-    """Of a whole `leaf-distill`: the folder, and what it told with --json."""
-
-    folder: Path
-    told: dict[str, Any]
-    err: str
+from leaftests.distill.making import built, centred, collection, commanded, saved
+from leaftests.distill.result import Result
 
 
 @pytest.fixture(scope="session")

@@ -12,16 +12,16 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, StaticEmbedding, Transformer
 from transformers import AutoConfig, AutoModel
 
-from distill.errors import DistillError
-from distill.publishing import demand_publishable
-from distill.run import load_teacher
-from distill.student import cut, small
-from tests.conftest import bert_tokenizer
-from tests.distill.making import built, saved, vocabulary
-from vectors import load_encoder
-from vectors.alignment import PROBES
-from vectors.export import export_transformer
-from vectors.transformer import TransformerEncoder
+from leafsearch.distill.errors import DistillError
+from leafsearch.distill.publishing import demand_publishable
+from leafsearch.distill.run import load_teacher
+from leafsearch.distill.student import cut, small
+from leafsearch.vectors import load_encoder
+from leafsearch.vectors.alignment import PROBES
+from leafsearch.vectors.export import export_transformer
+from leafsearch.vectors.transformer import TransformerEncoder
+from leaftests.distill.making import built, saved, vocabulary
+from leaftests.models import bert_tokenizer
 
 OF_THE_WHOLE = "modules.json", "config_sentence_transformers.json"
 SHAPE = {

@@ -14,14 +14,14 @@ import pytest
 from onnx import helper, numpy_helper
 from pymongo.database import Database
 
-from config import load
-from distill.packing import main, pack, rounded, taken_out
-from ingest import Choices, Document, Rejects, ingest, open_target
-from search import Searcher
-from tests.conftest import ROOT
-from vectors import ModelError, load_encoder, load_student
-from vectors.alignment import PROBES
-from vectors.compact import restored
+from leafsearch.config import load
+from leafsearch.distill.packing import main, pack, rounded, taken_out
+from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
+from leafsearch.search import Searcher
+from leafsearch.vectors import ModelError, load_encoder, load_student
+from leafsearch.vectors.alignment import PROBES
+from leafsearch.vectors.compact import restored
+from leaftests.paths import ROOT
 
 TEXTS = [*PROBES, "x", "a longer text about cats and dogs " * 5]
 
@@ -70,7 +70,7 @@ def test_the_packed_student_gives_nearly_the_same_vectors_without_torch(
 ) -> None:
     program = f"""
 import importlib.util, json
-from vectors import load_student
+from leafsearch.vectors import load_student
 student = load_student({compact!r})
 again = load_student({compact!r}, revision=student.revision)
 print(json.dumps(student.encode_queries({TEXTS!r}).tolist()))
@@ -81,7 +81,7 @@ assert importlib.util.find_spec("torch") is importlib.util.find_spec("onnx") is 
         [sys.executable, "-S", "-c", program],
         env={
             **os.environ,
-            "PYTHONPATH": f"{ROOT}:{core_only}",
+            "PYTHONPATH": f"{ROOT / 'src'}:{core_only}",
             "XDG_CACHE_HOME": str(tmp_path),
         },
         capture_output=True,

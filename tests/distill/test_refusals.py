@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from distill.run import load_teacher
-from local.locks import FileLock
-from tests.conftest import ROOT
-from tests.distill.making import PARAGRAPHS, Ended, collection, commanded
+from leafsearch.distill.run import load_teacher
+from leafsearch.local.locks import FileLock
+from leaftests.distill.making import PARAGRAPHS, Ended, collection, commanded
+from leaftests.paths import ROOT
 
 PASSING = "to learn from", "are cut after 128 tokens"
 QUICK = ("--examples", 300, "--epochs", 1, "--batch", 64)
@@ -210,8 +210,19 @@ def test_a_teacher_that_cannot_be_exported_is_learnt_from_all_the_same(
 
 def test_without_torch_it_says_what_to_install(core_only: Path, texts: Path) -> None:
     ended = subprocess.run(
-        [sys.executable, "-S", "-m", "distill", "--teacher", "t", "--texts", texts, "--out", "o"],
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{core_only}"},
+        [
+            sys.executable,
+            "-S",
+            "-m",
+            "leafsearch.distill",
+            "--teacher",
+            "t",
+            "--texts",
+            texts,
+            "--out",
+            "o",
+        ],
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{core_only}"},
         capture_output=True,
         text=True,
         check=False,

@@ -15,14 +15,14 @@ from pymongo.database import Database
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense
 
-from config import load
-from ingest import Choices, Document, Rejects, ingest, open_target
-from search import Searcher
-from tests.conftest import ROOT
-from tests.distill.conftest import Result
-from tests.distill.making import PROMPT, built, saved
-from vectors import AlignmentError, check_alignment, load_encoder, load_student
-from vectors.alignment import PROBES
+from leafsearch.config import load
+from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
+from leafsearch.search import Searcher
+from leafsearch.vectors import AlignmentError, check_alignment, load_encoder, load_student
+from leafsearch.vectors.alignment import PROBES
+from leaftests.distill.making import PROMPT, built, saved
+from leaftests.distill.result import Result
+from leaftests.paths import ROOT
 
 QUESTIONS = ["what is a context manager", "x", "how does an assignment bind its names? " * 3]
 
@@ -86,12 +86,12 @@ def test_it_needs_no_torch_where_it_encodes_queries(
 ) -> None:
     program = f"""
 import importlib.util, json
-from vectors import load_student
+from leafsearch.vectors import load_student
 student = load_student({str(result.folder)!r})
 print(json.dumps(student.encode_queries({QUESTIONS!r}).tolist()))
 assert importlib.util.find_spec("torch") is None
 """
-    environ = {"PYTHONPATH": f"{ROOT}:{core_only}", "XDG_CACHE_HOME": str(tmp_path)}
+    environ = {"PYTHONPATH": f"{ROOT / 'src'}:{core_only}", "XDG_CACHE_HOME": str(tmp_path)}
 
     ended = subprocess.run(
         [sys.executable, "-S", "-c", program],

@@ -16,11 +16,11 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
-from distill.order import Order
-from distill.run import distil
-from distill.training import CHECKPOINT, reached
-from tests.distill.making import Heard, commanded, ordered, weights
-from vectors import load_encoder
+from leafsearch.distill.order import Order
+from leafsearch.distill.run import distil
+from leafsearch.distill.training import CHECKPOINT, reached
+from leafsearch.vectors import load_encoder
+from leaftests.distill.making import Heard, commanded, ordered, weights
 
 EXAMPLES, BLOCK = 9_000, 8_192  # more than a block of the teacher's vectors
 
@@ -39,7 +39,9 @@ def options(order: Order) -> list[str]:
 def killed_when(order: Order, condition: Callable[[], bool]) -> str:
     """What it said on stderr until SIGKILL."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "distill", *options(order)], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "leafsearch.distill", *options(order)],
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         deadline = time.monotonic() + 300

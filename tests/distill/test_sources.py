@@ -8,15 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from distill.sources import Gathered, gather, main, prepare, write
-from distill.texts import wordnet
-from distill.texts.dictd import DIGITS, Dictionary, number
-from distill.texts.docstrings import docstrings, prose
-from distill.texts.fetch import Downloads, SourceMissing
-from distill.texts.material import Material, Origin, Term, clean, is_prose, is_term, paragraphs
-from distill.texts.ontologies import Ontology
-from distill.texts.prose import Paragraphs, examination
-from distill.texts.registry import Source
+from leafsearch.distill.sources import Gathered, gather, main, prepare, write
+from leafsearch.distill.texts import wordnet
+from leafsearch.distill.texts.dictd import DIGITS, Dictionary, number
+from leafsearch.distill.texts.docstrings import docstrings, prose
+from leafsearch.distill.texts.fetch import Downloads, SourceMissing
+from leafsearch.distill.texts.material import (
+    Material,
+    Origin,
+    Term,
+    clean,
+    is_prose,
+    is_term,
+    paragraphs,
+)
+from leafsearch.distill.texts.ontologies import Ontology
+from leafsearch.distill.texts.prose import Paragraphs, examination
+from leafsearch.distill.texts.registry import Source
 
 ORIGIN = Origin("tiny", "1", "CC0-1.0")
 NOUN = """\

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from distill.examples import held_out
-from distill.order import Order
-from distill.run import distil, load_teacher
-from distill.targets import targets
-from tests.distill.making import Heard, built, distilled, ordered, saved, weights
-from vectors import load_encoder
-from vectors.transformer import TransformerEncoder
+from leafsearch.distill.examples import held_out
+from leafsearch.distill.order import Order
+from leafsearch.distill.run import distil, load_teacher
+from leafsearch.distill.targets import targets
+from leafsearch.vectors import load_encoder
+from leafsearch.vectors.transformer import TransformerEncoder
+from leaftests.distill.making import Heard, built, distilled, ordered, saved, weights
 
 
 def quick(folder: Path, teacher: str, texts: Path, **recipe: Any) -> Order:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from config import load
-from ingest import (
+from leafsearch.config import load
+from leafsearch.ingest import (
     Choices,
     Document,
     Fields,
@@ -24,23 +24,20 @@ from ingest import (
     ingest,
     open_target,
 )
-from ingest.choices import InPlaceChoice
-from ingest.extent import ALL
-from ingest.mongodb.address import Address
-from ingest.mongodb.keeping import Keeper
-from ingest.mongodb.order import MongoOrder
-from ingest.mongodb.source import MongoSource
-from ingest.mongodb.stopping import Stop
-from ingest.order import Order
-from ingest.run import run as run_order
-from ingest.summary import Told
-from local import LocalDeployment, LocalError
-from local.binary import find_mongod
+from leafsearch.ingest.choices import InPlaceChoice
+from leafsearch.ingest.extent import ALL
+from leafsearch.ingest.mongodb.address import Address
+from leafsearch.ingest.mongodb.keeping import Keeper
+from leafsearch.ingest.mongodb.order import MongoOrder
+from leafsearch.ingest.mongodb.source import MongoSource
+from leafsearch.ingest.mongodb.stopping import Stop
+from leafsearch.ingest.order import Order
+from leafsearch.ingest.run import run as run_order
+from leafsearch.ingest.summary import Told
+from leafsearch.local import LocalDeployment, LocalError
+from leafsearch.local.binary import find_mongod
+from leaftests.ingest.types import Ingest, Keep, Ordered, Run
 
-Ingest = Callable[..., Summary]
-Run = Callable[..., CompletedProcess[str]]
-Keep = Callable[..., Keeper]
-Ordered = Callable[..., dict[str, Any]]
 BODY = Fields("_id", "body", "title")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from tests.ingest.conftest import Ordered
+from leaftests.ingest.types import Ordered
 
 RUNS = 5
 Record = dict[str, Any]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest import Chunker, Corpus, Document, Rejected
-from vectors import load_encoder
+from leafsearch.ingest import Chunker, Corpus, Document, Rejected
+from leafsearch.vectors import load_encoder
 
 LARGE = "A sentence of some words. " * 400_000  # 10 MB
 

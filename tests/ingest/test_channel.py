@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from ingest.channel import Channel, Stopped
+from leafsearch.ingest.channel import Channel, Stopped
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ from collections.abc import Callable
 
 import pytest
 
-from ingest import Chunker, Document, IngestError
-from vectors import load_encoder
+from leafsearch.ingest import Chunker, Document, IngestError
+from leafsearch.vectors import load_encoder
 
 Covers = Callable[[str, list[str]], bool]
 ENCODER = load_encoder("hashing:64")

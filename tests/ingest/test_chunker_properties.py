@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ingest import Chunker, Document
-from vectors import load_encoder
+from leafsearch.ingest import Chunker, Document
+from leafsearch.vectors import load_encoder
 
 Covers = Callable[[str, list[str]], bool]
 

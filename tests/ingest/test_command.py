@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from config import load
-from ingest import Choices, open_target
-from vectors import AlignmentError
-from vectors.manifest import read_manifest
+from leafsearch.config import load
+from leafsearch.ingest import Choices, open_target
+from leafsearch.vectors import AlignmentError
+from leafsearch.vectors.manifest import read_manifest
 
 Run = Callable[..., CompletedProcess[str]]
 RECORDS = "".join(

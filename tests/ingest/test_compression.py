@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from ingest import Corpus, Document, Rejected, SourceError
-from ingest.corpus.formats import ZSTD
-from ingest.corpus.readers import Records
-from tests.forked import Command
+from leafsearch.ingest import Corpus, Document, Rejected, SourceError
+from leafsearch.ingest.corpus.formats import ZSTD
+from leafsearch.ingest.corpus.readers import Records
+from leaftests.forked import Command
 
 zstd: Any = pytest.importorskip(ZSTD, reason="needs the extra [formats]")
 

@@ -10,9 +10,9 @@ import bson
 import pytest
 from pymongo.database import Database
 
-from ingest import Fields, SourceError
-from ingest.errors import TooManyRejects
-from tests.ingest.conftest import Ordered, Run
+from leafsearch.ingest import Fields, SourceError
+from leafsearch.ingest.errors import TooManyRejects
+from leaftests.ingest.types import Ordered, Run
 
 SAME = ("documents", "chunks", "updated", "rejected", "tokens")
 LONG = " ".join(f"Sentence number {n} stands here." for n in range(40))

@@ -11,21 +11,21 @@ import numpy as np
 import pytest
 from pymongo.database import Database
 
-from config import ConfigError, load
-from ingest.channel import Channel
-from ingest.choices import Choices
-from ingest.document import Document
-from ingest.encoding import _Waiting
-from ingest.opening import open_target
-from ingest.pipeline import ingest
-from ingest.rebuild.rebuilding import open_rebuild
-from ingest.rejects import Rejects
-from ingest.report import as_object, as_text
-from ingest.summary import Summary
-from ingest.target import Target
-from search import Searcher
-from vectors import ManifestError, load_encoder
-from vectors.manifest import MANIFESTS, read_manifest
+from leafsearch.config import ConfigError, load
+from leafsearch.ingest.channel import Channel
+from leafsearch.ingest.choices import Choices
+from leafsearch.ingest.document import Document
+from leafsearch.ingest.encoding import _Waiting
+from leafsearch.ingest.opening import open_target
+from leafsearch.ingest.pipeline import ingest
+from leafsearch.ingest.rebuild.rebuilding import open_rebuild
+from leafsearch.ingest.rejects import Rejects
+from leafsearch.ingest.report import as_object, as_text
+from leafsearch.ingest.summary import Summary
+from leafsearch.ingest.target import Target
+from leafsearch.search import Searcher
+from leafsearch.vectors import ManifestError, load_encoder
+from leafsearch.vectors.manifest import MANIFESTS, read_manifest
 
 TEXTS = ["cheap flights in May", "roast vegetables in the oven", "the treaty was signed"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 READ = """
-from ingest import Corpus
+from leafsearch.ingest import Corpus
 for record in Corpus(["docs"]).records():
     print(record.place, getattr(record, "reason", "is read"))
 print(*Corpus(["docs/a.pdf"]).problems())
@@ -32,7 +32,7 @@ def test_what_is_missing_is_named_and_the_rest_is_read(core_only: Path) -> None:
 
     ended = subprocess.run(
         [sys.executable, "-S", "-c", READ],
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{core_only}"},
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{core_only}"},
         capture_output=True,
         text=True,
         check=True,

@@ -14,12 +14,12 @@ from pymongo.database import Database
 from pymongo.errors import NotPrimaryError
 from pymongo.uri_parser import parse_uri
 
-from local import LocalError
-from local.binary import find_mongod
-from tests.ingest.relay import Relay, relay
-from tests.ingest.running import TOKENS, Running, goes_on, is_whole, running
-from tests.local.searching import wait_for
-from tests.local.upstreams import gateway, replica_set
+from leafsearch.local import LocalError
+from leafsearch.local.binary import find_mongod
+from leaftests.ingest.relay import Relay, relay
+from leaftests.ingest.running import TOKENS, Running, goes_on, is_whole, running
+from leaftests.local.searching import wait_for
+from leaftests.local.upstreams import gateway, replica_set
 
 SEED = 20_262
 

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from config import load
-from ingest import Choices, Document, Rejects, Summary, Target, ingest, open_target
-from vectors import Encoder, ModelError, load_encoder
-from vectors.alignment import PROBES
-from vectors.manifest import MANIFESTS, read_manifest
+from leafsearch.config import load
+from leafsearch.ingest import Choices, Document, Rejects, Summary, Target, ingest, open_target
+from leafsearch.vectors import Encoder, ModelError, load_encoder
+from leafsearch.vectors.alignment import PROBES
+from leafsearch.vectors.manifest import MANIFESTS, read_manifest
 
 DOCUMENTS = 1000
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from ingest import Corpus, Document, Rejected
-from tests.ingest.conftest import Ingest
+from leafsearch.ingest import Corpus, Document, Rejected
+from leaftests.ingest.types import Ingest
 
 Run = Callable[..., CompletedProcess[str]]
 MEGABYTE = 2**20

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from ingest import Corpus, Document, Rejected, SourceError
+from leafsearch.ingest import Corpus, Document, Rejected, SourceError
 
 Run = Callable[..., CompletedProcess[str]]
 

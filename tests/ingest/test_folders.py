@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ingest import Corpus, Document, Rejected, SourceError
-from ingest.corpus.choice import Choice
+from leafsearch.ingest import Corpus, Document, Rejected, SourceError
+from leafsearch.ingest.corpus.choice import Choice
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +93,9 @@ def test_documents_name_what_was_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_standard_input_is_called_so() -> None:
-    program = "from ingest import Corpus; print([d.source for d in Corpus(['-']).records()])"
+    program = (
+        "from leafsearch.ingest import Corpus; print([d.source for d in Corpus(['-']).records()])"
+    )
 
     ended = subprocess.run(
         [sys.executable, "-c", program], input=b'{"text": "T"}\n', capture_output=True, check=True

@@ -21,18 +21,18 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from ingest import Fields
-from ingest.mongodb.address import Address
-from ingest.mongodb.changes import Changes
-from ingest.mongodb.following import follow
-from ingest.mongodb.position import POSITIONS, Position
-from ingest.mongodb.source import MongoSource
-from ingest.mongodb.stopping import Stop
-from local import LocalDeployment
-from tests.ingest.conftest import Keep, Run
-from tests.ingest.follower import CHUNKS, IN_PLACE, Started, following, wait_for
-from vectors.digest import digest, of_encoded
-from vectors.patience import Patience
+from leafsearch.ingest import Fields
+from leafsearch.ingest.mongodb.address import Address
+from leafsearch.ingest.mongodb.changes import Changes
+from leafsearch.ingest.mongodb.following import follow
+from leafsearch.ingest.mongodb.position import POSITIONS, Position
+from leafsearch.ingest.mongodb.source import MongoSource
+from leafsearch.ingest.mongodb.stopping import Stop
+from leafsearch.local import LocalDeployment
+from leafsearch.vectors.digest import digest, of_encoded
+from leafsearch.vectors.patience import Patience
+from leaftests.ingest.follower import CHUNKS, IN_PLACE, Started, following, wait_for
+from leaftests.ingest.types import Keep, Run
 
 
 @pytest.fixture
@@ -534,7 +534,7 @@ def test_a_mongod_without_a_replica_set_cannot_be_followed_but_read(
 @contextmanager
 def alone() -> Iterator[str]:
     """The URI of a mongod that is no replica set."""
-    from local.binary import find_mongod
+    from leafsearch.local.binary import find_mongod
 
     folder = Path(tempfile.mkdtemp(prefix="leaf-"))
     socket = folder / "m.sock"

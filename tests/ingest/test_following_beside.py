@@ -11,18 +11,18 @@ from bson import Timestamp
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from config import load
-from ingest import Choices, Document, Rejected, Rejects, Target, open_target
-from ingest.corpus.readers import Records
-from ingest.extent import ALL
-from ingest.mongodb.address import Address
-from ingest.mongodb.changes import Batch, Changes
-from ingest.mongodb.keeping import Keeper
-from ingest.mongodb.source import MongoSource
-from ingest.mongodb.stopping import Stop
-from tests.ingest.conftest import BODY
-from tests.ingest.follower import CHUNKS, following, wait_for
-from vectors.writers import WRITERS
+from leafsearch.config import load
+from leafsearch.ingest import Choices, Document, Rejected, Rejects, Target, open_target
+from leafsearch.ingest.corpus.readers import Records
+from leafsearch.ingest.extent import ALL
+from leafsearch.ingest.mongodb.address import Address
+from leafsearch.ingest.mongodb.changes import Batch, Changes
+from leafsearch.ingest.mongodb.keeping import Keeper
+from leafsearch.ingest.mongodb.source import MongoSource
+from leafsearch.ingest.mongodb.stopping import Stop
+from leafsearch.vectors.writers import WRITERS
+from leaftests.ingest.follower import CHUNKS, following, wait_for
+from leaftests.ingest.types import BODY
 
 Meanwhile = Callable[[], None]
 

@@ -12,8 +12,8 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from local import LocalDeployment
-from tests.ingest.follower import CHUNKS, Follower, following, wait_for
+from leafsearch.local import LocalDeployment
+from leaftests.ingest.follower import CHUNKS, Follower, following, wait_for
 
 # The driver waits for so long where nothing else ends it: more than a stopped follower may take.
 _LATE = "&serverSelectionTimeoutMS=120000"

@@ -14,17 +14,17 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from config import load
-from ingest import Document, Rejects, Summary, Target, TargetError, ingest, open_target
-from ingest.choices import Choices
-from ingest.rebuild.generations import move_over
-from ingest.rebuild.rebuilding import missing_documents, open_rebuild
-from ingest.rebuild.retiring import retire
-from ingest.settling import settle
-from tests.forked import Command
-from vectors import Collection, ManifestError
-from vectors.generations import Generations, read_generations, switch
-from vectors.manifest import MANIFESTS, read_manifest
+from leafsearch.config import load
+from leafsearch.ingest import Document, Rejects, Summary, Target, TargetError, ingest, open_target
+from leafsearch.ingest.choices import Choices
+from leafsearch.ingest.rebuild.generations import move_over
+from leafsearch.ingest.rebuild.rebuilding import missing_documents, open_rebuild
+from leafsearch.ingest.rebuild.retiring import retire
+from leafsearch.ingest.settling import settle
+from leafsearch.vectors import Collection, ManifestError
+from leafsearch.vectors.generations import Generations, read_generations, switch
+from leafsearch.vectors.manifest import MANIFESTS, read_manifest
+from leaftests.forked import Command
 
 Run = Callable[..., CompletedProcess[str]]
 Rebuild = Callable[..., CompletedProcess[str]]

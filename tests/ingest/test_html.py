@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ingest import Corpus, Document, Rejected
-from ingest.corpus.readers import Whole
-from ingest.corpus.readers.html import read_html
+from leafsearch.ingest import Corpus, Document, Rejected
+from leafsearch.ingest.corpus.readers import Whole
+from leafsearch.ingest.corpus.readers.html import read_html
 
 pytest.importorskip("trafilatura", reason="needs the extra [formats]")
 

@@ -12,13 +12,13 @@ from bson import ObjectId
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from config import load
-from ingest import Choices, Document, Fields, TargetError, open_target
-from ingest.choices import InPlaceChoice
-from ingest.mongodb.keeping import Keeper
-from tests.ingest.conftest import Keep
-from vectors import ManifestError, load_encoder
-from vectors.manifest import read_manifest
+from leafsearch.config import load
+from leafsearch.ingest import Choices, Document, Fields, TargetError, open_target
+from leafsearch.ingest.choices import InPlaceChoice
+from leafsearch.ingest.mongodb.keeping import Keeper
+from leafsearch.vectors import ManifestError, load_encoder
+from leafsearch.vectors.manifest import read_manifest
+from leaftests.ingest.types import Keep
 
 OURS = ("embedding", "leaf")
 MEGABYTE = 2**20

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest import Corpus, Document, Fields, Rejected, SourceError
-from ingest.corpus.readers import read_json
+from leafsearch.ingest import Corpus, Document, Fields, Rejected, SourceError
+from leafsearch.ingest.corpus.readers import read_json
 
 
 def read(raw: bytes) -> list[Document | Rejected]:

@@ -14,10 +14,10 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
-from ingest.chunking.chunk import same_vector
-from local import LocalDeployment
-from tests.forked import Command
-from vectors.manifest import MANIFESTS
+from leafsearch.ingest.chunking.chunk import same_vector
+from leafsearch.local import LocalDeployment
+from leafsearch.vectors.manifest import MANIFESTS
+from leaftests.forked import Command
 
 KILLS = ("mongod", "ingest", "ingest")
 DOCUMENTS = 600

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from ingest import Chunker, Document
-from ingest.chunking.borders import Heading, heading, spans
-from ingest.chunking.chunk import Chunk, same_vector
-from vectors import load_encoder
+from leafsearch.ingest import Chunker, Document
+from leafsearch.ingest.chunking.borders import Heading, heading, spans
+from leafsearch.ingest.chunking.chunk import Chunk, same_vector
+from leafsearch.vectors import load_encoder
 
 TOKENIZER = load_encoder("hashing:64").tokenizer
 WORDS = "some words here " * 5

@@ -2,8 +2,8 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from ingest import SourceError
-from ingest.mongodb.address import Address, is_address, shown
+from leafsearch.ingest import SourceError
+from leafsearch.ingest.mongodb.address import Address, is_address, shown
 
 PASSWORD = quote_plus("s3/cr?t@#")
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from tests.ingest.conftest import Run
-from vectors.manifest import read_manifest
+from leafsearch.vectors.manifest import read_manifest
+from leaftests.ingest.types import Run
 
 PASSWORD = "s3cret-word"
 

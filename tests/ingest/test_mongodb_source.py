@@ -12,10 +12,10 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
-from ingest import Document, Fields, Rejected, SourceError, TargetError
-from ingest.mongodb.address import Address
-from ingest.mongodb.source import MongoSource
-from tests.ingest.conftest import Keep
+from leafsearch.ingest import Document, Fields, Rejected, SourceError, TargetError
+from leafsearch.ingest.mongodb.address import Address
+from leafsearch.ingest.mongodb.source import MongoSource
+from leaftests.ingest.types import Keep
 
 VALUES: dict[str, Any] = {
     "day": datetime(2024, 2, 29, 12, 30, 1, 5000),

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from config import ConfigError, load
-from ingest import (
+from leafsearch.config import ConfigError, load
+from leafsearch.ingest import (
     Choices,
     IngestError,
     Rejects,
@@ -22,10 +22,10 @@ from ingest import (
     ingest,
     open_target,
 )
-from ingest.corpus.readers import read_parquet
-from ingest.corpus.records import Fields
-from vectors import DeploymentError, ManifestError, connect
-from vectors.manifest import MANIFESTS
+from leafsearch.ingest.corpus.readers import read_parquet
+from leafsearch.ingest.corpus.records import Fields
+from leafsearch.vectors import DeploymentError, ManifestError, connect
+from leafsearch.vectors.manifest import MANIFESTS
 
 ray: Any = pytest.importorskip("ray", reason="needs the extra [ray]")
 pa: Any = pytest.importorskip("pyarrow")
@@ -70,7 +70,7 @@ def local_ray(_cache: Path) -> Iterator[None]:
 @pytest.fixture
 def job(local_ray: None, mongodb_uri: str, database: Database[Any]) -> Callable[..., Any]:
     """A job on collection `on_ray`; what is no part of a job is a choice."""
-    from ingest.on_ray import Job
+    from leafsearch.ingest.on_ray import Job
 
     def made(
         *, uri: str = mongodb_uri, model: str = "hashing:64", job: Any = None, **choices: Any
@@ -92,7 +92,7 @@ def job(local_ray: None, mongodb_uri: str, database: Database[Any]) -> Callable[
 
 @pytest.fixture
 def on_ray(job: Callable[..., Any], tmp_path: Path) -> Iterator[OnRay]:
-    from ingest.on_ray import ingest_on_ray
+    from leafsearch.ingest.on_ray import ingest_on_ray
 
     rejects = Rejects(tmp_path / "on_ray.jsonl")
 

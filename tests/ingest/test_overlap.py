@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from ingest import Document, Rejects, Target, ingest
-from ingest.errors import OverlapError
-from ingest.overlap import Lost, settle_overlap
-from tests.endure.model import Ledger
-from tests.endure.steps import STEPS
-from tests.endure.world import World
-from tests.ingest.conftest import Ordered, Run
-from tests.local.searching import wait_for
-from vectors import Collection
-from vectors.patience import Patience
-from vectors.writers import WRITERS, Registration
+from leafsearch.ingest import Document, Rejects, Target, ingest
+from leafsearch.ingest.errors import OverlapError
+from leafsearch.ingest.overlap import Lost, settle_overlap
+from leafsearch.vectors import Collection
+from leafsearch.vectors.patience import Patience
+from leafsearch.vectors.writers import WRITERS, Registration
+from leaftests.endure.model import Ledger
+from leaftests.endure.steps import STEPS
+from leaftests.endure.world import World
+from leaftests.ingest.types import Ordered, Run
+from leaftests.local.searching import wait_for
 
 Open = Callable[..., Target]
 LONG = " ".join(f"Sentence {n} of it." for n in range(40))

@@ -13,8 +13,8 @@ import bson
 import pytest
 from bson import Decimal128
 
-from ingest import Corpus, Document, Fields, Rejected, SourceError
-from ingest.corpus.readers import read_parquet
+from leafsearch.ingest import Corpus, Document, Fields, Rejected, SourceError
+from leafsearch.ingest.corpus.readers import read_parquet
 
 pa: Any = pytest.importorskip("pyarrow", reason="needs the extra [formats]")
 pq: Any = pytest.importorskip("pyarrow.parquet")
@@ -179,7 +179,7 @@ def test_a_packed_one_and_one_from_standard_input_are_read() -> None:
     raw = written([{"id": "a", "text": "T"}])
     Path("a.parquet.gz").write_bytes(gzip.compress(raw))
     corpus = "Corpus(['-'], format='parquet')"
-    program = f"from ingest import Corpus; print([d.id for d in {corpus}.records()])"
+    program = f"from leafsearch.ingest import Corpus; print([d.id for d in {corpus}.records()])"
 
     (found,) = Corpus(["a.parquet.gz"]).records()
     ended = subprocess.run(

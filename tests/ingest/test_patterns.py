@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.corpus.choice import Choice
+from leafsearch.ingest.corpus.choice import Choice
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,18 @@ import pytest
 from bson.int64 import Int64
 from pymongo.database import Database
 
-from ingest import Document, Place, Rejected, Rejects, Summary, Target, TargetError, ingest
-from vectors import CodecError, ManifestError, load_encoder
-from vectors.manifest import MANIFESTS, find_manifest, read_manifest
+from leafsearch.ingest import (
+    Document,
+    Place,
+    Rejected,
+    Rejects,
+    Summary,
+    Target,
+    TargetError,
+    ingest,
+)
+from leafsearch.vectors import CodecError, ManifestError, load_encoder
+from leafsearch.vectors.manifest import MANIFESTS, find_manifest, read_manifest
 
 LONG = " ".join(f"Sentence number {n} stands here." for n in range(40))
 Write = Callable[..., Summary]

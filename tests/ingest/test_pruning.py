@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from ingest import Fields, SourceError, TargetError
-from ingest.errors import TooManyRejects
-from tests.ingest.conftest import Ordered
+from leafsearch.ingest import Fields, SourceError, TargetError
+from leafsearch.ingest.errors import TooManyRejects
+from leaftests.ingest.types import Ordered
 
 
 def lines(name: str, ids: Sequence[str], more: str = "") -> str:

@@ -10,8 +10,8 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest import Corpus, Document, Fields, Rejected, SourceError
-from ingest.corpus.readers import Whole, read_csv, read_json_lines, read_text
+from leafsearch.ingest import Corpus, Document, Fields, Rejected, SourceError
+from leafsearch.ingest.corpus.readers import Whole, read_csv, read_json_lines, read_text
 
 EXTENDED = (
     "oid date binary uuid numberInt numberLong numberDouble numberDecimal regex regularExpression "

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from pymongo.database import Database
 
-from ingest import Target, TargetError
-from vectors import DeploymentError, Rows
+from leafsearch.ingest import Target, TargetError
+from leafsearch.vectors import DeploymentError, Rows
 
 Run = Callable[..., CompletedProcess[str]]
 

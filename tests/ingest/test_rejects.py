@@ -13,8 +13,17 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from ingest import Corpus, Document, Place, Rejected, Rejects, Target, TargetError, ingest
-from tests.local.searching import wait_for
+from leafsearch.ingest import (
+    Corpus,
+    Document,
+    Place,
+    Rejected,
+    Rejects,
+    Target,
+    TargetError,
+    ingest,
+)
+from leaftests.local.searching import wait_for
 
 Run = Callable[..., CompletedProcess[str]]
 DEFAULT = Path("leaf-ingest.rejects.jsonl")

@@ -7,13 +7,13 @@ from typing import Any
 
 from pymongo.database import Database
 
-from config import load
-from ingest import Document, Rejects, Target
-from ingest.planning import plans
-from ingest.repair import repair
-from ingest.summary import Tally
-from ingest.writing import Writing, without_vectors
-from vectors.patience import Patience
+from leafsearch.config import load
+from leafsearch.ingest import Document, Rejects, Target
+from leafsearch.ingest.planning import plans
+from leafsearch.ingest.repair import repair
+from leafsearch.ingest.summary import Tally
+from leafsearch.ingest.writing import Writing, without_vectors
+from leafsearch.vectors.patience import Patience
 
 Open = Callable[..., Target]
 Write = Callable[..., Any]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ingest import Corpus, Document, Rejects, Summary, Target, ingest
-from ingest.report import line, progress
+from leafsearch.ingest import Corpus, Document, Rejects, Summary, Target, ingest
+from leafsearch.ingest.report import line, progress
 
 Open = Callable[..., Target]
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from ingest import Fields
-from ingest.errors import TooManyRejects
-from tests.ingest.conftest import Ordered, Run
+from leafsearch.ingest import Fields
+from leafsearch.ingest.errors import TooManyRejects
+from leaftests.ingest.types import Ordered, Run
 
 RECORDS = "".join(json.dumps({"id": f"d{n}", "text": f"Text {n}."}) + "\n" for n in range(5))
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from pymongo.database import Database
 
-from ingest import Document, Summary, Target
-from ingest.channel import Channel
-from ingest.plan import Plan, plan
-from ingest.summary import Tally
-from ingest.writing import Encoded, Writing
-from vectors import load_encoder
-from vectors.manifest import read_manifest
+from leafsearch.ingest import Document, Summary, Target
+from leafsearch.ingest.channel import Channel
+from leafsearch.ingest.plan import Plan, plan
+from leafsearch.ingest.summary import Tally
+from leafsearch.ingest.writing import Encoded, Writing
+from leafsearch.vectors import load_encoder
+from leafsearch.vectors.manifest import read_manifest
 
 Open = Callable[..., Target]
 Write = Callable[..., Summary]

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from config import ConfigError
-from ingest import Document, Rejects, Summary, Target, ingest, settling
-from ingest.settling import follow, settle, united
-from tests.forked import Command
-from vectors import Collection, DeploymentError, IndexFailed, ManifestError
-from vectors.index_spec import IndexSpec
-from vectors.manifest import MANIFESTS, find_manifest, read_manifest
-from vectors.search_index import SearchIndex, wait_for
+from leafsearch.config import ConfigError
+from leafsearch.ingest import Document, Rejects, Summary, Target, ingest, settling
+from leafsearch.ingest.settling import follow, settle, united
+from leafsearch.vectors import Collection, DeploymentError, IndexFailed, ManifestError
+from leafsearch.vectors.index_spec import IndexSpec
+from leafsearch.vectors.manifest import MANIFESTS, find_manifest, read_manifest
+from leafsearch.vectors.search_index import SearchIndex, wait_for
+from leaftests.forked import Command
 
 Run = Callable[..., CompletedProcess[str]]
 Write = Callable[..., Summary]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from ingest import Fields, SourceError
-from ingest.shard import WHOLE, Shard
-from tests.ingest.conftest import Ordered, Run
+from leafsearch.ingest import Fields, SourceError
+from leafsearch.ingest.shard import WHOLE, Shard
+from leaftests.ingest.types import Ordered, Run
 
 N = 60
 

@@ -8,12 +8,21 @@ import pytest
 from pymongo import MongoClient, monitoring
 from pymongo.database import Database
 
-from config import load
-from ingest import Choices, Chunker, Document, Rejects, Summary, Target, ingest, open_target
-from ingest.chunking.chunk import Chunk
-from ingest.planning import plans
-from ingest.summary import Tally
-from ingest.writing import Encoded, Writing, without_vectors
+from leafsearch.config import load
+from leafsearch.ingest import (
+    Choices,
+    Chunker,
+    Document,
+    Rejects,
+    Summary,
+    Target,
+    ingest,
+    open_target,
+)
+from leafsearch.ingest.chunking.chunk import Chunk
+from leafsearch.ingest.planning import plans
+from leafsearch.ingest.summary import Tally
+from leafsearch.ingest.writing import Encoded, Writing, without_vectors
 
 Open = Callable[..., Target]
 Write = Callable[..., Summary]

@@ -1,8 +1,6 @@
 """One deployment for the tests that leave it as it was, and small folders for those that do not."""
 
 import secrets
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +8,10 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from local import LocalDeployment, LocalError
-from local.binary import find_mongod
-from tests.local.searching import Documents
+from leafsearch.local import LocalDeployment, LocalError
+from leafsearch.local.binary import find_mongod
+from leaftests.local.folders import short_folder
+from leaftests.local.searching import Documents
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,17 +37,6 @@ def folder() -> Iterator[Path]:
         for home in folder.iterdir():
             if (home / "data").is_dir():
                 LocalDeployment(home).stop()
-
-
-class short_folder:
-    """Short, because pytest's own folders are too long for a socket."""
-
-    def __enter__(self) -> Path:
-        self._path = tempfile.mkdtemp(prefix="leaf-", dir="/tmp")
-        return Path(self._path)
-
-    def __exit__(self, *error: object) -> None:
-        shutil.rmtree(self._path)
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,10 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from local.binary import find_mongod
-from local.home import socket_uri
-from tests.local import in_process
-from tests.local.searching import definition, model, stage, wait_for
+from leafsearch.local.binary import find_mongod
+from leafsearch.local.home import socket_uri
+from leaftests.local import in_process
+from leaftests.local.searching import definition, model, stage, wait_for
 
 Client = MongoClient[dict[str, Any]]
 

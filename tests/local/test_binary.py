@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from local import LocalDeployment, LocalError
-from local.binary import find_mongod, mongod_version
+from leafsearch.local import LocalDeployment, LocalError
+from leafsearch.local.binary import find_mongod, mongod_version
 
 
 def program(folder: Path, script: str) -> Path:

@@ -8,7 +8,7 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
-from tests.local.searching import Documents, create, definition, stage
+from leaftests.local.searching import Documents, create, definition, stage
 
 pytestmark = pytest.mark.semantics("0")
 

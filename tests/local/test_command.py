@@ -9,18 +9,13 @@ from pathlib import Path
 
 import pytest
 from pymongo import MongoClient
-from typer.testing import CliRunner, Result
 
-from local import LocalDeployment
-from local.__main__ import app
-from local.status import IndexState, Status, as_text
-from tests.local.searching import wait_for
+from leafsearch.local import LocalDeployment
+from leafsearch.local.status import IndexState, Status, as_text
+from leaftests.local.command import leaf_mongo
+from leaftests.local.searching import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def leaf_mongo(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def test_a_life(folder: Path) -> None:
@@ -43,9 +38,9 @@ def test_a_life(folder: Path) -> None:
 
 
 def test_in_the_foreground_until_interrupted(folder: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     with subprocess.Popen(
-        [sys.executable, "-m", "local", "run", "--home", folder / "home"],
+        [sys.executable, "-m", "leafsearch.local", "run", "--home", folder / "home"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

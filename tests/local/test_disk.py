@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from local import LocalDeployment, LocalError, disk
-from local.home import Home
-from local.locks import FileLock
-from local.mongod import Mongod
+from leafsearch.local import LocalDeployment, LocalError, disk
+from leafsearch.local.home import Home
+from leafsearch.local.locks import FileLock
+from leafsearch.local.mongod import Mongod
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from local import LocalDeployment, LocalError
-from local.binary import find_mongod
-from local.environment import variable
-from local.fallback import fallback_uri
-from local.home import default_home
+from leafsearch.local import LocalDeployment, LocalError
+from leafsearch.local.binary import find_mongod
+from leafsearch.local.environment import variable
+from leafsearch.local.fallback import fallback_uri
+from leafsearch.local.home import default_home
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,8 +43,8 @@ def test_a_file_that_cannot_be_read_is_one_line() -> None:
 def leaf_mongo(*arguments: str) -> Any:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("LEAF_")}
     return subprocess.run(
-        [sys.executable, "-m", "local", *arguments],
-        env={**environment, "PYTHONPATH": str(ROOT)},
+        [sys.executable, "-m", "leafsearch.local", *arguments],
+        env={**environment, "PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,
         timeout=120,

@@ -11,16 +11,16 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 from pymongo.operations import SearchIndexModel
 
-from local import LocalDeployment
-from local.builder import Builder
-from local.catalog import COLLECTION, DATABASE, Catalog
-from local.engine import VectorIndex
-from local.follower import Follower
-from local.home import Home
-from local.indexes import Indexes, Served, Version
-from local.replica import Client, connect
-from local.status import as_text
-from tests.local.searching import Documents, create, definition, entry, model, stage, wait_for
+from leafsearch.local import LocalDeployment
+from leafsearch.local.builder import Builder
+from leafsearch.local.catalog import COLLECTION, DATABASE, Catalog
+from leafsearch.local.engine import VectorIndex
+from leafsearch.local.follower import Follower
+from leafsearch.local.home import Home
+from leafsearch.local.indexes import Indexes, Served, Version
+from leafsearch.local.replica import Client, connect
+from leafsearch.local.status import as_text
+from leaftests.local.searching import Documents, create, definition, entry, model, stage, wait_for
 
 NEAR = [1.0, 0.0]
 UNUSABLE = (

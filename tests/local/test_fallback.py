@@ -3,8 +3,8 @@ from pathlib import Path
 from pymongo import MongoClient
 from pymongo.operations import SearchIndexModel
 
-from local import LocalDeployment
-from local.fallback import fallback_uri
+from leafsearch.local import LocalDeployment
+from leafsearch.local.fallback import fallback_uri
 
 FIELDS = {"fields": [{"type": "vector", "path": "v", "numDimensions": 2, "similarity": "cosine"}]}
 

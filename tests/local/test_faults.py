@@ -14,11 +14,11 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from local import LocalDeployment, LocalError
-from local.home import Home
-from local.locks import holder
-from local.mongod import leftover
-from tests.local.searching import definition, entry, model, stage, wait_for
+from leafsearch.local import LocalDeployment, LocalError
+from leafsearch.local.home import Home
+from leafsearch.local.locks import holder
+from leafsearch.local.mongod import leftover
+from leaftests.local.searching import definition, entry, model, stage, wait_for
 
 KINDS = ("gateway", "mongod", "both")
 Client = MongoClient[dict[str, Any]]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pymongo import MongoClient, ReplaceOne, WriteConcern
 
-from local import LocalDeployment
-from tests.local.searching import Documents, create, definition, stage, wait_for
+from leafsearch.local import LocalDeployment
+from leaftests.local.searching import Documents, create, definition, stage, wait_for
 
 NEAR, FAR = [1.0] + [0.0] * 7, [-1.0] + [0.0] * 7
 

@@ -8,9 +8,9 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from tests.local.conftest import short_folder
-from tests.local.searching import Documents, create, definition, entry, model, stage, wait_for
-from tests.local.upstreams import PASSWORD, ReplicaSet, gateway, replica_set
+from leaftests.local.folders import short_folder
+from leaftests.local.searching import Documents, create, definition, entry, model, stage, wait_for
+from leaftests.local.upstreams import PASSWORD, ReplicaSet, gateway, replica_set
 
 Client = MongoClient[dict[str, Any]]
 LOGIN = {"password": PASSWORD, "authSource": "admin"}

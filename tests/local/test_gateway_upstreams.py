@@ -11,12 +11,12 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure, PyMongoError
 
-from local import LocalError
-from local.discovery import only_host
-from local.upstream import Upstream, unfit
-from tests.local.conftest import short_folder
-from tests.local.searching import Documents, create, definition, stage, wait_for
-from tests.local.upstreams import (
+from leafsearch.local import LocalError
+from leafsearch.local.discovery import only_host
+from leafsearch.local.upstream import Upstream, unfit
+from leaftests.local.folders import short_folder
+from leaftests.local.searching import Documents, create, definition, stage, wait_for
+from leaftests.local.upstreams import (
     PASSWORD,
     ROOT,
     ReplicaSet,
@@ -162,7 +162,7 @@ def refusal(upstream: str, home: Path, *arguments: object) -> str:
         gateway_command(home, "--upstream", upstream, *arguments),
         capture_output=True,
         text=True,
-        env={"PYTHONPATH": str(ROOT)},
+        env={"PYTHONPATH": str(ROOT / "src")},
         timeout=60,
     )
     assert (done.returncode, done.stdout) == (1, "")

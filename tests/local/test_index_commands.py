@@ -6,7 +6,7 @@ import pytest
 from bson import ObjectId
 from pymongo.errors import OperationFailure
 
-from tests.local.searching import (
+from leaftests.local.searching import (
     Documents,
     create,
     definition,

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from local import LocalDeployment
-from tests.local.searching import Documents
+from leafsearch.local import LocalDeployment
+from leaftests.local.searching import Documents
 
 pytest.importorskip("langchain_mongodb")
 from langchain_core.documents import Document

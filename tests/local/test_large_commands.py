@@ -11,14 +11,14 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 from pymongo.operations import SearchIndexModel
 
-from local import LocalDeployment
-from local.catalog import Catalog
-from local.home import Home, socket_uri
-from local.wire import OP_MSG, write_message
-from tests.local import in_process
-from tests.local.raw import connected, message, reply
-from tests.local.searching import Documents, create, definition, entry, model, stage, wait_for
-from vectors import collection_kinds
+from leafsearch.local import LocalDeployment
+from leafsearch.local.catalog import Catalog
+from leafsearch.local.home import Home, socket_uri
+from leafsearch.local.wire import OP_MSG, write_message
+from leafsearch.vectors import collection_kinds
+from leaftests.local import in_process
+from leaftests.local.raw import connected, message, reply
+from leaftests.local.searching import Documents, create, definition, entry, model, stage, wait_for
 
 Client = MongoClient[dict[str, Any]]
 QUERY = [1.0, 0.0]

@@ -7,7 +7,7 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 from pymongo.operations import SearchIndexModel
 
-from tests.local.searching import (
+from leaftests.local.searching import (
     Documents,
     create,
     definition,

@@ -11,17 +11,17 @@ from bson import Binary, ObjectId
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from local import LocalDeployment
-from local.catalog import Record
-from local.engine import CommandError
-from local.freshness import Freshness
-from local.home import Home, socket_uri
-from local.index_search import IndexSearch
-from local.indexes import Indexes, Served, State
-from local.listing import entry
-from local.searches import Search
-from tests.local import in_process, searching
-from tests.local.searching import Documents, definition, model, stage
+from leafsearch.local import LocalDeployment
+from leafsearch.local.catalog import Record
+from leafsearch.local.engine import CommandError
+from leafsearch.local.freshness import Freshness
+from leafsearch.local.home import Home, socket_uri
+from leafsearch.local.index_search import IndexSearch
+from leafsearch.local.indexes import Indexes, Served, State
+from leafsearch.local.listing import entry
+from leafsearch.local.searches import Search
+from leaftests.local import in_process, searching
+from leaftests.local.searching import Documents, definition, model, stage
 
 RECORD = Record(
     id=ObjectId(),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from local import LocalError
-from local.locks import FileLock, holder
+from leafsearch.local import LocalError
+from leafsearch.local.locks import FileLock, holder
 
 
 def test_a_lock_is_held_by_one_who_is_named(tmp_path: Path) -> None:

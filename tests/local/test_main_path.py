@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from pymongo import AsyncMongoClient
 
-from local import LocalDeployment
-from tests.local.searching import (
+from leafsearch.local import LocalDeployment
+from leaftests.local.searching import (
     Documents,
     bits,
     create,

@@ -12,11 +12,11 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import CursorType, InsertOne, MongoClient
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
-from local import LocalDeployment
-from local.home import Home
-from local.wire import MAX_MESSAGE_BYTES, MORE_TO_COME, OP_MSG, write_message
-from tests.local.raw import connected, message, old_query, reply, with_checksum
-from tests.local.searching import Documents, create, definition, stage
+from leafsearch.local import LocalDeployment
+from leafsearch.local.home import Home
+from leafsearch.local.wire import MAX_MESSAGE_BYTES, MORE_TO_COME, OP_MSG, write_message
+from leaftests.local.raw import connected, message, old_query, reply, with_checksum
+from leaftests.local.searching import Documents, create, definition, stage
 
 Client = MongoClient[dict[str, Any]]
 

@@ -6,8 +6,8 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from local.score import CARRIER, METAS, carry
-from tests.local.searching import Documents, create, definition, stage
+from leafsearch.local.score import CARRIER, METAS, carry
+from leaftests.local.searching import Documents, create, definition, stage
 
 META = {"$meta": "vectorSearchScore"}
 UNPACK = [{"$unwind": "$d"}, {"$replaceWith": "$d"}]

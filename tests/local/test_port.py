@@ -11,11 +11,11 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from local import LocalDeployment, LocalError
-from local.home import Home
-from tests.local.conftest import short_folder
-from tests.local.searching import create, definition, stage
-from tests.local.test_command import leaf_mongo
+from leafsearch.local import LocalDeployment, LocalError
+from leafsearch.local.home import Home
+from leaftests.local.command import leaf_mongo
+from leaftests.local.folders import short_folder
+from leaftests.local.searching import create, definition, stage
 
 Client = MongoClient[dict[str, Any]]
 LOOPBACK = "0100007F"  # 127.0.0.1 as /proc/net/tcp has it

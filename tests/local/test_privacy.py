@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from local import LocalDeployment, LocalError
-from local.home import Home
-from local.mongod import leftover
-from tests.local.searching import wait_for
+from leafsearch.local import LocalDeployment, LocalError
+from leafsearch.local.home import Home
+from leafsearch.local.mongod import leftover
+from leaftests.local.searching import wait_for
 
 
 def mode(path: Path) -> int:

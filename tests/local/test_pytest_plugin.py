@@ -71,8 +71,8 @@ def test_where_it_cannot_start_the_test_says_why_in_one_line(tmp_path: Path) -> 
 
 
 def test_who_does_not_use_it_imports_nothing_for_it() -> None:
-    loaded = "import sys, pytest, local.pytest_plugin; print(*sys.modules)"
+    loaded = "import sys, pytest, leafsearch.local.pytest_plugin; print(*sys.modules)"
 
     modules = set(python("-c", loaded).stdout.split())
 
-    assert not modules & {"pymongo", "bson", "numpy", "platformdirs", "local.deployment"}
+    assert not modules & {"pymongo", "bson", "numpy", "platformdirs", "leafsearch.local.deployment"}

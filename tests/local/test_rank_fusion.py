@@ -9,7 +9,7 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 from pymongo.operations import SearchIndexModel
 
-from tests.local.searching import Documents, create, definition, entry, stage, wait_for
+from leaftests.local.searching import Documents, create, definition, entry, stage, wait_for
 
 pytest.importorskip("tantivy")
 

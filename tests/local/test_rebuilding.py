@@ -10,8 +10,8 @@ from pymongo import MongoClient
 from pymongo.errors import ExecutionTimeout
 from pymongo.operations import SearchIndexModel
 
-from local import LocalDeployment
-from tests.local.searching import Documents, create, definition, entry, stage, wait_for
+from leafsearch.local import LocalDeployment
+from leaftests.local.searching import Documents, create, definition, entry, stage, wait_for
 
 NEAR = [1.0, 0.0]
 LARGE = ("large1", "large2", "large3")  # each takes seconds to build

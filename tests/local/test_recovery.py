@@ -10,13 +10,13 @@ import pytest
 from pymongo import MongoClient, timeout
 from pymongo.errors import ConnectionFailure
 
-from local import LocalDeployment
-from local.binary import find_mongod
-from local.home import Home, socket_uri
-from local.locks import holder
-from local.mongod import Mongod, end_leftover, leftover
-from local.replica import connect
-from tests.local.searching import (
+from leafsearch.local import LocalDeployment
+from leafsearch.local.binary import find_mongod
+from leafsearch.local.home import Home, socket_uri
+from leafsearch.local.locks import holder
+from leafsearch.local.mongod import Mongod, end_leftover, leftover
+from leafsearch.local.replica import connect
+from leaftests.local.searching import (
     Documents,
     create,
     definition,

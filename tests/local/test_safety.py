@@ -19,14 +19,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo import MongoClient
 
-from local import LocalDeployment
-from local.binary import find_mongod
-from local.home import Home, socket_uri
-from local.relay import Link
-from local.wire import OP_MSG, OP_QUERY, write_message
-from tests.local import in_process
-from tests.local.raw import closed, compressed, connected, old_query, reply
-from tests.local.searching import Documents, create, definition, stage, wait_for
+from leafsearch.local import LocalDeployment
+from leafsearch.local.binary import find_mongod
+from leafsearch.local.home import Home, socket_uri
+from leafsearch.local.relay import Link
+from leafsearch.local.wire import OP_MSG, OP_QUERY, write_message
+from leaftests.local import in_process
+from leaftests.local.raw import closed, compressed, connected, old_query, reply
+from leaftests.local.searching import Documents, create, definition, stage, wait_for
 
 Client = MongoClient[dict[str, Any]]
 # The fixtures are those of the test, not of each example, and that is meant.

@@ -10,11 +10,11 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 from pymongo.operations import SearchIndexModel
 
-from local import LocalDeployment, kinds
-from local.engine import CommandError
-from local.searches import wanted
-from local.status import as_text
-from tests.local.searching import Documents, create, definition, entry, stage, wait_for
+from leafsearch.local import LocalDeployment, kinds
+from leafsearch.local.engine import CommandError
+from leafsearch.local.searches import wanted
+from leafsearch.local.status import as_text
+from leaftests.local.searching import Documents, create, definition, entry, stage, wait_for
 
 pytest.importorskip("tantivy")
 

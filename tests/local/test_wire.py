@@ -10,7 +10,7 @@ from bson.raw_bson import RawBSONDocument
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.traffic import (
+from leafsearch.local.traffic import (
     Kind,
     kind_of,
     logs_in_by_certificate,
@@ -18,7 +18,7 @@ from local.traffic import (
     needs_all,
     tells_of_hosts,
 )
-from local.wire import (
+from leafsearch.local.wire import (
     OP_MSG,
     OP_QUERY,
     TooDeep,

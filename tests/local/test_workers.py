@@ -6,7 +6,7 @@ import weakref
 
 import pytest
 
-from local.workers import LARGE_BYTES, Collector, Workers
+from leafsearch.local.workers import LARGE_BYTES, Collector, Workers
 
 LARGE = LARGE_BYTES + 1
 

@@ -9,10 +9,10 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from config import Settings, load
-from ingest import Choices, Document, Rejects, ingest, open_target
-from search import AsyncSearcher, Context, Hit, Searcher
-from tests.conftest import bert_tokenizer
+from leafsearch.config import Settings, load
+from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
+from leafsearch.search import AsyncSearcher, Context, Hit, Searcher
+from leaftests.models import bert_tokenizer
 
 Made = Callable[..., Searcher]
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from ingest import Document
-from search import Searcher
+from leafsearch.ingest import Document
+from leafsearch.search import Searcher
 
 Run = Callable[..., CompletedProcess[str]]
 Made = Callable[..., Searcher]

@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from ingest import Document
-from search import QueryError, Searcher
-from search.context import composed
-from search.steps import perform
-from tests.search.test_options import books
-from tests.search.test_searcher import QUESTION
+from leafsearch.ingest import Document
+from leafsearch.search import QueryError, Searcher
+from leafsearch.search.context import composed
+from leafsearch.search.steps import perform
+from leaftests.search.corpora import QUESTION, books
 
 Made = Callable[..., Searcher]
 

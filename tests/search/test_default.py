@@ -10,13 +10,13 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from local import LocalDeployment
+from leafsearch.local import LocalDeployment
 
 Run = Callable[..., CompletedProcess[str]]
 HASHED = {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64", "LEAF_STORAGE": "full"}
 PROGRAM = """
-from search import search
-from vectors import ManifestError
+from leafsearch.search import search
+from leafsearch.vectors import ManifestError
 print([hit.document for hit in search("oak", k=1)], end=" ")
 print([hit.document for hit in search("sea", k=1, collection="chunks", database="leaf")])
 try:
@@ -92,14 +92,14 @@ def test_search_goes_on_after_the_collection_was_made_with_other_models(
     again = {**HASHED, "LEAF_TEACHER": "hashing:128", "LEAF_STUDENT": "hashing:128"}
     program = """
 import subprocess, sys
-from search import search
-from vectors import connect
-from local import LocalDeployment
+from leafsearch.search import search
+from leafsearch.vectors import connect
+from leafsearch.local import LocalDeployment
 print([hit.document for hit in search("oak", k=1)])
 with connect(LocalDeployment(sys.argv[1]).uri) as client:
     client["leaf"]["chunks"].drop()
-ended = subprocess.run([sys.executable, "-m", "ingest", "-"], input=sys.argv[2], text=True,
-                       env=eval(sys.argv[3]))
+command = [sys.executable, "-m", "leafsearch.ingest", "-"]
+ended = subprocess.run(command, input=sys.argv[2], text=True, env=eval(sys.argv[3]))
 print([hit.document for hit in search("oak", k=1)], [hit.document for hit in search("sea", k=1)])
 """
     environ = {**os.environ, "LEAF_HOME": str(home)}

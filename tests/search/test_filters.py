@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from bson import Binary, Decimal128, ObjectId, Regex
 
-from search import FilterError, UndeclaredPath
-from search.filters import checked_filter, demanded
+from leafsearch.search import FilterError, UndeclaredPath
+from leafsearch.search.filters import checked_filter, demanded
 
 DECLARED = ("document", "metadata.year", "metadata.tags")
 

@@ -10,14 +10,13 @@ import pytest
 from bson import Binary, ObjectId
 from pymongo.database import Database
 
-from config import load
-from ingest import Choices, Document, Rejects, ingest, open_target
-from search import Hit, QueryError, Searcher
-from search.fusion import fused
-from search.lexical import text_filter
-from tests.search.test_options import books
-from tests.search.test_searcher import QUESTION, WORDS, corpus
-from vectors import IndexMissing
+from leafsearch.config import load
+from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
+from leafsearch.search import Hit, QueryError, Searcher
+from leafsearch.search.fusion import fused
+from leafsearch.search.lexical import text_filter
+from leafsearch.vectors import IndexMissing
+from leaftests.search.corpora import QUESTION, WORDS, books, corpus
 
 Made = Callable[..., Searcher]
 PRECISIONS = ["float32", "int8", "binary"]
@@ -100,7 +99,7 @@ def test_a_server_that_does_not_fuse_is_asked_once(
         asked.append(given)
         return [{"$rankFusionOfLater": {}}]
 
-    monkeypatch.setattr("search.pool.fusion_stages", unknown)
+    monkeypatch.setattr("leafsearch.search.pool.fusion_stages", unknown)
     found = [searcher.search(QUESTION, k=10, hybrid=True) for _ in range(2)]
 
     assert [[h.id for h in hits] for hits in found] == [[h.id for h in expected]] * 2

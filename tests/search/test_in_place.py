@@ -11,19 +11,19 @@ from bson import ObjectId
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from config import load
-from ingest import Choices, Fields, Rejects, open_target
-from ingest.choices import InPlaceChoice
-from ingest.extent import ALL
-from ingest.mongodb.address import Address
-from ingest.mongodb.keeping import Keeper
-from ingest.mongodb.source import MongoSource
-from ingest.mongodb.stopping import Stop
-from search import FilterError, Searcher
-from search.doctor import Order, examine
-from search.eval.errors import EvalError
-from search.eval.sweep import Asked, sweep
-from tests.search.doctor.conftest import complaints
+from leafsearch.config import load
+from leafsearch.ingest import Choices, Fields, Rejects, open_target
+from leafsearch.ingest.choices import InPlaceChoice
+from leafsearch.ingest.extent import ALL
+from leafsearch.ingest.mongodb.address import Address
+from leafsearch.ingest.mongodb.keeping import Keeper
+from leafsearch.ingest.mongodb.source import MongoSource
+from leafsearch.ingest.mongodb.stopping import Stop
+from leafsearch.search import FilterError, Searcher
+from leafsearch.search.doctor import Order, examine
+from leafsearch.search.eval.errors import EvalError
+from leafsearch.search.eval.sweep import Asked, sweep
+from leaftests.search.doctor import complaints
 
 Made = Callable[..., Searcher]
 ANIMALS = ["cat", "dog", "horse", "mouse", "hedgehog", "sparrow", "salmon", "spider"]

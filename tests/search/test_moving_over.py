@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 from pymongo.database import Database
 
-from config import load
-from ingest import Choices, Document, Rejects, ingest, open_target
-from ingest.rebuild.generations import move_over, roll_back
-from ingest.rebuild.rebuilding import open_rebuild, tell_generations_apart
-from ingest.rebuild.retiring import retire
-from search import AsyncSearcher, Hit, Searcher
-from search.opening import Opened
-from search.searching import _found
-from search.steps import Steps, perform
-from tests.search.test_searcher import QUESTION, corpus
-from vectors import ModelError, load_encoder
-from vectors.manifest import MANIFESTS
+from leafsearch.config import load
+from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
+from leafsearch.ingest.rebuild.generations import move_over, roll_back
+from leafsearch.ingest.rebuild.rebuilding import open_rebuild, tell_generations_apart
+from leafsearch.ingest.rebuild.retiring import retire
+from leafsearch.search import AsyncSearcher, Hit, Searcher
+from leafsearch.search.opening import Opened
+from leafsearch.search.searching import _found
+from leafsearch.search.steps import Steps, perform
+from leafsearch.vectors import ModelError, load_encoder
+from leafsearch.vectors.manifest import MANIFESTS
+from leaftests.search.corpora import QUESTION, corpus
 
 Made = Callable[..., Searcher]
 Step = Callable[..., None]

@@ -11,8 +11,8 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.monitoring import CommandListener
 
-from ingest import Document
-from search import (
+from leafsearch.ingest import Document
+from leafsearch.search import (
     CrossEncoder,
     FilterError,
     Query,
@@ -21,32 +21,15 @@ from search import (
     SearchError,
     SearchTimeout,
 )
-from search.diversity import diverse_order
-from search.query import Options
-from tests.search.test_searcher import QUESTION, WORDS, corpus
-from vectors import ManifestError, ModelError
-from vectors.encoder import unit_rows
-from vectors.manifest import MANIFESTS
+from leafsearch.search.diversity import diverse_order
+from leafsearch.search.query import Options
+from leafsearch.vectors import ManifestError, ModelError
+from leafsearch.vectors.encoder import unit_rows
+from leafsearch.vectors.manifest import MANIFESTS
+from leaftests.search.corpora import QUESTION, WORDS, books, corpus
 
 Made = Callable[..., Searcher]
 PRECISIONS = ["float32", "int8", "binary"]
-
-
-def books(n: int = 6, sentences: int = 40) -> list[Document]:
-    """Documents of several chunks, whose sentences are numbered."""
-    random = np.random.default_rng(7)
-    return [
-        Document(
-            f"book{i}",
-            " ".join(
-                f"Sentence {s} of {i} has {' '.join(random.choice(WORDS, size=7))}."
-                for s in range(sentences)
-            ),
-            f"Book {i}",
-            {"shelf": i % 2, "title": f"Book {i}"},
-        )
-        for i in range(n)
-    ]
 
 
 def test_options_and_query_name_the_same() -> None:

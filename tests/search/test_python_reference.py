@@ -12,13 +12,13 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from config import load
-from config.storage import STORAGES
-from search import Searcher
-from search.eval.asking import searcher
-from search.eval.trial import stored
-from vectors import load_student
-from vectors.manifest import read_manifest
+from leafsearch.config import load
+from leafsearch.config.storage import STORAGES
+from leafsearch.search import Searcher
+from leafsearch.search.eval.asking import searcher
+from leafsearch.search.eval.trial import stored
+from leafsearch.vectors import load_student
+from leafsearch.vectors.manifest import read_manifest
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., CompletedProcess[str]]

@@ -10,47 +10,14 @@ from bson.datetime_ms import DatetimeMS
 from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
-from config import LeafError, load
-from ingest import Document
-from search import FilterError, NoHits, QueryError, Searcher
-from vectors import IndexMissing, ManifestError, ModelError, load_encoder
-from vectors.manifest import MANIFESTS
+from leafsearch.config import LeafError, load
+from leafsearch.ingest import Document
+from leafsearch.search import FilterError, NoHits, QueryError, Searcher
+from leafsearch.vectors import IndexMissing, ManifestError, ModelError, load_encoder
+from leafsearch.vectors.manifest import MANIFESTS
+from leaftests.search.corpora import QUESTION, WORDS, corpus
 
 Made = Callable[..., Searcher]
-
-WORDS = [
-    "ash",
-    "bay",
-    "cod",
-    "dew",
-    "elm",
-    "fig",
-    "gum",
-    "hay",
-    "ivy",
-    "jay",
-    "kit",
-    "log",
-    "mud",
-    "nut",
-    "oak",
-    "pea",
-    "rye",
-    "sea",
-    "tin",
-    "urn",
-]
-QUESTION = "ash elm oak sea"
-
-
-def corpus(n: int = 300) -> list[Document]:
-    random = np.random.default_rng(5)
-    return [
-        Document(
-            str(i), " ".join(random.choice(WORDS, size=9)), metadata={"n": i, "even": i % 2 == 0}
-        )
-        for i in range(n)
-    ]
 
 
 def expected_order(

@@ -3,8 +3,8 @@ import random
 import numpy as np
 import pytest
 
-from vectors import load_tokenizer
-from vectors.batches import Tokens, token_batches
+from leafsearch.vectors import load_tokenizer
+from leafsearch.vectors.batches import Tokens, token_batches
 
 TOKENIZER = load_tokenizer("hashing:8")  # a token is a word
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from vectors import DeploymentError, connect, connect_async
+from leafsearch.vectors import DeploymentError, connect, connect_async
 
 
 @pytest.mark.parametrize(

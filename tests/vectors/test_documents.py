@@ -12,18 +12,18 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
-from tests.vectors.building import PROMPT, built
-from vectors import ModelError, load_encoder
-from vectors.alignment import PROBES
-from vectors.batches import Batch
-from vectors.devices import devices_here, has_bfloat16
-from vectors.encoder import Rows, unit_rows
-from vectors.forms import Fused, Packed, Padded
-from vectors.fused import add_norm, compiled_norm, fuse
-from vectors.local_run import LocalRun
-from vectors.packed import attend_apart
-from vectors.processor import cores
-from vectors.transformer import TransformerEncoder
+from leafsearch.vectors import ModelError, load_encoder
+from leafsearch.vectors.alignment import PROBES
+from leafsearch.vectors.batches import Batch
+from leafsearch.vectors.devices import devices_here, has_bfloat16
+from leafsearch.vectors.encoder import Rows, unit_rows
+from leafsearch.vectors.forms import Fused, Packed, Padded
+from leafsearch.vectors.fused import add_norm, compiled_norm, fuse
+from leafsearch.vectors.local_run import LocalRun
+from leafsearch.vectors.packed import attend_apart
+from leafsearch.vectors.processor import cores
+from leafsearch.vectors.transformer import TransformerEncoder
+from leaftests.vectors.building import PROMPT, built
 
 MIXED = [
     *PROBES,
@@ -112,7 +112,7 @@ def test_other_families_of_models_are_packed_where_their_attention_can_be_replac
     tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, more: dict[str, Any], form: str
 ) -> None:
     name = built(tmp_path, kind, **more)
-    caplog.set_level(logging.INFO, "vectors")
+    caplog.set_level(logging.INFO, "leafsearch.vectors")
 
     rows = load_encoder(name, precision="float32").encode_documents(MIXED)
 
@@ -162,7 +162,7 @@ def test_another_process_computes_the_same_to_the_last_bit(
     model: TransformerEncoder, tmp_path: Path
 ) -> None:
     program = (
-        "import json, sys; import numpy as np; from vectors import load_encoder\n"
+        "import json, sys; import numpy as np; from leafsearch.vectors import load_encoder\n"
         "encoder = load_encoder(sys.argv[1], devices=['cpu'])\n"
         "np.save('rows.npy', encoder.encode_documents(json.load(sys.stdin)))"
     )
@@ -263,7 +263,7 @@ def test_layers_of_another_shape_are_not_fused(
 def test_where_torch_cannot_compile_residual_and_norm_stay_two_steps(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.INFO, "vectors")
+    caplog.set_level(logging.INFO, "leafsearch.vectors")
 
     assert compiled_norm(torch.device("cuda")) is add_norm
     assert "torch cannot compile here" in caplog.text

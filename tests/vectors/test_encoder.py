@@ -9,9 +9,15 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from vectors import AlignmentError, ModelError, check_alignment, load_encoder, load_tokenizer
-from vectors.encoder import unit_rows
-from vectors.models import fingerprint
+from leafsearch.vectors import (
+    AlignmentError,
+    ModelError,
+    check_alignment,
+    load_encoder,
+    load_tokenizer,
+)
+from leafsearch.vectors.encoder import unit_rows
+from leafsearch.vectors.models import fingerprint
 
 PROMPT = "Represent this sentence for searching relevant passages: "
 TEXTS = ["open a file", "The treaty was signed in 1992.", "roast vegetables in the oven"]
@@ -162,7 +168,7 @@ def test_a_damaged_model_is_one_line(tmp_path: os.PathLike[str]) -> None:
 
 def test_without_a_hub_the_error_names_the_offline_preset(tmp_path: os.PathLike[str]) -> None:
     """A process of its own, because the hub's library reads its address when it is imported."""
-    program = "from vectors import load_encoder; load_encoder('MongoDB/mdbr-leaf-mt')"
+    program = "from leafsearch.vectors import load_encoder; load_encoder('MongoDB/mdbr-leaf-mt')"
     environ = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path)}
 
     ended = subprocess.run(
@@ -170,7 +176,7 @@ def test_without_a_hub_the_error_names_the_offline_preset(tmp_path: os.PathLike[
     )
 
     last = ended.stderr.strip().splitlines()[-1]
-    assert last.startswith("vectors.errors.ModelError: model MongoDB/mdbr-leaf-mt")
+    assert last.startswith("leafsearch.vectors.errors.ModelError: model MongoDB/mdbr-leaf-mt")
     assert "hub cannot be reached" in last
     assert "preset `offline`" in last
 
@@ -210,7 +216,7 @@ def test_hashing_forgets_words_and_still_gives_the_same_rows() -> None:
 
 def test_importing_the_project_imports_no_torch() -> None:
     program = (
-        "import sys, config, vectors, ingest, search; "
+        "import sys; from leafsearch import config, vectors, ingest, search; "
         "print([m for m in ('torch', 'transformers', 'sentence_transformers') if m in sys.modules])"
     )
     ended = subprocess.run(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vectors.files import put
+from leafsearch.vectors.files import put
 
 
 def test_who_comes_second_has_what_the_first_made(tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from config import load
-from vectors import Manifest, ManifestError, Model
-from vectors.agreement import demand_agreement
-from vectors.manifest import (
+from leafsearch.config import load
+from leafsearch.vectors import Manifest, ManifestError, Model
+from leafsearch.vectors.agreement import demand_agreement
+from leafsearch.vectors.manifest import (
     MANIFESTS,
     amend,
     find_manifest,

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from pymongo.database import Database
 
-from config import Settings, load
-from ingest import Choices, Document, Rejects, ingest, open_target
-from search import Searcher
-from search.doctor import Order, examine
-from vectors import ModelError, Rows, load_encoder, load_tokenizer
-from vectors.alignment import PROBES
-from vectors.encoder import unit_rows
-from vectors.transformer import TransformerEncoder
+from leafsearch.config import Settings, load
+from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
+from leafsearch.search import Searcher
+from leafsearch.search.doctor import Order, examine
+from leafsearch.vectors import ModelError, Rows, load_encoder, load_tokenizer
+from leafsearch.vectors.alignment import PROBES
+from leafsearch.vectors.encoder import unit_rows
+from leafsearch.vectors.transformer import TransformerEncoder
 
 KEY = "s3cret-key"
 DIALECTS = ["/embed", "/v1/embeddings"]

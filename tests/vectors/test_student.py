@@ -11,11 +11,18 @@ import numpy as np
 import pytest
 from packaging.version import Version
 
-from vectors import Encoder, ExportError, ModelError, export_student, load_encoder, load_student
-from vectors.alignment import demand_probe, probe_of
-from vectors.model_files import ModelFiles
-from vectors.published import take_published
-from vectors.student import cache_folder
+from leafsearch.vectors import (
+    Encoder,
+    ExportError,
+    ModelError,
+    export_student,
+    load_encoder,
+    load_student,
+)
+from leafsearch.vectors.alignment import demand_probe, probe_of
+from leafsearch.vectors.model_files import ModelFiles
+from leafsearch.vectors.published import take_published
+from leafsearch.vectors.student import cache_folder
 
 ROOT = Path(__file__).parents[2]
 TEXTS = [
@@ -30,7 +37,7 @@ def python(core_only: Path, program: str, **environ: str) -> subprocess.Complete
     """Runs a program with the core packages alone, as after `pip install .` without extras."""
     return subprocess.run(
         [sys.executable, "-S", "-c", program],
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{core_only}", **environ},
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{core_only}", **environ},
         capture_output=True,
         text=True,
         check=False,
@@ -114,7 +121,7 @@ def test_the_core_packages_alone_can_encode_a_query(
     export_student(model)
     program = f"""
 import importlib.util, sys
-from vectors import load_student
+from leafsearch.vectors import load_student
 student = load_student({model.name!r}, revision={model.revision!r})
 print(student.encode_queries(["flights"]).tolist()[0][:3])
 print(importlib.util.find_spec("torch"), "torch" in sys.modules)
@@ -133,7 +140,7 @@ def test_the_runtime_reports_to_nobody_unless_asked_to(tmp_path: Path, asked: bo
     if asked and Version(version("onnxruntime")) < Version("1.29"):
         pytest.skip("this onnxruntime has nothing that reports")
     allowed = {"ORT_DISABLE_TELEMETRY": "0"} if asked else {}
-    program = "from vectors import load_student; load_student('package:vectors/offline')"
+    program = "from leafsearch.vectors import load_student; load_student('package:vectors/offline')"
     subprocess.run(
         [sys.executable, "-c", program],
         env={"PATH": os.environ["PATH"], "XDG_CACHE_HOME": str(tmp_path), **allowed},
@@ -157,7 +164,7 @@ def test_what_the_core_packages_cannot_do_is_said(
     core_only: Path, stranger: str, tmp_path: Path, call: str, expected: str
 ) -> None:
     called = call.format(name=stranger, revision=ModelFiles.find(stranger).revision)
-    program = f"from vectors import load_encoder, load_student; {called}"
+    program = f"from leafsearch.vectors import load_encoder, load_student; {called}"
 
     # Into the cache of all tests another one may have exported this model.
     ended = python(core_only, program, XDG_CACHE_HOME=str(tmp_path))
@@ -177,7 +184,7 @@ def test_the_core_packages_alone_take_what_the_authors_publish(
     export_of_transformer(model, published / "onnx" / "model.onnx")
     program = f"""
 import json
-from vectors import load_student
+from leafsearch.vectors import load_student
 student = load_student({model.name!r}, revision={model.revision!r})
 print(json.dumps([student.encode_queries({TEXTS!r}).tolist(), student.max_tokens]))
 """

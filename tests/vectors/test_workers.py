@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.vectors.building import built
-from vectors import load_encoder
-from vectors.alignment import PROBES
+from leafsearch.vectors import load_encoder
+from leafsearch.vectors.alignment import PROBES
+from leaftests.vectors.building import built
 
 MANY = [f"{n} {' '.join(PROBES * (1 + n % 3))}" for n in range(200)] + [""]
 PROGRAM = """
 import json, sys, time
 from multiprocessing import active_children
 import numpy as np
-from vectors import load_encoder
+from leafsearch.vectors import load_encoder
 
 if __name__ == "__main__":
     encoder = load_encoder(sys.argv[1], devices=["cpu", "cpu"])

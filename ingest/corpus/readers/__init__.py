@@ -3,14 +3,14 @@
 Little more is held than the record at hand, so memory does not grow with a file's length.
 """
 
-from ingest.corpus.readers.csv_rows import read_csv
-from ingest.corpus.readers.json_array import read_json
-from ingest.corpus.readers.json_lines import read_json_lines
-from ingest.corpus.readers.parquet import read_parquet
-from ingest.corpus.readers.reading import demand_readable, read
-from ingest.corpus.readers.records import Records
-from ingest.corpus.readers.text import read_text
-from ingest.corpus.readers.whole import Whole
+from leafsearch.ingest.corpus.readers.csv_rows import read_csv
+from leafsearch.ingest.corpus.readers.json_array import read_json
+from leafsearch.ingest.corpus.readers.json_lines import read_json_lines
+from leafsearch.ingest.corpus.readers.parquet import read_parquet
+from leafsearch.ingest.corpus.readers.reading import demand_readable, read
+from leafsearch.ingest.corpus.readers.records import Records
+from leafsearch.ingest.corpus.readers.text import read_text
+from leafsearch.ingest.corpus.readers.whole import Whole
 
 __all__ = [
     "Records",

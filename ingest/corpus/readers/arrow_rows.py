@@ -7,8 +7,8 @@ from typing import Any
 
 from bson import Decimal128
 
-from ingest.corpus.records import Fields, UnusableRecord, to_document
-from ingest.document import Document, Place, Rejected
+from leafsearch.ingest.corpus.records import Fields, UnusableRecord, to_document
+from leafsearch.ingest.document import Document, Place, Rejected
 
 _KEPT = 10_000  # characters of a rejected row
 

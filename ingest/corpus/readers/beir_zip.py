@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
-from ingest.corpus.readers.compression import BUFFER, Buffered, Unpacked
-from ingest.errors import SourceError
+from leafsearch.ingest.corpus.readers.compression import BUFFER, Buffered, Unpacked
+from leafsearch.ingest.errors import SourceError
 
 DOCUMENTS = "corpus.jsonl"
 _DAMAGE = (zipfile.BadZipFile, zlib.error)

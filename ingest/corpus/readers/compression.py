@@ -10,8 +10,8 @@ import zlib
 from importlib import import_module
 from typing import Any, BinaryIO, TypeAlias
 
-from ingest.corpus.formats import ZSTD, Compression, demand_library
-from ingest.errors import SourceError
+from leafsearch.ingest.corpus.formats import ZSTD, Compression, demand_library
+from leafsearch.ingest.errors import SourceError
 
 _MAGIC: dict[bytes, Compression] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _SKIPPED = b"\x2a\x4d\x18"  # after the first byte of a zstd frame that holds no content

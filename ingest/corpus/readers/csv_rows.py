@@ -12,11 +12,11 @@ from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from typing import Any, BinaryIO
 
-from config.text import quote, quote_all
-from ingest.corpus.readers.records import Records, shown
-from ingest.corpus.records import MAX_TEXT, Fields, UnusableRecord, to_document
-from ingest.document import Document, Place, Rejected
-from ingest.errors import SourceError
+from leafsearch.config.text import quote, quote_all
+from leafsearch.ingest.corpus.readers.records import Records, shown
+from leafsearch.ingest.corpus.records import MAX_TEXT, Fields, UnusableRecord, to_document
+from leafsearch.ingest.document import Document, Place, Rejected
+from leafsearch.ingest.errors import SourceError
 
 csv.field_size_limit(MAX_TEXT)
 

@@ -5,10 +5,10 @@ import logging
 import re
 from typing import BinaryIO
 
-from ingest.corpus.readers.records import Records
-from ingest.corpus.readers.whole import Whole, decoded, limited
-from ingest.corpus.records import UnusableRecord
-from ingest.document import Place, Rejected
+from leafsearch.ingest.corpus.readers.records import Records
+from leafsearch.ingest.corpus.readers.whole import Whole, decoded, limited
+from leafsearch.ingest.corpus.records import UnusableRecord
+from leafsearch.ingest.document import Place, Rejected
 
 _LOOKED_AT = 4096  # bytes in which a page declares its charset; browsers stop at 1024
 _CHARSET = re.compile(

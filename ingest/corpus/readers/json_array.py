@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from ingest.corpus.metadata import DEEPEST, TOO_DEEP
-from ingest.corpus.readers.json_lines import BOM, MAX_RECORD, parse_json
-from ingest.corpus.readers.records import KEPT, Records, shown
-from ingest.corpus.records import Fields, UnusableRecord, to_document
-from ingest.document import Document, Place, Rejected
-from ingest.errors import SourceError
+from leafsearch.ingest.corpus.metadata import DEEPEST, TOO_DEEP
+from leafsearch.ingest.corpus.readers.json_lines import BOM, MAX_RECORD, parse_json
+from leafsearch.ingest.corpus.readers.records import KEPT, Records, shown
+from leafsearch.ingest.corpus.records import Fields, UnusableRecord, to_document
+from leafsearch.ingest.document import Document, Place, Rejected
+from leafsearch.ingest.errors import SourceError
 
 _READ = 2**18  # bytes at a time
 # A whole string, some brackets that open, one that closes, or the quote of a string that goes on

@@ -6,11 +6,11 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from ingest.corpus.metadata import TOO_DEEP
-from ingest.corpus.readers.records import Records, shown
-from ingest.corpus.records import Fields, UnusableRecord, to_document
-from ingest.document import Place, Rejected
-from vectors.extended_json import NotExtendedJson, extended
+from leafsearch.ingest.corpus.metadata import TOO_DEEP
+from leafsearch.ingest.corpus.readers.records import Records, shown
+from leafsearch.ingest.corpus.records import Fields, UnusableRecord, to_document
+from leafsearch.ingest.document import Place, Rejected
+from leafsearch.vectors.extended_json import NotExtendedJson, extended
 
 BOM = b"\xef\xbb\xbf"
 MAX_RECORD = 128 * 2**20  # bytes; a longer line is rejected

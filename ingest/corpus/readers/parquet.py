@@ -8,14 +8,14 @@ from inspect import signature
 from itertools import chain
 from typing import IO, Any, BinaryIO
 
-from config.text import quote, quote_all, shorten
-from ingest.corpus.metadata import DEEPEST
-from ingest.corpus.readers.arrow_rows import held_schema, row_document, rows
-from ingest.corpus.readers.records import Records
-from ingest.corpus.readers.whole import seekable
-from ingest.corpus.records import Fields
-from ingest.document import Place
-from ingest.errors import SourceError
+from leafsearch.config.text import quote, quote_all, shorten
+from leafsearch.ingest.corpus.metadata import DEEPEST
+from leafsearch.ingest.corpus.readers.arrow_rows import held_schema, row_document, rows
+from leafsearch.ingest.corpus.readers.records import Records
+from leafsearch.ingest.corpus.readers.whole import seekable
+from leafsearch.ingest.corpus.records import Fields
+from leafsearch.ingest.document import Place
+from leafsearch.ingest.errors import SourceError
 
 _BATCH = 4 * 2**20  # bytes of rows at a time, as they are in memory
 _MOST_ROWS = 4096

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from ingest.corpus.readers.records import Records
-from ingest.corpus.readers.whole import Whole, seekable
-from ingest.corpus.records import MAX_TEXT, UnusableRecord
-from ingest.document import Place, Rejected
+from leafsearch.ingest.corpus.readers.records import Records
+from leafsearch.ingest.corpus.readers.whole import Whole, seekable
+from leafsearch.ingest.corpus.records import MAX_TEXT, UnusableRecord
+from leafsearch.ingest.document import Place, Rejected
 
 # What PDFium writes for a hyphen at which a word is broken across lines.
 _BROKEN = ("\ufffe\n", "\x02\n", "\ufffe", "\x02")

@@ -2,17 +2,17 @@
 
 from typing import BinaryIO
 
-from ingest.corpus.formats import Format, demand_library
-from ingest.corpus.readers.csv_rows import demand_columns, read_csv
-from ingest.corpus.readers.html import read_html
-from ingest.corpus.readers.json_array import read_json
-from ingest.corpus.readers.json_lines import read_json_lines
-from ingest.corpus.readers.parquet import demand_parquet_column, read_parquet
-from ingest.corpus.readers.pdf import read_pdf
-from ingest.corpus.readers.records import Records
-from ingest.corpus.readers.text import read_text
-from ingest.corpus.readers.whole import Whole
-from ingest.corpus.records import Fields
+from leafsearch.ingest.corpus.formats import Format, demand_library
+from leafsearch.ingest.corpus.readers.csv_rows import demand_columns, read_csv
+from leafsearch.ingest.corpus.readers.html import read_html
+from leafsearch.ingest.corpus.readers.json_array import read_json
+from leafsearch.ingest.corpus.readers.json_lines import read_json_lines
+from leafsearch.ingest.corpus.readers.parquet import demand_parquet_column, read_parquet
+from leafsearch.ingest.corpus.readers.pdf import read_pdf
+from leafsearch.ingest.corpus.readers.records import Records
+from leafsearch.ingest.corpus.readers.text import read_text
+from leafsearch.ingest.corpus.readers.whole import Whole
+from leafsearch.ingest.corpus.records import Fields
 
 _DELIMITERS: dict[str, str | None] = {"csv": None, "tsv": "\t"}  # None: the header tells
 

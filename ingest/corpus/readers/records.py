@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ingest.document import Document, Rejected
+from leafsearch.ingest.document import Document, Rejected
 
 KEPT = 10_000  # characters of a rejected record
 

@@ -3,10 +3,10 @@
 import re
 from typing import BinaryIO
 
-from ingest.corpus.readers.records import Records
-from ingest.corpus.readers.whole import Whole, decoded, limited
-from ingest.corpus.records import UnusableRecord
-from ingest.document import Place, Rejected
+from leafsearch.ingest.corpus.readers.records import Records
+from leafsearch.ingest.corpus.readers.whole import Whole, decoded, limited
+from leafsearch.ingest.corpus.records import UnusableRecord
+from leafsearch.ingest.document import Place, Rejected
 
 _TITLE = re.compile(r"^#[ \t]+([^\n]*)$", re.MULTILINE)
 _CLOSING = re.compile(r"(?:^|[ \t])#+$")

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, BinaryIO
 
-from config.text import quote
-from ingest.corpus.records import MAX_TEXT, Fields, UnusableRecord, to_document
-from ingest.document import Document, Place
-from ingest.errors import SourceError
+from leafsearch.config.text import quote
+from leafsearch.ingest.corpus.records import MAX_TEXT, Fields, UnusableRecord, to_document
+from leafsearch.ingest.document import Document, Place
+from leafsearch.ingest.errors import SourceError
 
 _MAX_COPIED = 4 * 2**30  # bytes of a file that is unpacked onto the disk
 _STEP = 2**20

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from local.engine.errors import Refused
-from local.engine.filter_syntax import Equals, Exists, In, Range, listed_keys
-from local.engine.filter_values import KeyKind, equality_key, range_key
-from local.engine.section import Section, shown
-from local.engine.text.operators import AnyComparison, Between
+from leafsearch.local.engine.errors import Refused
+from leafsearch.local.engine.filter_syntax import Equals, Exists, In, Range, listed_keys
+from leafsearch.local.engine.filter_values import KeyKind, equality_key, range_key
+from leafsearch.local.engine.section import Section, shown
+from leafsearch.local.engine.text.operators import AnyComparison, Between
 
 
 def equals(section: Section) -> AnyComparison:

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from local.engine.batch import IdKey, id_key
-from local.engine.filter_column import FilterColumn, Mask
-from local.engine.growing import GrowingArray
-from local.engine.text.postings import Postings
-from local.engine.text.reading import TextRows
+from leafsearch.local.engine.batch import IdKey, id_key
+from leafsearch.local.engine.filter_column import FilterColumn, Mask
+from leafsearch.local.engine.growing import GrowingArray
+from leafsearch.local.engine.text.postings import Postings
+from leafsearch.local.engine.text.reading import TextRows
 
 _FEW = 1000  # dead rows not worth sweeping
 _DOCUMENT_BYTES = 150  # its id, and its place in a list and in a dictionary

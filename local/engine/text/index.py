@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from local.engine.errors import Refused, search_error
-from local.engine.index import IndexStats, Match
-from local.engine.text.contents import TextContents
-from local.engine.text.mappings import TextDefinition
-from local.engine.text.matching import Matching
-from local.engine.text.query import TextQuery
-from local.engine.text.reading import read
-from local.engine.top import best
+from leafsearch.local.engine.errors import Refused, search_error
+from leafsearch.local.engine.index import IndexStats, Match
+from leafsearch.local.engine.text.contents import TextContents
+from leafsearch.local.engine.text.mappings import TextDefinition
+from leafsearch.local.engine.text.matching import Matching
+from leafsearch.local.engine.text.query import TextQuery
+from leafsearch.local.engine.text.reading import read
+from leafsearch.local.engine.top import best
 
 _BATCH = 1000  # documents read at a time, and entered under one hold of the lock
 _STATS_SECONDS = 0.05

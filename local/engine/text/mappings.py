@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.engine.definition import PARTITIONS
-from local.engine.errors import Refused, definition_error
-from local.engine.filter_values import KeyKind
-from local.engine.section import Section, shown
+from leafsearch.local.engine.definition import PARTITIONS
+from leafsearch.local.engine.errors import Refused, definition_error
+from leafsearch.local.engine.filter_values import KeyKind
+from leafsearch.local.engine.section import Section, shown
 
 ANALYZER = "lucene.standard"
 # By type of field: its options, and their values that are supported.

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from local.engine.errors import Refused
-from local.engine.filter_column import FilterColumn, Mask
-from local.engine.filter_match import in_range, matching
-from local.engine.filter_syntax import Equals, Exists, In, Range
-from local.engine.filter_values import Key, KeyKind, KeyList, Terms
-from local.engine.text.contents import TextContents
-from local.engine.text.mappings import TextDefinition
-from local.engine.text.operators import (
+from leafsearch.local.engine.errors import Refused
+from leafsearch.local.engine.filter_column import FilterColumn, Mask
+from leafsearch.local.engine.filter_match import in_range, matching
+from leafsearch.local.engine.filter_syntax import Equals, Exists, In, Range
+from leafsearch.local.engine.filter_values import Key, KeyKind, KeyList, Terms
+from leafsearch.local.engine.text.contents import TextContents
+from leafsearch.local.engine.text.mappings import TextDefinition
+from leafsearch.local.engine.text.operators import (
     AnyComparison,
     Between,
     Comparison,

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import repeat
 from typing import Any
 
-from local.engine.errors import Refused
-from local.engine.filter_syntax import MOST_CLAUSES, too_many
-from local.engine.section import Section, shown
-from local.engine.text import comparisons
-from local.engine.text.comparisons import refuse, strings
-from local.engine.text.operators import AnyComparison, Compound, Operator, Text, TextPath
+from leafsearch.local.engine.errors import Refused
+from leafsearch.local.engine.filter_syntax import MOST_CLAUSES, too_many
+from leafsearch.local.engine.section import Section, shown
+from leafsearch.local.engine.text import comparisons
+from leafsearch.local.engine.text.comparisons import refuse, strings
+from leafsearch.local.engine.text.operators import AnyComparison, Compound, Operator, Text, TextPath
 
 _MOST_CHARACTERS = 100_000  # of queries; on the real server their words count as clauses
 _CLAUSES = ("must", "should", "mustNot", "filter")

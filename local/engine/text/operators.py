@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from local.engine.filter_syntax import Equals, Exists, In, Range
+from leafsearch.local.engine.filter_syntax import Equals, Exists, In, Range
 
 
 @dataclass(frozen=True)

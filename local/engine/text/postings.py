@@ -11,7 +11,7 @@ import numpy as np
 import tantivy
 from numpy.typing import NDArray
 
-from local.engine.text.words import analyzer, has_words, terms
+from leafsearch.local.engine.text.words import analyzer, has_words, terms
 
 _WRITER_BYTES = 15_000_000  # the least that tantivy takes
 _MANY = 2000

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.engine.errors import CommandError, Refused, search_error
-from local.engine.section import Section, shown
-from local.engine.text.comparisons import refuse
-from local.engine.text.operator_syntax import parse_operator
-from local.engine.text.operators import Operator
+from leafsearch.local.engine.errors import CommandError, Refused, search_error
+from leafsearch.local.engine.section import Section, shown
+from leafsearch.local.engine.text.comparisons import refuse
+from leafsearch.local.engine.text.operator_syntax import parse_operator
+from leafsearch.local.engine.text.operators import Operator
 
 DEFAULT_INDEX = "default"
 _UNSUPPORTED = [

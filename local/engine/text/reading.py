@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.engine.batch import IdKey, id_key
-from local.engine.filter_values import Key, KeyKind, indexed_key
-from local.engine.text.mappings import Mappings, TextField
+from leafsearch.local.engine.batch import IdKey, id_key
+from leafsearch.local.engine.filter_values import Key, KeyKind, indexed_key
+from leafsearch.local.engine.text.mappings import Mappings, TextField
 
 
 @dataclass

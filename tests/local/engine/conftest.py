@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from bson.binary import VECTOR_SUBTYPE, Binary
 
-from local.engine import VectorIndex, parse_definition, parse_query
+from leafsearch.local.engine import VectorIndex, parse_definition, parse_query
 
 HEADERS = {"float32": b"\x27\x00", "int8": b"\x03\x00", "packed_bit": b"\x10\x00"}
 DTYPES = {"float32": "<f4", "int8": "i1", "packed_bit": "u1"}

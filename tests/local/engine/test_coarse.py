@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from local.engine.coarse import CoarseCodes, CoarseQuery, coded
-from local.engine.float_scorer import FloatScorer
-from local.engine.growing import GrowingArray
-from local.engine.scoring import euclidean_score, product_score
-from local.engine.top import best
+from leafsearch.local.engine.coarse import CoarseCodes, CoarseQuery, coded
+from leafsearch.local.engine.float_scorer import FloatScorer
+from leafsearch.local.engine.growing import GrowingArray
+from leafsearch.local.engine.scoring import euclidean_score, product_score
+from leafsearch.local.engine.top import best
 
 SIMILARITIES = ("cosine", "dotProduct", "euclidean")
 COUNT, DIMENSIONS = 25_000, 24

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from bson import Decimal128, Int64
 
-from local.engine import CommandError, equivalent, parse_definition
-from local.engine.definition import FilterField, HnswOptions, VectorField
+from leafsearch.local.engine import CommandError, equivalent, parse_definition
+from leafsearch.local.engine.definition import FilterField, HnswOptions, VectorField
 
 VECTOR = {"type": "vector", "path": "v", "numDimensions": 8, "similarity": "cosine"}
 FILTER = {"type": "filter", "path": "f"}

@@ -14,7 +14,7 @@ from bson.datetime_ms import DatetimeMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.engine import VectorIndex, parse_definition, parse_query
+from leafsearch.local.engine import VectorIndex, parse_definition, parse_query
 
 pytestmark = pytest.mark.semantics("4.4")
 

@@ -9,8 +9,8 @@ from bson import Decimal128, Int64, ObjectId, Regex, Timestamp
 from bson.binary import Binary
 from bson.datetime_ms import DatetimeMS
 
-from local.engine.errors import Refused
-from local.engine.filter_syntax import (
+from leafsearch.local.engine.errors import Refused
+from leafsearch.local.engine.filter_syntax import (
     AllOf,
     AnyOf,
     Equals,
@@ -21,7 +21,7 @@ from local.engine.filter_syntax import (
     declared_paths,
     parse_filter,
 )
-from local.engine.filter_values import Key, KeyKind
+from leafsearch.local.engine.filter_values import Key, KeyKind
 
 ONE = Key(KeyKind.INT, 1)
 TWO = Key(KeyKind.INT, 2)

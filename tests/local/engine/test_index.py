@@ -14,7 +14,7 @@ from bson.binary import Binary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.engine import VectorIndex, contents, parse_definition, parse_query
+from leafsearch.local.engine import VectorIndex, contents, parse_definition, parse_query
 
 Make = Callable[..., VectorIndex]
 Ids = Callable[..., list[Any]]

@@ -9,8 +9,8 @@ import pytest
 from bson import Decimal128
 from bson.binary import VECTOR_SUBTYPE, Binary
 
-from local.engine import VectorIndex, parse_query
-from local.engine.intake import (
+from leafsearch.local.engine import VectorIndex, parse_query
+from leafsearch.local.engine.intake import (
     BITS_NEED_EUCLIDEAN,
     MALFORMED,
     MISSING,

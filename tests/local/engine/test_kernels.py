@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from local.engine import kernels, scan
-from local.engine.top import best
+from leafsearch.local.engine import kernels, scan
+from leafsearch.local.engine.top import best
 
 needs_numkong = pytest.mark.skipif(not kernels.ACCELERATED, reason="needs the extra [local]")
 MANY = 2 * scan.WORTH_A_THREAD + 1  # enough for several threads, and no even share for each

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from bson.binary import Binary
 
-from local.engine import CommandError, VectorIndex, parse_query
-from local.engine.intake import MISSING, WRONG_DIMENSIONS
+from leafsearch.local.engine import CommandError, VectorIndex, parse_query
+from leafsearch.local.engine.intake import MISSING, WRONG_DIMENSIONS
 
 pytestmark = pytest.mark.semantics("2.3")
 

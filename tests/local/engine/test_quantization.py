@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from local.engine import VectorIndex, parse_query
-from local.engine.scalar_scorer import Quantizer, calibrated
+from leafsearch.local.engine import VectorIndex, parse_query
+from leafsearch.local.engine.scalar_scorer import Quantizer, calibrated
 
 pytestmark = pytest.mark.semantics("5")
 

@@ -7,8 +7,8 @@ import pytest
 from bson import Decimal128, Int64
 from bson.binary import VECTOR_SUBTYPE, Binary
 
-from local.engine import CommandError, VectorIndex, VectorQuery, parse_query
-from local.engine.vectors import Kind
+from leafsearch.local.engine import CommandError, VectorIndex, VectorQuery, parse_query
+from leafsearch.local.engine.vectors import Kind
 
 Stage = Callable[..., dict[str, Any]]
 WRAPPED = "PlanExecutor error during aggregation :: caused by :: "

@@ -8,7 +8,7 @@ import pytest
 from bson.binary import Binary
 from numpy.typing import NDArray
 
-from local.engine import Match, VectorIndex, parse_query
+from leafsearch.local.engine import Match, VectorIndex, parse_query
 
 pytestmark = pytest.mark.semantics("5")
 

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from local.engine import kernels
-from local.engine.sharing import SharedScan
+from leafsearch.local.engine import kernels
+from leafsearch.local.engine.sharing import SharedScan
 
 pytestmark = pytest.mark.skipif(not kernels.ACCELERATED, reason="needs the extra [local]")
 ROWS = np.random.default_rng(1).integers(-127, 128, (30_000, 32)).astype(np.int8)

@@ -9,8 +9,8 @@ import pytest
 from bson import Decimal128, ObjectId
 from bson.binary import Binary
 
-from local.engine import CommandError, VectorIndex, parse_definition, parse_query
-from local.engine.stored_source import StoredSource
+from leafsearch.local.engine import CommandError, VectorIndex, parse_definition, parse_query
+from leafsearch.local.engine.stored_source import StoredSource
 
 DOCUMENT = {
     "_id": 1,

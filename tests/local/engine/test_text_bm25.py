@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("tantivy")
 
-from local.engine.text import TextIndex, parse_text_definition, parse_text_query
+from leafsearch.local.engine.text import TextIndex, parse_text_definition, parse_text_query
 
 K1, B = 1.2, 0.75
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from bson import Binary, ObjectId
 
-from local.engine import CommandError
+from leafsearch.local.engine import CommandError
 
 pytest.importorskip("tantivy")
 
-from local.engine.text import TextIndex, parse_text_definition, parse_text_query
+from leafsearch.local.engine.text import TextIndex, parse_text_definition, parse_text_query
 
 Fields = dict[str, Any]
 STRING, TOKEN = {"type": "string"}, {"type": "token"}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("tantivy")
 
-from local.engine.text import (
+from leafsearch.local.engine.text import (
     TextIndex,
     contents,
     parse_text_definition,

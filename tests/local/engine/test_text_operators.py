@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from local.engine import CommandError
+from leafsearch.local.engine import CommandError
 
 pytest.importorskip("tantivy")
 
-from local.engine.text import TextIndex, parse_text_definition, parse_text_query
+from leafsearch.local.engine.text import TextIndex, parse_text_definition, parse_text_query
 
 FIELDS = {
     "t": {"type": "string"},

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("tantivy")
 
-from local.engine.text.words import has_words, terms
+from leafsearch.local.engine.text.words import has_words, terms
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from bson import Binary
 
-from local.engine.batch import id_key
-from local.engine.definition import VectorField
-from local.engine.intake import chosen_vector
-from local.engine.vector_column import VectorColumn
-from local.engine.vectors import Kind
+from leafsearch.local.engine.batch import id_key
+from leafsearch.local.engine.definition import VectorField
+from leafsearch.local.engine.intake import chosen_vector
+from leafsearch.local.engine.vector_column import VectorColumn
+from leafsearch.local.engine.vectors import Kind
 
 FIELDS = [
     VectorField("v", 8, similarity, quantization)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from bson import Decimal128, Int64
 
-from local.engine.vectors import (
+from leafsearch.local.engine.vectors import (
     Kind,
     MalformedVector,
     NotNumeric,

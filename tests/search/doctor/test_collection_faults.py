@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from search.doctor import Level
-from tests.search.doctor.conftest import Examined, Foreign, Ingested, complaints
-from vectors.manifest import MANIFESTS
+from leafsearch.search.doctor import Level
+from leafsearch.vectors.manifest import MANIFESTS
+from leaftests.search.doctor import Examined, Foreign, Ingested, complaints
 
 P, S = Level.PROBLEM, Level.SKIPPED
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from pymongo import MongoClient
 
-from config import load
-from local import LocalError
-from local.binary import find_mongod
-from search.doctor import Finding, Level, Order, examine
-from search.doctor.deployment_checks import judge_tls, judge_version
-from tests.local.conftest import short_folder
-from tests.local.upstreams import gateway, replica_set
-from tests.search.doctor.conftest import Examined, Ingested, complaints, float32, make_index
+from leafsearch.config import load
+from leafsearch.local import LocalError
+from leafsearch.local.binary import find_mongod
+from leafsearch.search.doctor import Finding, Level, Order, examine
+from leafsearch.search.doctor.deployment_checks import judge_tls, judge_version
+from leaftests.local.folders import short_folder
+from leaftests.local.upstreams import gateway, replica_set
+from leaftests.search.doctor import Examined, Ingested, complaints, float32, make_index
 
 LOGIN = {"username": "root", "password": "p@ss:w/rd", "authSource": "admin"}
 

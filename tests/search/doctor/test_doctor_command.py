@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from search.doctor.run import CHECKS
-from tests.conftest import ROOT
-from tests.search.doctor.conftest import Foreign, Ingested, change, float32
+from leafsearch.search.doctor.run import CHECKS
+from leaftests.paths import ROOT
+from leaftests.search.doctor import Foreign, Ingested, change, float32
 
 Doctor = Callable[..., CompletedProcess[str]]
 
@@ -103,8 +103,8 @@ def test_a_machine_that_only_searches_skips_the_teacher(
 
     where = ("--uri", mongodb_uri, "--database", database.name, "--collection", "c")
     ended = subprocess.run(
-        [sys.executable, "-S", "-m", "search", "doctor", *where],
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{core_only}:{tmp_path}"},
+        [sys.executable, "-S", "-m", "leafsearch.search", "doctor", *where],
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{core_only}:{tmp_path}"},
         capture_output=True,
         text=True,
     )

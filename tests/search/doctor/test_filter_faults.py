@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from bson import Decimal128, Regex, Timestamp
 
-from search.doctor import Level
-from tests.search.doctor.conftest import Examined, Foreign, Ingested, change, complaints
+from leafsearch.search.doctor import Level
+from leaftests.search.doctor import Examined, Foreign, Ingested, change, complaints
 
 P, W = Level.PROBLEM, Level.WARNING
 

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from config import load
-from ingest import Choices, Document, Rejects, ingest
-from ingest.rebuild.generations import move_over
-from ingest.rebuild.rebuilding import open_rebuild
-from ingest.rebuild.retiring import retire
-from search.doctor import Level
-from tests.search.doctor.conftest import Examined, Ingested, complaints, corpus
-from vectors.manifest import MANIFESTS
+from leafsearch.config import load
+from leafsearch.ingest import Choices, Document, Rejects, ingest
+from leafsearch.ingest.rebuild.generations import move_over
+from leafsearch.ingest.rebuild.rebuilding import open_rebuild
+from leafsearch.ingest.rebuild.retiring import retire
+from leafsearch.search.doctor import Level
+from leafsearch.vectors.manifest import MANIFESTS
+from leaftests.search.doctor import Examined, Ingested, complaints, corpus
 
 
 @pytest.fixture

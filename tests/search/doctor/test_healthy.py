@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ingest import Document
-from search.doctor import Level
-from search.doctor.run import CHECKS
-from tests.search.doctor.conftest import (
+from leafsearch.ingest import Document
+from leafsearch.search.doctor import Level
+from leafsearch.search.doctor.run import CHECKS
+from leafsearch.vectors.alignment import PROBES
+from leaftests.search.doctor import (
     Examined,
     Foreign,
     Ingested,
@@ -17,7 +18,6 @@ from tests.search.doctor.conftest import (
     float32,
     int8,
 )
-from vectors.alignment import PROBES
 
 MODELS = ("manifest", "texts", "teacher", "student")
 

@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
-from config import load
-from search.doctor import Level, Order
-from search.doctor.case import Case
-from search.doctor.index_checks import status
-from search.doctor.index_choice import choose
-from search.doctor.index_entry import IndexEntry
-from tests.search.doctor.conftest import (
+from leafsearch.config import load
+from leafsearch.search.doctor import Level, Order
+from leafsearch.search.doctor.case import Case
+from leafsearch.search.doctor.index_checks import status
+from leafsearch.search.doctor.index_choice import choose
+from leafsearch.search.doctor.index_entry import IndexEntry
+from leafsearch.vectors.manifest import MANIFESTS
+from leaftests.search.doctor import (
     Examined,
     Foreign,
     Ingested,
@@ -18,7 +19,6 @@ from tests.search.doctor.conftest import (
     make_index,
     wait_until_ready,
 )
-from vectors.manifest import MANIFESTS
 
 P, S = Level.PROBLEM, Level.SKIPPED
 NEEDS_INDEX = ("index status", "index definition", "indexed documents", "memory")

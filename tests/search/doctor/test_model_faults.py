@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
-from ingest import Document
-from search.doctor import Level
-from tests.search.doctor.conftest import (
+from leafsearch.ingest import Document
+from leafsearch.search.doctor import Level
+from leafsearch.vectors import load_encoder
+from leafsearch.vectors.alignment import PROBES
+from leafsearch.vectors.manifest import MANIFESTS
+from leaftests.search.doctor import (
     Examined,
     Foreign,
     Ingested,
@@ -13,9 +16,6 @@ from tests.search.doctor.conftest import (
     float32,
     texts,
 )
-from vectors import load_encoder
-from vectors.alignment import PROBES
-from vectors.manifest import MANIFESTS
 
 P, S = Level.PROBLEM, Level.SKIPPED
 

@@ -13,9 +13,11 @@ import pytest
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from ingest import Document
-from search.doctor import Finding, Level
-from tests.search.doctor.conftest import (
+from leafsearch.ingest import Document
+from leafsearch.search.doctor import Finding, Level
+from leafsearch.vectors import load_encoder
+from leafsearch.vectors.manifest import MANIFESTS
+from leaftests.search.doctor import (
     Examined,
     Foreign,
     Ingested,
@@ -27,8 +29,6 @@ from tests.search.doctor.conftest import (
     make_index,
     wait_until_ready,
 )
-from vectors import load_encoder
-from vectors.manifest import MANIFESTS
 
 Mongo = Collection[Any]
 Run = Callable[..., "CompletedProcess[str]"]

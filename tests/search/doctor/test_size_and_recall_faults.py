@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from pymongo.database import Database
 
-from config.storage import index_bytes
-from search.doctor import Level
-from search.doctor.index_entry import IndexEntry
-from search.doctor.searches import Hit, Probe
-from search.doctor.size_checks import judge_memory
-from search.doctor.stored import Stored, read
-from tests.search.doctor.conftest import Examined, Foreign, complaints, float32, int8, make_index
+from leafsearch.config.storage import index_bytes
+from leafsearch.search.doctor import Level
+from leafsearch.search.doctor.index_entry import IndexEntry
+from leafsearch.search.doctor.searches import Hit, Probe
+from leafsearch.search.doctor.size_checks import judge_memory
+from leafsearch.search.doctor.stored import Stored, read
+from leaftests.search.doctor import Examined, Foreign, complaints, float32, int8, make_index
 
 P, W, S = Level.PROBLEM, Level.WARNING, Level.SKIPPED
 FOREIGN = dict.fromkeys(("manifest", "texts", "teacher", "student"), S)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from bson import Binary
 
-from search.doctor import Level
-from tests.search.doctor.conftest import (
+from leafsearch.search.doctor import Level
+from leaftests.search.doctor import (
     Examined,
     Foreign,
     Ingested,

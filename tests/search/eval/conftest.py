@@ -1,15 +1,10 @@
 import json
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
-# Read here, because the tests themselves run without the variables of the project.
-DATA = Path(os.environ.get("LEAF_TEST_DATA") or ROOT.parent / "shared/data").absolute()
-
-Written = Callable[..., Path]
+from leaftests.search.evaluation import Written
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from search.eval import EvalError, read_collection
-from tests.search.eval.conftest import Written
+from leafsearch.search.eval import EvalError, read_collection
+from leaftests.search.evaluation import Written
 
 
 def test_folder_and_zip_hold_the_same(trees: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from tests.search.eval.conftest import Written
+from leaftests.search.evaluation import Written
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 PAIR = ("--teacher", "hashing:128", "--student", "hashing:128")
@@ -102,8 +102,8 @@ def test_a_collection_of_one_s_own_is_measured_with_queries_of_a_file(
 
 def test_matplotlib_is_imported_for_pictures_only() -> None:
     script = (
-        "import sys; import search.eval.command; print([m for m in sys.modules if 'matplotlib' in m"
-        " or m == 'torch'])"
+        "import sys; import leafsearch.search.eval.command; "
+        "print([m for m in sys.modules if 'matplotlib' in m or m == 'torch'])"
     )
 
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

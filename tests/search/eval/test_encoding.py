@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search.eval import Model
-from search.eval.encoding import cache_folder
-from vectors import load_encoder
+from leafsearch.search.eval import Model
+from leafsearch.search.eval.encoding import cache_folder
+from leafsearch.vectors import load_encoder
 
 TEXTS = [f"text number {n}" for n in range(1100)]
 

@@ -7,20 +7,18 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from config import Storage
-from search.eval import EvalError, Model, evaluate, read_collection
-from search.eval.asking import Remembered, ask_all, ask_each, searcher
-from search.eval.formats import formats
-from search.eval.trial import sizes, stored
-from vectors import Codec
-from vectors.encoder import Rows, unit_rows
-from vectors.manifest import MANIFESTS
+from leafsearch.config import Storage
+from leafsearch.search.eval import EvalError, Model, evaluate, read_collection
+from leafsearch.search.eval.asking import Remembered, ask_all, ask_each, searcher
+from leafsearch.search.eval.formats import formats
+from leafsearch.search.eval.trial import sizes, stored
+from leafsearch.vectors import Codec
+from leafsearch.vectors.encoder import Rows, unit_rows
+from leafsearch.vectors.manifest import MANIFESTS
+from leaftests.search.evaluation import silent
 
 DOCUMENTS, QUERIES, DIMENSIONS = 300, 20, 64
 QUESTIONS = [f"question {n}" for n in range(QUERIES)]
-
-
-def silent(line: str) -> None: ...
 
 
 def rows(count: int, seed: int) -> Rows:

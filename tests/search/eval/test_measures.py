@@ -3,7 +3,7 @@ import random
 import pytest
 import pytrec_eval
 
-from search.eval.measures import ndcg, overlap, ranking, recall, reciprocal_rank
+from leafsearch.search.eval.measures import ndcg, overlap, ranking, recall, reciprocal_rank
 
 
 def test_the_example_by_hand() -> None:

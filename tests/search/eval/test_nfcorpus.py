@@ -9,15 +9,14 @@ import pytrec_eval
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from config import Storage
-from search.eval import Model, TestCollection, evaluate, read_collection
-from search.eval.asking import ask_all, searcher
-from search.eval.judged import Vectors
-from search.eval.measures import ranking
-from search.eval.trial import stored
-from tests.search.eval.conftest import DATA
-from tests.search.eval.test_judged import silent
-from vectors import Rows
+from leafsearch.config import Storage
+from leafsearch.search.eval import Model, TestCollection, evaluate, read_collection
+from leafsearch.search.eval.asking import ask_all, searcher
+from leafsearch.search.eval.judged import Vectors
+from leafsearch.search.eval.measures import ranking
+from leafsearch.search.eval.trial import stored
+from leafsearch.vectors import Rows
+from leaftests.search.evaluation import DATA, silent
 
 _DOCUMENTS = 60
 _ZIP = DATA / "nfcorpus.zip"

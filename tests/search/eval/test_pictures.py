@@ -5,11 +5,11 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="needs the extra [eval]")
 
-from search.eval import Curve, Judged, Report, Step, SweepReport
-from search.eval.encoding import Milliseconds
-from search.eval.formats import Format, formats
-from search.eval.pictures import draw
-from search.eval.trial import Sizes
+from leafsearch.search.eval import Curve, Judged, Report, Step, SweepReport
+from leafsearch.search.eval.encoding import Milliseconds
+from leafsearch.search.eval.formats import Format, formats
+from leafsearch.search.eval.pictures import draw
+from leafsearch.search.eval.trial import Sizes
 
 NAMES = {
     f"{picture}-{theme}.{kind}"

@@ -8,12 +8,12 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from config import Settings, load
-from ingest import Choices, Document, Rejects, ingest, open_target
-from ingest.rebuild.generations import move_over
-from ingest.rebuild.rebuilding import open_rebuild
-from search.eval import Asked, EvalError, sweep
-from vectors.manifest import MANIFESTS
+from leafsearch.config import Settings, load
+from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
+from leafsearch.ingest.rebuild.generations import move_over
+from leafsearch.ingest.rebuild.rebuilding import open_rebuild
+from leafsearch.search.eval import Asked, EvalError, sweep
+from leafsearch.vectors.manifest import MANIFESTS
 
 SOME = Asked(samples=20)
 WORDS = ["oak", "elm", "ash", "fir", "carp", "pike", "eel", "flint", "slate", "marl"]

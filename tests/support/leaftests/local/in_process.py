@@ -9,17 +9,17 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from local import listening
-from local.builder import Builder
-from local.catalog import Catalog
-from local.commands import SearchCommands
-from local.entrance import Connection, Entrance
-from local.follower import Follower
-from local.freshness import Freshness
-from local.home import socket_uri
-from local.indexes import Indexes
-from local.lifecycle import Lifecycle
-from local.patience import Patience
+from leafsearch.local import listening
+from leafsearch.local.builder import Builder
+from leafsearch.local.catalog import Catalog
+from leafsearch.local.commands import SearchCommands
+from leafsearch.local.entrance import Connection, Entrance
+from leafsearch.local.follower import Follower
+from leafsearch.local.freshness import Freshness
+from leafsearch.local.home import socket_uri
+from leafsearch.local.indexes import Indexes
+from leafsearch.local.lifecycle import Lifecycle
+from leafsearch.local.patience import Patience
 
 Client = MongoClient[dict[str, Any]]
 

@@ -17,13 +17,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
-from local import LocalDeployment
-from tests.endure.faults import Faults, room, small_disk
-from tests.endure.model import Ledger
-from tests.endure.steps import STEPS
-from tests.endure.world import Violation, World, waits
-from tests.forked import hear_interrupts
-from tests.ingest.relay import relay
+from leafsearch.local import LocalDeployment
+from leaftests.endure.faults import Faults, room, small_disk
+from leaftests.endure.model import Ledger
+from leaftests.endure.steps import STEPS
+from leaftests.endure.world import Violation, World, waits
+from leaftests.forked import hear_interrupts
+from leaftests.ingest.relay import relay
 
 _WEIGHTS = {"documents": 6, "generations": 2, "follow": 2, "in place": 1}
 _ROOM = 250 * 2**20  # bytes that a step needs

@@ -10,7 +10,7 @@ from typing import Any
 
 import bson
 
-from local.wire import CHECKSUM_PRESENT, OP_COMPRESSED, OP_MSG, OP_QUERY, read_request
+from leafsearch.local.wire import CHECKSUM_PRESENT, OP_COMPRESSED, OP_MSG, OP_QUERY, read_request
 
 
 @contextmanager

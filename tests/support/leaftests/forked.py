@@ -13,12 +13,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from subprocess import CompletedProcess
 
-import ingest.__main__
-import search.__main__
-import search.doctor.command
-import vectors.hashing  # noqa: F401
+import leafsearch.search.doctor.command
+import leafsearch.vectors.hashing  # noqa: F401
+from leafsearch.ingest.__main__ import main as leaf_ingest
+from leafsearch.search.__main__ import main as leaf_search
 
-_MAIN = {"leaf-ingest": ingest.__main__.main, "leaf-search": search.__main__.main}
+_MAIN = {"leaf-ingest": leaf_ingest, "leaf-search": leaf_search}
 _FORKING = get_context("forkserver")
 _FORKING.set_forkserver_preload([__name__])
 _STREAMS = (("in", os.O_RDONLY), ("out", os.O_WRONLY), ("err", os.O_WRONLY))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from subprocess import CompletedProcess
 from typing import Any
 
-from tests.forked import Command
+from leaftests.forked import Command
 
 PATIENCE = 90.0  # seconds; this machine may be busy
 CHUNKS = ["--text-field", "body"]

@@ -15,15 +15,15 @@ from sentence_transformers.sentence_transformer.modules import Dense, Pooling, T
 from transformers import BertConfig, BertModel
 from typer.testing import CliRunner
 
-from distill.__main__ import app
-from distill.order import Order
-from distill.reading import Texts
-from distill.recipe import Recipe
-from distill.run import Distilled, Listener, distil
-from distill.training import State
-from ingest.corpus.records import Fields
-from tests.conftest import bert_tokenizer, save
-from vectors.alignment import PROBES
+from leafsearch.distill.__main__ import app
+from leafsearch.distill.order import Order
+from leafsearch.distill.reading import Texts
+from leafsearch.distill.recipe import Recipe
+from leafsearch.distill.run import Distilled, Listener, distil
+from leafsearch.distill.training import State
+from leafsearch.ingest.corpus.records import Fields
+from leafsearch.vectors.alignment import PROBES
+from leaftests.models import bert_tokenizer, save
 
 PROMPT = "query: "
 PARAGRAPHS = [part for topic in topics.values() for part in topic.split("\n\n") if part.strip()]

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from pymongo.database import Database
 
-from tests.endure.model import CollectionModel, Docs, Op, orders, touched
-from tests.endure.world import CHUNKS, MANY, Violation, World, difference, text, waits
-from tests.forked import Command
+from leaftests.endure.model import CollectionModel, Docs, Op, orders, touched
+from leaftests.endure.world import CHUNKS, MANY, Violation, World, difference, text, waits
+from leaftests.forked import Command
 
 SOURCES = ("s", "t")
 EDITIONS = (0, 1, 2)

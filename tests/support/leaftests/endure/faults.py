@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 
-from local import LocalDeployment, LocalError
-from tests.endure.model import Ledger
-from tests.ingest.relay import Relay
+from leafsearch.local import LocalDeployment, LocalError
+from leaftests.endure.model import Ledger
+from leaftests.ingest.relay import Relay
 
 _DISK = 2_500 * 2**20  # bytes, of which mongod's log of changes takes up to a third
 

@@ -14,8 +14,8 @@ from typing import Any
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect, OperationFailure
 
-from tests.forked import Command
-from tests.local.searching import wait_for
+from leaftests.forked import Command
+from leaftests.local.searching import wait_for
 
 HASHED = {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64", "LEAF_STORAGE": "full"}
 TOKENS = 6  # of each record's text

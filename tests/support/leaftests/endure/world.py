@@ -18,13 +18,13 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from config import load
-from ingest import Choices, Document, Target, open_target
-from ingest.plan import digest_of, plan
-from tests.endure.model import Docs, Ledger, Op, Value
-from tests.forked import Command
-from vectors import load_encoder
-from vectors.generations import Generations, read_generations
+from leafsearch.config import load
+from leafsearch.ingest import Choices, Document, Target, open_target
+from leafsearch.ingest.plan import digest_of, plan
+from leafsearch.vectors import load_encoder
+from leafsearch.vectors.generations import Generations, read_generations
+from leaftests.endure.model import Docs, Ledger, Op, Value
+from leaftests.forked import Command
 
 MANY = 240  # documents that there can be
 CHUNKS = ("--chunk-tokens", "24", "--chunk-overlap", "4")

@@ -15,11 +15,11 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
-from local.binary import find_mongod
-from tests.local.searching import wait_for
+from leafsearch.local.binary import find_mongod
+from leaftests.local.searching import wait_for
+from leaftests.paths import ROOT
 
 Client = MongoClient[dict[str, Any]]
-ROOT = Path(__file__).resolve().parents[2]
 USERS = {
     "root": [{"role": "root", "db": "admin"}],
     "indexer": [
@@ -166,13 +166,13 @@ def _answers(client: Client) -> bool:
 
 
 def gateway_command(home: Path, *arguments: object) -> list[object]:
-    return [sys.executable, "-m", "local", "gateway", "--home", home, *arguments]
+    return [sys.executable, "-m", "leafsearch.local", "gateway", "--home", home, *arguments]
 
 
 @contextmanager
 def gateway(home: Path, upstream: str, *arguments: object) -> Iterator[str]:
     """The URI that `leaf-mongo gateway` prints; it has to end cleanly."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LEAF_UPSTREAM": upstream}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "LEAF_UPSTREAM": upstream}
     with subprocess.Popen(
         gateway_command(home, *arguments),
         stdout=subprocess.PIPE,

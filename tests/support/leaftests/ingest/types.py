@@ -1,0 +1,21 @@
+"""Types of the fixtures in tests/ingest/conftest.py."""
+
+from collections.abc import Callable
+from subprocess import CompletedProcess
+from typing import Any
+
+from leafsearch.ingest import (
+    Summary,
+)
+from leafsearch.ingest.mongodb.keeping import Keeper
+
+Ingest = Callable[..., Summary]
+
+
+Run = Callable[..., CompletedProcess[str]]
+
+
+Keep = Callable[..., Keeper]
+
+
+Ordered = Callable[..., dict[str, Any]]

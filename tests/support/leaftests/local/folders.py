@@ -1,0 +1,16 @@
+"""Folders for deployments."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+
+class short_folder:
+    """Short, because pytest's own folders are too long for a socket."""
+
+    def __enter__(self) -> Path:
+        self._path = tempfile.mkdtemp(prefix="leaf-", dir="/tmp")
+        return Path(self._path)
+
+    def __exit__(self, *error: object) -> None:
+        shutil.rmtree(self._path)
