@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -130,12 +131,22 @@ def client(mongodb_uri: str) -> Iterator[MongoClient[Any]]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def dropped(client: MongoClient[Any]) -> Iterator[Callable[[str], None]]:
+    """Drops a database while the tests go on: the server waits for its journal, 0.1 s each time."""
+    with ThreadPoolExecutor(1) as beside:
+        dropping = []
+        yield lambda name: dropping.append(beside.submit(client.drop_database, name))
+    for drop in dropping:
+        drop.result()
+
+
 @pytest.fixture
-def database(client: MongoClient[Any]) -> Iterator[Database[Any]]:
+def database(client: MongoClient[Any], dropped: Callable[[str], None]) -> Iterator[Database[Any]]:
     """A database of the test's own, gone after it."""
     name = f"leaf_test_{secrets.token_hex(6)}"
     yield client[name]
-    client.drop_database(name)
+    dropped(name)
 
 
 @pytest.fixture(scope="session")
