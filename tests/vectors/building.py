@@ -9,8 +9,20 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 
 from tests.conftest import bert_tokenizer, save
+from vectors.alignment import PROBES
 
 PROMPT = "a passage of some words: "
+MIXED = [
+    *PROBES,
+    "",
+    " ",
+    "?",
+    "one",
+    "one two",
+    " ".join(PROBES),
+    " ".join(PROBES * 20),
+    "words " * 3000,
+]
 
 
 def built(
