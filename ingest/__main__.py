@@ -148,8 +148,8 @@ def command(
             home=home,
         )
         if repair:
-            _repair(order, chosen, everything=all_, as_json=as_json)
-            return
+            rejected = _repair(order, chosen, everything=all_, as_json=as_json)
+            raise typer.Exit(SOME_REJECTED if rejected else 0)
         if rollback or retire:
             _finish(run_rollback if rollback else run_retire, order, chosen, as_json=as_json)
             return
@@ -162,12 +162,12 @@ def _run(order: Order, chosen: Settings, *, as_json: bool) -> int:
         return run(order, chosen, client[chosen.database], as_json=as_json)
 
 
-def _repair(order: Order, chosen: Settings, *, everything: bool, as_json: bool) -> None:
+def _repair(order: Order, chosen: Settings, *, everything: bool, as_json: bool) -> int:
     with (
         connected(chosen.uri or fallback_uri(chosen.home, say)) as client,
         closing(Rejects(order.rejects)) as rejects,
     ):
-        run_repair(
+        return run_repair(
             client[chosen.database],
             chosen,
             rejects,

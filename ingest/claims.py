@@ -89,8 +89,8 @@ class Claims:
             stored = grouped(collection.stored([claim.document for claim in group]))
             for claim in group:
                 there = stored.get(claim.document, {})
-                if len(there) != claim.chunks or any(
-                    chunk.version != claim.version for chunk in there.values()
+                if len(there) != claim.chunks or not all(
+                    chunk.is_sound and chunk.version == claim.version for chunk in there.values()
                 ):
                     yield claim.document
 

@@ -13,7 +13,7 @@ from ingest.rejects import Rejects
 from ingest.report import Display
 from ingest.saying import say, say_rejects
 from ingest.seen import Seen
-from ingest.summary import Tally
+from ingest.summary import Summary, Tally
 from ingest.target import Target
 
 
@@ -32,11 +32,13 @@ def run_dry(
     rejects.begin()
     display.begin()
     records = corpus.records()
-    told = forecast(
-        Reading(records, rejects, Tally(display.step), seen, order.extent(seen)), target
-    )
+    tally = Tally(display.step)
+    told = forecast(Reading(records, rejects, tally, seen, order.extent(seen)), target)
     if order.prune:
-        _foresee_pruning(Pruning(target, corpus.names, seen, order.shard), told, yes=order.yes)
+        pruning = Pruning(target, corpus.names, seen, order.shard)
+        told.documents_pruned = sum(1 for _ in pruning.gone())
+        if not order.yes:
+            _tell_refusal(pruning, tally.summary)
     elif isinstance(corpus, MongoSource):
         demand_any(told.documents, corpus, rejects, seen, order)
     else:
@@ -47,10 +49,8 @@ def run_dry(
     return told
 
 
-def _foresee_pruning(pruning: Pruning, told: Forecast, *, yes: bool) -> None:
-    told.documents_pruned = sum(1 for _ in pruning.gone())
-    if not yes:
-        try:
-            pruning.demand_safety(told.rejected)
-        except TargetError as refusal:
-            say(str(refusal))
+def _tell_refusal(pruning: Pruning, read: Summary) -> None:
+    try:
+        pruning.demand_safety(read)
+    except TargetError as refusal:
+        say(str(refusal))

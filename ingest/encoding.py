@@ -45,9 +45,11 @@ class _Waiting:
 
         It waits for the first without limit.
         """
-        deadline = None if seconds is None else time.monotonic() + seconds
+        deadline = None
         while len(self._chunks) < most:
-            more = self._plans.get(deadline if self._chunks else None)
+            if self._chunks and deadline is None and seconds is not None:
+                deadline = time.monotonic() + seconds
+            more = self._plans.get(deadline)
             if more is None:
                 break
             self._chunks += [(plan, chunk) for plan in more for chunk in plan.new]

@@ -1,4 +1,4 @@
-"""What can go wrong while reading a corpus.
+"""What can go wrong while a corpus is read and written.
 
     LeafError
     └── IngestError

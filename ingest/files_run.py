@@ -45,9 +45,10 @@ def run_files(
 
     def mend(lost: Lost) -> None:
         nonlocal summary
-        if corpus.size() is None:  # a pipe is not read twice
+        if lost and corpus.size() is None:  # a pipe is not read twice
             raise overlapped(lost, target)
-        summary = summary.with_pass(_write_again(lost, target, rejects, display, order))
+        if lost:
+            summary = summary.with_pass(_write_again(lost, target, rejects, display, order))
         if pruning:
             pruning.remove(summary, yes=True)  # it was safe before
 
@@ -65,7 +66,7 @@ def _write_again(
     corpus, left = order.corpus(), set(lost)
 
     def records() -> Iterator[Document]:
-        for record in corpus.records() if left else ():
+        for record in corpus.records():
             # Of those with the same id, the first one counts.
             if isinstance(record, Document) and record.id in left:
                 left.remove(record.id)

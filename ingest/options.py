@@ -86,7 +86,7 @@ HeadingTrail = Annotated[
     _option("Encode each chunk behind the headings that it stands under.", "--heading-trail"),
 ]
 Rejected = Annotated[
-    Path, _option(f"Records that cannot be used. Default: {REJECTS_FILE}.", "--rejects")
+    Path, _option(f"File for records that cannot be used. Default: {REJECTS_FILE}.", "--rejects")
 ]
 MaxRejects = Annotated[
     int | None, _option("Stop when more records are rejected. Default: any number.", metavar="N")
@@ -112,7 +112,7 @@ Wait = Annotated[
 Patience = Annotated[
     float,
     _option(
-        f"For MongoDB to come back if it is away meanwhile. Default: {SECONDS:g}.",
+        f"Time for MongoDB, or a remote encoder, to come back. Default: {SECONDS:g}.",
         metavar="SECONDS",
     ),
 ]

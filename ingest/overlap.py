@@ -36,6 +36,8 @@ def settle_overlap(
         alone = target.registration.was_alone()
         if alone and not outrun:
             return
+        if not alone:
+            target.demand_generation()
         lost = outrun if alone else outrun | set(islice(target.claims.broken(collection), _MOST))
         if not lost and (alone or leftover is None or not leftover()):
             return

@@ -74,7 +74,7 @@ def grouped(stored: StoredChunks) -> dict[str, StoredChunks]:
 def is_stored(stored: StoredChunks, content: bytes) -> bool:
     """Whether these are all the chunks of a document in this version: then it is not even cut."""
     whole = _version(content, len(stored))
-    return bool(stored) and all(chunk.version == whole for chunk in stored.values())
+    return bool(stored) and all(c.is_sound and c.version == whole for c in stored.values())
 
 
 def plan(
@@ -117,7 +117,9 @@ def _version(content: bytes, chunks: int) -> int:
 
 
 def _has_vector(stored: Stored | None, chunk: Chunk) -> bool:
-    return stored is not None and same_vector(stored.hash, chunk.hash)
+    if stored is None or stored.hash is None or not stored.is_sound:
+        return False
+    return same_vector(stored.hash, chunk.hash)
 
 
 def _changed(chunk: Chunk) -> dict[str, Any]:

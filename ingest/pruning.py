@@ -35,8 +35,7 @@ class Pruning:
         Raises TargetError, unless `yes`, where the source may hold more than could be read of it.
         """
         if not yes:
-            # What is met twice is met, so that nothing of it is removed.
-            self.demand_safety(summary.rejected - summary.repeated)
+            self.demand_safety(summary)
         if self.target.is_new:  # nothing was ever stored
             return
         collection = self.target.collection
@@ -65,15 +64,16 @@ class Pruning:
                 return True
         return False
 
-    def demand_safety(self, rejected: int) -> None:
-        """Raises TargetError where only --yes may remove anything."""
+    def demand_safety(self, read: Summary) -> None:
+        """Raises TargetError where only --yes may remove anything, after all was read."""
         if empty := [source for source in self.sources if source not in self.seen.sources]:
             raise TargetError(
                 f"--prune: no documents were read from {', '.join(empty)}, so all that is stored "
                 "of it would be removed; nothing was: check the source, or give --yes if it is "
                 "meant"
             )
-        if rejected:
+        # What is met twice is met, so that nothing of it is removed.
+        if rejected := read.rejected - read.repeated:
             raise TargetError(
                 f"--prune: {rejected} records of {', '.join(self.sources)} were rejected, and what "
                 "is stored of them would be removed; nothing was: mend them, or give --yes if it "

@@ -6,7 +6,7 @@ from the text that is stored with it. Search indexes become what the manifest sa
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -25,7 +25,7 @@ from ingest.mongodb.keeping import Keeper
 from ingest.mongodb.source import MongoSource
 from ingest.mongodb.stopping import Stop
 from ingest.rejects import Rejects
-from ingest.saying import say
+from ingest.saying import say, say_rejects
 from ingest.target import Target, load_teacher
 from vectors import Collection, InPlace, Manifest, Teacher, collection_of, explained
 from vectors.digest import digest, of_encoded
@@ -33,6 +33,7 @@ from vectors.generations import read_generation, read_generations
 from vectors.in_place import MARK
 from vectors.manifest import undeclare
 from vectors.patience import Patience
+from vectors.writers import registered
 
 Told = Callable[[str], None]
 
@@ -44,11 +45,13 @@ _NO_HASH = b""  # as no text has it, so that the next ingest encodes the chunk
 @dataclass
 class Repaired:
     """`left`: chunks that need their source, since what was encoded is not stored with them.
+    `unsettled`: documents in place that changed faster than they could be encoded.
     `undeclared`: filter paths that no document has."""
 
     vectors: int = 0
     encoded: int = 0
     left: int = 0
+    unsettled: int = 0
     indexes: int = 0
     undeclared: list[str] = field(default_factory=list)
 
@@ -63,36 +66,46 @@ def repair(
     told: Told,
     patience: Patience,
 ) -> Repaired:
-    """Of all generations; `everything` encodes every stored text again, sound vector or not."""
+    """Of all generations; `everything` encodes every stored text again, sound vector or not.
+
+    Other runs learn of it, since a chunk that is made again is not the one that they have seen.
+    """
     name, done = settings.collection, Repaired()
-    generations = read_generations(database, name)
-    for manifest in generations.all:
-        if manifest.precision == "int8" and not manifest.scale:
-            if manifest != generations.active:
-                continue
-            again = rebuild_hint(
-                database=database.name,
-                collection=name,
-                in_place=manifest.layout == "in_place",
-            )
-            raise TargetError(
-                f"the manifest of {database.name}.{name} says int8 without a scale, so no vector "
-                f"can be read or made: {again}"
-            )
-        manifest = _without_unused_filters(database, name, manifest, done)
-        collection = collection_of(database[name], manifest, patience)
-        for index in collection.indexes:
-            done.indexes += index.remake(seconds=seconds or _TO_DROP)
-        collection.create()
-        if isinstance(collection, InPlace):
-            target = Target(database, settings, manifest, patience=patience)
+    with registered(database, name, patience) as registration:
+        generations = read_generations(database, name)
+        for known in generations.all:
+            manifest = read_generations(database, name).find(known.generation)
+            if manifest is None:
+                continue  # it was retired meanwhile
+            if manifest.precision == "int8" and not manifest.scale:
+                if known != generations.active:
+                    continue
+                raise _unreadable(database, name, manifest)
+            manifest = _without_unused_filters(database, name, manifest, done)
+            collection = collection_of(database[name], manifest, patience)
+            collection.announce = registration.renew
+            for index in collection.indexes:
+                done.indexes += index.remake(seconds=seconds or _TO_DROP)
+            collection.create()
             told("looking at the vectors")
-            last = _repair_in_place(collection, target, rejects, done, everything=everything)
-        else:
-            last = _Chunks(collection, settings, done, told).repair(everything=everything)
-        if seconds:
-            collection.wait_until_ready(last, seconds=seconds, told=told)
+            if isinstance(collection, InPlace):
+                with closing(Target(database, settings, manifest, patience=patience)) as target:
+                    last = _repair_in_place(collection, target, rejects, done, everything)
+            else:
+                with closing(_Chunks(collection, settings, done, told)) as chunks:
+                    last = chunks.repair(everything=everything)
+            if seconds:
+                collection.wait_until_ready(last, seconds=seconds, told=told)
     return done
+
+
+def _unreadable(database: Database[Any], name: str, manifest: Manifest) -> TargetError:
+    is_in_place = manifest.layout == "in_place"
+    again = rebuild_hint(database=database.name, collection=name, in_place=is_in_place)
+    return TargetError(
+        f"the manifest of {database.name}.{name} says int8 without a scale, so no vector can be "
+        f"read or made: {again}"
+    )
 
 
 def _without_unused_filters(
@@ -130,7 +143,6 @@ class _Chunks:
 
     def repair(self, *, everything: bool) -> str | None:
         """The id of the chunk that was written last."""
-        self._told("looking at the vectors")
         damaged, changed, matched = self._judged(everything=everything)
         # Where no hash fits, what was encoded is not in the collection: titles or headings.
         is_stored = matched and not self._manifest.heading_trail
@@ -138,9 +150,11 @@ class _Chunks:
         for ids in _parts([*damaged, *(changed if is_stored else ())]):
             self._told(f"{self._done.encoded:,} vectors are made again")
             last = self._encode(ids, changed_too=bool(is_stored)) or last
+        return last
+
+    def close(self) -> None:
         if self._loaded is not None:
             self._loaded.close()
-        return last
 
     @property
     def _manifest(self) -> Manifest:
@@ -170,19 +184,17 @@ class _Chunks:
             texts |= {id: text for id in rest if (text := _text_now(found[id]))}
         doubtful = [id for id in found if id not in texts]
         self._done.left += len(doubtful)
-        self._collection.renew({i: (found[i].get("hash"), {"hash": _NO_HASH}) for i in doubtful})
+        self._collection.renew([found[i] for i in doubtful], [{"hash": _NO_HASH} for _ in doubtful])
         if not texts:
             return None
         rows = self._teacher.encode_documents(list(texts.values()))
         vectors = self._manifest.codec.compress(rows)
         self._done.encoded += self._collection.renew(
-            {
-                id: (
-                    found[id].get("hash"),
-                    {self._manifest.path: vector, "hash": _of(found[id], text)},
-                )
+            [found[id] for id in texts],
+            [
+                {self._manifest.path: vector, "hash": _of(found[id], text)}
                 for (id, text), vector in zip(texts.items(), vectors, strict=True)
-            }
+            ],
         )
         return str(list(texts)[-1])
 
@@ -199,7 +211,7 @@ class _Chunks:
 
 
 def _repair_in_place(
-    collection: InPlace, target: Target, rejects: Rejects, done: Repaired, *, everything: bool
+    collection: InPlace, target: Target, rejects: Rejects, done: Repaired, everything: bool
 ) -> str | None:
     """The documents are the source: what is wrong with a vector makes it one of another text."""
     path, codec = collection.manifest.path, collection.manifest.codec
@@ -220,8 +232,8 @@ def _repair_in_place(
     for ids in _parts(wrong):
         collection.doubt(ids)
         keeper.encode(ids)
-    target.close()
     done.encoded += keeper.summary.encoded
+    done.unsettled += keeper.unsettled
     return keeper.summary.last_written
 
 
@@ -266,8 +278,8 @@ def run_repair(
     wait: float,
     patience: Patience,
     as_json: bool,
-) -> None:
-    """What the command says of it."""
+) -> int:
+    """What the command says of it; how many documents were rejected."""
     console = Console(stderr=True)
     with console.status("connecting") if console.is_terminal else nullcontext() as status:
         done = repair(
@@ -285,9 +297,12 @@ def run_repair(
             f"{done.left} chunks were encoded with titles or headings that are not stored with "
             f"them: {ingest_hint(**names)} encodes these again"
         )
+    if done.unsettled:
+        say(f"{done.unsettled} documents changed while they were encoded; run this again")
+    say_rejects(rejects)
     if as_json:
         print(json.dumps(vars(done)))
-        return
+        return rejects.count
     undeclared = ""
     if done.undeclared:
         undeclared = f", no filter by {', '.join(done.undeclared)} any more"
@@ -296,3 +311,4 @@ def run_repair(
         f"again, {done.indexes} search indexes{undeclared}; {hint('leaf-search doctor', **names)} "
         "checks"
     )
+    return rejects.count

@@ -28,6 +28,8 @@ from ingest.forecast import Forecast
 from ingest.mongodb.source import MongoSource
 from ingest.summary import Summary
 from ingest.target import Target
+from vectors import Collection, DeploymentError
+from vectors.patience import may_pass
 
 _SPEED_PERIOD = 3600.0  # seconds; a step of a large model on a processor may take minutes
 _INTERNAL = ("last_written", "planned", "repeated")
@@ -135,10 +137,22 @@ def as_text(summary: Summary, target: Target) -> str:
         f"encoded, {summary.updated:,} updated, {summary.unchanged:,} unchanged, "
         f"{summary.removed:,} removed ({summary.seconds:.1f} s)\n"
         f"{pruned}"
-        f"{collection.mongo.full_name} holds {collection.count():,} {held} as "
+        f"{collection.mongo.full_name} holds {_number(collection)}{held} as "
         f"{manifest.dimensions} x {manifest.precision}{quantized}, {manifest.codec.size:,} bytes "
         f"a vector{computed}"
     )
+
+
+def _number(collection: Collection) -> str:
+    """Nothing where MongoDB is away: what was to be written is written, and that is told."""
+    if collection.patience.is_tried:
+        return ""
+    try:
+        return f"{collection.count():,} "
+    except DeploymentError as error:
+        if not may_pass(error):
+            raise
+        return ""
 
 
 def forecast_object(told: Forecast, target: Target) -> str:

@@ -1,8 +1,10 @@
 """One run, from an opened connection to what is printed at its end."""
 
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from typing import Any
 
+from pymongo import timeout
 from pymongo.database import Database
 
 from config import Settings
@@ -29,6 +31,10 @@ from ingest.report import (
 from ingest.seen import Seen
 from ingest.summary import Summary
 from ingest.target import Target
+from vectors import DeploymentError
+from vectors.patience import is_unanswered
+
+_LEAVING = 2.0  # seconds
 
 
 def run(order: Order, chosen: Settings, database: Database[Any], *, as_json: bool) -> int:
@@ -75,5 +81,22 @@ def _done(
         summary = run_mongodb(corpus, target, rejects, display, seen, order)
     else:
         summary = run_files(corpus, target, rejects, display, seen, order)
-    order.patience.ask(lambda: complete(order, mongo.database, target, summary, told=display.phase))
+
+    def end() -> None:
+        complete(order, mongo.database, target, summary, told=display.phase)
+
+    if order.mongodb.follow:
+        _unless_away(lambda: order.patience.ask(end))
+    else:
+        order.patience.ask(end)
     return summary
+
+
+def _unless_away(work: Callable[[], None]) -> None:
+    """A follower ends because it was stopped, and waits for no MongoDB then."""
+    try:
+        with timeout(_LEAVING):
+            work()
+    except DeploymentError as error:
+        if not is_unanswered(error):
+            raise

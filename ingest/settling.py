@@ -14,7 +14,7 @@ from pymongo.database import Database
 from vectors import Collection, Manifest, ManifestError, collection_of, explained
 from vectors.generations import begin_next, find_generations, read_generation
 from vectors.in_place import HAS_OURS
-from vectors.manifest import amend, delete_manifest, demand_equal, write_manifest
+from vectors.manifest import amend, delete_manifest, demand_equal, put_back, write_manifest
 from vectors.patience import Patience
 
 
@@ -43,6 +43,10 @@ def settle(
             if stored is not None and left_over and is_empty(database, name, stored):
                 delete_manifest(database, name)
             agreed = write_manifest(database, name, wanted)
+            if stored is not None and left_over and not is_empty(database, name, stored):
+                # Another run wrote in the form of before, just after it was seen to be empty.
+                put_back(database, name, stored)
+                demand_equal(stored, wanted, name)
     except ManifestError:
         # Another ingest was faster, and its index is the one that must stay.
         with explained():

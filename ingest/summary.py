@@ -29,12 +29,15 @@ class Summary:
     seconds: float = 0.0
     last_written: str | None = None
 
-    def added(self, other: "Summary") -> "Summary":
-        total = Summary()
+    def add(self, other: "Summary") -> None:
         for each in fields(Summary):
             a, b = getattr(self, each.name), getattr(other, each.name)
             numbers = isinstance(a, int | float) and isinstance(b, int | float)
-            setattr(total, each.name, a + b if numbers else b or a)
+            setattr(self, each.name, a + b if numbers else b or a)
+
+    def added(self, other: "Summary") -> "Summary":
+        total = replace(self)
+        total.add(other)
         return total
 
     def with_pass(self, other: "Summary") -> "Summary":

@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +29,7 @@ from vectors import (
 )
 from vectors.generations import read_generation, read_generations
 from vectors.keys import with_key
+from vectors.manifest import demand_equal
 from vectors.patience import Patience
 from vectors.writers import Registration
 
@@ -155,11 +155,11 @@ class Target:
         chunks: Sequence[Mapping[str, Any]],
         rows: Rows,
         *,
-        fresh: AbstractSet[str] = frozenset(),
+        seen: Mapping[str, bytes | None] | None = None,
     ) -> dict[str, str]:
         """`rows`: (n, the teacher's dimensions), one for each of the stored forms of n chunks.
 
-        Ids and reasons of the chunks that the server refuses; for `fresh` see Collection.write.
+        Ids and reasons of the chunks that the server refuses; for `seen` see Collection.write.
         """
         try:
             self.prepare(rows)
@@ -169,8 +169,8 @@ class Target:
                 raise
             raise CodecError(f"chunk {chunks[error.row]['_id']}: {error}") from error
         self.ensure_index()
-        self._demand_generation()
-        return self.collection.write(chunks, vectors, fresh=fresh)
+        self.demand_generation()
+        return self.collection.write(chunks, vectors, seen=seen)
 
     def ensure_index(self) -> None:
         """Manifest and indexes say what was asked; nothing for a collection without vectors yet."""
@@ -212,11 +212,26 @@ class Target:
                 "in both"
             )
 
-    def _demand_generation(self) -> None:
-        """Nothing is written under a number that was retired meanwhile."""
+    def demand_generation(self) -> None:
+        """Nothing is written under a number that was retired meanwhile, or that others have given
+        to vectors of another form.
+
+        Raises TargetError or ManifestError.
+        """
+        if self.is_new:
+            return
         generation = self.manifest.generation
         with explained():
-            self.patience.ask(lambda: read_generation(self._database, self._name, generation))
+            stored = self.patience.ask(
+                lambda: read_generation(self._database, self._name, generation)
+            )
+        demand_equal(stored, self.manifest, self._name)
+        if stored.scale != self.manifest.scale:
+            raise TargetError(
+                f"the int8 scale of collection {self._name} is {stored.scale} now, and was "
+                f"{self.manifest.scale} when this run began: another run made the collection "
+                "again; run this once more"
+            )
 
     def _agree(self, rows: Rows) -> None:
         """The manifest comes before the vectors: a run killed in between can go on."""

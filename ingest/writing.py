@@ -58,8 +58,12 @@ class Writing:
     def _write_vectors(self, plans: Sequence[Plan], chunks: Sequence[Chunk], rows: Rows) -> None:
         manifest = self.target.manifest
         fields = [p.fields(c, manifest) for p, c in zip(plans, chunks, strict=True)]
-        fresh = {f["_id"] for p, f in zip(plans, fields, strict=True) if f["_id"] not in p.stored}
-        refused = self.target.write(fields, rows, fresh=fresh)
+        seen = {
+            f["_id"]: p.stored[f["_id"]].hash
+            for p, f in zip(plans, fields, strict=True)
+            if f["_id"] in p.stored
+        }
+        refused = self.target.write(fields, rows, seen=seen)
         for plan, stored in zip(plans, fields, strict=True):
             plan.waiting -= 1
             plan.refuse(refused, [stored["_id"]])
@@ -73,7 +77,7 @@ class Writing:
         seen = {i: plan.stored[i].hash for plan in plans for i in plan.changes}
         refused = collection.update(changes, seen=seen)
         # Another run may have removed or replaced some meanwhile, and their vectors with them.
-        missed = collection.missed(changes)
+        missed = collection.missed(changes) - refused.keys()
         collection.outrun |= {p.document.id for p in plans if not missed.isdisjoint(p.changes)}
         for plan in plans:
             plan.refused = plan.refused or next(

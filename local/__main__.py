@@ -17,7 +17,7 @@ from local.deployment import LocalDeployment
 from local.environment import variable
 from local.errors import LocalError
 from local.home import Home, default_home, gateway_home
-from local.status import as_text
+from local.status import as_text, harmless
 
 app = typer.Typer(
     add_completion=False,
@@ -183,13 +183,13 @@ def _one_line_errors() -> Iterator[None]:
     except LocalError as error:
         _fail(str(error))
     except OSError as error:
-        _fail(disk.explanation(error, default_home()))
+        _fail(disk.explanation(error))
     except KeyboardInterrupt:
         sys.exit(130)
 
 
 def _fail(reason: str) -> None:
-    print(f"leaf-mongo: {reason}", file=sys.stderr)
+    _say(reason)
     sys.exit(1)
 
 
@@ -199,7 +199,9 @@ def _log_to_stderr() -> None:
 
 
 def _say(text: str) -> None:
-    print(f"leaf-mongo: {text}", file=sys.stderr)
+    """On one line, and nothing that a terminal would obey."""
+    line = harmless(text.replace("\n", " "))
+    print(f"leaf-mongo: {line}", file=sys.stderr)
 
 
 def main() -> None:

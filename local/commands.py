@@ -18,7 +18,7 @@ from local.indexes import Indexes, Namespace
 from local.lifecycle import Lifecycle
 from local.places import first_stage
 from local.searches import LISTING, Found, Search
-from local.wire import Request, TooDeep
+from local.wire import Request, TooDeep, WireError
 from local.workers import LARGE_BYTES, Result, Workers
 
 log = logging.getLogger(__name__)
@@ -55,22 +55,26 @@ class SearchCommands:
 
     async def handle(self, message: bytes, asker: Asker) -> Reply | Forward:
         """WireError where it is no message."""
+        size, run_short = len(message), self._workers.run_short
+        if await run_short(size, _may_be_ours, message):
+            async with self._workers.command(size):
+                answer = await self._read_and_reply(message, asker)
+        else:
+            answer = Forward(message)
+        if isinstance(answer, Forward):
+            answer.writes = await run_short(len(answer), traffic.writes_by_stage, answer)
+        return answer
+
+    async def _read_and_reply(self, message: bytes, asker: Asker) -> Reply | Forward:
         size = len(message)
-        with self._workers.command(size):
-            request = await self._workers.run_short(size, _read, message)
-            if request is None:
-                answer: Reply | Forward = Forward(message)
-            else:
-                try:
-                    answer = await self._reply(request, message, asker)
-                finally:
-                    if size > LARGE_BYTES:
-                        await self._workers.run(size, large_bson.release, request.body)
-            if isinstance(answer, Forward):
-                answer.writes = await self._workers.run_short(
-                    len(answer), traffic.writes_by_stage, answer
-                )
-            return answer
+        request = await self._workers.run_short(size, _read, message)
+        if request is None:
+            return Forward(message)
+        try:
+            return await self._reply(request, message, asker)
+        finally:
+            if size > LARGE_BYTES:
+                await self._workers.run(size, large_bson.release, request.body)
 
     async def _reply(self, request: Request, message: bytes, asker: Asker) -> Reply | Forward:
         try:
@@ -173,11 +177,13 @@ class SearchCommands:
         stage, *rest = request.body["pipeline"]
         if namespace == (DATABASE, COLLECTION):  # which has no index itself
             await self._demand_reading(namespace, asker)
-            entries = await asyncio.to_thread(self._lifecycle.listed_all)
+            entries = await self._workers.run(request.size, self._lifecycle.listed_all)
         else:
             await self._demand_right(namespace, LISTING, asker)
             await self._freshness.wait(namespace[1])
-            entries = await asyncio.to_thread(self._lifecycle.listed, namespace, stage[LISTING])
+            entries = await self._workers.run(
+                request.size, self._lifecycle.listed, namespace, stage[LISTING]
+            )
         if rest:
             # mongod runs the other stages, over the entries as documents of no collection.
             pipeline = [{"$documents": {"$literal": entries}}, *rest]
@@ -188,11 +194,15 @@ class SearchCommands:
         return _reply(request, {"cursor": cursor, "ok": 1.0})
 
 
-def _read(message: bytes) -> Request | None:
-    """None where it is not for the gateway after all, or mongod will refuse it."""
+def _may_be_ours(message: bytes) -> bool:
     head = wire.read_head(message)
-    if head.name in ("aggregate", "explain") and not traffic.may_search(message):
-        return None
+    if head.name is None and len(message) > traffic.COMMAND_BYTES:
+        raise WireError(f"{len(message)} bytes whose command is not where a driver puts it")
+    return head.name not in ("aggregate", "explain") or traffic.may_search(message)
+
+
+def _read(message: bytes) -> Request | None:
+    """None where mongod will refuse it."""
     try:
         request = wire.read_request(message)
     except TooDeep:

@@ -13,12 +13,17 @@ _OF_FILES = _FULL | {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOENT, errno.ENOTDIR),
     *(errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EEXIST, errno.ENFILE, errno.EMFILE),
 }
+_MENDED_BY_RIGHTS = frozenset({errno.EACCES, errno.EPERM})
+_MENDED_BY_ANOTHER_HOME = _MENDED_BY_RIGHTS | {
+    *(errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP),
+    errno.ENAMETOOLONG,
+}
 _LEAST_BYTES = 2**20  # with less, not even a log can be kept
 
 
 @contextmanager
 def explained(place: Path) -> Iterator[None]:
-    """Turns an OSError into a LocalError; `place` is named where the error names no file."""
+    """Turns an OSError into a LocalError; see `explanation`."""
     try:
         yield
     except OSError as error:
@@ -27,16 +32,20 @@ def explained(place: Path) -> Iterator[None]:
         raise LocalError(explanation(error, place)) from error
 
 
-def explanation(error: OSError, place: Path) -> str:
+def explanation(error: OSError, place: Path | None = None) -> str:
+    """`place` is named where the error names no file."""
     path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else place
+    if path is None:
+        return (error.strerror or str(error)).lower()
     if is_about_room(error):
         return full(path)
     reason = (error.strerror or str(error)).lower()
-    if error.errno not in _OF_FILES:
+    if error.errno not in _MENDED_BY_ANOTHER_HOME:
         return f"{path}: {reason}"
+    rights = "Change its rights, or name" if error.errno in _MENDED_BY_RIGHTS else "Name"
     return (
         f"{path}: {reason}; expected a file or folder of yours that can be read and written. "
-        "Change its rights, or name another home with --home or LEAF_HOME"
+        f"{rights} another home with --home or LEAF_HOME"
     )
 
 

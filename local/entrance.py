@@ -9,7 +9,7 @@ from local.exchange import Commands, Dial
 
 log = logging.getLogger(__name__)
 _GATHERED_BYTES = 512 * 2**20
-_UNHURRIED_SECONDS = 30.0  # to send a message; longer, only while there is room for others
+_UNHURRIED_SECONDS = 5.0  # to send a message; longer, only while there is room for others
 
 
 class Connection(Protocol):
@@ -25,6 +25,10 @@ class Connection(Protocol):
     @property
     def gathers_since(self) -> float | None:
         """By time.monotonic(); None where it is not in the middle of such a message."""
+
+    @property
+    def missing(self) -> int:
+        """Bytes of it that have not come yet."""
 
     def owed(self) -> tuple[int, ...] | None:
         """How much the client has still to send of a message, or to read, before anything can go
@@ -47,16 +51,23 @@ class Entrance:
     unhurried_seconds: float = _UNHURRIED_SECONDS
 
     def has_room_for(self, size: int) -> bool:
-        """Whether that much more may be kept until it is complete. Those who have kept others
-        waiting for the rest of theirs for long make room."""
-        kept = {link: link.gathered for link in self.links}
-        free = self.gathered_bytes - sum(kept.values())
-        long_ago = time.monotonic() - self.unhurried_seconds
-        begun = [(since, link) for link in kept if (since := link.gathers_since) is not None]
-        for since, link in sorted(begun, key=lambda pair: pair[0]):
-            if free >= size or since > long_ago:
+        """Whether that much more may be kept until it is complete. Those who have been sending
+        theirs for long make room, first whose message lacks most; nobody does in vain."""
+        free = self.gathered_bytes - sum(link.gathered for link in self.links)
+        leaving: list[Connection] = []
+        for link in sorted(self._unhurried(), key=lambda link: -link.missing):
+            if free >= size:
                 break
+            leaving.append(link)
+            free += link.gathered
+        if free < size:
+            return False
+        for link in leaving:
             log.warning("closed a connection: others need the room of its half message")
             link.abort()
-            free += kept[link]
-        return free >= size
+        return True
+
+    def _unhurried(self) -> list[Connection]:
+        long_ago = time.monotonic() - self.unhurried_seconds
+        begun = [(link, link.gathers_since) for link in self.links]
+        return [link for link, since in begun if since is not None and since <= long_ago]

@@ -70,7 +70,13 @@ class IndexSearch:
                 part = Search(search.collection, each.stage, each.options, each.limit)
                 found[at] = await self.find(database, part, size)
 
-        await asyncio.gather(*(take_turns() for _ in range(_AT_ONCE)))
+        tasks = [asyncio.create_task(take_turns()) for _ in range(_AT_ONCE)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:  # where one failed, the others would still read what is freed now
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         ids = sum(len(each.ids) for each in found)
         return await self._workers.run_short(size + _ID_BYTES * ids, fuse, fusion, found)
 

@@ -91,8 +91,7 @@ class Lifecycle:
                     f"index {record.name} is of type {record.type}; a type cannot be changed",
                 )
             try:
-                definition = _document(command.get("definition"), "userCommand.definition")
-                _refuse_large(definition, "userCommand.definition")
+                definition = _definition(command.get("definition"), "userCommand.definition")
                 parse_definition(record.type, definition, context="userCommand", strict=True)
             except CommandError as error:
                 raise CommandError(125, "CommandFailed", error.message) from error
@@ -137,8 +136,7 @@ class Lifecycle:
         name = spec.get("name", "default")
         if not isinstance(name, str) or not name:
             raise CommandError(8, "UnknownError", f'"{context}.name" must be a non-empty string')
-        definition = _document(spec.get("definition"), f"{context}.definition")
-        _refuse_large(definition, f"{context}.definition")
+        definition = _definition(spec.get("definition"), f"{context}.definition")
         parse_definition(kind, definition, context=context)
         created = dt.datetime.now(dt.UTC).replace(tzinfo=None)
         missing = Binary(b"", 4)  # put in when the collection is known to exist
@@ -197,13 +195,16 @@ def _refuse_duplicates(names: Sequence[str]) -> None:
         )
 
 
-def _refuse_large(definition: Mapping[str, Any], where: str) -> None:
-    """Each listing gives it several times in one answer."""
-    if (size := len(large_bson.encode(definition, CODEC))) > _MOST_BYTES:
+def _definition(value: Any, where: str) -> dict[str, Any]:
+    """A copy: the index keeps it longer than the command. Small, as each listing gives it several
+    times in one answer."""
+    packed = large_bson.encode(_document(value, where), CODEC)
+    if len(packed) > _MOST_BYTES:
         raise definition_error(
-            f'"{where}" has {size} bytes; expected at most {_MOST_BYTES}, enough for some 10,000 '
-            "fields"
+            f'"{where}" has {len(packed)} bytes; expected at most {_MOST_BYTES}, enough for some '
+            "10,000 fields"
         )
+    return large_bson.decode(packed, CODEC)
 
 
 def _document(value: Any, where: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ gateway's to answer is collected first, and the client's next ones wait until it
 import asyncio
 import logging
 import time
+from collections.abc import Coroutine
 from typing import Any
 
 from local import wire
@@ -24,11 +25,11 @@ from local.traffic import (
     tells_of_hosts,
 )
 from local.wire import HEADER_BYTES, Head, WireError
+from local.workers import LARGE_BYTES
 
 log = logging.getLogger(__name__)
 _PEEK_BYTES = 8192  # holds the command's name and collection in every message
 _CONNECT_SECONDS = 20.0  # as long as drivers wait
-_LARGE_BYTES = 2**20
 
 
 class Link:
@@ -56,7 +57,17 @@ class Link:
             return
         self._entrance.links.add(self)
         self.client.hold("connecting")
-        self._task = asyncio.get_running_loop().create_task(self._connect())
+        self._begin(self._connect())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self._task = asyncio.get_running_loop().create_task(work)
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Also where it was cancelled before it began."""
+        if self._task is task:
+            self._task, self._answering = None, 0
+        self._leave()
 
     async def _connect(self) -> None:
         server = Side(self._from_server, self)
@@ -91,12 +102,16 @@ class Link:
 
     def _given_up(self) -> None:
         self._inbox, self._wanted = bytearray(), 0
-        if self.client.lost:
-            self._entrance.links.discard(self)
         for question in self._questions:
             question.give_up()
-        if self._answering > _LARGE_BYTES and self._task is not None and self.client.lost:
+        if self._answering > LARGE_BYTES and self._task is not None and self.client.lost:
             self._task.cancel()  # else it would wait its turn, and its bytes with it
+        self._leave()
+
+    def _leave(self) -> None:
+        """Not before its message is dealt with, whose bytes count until then."""
+        if self.client.lost and self._task is None:
+            self._entrance.links.discard(self)
 
     @property
     def gathered(self) -> int:
@@ -105,6 +120,10 @@ class Link:
     @property
     def gathers_since(self) -> float | None:
         return self._wanted_since if self._wanted else None
+
+    @property
+    def missing(self) -> int:
+        return max(0, self._wanted - len(self._inbox))
 
     def owed(self) -> tuple[int, ...] | None:
         unread = 0 if self.client.lost else self.client.transport.get_write_buffer_size()
@@ -169,7 +188,7 @@ class Link:
         kind = kind_of(head, message)
         if kind is Kind.SEARCH:
             self._answering = size
-            self._task = asyncio.get_running_loop().create_task(self._handle(message))
+            self._begin(self._handle(message))
             self.client.hold("answering")
         elif kind is Kind.HANDSHAKE:
             self._to_server(wire.without_compression(message))

@@ -70,10 +70,10 @@ def as_text(found: Status) -> str:
         if index.message:
             lines.append(f"         {index.message}")
         lines += [f"         skipped {n}: {reason}" for reason, n in index.skipped.items()]
-    return "\n".join(map(_harmless, lines))
+    return "\n".join(map(harmless, lines))
 
 
-def _harmless(line: str) -> str:
+def harmless(line: str) -> str:
     """Names of indexes are anybody's: a terminal must show and not obey what is in them."""
     return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line)
 

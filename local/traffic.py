@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from enum import Enum
 
 from local.wire import MAX_MESSAGE_BYTES, OP_MSG, OP_QUERY, Head
+from local.workers import LARGE_BYTES
 
 HANDSHAKES = frozenset({"hello", "isMaster", "ismaster"})
 MANAGEMENT = frozenset({"createSearchIndexes", "updateSearchIndex", "dropSearchIndex"})
 _PIPELINES = frozenset({"aggregate", "explain"})
-_HANDSHAKE_BYTES, _COMMAND_BYTES = 2**20, 17 * 2**20
-_STEP_BYTES = 2**20  # looked through at once
+_HANDSHAKE_BYTES, COMMAND_BYTES = 2**20, 17 * 2**20
 # `$search` with the type of its value in front: {$text: {$search: "..."}} has another.
 _SEARCH_STAGES = (
     *(b"$vectorSearch\0", b"\x03$search\0", b"\x03$searchMeta\0"),
@@ -69,7 +69,7 @@ def most_bytes(head: Head) -> int:
     """What mongod would take of such a command at most; only those that are kept have a limit."""
     if head.opcode == OP_QUERY or head.name in HANDSHAKES:
         return _HANDSHAKE_BYTES
-    return _COMMAND_BYTES if head.name in MANAGEMENT | _PIPELINES else MAX_MESSAGE_BYTES
+    return COMMAND_BYTES if head.name in MANAGEMENT | _PIPELINES else MAX_MESSAGE_BYTES
 
 
 def kind_of(head: Head, message: bytes) -> Kind:
@@ -85,8 +85,8 @@ def kind_of(head: Head, message: bytes) -> Kind:
         return Kind.HANDSHAKE if b"compression\0" in message else Kind.PASS
     if name in MANAGEMENT or name is None:
         return Kind.SEARCH
-    if name in _PIPELINES and (len(message) > _STEP_BYTES or may_search(message)):
-        return Kind.SEARCH  # a large one is looked through elsewhere
+    if name in _PIPELINES and (len(message) > LARGE_BYTES or may_search(message)):
+        return Kind.SEARCH  # a thread looks through a large one
     if name == "aggregate":
         return Kind.WRITE_ANY if writes_by_stage(message) else Kind.PASS
     return Kind.PASS if name in _READS else Kind.WRITE_ANY
@@ -105,7 +105,7 @@ def may_search(message: bytes) -> bool:
 def _holds(message: bytes, names: Sequence[bytes]) -> bool:
     """In steps: no other thread runs while Python looks for bytes."""
     return any(
-        message.find(name, at, at + _STEP_BYTES + len(name)) >= 0
-        for at in range(0, len(message), _STEP_BYTES)
+        message.find(name, at, at + LARGE_BYTES + len(name)) >= 0
+        for at in range(0, len(message), LARGE_BYTES)
         for name in names
     )

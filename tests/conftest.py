@@ -4,7 +4,6 @@ import gc
 import os
 import re
 import secrets
-import signal
 import subprocess
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +18,7 @@ from packaging.requirements import Requirement
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from tests.forked import Command
+from tests.forked import Command, hear_interrupts
 from vectors import connect
 from vectors.alignment import PROBES
 
@@ -43,10 +42,7 @@ PROMPT = "Represent this sentence for searching relevant passages: "
 
 
 def pytest_configure() -> None:
-    """A shell without job control lets what it starts in the background ignore Ctrl-C, and so would
-    the commands that the tests interrupt."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    hear_interrupts()
     gc.disable()  # while everything is imported, of which nothing becomes garbage
 
 

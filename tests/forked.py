@@ -5,6 +5,7 @@ An interpreter that starts anew imports for a second, most of what some hundreds
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -23,14 +24,23 @@ _FORKING.set_forkserver_preload([__name__])
 _STREAMS = (("in", os.O_RDONLY), ("out", os.O_WRONLY), ("err", os.O_WRONLY))
 
 
+def hear_interrupts() -> None:
+    """A shell without job control lets what it starts in the background ignore Ctrl-C, and so would
+    the commands that tests interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Command:
-    """Running, in the present folder; `fed`, it reads what is written to `self.input`."""
+    """Running, in the present folder; `fed`, it reads what is written to `self.input`; in the
+    `background` as of a shell without job control, it ignores Ctrl-C."""
 
     def __init__(
         self,
         *args: object,
         input: str | bytes | None = None,
         fed: bool = False,
+        background: bool = False,
         environ: Mapping[str, str],
     ) -> None:
         self.args = [*map(str, args)]
@@ -43,7 +53,7 @@ class Command:
             os.mkfifo(self.input)
         elif input:
             self.input.write_bytes(input if isinstance(input, bytes) else input.encode())
-        told = (self.args, dict(environ), os.getcwd(), self._folder)
+        told = (self.args, dict(environ), os.getcwd(), self._folder, background)
         self._process = _FORKING.Process(target=_run, args=told)
         self._process.start()
         self.has_closed = False  # ended, and what it said was handed out
@@ -82,7 +92,10 @@ class Command:
         return CompletedProcess(self.args, code, out, err)
 
 
-def _run(args: list[str], environ: dict[str, str], folder: str, streams: Path) -> None:
+def _run(
+    args: list[str], environ: dict[str, str], folder: str, streams: Path, background: bool
+) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN if background else signal.default_int_handler)
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(folder)

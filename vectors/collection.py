@@ -6,7 +6,6 @@ restarts or an election interrupts is tried again.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, TypeVar
 
 import bson
@@ -47,12 +46,13 @@ Operation = InsertOne[Any] | ReplaceOne[Any] | UpdateOne | UpdateMany
 class Stored(NamedTuple):
     """What a chunk in the collection says of itself: see docs/ingest.md.
 
-    One whose vector is damaged is of no content, so that it is encoded again.
+    `is_sound`: its vector has the form of the manifest; else it is encoded again.
     """
 
     document: str
-    hash: bytes
+    hash: bytes | None
     version: int | None
+    is_sound: bool = True
 
 
 class Collection:
@@ -122,9 +122,12 @@ class Collection:
         chunks: Iterable[Mapping[str, Any]],
         vectors: Iterable[Binary],
         *,
-        fresh: AbstractSet[str] = frozenset(),
+        seen: Mapping[str, bytes | None] | None = None,
     ) -> dict[str, str]:
-        """Upsert; `chunks` come without the vector. Of `fresh` ids none was there a moment ago.
+        """Upsert; `chunks` come without the vector.
+
+        `seen`: the hashes of those that were there a moment ago, by id. What is another chunk by
+        now stays, and its document is `outrun`. None: whatever is there is replaced.
 
         Ids and reasons of those that the server refuses for what they are; the others are written.
         """
@@ -133,13 +136,36 @@ class Collection:
             str(chunk["_id"]): {**chunk, **marks, self.manifest.path: vector}
             for chunk, vector in zip(chunks, vectors, strict=True)
         }
-        # To insert is five times faster than to replace what may be there.
+        if seen is None:
+            return self._bulk({id: _replace({"_id": id}, d) for id, d in documents.items()})
         refused = self._bulk(
-            {id: InsertOne(d) if id in fresh else _replace(d) for id, d in documents.items()}
+            {
+                # To insert is five times faster than to replace what may be there.
+                id: _replace({"_id": id, "hash": seen[id]}, d) if id in seen else InsertOne(d)
+                for id, d in documents.items()
+            }
         )
-        # Another ingest, or a first try that was interrupted, has written some of them.
-        again = {id: _replace(documents[id]) for id in refused if id in fresh}
-        return {i: why for i, why in refused.items() if i not in fresh} | self._bulk(again)
+        return self._not_outrun(refused, documents, seen) if refused else {}
+
+    def _not_outrun(
+        self,
+        refused: dict[str, str],
+        documents: Mapping[str, Mapping[str, Any]],
+        seen: Mapping[str, bytes | None],
+    ) -> dict[str, str]:
+        """Those that are refused for what they are, and not since another run was faster, or a
+        first try that was interrupted."""
+        wanted = {"_id": {"$in": list(refused)}}
+        found = self._patiently(lambda: list(self._settled.find(wanted, {"hash": 1, "version": 1})))
+        for there in found:
+            id, hash = there["_id"], there.get("hash")
+            if id in seen and seen[id] == hash:
+                continue
+            ours = documents[id]
+            if (hash, there.get("version")) != (ours["hash"], ours["version"]):
+                self.outrun.add(ours["document"])
+            del refused[id]
+        return refused
 
     def size_of(self, chunk: Mapping[str, Any], vector: Binary) -> int:
         """Bytes of BSON that the server is given for it."""
@@ -147,7 +173,7 @@ class Collection:
         return len(bson.encode({**chunk, **marks, self.manifest.path: vector}))
 
     def update(
-        self, changes: Mapping[str, Mapping[str, Any]], *, seen: Mapping[str, bytes]
+        self, changes: Mapping[str, Mapping[str, Any]], *, seen: Mapping[str, bytes | None]
     ) -> dict[str, str]:
         """Set fields of stored chunks, by id, keeping their vectors; see `write`.
 
@@ -176,14 +202,17 @@ class Collection:
         with explained():
             yield from self._settled.find(wanted, dict.fromkeys(fields, 1))
 
-    def renew(self, chunks: Mapping[str, tuple[bytes | None, Mapping[str, Any]]]) -> int:
-        """Set fields of stored chunks, by id, where the hash is still the one that comes with
-        them; how many. What they were made of may be another text, so no version is left."""
-        if not chunks:
+    def renew(self, seen: Sequence[Mapping[str, Any]], fields: Sequence[Mapping[str, Any]]) -> int:
+        """Set these fields of each stored chunk that still has the `_id`, hash and text with which
+        it was seen; how many. What it was made of may be another text, so no version is left."""
+        if not seen:
             return 0
         operations = [
-            UpdateOne({"_id": id, "hash": hash}, {"$set": dict(fields), "$unset": {"version": ""}})
-            for id, (hash, fields) in chunks.items()
+            UpdateOne(
+                {name: chunk.get(name) for name in ("_id", "hash", "text")},
+                {"$set": dict(changed), "$unset": {"version": ""}},
+            )
+            for chunk, changed in zip(seen, fields, strict=True)
         ]
         done = self._changing(lambda: self.mongo.bulk_write(operations, ordered=False))
         return done.modified_count
@@ -328,13 +357,17 @@ class Collection:
 
 
 def _stored(chunk: Mapping[str, Any]) -> Stored:
-    if not chunk["sound"]:
-        return Stored(chunk["document"], b"", None)
-    return Stored(chunk["document"], chunk["hash"], chunk.get("version"))
+    hash = chunk.get("hash")
+    return Stored(
+        chunk["document"],
+        hash,
+        chunk.get("version"),
+        is_sound=chunk["sound"] and isinstance(hash, bytes),
+    )
 
 
-def _replace(document: Mapping[str, Any]) -> ReplaceOne[Any]:
-    return ReplaceOne({"_id": document["_id"]}, document, upsert=True)
+def _replace(there: Mapping[str, Any], document: Mapping[str, Any]) -> ReplaceOne[Any]:
+    return ReplaceOne(there, document, upsert=True)
 
 
 def all_alike(hits: Sequence[Mapping[str, Any]]) -> bool:

@@ -8,7 +8,6 @@ To those who write, a document here is one chunk, at position 0.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from typing import Any
 
 import bson
@@ -62,9 +61,10 @@ class InPlace(Collection):
         chunks: Iterable[Mapping[str, Any]],
         vectors: Iterable[Binary],
         *,
-        fresh: AbstractSet[str] = frozenset(),
+        seen: Mapping[str, bytes | None] | None = None,
     ) -> dict[str, str]:
-        """As Collection.write; a document whose text is another now is left for `outrun`."""
+        """As Collection.write, whatever was `seen`; a document whose text is another now is left
+        for `outrun`."""
         wanted = {str(chunk["_id"]): chunk for chunk in chunks}
         keys = self._keys([chunk["document"] for chunk in wanted.values()])
         pairs = zip(wanted.items(), vectors, strict=True)
@@ -83,7 +83,7 @@ class InPlace(Collection):
         return len(bson.encode({self.manifest.path: vector, MARK: _mark(chunk)})) - _EMPTY
 
     def update(
-        self, changes: Mapping[str, Mapping[str, Any]], *, seen: Mapping[str, bytes]
+        self, changes: Mapping[str, Mapping[str, Any]], *, seen: Mapping[str, bytes | None]
     ) -> dict[str, str]:
         """Only what is kept in `leaf`."""
         operations: dict[str, Operation] = {}

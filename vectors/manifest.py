@@ -100,7 +100,10 @@ class Manifest:
 
     @property
     def chosen(self) -> dict[str, Any]:
-        """Fields that every stored chunk of this generation has; the first is not marked."""
+        """Fields that every stored chunk of this generation has; the first is not marked, and
+        documents with vectors in place have fields of their own."""
+        if self.layout == "in_place":
+            return {}
         return {"generation": None if self.generation == 1 else self.generation}
 
 
@@ -189,6 +192,12 @@ def at_place(place: str, generation: int) -> dict[str, Any]:
 
 def delete_manifest(database: Database[Any], collection: str) -> None:
     database[MANIFESTS].delete_one({"_id": collection})
+
+
+def put_back(database: Database[Any], collection: str, manifest: Manifest) -> None:
+    """In place of the one that is there, in one step."""
+    document = {"_id": collection, **to_document(manifest)}
+    database[MANIFESTS].replace_one({"_id": collection}, document, upsert=True)
 
 
 def demand_equal(stored: Manifest, wanted: Manifest, collection: str) -> None:

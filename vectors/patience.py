@@ -50,6 +50,13 @@ class Patience:
         """Whether MongoDB did not do what it was asked last."""
         return self._since is not None
 
+    def hurry(self, seconds: float) -> None:
+        """Wait no longer than this from now on; what waits already learns of it with its next try.
+
+        A signal may call it, so it takes no lock.
+        """
+        self.seconds = min(self.seconds, seconds)
+
     def renew(self) -> None:
         """What was waited for before does not count any more."""
         self._since = None
@@ -107,6 +114,12 @@ def may_pass(error: BaseException) -> bool:
     if isinstance(error, PyMongoError) and any(map(error.has_error_label, _PASSING_LABELS)):
         return True
     return isinstance(error, OperationFailure) and error.code in _PASSING_CODES
+
+
+def is_unanswered(error: BaseException) -> bool:
+    """Whether MongoDB is away, or did not answer in the time that it had."""
+    cause = _cause(error)
+    return may_pass(cause) or (isinstance(cause, PyMongoError) and cause.timeout)
 
 
 def _cause(error: BaseException | None) -> BaseException:

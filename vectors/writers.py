@@ -6,11 +6,16 @@ at the collection and asks after its last write. If none was active beside it an
 since, nothing that it saw or wrote can have changed. If it was not alone, it has to look again at
 all that it claims. A run that is killed leaves its entry behind, which costs the next runs a second
 look for a quarter of an hour, and nothing else.
+
+Each entry has a `turn`, which grows whenever its run asks: all that the run had read by then is
+written.
 """
 
+import logging
 import secrets
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import Any
 
@@ -19,14 +24,17 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.write_concern import WriteConcern
 
-from vectors.connection import explained
+from vectors.connection import FORBIDDEN, explained
 from vectors.patience import Patience
+
+log = logging.getLogger(__name__)
 
 WRITERS = "leaf_writers"
 _FRESH = 60.0  # seconds for which a writer may trust that its entry is there
 _FORGOTTEN = 900_000  # milliseconds after which an entry that is not renewed is dropped
 _LEAVING = 2.0  # seconds
-_UNAUTHORIZED = 13
+
+Active = frozenset[tuple[str, int]]  # runs, each with its turn
 
 
 class Registration:
@@ -41,7 +49,14 @@ class Registration:
         self._is_known = True  # to the server, which may refuse to keep such entries
         self._epoch: int | None = None  # None before it has entered
         self._has_company = False
+        self._turn = 0
+        self._others: Active = frozenset()
         self._renewed = 0.0
+
+    @property
+    def others(self) -> Active:
+        """Those that were active when this one looked last; none where it may not look."""
+        return self._others
 
     def enter(self) -> None:
         """Before the first look at the collection; further calls change nothing."""
@@ -55,6 +70,7 @@ class Registration:
             if self._epoch is None:
                 return True  # it has neither read nor written
             epoch, had_company = self._epoch, self._has_company
+            self._turn += 1
             self._look()
             return self._is_known and not had_company and self._epoch == epoch
 
@@ -99,12 +115,20 @@ class Registration:
                     seen = self._patience.ask(self._renewed_entry)
         except Exception as error:
             cause = error.__cause__
-            if not isinstance(cause, OperationFailure) or cause.code != _UNAUTHORIZED:
+            if not isinstance(cause, OperationFailure) or cause.code not in FORBIDDEN:
                 raise
             self._is_known = False
+            log.warning(
+                "this user may not write %s, so other runs do not learn of this one: do not let "
+                "runs into collection %s overlap",
+                WRITERS,
+                self._collection,
+            )
         self._renewed = before
         self._epoch = seen.get("epoch", 0)
-        self._has_company = len(seen.get("active", ())) > 1
+        active = ((entry["run"], entry.get("turn", 0)) for entry in seen.get("active", ()))
+        self._others = frozenset(each for each in active if each[0] != self._id)
+        self._has_company = bool(self._others)
 
     def _renewed_entry(self) -> dict[str, Any]:
         active = {"$ifNull": ["$active", []]}
@@ -118,9 +142,10 @@ class Registration:
         others = {"$filter": {"input": active, "as": "entry", "cond": is_other}}
         # The first epoch is none that an earlier document of this name can have had.
         epoch = {"$ifNull": ["$epoch", {"$toLong": "$$NOW"}]}
+        mine = {"run": self._id, "seen": "$$NOW", "turn": self._turn}
         change = {
             "epoch": {"$add": [epoch, {"$cond": [entered, 0, 1]}]},
-            "active": {"$concatArrays": [others, [{"run": self._id, "seen": "$$NOW"}]]},
+            "active": {"$concatArrays": [others, [mine]]},
         }
         found = self._writers.find_one_and_update(
             {"_id": self._collection},
@@ -129,6 +154,19 @@ class Registration:
             return_document=ReturnDocument.AFTER,
         )
         return dict(found or {})
+
+
+@contextmanager
+def registered(
+    database: Database[Any], collection: str, patience: Patience
+) -> Iterator[Registration]:
+    """A run that writes from its beginning to its end."""
+    registration = Registration(database, collection, patience)
+    registration.enter()
+    try:
+        yield registration
+    finally:
+        registration.leave()
 
 
 def _now() -> float:

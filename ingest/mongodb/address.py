@@ -1,7 +1,7 @@
 """A MongoDB collection as it is named on the command line; its password is never shown."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -11,7 +11,8 @@ from pymongo import MongoClient
 from config import ConfigError, Settings
 from config.text import quote
 from ingest.errors import SourceError
-from vectors import DeploymentError, connect, explained
+from vectors import DeploymentError, explained
+from vectors.connection import connected
 
 _HERE = "mongodb:"  # of the deployment that is written to
 _SCHEMES = ("mongodb://", "mongodb+srv://")
@@ -50,10 +51,13 @@ class Address:
     def shown(self) -> str:
         return f"{_HERE}{self.namespace}" if self.uri is None else shown(self.uri)
 
-    def connected(self) -> MongoClient[dict[str, Any]]:
+    @contextmanager
+    def connected(self) -> Iterator[MongoClient[dict[str, Any]]]:
         """Only for an address with a `uri`."""
-        with self.explained():
-            return connect(self.uri or "")
+        with ExitStack() as opened:
+            with self.explained():
+                client = opened.enter_context(connected(self.uri or ""))
+            yield client
 
     @contextmanager
     def explained(self) -> Iterator[None]:

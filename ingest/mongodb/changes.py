@@ -7,21 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from bson import Timestamp
+from pymongo import timeout
 from pymongo.change_stream import CollectionChangeStream
 from pymongo.errors import OperationFailure, PyMongoError
 
 from config.hint import PATH, hint
 from ingest.errors import SourceError
 from ingest.mongodb.source import MongoSource
+from vectors.connection import FORBIDDEN
 from vectors.identity import can_be_asked_for
 from vectors.patience import patiently
 
 _QUIET_MS = 250  # without a change, until those that came are handed over
 _LONGEST = 0.5  # seconds from the first to the last change of a batch
+_SECONDS_TO_CLOSE = 1
 _MOST = 500  # documents of a batch
 _HISTORY_LOST = (286, 136, 280)  # the last: what it was resumed after is not there
 _NO_REPLICA_SET = 40573
-_UNAUTHORIZED = 13
 _OF_DOCUMENTS = ("insert", "update", "replace", "delete")
 # Names of what was changed are enough: the documents are read as they are when it is their turn,
 # and an event with a whole document may be larger than MongoDB delivers.
@@ -79,7 +81,7 @@ class Changes:
                         f"source {source.name}: its MongoDB keeps no history of changes; expected "
                         "a replica set for --follow"
                     ) from error
-                if token is not None and error.code != _UNAUTHORIZED:
+                if token is not None and error.code not in FORBIDDEN:
                     raise HistoryLost from error
                 raise
 
@@ -99,7 +101,8 @@ class Changes:
     def close(self) -> None:
         stream, self._stream = self._stream, None
         if stream is not None:
-            with suppress(PyMongoError):  # it may be closed because its server is gone
+            # It may be closed because its server is gone.
+            with suppress(PyMongoError), timeout(_SECONDS_TO_CLOSE):
                 stream.close()
 
     def _open(self) -> CollectionChangeStream[Any]:

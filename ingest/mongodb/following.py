@@ -3,8 +3,9 @@
 import logging
 from collections.abc import Callable
 from contextlib import closing, suppress
+from functools import partial
 
-from ingest.mongodb.changes import Batch, Changes, HistoryLost, SourceEnded
+from ingest.mongodb.changes import Changes, HistoryLost, SourceEnded
 from ingest.mongodb.keeping import Keeper
 from ingest.mongodb.position import Position
 from ingest.mongodb.source import MongoSource
@@ -59,36 +60,51 @@ def follow(
                 )
                 changes.close()
                 changes = Changes(source)
-                with closing(Seen()) as seen:
-                    keeper.whole(seen)
-                    keeper.settle()
-                    if not stop.is_set:
-                        keeper.remove_gone(seen, position, say)
-                        position.save(changes.token)
+                _patiently(partial(_read_again, keeper, position, stop, say), keeper, stop)
+                if not stop.is_set:
+                    position.save_if_answered(changes.token)
                 continue
             if not batch.ids:
-                position.save(changes.token, in_time=True)
+                with stop.waiting():
+                    position.save_in_time(changes.token)
             else:
-                _apply(keeper, batch, stop)
-                position.save(changes.token)
+                _patiently(partial(keeper.apply, batch), keeper, stop)
+                position.save_if_answered(changes.token)
                 applied += len(batch.ids)
                 told(f"following {source.name}: {applied:,} changes")
+            _patiently(keeper.look_in_time, keeper, stop)
     except Stopped:
-        pass  # asked for while nothing was being done
+        pass  # asked for while nothing was being done, or could be
     except SourceEnded:
-        position.save(None)  # behind this no stream goes on
+        position.save_if_answered(None)  # behind this no stream goes on
         raise
     finally:
         changes.close()
 
 
-def _apply(keeper: Keeper, batch: Batch, stop: Stop) -> None:
-    """Again where the target is away for longer than a single try waits."""
+def _read_again(keeper: Keeper, position: Position, stop: Stop, say: Said) -> None:
+    """The whole source, and what is no longer in it is removed."""
+    with closing(Seen()) as seen:
+        keeper.whole(seen)
+        keeper.settle()
+        if not stop.is_set:
+            keeper.remove_gone(seen, position, say)
+
+
+def _patiently(work: Callable[[], None], keeper: Keeper, stop: Stop) -> None:
+    """Again where MongoDB is away for longer than a single try waits.
+
+    Raises Stopped if it is away when the follower is to end: what is done only in part, or not at
+    all, is done after the next start, since no position behind it is saved.
+    """
     while True:
         try:
-            return keeper.apply(batch)
+            with stop.waiting(lambda: keeper.is_waiting):
+                return work()
         except DeploymentError as error:
-            if stop.is_set or not may_pass(error):
+            if not may_pass(error):
                 raise
+            if stop.is_set:
+                raise Stopped from error
             log.warning("%s; trying again", error)
-            keeper.patience.renew()
+            keeper.renew_patience()

@@ -1,15 +1,19 @@
 """A target brought in line with a MongoDB source: all of it once, then what changes."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from config.text import shorten
+from ingest.claims import Claims
 from ingest.document import Document, Rejected
 from ingest.extent import Extent
 from ingest.mongodb.changes import Batch
 from ingest.mongodb.position import Position
 from ingest.mongodb.source import MongoSource
 from ingest.mongodb.stopping import Stop
+from ingest.mongodb.watched import Watched
 from ingest.overlap import Lost, settle_overlap
 from ingest.pipeline import ingest
 from ingest.pruning import Pruning
@@ -20,9 +24,12 @@ from ingest.target import Target
 from vectors import InPlace
 from vectors.identity import as_text, possible_ids
 from vectors.patience import Patience
+from vectors.writers import Active
 
 _ROUNDS = 10
 _TOGETHER = 500
+_PAUSE = 5.0  # seconds between two looks at what was written beside other runs
+_REST = 20  # times as long as such a look took, where that is more
 
 
 class Keeper:
@@ -49,15 +56,30 @@ class Keeper:
         self._stop = stop
         self._extent = extent
         self._follows = follows
+        self._watched = Watched()
+        self._is_of_pass = False  # what the target claims now
+        self._next_look = 0.0
         self._later = replace(extent, seen=None)  # what is met again is no duplicate
 
     @property
-    def patience(self) -> Patience:
-        return self._target.patience
+    def is_waiting(self) -> bool:
+        """Whether the MongoDB of the source or that of the target is away."""
+        return any(patience.is_tried for patience in self._patiences)
+
+    def renew_patience(self) -> None:
+        for patience in self._patiences:
+            patience.renew()
+
+    @property
+    def _patiences(self) -> tuple[Patience, Patience]:
+        return self._source.patience, self._target.patience
 
     def whole(self, seen: Seen | None = None) -> None:
         """Every document, up to the one at which it is to stop; `seen` knows them afterwards."""
+        # Before the first look at the source: a follower must know who may write what it has read.
+        self._target.registration.enter()
         self._target.claims.clear()
+        self._is_of_pass = True
         self._ingest(self._until_stopped(), extent=replace(self._extent, seen=seen))
         self._withdraw_unusable()
         self._catch_up()
@@ -77,6 +99,37 @@ class Keeper:
                 pruning.remove(self.summary, yes=True)  # it was safe before
 
         settle_overlap(self._target, mend, leftover=pruning.is_incomplete if pruning else None)
+        if self._is_of_pass and self._beside:
+            self._watched.add_pass(self._target.claims, self._beside)
+            self._target.claims = Claims()
+        self._is_of_pass = False
+
+    def look_in_time(self) -> None:
+        """See look_again; nothing for a follower that is alone, or has looked a moment ago."""
+        if (self._beside or self._watched.is_any) and time.monotonic() >= self._next_look:
+            begun = time.monotonic()
+            self.look_again()
+            now = time.monotonic()
+            self._next_look = now + max(_PAUSE, _REST * (now - begun))
+
+    def look_again(self) -> None:
+        """What was written beside other runs is written once more, as the source has it now.
+
+        Also where there is no such thing: others learn that all is written which this one has read.
+        Raises TargetError if searches have moved to another generation.
+        """
+        self._target.demand_active()
+        self._target.registration.was_alone()
+        beside = self._beside
+        if documents := self._watched.doubtful(self._target.collection, beside):
+            self._target.claims.clear()
+            self._bring_in_line(sorted(documents))
+            self.settle()
+        if not self._stop.is_set:
+            self._watched.forget(beside)
+
+    def close(self) -> None:
+        self._watched.close()
 
     def pruning(self, seen: Seen) -> Pruning:
         """What removes documents that the source has no longer."""
@@ -91,10 +144,11 @@ class Keeper:
             self.summary.removed += collection.withdraw_unfound(self._source.query)
         elif not seen.sources:
             say(f"{name} has no usable documents; what is stored of {where} stays: see --prune")
-        elif position.is_shared():
+        elif others := position.others():
             say(
-                f"{name} is followed as {where}, and so is something else; what was deleted "
-                "meanwhile stays: give each a --source of its own"
+                f"{name} is followed as {where}, and so was {shorten(' and '.join(others), 300)} "
+                "in the last seven days; what was deleted meanwhile stays: give each a --source "
+                "of its own"
             )
         else:
             pruning = self.pruning(seen)
@@ -107,6 +161,7 @@ class Keeper:
         Raises TargetError if searches have moved to another generation.
         """
         self._target.demand_active()
+        self._target.registration.enter()
         self._target.claims.clear()
         names = {text for id in batch.ids if (text := as_text(id)) is not None}
         there = self._source.of_ids([*_twins(names), *_nameless(batch.ids)], batch.at)
@@ -124,6 +179,26 @@ class Keeper:
         self._ingest(iter(there))
         self._catch_up()
         self.settle()
+        if self._beside:
+            self._watched.add(filter(self._extent.shard.holds, names))
+
+    @property
+    def _beside(self) -> Active:
+        """The runs that may undo what a follower has written. None undoes a vector in place, which
+        is only written beside its own text."""
+        in_place = isinstance(self._target.collection, InPlace)
+        return self._target.registration.others if self._follows and not in_place else frozenset()
+
+    def _bring_in_line(self, names: Sequence[str]) -> None:
+        """These documents, which were counted before, and removed where the source has none."""
+        for start in range(0, len(names), _TOGETHER):
+            if self._stop.is_set:
+                return
+            some = set(names[start : start + _TOGETHER])
+            there = self._usable(some)
+            self._remove(sorted(some - {document.id for document in there}))
+            self._ingest(iter(there), again=True)
+        self._catch_up()
 
     def _until_stopped(self) -> Iterator[Document | Rejected]:
         for record in self._source.records():
@@ -170,10 +245,13 @@ class Keeper:
 
     def _present(self, documents: Sequence[str]) -> set[str]:
         """Those which the source has at this moment, in a form that can be encoded."""
+        return {document.id for document in self._usable(set(documents))}
+
+    def _usable(self, documents: set[str]) -> list[Document]:
         unusable = list(self._source.unusable)
-        there = self._source.of_ids(_twins(set(documents)))
+        there = self._source.of_ids(_twins(documents))
         self._source.unusable = unusable
-        return {record.id for record in there if isinstance(record, Document)}
+        return [record for record in there if isinstance(record, Document)]
 
     def _ingest(
         self,

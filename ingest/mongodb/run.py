@@ -31,12 +31,15 @@ def run_mongodb(
     demand_another(source, target)
     with ExitStack() as opened:
         # A first pass may be stopped like any run, by starting again; what follows has no end.
-        stop = opened.enter_context(Stop()) if following else Stop()
+        stop = Stop(source.patience, target.patience)
+        if following:
+            opened.enter_context(stop)
         # Before the pass, so that what changes during it is not missed.
         position = _position(source, target, order)
         changes, lost = open_changes(source, position) if following else (None, False)
         extent = order.extent(seen)
         keeper = Keeper(source, target, rejects, display.step, stop, extent, follows=following)
+        opened.callback(keeper.close)
         if lost:
             say(
                 f"what has changed in {source.name} since it was followed last is not known: all "
@@ -54,7 +57,7 @@ def run_mongodb(
         target.ensure_index()
         keeper.settle(pruning)
         if lost and changes is not None and not stop.is_set:
-            position.save(changes.token)
+            position.save_if_answered(changes.token)
         if order.wait and not (stop.is_set or target.is_new or order.rebuild):
             chunk = keeper.summary.last_written
             target.wait_until_ready(chunk, seconds=order.wait, told=display.phase)

@@ -22,13 +22,13 @@ from ingest.errors import SourceError
 from ingest.mongodb.address import Address
 from ingest.mongodb.records import read_document
 from vectors import Manifest, collection_kinds
+from vectors.connection import FORBIDDEN
 from vectors.identity import can_be_asked_for
 from vectors.in_place import MARK, is_ours
 from vectors.manifest import find_manifest
 from vectors.patience import Patience
 
 _BATCH = 500
-_UNAUTHORIZED = 13
 _NOT_THEIRS = ("system.", "leaf_manifests", "leaf_writers", "leaf_positions")
 # A cursor that was idle for too long, or died with its session or its server.
 _CURSOR_IS_GONE = {43, 136, 175, 237, 206}
@@ -90,6 +90,10 @@ class MongoSource:
     def names(self) -> list[str]:
         """As sources of documents that are stored."""
         return [self.source]
+
+    @property
+    def patience(self) -> Patience:
+        return self._patience
 
     def size(self) -> int | None:
         return self._patiently(self.collection.estimated_document_count)
@@ -158,7 +162,7 @@ class MongoSource:
             try:
                 return self._patience.ask(lambda: find_manifest(*place))
             except OperationFailure as error:
-                if error.code != _UNAUTHORIZED:
+                if error.code not in FORBIDDEN:
                     raise
         return None
 

@@ -1,11 +1,14 @@
 """Ending on SIGINT or SIGTERM between two pieces of work, and at once while only waiting."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from vectors.patience import Patience
+
+_LEAVING = 2.0  # seconds for which MongoDB is asked again after a signal
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -14,26 +17,34 @@ class Stopped(BaseException):
 
 
 class Stop:
-    """Hears the signals while it is entered; a second one interrupts as if nobody heard."""
+    """Hears the signals while it is entered; a second one interrupts as if nobody heard. After the
+    first, the `patiences` of the run wait no longer for a MongoDB that is away."""
 
-    def __init__(self) -> None:
+    def __init__(self, *patiences: Patience) -> None:
         self.is_set = False
-        self._is_waiting = False
-        self._before: list[Any] = []
+        self._patiences = patiences
+        self._is_waiting: Callable[[], bool] = lambda: False
+        self._before: dict[signal.Signals, Any] = {}
 
     @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Raises Stopped in here, at once or as soon as a signal comes."""
-        self._is_waiting = True
+    def waiting(self, really: Callable[[], bool] = lambda: True) -> Iterator[None]:
+        """Raises Stopped in here, at once or as soon as a signal comes, if it is `really` so."""
+        self._is_waiting = really
         try:
-            if self.is_set:
+            if self.is_set and really():
                 raise Stopped
             yield
         finally:
-            self._is_waiting = False
+            self._is_waiting = lambda: False
 
     def __enter__(self) -> Self:
-        self._before = [signal.signal(each, self._hear) for each in _SIGNALS]
+        """A SIGINT that the shell lets this process ignore, as in the background, stays ignored."""
+        heard = [
+            each
+            for each in _SIGNALS
+            if each is signal.SIGTERM or signal.getsignal(each) is not signal.SIG_IGN
+        ]
+        self._before = {each: signal.signal(each, self._hear) for each in heard}
         return self
 
     def __exit__(
@@ -42,12 +53,14 @@ class Stop:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for each, before in zip(_SIGNALS, self._before, strict=True):
+        for each, before in self._before.items():
             signal.signal(each, before)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         if self.is_set:
             raise KeyboardInterrupt
         self.is_set = True
-        if self._is_waiting:
+        for patience in self._patiences:
+            patience.hurry(_LEAVING)
+        if self._is_waiting():
             raise Stopped

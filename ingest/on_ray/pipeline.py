@@ -69,7 +69,7 @@ def ingest_on_ray(
                     summary.rejected += 1
                 target.registration.renew()
                 told(summary)
-        # Reading it once more is for the next run.
+        # A pipeline does not read its records twice: what other runs undid is an error.
         settle_overlap(target, lambda lost: _refuse(lost, target))
     summary.seconds = round(time.monotonic() - started, 3)
     return summary

@@ -1,7 +1,6 @@
 """What the driver of a pipeline on Ray hears of its stages."""
 
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any
 
 from config import LeafError
@@ -25,7 +24,7 @@ def taken(item: Any, summary: Summary, seen: Seen, claims: Claims, job: Job) -> 
     elif isinstance(item, Claimed):
         claims.add(item.documents, item.versions, item.chunks)
     else:
-        _add(summary, item)
+        summary.add(item)
 
 
 def _twice(met: Met, seen: Seen, job: Job) -> Iterator[Rejected]:
@@ -37,12 +36,3 @@ def _twice(met: Met, seen: Seen, job: Job) -> Iterator[Rejected]:
                 f"id {quote(document.id)} stands more than once in this run; which of its "
                 "documents is stored is left to chance: make ids unique and run it again",
             )
-
-
-def _add(summary: Summary, more: Summary) -> None:
-    for part in fields(Summary):
-        value = getattr(more, part.name)
-        if isinstance(value, int | float):
-            setattr(summary, part.name, getattr(summary, part.name) + value)
-        elif value is not None:
-            setattr(summary, part.name, value)

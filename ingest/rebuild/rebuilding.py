@@ -1,6 +1,7 @@
 """A generation of other vectors, built beside the one that answers searches.
 
-What is not asked otherwise is as it is there. A rebuild that was stopped goes on by the same
+Options that are not given keep their value; only the precision of encoding follows from the device
+of this machine. A rebuild that was stopped goes on by the same
 command; nothing changes for searches before `generations.move_over`.
 """
 

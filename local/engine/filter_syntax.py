@@ -6,7 +6,7 @@ within their own kind only; a negation is the complement over all documents.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any
 
 from local.engine.errors import Refused
@@ -59,35 +59,39 @@ Clause = AllOf | AnyOf | Not | Equals | Range | In | Exists
 
 _RANGES = ("$gt", "$gte", "$lt", "$lte")
 _MANY = 1000  # values, from which on they are not kept one by one
-_MOST_CLAUSES = 1024  # comparisons of a filter; the real server's limit, of Lucene
+MOST_CLAUSES = 1024  # comparisons of a filter; the real server's limit, of Lucene
 _OPERATORS = ("$eq", "$ne", *_RANGES, "$in", "$nin", "$exists", "$not")
 
 
 def parse_filter(document: Any, where: str = "filter") -> Clause:
     if not isinstance(document, Mapping):
         raise Refused(f"{where} must be a document; {shown(document)} was given")
-    refuse_many(leaves(document), where)
+    if too_many(leaves(document)):
+        raise Refused(
+            f'"{where}" has too many clauses; expected at most {MOST_CLAUSES}. '
+            "Many values of one path are one clause with $in"
+        )
     return _parsed(document, where)
 
 
 def leaves(document: Any) -> Iterator[None]:
-    """One for each comparison, but that all values of an `$in` are one."""
-    for key, value in document.items() if isinstance(document, Mapping) else ():
+    """One for each comparison, but that all values of an `$in` are one; `{}` counts as one."""
+    if not isinstance(document, Mapping) or not document:
+        yield None
+        return
+    for key, value in document.items():
         if key in ("$and", "$or", "$nor") and isinstance(value, list):
             for each in value:
                 yield from leaves(each)
-        elif isinstance(value, Mapping):
-            yield from (None for _ in value)
+        elif isinstance(value, Mapping) and value:
+            yield from repeat(None, len(value))
         else:
             yield None
 
 
-def refuse_many(clauses: Iterator[None], where: str) -> None:
-    if next(islice(clauses, _MOST_CLAUSES, None), False) is None:
-        raise Refused(
-            f'"{where}" has too many clauses; expected at most {_MOST_CLAUSES}. '
-            "Many values of one path are one clause with $in"
-        )
+def too_many(clauses: Iterator[None]) -> bool:
+    """Whether there are more than MOST_CLAUSES, without counting them all."""
+    return next(islice(clauses, MOST_CLAUSES, None), False) is None
 
 
 def _parsed(document: Any, where: str) -> Clause:

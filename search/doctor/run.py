@@ -21,8 +21,7 @@ from search.doctor import (
 from search.doctor.case import Case, Order, OutOfTime, Unknown
 from search.doctor.findings import Finding, Verdict, problem, skipped
 from vectors import DeploymentError
-
-_UNAUTHORIZED = 13
+from vectors.connection import FORBIDDEN
 
 CHECKS: dict[str, Callable[[Case], Verdict]] = {
     "connection": deployment_checks.connection,
@@ -76,4 +75,4 @@ def _verdict(check: Callable[[Case], Verdict], case: Case) -> Verdict:
 def _is_refused(error: DeploymentError) -> bool:
     """Whether the user has no right to look, which says nothing about what is there."""
     cause = error.__cause__
-    return isinstance(cause, OperationFailure) and cause.code == _UNAUTHORIZED
+    return isinstance(cause, OperationFailure) and cause.code in FORBIDDEN

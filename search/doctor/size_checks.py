@@ -8,6 +8,7 @@ from search.doctor.findings import Verdict, ok, problem, skipped, warning
 from search.doctor.remedies import rebuild
 from search.doctor.stored import Kind
 from vectors import DeploymentError, explained
+from vectors.connection import FORBIDDEN
 
 _PRECISIONS = {Kind.BITS: "binary", Kind.INT8: "int8"}
 _ROOM = 1.1  # MongoDB's advice: memory for the index and a tenth
@@ -15,7 +16,6 @@ _ALL, _HALF = 0.9, 0.5  # of a machine: with search alone on it, and shared with
 _MANY = 100_000
 _LARGE = 3_000_000_000
 _FEW_DIMENSIONS = 512
-_REFUSED = (13, 8000)  # no right to; or Atlas, which keeps it from everybody on small clusters
 _GB = 1_000_000_000
 
 
@@ -26,7 +26,7 @@ def memory(case: Case) -> Verdict:
             system = case.client.admin.command("hostInfo")["system"]
     except DeploymentError as error:
         code = getattr(error.__cause__, "code", None)
-        why = "the user may not run hostInfo" if code in _REFUSED else str(error)
+        why = "the user may not run hostInfo" if code in FORBIDDEN else str(error)
         return skipped(
             f"the index needs about {_shown(needed)}; what the machine has is unknown: {why}",
             needed_bytes=needed,

@@ -22,6 +22,7 @@ from tests.endure.faults import Faults, room, small_disk
 from tests.endure.model import Ledger
 from tests.endure.steps import STEPS
 from tests.endure.world import Violation, World, waits
+from tests.forked import hear_interrupts
 from tests.ingest.relay import relay
 
 _WEIGHTS = {"documents": 6, "generations": 2, "follow": 2, "in place": 1}
@@ -38,6 +39,7 @@ def main() -> int:
     parser.add_argument("--no-faults", action="store_true", help="kill nothing but the runs")
     parser.add_argument("--overlaps", type=int, metavar="N", help="N trials of one overlap alone")
     asked = parser.parse_args()
+    hear_interrupts()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all is cleaned up
     for name in [n for n in os.environ if n.startswith(("LEAF_", "MONGODB_"))]:
         if name != "LEAF_MONGOD":
@@ -103,7 +105,7 @@ def _steps(
 
 def _overlaps(world: World, trials: int) -> int:
     """A prune of the first two thirds of the documents beside an ingest of the last two thirds."""
-    lost = failed = 0
+    lost = surplus = failed = 0
     for trial in range(trials):
         with world.database(f"endure_overlap_{trial}") as database:
             chunks = database["chunks"]
@@ -115,16 +117,21 @@ def _overlaps(world: World, trials: int) -> int:
                 return world.command(here, world.folder / f"{name}.jsonl", *options, dims=dims)
 
             world.finish(lambda s=started: s("--source", "s", name="ab", dims=64))
-            before = chunks.count_documents({})
+            before = set(chunks.distinct("_id"))
             runs = [
                 started("--source", "s", "--prune", name="a"),
                 started("--source", "other", name="b"),
             ]
             codes = [world.judged(run.ended()).returncode for run in runs]
-            lost += before - chunks.count_documents({})
+            after = set(chunks.distinct("_id"))
+            lost += len(before - after)
+            surplus += len(after - before)
             failed += sum(code != 0 for code in codes)
-    print(f"{trials} overlaps: {lost} chunks lost, {failed} runs failed with a line")
-    return 1 if lost else 0
+    print(
+        f"{trials} overlaps: {lost} chunks lost, {surplus} that should not be there, {failed} runs "
+        "failed with a line"
+    )
+    return 1 if lost or surplus else 0
 
 
 def _text(number: int) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, combinations, permutations
 from typing import Literal, NamedTuple
 
-Kind = Literal["ingest", "prune", "rebuild", "rollback", "retire"]
+Kind = Literal["ingest", "prune", "rebuild", "rollback", "retire", "repair"]
 
 
 class Value(NamedTuple):
@@ -68,6 +68,8 @@ class CollectionModel:
                 only = self.active
                 docs, dims = {only: self.found}, {only: self.dims[only]}
                 return replace(self, docs=docs, dims=dims, next=None, previous=None)
+            case "repair":  # of vectors that are all sound
+                return self
 
     def _written(self, op: Op, generation: int) -> "CollectionModel":
         docs = {**self.docs[generation], **op.written()}

@@ -30,13 +30,15 @@ class Overlap:
 
 
 def step_documents(world: World, database: Database[Any]) -> None:
-    """Ingests and prunes of overlapping documents."""
+    """Ingests and prunes of overlapping documents, at times beside a repair."""
     chance, name = world.chance, database.name
     first = Op("ingest", ids(0, MANY), 0, "s")
     world.finish(lambda: world.start(name, first, dims=64), kills=2)
     there = first.written()
     for _ in range(3):
         ops = [some_ingest(world) for _ in range(chance.choice((2, 2, 3)))]
+        if chance.random() < 0.25:
+            ops.append(Op("repair"))
         batch = at_once(world, name, ops)
         model = CollectionModel.of(there)
         found = world.found(name)
@@ -55,7 +57,7 @@ def step_documents(world: World, database: Database[Any]) -> None:
 
 
 def step_generations(world: World, database: Database[Any]) -> None:
-    """Rebuild, rollback and retire beside ingests, and a search all the while."""
+    """Rebuild, rollback, retire and repair beside ingests, and a search all the while."""
     chance, name = world.chance, database.name
     first = Op("ingest", ids(0, MANY), 0, "s")
     world.finish(lambda: world.start(name, first, dims=64, wait=240))
@@ -70,6 +72,8 @@ def step_generations(world: World, database: Database[Any]) -> None:
     ops += [some_ingest(world) for _ in range(chance.choice((1, 1, 2)))]
     if chance.random() < 0.3:
         ops.append(Op("retire"))
+    if chance.random() < 0.25:
+        ops.append(Op("repair"))
     chance.shuffle(ops)
     batch = at_once(world, name, ops, search=True)
     again = [op for op in batch.stopped if op.kind in ("ingest", "prune")]

@@ -139,6 +139,23 @@ def test_a_source_that_stops_for_long_does_not_hold_back_what_it_gave() -> None:
     assert [chunk for _, chunk in _Waiting(plans).take(4, seconds=0.1)] == [7, 7]
 
 
+def test_time_counts_from_the_first_chunk() -> None:
+    """Documents that are stored already may pass for long before it."""
+    plans: Channel[Any] = Channel(8, Event())
+    waiting = _Waiting(plans)
+
+    def put_late() -> None:
+        time.sleep(0.6)
+        for number in range(2):
+            plans.put([_Plan(number)])
+            time.sleep(0.1)
+        plans.close()
+
+    Thread(target=put_late, daemon=True).start()
+
+    assert [chunk for _, chunk in waiting.take(4, seconds=0.5)] == [0, 0, 1, 1]
+
+
 class _Plan:
     def __init__(self, number: int) -> None:
         self.new = [number, number]

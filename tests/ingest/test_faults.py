@@ -81,7 +81,7 @@ def test_nobody_has_to_wait_for_a_mongod_that_is_away(
 
         ingest.interrupt()
 
-        assert ingest.ended() == 130
+        assert ingest.ended(seconds=30) == 130
         assert ingest.errors[-1] == "leaf-ingest: interrupted"
 
 

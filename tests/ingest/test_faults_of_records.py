@@ -66,6 +66,20 @@ def test_documents_that_a_validator_refuses_are_rejects_and_the_others_are_writt
     assert stored(database) == {str(n) for n in range(1000, 1100)}
 
 
+def test_a_change_that_a_validator_refuses_is_one_reject(
+    leaf_ingest: Run, database: Database[Any]
+) -> None:
+    """It is not taken for one that another run has undone."""
+    other = {"id": 2, "text": "T"}
+    assert leaf_ingest(corpus({"id": 1, "text": "T", "year": 1000}, other)).returncode == 0
+    database.command("collMod", "chunks", validator={"metadata.year": {"$lt": 1100}})
+
+    ended = leaf_ingest(corpus({"id": 1, "text": "T", "year": 2000}, other))
+
+    assert ended.returncode == 3, ended.stderr
+    assert reasons() == ["MongoDB does not take document '1': Document failed validation"]
+
+
 def test_more_rejects_than_allowed_end_it_and_what_was_read_before_is_written(
     leaf_ingest: Run, database: Database[Any]
 ) -> None:

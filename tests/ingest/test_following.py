@@ -9,10 +9,9 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 
 import bson
@@ -30,74 +29,10 @@ from ingest.mongodb.position import POSITIONS, Position
 from ingest.mongodb.source import MongoSource
 from ingest.mongodb.stopping import Stop
 from local import LocalDeployment
-from tests.forked import Command
 from tests.ingest.conftest import Keep, Run
+from tests.ingest.follower import CHUNKS, IN_PLACE, Started, following, wait_for
 from vectors.digest import digest, of_encoded
 from vectors.patience import Patience
-
-PATIENCE = 90.0  # seconds; this machine may be busy
-CHUNKS = ["--text-field", "body"]
-IN_PLACE = [*CHUNKS, "--in-place"]
-
-
-class Follower:
-    """A running `leaf-ingest --follow` and what it has said so far."""
-
-    def __init__(self, command: Command) -> None:
-        self._command = command
-        self._done: CompletedProcess[str] | None = None
-
-    @property
-    def said(self) -> list[str]:
-        told = self._done.stderr if self._done else self._command.said
-        return told.splitlines(keepends=True)
-
-    def wait_until_following(self) -> None:
-        wait_for(lambda: any("; Ctrl-C ends it" in line for line in self.said) or self.has_ended)
-        assert not self.has_ended, "".join(self.said)
-
-    @property
-    def has_ended(self) -> bool:
-        return self._done is not None or self._command.ends_in(0)
-
-    def ended(self) -> tuple[int, str]:
-        """By itself, with exit code and standard output; see `end`."""
-        if self._done is None:
-            self._done = self._command.ended(seconds=PATIENCE)
-        return self._done.returncode, self._done.stdout
-
-    def end(self, number: int = signal.SIGINT) -> tuple[int, str]:
-        if self._done is None:
-            self._command.signal(number)
-        return self.ended()
-
-    def kill(self) -> None:
-        if self._done is None:
-            self._done = self._command.kill()
-
-
-Started = Callable[..., Follower]
-
-
-@contextmanager
-def following(uri: str, database: str) -> Iterator[Started]:
-    """Starts followers of `articles`, and ends those that are still there."""
-    running: list[Follower] = []
-
-    def start(*options: str) -> Follower:
-        hashed = {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64"}
-        named = {"MONGODB_URI": uri, "LEAF_DATABASE": database, "LEAF_STORAGE": "full"}
-        source = f"mongodb:{database}.articles"
-        environ = {**os.environ, **hashed, **named}
-        command = Command("leaf-ingest", source, "--follow", "--json", *options, environ=environ)
-        running.append(Follower(command))
-        return running[-1]
-
-    try:
-        yield start
-    finally:
-        for follower in running:
-            follower.kill()
 
 
 @pytest.fixture
@@ -115,13 +50,6 @@ def articles(database: Database[Any]) -> Collection[Any]:
 def with_id(two_bytes: bytes) -> RawBSONDocument:
     """A document whose `_id` may be no text at all."""
     return RawBSONDocument(bson.encode({"_id": "QQ", "body": "text"}).replace(b"QQ", two_bytes))
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it has not come about"
-        time.sleep(0.02)
 
 
 def chunks(database: Database[Any]) -> dict[str, str]:
@@ -458,24 +386,53 @@ def test_where_the_history_is_gone_and_the_source_is_empty_all_stays(
     assert len(chunks(database)) == 5
 
 
+@pytest.mark.parametrize(("days", "left"), [(6, {"0", "1", "2", "3", "4"}), (8, {"3"})])
 def test_two_that_share_a_source_name_remove_nothing_where_the_history_is_gone(
-    follower: Started, database: Database[Any], articles: Collection[Any]
+    follower: Started, database: Database[Any], articles: Collection[Any], days: int, left: set[str]
 ) -> None:
+    """But one that nothing followed for a week is nothing that they share it with."""
     parts = [[*CHUNKS, "--filter-source", f'{{"_id": {{"{op}": 2}}}}'] for op in ("$gt", "$lte")]
     for part in parts:
         running = follower(*part)
         running.wait_until_following()
         running.end()
+    articles.delete_one({"_id": 2})
     articles.delete_one({"_id": 4})
-    for position in database[POSITIONS].find():
-        database[POSITIONS].update_one({"_id": position["_id"]}, {"$set": {"token": None}})
+    ago = [{"$set": {"token": None, "at": {"$subtract": ["$at", days * 86_400_000]}}}]
+    database[POSITIONS].update_many({}, ago)
 
     again = follower(*parts[0])
     again.wait_until_following()
     again.end()
 
-    assert set(chunks(database)) == {"0", "1", "2", "3", "4"}
-    assert any("and so is something else" in line for line in again.said)
+    assert set(chunks(database)) == left
+    other = (
+        f"""so was mongodb:{database.name}.articles with --filter-source '{{"_id": {{"$lte": 2"""
+    )
+    assert any(other in line for line in again.said) == (days == 6)
+
+
+def test_a_position_that_stays_the_same_is_renewed_so_that_it_counts_as_in_use(
+    database: Database[Any], keep: Keep, articles: Collection[Any]
+) -> None:
+    manifest = keep(in_place=False)._target.manifest
+    first, second = (
+        Position(database, "c", source_of(database), manifest, Patience()) for _ in range(2)
+    )
+    with closing(Changes(source_of(database))) as changes:
+        first.save(changes.token)
+    database[POSITIONS].update_one({}, [{"$set": {"at": {"$subtract": ["$at", 86_400_000]}}}])
+    before = database[POSITIONS].find_one()
+
+    second.read()
+    second.save_in_time(second.token)
+    second.save_in_time(second.token)
+
+    after = database[POSITIONS].find_one()
+    assert before is not None
+    assert after is not None
+    assert after["at"] > before["at"]
+    assert after["token"] == before["token"]
 
 
 def test_a_source_that_was_dropped_while_a_follower_was_away_is_followed_after_one_more_start(

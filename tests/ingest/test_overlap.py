@@ -20,6 +20,7 @@ from tests.endure.steps import STEPS
 from tests.endure.world import World
 from tests.ingest.conftest import Ordered, Run
 from tests.local.searching import wait_for
+from vectors import Collection
 from vectors.patience import Patience
 from vectors.writers import WRITERS, Registration
 
@@ -237,20 +238,80 @@ def test_the_documents_of_sources_come_once_each(
     assert found == ([f"d{n:03}" for n in range(300)] if sources else [])
 
 
-def test_a_prune_beside_a_run_of_another_source_keeps_what_that_took(
-    ordered: Ordered, database: Database[Any]
-) -> None:
+@pytest.fixture
+def beside_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[type, str, Callable[[], None]], None]:
+    """Does something before the first of these steps of a run, which really does them then."""
+
+    def put(kind: type, step: str, other: Callable[[], None]) -> None:
+        really, left = getattr(kind, step), [other]
+
+        def does(*args: Any, **options: Any) -> Any:
+            if left:
+                left.pop()()
+            return really(*args, **options)
+
+        monkeypatch.setattr(kind, step, does)
+
+    return put
+
+
+@pytest.fixture
+def three(ordered: Ordered) -> None:
+    """Of 30 stored documents a.jsonl has the first 20, b.jsonl the last 20."""
     lines = [json.dumps({"id": f"d{n}", "text": f"Text {n}."}) + "\n" for n in range(30)]
     Path("ab.jsonl").write_text("".join(lines))
     Path("a.jsonl").write_text("".join(lines[:20]))
     Path("b.jsonl").write_text("".join(lines[10:]))
     ordered("ab.jsonl", source="s")
 
-    ordered("b.jsonl", source="other")
+
+def sources(database: Database[Any]) -> dict[str, str]:
+    return {chunk["document"]: chunk["source"] for chunk in database["c"].find()}
+
+
+@pytest.mark.usefixtures("three")
+def test_a_run_of_another_source_loses_nothing_to_a_prune_beside_it(
+    ordered: Ordered, database: Database[Any], beside_step: Callable[..., None]
+) -> None:
+    """The prune removes what the run has compared and is about to take over."""
+    beside_step(Collection, "update", lambda: ordered("a.jsonl", source="s", prune=True))
+
+    told = ordered("b.jsonl", source="other")
+
+    assert told["encoded"] == 10
+    assert sources(database) == {f"d{n}": "s" if n < 10 else "other" for n in range(30)}
+
+
+@pytest.mark.usefixtures("three")
+def test_a_prune_beside_a_run_of_another_source_keeps_what_that_took(
+    ordered: Ordered, database: Database[Any], beside_step: Callable[..., None]
+) -> None:
+    """The run takes over what the prune has found gone, and some that it has read."""
+    beside_step(Collection, "delete_documents", lambda: ordered("b.jsonl", source="other"))
+
     told = ordered("a.jsonl", source="s", prune=True)
 
-    assert told["pruned"] == 0
-    assert len(stored(database)) == 30
+    assert (told["removed"], told["encoded"]) == (0, 0)
+    assert sources(database) == {f"d{n}": "s" if n < 20 else "other" for n in range(30)}
+
+
+def test_a_prune_of_a_pipe_removes_what_another_run_writes_at_its_end(
+    ordered: Ordered, database: Database[Any], beside_step: Callable[..., None]
+) -> None:
+    """For that nothing has to be read again."""
+    Path("more.jsonl").write_text(json.dumps({"id": "more", "text": "More of it."}) + "\n")
+    os.mkfifo("pipe.jsonl")
+    text = json.dumps({"id": "d", "text": "A text."}) + "\n"
+    feeding = threading.Thread(target=lambda: Path("pipe.jsonl").write_text(text))
+    feeding.start()
+    # Behind the prune, before the look at what others did.
+    beside_step(Registration, "was_alone", lambda: ordered("more.jsonl", source="s"))
+
+    told = ordered("pipe.jsonl", source="s", prune=True)
+
+    feeding.join()
+    assert (told["documents"], told["pruned"]) == (1, 1)
+    assert set(sources(database)) == {"d"}
 
 
 def test_a_chunk_that_another_run_replaces_is_not_waited_for(

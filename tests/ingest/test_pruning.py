@@ -287,6 +287,20 @@ def test_a_dry_run_says_what_the_run_would_refuse(
     assert "leaf-ingest: --prune: no documents were read from" in capsys.readouterr().err
 
 
+def test_a_dry_run_tells_no_refusal_of_what_is_met_twice(
+    ordered: Ordered, two: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines(two[0], ["a1", "a1"])
+
+    foreseen = ordered(two[0], prune=True, dry_run=True)
+    said = capsys.readouterr().err
+    told = ordered(two[0], prune=True)
+
+    assert "--prune" not in said
+    assert foreseen["rejected"] == told["rejected"] == 1
+    assert foreseen["documents_pruned"] == told["pruned"] == 2
+
+
 def test_an_empty_source_makes_no_collection(ordered: Ordered, database: Database[Any]) -> None:
     Path("a.jsonl").write_text("")
 

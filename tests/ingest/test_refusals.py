@@ -49,15 +49,14 @@ def test_what_the_driver_or_the_whole_request_fails_of_costs_only_its_own_docume
     for number, fields in bad.items():
         chunks[number] |= fields
     opened = target()
+    seen = {} if fresh else {chunk["_id"]: None for chunk in chunks}
 
-    refused = opened.write(
-        chunks, rows(100), fresh={c["_id"] for c in chunks} if fresh else frozenset()
-    )
+    refused = opened.write(chunks, rows(100), seen=seen)
 
     assert set(refused) == {"d17#0", "d18#0", "d70#0"}
     assert all(0 < len(reason) < 400 for reason in refused.values())
     assert database["c"].count_documents({}) == 97
-    assert opened.write([chunks[17]], rows(1)) == {"d17#0": refused["d17#0"]}
+    assert opened.write([chunks[17]], rows(1), seen=seen) == {"d17#0": refused["d17#0"]}
 
 
 def test_what_is_refused_of_all_documents_ends_the_run(

@@ -12,7 +12,7 @@ import pytest
 from pymongo.database import Database
 
 from config import ConfigError
-from ingest import Document, Rejects, Summary, Target, ingest
+from ingest import Document, Rejects, Summary, Target, ingest, settling
 from ingest.settling import follow, settle, united
 from tests.forked import Command
 from vectors import Collection, DeploymentError, IndexFailed, ManifestError
@@ -250,6 +250,42 @@ def test_a_collection_that_was_filled_meanwhile_is_not_taken_over(
 
     assert read_manifest(database, "c").precision == "float32"
     assert database["c"].count_documents({}) == 1
+
+
+def test_a_collection_that_was_made_again_in_another_form_is_not_written_to(
+    write: Write, target: Open, database: Database[Any]
+) -> None:
+    """Of two first runs, the second makes it anew before the first one's vectors come."""
+    early = target()
+    early.prepare(early.teacher.encode_documents(["one"]))
+    write(ONE, precision="binary")
+
+    with pytest.raises(ManifestError, match="another ingest made it meanwhile"):
+        early.write([{"_id": "b#0", "document": "b"}], early.teacher.encode_documents(["two"]))
+
+    assert database["c"].count_documents({}) == 1
+
+
+def test_what_was_written_in_the_form_of_before_keeps_its_manifest(
+    write: Write, target: Open, database: Database[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the last look at an empty collection and the manifest of another form."""
+    write(ONE)
+    database["c"].delete_many({})
+    late, before = target(precision="binary"), read_manifest(database, "c")
+    delete = settling.delete_manifest
+
+    def written_meanwhile(database: Database[Any], name: str) -> None:
+        monkeypatch.undo()
+        database[name].insert_one({"_id": "a#0", "document": "a"})
+        delete(database, name)
+
+    monkeypatch.setattr(settling, "delete_manifest", written_meanwhile)
+
+    with pytest.raises(ManifestError, match="another ingest made it meanwhile"):
+        late.prepare(late.teacher.encode_documents(["two"]))
+
+    assert read_manifest(database, "c") == before
 
 
 def test_a_malformed_choice_is_refused_in_a_program_too(target: Open) -> None:

@@ -13,7 +13,7 @@ from ingest import Choices, Chunker, Document, Rejects, Summary, Target, ingest,
 from ingest.chunking.chunk import Chunk
 from ingest.planning import plans
 from ingest.summary import Tally
-from ingest.writing import Writing, without_vectors
+from ingest.writing import Encoded, Writing, without_vectors
 
 Open = Callable[..., Target]
 Write = Callable[..., Summary]
@@ -116,6 +116,35 @@ def test_chunks_that_another_run_removes_meanwhile_are_noticed(
 
     assert opened.collection.outrun == {"a"}
     assert {chunk["metadata"]["year"] for chunk in stored(database).values()} == {2}
+
+
+def test_a_chunk_that_another_run_has_written_meanwhile_stays(
+    write: Write, target: Open, database: Database[Any], tmp_path: Path
+) -> None:
+    """Of `a` one was there, of `b` none; `c` is written by both, and alike."""
+    write([Document("a", "One.")])
+    opened, tally = target(), Tally(lambda summary: None)
+    (planned,) = plans([[Document(id, "Two.") for id in "abc"]], opened, tally)
+    write([Document("a", "Three."), Document("b", "Three."), Document("c", "Two.")])
+    theirs = stored(database)
+
+    chunks = [chunk for plan in planned for chunk in plan.new]
+    rows = opened.teacher.encode_documents([chunk.text for chunk in chunks])
+    Writing(opened, tally, lambda rejected: None).write([Encoded(planned, chunks, rows)])
+
+    assert opened.collection.outrun == {"a", "b"}
+    assert stored(database) == theirs
+
+
+def test_a_damaged_chunk_too_many_is_removed(
+    write: Write, again: Again, database: Database[Any]
+) -> None:
+    write([Document("a", LONG)])
+    database["c"].update_one({"_id": "a#2"}, {"$unset": {"embedding": ""}})
+
+    again(Document("a", "Short."))
+
+    assert list(stored(database)) == ["a#0"]
 
 
 def test_a_chunk_too_many_is_removed(write: Write, again: Again, database: Database[Any]) -> None:

@@ -1,6 +1,7 @@
 """What is too much, too deep or not UTF-8 gets an error, and leaves everything else as it is."""
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from pymongo.operations import SearchIndexModel
 
 from local import LocalDeployment
 from local.catalog import Catalog
-from local.home import Home
+from local.home import Home, socket_uri
 from local.wire import OP_MSG, write_message
+from tests.local import in_process
 from tests.local.raw import connected, message, reply
-from tests.local.searching import Documents, create, definition, entry, stage, wait_for
+from tests.local.searching import Documents, create, definition, entry, model, stage, wait_for
 from vectors import collection_kinds
 
 Client = MongoClient[dict[str, Any]]
@@ -92,6 +94,8 @@ def test_a_filter_has_at_most_1024_clauses(some: Documents) -> None:
     with pytest.raises(OperationFailure, match=r"too many clauses.*1024.*[$]in") as refused:
         found(some, stage(QUERY, filter={"$or": [*clauses[:-1], {"$and": [{"n": 1}, {"n": 2}]}]}))
     assert refused.value.code == 8
+    with pytest.raises(OperationFailure, match="too many clauses"):
+        found(some, stage(QUERY, filter={"$and": [{}] * 1025}))
 
 
 def test_a_text_search_has_at_most_1024_clauses(words: Documents) -> None:
@@ -103,6 +107,14 @@ def test_a_text_search_has_at_most_1024_clauses(words: Documents) -> None:
         found(words, {"$search": {"compound": {"should": nested}}})
     with pytest.raises(OperationFailure, match="1025 queries at 1 paths; expected at most 1024"):
         found(words, {"$search": {"text": {"path": "t", "query": ["a"] * 1025}}})
+    paths = {"path": [f"p{number}" for number in range(600)]}
+    for operators in (
+        [{"in": {**paths, "value": 1}}] * 2,
+        [{"range": {**paths, "gt": 1}}] * 2,
+        [{"text": {**paths, "query": "a"}}] * 2,
+    ):
+        with pytest.raises(OperationFailure, match=r"too many clauses.*1024"):
+            found(words, {"$search": {"compound": {"should": operators}}})
     with pytest.raises(OperationFailure, match="has 200000 characters; expected at most 100000"):
         found(words, {"$search": {"text": {"path": "t", "query": "a " * 100_000}}})
 
@@ -208,3 +220,61 @@ def test_mongod_follows_a_clock_that_goes_back_by_years(client: Client) -> None:
     name = "maxAcceptableLogicalClockDriftSecs"
 
     assert client.admin.command("getParameter", **{name: 1})[name] > 50 * 365 * 86400
+
+
+@pytest.fixture
+def unfollowed(home: Home, folder: Path, documents: Documents) -> Iterator[Documents]:
+    """The collection behind a gateway that does not hear what it has stored."""
+    at = folder / "gateway.sock"
+    with in_process.gateway(home.mongod_socket, at), Client(socket_uri(at)) as client:
+        yield client[documents.database.name][documents.name]
+
+
+def spec(name: str, dimensions: int, **more: Any) -> dict[str, Any]:
+    return {"name": name, "type": "vectorSearch", "definition": {**definition(dimensions), **more}}
+
+
+@pytest.mark.parametrize(
+    ("specs", "more"),
+    [
+        ([spec(f"i{number}", 2, note="x" * 60_000) for number in range(20)], {}),
+        ([spec("i", 2)], {"comment": "x" * 2**20}),
+    ],
+    ids=["many definitions", "a long comment"],
+)
+def test_a_command_above_a_mebibyte_keeps_the_definitions_that_it_makes(
+    unfollowed: Documents, specs: list[dict[str, Any]], more: dict[str, Any]
+) -> None:
+    command = {"createSearchIndexes": unfollowed.name, "indexes": specs, **more}
+
+    unfollowed.database.command(command)
+
+    listed = {one["name"]: one["latestDefinition"] for one in unfollowed.list_search_indexes()}
+    assert listed == {each["name"]: each["definition"] for each in specs}
+    assert unfollowed.database.command(command)["ok"] == 1  # they are the same
+
+
+def test_a_command_above_a_mebibyte_keeps_the_definition_that_it_updates(
+    unfollowed: Documents,
+) -> None:
+    unfollowed.create_search_index(model(definition(2)))
+
+    update = {"name": "default", "definition": definition(3), "comment": "x" * 2**20}
+    unfollowed.database.command({"updateSearchIndex": unfollowed.name, **update})
+
+    assert entry(unfollowed)["latestDefinition"] == definition(3)
+
+
+def test_an_index_of_a_large_command_can_be_built_again(documents: Documents, home: Home) -> None:
+    log = home.log / "gateway.log"
+    before = log.stat().st_size
+    documents.insert_one({"_id": 1, "v": QUERY})
+    create = {"indexes": [spec("default", 2)], "comment": "x" * 2**20}
+    documents.database.command({"createSearchIndexes": documents.name, **create})
+    wait_for(lambda: entry(documents)["queryable"])
+
+    renamed = documents.database["renamed"]
+    documents.rename("renamed")
+
+    wait_for(lambda: found(renamed, stage(QUERY)) == [1])
+    assert "Traceback" not in log.read_text()[before:]

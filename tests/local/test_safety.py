@@ -3,21 +3,26 @@
 import logging
 import random
 import re
+import select
 import socket
 import struct
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+import bson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo import MongoClient
 
 from local import LocalDeployment
+from local.binary import find_mongod
 from local.home import Home, socket_uri
+from local.relay import Link
 from local.wire import OP_MSG, OP_QUERY, write_message
 from tests.local import in_process
 from tests.local.raw import closed, compressed, connected, old_query, reply
@@ -294,6 +299,34 @@ def test_what_half_messages_announce_is_counted_and_given_back(
         wait_for(lambda: not any(link.gathered for link in links))
 
 
+def listens(at: Path) -> bool:
+    with suppress(OSError), connected(at):
+        return True
+    return False
+
+
+def test_a_message_counts_until_it_is_dealt_with_also_when_mongod_has_died(folder: Path) -> None:
+    upstream, at = folder / "mongod.sock", folder / "g.sock"
+    (folder / "db").mkdir()
+    command = [find_mongod(), "--dbpath", folder / "db", "--bind_ip", upstream, "--nounixsocket"]
+    message = many_empty(1_000_000)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process, ExitStack() as at_the_end:
+        at_the_end.callback(process.kill)
+        wait_for(lambda: listens(upstream))
+        with in_process.gateway(upstream, at) as links, connected(at) as stream:
+            stream.sendall(message)
+            wait_for(lambda: sum(link.gathered for link in links) == len(message))
+            (link,) = links
+            assert isinstance(link, Link)
+            wait_for(lambda: link.client.held)  # the message is complete, and is being read
+
+            process.kill()
+
+            wait_for(lambda: link.client.lost)
+            assert sum(link.gathered for link in links) == len(message)
+            wait_for(lambda: not links)
+
+
 def test_one_who_keeps_a_half_message_for_long_makes_room(
     deployment: LocalDeployment, folder: Path
 ) -> None:
@@ -312,3 +345,83 @@ def test_one_who_keeps_a_half_message_for_long_makes_room(
 
         assert "aggregate.x" in reply(hurried)["errmsg"]  # mongod has read it
         assert closed(idle)
+
+
+def test_room_is_made_by_whoever_lacks_most_and_never_in_vain(
+    deployment: LocalDeployment, folder: Path
+) -> None:
+    mongod, at = home_of(deployment).mongod_socket, folder / "g.sock"
+    large = write_message({"aggregate": "c", "pipeline": [], "x": "x" * 2**20, "$db": "d"})
+    with (
+        in_process.gateway(mongod, at, gathered_bytes=5 * 2**19, unhurried=0.2) as links,
+        connected(at) as nearly,
+        connected(at) as hardly,
+        connected(at) as larger,
+        connected(at) as hurried,
+    ):
+        for stream, kept in ((nearly, len(large) - 1), (hardly, 10_000)):
+            stream.sendall(large[:kept])
+            wait_for(lambda n=kept: any(0 < link.missing == len(large) - n for link in links))
+        time.sleep(0.3)
+
+        head = struct.pack("<iiiiIBi", 3 * 2**20, 1, 0, OP_MSG, 0, 1, 2**20) + b"documents\0"
+        with suppress(BrokenPipeError, ConnectionResetError):
+            larger.sendall(head + bytes(8192))
+        assert closed(larger)
+        assert sum(link.gathered > 0 for link in links) == 2
+        hurried.sendall(large)
+
+        assert "aggregate.x" in reply(hurried)["errmsg"]
+        assert closed(hardly)
+        nearly.sendall(large[-1:])
+        assert "aggregate.x" in reply(nearly)["errmsg"]
+
+
+def many_empty(count: int) -> bytes:
+    """A search, which is refused, beside so many empty documents: 5 bytes each on the wire, and
+    some 70 when they are read."""
+    empty = struct.pack("<i", 4 + 2 + count * 5) + b"x\0" + b"\5\0\0\0\0" * count
+    body = {"aggregate": "c", "pipeline": [{"$vectorSearch": {}}], "cursor": {}, "$db": "d"}
+    sections = b"\1" + empty + b"\0" + bson.encode(body)
+    return struct.pack("<iiiiI", 20 + len(sections), 1, 0, OP_MSG, 0) + sections
+
+
+def test_what_is_read_of_large_commands_is_bounded(
+    gateway: Path, deployment: LocalDeployment, client: Client
+) -> None:
+    client.admin.command("ping")
+    message = many_empty(400_000)
+    before = most = resident(deployment)
+    with ExitStack() as opened:
+        streams = [opened.enter_context(connected(gateway)) for _ in range(10)]
+        for stream in streams:
+            stream.sendall(message)
+        waiting = set(streams)
+        while waiting:
+            for stream in select.select(waiting, [], [], 0.01)[0]:
+                assert "is required" in reply(stream)["errmsg"]
+                waiting.discard(stream)
+            most = max(most, resident(deployment))
+
+    assert most - before < 150 * 2**20, "all at once take more than 300 MiB"
+
+
+def test_a_large_message_whose_command_cannot_be_found_ends_its_connection(
+    raw: socket.socket, client: Client, deployment: LocalDeployment
+) -> None:
+    """The gateway looks for it behind a hundred sections at most, and would have to read it all."""
+    document = bson.encode({"": b"x" * 200_000})
+    sections = [
+        struct.pack("<Bi", 1, 9 + len(document)) + b"s%03d\0" % number + document
+        for number in range(101)
+    ]
+    body = b"".join([*sections, b"\0", bson.encode({"aggregate": "c", "$db": "d"})])
+
+    log = home_of(deployment).log / "gateway.log"
+    before = log.stat().st_size
+    with suppress(BrokenPipeError, ConnectionResetError):
+        raw.sendall(struct.pack("<iiiiI", 20 + len(body), 1, 0, OP_MSG, 0) + body)
+
+    assert closed(raw)
+    wait_for(lambda: "whose command is not where a driver puts it" in log.read_text()[before:])
+    assert client.admin.command("ping")["ok"] == 1

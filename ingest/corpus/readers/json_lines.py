@@ -13,7 +13,7 @@ from ingest.document import Place, Rejected
 from vectors.extended_json import NotExtendedJson, extended
 
 BOM = b"\xef\xbb\xbf"
-MAX_RECORD = 128 * 2**20  # bytes; a longer line is taken for a file that is not JSON Lines
+MAX_RECORD = 128 * 2**20  # bytes; a longer line is rejected
 _SKIPPED = 2**20  # bytes at a time
 # A number of more than 64 bits has this many digits, once all digits are made zeros.
 _DIGITS = bytes(ord("0") if chr(sign) in "0123456789" else ord(" ") for sign in range(256))

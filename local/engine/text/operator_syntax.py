@@ -5,16 +5,16 @@ compound    must, should, mustNot, filter
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
+from itertools import repeat
 from typing import Any
 
 from local.engine.errors import Refused
+from local.engine.filter_syntax import MOST_CLAUSES, too_many
 from local.engine.section import Section, shown
 from local.engine.text import comparisons
 from local.engine.text.comparisons import refuse, strings
-from local.engine.text.operators import Compound, Operator, Text, TextPath
+from local.engine.text.operators import AnyComparison, Compound, Operator, Text, TextPath
 
-_MOST_CLAUSES = 1024
 _MOST_CHARACTERS = 100_000  # of queries; on the real server their words count as clauses
 _CLAUSES = ("must", "should", "mustNot", "filter")
 _UNSUPPORTED = [
@@ -24,13 +24,19 @@ _UNSUPPORTED = [
 ]
 
 
-def refuse_many(document: Mapping[str, Any]) -> None:
-    """Clauses, nested ones too; the limit is the real server's, Lucene's."""
-    if next(islice(_leaves(document), _MOST_CLAUSES, None), False) is None:
-        raise Refused(
-            f"$search has too many clauses; expected at most {_MOST_CLAUSES}, counted over all of "
-            "compound. Many values of one path are one clause with in"
-        )
+def parse_operator(stage: Mapping[str, Any], section: Section) -> Operator:
+    """The operator of a `$search` stage. Its clauses are bounded, nested ones too; the limit is the
+    real server's, Lucene's."""
+    refused = Refused(
+        f"$search has too many clauses; expected at most {MOST_CLAUSES}, counted over all of "
+        "compound and over each path. Many values of one path are one clause with in"
+    )
+    if too_many(_leaves(stage)):
+        raise refused
+    operator = _the_operator(section)
+    if too_many(_clauses_of(operator)):
+        raise refused
+    return operator
 
 
 def _leaves(document: Any) -> Iterator[None]:
@@ -44,7 +50,19 @@ def _leaves(document: Any) -> Iterator[None]:
             yield from _leaves(each)
 
 
-def the_operator(section: Section) -> Operator:
+def _clauses_of(operator: Operator) -> Iterator[None]:
+    """One for each path, and of `text` for each query there."""
+    match operator:
+        case Text(paths, queries):
+            yield from repeat(None, len(paths) * len(queries))
+        case AnyComparison(comparisons):
+            yield from repeat(None, len(comparisons))
+        case Compound(must, must_not, should, filter):
+            for inner in (*must, *must_not, *should, *filter):
+                yield from _clauses_of(inner)
+
+
+def _the_operator(section: Section) -> Operator:
     """The one operator that the section holds beside its other keys."""
     supported = ", ".join(sorted(_PARSERS))
     for key in _UNSUPPORTED:
@@ -69,11 +87,11 @@ def _text(section: Section) -> Text:
             "query", f"has {length} characters; expected at most {_MOST_CHARACTERS}"
         )
     paths = _text_paths(section)
-    if len(paths) * len(queries) > _MOST_CLAUSES:
+    if len(paths) * len(queries) > MOST_CLAUSES:
         raise section.refused(
             "query",
             f"asks for {len(queries)} queries at {len(paths)} paths; expected at most "
-            f"{_MOST_CLAUSES} together",
+            f"{MOST_CLAUSES} together",
         )
     return Text(paths, queries, all_terms=criteria == "all")
 
@@ -139,7 +157,7 @@ def _clause(value: Any, where: str) -> Operator:
     if not isinstance(value, Mapping):
         raise Refused(f'"{where}" must be a document; {shown(value)} was given')
     section = Section(value, where)
-    operator = the_operator(section)
+    operator = _the_operator(section)
     section.refuse_other_keys()
     return operator
 

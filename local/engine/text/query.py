@@ -7,7 +7,7 @@ from typing import Any
 from local.engine.errors import CommandError, Refused, search_error
 from local.engine.section import Section, shown
 from local.engine.text.comparisons import refuse
-from local.engine.text.operator_syntax import refuse_many, the_operator
+from local.engine.text.operator_syntax import parse_operator
 from local.engine.text.operators import Operator
 
 DEFAULT_INDEX = "default"
@@ -43,7 +43,6 @@ def _parsed(stage: Mapping[str, Any], section: Section) -> TextQuery:
     # Without effect here, as one process holds the whole index.
     section.boolean("concurrent")
     section.section("searchNodePreference")
-    refuse_many(stage)
-    operator = the_operator(section)
+    operator = parse_operator(stage, section)
     section.refuse_other_keys()
     return TextQuery(index or DEFAULT_INDEX, operator)
