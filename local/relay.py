@@ -49,7 +49,7 @@ class Link:
         self._answering = 0  # bytes of the message that is being answered
         self._passing = 0  # bytes of a message under way that are still to be passed on
         self._written: list[str | None] = []  # writes under way, by collection
-        self._question: Question | None = None
+        self._questions: list[Question] = []  # that mongod has not answered yet
         self._task: asyncio.Task[None] | None = None
 
     def connected(self, side: Side) -> None:
@@ -102,8 +102,8 @@ class Link:
 
     def _given_up(self) -> None:
         self._inbox, self._wanted = bytearray(), 0
-        if self._question is not None:
-            self._question.give_up()
+        for question in self._questions:
+            question.give_up()
         if self._answering > LARGE_BYTES and self._task is not None and self.client.lost:
             self._task.cancel()  # else it would wait its turn, and its bytes with it
         self._leave()
@@ -257,8 +257,10 @@ class Link:
             for collection in self._written:
                 self._commands.wrote(collection)
             self._written.clear()
-        if self._question is not None:
-            data = self._question.take(data)
+        if self._questions:
+            for question in self._questions:
+                data = question.take(data)
+            self._questions = [q for q in self._questions if not q.has_come]
         if self._discovery is not None:
             data = self._discovery.told(data)
         if data and not self.client.lost:
@@ -266,9 +268,7 @@ class Link:
 
     async def ask(self, body: dict[str, Any]) -> dict[str, Any]:
         """mongod's answer, for whoever is logged in on this connection."""
-        question = self._question = Question(body)
-        try:
-            self._to_server(question.message)
-            return await question.answer
-        finally:
-            self._question = None
+        question = Question(body)
+        self._questions.append(question)
+        self._to_server(question.message)
+        return await question.answer

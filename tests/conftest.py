@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import tomllib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from pymongo.database import Database
 
 from leafsearch.vectors import connect
 from leaftests.forked import Command, hear_interrupts
-from leaftests.models import _bert, _head, save
+from leaftests.models import dense_head, save, tiny_bert
 from leaftests.order import LONGEST
 from leaftests.paths import ROOT
 
@@ -108,12 +109,22 @@ def client(mongodb_uri: str) -> Iterator[MongoClient[Any]]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def dropped(client: MongoClient[Any]) -> Iterator[Callable[[str], None]]:
+    """Drops a database while the tests go on: the server waits for its journal, 0.1 s each time."""
+    with ThreadPoolExecutor(1) as beside:
+        dropping = []
+        yield lambda name: dropping.append(beside.submit(client.drop_database, name))
+    for drop in dropping:
+        drop.result()
+
+
 @pytest.fixture
-def database(client: MongoClient[Any]) -> Iterator[Database[Any]]:
+def database(client: MongoClient[Any], dropped: Callable[[str], None]) -> Iterator[Database[Any]]:
     """A database of the test's own, gone after it."""
     name = f"leaf_test_{secrets.token_hex(6)}"
     yield client[name]
-    client.drop_database(name)
+    dropped(name)
 
 
 @pytest.fixture(scope="session")
@@ -131,9 +142,9 @@ def published_pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     a Normalize module; both have the query prompt.
     """
     folder = tmp_path_factory.mktemp("pair")
-    teacher = _bert(folder / "bert-1", width=64, layers=2, pooling="cls", seed=1)
-    student = _bert(folder / "bert-2", width=32, layers=1, pooling="mean", seed=2)
-    student.append(_head(student, teacher))
+    teacher = tiny_bert(folder / "bert-1", width=64, layers=2, pooling="cls", seed=1)
+    student = tiny_bert(folder / "bert-2", width=32, layers=1, pooling="mean", seed=2)
+    student.append(dense_head(student, teacher))
     save(teacher.half(), folder / "teacher")
     save(student, folder / "student")
     return str(folder / "teacher"), str(folder / "student")
@@ -143,7 +154,7 @@ def published_pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A model with as many dimensions as the teacher of the pair, in a space of its own."""
     folder = tmp_path_factory.mktemp("stranger")
-    model = _bert(folder / "bert", width=64, layers=2, pooling="mean", seed=3)
+    model = tiny_bert(folder / "bert", width=64, layers=2, pooling="mean", seed=3)
     save(model, folder / "model")
     return str(folder / "model")
 

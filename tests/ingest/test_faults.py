@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -111,6 +112,7 @@ def test_a_full_disk_is_told_and_with_room_made_the_rest_is_written(
             while not ingest.has_ended:
                 with suppress(PyMongoError):  # else mongod would write to the disk in a minute
                     client.admin.command("fsync")
+                time.sleep(0.1)
 
             assert ingest.ended() == 1
             fed, told = ingest.fed, ingest.errors

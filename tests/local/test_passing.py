@@ -1,5 +1,7 @@
 """Everything that is no search goes through as if there were no gateway."""
 
+import os
+import signal
 import socket
 import struct
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ import bson
 import pytest
 from bson.raw_bson import RawBSONDocument
 from pymongo import CursorType, InsertOne, MongoClient
-from pymongo.errors import DuplicateKeyError, OperationFailure
+from pymongo.errors import DuplicateKeyError, ExecutionTimeout, OperationFailure
 
 from leafsearch.local import LocalDeployment
 from leafsearch.local.home import Home
@@ -207,3 +209,26 @@ def test_an_error_of_mongod_is_the_clients(documents: Documents) -> None:
         documents.aggregate([{"$noSuchStage": {}}])
 
     assert error.value.code == 40324
+
+
+def test_what_mongod_answers_to_a_search_after_its_time_is_nobody_elses_answer(
+    deployment: LocalDeployment, documents: Documents
+) -> None:
+    """The gateway has asked it, for this client, whether the collection may be read."""
+    documents.insert_one({"v": [1.0, 0.0]})
+    create(documents, definition(2))
+    pid = deployment.status().mongod_pid
+    assert pid is not None
+    with Client(deployment.uri, maxPoolSize=1) as client:
+        mine = client[documents.database.name][documents.name]
+        client.admin.command("ping")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            for _ in range(2):
+                with pytest.raises(ExecutionTimeout):
+                    mine.aggregate([stage([1.0, 0.0])], maxTimeMS=100)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+        assert mine.count_documents({}) == 1
+        assert len(list(mine.aggregate([stage([1.0, 0.0])], maxTimeMS=60_000))) == 1

@@ -1,9 +1,6 @@
 """Documents in batches: the same vectors as the model's own, whatever way they are computed."""
 
-import json
 import logging
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +20,8 @@ from leafsearch.vectors.local_run import LocalRun
 from leafsearch.vectors.packed import attend_apart
 from leafsearch.vectors.processor import cores
 from leafsearch.vectors.transformer import TransformerEncoder
-from leaftests.vectors.building import PROMPT, built
+from leaftests.vectors.building import MIXED, PROMPT, built
 
-MIXED = [
-    *PROBES,
-    "",
-    " ",
-    "?",
-    "one",
-    "one two",
-    " ".join(PROBES),
-    " ".join(PROBES * 20),
-    "words " * 3000,
-]
 Kind = type[Packed] | type[Padded] | type[Fused]
 
 
@@ -156,25 +142,6 @@ def test_auto_is_bfloat16_exactly_where_the_processor_has_instructions_for_it(
 
     assert model.encode_precision == ("bfloat16" if has_instructions else "float32")
     assert cosines(rows, wanted).mean() > (0.999 if has_instructions else 0.99999)
-
-
-def test_another_process_computes_the_same_to_the_last_bit(
-    model: TransformerEncoder, tmp_path: Path
-) -> None:
-    program = (
-        "import json, sys; import numpy as np; from leafsearch.vectors import load_encoder\n"
-        "encoder = load_encoder(sys.argv[1], devices=['cpu'])\n"
-        "np.save('rows.npy', encoder.encode_documents(json.load(sys.stdin)))"
-    )
-    subprocess.run(
-        [sys.executable, "-c", program, model.name],
-        cwd=tmp_path,
-        input=json.dumps(MIXED),
-        text=True,
-        check=True,
-    )
-
-    assert np.array_equal(np.load(tmp_path / "rows.npy"), model.encode_documents(MIXED))
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])

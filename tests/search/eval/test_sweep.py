@@ -98,18 +98,19 @@ def test_other_formats_cannot_be_made_of_bits(
     assert [curve.format.name for curve in report.curves] == ["as it is"]
 
 
+@pytest.mark.parametrize("count", [200, pytest.param(1000, marks=pytest.mark.long)])
 def test_exact_search_of_bits_orders_all_of_them_anew(
-    client: MongoClient[Any], database: Database[Any], tmp_path: Any
+    client: MongoClient[Any], database: Database[Any], tmp_path: Any, count: int
 ) -> None:
     """So it is what a step comes to that looks at all of them, and the reference of bits."""
-    floats = sweep(client, ingested(database, tmp_path, "full", count=1000), SOME, silent)
+    floats = sweep(client, ingested(database, tmp_path, "full", count=count), SOME, silent)
     database.drop_collection("c")
     database.drop_collection(MANIFESTS)
-    bits = sweep(client, ingested(database, tmp_path, "binary", count=1000), SOME, silent)
+    bits = sweep(client, ingested(database, tmp_path, "binary", count=count), SOME, silent)
 
     (rescored,) = [c for c in floats.curves if c.format.name == "bits, re-scored"]
     (alone,) = bits.curves
-    assert rescored.steps[-1].candidates == alone.steps[-1].candidates == 1000
+    assert rescored.steps[-1].candidates == alone.steps[-1].candidates == count
     assert rescored.exact == pytest.approx(rescored.steps[-1].overlap)
     overlaps = [step.overlap for step in alone.steps]
     assert overlaps == sorted(overlaps)

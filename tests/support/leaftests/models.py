@@ -17,7 +17,7 @@ def save(model: Any, folder: Path) -> None:
     model.save(str(folder), create_model_card=False)
 
 
-def _bert(folder: Path, *, width: int, layers: int, pooling: str, seed: int) -> Any:
+def tiny_bert(folder: Path, *, width: int, layers: int, pooling: str, seed: int) -> Any:
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
@@ -71,7 +71,7 @@ def _pieces() -> list[str]:
     return [piece for piece in pieces if piece != "##"]
 
 
-def _head(student: Any, teacher: Any) -> Any:
+def dense_head(student: Any, teacher: Any) -> Any:
     """The dense layer without bias that brings the student's vectors nearest to the teacher's."""
     import torch
     from sentence_transformers.sentence_transformer.modules import Dense

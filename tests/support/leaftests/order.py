@@ -1,11 +1,17 @@
 """The order in which the files of tests begin."""
 
-# Files that take longest, to be begun first: none is then left alone at the end.
+# Files that take longest, to be begun first: none is then left alone at the end. The first ones
+# mostly wait, for what is away or full, beside others that compute.
 LONGEST = [
-    *("search/test_python_reference", "distill/test_resuming", "ingest/test_on_ray"),
-    *("ingest/test_kills", "local/test_gateway_upstreams", "distill/test_refusals"),
-    *("local/test_faults", "ingest/test_faults", "ingest/test_generations"),
-    *("ingest/test_following", "distill/test_training", "local/test_rebuilding"),
-    *("search/test_options", "search/test_moving_over", "vectors/test_workers"),
-    *("test_written_by_0_1", "vectors/test_student", "ingest/test_compression"),
+    *("ingest/test_faults", "search/doctor/test_remedies", "vectors/test_remote"),
+    *("ingest/test_overlap", "ingest/test_following", "vectors/test_documents"),
+    *("local/test_gateway_upstreams", "search/test_moving_over", "ingest/test_generations"),
+    *("ingest/test_faults_of_connections", "distill/test_refusals", "test_written_by_0_1"),
+    *("search/test_searcher", "local/test_recovery", "local/test_rebuilding"),
+    *("search/test_default", "local/test_port", "search/test_command", "distill/test_training"),
+    *("vectors/test_workers", "search/test_in_place", "vectors/test_student"),
+    *("local/test_text_search", "ingest/test_kills", "local/test_faults", "local/test_langchain"),
+    *("search/eval/test_sweep", "search/test_options", "ingest/test_compression"),
+    *("distill/test_result", "search/test_python_reference", "distill/test_resuming"),
+    *("ingest/test_on_ray", "local/test_pytest_plugin"),
 ]

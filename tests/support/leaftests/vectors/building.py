@@ -8,9 +8,21 @@ import transformers
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 
+from leafsearch.vectors.alignment import PROBES
 from leaftests.models import bert_tokenizer, save
 
 PROMPT = "a passage of some words: "
+MIXED = [
+    *PROBES,
+    "",
+    " ",
+    "?",
+    "one",
+    "one two",
+    " ".join(PROBES),
+    " ".join(PROBES * 20),
+    "words " * 3000,
+]
 
 
 def built(
