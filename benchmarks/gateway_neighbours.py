@@ -11,7 +11,7 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from leafsearch.local.wire import OP_MSG, write_message
+from leafmongo.wire import OP_MSG, write_message
 
 Client = MongoClient[dict[str, Any]]
 

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.gateway_corpora import Corpus, searching, wait_until_queryable
 from pymongo import MongoClient
 
-from leafsearch.local import LocalDeployment
+from leafmongo import LocalDeployment
 
 
 def resident_bytes(deployment: LocalDeployment) -> int:

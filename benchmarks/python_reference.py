@@ -18,9 +18,9 @@ from typing import Any
 from benchmarks.measuring import circumstances
 from pymongo import MongoClient
 
+from leafmongo import LocalDeployment
 from leafsearch.config import load
 from leafsearch.ingest import Choices, Corpus, Rejects, ingest, open_target
-from leafsearch.local import LocalDeployment
 from leafsearch.search import Searcher
 from leafsearch.vectors import connect
 

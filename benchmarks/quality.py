@@ -18,8 +18,8 @@ from pathlib import Path
 
 from benchmarks.measuring import circumstances
 
+from leafmongo import LocalDeployment
 from leafsearch.config import PRESETS
-from leafsearch.local import LocalDeployment
 from leafsearch.search.eval import Judged, Model, Report, TestCollection, evaluate, read_collection
 from leafsearch.vectors import connect
 

@@ -4,7 +4,7 @@
     .venv/bin/python -m benchmarks.scan_libraries [--small] [--prefer] [--json FILE]
 
 For float32 and int8 with 256 dimensions and for 1024 bits, the ten nearest of 100,000 and of a
-million, exactly. `engine` is what `local/` does, filters and ties included. All of them take turns
+million, exactly. `engine` is what leafmongo does, filters and ties included. All of them take turns
 query by query, so that a busy machine is busy for all; the last column tells whether the ten are
 those of float64 arithmetic, in any order.
 """

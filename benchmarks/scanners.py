@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from usearch.index import MetricKind
 from usearch.index import search as usearch_search
 
-from leafsearch.local.engine import VectorIndex, parse_definition, parse_query
+from leafmongo.engine import VectorIndex, parse_definition, parse_query
 
 Scan = Callable[[NDArray[Any]], NDArray[Any]]
 BITS, FLOATS, INT8 = "1024 bits", "256 float32", "256 int8"

@@ -26,9 +26,9 @@ from langchain_mongodb import MongoDBAtlasVectorSearch
 from pymongo import MongoClient
 from sentence_transformers import SentenceTransformer
 
+from leafmongo import LocalDeployment
 from leafsearch.config import PRESETS, Pair, load
 from leafsearch.ingest import Choices, open_target
-from leafsearch.local import LocalDeployment
 from leafsearch.search import Searcher
 from leafsearch.vectors import connect, load_encoder, load_student
 from leafsearch.vectors.encoder import unit_rows

@@ -15,7 +15,6 @@ from leafsearch.distill.progress import say
 from leafsearch.distill.reading import Texts
 from leafsearch.distill.recipe import Recipe
 from leafsearch.ingest.corpus.records import Fields
-from leafsearch.local import LocalError
 from leafsearch.vectors.encoder import has_torch
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -68,7 +67,7 @@ def command(
     Exit codes: 0 done, 1 failed, 2 wrong usage.
     """
     say_warnings("leaf-distill")
-    with one_line_errors("leaf-distill", LocalError, line=line_of("leaf-distill", context)):
+    with one_line_errors("leaf-distill", line=line_of("leaf-distill", context)):
         if not (teacher and texts and out):
             _wrong(["--teacher, --texts and --out are needed"])
         recipe = Recipe(

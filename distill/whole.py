@@ -19,11 +19,11 @@ from leafsearch.distill.progress import Progress, say
 from leafsearch.distill.publishing import README, published
 from leafsearch.distill.run import Distilled, Listener, distil
 from leafsearch.distill.work import remove
-from leafsearch.local.fallback import fallback_uri
 from leafsearch.search.eval import Model, TestCollection, evaluate, read_collection
 from leafsearch.search.eval.formats import Format, Role
 from leafsearch.vectors import connect
 from leafsearch.vectors.alignment import MINIMUM_COSINE
+from leafsearch.vectors.deployment import deployment_uri
 
 
 def distil_and_publish(
@@ -65,7 +65,7 @@ def _quality(
         "teacher": Model(order.teacher, "teacher"),
         "student": Model(str(folder), "student"),
     }
-    with closing(connect(chosen.uri or fallback_uri(chosen.home, say))) as client:
+    with closing(connect(deployment_uri(chosen, say))) as client:
         report = evaluate(test, models, client, chosen.database, say)
     alone = next(row.ndcg for row in report.rows if _who(row.format) == "teacher / teacher") or 1.0
     for row in report.rows:

@@ -27,9 +27,8 @@ from leafsearch.ingest.repair import run_repair
 from leafsearch.ingest.run import run
 from leafsearch.ingest.saying import say
 from leafsearch.ingest.usage import demand_usage
-from leafsearch.local import LocalError
-from leafsearch.local.fallback import fallback_uri
 from leafsearch.vectors.connection import connected
+from leafsearch.vectors.deployment import deployment_uri
 from leafsearch.vectors.patience import SECONDS, Patience
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -104,7 +103,7 @@ def command(
     """
     demand_usage(context)
     say_warnings("leaf-ingest")
-    with one_line_errors("leaf-ingest", LocalError, line=line_of("leaf-ingest", context)):
+    with one_line_errors("leaf-ingest", line=line_of("leaf-ingest", context)):
         fields = Fields(id_field, text_field, title_field)
         mongodb = MongoOrder(in_place=in_place, path=path, follow=follow, filter=filter_source)
         choices = Choices(
@@ -158,13 +157,13 @@ def command(
 
 
 def _run(order: Order, chosen: Settings, *, as_json: bool) -> int:
-    with connected(chosen.uri or fallback_uri(chosen.home, say)) as client:
+    with connected(deployment_uri(chosen, say)) as client:
         return run(order, chosen, client[chosen.database], as_json=as_json)
 
 
 def _repair(order: Order, chosen: Settings, *, everything: bool, as_json: bool) -> int:
     with (
-        connected(chosen.uri or fallback_uri(chosen.home, say)) as client,
+        connected(deployment_uri(chosen, say)) as client,
         closing(Rejects(order.rejects)) as rejects,
     ):
         return run_repair(
@@ -179,7 +178,7 @@ def _repair(order: Order, chosen: Settings, *, everything: bool, as_json: bool) 
 
 
 def _finish(finish: Callable[..., None], order: Order, chosen: Settings, *, as_json: bool) -> None:
-    with connected(chosen.uri or fallback_uri(chosen.home, say)) as client:
+    with connected(deployment_uri(chosen, say)) as client:
         database = client[chosen.database]
         order.patience.ask(
             lambda: finish(database, chosen.collection, wait=order.wait, as_json=as_json)

@@ -18,13 +18,12 @@ from leafsearch.config.command import (
 from leafsearch.config.hint import line_of
 from leafsearch.config.text import shorten
 from leafsearch.config.usage import Command
-from leafsearch.local import LocalError
-from leafsearch.local.fallback import fallback_uri
 from leafsearch.search.errors import QueryError
 from leafsearch.search.printing import print_context, print_hits
 from leafsearch.search.query import Options, check_questions, checked
 from leafsearch.search.rerank import CrossEncoder
 from leafsearch.search.searcher import Searcher
+from leafsearch.vectors.deployment import deployment_uri
 from leafsearch.vectors.extended_json import NotExtendedJson, parse_extended_json
 
 _say = partial(say, "leaf-search")
@@ -106,7 +105,7 @@ def command(
     Exit codes: 0 done, 1 failed, 2 wrong usage.
     """
     say_warnings("leaf-search")
-    with one_line_errors("leaf-search", LocalError, line=line_of("leaf-search", context)):
+    with one_line_errors("leaf-search", line=line_of("leaf-search", context)):
         chosen = settings(mongodb_uri=uri, database=database, collection=collection, home=home)
         options: Options = {
             "k": k,
@@ -126,7 +125,7 @@ def command(
         }
         check_questions(questions)
         checked(options, declared=None)  # before anything is started or opened
-        deployment = chosen.uri or fallback_uri(chosen.home, _say)
+        deployment = deployment_uri(chosen, _say)
         with Searcher.open(deployment, chosen) as searcher:
             if max_tokens is not None:
                 for question in questions:

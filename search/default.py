@@ -7,11 +7,11 @@ from typing import Unpack
 
 from leafsearch.config import Settings
 from leafsearch.config.command import settings
-from leafsearch.local.fallback import fallback_uri
 from leafsearch.search.hit import Hit
 from leafsearch.search.query import Options
 from leafsearch.search.searcher import Searcher
 from leafsearch.vectors import ManifestError
+from leafsearch.vectors.deployment import deployment_uri
 
 # By process too: a connection does not survive a fork.
 _open: dict[tuple[int, Settings], Searcher] = {}
@@ -44,7 +44,7 @@ def _kept(chosen: Settings) -> Searcher:
     with _opening:
         key = (os.getpid(), chosen)
         if key not in _open:
-            uri = chosen.uri or fallback_uri(chosen.home)
+            uri = deployment_uri(chosen, lambda line: None)
             _open[key] = Searcher.open(uri, chosen)
             atexit.register(_open[key].close)
         return _open[key]

@@ -19,7 +19,7 @@ from pymongo.database import Database
 from leafsearch.vectors import connect
 from leaftests.forked import Command, hear_interrupts
 from leaftests.models import dense_head, save, tiny_bert
-from leaftests.order import LONGEST
+from leaftests.order import LONGEST, path_of
 from leaftests.paths import ROOT
 
 
@@ -34,7 +34,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    ranks = {ROOT / "tests" / f"{name}.py": rank for rank, name in enumerate(LONGEST)}
+    ranks = {path_of(name): rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.path, len(LONGEST)))
 
 

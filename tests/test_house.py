@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from leaftests.order import LONGEST
+from leaftests.order import LONGEST, path_of
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("config", "vectors", "ingest", "search", "local", "distill")
+PACKAGES = ("config", "vectors", "ingest", "search", "distill")
+MONGO = ROOT / "leafmongo" / "leafmongo"
 ALLOWED = {
     "config": set(),
     "vectors": {"config"},
     "ingest": {"config", "vectors"},
     "search": {"config", "vectors"},
-    "local": set(),
     "distill": {"config", "vectors", "ingest"},
 }
 # What needs the extra [ingest], imported only where it is called for.
@@ -32,28 +32,16 @@ TEACHERS = {
     "vectors/workers.py",
     "search/rerank.py",
 }
-# What needs the extra [local], imported only for an index of type `search`.
-FULL_TEXT = {"local/engine/text/postings.py", "local/engine/text/words.py"}
 # What needs the extra [eval], imported only for pictures.
 PICTURES = {f"search/eval/{name}.py" for name in ("pictures", "labels")}
 # What needs the extra [formats], imported only for files of such a format.
 FORMATS = {f"ingest/corpus/readers/{name}.py" for name in ("arrow_rows", "html", "parquet", "pdf")}
 # What needs the extra [ray], imported by whoever runs a pipeline there.
 ON_RAY = {"ingest/on_ray/pipeline.py", "ingest/on_ray/stages.py"}
-# Does without it, only more slowly.
-FASTER = {"local/engine/kernels.py"}
+# The one place that knows leafmongo.
+SEAM = "vectors/deployment.py"
 # Imported by pytest alone, which is therefore there.
-PLUGIN = "local/pytest_plugin.py"
-# Where the parts are wired together.
-ENTRANCES = {
-    "distill/__main__.py",
-    "distill/whole.py",
-    "ingest/__main__.py",
-    "search/__main__.py",
-    "search/default.py",
-    "search/doctor/command.py",
-    "search/eval/command.py",
-}
+PLUGIN = MONGO / "pytest_plugin.py"
 # Measures a student as `leaf-search eval` does.
 MEASURING = {"distill/whole.py"}
 
@@ -84,12 +72,22 @@ def _package(module: str) -> str:
 def test_code_depends_one_way(path: Path) -> None:
     package = path.relative_to(ROOT).parts[0]
     allowed = ALLOWED[package] | {package}
-    if path.relative_to(ROOT).as_posix() in ENTRANCES:
-        allowed |= {"local"}
     if path.relative_to(ROOT).as_posix() in MEASURING:
         allowed |= {"search"}
 
     assert imported(path) & set(PACKAGES) <= allowed
+
+
+@pytest.mark.parametrize("path", sorted(MONGO.rglob("*.py")), ids=lambda path: path.name)
+def test_leafmongo_imports_nothing_of_ours_and_what_it_declares(path: Path) -> None:
+    project = tomllib.loads((MONGO.parent / "pyproject.toml").read_text())["project"]
+    known = {plain(requirement) for requirement in project["dependencies"]} | {"leafmongo"}
+    known |= {"pytest"} if path == PLUGIN else set()
+
+    foreign = imported(path) - set(sys.stdlib_module_names)
+
+    assert not foreign & {*PACKAGES, "leafsearch"}
+    assert {m for m in foreign if not {plain(n) for n in providers()[m]} & known} == set()
 
 
 @functools.cache
@@ -120,10 +118,8 @@ def test_every_imported_module_is_declared(path: Path) -> None:
         known |= declared("eval")
     if path.relative_to(ROOT).as_posix() in FORMATS:
         known |= declared("formats")
-    if path.relative_to(ROOT).as_posix() in FULL_TEXT | FASTER:
+    if path.relative_to(ROOT).as_posix() == SEAM:
         known |= declared("local")
-    if path.relative_to(ROOT).as_posix() == PLUGIN:
-        known |= {"pytest"}
     foreign = imported(path) - set(PACKAGES) - set(sys.stdlib_module_names)
 
     missing = {
@@ -137,6 +133,7 @@ def test_every_imported_module_is_declared(path: Path) -> None:
 
 def test_every_declared_package_is_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    mongo = tomllib.loads((MONGO.parent / "pyproject.toml").read_text())["project"]
     pinned = {
         plain(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line
     }
@@ -147,9 +144,10 @@ def test_every_declared_package_is_pinned() -> None:
             for group in project["dependency-groups"].values()
         ),
         map(plain, project["build-system"]["requires"]),
+        map(plain, mongo["dependencies"]),
     )
 
-    assert wanted - pinned == set()
+    assert wanted - pinned == {"leafmongo"}  # which comes from its folder
 
 
 @pytest.mark.parametrize("name", PACKAGES)
@@ -165,4 +163,4 @@ def test_tests_import_what_is_installed_and_not_what_lies_beside_them(
 
 
 def test_the_files_that_are_begun_first_are_there() -> None:
-    assert [name for name in LONGEST if not (ROOT / "tests" / f"{name}.py").is_file()] == []
+    assert [name for name in LONGEST if not path_of(name).is_file()] == []

@@ -1,4 +1,4 @@
-"""The wheel, beside a user's own `config.py`, `search.py`, `local/` and `vectors/`."""
+"""The wheels, beside a user's own `config.py`, `search.py`, `local/` and `vectors/`."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ OWN = {
     "config.py": "OURS = 'config'\n",
     "search.py": "OURS = 'search'\n",
     "ingest.py": "OURS = 'ingest'\n",
-    "local/__init__.py": "OURS = 'local'\n",
+    "leafmongo/leafmongo/__init__.py": "OURS = 'local'\n",
     "vectors/__init__.py": "OURS = 'vectors'\n",
     "distill/__init__.py": "OURS = 'distill'\n",
 }
@@ -37,30 +37,32 @@ assert student.encode_queries(["oak"]).shape == (1, student.dimensions)
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Of leafsearch and leafmongo, by name."""
     folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    (made,) = folder.glob("*.whl")
-    return made
+    for project in (ROOT, ROOT / "leafmongo"):
+        subprocess.run(
+            [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+            cwd=project,
+            check=True,
+            capture_output=True,
+        )
+    return {made.name.partition("-")[0]: made for made in folder.glob("*.whl")}
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment that holds the wheel, and sees what it depends on.
+def installed(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment that holds the wheels, and sees what they depend on.
 
-    The dependencies are those of this environment, whose editable leafsearch stays hidden: a path
-    of a .pth file is not searched for other .pth files.
+    The dependencies are those of this environment, whose editable packages stay hidden: a path of a
+    .pth file is not searched for other .pth files.
     """
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, symlinks=True)
     (packages,) = folder.glob("lib/python*/site-packages")
-    with zipfile.ZipFile(wheel) as opened:
-        opened.extractall(packages)
+    for wheel in wheels.values():
+        with zipfile.ZipFile(wheel) as opened:
+            opened.extractall(packages)
     (own,) = [path for path in sys.path if path.endswith("site-packages")]
     (packages / "dependencies.pth").write_text(own + "\n")
     return folder / "bin" / "python"
@@ -88,12 +90,13 @@ def python(installed: Path, tmp_path: Path) -> Python:
     return run
 
 
-def test_it_holds_one_import_name(wheel: Path) -> None:
-    with zipfile.ZipFile(wheel) as opened:
+@pytest.mark.parametrize("name", ["leafsearch", "leafmongo"])
+def test_each_holds_one_import_name(wheels: dict[str, Path], name: str) -> None:
+    with zipfile.ZipFile(wheels[name]) as opened:
         names = opened.namelist()
 
-    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"leafsearch"}
-    assert "leafsearch/py.typed" in names
+    assert {each.partition("/")[0].partition("-")[0] for each in names} == {name}
+    assert f"{name}/py.typed" in names
 
 
 def test_a_script_uses_it_beside_modules_of_the_same_names(python: Python, tmp_path: Path) -> None:
@@ -116,9 +119,11 @@ def test_so_does_a_test_with_the_fixtures_of_the_plugin(python: Python, tmp_path
     assert "1 passed" in ended.stdout, ended.stdout + ended.stderr
 
 
-@pytest.mark.parametrize("package", ["search", "ingest", "distill", "local"])
-def test_so_do_the_commands(python: Python, package: str) -> None:
-    ended = python("-m", f"leafsearch.{package}", "--help")
+@pytest.mark.parametrize(
+    "module", ["leafsearch.search", "leafsearch.ingest", "leafsearch.distill", "leafmongo"]
+)
+def test_so_do_the_commands(python: Python, module: str) -> None:
+    ended = python("-m", module, "--help")
 
     assert ended.returncode == 0, ended.stderr
     assert "Usage:" in ended.stdout

@@ -20,14 +20,14 @@ from pymongo.database import Database
 from pymongo.operations import SearchIndexModel
 from typer.testing import CliRunner
 
+from leafmongo import LocalDeployment
 from leafsearch.config import load
 from leafsearch.ingest.__main__ import app as leaf_ingest
-from leafsearch.local import LocalDeployment
 from leafsearch.search import Searcher
 from leafsearch.search.doctor import Level, Order, examine
-from leaftests.local.folders import short_folder
-from leaftests.local.searching import wait_for
 from leaftests.paths import ROOT
+from mongotests.folders import short_folder
+from mongotests.searching import wait_for
 
 WRITTEN = Path(__file__).parent / "data" / "written_by_0_1"
 CORPUS = [json.loads(line) for line in (WRITTEN / "corpus.jsonl").read_text().splitlines()]

@@ -12,12 +12,11 @@ from leafsearch.config.command import FAILED, one_line_errors, say, say_warnings
 from leafsearch.config.hint import line_of
 from leafsearch.config.text import is_unicode
 from leafsearch.config.usage import Command
-from leafsearch.local import LocalError
-from leafsearch.local.fallback import fallback_uri
 from leafsearch.search.doctor.case import Order
 from leafsearch.search.doctor.findings import Level
 from leafsearch.search.doctor.printing import print_finding, print_summary
 from leafsearch.search.doctor.run import examine
+from leafsearch.vectors.deployment import deployment_uri
 
 _say = partial(say, "leaf-search")
 
@@ -80,7 +79,7 @@ def command(
     """
     say_warnings("leaf-search")
     line = line_of("leaf-search doctor", context)
-    with one_line_errors("leaf-search", LocalError, line=line):
+    with one_line_errors("leaf-search", line=line):
         chosen = settings(
             mongodb_uri=uri,
             database=database,
@@ -95,7 +94,7 @@ def command(
                 [f"{option}: expected a name in UTF-8" for option in unfit], is_usage=True
             )
         order = Order(
-            uri=chosen.uri or fallback_uri(chosen.home, _say),
+            uri=deployment_uri(chosen, _say),
             settings=chosen,
             path=path,
             index=index,

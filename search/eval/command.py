@@ -20,8 +20,6 @@ from leafsearch.config.command import (
 )
 from leafsearch.config.hint import line_of
 from leafsearch.config.usage import Command
-from leafsearch.local import LocalError
-from leafsearch.local.fallback import fallback_uri
 from leafsearch.search.eval.collection import read_collection
 from leafsearch.search.eval.encoding import Model
 from leafsearch.search.eval.errors import EvalError
@@ -31,6 +29,7 @@ from leafsearch.search.eval.printing import print_json, print_report, print_swee
 from leafsearch.search.eval.report import Report, SweepReport
 from leafsearch.search.eval.sweep import Asked, sweep
 from leafsearch.vectors import connect
+from leafsearch.vectors.deployment import deployment_uri
 
 _say = partial(say, "leaf-search")
 
@@ -108,7 +107,7 @@ def command(
         _say("give either FOLDER_OR_ZIP or --self")
         raise typer.Exit(WRONG_USAGE)
     line = line_of("leaf-search eval", context)
-    with one_line_errors("leaf-search", LocalError, line=line):
+    with one_line_errors("leaf-search", line=line):
         if pictures:
             _demand_matplotlib()
         chosen = settings(
@@ -151,7 +150,7 @@ def _swept(chosen: Settings, asked: Asked) -> SweepReport:
 
 
 def _deployment(chosen: Settings) -> str:
-    return chosen.uri or fallback_uri(chosen.home, _say)
+    return deployment_uri(chosen, _say)
 
 
 def _questions(file: Path) -> list[str]:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from leafmongo.locks import FileLock
 from leafsearch.distill.run import load_teacher
-from leafsearch.local.locks import FileLock
 from leaftests.distill.making import PARAGRAPHS, Ended, collection, commanded
 from leaftests.paths import ROOT
 

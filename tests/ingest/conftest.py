@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
+from leafmongo import LocalDeployment, LocalError
+from leafmongo.binary import find_mongod
 from leafsearch.config import load
 from leafsearch.ingest import (
     Choices,
@@ -34,11 +36,7 @@ from leafsearch.ingest.mongodb.stopping import Stop
 from leafsearch.ingest.order import Order
 from leafsearch.ingest.run import run as run_order
 from leafsearch.ingest.summary import Told
-from leafsearch.local import LocalDeployment, LocalError
-from leafsearch.local.binary import find_mongod
-from leaftests.ingest.types import Ingest, Keep, Ordered, Run
-
-BODY = Fields("_id", "body", "title")
+from leaftests.ingest.types import BODY, Ingest, Keep, Ordered, Run
 
 
 @pytest.fixture
@@ -170,7 +168,7 @@ def deployment() -> Iterator[LocalDeployment]:
     try:
         find_mongod()
     except LocalError as error:
-        pytest.skip(f"needs the extra [local]: {error}")
+        pytest.skip(f"needs a mongod: {error}")
     folder = Path(tempfile.mkdtemp(prefix="leaf-", dir="/tmp"))
     with LocalDeployment(folder / "home") as deployment:
         yield deployment

@@ -15,10 +15,10 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from leafsearch.local import LocalDeployment
+from leafmongo import LocalDeployment
 from leaftests.ingest.running import HASHED, TOKENS, goes_on, is_whole, record, running, written
 from leaftests.ingest.types import Run
-from leaftests.local.searching import wait_for
+from mongotests.searching import wait_for
 
 AWAY = "leaf-ingest: MongoDB is away ("
 BACK = "leaf-ingest: MongoDB is back after "

@@ -14,12 +14,12 @@ from pymongo.database import Database
 from pymongo.errors import NotPrimaryError
 from pymongo.uri_parser import parse_uri
 
-from leafsearch.local import LocalError
-from leafsearch.local.binary import find_mongod
+from leafmongo import LocalError
+from leafmongo.binary import find_mongod
 from leaftests.ingest.relay import Relay, relay
 from leaftests.ingest.running import TOKENS, Running, goes_on, is_whole, running
-from leaftests.local.searching import wait_for
-from leaftests.local.upstreams import gateway, replica_set
+from mongotests.searching import wait_for
+from mongotests.upstreams import gateway, replica_set
 
 SEED = 20_262
 
@@ -79,7 +79,7 @@ def test_primaries_that_step_down_are_followed() -> None:
     try:
         find_mongod()
     except LocalError as error:
-        pytest.skip(f"needs the extra [local]: {error}")
+        pytest.skip(f"needs a mongod: {error}")
     with (
         tempfile.TemporaryDirectory(prefix="leaf-", dir="/tmp") as name,
         replica_set(Path(name), members=3) as upstream,

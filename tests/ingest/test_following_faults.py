@@ -12,7 +12,7 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from leafsearch.local import LocalDeployment
+from leafmongo import LocalDeployment
 from leaftests.ingest.follower import CHUNKS, Follower, following, wait_for
 
 # The driver waits for so long where nothing else ends it: more than a stopped follower may take.

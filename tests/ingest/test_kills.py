@@ -14,8 +14,8 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
+from leafmongo import LocalDeployment
 from leafsearch.ingest.chunking.chunk import same_vector
-from leafsearch.local import LocalDeployment
 from leafsearch.vectors.manifest import MANIFESTS
 from leaftests.forked import Command
 

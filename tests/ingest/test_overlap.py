@@ -10,9 +10,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from leafleaftests.endure.model import Ledger
-from leafleaftests.endure.steps import STEPS
-from leafleaftests.endure.world import World
 from pymongo.database import Database
 
 from leafsearch.ingest import Document, Rejects, Target, ingest
@@ -21,8 +18,11 @@ from leafsearch.ingest.overlap import Lost, settle_overlap
 from leafsearch.vectors import Collection
 from leafsearch.vectors.patience import Patience
 from leafsearch.vectors.writers import WRITERS, Registration
+from leaftests.endure.model import Ledger
+from leaftests.endure.steps import STEPS
+from leaftests.endure.world import World
 from leaftests.ingest.types import Ordered, Run
-from leaftests.local.searching import wait_for
+from mongotests.searching import wait_for
 
 Open = Callable[..., Target]
 LONG = " ".join(f"Sentence {n} of it." for n in range(40))

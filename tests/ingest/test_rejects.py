@@ -23,7 +23,7 @@ from leafsearch.ingest import (
     TargetError,
     ingest,
 )
-from leaftests.local.searching import wait_for
+from mongotests.searching import wait_for
 
 Run = Callable[..., CompletedProcess[str]]
 DEFAULT = Path("leaf-ingest.rejects.jsonl")

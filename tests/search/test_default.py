@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from leafsearch.local import LocalDeployment
+from leafmongo import LocalDeployment
 
 Run = Callable[..., CompletedProcess[str]]
 HASHED = {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64", "LEAF_STORAGE": "full"}
@@ -53,8 +53,8 @@ def test_ingest_start_it_search_finds_it_running(run: Run, home: Path) -> None:
         json.dumps({"id": i, "text": t}) + "\n" for i, t in [("trees", "ash oak"), ("water", "sea")]
     )
 
-    written = run("ingest", "-", input=records, **HASHED)
-    found = run("search", "oak", "-k", "1", "--json")
+    written = run("leafsearch.ingest", "-", input=records, **HASHED)
+    found = run("leafsearch.search", "oak", "-k", "1", "--json")
     called = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env={**os.environ, "LEAF_HOME": str(home)},
@@ -75,10 +75,10 @@ def test_ingest_start_it_search_finds_it_running(run: Run, home: Path) -> None:
 
 
 def test_after_a_stop_everything_is_still_there(run: Run, home: Path) -> None:
-    run("ingest", "-", input='{"id": "trees", "text": "ash oak"}\n', **HASHED)
+    run("leafsearch.ingest", "-", input='{"id": "trees", "text": "ash oak"}\n', **HASHED)
     LocalDeployment(home).stop()
 
-    found = run("search", "oak", "--json")
+    found = run("leafsearch.search", "oak", "--json")
 
     assert "(started" in found.stderr
     assert json.loads(found.stdout)["document"] == "trees"
@@ -88,13 +88,13 @@ def test_search_goes_on_after_the_collection_was_made_with_other_models(
     run: Run, home: Path
 ) -> None:
     records = '{"id": "trees", "text": "ash oak"}\n{"id": "water", "text": "sea"}\n'
-    run("ingest", "-", input=records, **HASHED)
+    run("leafsearch.ingest", "-", input=records, **HASHED)
     again = {**HASHED, "LEAF_TEACHER": "hashing:128", "LEAF_STUDENT": "hashing:128"}
     program = """
 import subprocess, sys
 from leafsearch.search import search
 from leafsearch.vectors import connect
-from leafsearch.local import LocalDeployment
+from leafmongo import LocalDeployment
 print([hit.document for hit in search("oak", k=1)])
 with connect(LocalDeployment(sys.argv[1]).uri) as client:
     client["leaf"]["chunks"].drop()

@@ -4,12 +4,15 @@ import asyncio
 import logging
 import socket
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pymongo.database import Database
 
-from leafsearch.vectors import DeploymentError, connect, connect_async
+from leafmongo.wire import write_message
+from leafsearch.vectors import DeploymentError, collection_kinds, connect, connect_async
+from mongotests.raw import connected, message
 
 
 @pytest.mark.parametrize(
@@ -67,3 +70,19 @@ def test_dates_know_that_they_are_in_utc(database: Database[Any], mongodb_uri: s
     with connect(f"{mongodb_uri}{separator}tz_aware=false") as client:
         naive = at.replace(tzinfo=None)
         assert client[database.name]["c"].find_one({}, {"_id": 0}) == {"at": naive}
+
+
+def test_names_that_are_not_utf8_do_not_hide_the_others(database: Database[Any]) -> None:
+    """The driver sends none, so the bytes are put into a message by hand."""
+    path = database.client.address
+    if path is None or path[1] is not None:
+        pytest.skip("needs the socket of the local deployment")
+    insert = write_message({"insert": "QQQQ", "documents": [{}], "$db": database.name})
+    with connected(Path(path[0])) as stream:
+        stream.sendall(insert.replace(b"QQQQ", b"\xa7b\xa7b"))
+        message(stream)
+    database["other"].insert_one({})
+
+    kinds = collection_kinds(database)
+
+    assert kinds == {"other": "collection", "\ufffdb\ufffdb": "collection"}

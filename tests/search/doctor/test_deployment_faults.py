@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from pymongo import MongoClient
 
+from leafmongo import LocalError
+from leafmongo.binary import find_mongod
 from leafsearch.config import load
-from leafsearch.local import LocalError
-from leafsearch.local.binary import find_mongod
 from leafsearch.search.doctor import Finding, Level, Order, examine
 from leafsearch.search.doctor.deployment_checks import judge_tls, judge_version
-from leaftests.local.folders import short_folder
-from leaftests.local.upstreams import gateway, replica_set
 from leaftests.search.doctor import Examined, Ingested, complaints, float32, make_index
+from mongotests.folders import short_folder
+from mongotests.upstreams import gateway, replica_set
 
 LOGIN = {"username": "root", "password": "p@ss:w/rd", "authSource": "admin"}
 
@@ -56,7 +56,7 @@ def with_users() -> Iterator[str]:
     try:
         find_mongod()
     except LocalError as error:
-        pytest.skip(f"needs the extra [local]: {error}")
+        pytest.skip(f"needs a mongod: {error}")
     with (
         short_folder() as folder,
         replica_set(folder) as upstream,

@@ -17,12 +17,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
-from leafleaftests.endure.faults import Faults, room, small_disk
-from leafleaftests.endure.model import Ledger
-from leafleaftests.endure.steps import STEPS
-from leafleaftests.endure.world import Violation, World, waits
-
-from leafsearch.local import LocalDeployment
+from leafmongo import LocalDeployment
+from leaftests.endure.faults import Faults, room, small_disk
+from leaftests.endure.model import Ledger
+from leaftests.endure.steps import STEPS
+from leaftests.endure.world import Violation, World, waits
 from leaftests.forked import hear_interrupts
 from leaftests.ingest.relay import relay
 

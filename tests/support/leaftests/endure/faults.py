@@ -11,9 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 
-from leafleaftests.endure.model import Ledger
-
-from leafsearch.local import LocalDeployment, LocalError
+from leafmongo import LocalDeployment, LocalError
+from leaftests.endure.model import Ledger
 from leaftests.ingest.relay import Relay
 
 _DISK = 2_500 * 2**20  # bytes, of which mongod's log of changes takes up to a third

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from leafleaftests.endure.model import CollectionModel, Docs, Op, orders, touched
-from leafleaftests.endure.world import CHUNKS, MANY, Violation, World, difference, text, waits
 from pymongo.database import Database
 
+from leaftests.endure.model import CollectionModel, Docs, Op, orders, touched
+from leaftests.endure.world import CHUNKS, MANY, Violation, World, difference, text, waits
 from leaftests.forked import Command
 
 SOURCES = ("s", "t")

@@ -13,7 +13,6 @@ from random import Random
 from subprocess import CompletedProcess
 from typing import Any, TypeVar
 
-from leafleaftests.endure.model import Docs, Ledger, Op, Value
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
@@ -24,6 +23,7 @@ from leafsearch.ingest import Choices, Document, Target, open_target
 from leafsearch.ingest.plan import digest_of, plan
 from leafsearch.vectors import load_encoder
 from leafsearch.vectors.generations import Generations, read_generations
+from leaftests.endure.model import Docs, Ledger, Op, Value
 from leaftests.forked import Command
 
 MANY = 240  # documents that there can be

@@ -15,7 +15,7 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect, OperationFailure
 
 from leaftests.forked import Command
-from leaftests.local.searching import wait_for
+from mongotests.searching import wait_for
 
 HASHED = {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64", "LEAF_STORAGE": "full"}
 TOKENS = 6  # of each record's text

@@ -5,6 +5,7 @@ from subprocess import CompletedProcess
 from typing import Any
 
 from leafsearch.ingest import (
+    Fields,
     Summary,
 )
 from leafsearch.ingest.mongodb.keeping import Keeper
@@ -19,3 +20,4 @@ Keep = Callable[..., Keeper]
 
 
 Ordered = Callable[..., dict[str, Any]]
+BODY = Fields("_id", "body", "title")

@@ -1,0 +1,26 @@
+"""A MongoDB deployment in a folder that answers `$vectorSearch`; needs no Docker, no account."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from leafmongo.deployment import LocalDeployment
+    from leafmongo.errors import LocalError
+    from leafmongo.status import IndexState, Status
+
+__all__ = ["IndexState", "LocalDeployment", "LocalError", "Status"]
+
+# Imported when first asked for: pytest imports this package for its fixtures in every run of
+# whoever has it installed, and should not have to import PyMongo for that.
+_MODULES = {
+    "IndexState": "leafmongo.status",
+    "LocalDeployment": "leafmongo.deployment",
+    "LocalError": "leafmongo.errors",
+    "Status": "leafmongo.status",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

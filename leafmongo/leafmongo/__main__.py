@@ -1,0 +1,212 @@
+"""`leaf-mongo`: parses, calls the deployment, prints."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leafmongo import disk
+from leafmongo.background import serve_in_background
+from leafmongo.deployment import LocalDeployment
+from leafmongo.environment import variable
+from leafmongo.errors import LocalError
+from leafmongo.home import Home, default_home, gateway_home
+from leafmongo.status import as_text, harmless
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="A MongoDB in a folder of yours that answers $vectorSearch. "
+    "LEAF_HOME, LEAF_MONGOD and LEAF_UPSTREAM may also stand in a file .env of this folder. "
+    "Exit codes: 0 done, 1 failed, 2 wrong usage.",
+)
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        help="Folder of the deployment. Default: LEAF_HOME, else the user's data folder.",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+PortOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=65535,
+        help="Listen on this port of 127.0.0.1 too, and ask for a password; 0: any free port.",
+        show_default=False,
+    ),
+]
+
+
+@app.command()
+def start(home: HomeOption = None, port: PortOption = None, as_json: JsonOption = False) -> None:
+    """Start the deployment in the background and print its URI, the port's where it has one."""
+    with _one_line_errors():
+        deployment = LocalDeployment(home, port=port)
+        started = deployment.start()
+        _say(
+            f"started; {deployment.command('stop')} stops it" if started else "was already running"
+        )
+        address = deployment.tcp_uri or deployment.uri
+        print(json.dumps({"started": started, "uri": address}) if as_json else address)
+
+
+@app.command()
+def stop(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Stop it cleanly. Its data stay."""
+    with _one_line_errors():
+        stopped = LocalDeployment(home).stop()
+        _say("stopped" if stopped else "was not running")
+        if as_json:
+            print(json.dumps({"stopped": stopped}))
+
+
+@app.command()
+def uri(
+    home: HomeOption = None,
+    tcp: Annotated[bool, typer.Option("--tcp", help="That of the port it listens on.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the URI for drivers with its password, if any, whether it is running or not."""
+    with _one_line_errors():
+        deployment = LocalDeployment(home)
+        address = deployment.tcp_uri if tcp else deployment.uri
+        if address is None:
+            start = deployment.command("start", 0)
+            raise LocalError(f"it listens on no port; {start} lets it")
+        print(json.dumps({"uri": address}) if as_json else address)
+
+
+@app.command()
+def status(
+    home: HomeOption = None,
+    show_password: Annotated[
+        bool, typer.Option("--show-password", help="Show the URIs with their password.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show processes, version and indexes, with the documents that could not be indexed."""
+    with _one_line_errors():
+        deployment = LocalDeployment(home)
+        found = deployment.status()
+        if show_password:
+            found = replace(found, uri=deployment.uri, tcp_uri=deployment.tcp_uri)
+        print(json.dumps(asdict(found)) if as_json else as_text(found))
+
+
+@app.command()
+def run(home: HomeOption = None, port: PortOption = None, as_json: JsonOption = False) -> None:
+    """Run it in the foreground until Ctrl-C; print its URI when it is ready."""
+    from leafmongo.server import serve  # the other commands need none of the engine
+
+    with _one_line_errors():
+        _log_to_stderr()
+        place = Home.at(home if home is not None else default_home())
+        place.prepare()
+
+        def ready() -> None:
+            _say("running; Ctrl-C stops it")
+            deployment = LocalDeployment(home)
+            address = deployment.tcp_uri or deployment.uri
+            print(json.dumps({"uri": address}) if as_json else address, flush=True)
+
+        serve(place, port, ready)
+
+
+@app.command()
+def gateway(
+    upstream: Annotated[
+        str | None,
+        typer.Option(
+            envvar="LEAF_UPSTREAM",
+            help="URI of a replica set, with its user, password and TLS. In the environment, "
+            "other users of this machine cannot see it.",
+            show_default=False,
+            show_envvar=True,
+        ),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Listen on this port of 127.0.0.1 too; 0: any free port.",
+            show_default=False,
+        ),
+    ] = None,
+    home: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the socket. Default: the deployment's with -gateway behind its name.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give $vectorSearch to a MongoDB of your own, until Ctrl-C; print the URI to use instead."""
+    from leafmongo.gateway import serve_gateway  # the other commands need none of the engine
+    from leafmongo.upstream import Upstream
+
+    with _one_line_errors():
+        if (uri := upstream or variable("LEAF_UPSTREAM")) is None:
+            raise typer.BadParameter("--upstream or LEAF_UPSTREAM has to say which MongoDB")
+        _log_to_stderr()
+        place = Home.at(home if home is not None else gateway_home())
+        place.prepare_gateway()
+
+        def ready(uris: Sequence[str]) -> None:
+            _say("running; Ctrl-C stops it")
+            print(json.dumps({"uri": uris[0], "uris": uris}) if as_json else uris[0], flush=True)
+
+        serve_gateway(place, Upstream(uri), port, ready)
+
+
+@app.command("_serve", hidden=True)
+def _serve(home: Path, pipe: int, port: int | None = None) -> None:
+    serve_in_background(Home.at(home), pipe, port)
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    try:
+        yield
+    except LocalError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(disk.explanation(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _fail(reason: str) -> None:
+    _say(reason)
+    sys.exit(1)
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.WARNING, format="leaf-mongo: %(message)s")
+    logging.getLogger("pymongo").setLevel(logging.ERROR)
+
+
+def _say(text: str) -> None:
+    """On one line, and nothing that a terminal would obey."""
+    line = harmless(text.replace("\n", " "))
+    print(f"leaf-mongo: {line}", file=sys.stderr)
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

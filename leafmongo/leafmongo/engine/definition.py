@@ -1,0 +1,174 @@
+"""What a vector index is: its fields, and the rules for what may be asked of it.
+
+Three rules are stricter than the search process itself, as Atlas is: `fields` has to have an
+entry, at least one has to be a vector, and there is no model here that could embed by itself.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from leafmongo.engine.errors import CommandError, Refused, definition_error
+from leafmongo.engine.paths import unusable
+from leafmongo.engine.section import Section, shown
+from leafmongo.engine.stored_source import StoredSource, parse_stored_source
+
+SIMILARITIES = ("cosine", "dotProduct", "euclidean")
+QUANTIZATIONS = ("none", "scalar", "binary")
+PARTITIONS = (1, 2, 4, 8, 16, 32, 64)
+FIELD_TYPES = ("vector", "filter", "autoEmbed", "text", "embeddedDocuments")
+
+
+@dataclass(frozen=True)
+class HnswOptions:
+    """Accepted and compared, otherwise without effect: every search here is exhaustive."""
+
+    max_edges: int = 16
+    num_edge_candidates: int = 100
+
+
+@dataclass(frozen=True)
+class VectorField:
+    path: str
+    dimensions: int
+    similarity: str
+    quantization: str = "none"
+    indexing_method: str = "hnsw"
+    hnsw: HnswOptions = HnswOptions()
+
+
+@dataclass(frozen=True)
+class FilterField:
+    path: str
+
+
+@dataclass(frozen=True)
+class VectorDefinition:
+    fields: tuple[VectorField | FilterField, ...]
+    num_partitions: int = 1
+    stored_source: StoredSource | None = None
+    nested_root: str | None = None
+
+    @property
+    def vector_fields(self) -> list[VectorField]:
+        return [field for field in self.fields if isinstance(field, VectorField)]
+
+    @property
+    def filter_paths(self) -> list[str]:
+        return [field.path for field in self.fields if isinstance(field, FilterField)]
+
+    def vector_field(self, path: str) -> VectorField | None:
+        return next((field for field in self.vector_fields if field.path == path), None)
+
+    def is_nested(self, path: str) -> bool:
+        """Whether the path belongs to the elements under nestedRoot, not to the document."""
+        return self.nested_root is not None and is_under(path, self.nested_root)
+
+
+def parse_definition(
+    definition: Mapping[str, Any], *, context: str = "userCommand.indexes[0]", strict: bool = False
+) -> VectorDefinition:
+    """`strict` refuses unknown top-level keys: updateSearchIndex does, createSearchIndexes not."""
+    try:
+        if not isinstance(definition, Mapping):
+            raise Refused(f'"{context}" must be a document; {shown(definition)} was given')
+        return _parsed(Section(definition, context), strict=strict)
+    except Refused as refused:
+        raise definition_error(str(refused)) from refused
+
+
+def equivalent(a: VectorDefinition, b: VectorDefinition) -> bool:
+    """As createSearchIndexes compares: storedSource and nestedRoot do not count."""
+    return a.fields == b.fields and a.num_partitions == b.num_partitions
+
+
+def is_under(path: str, root: str) -> bool:
+    return path == root or path.startswith(root + ".")
+
+
+def _parsed(section: Section, *, strict: bool) -> VectorDefinition:
+    entries = section.need("fields", section.array("fields"))
+    if not entries:
+        raise section.refused("fields", "cannot be empty")
+    fields = tuple(_field(entry, section.name(f"fields[{i}]")) for i, entry in enumerate(entries))
+    _refuse_repeated_paths(section, fields)
+    partitions = section.integer("numPartitions")
+    if partitions is not None and partitions not in PARTITIONS:
+        allowed = ", ".join(map(str, PARTITIONS))
+        raise section.refused("numPartitions", f"must be one of [{allowed}]; {partitions} given")
+    parsed = VectorDefinition(
+        fields, partitions or 1, parse_stored_source(section), section.text("nestedRoot")
+    )
+    _refuse_vectorless(section, parsed)
+    if strict:
+        section.refuse_other_keys()
+    return parsed
+
+
+def _refuse_repeated_paths(section: Section, fields: tuple[VectorField | FilterField, ...]) -> None:
+    paths = [field.path for field in fields]
+    repeated = sorted(path for path, count in Counter(paths).items() if count > 1)
+    if repeated:
+        raise section.refused(
+            "fields", f"must have distinct paths, vector and filter alike; repeated: {repeated}"
+        )
+
+
+def _refuse_vectorless(section: Section, parsed: VectorDefinition) -> None:
+    if not parsed.vector_fields:
+        raise section.refused("fields", 'must have at least one entry of type "vector"')
+    root = parsed.nested_root
+    if root and not any(is_under(field.path, root) for field in parsed.vector_fields):
+        raise section.refused(
+            "nestedRoot", f'"{root}" is no vector path of the definition, nor an ancestor of one'
+        )
+
+
+def _field(entry: Any, where: str) -> VectorField | FilterField:
+    if not isinstance(entry, Mapping):
+        raise Refused(f'"{where}" must be a document; {shown(entry)} was given')
+    section = Section(entry, where)
+    kind = section.need("type", section.choice("type", FIELD_TYPES))
+    path = section.need("path", section.text("path"))
+    if wrong := unusable(path):
+        raise section.refused("path", wrong)
+    if kind == "filter":
+        section.refuse_other_keys()
+        return FilterField(path)
+    if kind == "vector":
+        return _vector_field(section, path)
+    if kind == "embeddedDocuments":
+        raise section.refused("type", '"embeddedDocuments" is not supported; use nestedRoot')
+    model = section.need("model", section.text("model"))
+    raise CommandError(
+        2, "BadValue", f'"{section.name("model")}": no model "{model}" is registered here'
+    )
+
+
+def _vector_field(section: Section, path: str) -> VectorField:
+    dimensions = section.need("numDimensions", section.within("numDimensions", 1, 8192))
+    similarity = section.need("similarity", section.choice("similarity", SIMILARITIES))
+    quantization = section.choice("quantization", QUANTIZATIONS) or "none"
+    method = section.choice("indexingMethod", ("hnsw", "flat")) or "hnsw"
+    hnsw = _hnsw(section, method)
+    if section.choice("engine", ("lucene", "custom")) == "custom":
+        raise section.refused("engine", '"custom" is not supported; use "lucene" or leave it out')
+    section.refuse_other_keys()
+    if quantization == "binary" and dimensions % 8:
+        raise section.refused(
+            "numDimensions", f"must be a multiple of 8 for binary quantization; {dimensions} given"
+        )
+    return VectorField(path, dimensions, similarity, quantization, method, hnsw)
+
+
+def _hnsw(section: Section, method: str) -> HnswOptions:
+    options = section.section("hnswOptions")
+    if options is None:
+        return HnswOptions()
+    max_edges = options.within("maxEdges", 16, 64)
+    candidates = options.within("numEdgeCandidates", 100, 3200)
+    options.refuse_other_keys()
+    if method == "flat":
+        raise section.refused("hnswOptions", 'is only supported with "indexingMethod: hnsw"')
+    return HnswOptions(max_edges or 16, candidates or 100)

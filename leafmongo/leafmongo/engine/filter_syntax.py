@@ -1,0 +1,206 @@
+"""The filter language: what may be written, and the tree of clauses that it becomes.
+
+A subset of MQL with its own rules: no $regex, $elemMatch, $size, $type, $expr; values compare
+within their own kind only; a negation is the complement over all documents.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice, repeat
+from typing import Any
+
+from leafmongo.engine.errors import Refused
+from leafmongo.engine.filter_values import (
+    Key,
+    KeyKind,
+    KeyList,
+    equality_key,
+    key_list,
+    range_key,
+)
+from leafmongo.engine.section import shown
+
+
+@dataclass(frozen=True)
+class AllOf:
+    clauses: tuple["Clause", ...]
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    clauses: tuple["Clause", ...]
+
+
+@dataclass(frozen=True)
+class Not:
+    clause: "Clause"
+
+
+@dataclass(frozen=True)
+class Equals:
+    path: str
+    key: Key
+
+
+@dataclass(frozen=True)
+class Range:
+    """`operator` is one of $gt, $gte, $lt, $lte."""
+
+    path: str
+    operator: str
+    key: Key
+
+
+@dataclass(frozen=True)
+class In:
+    path: str
+    keys: tuple[Key, ...] | KeyList
+
+
+@dataclass(frozen=True)
+class Exists:
+    path: str
+
+
+Clause = AllOf | AnyOf | Not | Equals | Range | In | Exists
+
+_RANGES = ("$gt", "$gte", "$lt", "$lte")
+_MANY = 1000  # values, from which on they are not kept one by one
+MOST_CLAUSES = 1024  # comparisons of a filter; the real server's limit, of Lucene
+_OPERATORS = ("$eq", "$ne", *_RANGES, "$in", "$nin", "$exists", "$not")
+
+
+def parse_filter(document: Any, where: str = "filter") -> Clause:
+    if not isinstance(document, Mapping):
+        raise Refused(f"{where} must be a document; {shown(document)} was given")
+    if too_many(leaves(document)):
+        raise Refused(
+            f'"{where}" has too many clauses; expected at most {MOST_CLAUSES}. '
+            "Many values of one path are one clause with $in"
+        )
+    return _parsed(document, where)
+
+
+def leaves(document: Any) -> Iterator[None]:
+    """One for each comparison, but that all values of an `$in` are one; `{}` counts as one."""
+    if not isinstance(document, Mapping) or not document:
+        yield None
+        return
+    for key, value in document.items():
+        if key in ("$and", "$or", "$nor") and isinstance(value, list):
+            for each in value:
+                yield from leaves(each)
+        elif isinstance(value, Mapping) and value:
+            yield from repeat(None, len(value))
+        else:
+            yield None
+
+
+def too_many(clauses: Iterator[None]) -> bool:
+    """Whether there are more than MOST_CLAUSES, without counting them all."""
+    return next(islice(clauses, MOST_CLAUSES, None), False) is None
+
+
+def _parsed(document: Any, where: str) -> Clause:
+    if not isinstance(document, Mapping):
+        raise Refused(f"{where} must be a document; {shown(document)} was given")
+    return _clause(document, where)
+
+
+def declared_paths(clause: Clause) -> Iterator[str]:
+    """The paths that the index has to know: all but those only compared with null."""
+    match clause:
+        case AllOf(clauses) | AnyOf(clauses):
+            for each in clauses:
+                yield from declared_paths(each)
+        case Not(inner):
+            yield from declared_paths(inner)
+        case Equals(path, key):
+            if key.kind is not KeyKind.NULL:
+                yield path
+        case Range(path=path) | In(path=path) | Exists(path=path):
+            yield path
+
+
+def _clause(document: Mapping[str, Any], where: str) -> Clause:
+    parts = [_entry(key, value, f"{where}.{key}") for key, value in document.items()]
+    return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
+
+
+def _entry(key: str, value: Any, where: str) -> Clause:
+    if key == "$and":
+        return AllOf(_clauses(value, where))
+    if key == "$or":
+        return AnyOf(_clauses(value, where))
+    if key == "$nor":
+        return Not(AnyOf(_clauses(value, where)))
+    return _condition(key, value, where)
+
+
+def _clauses(value: Any, where: str) -> tuple[Clause, ...]:
+    clauses = _elements(value, where)
+    return tuple(_parsed(clause, f"{where}[{i}]") for i, clause in enumerate(clauses))
+
+
+def _condition(path: str, value: Any, where: str) -> Clause:
+    if not isinstance(value, Mapping) or not any(key.startswith("$") for key in value):
+        return Equals(path, equality_key(value, where))
+    return _operators(path, value, where)
+
+
+def _operators(path: str, document: Any, where: str) -> Clause:
+    """Several operators on one path; different elements of an array may satisfy them."""
+    if not isinstance(document, Mapping) or not document:
+        raise Refused(f'"{where}" must be a document of operators; {shown(document)} was given')
+    unknown = [f'"{where}.{key}"' for key in document if key not in _OPERATORS]
+    if unknown:
+        allowed = ", ".join(_OPERATORS)
+        raise Refused(f"unrecognized field {', '.join(unknown)}; allowed are {allowed}")
+    parts = [_operator(path, key, value, f"{where}.{key}") for key, value in document.items()]
+    return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
+
+
+def _operator(path: str, operator: str, value: Any, where: str) -> Clause:
+    if operator in _RANGES:
+        return Range(path, operator, range_key(value, where))
+    match operator:
+        case "$eq":
+            return Equals(path, equality_key(value, where))
+        case "$ne":
+            return Not(Equals(path, equality_key(value, where)))
+        case "$in":
+            return In(path, listed_keys(value, where))
+        case "$nin":
+            return Not(In(path, listed_keys(value, where)))
+        case "$not":
+            return Not(_operators(path, value, where))
+    if not isinstance(value, bool):
+        raise Refused(f'"{where}" must be a boolean; {shown(value)} was given')
+    return Exists(path) if value else Not(Exists(path))
+
+
+def listed_keys(value: Any, where: str) -> tuple[Key, ...] | KeyList:
+    """Integers and doubles are the same kind; nothing else mixes, and null is not allowed."""
+    elements = _elements(value, where)
+    keys: tuple[Key, ...] | KeyList
+    if len(elements) > _MANY:
+        keys = key_list(elements, where)
+        found = keys.kinds
+    else:
+        keys = tuple(equality_key(each, f"{where}[{i}]") for i, each in enumerate(elements))
+        found = {key.kind for key in keys}
+    if KeyKind.NULL in found:
+        raise Refused(f'"{where}" value type cannot be null')
+    kinds = {KeyKind.INT if kind is KeyKind.DOUBLE else kind for kind in found}
+    if len(kinds) > 1:
+        names = ", ".join(sorted(kind.value for kind in kinds))
+        raise Refused(f'"{where}" must have elements of the same type; it has [{names}]')
+    return keys
+
+
+def _elements(value: Any, where: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise Refused(f'"{where}" must be an array; {shown(value)} was given')
+    if not value:
+        raise Refused(f'"{where}" cannot be empty')
+    return value

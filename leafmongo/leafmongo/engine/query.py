@@ -1,0 +1,201 @@
+"""A `$vectorSearch` stage, read in the order in which the real servers check it.
+
+First mongod (the stage, limit, the filter as MQL), then the search process. What depends on the
+index (is the path a vector, do the dimensions fit) is `checks.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from bson import Binary, Decimal128
+
+from leafmongo.engine.errors import CommandError, Refused, search_error
+from leafmongo.engine.filter_syntax import Clause, parse_filter
+from leafmongo.engine.legal_mql import refuse_illegal_mql
+from leafmongo.engine.section import Section, shown
+from leafmongo.engine.vectors import (
+    MalformedVector,
+    NotNumeric,
+    Vector,
+    from_array,
+    from_binary,
+    is_vector_binary,
+)
+
+MOST_CANDIDATES = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class VectorQuery:
+    """Exactly one of `vector` and `text` is given; `score_mode` is None without nestedOptions."""
+
+    index: str
+    path: str
+    limit: int
+    num_candidates: int | None
+    exact: bool
+    vector: Vector | None
+    text: str | None = None
+    filter: Clause | None = None
+    parent_filter: Clause | None = None
+    return_stored_source: bool = False
+    score_mode: str | None = None
+    trace_ids: tuple[Any, ...] = ()
+
+
+def parse_query(stage: Mapping[str, Any]) -> VectorQuery:
+    _check_as_mongod(stage)
+    try:
+        return _parsed(Section(stage))
+    except Refused as refused:
+        raise search_error(str(refused)) from refused
+
+
+def _check_as_mongod(stage: Any) -> None:
+    if not isinstance(stage, Mapping):
+        raise CommandError(
+            9, "FailedToParse", f"$vectorSearch must be an object; {shown(stage)} was given"
+        )
+    if "limit" in stage:
+        limit = stage["limit"]
+        if isinstance(limit, bool) or not isinstance(limit, int | float | Decimal128):
+            raise _located(8575100, f"limit must be a number; {shown(limit)} was given")
+        if not float(str(limit)) > 0:
+            raise _located(7912700, f"limit must be positive; {limit} was given")
+    if isinstance(stage.get("filter"), Mapping):
+        refuse_illegal_mql(stage["filter"])
+
+
+def _located(code: int, message: str) -> CommandError:
+    return CommandError(code, f"Location{code}", f"$vectorSearch {message}")
+
+
+def _parsed(section: Section) -> VectorQuery:
+    _check_node_preference(section)
+    index = section.need("index", section.text("index"))
+    path = section.need("path", section.text("path"))
+    exact = section.boolean("exact") or False
+    candidates = _num_candidates(section, exact=exact)
+    limit = _limit(section, candidates)
+    vector, text = _input(section)
+    return VectorQuery(
+        index=index,
+        path=path,
+        limit=limit,
+        num_candidates=candidates,
+        exact=exact,
+        vector=vector,
+        text=text,
+        filter=_filter(section, "filter"),
+        parent_filter=_filter(section, "parentFilter"),
+        trace_ids=_trace_ids(section),
+        return_stored_source=section.boolean("returnStoredSource") or False,
+        score_mode=_score_mode(section),
+    )
+
+
+def _check_node_preference(section: Section) -> None:
+    """It has no effect here, but a wrong one is refused."""
+    preference = section.section("searchNodePreference")
+    if preference is not None:
+        preference.need("key", preference.text("key"))
+
+
+def _num_candidates(section: Section, *, exact: bool) -> int | None:
+    candidates = section.within("numCandidates", 1, MOST_CANDIDATES)
+    if exact and candidates is not None:
+        raise section.refused("numCandidates", 'must be omitted when "exact" is set to true')
+    if not exact and candidates is None:
+        raise Refused("numCandidates is required for approximate vector search")
+    return candidates
+
+
+def _limit(section: Section, candidates: int | None) -> int:
+    limit = section.need("limit", section.integer("limit"))
+    if limit <= 0:
+        raise section.refused("limit", f"must be positive; {limit} was given")
+    if candidates is not None and limit > candidates:
+        raise Refused(
+            f"limit should be less than or equal to numCandidates; {limit} > {candidates}"
+        )
+    return limit
+
+
+def _input(section: Section) -> tuple[Vector | None, str | None]:
+    vector = _query_vector(section)
+    text = _query_text(section)
+    model = section.text("model")
+    if (vector is None) == (text is None):
+        raise Refused("Exactly one and only one of query and queryVector can be present")
+    if model is not None and text is None:
+        raise section.refused("model", "is only allowed with query")
+    if vector is not None and not vector.is_finite:
+        where = int(np.flatnonzero(~np.isfinite(vector.values))[0])
+        raise Refused(
+            f"'queryVector' contains a non-finite value (Infinity or NaN) at position [{where}]. "
+            "Every element has to be finite as a float32"
+        )
+    return vector, text
+
+
+def _query_vector(section: Section) -> Vector | None:
+    value = section.value("queryVector")
+    if value is None:
+        return None
+    try:
+        if isinstance(value, list):
+            return from_array(value)
+        if is_vector_binary(value):
+            return from_binary(value)
+    except NotNumeric as error:
+        raise Refused(f"Unsupported BsonValue type: {bson_type(error.args[0])}") from error
+    except MalformedVector as error:
+        raise section.refused("queryVector", str(error)) from error
+    raise section.refused(
+        "queryVector",
+        "Unexpected type found when parsing vector; "
+        f"an array of numbers or BinData subtype 9 is allowed, {shown(value)} was given",
+    )
+
+
+def _query_text(section: Section) -> str | None:
+    if not isinstance(section.value("query"), Mapping):
+        return section.text("query")
+    document = section.need("query", section.section("query"))
+    return document.need("text", document.text("text"))
+
+
+def _filter(section: Section, key: str) -> Clause | None:
+    value = section.value(key)
+    return None if value is None else parse_filter(value, key)
+
+
+def _trace_ids(section: Section) -> tuple[Any, ...]:
+    options = section.section("explainOptions")
+    if options is None:
+        return ()
+    ids = options.need("traceDocumentIds", options.array("traceDocumentIds"))
+    options.refuse_other_keys()
+    if not ids:
+        raise options.refused("traceDocumentIds", "cannot be empty")
+    return tuple(ids)
+
+
+def _score_mode(section: Section) -> str | None:
+    options = section.section("nestedOptions")
+    if options is None:
+        return None
+    mode = options.choice("scoreMode", ("max", "avg")) or "max"
+    options.refuse_other_keys()
+    return mode
+
+
+def bson_type(value: Any) -> str:
+    """The name of a value's BSON type in capitals, for messages."""
+    names: dict[type, str] = {
+        type(None): "NULL", bool: "BOOLEAN", str: "STRING", list: "ARRAY", dict: "DOCUMENT",
+        Decimal128: "DECIMAL128", bytes: "BINARY", Binary: "BINARY",
+    }  # fmt: skip
+    return names.get(type(value), type(value).__name__.upper())

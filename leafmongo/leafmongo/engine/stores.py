@@ -1,0 +1,159 @@
+"""The vectors of one path and kind: an array of rows, and for each the unit that owns it.
+
+A unit is a document or, under nestedRoot, an element of the nested array. Vectors are appended in
+the order of their units and never moved before one another, so position order is insertion order.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leafmongo.engine.bit_scorer import BitScorer, sign_words, words
+from leafmongo.engine.coarse import CoarseCodes
+from leafmongo.engine.definition import VectorField
+from leafmongo.engine.float_scorer import FloatScorer
+from leafmongo.engine.growing import GrowingArray
+from leafmongo.engine.int8_scorer import Int8Scorer
+from leafmongo.engine.kernels import ACCELERATED
+from leafmongo.engine.scalar_codes import ScalarCodes
+from leafmongo.engine.scoring import Scorer
+from leafmongo.engine.vectors import Kind, Vector
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Scorers:
+    """`approximate` is what the definition's quantization leaves of `exact`.
+
+    With `signs` it only ranks by sign bits, and its hits are to be scored again. `floats` is
+    `exact` where the vectors are floats.
+    """
+
+    exact: Scorer
+    approximate: Scorer
+    floats: FloatScorer | None = None
+    signs: bool = False
+
+
+class Store(Protocol):
+    owners: GrowingArray
+
+    def extend(self, rows: NDArray[Any], owners: NDArray[np.int64]) -> None: ...
+
+    def keep(self, mask: Mask) -> None:
+        """Drops the other rows; `owners` is left to the caller, who renumbers them."""
+        ...
+
+    def scorers(self, query: Vector) -> Scorers: ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+
+def store_for(field: VectorField, kind: Kind) -> Store:
+    match kind:
+        case Kind.FLOAT32:
+            return FloatStore(field)
+        case Kind.INT8:
+            return Int8Store(field)
+        case Kind.PACKED_BIT:
+            return BitStore(field)
+
+
+class FloatStore:
+    def __init__(self, field: VectorField) -> None:
+        self._field = field
+        self.owners = GrowingArray(np.int64)
+        self._rows = GrowingArray(np.float32, field.dimensions)
+        self._norms = GrowingArray(np.float64)
+        self._signs = GrowingArray(np.uint64, -(-field.dimensions // 64))
+        self._codes = ScalarCodes(field)
+        # Without fast products of int8, going through codes is slower than through the floats.
+        self._coarse = CoarseCodes(field.dimensions) if ACCELERATED else None
+
+    def extend(self, rows: NDArray[Any], owners: NDArray[np.int64]) -> None:
+        self._rows.extend(rows)
+        self._norms.extend(np.sqrt((rows.astype(np.float64) ** 2).sum(axis=1)))
+        if self._coarse is not None:
+            self._coarse.extend(rows)
+        if self._field.quantization == "binary":
+            self._signs.extend(sign_words(rows))
+        self.owners.extend(owners)
+
+    def keep(self, mask: Mask) -> None:
+        self._rows.replace(self._rows.view[mask])
+        self._norms.replace(self._norms.view[mask])
+        if self._coarse is not None:
+            self._coarse.keep(mask)
+        if self._field.quantization == "binary":
+            self._signs.replace(self._signs.view[mask])
+        self._codes.forget()
+
+    def scorers(self, query: Vector) -> Scorers:
+        rows, norms = self._rows.view, self._norms.view
+        similarity = self._field.similarity
+        coarse = self._coarse.view(norms, similarity) if self._coarse is not None else None
+        exact = FloatScorer(rows, norms, similarity, query.values, coarse)
+        if self._field.quantization == "scalar":
+            return Scorers(exact, self._codes.scorer(rows, norms, query.values), exact)
+        if self._field.quantization == "binary":
+            wanted = sign_words(query.values[None])[0]
+            signs = BitScorer(self._signs.view, self._field.dimensions, wanted)
+            return Scorers(exact, signs, exact, signs=True)
+        return Scorers(exact, exact, exact)
+
+    @property
+    def nbytes(self) -> int:
+        arrays = (self.owners, self._rows, self._norms, self._signs)
+        coarse = self._coarse.nbytes if self._coarse is not None else 0
+        return sum(array.nbytes for array in arrays) + self._codes.nbytes + coarse
+
+
+class Int8Store:
+    def __init__(self, field: VectorField) -> None:
+        self._similarity = field.similarity
+        self.owners = GrowingArray(np.int64)
+        self._rows = GrowingArray(np.int8, field.dimensions)
+        self._squares = GrowingArray(np.float64)
+
+    def extend(self, rows: NDArray[Any], owners: NDArray[np.int64]) -> None:
+        self._rows.extend(rows)
+        self._squares.extend((rows.astype(np.float64) ** 2).sum(axis=1))
+        self.owners.extend(owners)
+
+    def keep(self, mask: Mask) -> None:
+        self._rows.replace(self._rows.view[mask])
+        self._squares.replace(self._squares.view[mask])
+
+    def scorers(self, query: Vector) -> Scorers:
+        exact = Int8Scorer(self._rows.view, self._squares.view, self._similarity, query.values)
+        return Scorers(exact, exact)
+
+    @property
+    def nbytes(self) -> int:
+        return self.owners.nbytes + self._rows.nbytes + self._squares.nbytes
+
+
+class BitStore:
+    def __init__(self, field: VectorField) -> None:
+        self._dimensions = field.dimensions
+        self.owners = GrowingArray(np.int64)
+        self._rows = GrowingArray(np.uint64, -(-field.dimensions // 64))
+
+    def extend(self, rows: NDArray[Any], owners: NDArray[np.int64]) -> None:
+        self._rows.extend(words(rows))
+        self.owners.extend(owners)
+
+    def keep(self, mask: Mask) -> None:
+        self._rows.replace(self._rows.view[mask])
+
+    def scorers(self, query: Vector) -> Scorers:
+        exact = BitScorer(self._rows.view, self._dimensions, words(query.values[None])[0])
+        return Scorers(exact, exact)
+
+    @property
+    def nbytes(self) -> int:
+        return self.owners.nbytes + self._rows.nbytes

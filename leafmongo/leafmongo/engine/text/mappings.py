@@ -1,0 +1,192 @@
+"""What a search index indexes: `mappings`, dynamic or field by field.
+
+Accepted is what text search with filters needs; what the real server can do beyond that is
+refused with what there is here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from leafmongo.engine.definition import PARTITIONS
+from leafmongo.engine.errors import Refused, definition_error
+from leafmongo.engine.filter_values import KeyKind
+from leafmongo.engine.section import Section, shown
+
+ANALYZER = "lucene.standard"
+# By type of field: its options, and their values that are supported.
+_ANALYZED = {"analyzer": [ANALYZER], "searchAnalyzer": [ANALYZER]}
+_OPTIONS: dict[str, dict[str, list[Any]]] = {
+    "string": {
+        **_ANALYZED,
+        "indexOptions": ["freqs", "positions", "offsets"],
+        "norms": ["include"],
+        "store": [True, False],
+    },
+    "token": {"normalizer": ["none", "lowercase"]},
+    "number": {"representation": ["double"], "indexIntegers": [True], "indexDoubles": [True]},
+    "date": {},
+    "boolean": {},
+    "objectId": {},
+    "uuid": {},
+    "document": {},
+}
+_UNSUPPORTED = ("analyzers", "synonyms", "typeSets", "sort")
+_KINDS = {
+    "number": frozenset({KeyKind.INT, KeyKind.DOUBLE}),
+    "date": frozenset({KeyKind.DATE}),
+    "boolean": frozenset({KeyKind.BOOLEAN}),
+    "objectId": frozenset({KeyKind.OBJECT_ID}),
+    "uuid": frozenset({KeyKind.UUID}),
+    "token": frozenset({KeyKind.STRING}),
+}
+
+
+@dataclass(frozen=True)
+class TextField:
+    """How the values at a path are indexed. `kinds` are those a filter can compare."""
+
+    text: bool = False
+    kinds: frozenset[KeyKind] = frozenset({KeyKind.NULL})
+    lowercase: bool = False
+    document: "Mappings | None" = None
+
+
+@dataclass(frozen=True)
+class Mappings:
+    dynamic: bool = False
+    fields: Mapping[str, TextField] = field(default_factory=dict)
+
+    def of(self, key: str) -> TextField | None:
+        found = self.fields.get(key)
+        return DYNAMIC if found is None and self.dynamic else found
+
+
+# Strings are words here, not tokens: equality needs a field of its own, as on the real server.
+DYNAMIC = TextField(
+    text=True,
+    kinds=frozenset({KeyKind.NULL}).union(*(k for t, k in _KINDS.items() if t != "token")),
+    document=Mappings(dynamic=True),
+)
+
+
+@dataclass(frozen=True)
+class TextDefinition:
+    mappings: Mappings
+
+    def field(self, path: str) -> TextField | None:
+        """What is mapped at a dotted path."""
+        mappings: Mappings | None = self.mappings
+        found: TextField | None = None
+        for segment in path.split("."):
+            found = mappings.of(segment) if mappings else None
+            mappings = found.document if found else None
+        return found
+
+    def projection(self) -> dict[str, Any] | None:
+        """For find(); None where whole documents are needed."""
+        if self.mappings.dynamic:
+            return None
+        return dict.fromkeys([*self.mappings.fields, "_id"], 1)
+
+
+def parse_text_definition(
+    definition: Mapping[str, Any], *, context: str = "userCommand.indexes[0]", strict: bool = False
+) -> TextDefinition:
+    """`strict` refuses unknown top-level keys: updateSearchIndex does, createSearchIndexes not."""
+    try:
+        if not isinstance(definition, Mapping):
+            raise Refused(f'"{context}" must be a document; {shown(definition)} was given')
+        return _parsed(Section(definition, context), strict=strict)
+    except Refused as refused:
+        raise definition_error(str(refused)) from refused
+
+
+def _parsed(section: Section, *, strict: bool) -> TextDefinition:
+    mappings = _mappings(section.need("mappings", section.section("mappings")))
+    if not mappings.dynamic and not mappings.fields:
+        raise section.refused("mappings", "must be dynamic or have fields: it indexes nothing")
+    _check_options(section, _ANALYZED)
+    _check_partitions(section)
+    for key in _UNSUPPORTED:
+        if section.value(key):
+            raise section.refused(key, "is not supported here")
+    if section.value("storedSource"):
+        raise section.refused("storedSource", "is not supported here for an index of type search")
+    if strict:
+        section.refuse_other_keys()
+    return TextDefinition(mappings)
+
+
+def _check_partitions(section: Section) -> None:
+    partitions = section.integer("numPartitions")
+    if partitions is not None and partitions not in PARTITIONS:
+        raise section.refused("numPartitions", f"must be one of {list(PARTITIONS)}")
+
+
+def _mappings(section: Section) -> Mappings:
+    dynamic = section.value("dynamic")
+    if isinstance(dynamic, Mapping):
+        raise section.refused("dynamic", "takes true or false here, not a type set")
+    dynamic = section.boolean("dynamic") or False
+    listed = section.section("fields")
+    section.refuse_other_keys()
+    return Mappings(dynamic, _fields(section.value("fields"), listed) if listed else {})
+
+
+def _fields(fields: Mapping[str, Any], section: Section) -> dict[str, TextField]:
+    for name in fields:
+        if not name or name.startswith("$") or "." in name:
+            raise section.refused(name, 'is no name of a field; nest with type "document"')
+    return {name: _field(entry, section.name(name)) for name, entry in fields.items()}
+
+
+def _field(entry: Any, where: str) -> TextField:
+    """Of one definition, or of several for one path, each of another type."""
+    entries = entry if isinstance(entry, list) else [entry]
+    if not entries:
+        raise Refused(f'"{where}" cannot be empty')
+    types: dict[str, Section] = {}
+    for each in entries:
+        if not isinstance(each, Mapping):
+            raise Refused(f'"{where}" must be a document; {shown(each)} was given')
+        section = Section(each, where)
+        kind = _type(section)
+        if kind in types:
+            raise Refused(f'"{where}" has type "{kind}" twice')
+        types[kind] = section
+    return _of_types(types)
+
+
+def _type(section: Section) -> str:
+    kind = section.need("type", section.text("type"))
+    if kind not in _OPTIONS:
+        raise section.refused(
+            "type", f'"{kind}" is not supported here; supported are {", ".join(sorted(_OPTIONS))}'
+        )
+    return kind
+
+
+def _of_types(types: Mapping[str, Section]) -> TextField:
+    for kind, section in types.items():
+        _check_options(section, _OPTIONS[kind])
+        if kind != "document":
+            section.refuse_other_keys()
+    token, document = types.get("token"), types.get("document")
+    kinds = (_KINDS.get(kind, frozenset()) for kind in types)
+    return TextField(
+        text="string" in types,
+        kinds=frozenset({KeyKind.NULL}).union(*kinds),
+        lowercase=token is not None and token.value("normalizer") == "lowercase",
+        document=_mappings(document) if document else None,
+    )
+
+
+def _check_options(section: Section, options: Mapping[str, list[Any]]) -> None:
+    for key, supported in options.items():
+        value = section.value(key)
+        if value is not None and value not in supported:
+            allowed = ", ".join(str(each) for each in supported)
+            raise section.refused(
+                key, f"is {shown(value)}, which is not supported here; supported: {allowed}"
+            )

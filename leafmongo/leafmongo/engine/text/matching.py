@@ -1,0 +1,156 @@
+"""Which documents an operator finds, and how well each of them matches.
+
+Scores add up, as in Lucene: over words, over paths, over clauses. What only filters adds nothing.
+"""
+
+import functools
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leafmongo.engine.errors import Refused
+from leafmongo.engine.filter_column import FilterColumn, Mask
+from leafmongo.engine.filter_match import in_range, matching
+from leafmongo.engine.filter_syntax import Equals, Exists, In, Range
+from leafmongo.engine.filter_values import Key, KeyKind, KeyList, Terms
+from leafmongo.engine.text.contents import TextContents
+from leafmongo.engine.text.mappings import TextDefinition
+from leafmongo.engine.text.operators import (
+    AnyComparison,
+    Between,
+    Comparison,
+    Compound,
+    Operator,
+    Text,
+    TextPath,
+)
+
+_NUMBERS = (KeyKind.INT, KeyKind.DOUBLE)
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """For every row, dead ones too; scores are 0 where the mask is not set."""
+
+    mask: Mask
+    scores: NDArray[np.float64]
+
+
+class Matching:
+    """Of one search. The contents must not change meanwhile."""
+
+    def __init__(self, definition: TextDefinition, contents: TextContents) -> None:
+        self._definition = definition
+        self._contents = contents
+        self._rows = len(contents.ids)
+
+    def of(self, operator: Operator) -> Matched:
+        match operator:
+            case Text():
+                return self._text(operator)
+            case AnyComparison(comparisons):
+                mask = self._mask(False)
+                for comparison in comparisons:
+                    mask |= self._compared(comparison)
+                return Matched(mask, mask.astype(np.float64))
+            case Compound():
+                return self._compound(operator)
+
+    def _text(self, text: Text) -> Matched:
+        mask, scores = self._mask(False), np.zeros(self._rows)
+        for path in self._paths(text.paths):
+            for query in text.queries:
+                serials, found = self._contents.postings[path].search(
+                    query, all_terms=text.all_terms
+                )
+                rows = self._contents.rows_of(serials)
+                mask[rows] = True
+                scores[rows] += found
+        return Matched(mask, scores)
+
+    def _paths(self, paths: Iterable[TextPath]) -> list[str]:
+        """Those with words; a path that several of these name counts once."""
+        found: dict[str, None] = {}
+        for path in paths:
+            if not path.wildcard and path.pattern in self._contents.postings:
+                found[path.pattern] = None
+            elif path.wildcard:
+                pieces = map(re.escape, path.pattern.split("*"))
+                pattern = re.compile(".*".join(pieces), re.DOTALL)
+                found |= dict.fromkeys(filter(pattern.fullmatch, self._contents.postings))
+        return list(found)
+
+    def _compound(self, compound: Compound) -> Matched:
+        mask, scores = self._mask(True), np.zeros(self._rows)
+        for each in compound.must:
+            matched = self.of(each)
+            mask &= matched.mask
+            scores += matched.scores
+        for each in compound.filter:
+            mask &= self.of(each).mask
+        for each in compound.must_not:
+            mask &= ~self.of(each).mask
+        minimum = compound.minimum_should_match
+        if compound.should and not (compound.must or compound.filter):
+            minimum = max(minimum, 1)
+        found = np.zeros(self._rows, dtype=np.int32)  # clauses of should
+        for each in compound.should:
+            matched = self.of(each)
+            found += matched.mask
+            scores += matched.scores
+        if minimum:
+            mask &= found >= minimum
+        return Matched(mask, np.where(mask, scores, 0))
+
+    def _mask(self, value: bool) -> Mask:
+        return np.full(self._rows, value, dtype=np.bool_)
+
+    # comparisons
+
+    def _compared(self, comparison: Comparison) -> Mask:
+        columns = self._contents.columns
+        normal = functools.partial(self._normal, comparison.path)
+        match comparison:
+            case Exists():
+                return matching(comparison, columns, self._rows)
+            case Equals(path, key):
+                return matching(Equals(path, normal(key)), columns, self._rows)
+            case In(path, KeyList() as keys):
+                return matching(In(path, self._all_normal(path, keys)), columns, self._rows)
+            case In(path, keys):
+                return matching(In(path, tuple(map(normal, keys))), columns, self._rows)
+            case Between(path, bounds):
+                bounds = tuple(replace(bound, key=normal(bound.key)) for bound in bounds)
+                return self._between(columns.get(path), bounds)
+
+    def _all_normal(self, path: str, keys: KeyList) -> KeyList:
+        return KeyList(
+            [
+                (kind, Terms(self._normal(path, Key(kind, value)).value for value in values))
+                if kind is KeyKind.STRING
+                else (kind, values)
+                for kind, values in keys.parts
+            ]
+        )
+
+    def _normal(self, path: str, key: Key) -> Key:
+        """Strings as they are indexed at the path."""
+        if key.kind is not KeyKind.STRING:
+            return key
+        field = self._definition.field(path)
+        if field is None or KeyKind.STRING not in field.kinds:
+            raise Refused(f"Path '{path}' needs to be indexed as token")
+        return Key(key.kind, key.value.decode().lower().encode()) if field.lowercase else key
+
+    def _between(self, column: FilterColumn | None, bounds: Sequence[Range]) -> Mask:
+        mask = self._mask(False)
+        kind = bounds[0].key.kind
+        for each in _NUMBERS if kind in _NUMBERS else (kind,):
+            entries = column.entries(each) if column else None
+            if entries is not None:
+                within = [in_range(entries, bound.operator, bound.key.value) for bound in bounds]
+                mask[entries.rows.view[np.logical_and.reduce(within)]] = True
+        return mask

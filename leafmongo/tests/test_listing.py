@@ -1,0 +1,187 @@
+"""What `$listSearchIndexes` tells of an index in each of its states."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson import Binary, ObjectId
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure
+
+from leafmongo import LocalDeployment
+from leafmongo.catalog import Record
+from leafmongo.engine import CommandError
+from leafmongo.freshness import Freshness
+from leafmongo.home import Home, socket_uri
+from leafmongo.index_search import IndexSearch
+from leafmongo.indexes import Indexes, Served, State
+from leafmongo.listing import entry
+from leafmongo.searches import Search
+from mongotests import in_process, searching
+from mongotests.searching import Documents, definition, model, stage
+
+RECORD = Record(
+    id=ObjectId(),
+    database="d",
+    collection="c",
+    uuid=Binary(bytes(16), 4),
+    name="near",
+    type="vectorSearch",
+    definition=definition(2),
+    version=3,
+    created=dt.datetime(2026, 1, 2),
+)
+
+
+def ready() -> Served:
+    served = Served(RECORD)
+    assert served.staged is not None
+    served.staged.complete()
+    served.promote(served.staged)
+    return served
+
+
+def make(served: Served, status: str) -> None:
+    """The version that is being built, one of that status."""
+    assert served.staged is not None
+    if status == "FAILED":
+        served.fail(served.staged, "MemoryError: ")
+    else:
+        served.staged.state = State[status]
+
+
+def told(served: Served) -> tuple[str, bool]:
+    found = entry(served)
+    return found["status"], found["queryable"]
+
+
+@pytest.mark.semantics("6.2")
+def test_an_entry_has_these_keys_and_no_others(documents: Documents) -> None:
+    searching.create(documents, definition(2))
+
+    found = searching.entry(documents)
+
+    version = {"version": 0, "createdAt": found["latestDefinitionVersion"]["createdAt"]}
+    (host,) = found.pop("statusDetail")
+    index = host.pop("mainIndex")
+    assert ObjectId.is_valid(found.pop("id"))
+    assert isinstance(version["createdAt"], dt.datetime)
+    assert found == {
+        "name": "default",
+        "type": "vectorSearch",
+        "status": "READY",
+        "queryable": True,
+        "latestDefinitionVersion": version,
+        "latestDefinition": definition(2),
+    }
+    assert host == {"hostname": host["hostname"], "status": "READY", "queryable": True}
+    assert {key: index[key] for key in ("status", "queryable", "definition")} == {
+        "status": "READY",
+        "queryable": True,
+        "definition": definition(2),
+    }
+    assert index["definitionVersion"] == version
+    ours = {"numDocs", "numVectors", "memoryBytes", "skipped"}
+    assert set(index) == {"status", "queryable", "definition", "definitionVersion", *ours}
+
+
+@pytest.mark.semantics("6.2")
+def test_a_definition_comes_back_as_it_was_written(documents: Documents) -> None:
+    """In the user's order, without defaults, with keys that mean nothing."""
+    field = {"similarity": "cosine", "numDimensions": 2.0, "path": "v", "type": "vector"}
+    written = {"note": "ours", "numPartitions": 1, "fields": [field]}
+    searching.create(documents, written)
+
+    found = searching.entry(documents)["latestDefinition"]
+
+    assert found == written
+    assert list(found["fields"][0]) == list(field)
+
+
+@pytest.mark.semantics("6.3")
+@pytest.mark.parametrize("status", ["PENDING", "BUILDING", "FAILED"])
+def test_a_first_version_answers_when_it_is_ready(status: str) -> None:
+    served = Served(RECORD)
+    make(served, status)
+
+    assert told(served) == (status, False)
+    assert told(ready()) == ("READY", True)
+
+
+@pytest.mark.semantics("6.3")
+@pytest.mark.parametrize(
+    ("staged", "status"),
+    [("PENDING", "BUILDING"), ("BUILDING", "BUILDING"), ("FAILED", "FAILED")],
+)
+def test_while_the_next_version_is_made_the_old_one_answers(staged: str, status: str) -> None:
+    served = ready()
+    served.stage(RECORD)
+    make(served, staged)
+
+    (host,) = entry(served)["statusDetail"]
+
+    assert told(served) == (status, True)
+    assert (host["mainIndex"]["status"], host["mainIndex"]["queryable"]) == ("READY", True)
+    assert (host["stagedIndex"]["status"], host["stagedIndex"]["queryable"]) == (staged, False)
+
+
+@pytest.mark.semantics("6.3")
+def test_what_went_wrong_is_told() -> None:
+    served = Served(RECORD)
+    make(served, "FAILED")
+
+    (host,) = entry(served)["statusDetail"]
+
+    assert (host["mainIndex"]["status"], host["mainIndex"]["message"]) == (
+        "FAILED",
+        "MemoryError: ",
+    )
+
+
+@pytest.fixture
+def idle(deployment: LocalDeployment, folder: Path, documents: Documents) -> Iterator[Documents]:
+    """The collection behind a gateway that builds no indexes."""
+    at = folder / "gateway.sock"
+    mongod = Home.at(Path(deployment.status().home)).mongod_socket
+    with in_process.gateway(mongod, at), MongoClient[dict[str, Any]](socket_uri(at)) as client:
+        yield client[documents.database.name][documents.name]
+
+
+@pytest.mark.semantics("6.1", "6.3")
+def test_an_index_is_made_at_once_and_built_later(idle: Documents) -> None:
+    idle.create_search_index(model(definition(2)))
+
+    found = searching.entry(idle)
+
+    assert (found["status"], found["queryable"]) == ("PENDING", False)
+    assert found["statusDetail"] == []
+
+
+@pytest.mark.semantics("3.3")
+def test_an_index_that_is_not_built_refuses_to_answer(idle: Documents) -> None:
+    idle.create_search_index(model(definition(2)))
+
+    with pytest.raises(OperationFailure, match="while in state NOT_STARTED") as error:
+        idle.aggregate([stage([1.0, 0.0])])
+
+    assert error.value.code == 8
+
+
+@pytest.mark.semantics("3.3")
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [("PENDING", "NOT_STARTED"), ("BUILDING", "INITIAL_SYNC"), ("FAILED", "FAILED: MemoryError")],
+)
+def test_the_error_names_the_state(status: str, name: str) -> None:
+    async def ask() -> None:
+        indexes = Indexes()
+        make(indexes.put(RECORD), status)
+        options = stage([1.0, 0.0], index=RECORD.name)["$vectorSearch"]
+        search = IndexSearch(indexes, Freshness(lambda marker: None))
+        await search.find("d", Search("c", "$vectorSearch", options, None))
+
+    with pytest.raises(CommandError, match=f"cannot query vector index near .* state {name}"):
+        asyncio.run(ask())

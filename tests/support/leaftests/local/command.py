@@ -1,9 +1,0 @@
-"""`leaf-mongo` in this process."""
-
-from typer.testing import CliRunner, Result
-
-from leafsearch.local.__main__ import app
-
-
-def leaf_mongo(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])

@@ -1,0 +1,36 @@
+"""The MongoDB that is used: the one that is named, else a local one of leafmongo's.
+
+The only module that knows leafmongo, which a user of Atlas need not install.
+"""
+
+from collections.abc import Callable
+
+from leafsearch.config import Settings
+from leafsearch.vectors.errors import DeploymentError
+
+
+def deployment_uri(settings: Settings, on_status: Callable[[str], None]) -> str:
+    """MONGODB_URI, or the URI of the deployment in `settings.home`, started if it is not running.
+
+    `on_status` hears a line about the local one. After a start its indexes are built again, and a
+    search waits for the one that it asks. Raises DeploymentError where it cannot be started.
+    """
+    if settings.uri:
+        return settings.uri
+    try:
+        # Not by find_spec, which finds the folder of a checkout as an empty package.
+        from leafmongo import LocalDeployment, LocalError
+    except ImportError as error:
+        raise DeploymentError(
+            "no MongoDB is named, and leafmongo, which would start a local one, is not installed; "
+            "set MONGODB_URI (--uri), or pip install 'leafsearch[local]'"
+        ) from error
+    try:
+        deployment = LocalDeployment(settings.home)
+        has_started = deployment.start()
+        stop, uri = deployment.command("stop"), deployment.uri
+    except LocalError as error:
+        raise DeploymentError(str(error)) from error
+    state = f"started; {stop} stops it" if has_started else "running"
+    on_status(f"no MONGODB_URI: using the local MongoDB in {settings.home} ({state})")
+    return uri
