@@ -18,7 +18,7 @@ OWN = {
     "config.py": "OURS = 'config'\n",
     "search.py": "OURS = 'search'\n",
     "ingest.py": "OURS = 'ingest'\n",
-    "leafmongo/leafmongo/__init__.py": "OURS = 'local'\n",
+    "local/__init__.py": "OURS = 'local'\n",
     "vectors/__init__.py": "OURS = 'vectors'\n",
     "distill/__init__.py": "OURS = 'distill'\n",
 }
