@@ -28,8 +28,8 @@ from benchmarks.quality import ROOT, collections
 
 from leafsearch.config import PRESETS
 from leafsearch.distill.measuring import latency
-from leafsearch.search.eval import Model, TestCollection
-from leafsearch.search.eval.measures import ndcg, ranking
+from leafsearch.evaluation import Model, TestCollection
+from leafsearch.evaluation.measures import ndcg, ranking
 from leafsearch.vectors import Rows, load_encoder
 from leafsearch.vectors.encoder import unit_rows
 

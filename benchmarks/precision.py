@@ -24,8 +24,8 @@ from benchmarks.measuring import Spread
 from benchmarks.passages import mixed
 
 from leafsearch.config import PRESETS
-from leafsearch.search.eval import TestCollection, read_collection
-from leafsearch.search.eval.measures import ndcg, ranking
+from leafsearch.evaluation import TestCollection, read_collection
+from leafsearch.evaluation.measures import ndcg, ranking
 from leafsearch.vectors import Rows, load_encoder, load_student
 from leafsearch.vectors.models import find_model
 

@@ -20,7 +20,7 @@ from benchmarks.measuring import circumstances
 
 from leafmongo import LocalDeployment
 from leafsearch.config import PRESETS
-from leafsearch.search.eval import Judged, Model, Report, TestCollection, evaluate, read_collection
+from leafsearch.evaluation import Judged, Model, Report, TestCollection, evaluate, read_collection
 from leafsearch.vectors import connect
 
 ROOT = Path(__file__).parent.parent
@@ -82,7 +82,7 @@ def evaluated(test: TestCollection, uri: str) -> Report:
 
 
 def draw_all(reports: list[Report], folder: Path) -> None:
-    from leafsearch.search.eval.pictures import draw
+    from leafsearch.evaluation.pictures import draw
 
     for report in reports:
         draw(report, folder / report.collection)

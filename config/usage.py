@@ -10,7 +10,14 @@ from leafsearch.config.text import one_line
 
 
 class Command(TyperCommand):
-    """A command whose usage errors quote no more than a line holds."""
+    """A command whose usage errors quote no more than a line holds, and that takes `-h`."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        settings = {
+            "help_option_names": ["-h", "--help"],
+            **(options.pop("context_settings", None) or {}),
+        }
+        super().__init__(*args, context_settings=settings, **options)
 
     def make_context(self, *args: Any, **options: Any) -> Any:
         with _short_usage_errors():

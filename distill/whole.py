@@ -19,8 +19,8 @@ from leafsearch.distill.progress import Progress, say
 from leafsearch.distill.publishing import README, published
 from leafsearch.distill.run import Distilled, Listener, distil
 from leafsearch.distill.work import remove
-from leafsearch.search.eval import Model, TestCollection, evaluate, read_collection
-from leafsearch.search.eval.formats import Format, Role
+from leafsearch.evaluation import Model, TestCollection, evaluate, read_collection
+from leafsearch.evaluation.formats import Format, Role
 from leafsearch.vectors import connect
 from leafsearch.vectors.alignment import MINIMUM_COSINE
 from leafsearch.vectors.deployment import deployment_uri

@@ -14,15 +14,22 @@ from packaging.requirements import Requirement
 from leaftests.order import LONGEST, path_of
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("config", "vectors", "ingest", "search", "distill")
+PACKAGES = (
+    *("config", "vectors", "ingest", "search", "doctor", "evaluation", "distill", "commands"),
+)
 MONGO = ROOT / "leafmongo" / "leafmongo"
 ALLOWED = {
     "config": set(),
     "vectors": {"config"},
     "ingest": {"config", "vectors"},
     "search": {"config", "vectors"},
-    "distill": {"config", "vectors", "ingest"},
+    "doctor": {"config", "vectors", "search"},
+    "evaluation": {"config", "vectors", "search"},
+    "distill": {"config", "vectors", "ingest", "evaluation"},
+    "commands": {"ingest", "search", "doctor", "evaluation", "distill"},
 }
+# `python -m leafsearch.search` is `leaf-search`.
+FORWARDING = {"ingest/__main__.py", "search/__main__.py", "distill/__main__.py"}
 # What needs the extra [ingest], imported only where it is called for.
 TEACHERS = {
     "vectors/transformer.py",
@@ -33,7 +40,7 @@ TEACHERS = {
     "search/rerank.py",
 }
 # What needs the extra [eval], imported only for pictures.
-PICTURES = {f"search/eval/{name}.py" for name in ("pictures", "labels")}
+PICTURES = {f"evaluation/{name}.py" for name in ("pictures", "labels")}
 # What needs the extra [formats], imported only for files of such a format.
 FORMATS = {f"ingest/corpus/readers/{name}.py" for name in ("arrow_rows", "html", "parquet", "pdf")}
 # What needs the extra [ray], imported by whoever runs a pipeline there.
@@ -42,8 +49,6 @@ ON_RAY = {"ingest/on_ray/pipeline.py", "ingest/on_ray/stages.py"}
 SEAM = "vectors/deployment.py"
 # Imported by pytest alone, which is therefore there.
 PLUGIN = MONGO / "pytest_plugin.py"
-# Measures a student as `leaf-search eval` does.
-MEASURING = {"distill/whole.py"}
 
 
 def sources() -> list[Path]:
@@ -72,8 +77,8 @@ def _package(module: str) -> str:
 def test_code_depends_one_way(path: Path) -> None:
     package = path.relative_to(ROOT).parts[0]
     allowed = ALLOWED[package] | {package}
-    if path.relative_to(ROOT).as_posix() in MEASURING:
-        allowed |= {"search"}
+    if path.relative_to(ROOT).as_posix() in FORWARDING:
+        allowed |= {"commands"}
 
     assert imported(path) & set(PACKAGES) <= allowed
 

@@ -15,6 +15,7 @@ from typing import Any
 import bson
 import pytest
 from bson import json_util
+from leafsearch.search.doctor import Level, Order, examine
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.operations import SearchIndexModel
@@ -22,9 +23,8 @@ from typer.testing import CliRunner
 
 from leafmongo import LocalDeployment
 from leafsearch.config import load
-from leafsearch.ingest.__main__ import app as leaf_ingest
+from leafsearch.ingest.command import app as leaf_ingest
 from leafsearch.search import Searcher
-from leafsearch.search.doctor import Level, Order, examine
 from leaftests.paths import ROOT
 from mongotests.folders import short_folder
 from mongotests.searching import wait_for

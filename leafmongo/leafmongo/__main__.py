@@ -24,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="A MongoDB in a folder of yours that answers $vectorSearch. "
     "LEAF_HOME, LEAF_MONGOD and LEAF_UPSTREAM may also stand in a file .env of this folder. "
     "Exit codes: 0 done, 1 failed, 2 wrong usage.",

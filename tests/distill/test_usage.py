@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from leafsearch.distill.__main__ import app
+from leafsearch.distill.command import app
 
 
 @pytest.fixture(autouse=True)

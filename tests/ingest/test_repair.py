@@ -1,4 +1,4 @@
-"""`leaf-ingest --repair` beside other runs and in place; see also tests/search/doctor."""
+"""`leaf-ingest --repair` beside other runs and in place; see also tests/doctor."""
 
 from collections.abc import Callable
 from pathlib import Path

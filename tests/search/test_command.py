@@ -40,6 +40,22 @@ def test_hits_are_shown_best_first(leaf_search: Run) -> None:
     assert "..." in ended.stdout
 
 
+def test_query_searches_whatever_the_words_are(leaf_search: Run) -> None:
+    ended = leaf_search("query", "doctor", "-k", 1, "--json")
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert json.loads(ended.stdout)["question"] == "doctor"
+
+
+@pytest.mark.parametrize("words", [[], ["doctor"], ["eval"]])
+def test_h_is_help(run: Run, words: list[str]) -> None:
+    ended = run("leaf-search", *words, "-h")
+
+    assert ended.returncode == 0
+    assert ended.stdout == run("leaf-search", *words, "--help").stdout
+    assert "Exit codes" in ended.stdout
+
+
 def test_json_is_one_whole_hit_a_line(leaf_search: Run) -> None:
     first, second = map(json.loads, leaf_search("oak", "--json").stdout.splitlines())
 

@@ -12,6 +12,9 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from leafsearch.config import load
+from leafsearch.doctor import Order, examine
+from leafsearch.evaluation.errors import EvalError
+from leafsearch.evaluation.sweep import Asked, sweep
 from leafsearch.ingest import Choices, Fields, Rejects, open_target
 from leafsearch.ingest.choices import InPlaceChoice
 from leafsearch.ingest.extent import ALL
@@ -20,10 +23,7 @@ from leafsearch.ingest.mongodb.keeping import Keeper
 from leafsearch.ingest.mongodb.source import MongoSource
 from leafsearch.ingest.mongodb.stopping import Stop
 from leafsearch.search import FilterError, Searcher
-from leafsearch.search.doctor import Order, examine
-from leafsearch.search.eval.errors import EvalError
-from leafsearch.search.eval.sweep import Asked, sweep
-from leaftests.search.doctor import complaints
+from leaftests.doctor import complaints
 
 Made = Callable[..., Searcher]
 ANIMALS = ["cat", "dog", "horse", "mouse", "hedgehog", "sparrow", "salmon", "spider"]

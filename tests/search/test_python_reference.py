@@ -14,9 +14,9 @@ from pymongo.database import Database
 
 from leafsearch.config import load
 from leafsearch.config.storage import STORAGES
+from leafsearch.evaluation.asking import searcher
+from leafsearch.evaluation.trial import stored
 from leafsearch.search import Searcher
-from leafsearch.search.eval.asking import searcher
-from leafsearch.search.eval.trial import stored
 from leafsearch.vectors import load_student
 from leafsearch.vectors.manifest import read_manifest
 

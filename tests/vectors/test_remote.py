@@ -13,9 +13,9 @@ import pytest
 from pymongo.database import Database
 
 from leafsearch.config import Settings, load
+from leafsearch.doctor import Order, examine
 from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
 from leafsearch.search import Searcher
-from leafsearch.search.doctor import Order, examine
 from leafsearch.vectors import ModelError, Rows, load_encoder, load_tokenizer
 from leafsearch.vectors.alignment import PROBES
 from leafsearch.vectors.encoder import unit_rows

@@ -13,10 +13,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from subprocess import CompletedProcess
 
-import leafsearch.search.doctor.command
+import leafsearch.doctor.command
 import leafsearch.vectors.hashing  # noqa: F401
-from leafsearch.ingest.__main__ import main as leaf_ingest
-from leafsearch.search.__main__ import main as leaf_search
+from leafsearch.commands.leaf_ingest import main as leaf_ingest
+from leafsearch.commands.leaf_search import main as leaf_search
 
 _MAIN = {"leaf-ingest": leaf_ingest, "leaf-search": leaf_search}
 _FORKING = get_context("forkserver")

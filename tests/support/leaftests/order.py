@@ -7,7 +7,7 @@ from leaftests.paths import ROOT
 # Files that take longest, to be begun first: none is then left alone at the end. The first ones
 # mostly wait, for what is away or full, beside others that compute.
 LONGEST = [
-    *("ingest/test_faults", "search/doctor/test_remedies", "vectors/test_remote"),
+    *("ingest/test_faults", "doctor/test_remedies", "vectors/test_remote"),
     *("ingest/test_overlap", "ingest/test_following", "vectors/test_documents"),
     *("leafmongo/test_gateway_upstreams", "search/test_moving_over", "ingest/test_generations"),
     *("ingest/test_faults_of_connections", "distill/test_refusals", "test_written_by_0_1"),
@@ -20,7 +20,7 @@ LONGEST = [
         "leafmongo/test_faults",
         "leafmongo/test_langchain",
     ),
-    *("search/eval/test_sweep", "search/test_options", "ingest/test_compression"),
+    *("evaluation/test_sweep", "search/test_options", "ingest/test_compression"),
     *("distill/test_result", "search/test_python_reference", "distill/test_resuming"),
     *("ingest/test_on_ray", "leafmongo/test_pytest_plugin"),
 ]

@@ -15,7 +15,7 @@ from sentence_transformers.sentence_transformer.modules import Dense, Pooling, T
 from transformers import BertConfig, BertModel
 from typer.testing import CliRunner
 
-from leafsearch.distill.__main__ import app
+from leafsearch.distill.command import app
 from leafsearch.distill.order import Order
 from leafsearch.distill.reading import Texts
 from leafsearch.distill.recipe import Recipe

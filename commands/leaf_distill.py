@@ -1,0 +1,5 @@
+"""`leaf-distill`."""
+
+from leafsearch.distill.command import main
+
+__all__ = ["main"]

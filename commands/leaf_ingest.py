@@ -1,0 +1,5 @@
+"""`leaf-ingest`."""
+
+from leafsearch.ingest.command import main
+
+__all__ = ["main"]

@@ -1,0 +1,7 @@
+"""`leaf-search doctor`: checks a deployment, a collection and its index, and writes nothing."""
+
+from leafsearch.doctor.case import Order
+from leafsearch.doctor.findings import Finding, Level
+from leafsearch.doctor.run import examine
+
+__all__ = ["Finding", "Level", "Order", "examine"]

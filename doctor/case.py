@@ -1,0 +1,146 @@
+"""What is known about the collection under examination.
+
+A check learns facts and later ones need them. A fact that could not be learnt raises Unknown when
+it is asked for, so whatever depends on it is skipped, with the reason, and the rest goes on.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, overload
+
+from bson.codec_options import CodecOptions, DatetimeConversion
+from pymongo import MongoClient
+from pymongo.collection import Collection
+from pymongo.errors import ExecutionTimeout
+
+from leafsearch.config import Settings
+from leafsearch.doctor.index_entry import IndexEntry
+from leafsearch.doctor.sample import Passage, Sample
+from leafsearch.doctor.searches import Probe
+from leafsearch.vectors import Encoder, Manifest, explained
+from leafsearch.vectors.generations import Generations
+
+T = TypeVar("T")
+
+# A date that Python cannot hold, or a string that is no UTF-8, must not end the examination.
+_TOLERANT: CodecOptions[dict[str, Any]] = CodecOptions(
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+    unicode_decode_error_handler="replace",
+)
+
+
+class Unknown(Exception):
+    """Says which earlier check did not tell."""
+
+
+class OutOfTime(Exception):
+    """The time limit of the whole examination has passed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What to examine, and how much may be spent on it.
+
+    `path`, `index` and `text_field` are for collections without a manifest, or to look at
+    something else than it names.
+    """
+
+    uri: str
+    settings: Settings
+    path: str | None = None
+    index: str | None = None
+    text_field: str | None = None
+    num_candidates: int | None = None  # of the searches to be judged; None is leaf-search's own
+    sample: int = 1000
+    queries: int = 10
+    seconds: float = 60.0
+
+
+class Fact(Generic[T]):
+    """An attribute of Case that the check `told_by` sets."""
+
+    def __init__(self, told_by: str) -> None:
+        self._told_by = told_by
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, case: None, owner: type) -> "Fact[T]": ...
+    @overload
+    def __get__(self, case: "Case", owner: type) -> T: ...
+    def __get__(self, case: "Case | None", owner: type) -> "Fact[T] | T":
+        if case is None:
+            return self
+        if self._name not in vars(case):
+            raise Unknown(f"not looked at, because of `{self._told_by}` above")
+        value: T = vars(case)[self._name]
+        return value
+
+    def __set__(self, case: "Case", value: T) -> None:
+        vars(case)[self._name] = value
+
+
+class Case:
+    client = Fact[MongoClient[dict[str, Any]]]("connection")
+    listed = Fact[Sequence[Mapping[str, Any]]]("search")  # what $listSearchIndexes gives
+    documents = Fact[int]("collection")  # how many, about
+    manifest = Fact[Manifest | None]("manifest")
+    generations = Fact[Generations]("manifest")  # if there is a good manifest
+    path = Fact[str]("index")
+    index = Fact[IndexEntry]("index")
+    sample = Fact[Sample]("vectors")
+    readable = Fact[Sample]("vector type")  # the same, if it holds any vector
+    passages = Fact[Sequence[Passage]]("texts")
+    teacher = Fact[Encoder]("teacher")
+    probes = Fact[Sequence[Probe]]("hits")
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        self.others = 0  # documents of other generations than the one that is looked at
+        self.other_model = False  # whether the vectors turned out not to be the teacher's
+        self._deadline = time.monotonic() + order.seconds
+
+    def knows(self, fact: Fact[T]) -> T | None:
+        """The fact, or None where it was not learnt."""
+        try:
+            return fact.__get__(self, Case)
+        except Unknown:
+            return None
+
+    @property
+    def mongo(self) -> Collection[dict[str, Any]]:
+        name = self.order.settings
+        return self.client[name.database].get_collection(name.collection, codec_options=_TOLERANT)
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.order.settings.database}.{self.order.settings.collection}"
+
+    @property
+    def chosen(self) -> Mapping[str, Any]:
+        """Matches the documents that are looked at, where others lie beside them."""
+        return self.manifest.chosen if self.others and self.manifest else {}
+
+    def aggregate(self, *pipeline: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Raises OutOfTime, or DeploymentError."""
+        return self.run(pipeline)
+
+    def run(self, pipeline: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        with explained():
+            try:
+                return list(self.mongo.aggregate(list(pipeline), maxTimeMS=self.left_ms()))
+            except ExecutionTimeout as error:
+                raise OutOfTime from error
+
+    def left_ms(self) -> int:
+        """Of the time limit; raises OutOfTime when there is none."""
+        left = int((self._deadline - time.monotonic()) * 1000)
+        if left <= 0:
+            raise OutOfTime
+        return left
+
+    def close(self) -> None:
+        if client := self.knows(Case.client):
+            client.close()

@@ -1,0 +1,23 @@
+"""`leaf-search eval`: what each storage format keeps, on a test collection or without judgments."""
+
+from leafsearch.evaluation.collection import TestCollection, read_collection
+from leafsearch.evaluation.encoding import Model
+from leafsearch.evaluation.errors import EvalError
+from leafsearch.evaluation.judged import evaluate
+from leafsearch.evaluation.report import Curve, Judged, Report, Step, SweepReport
+from leafsearch.evaluation.sweep import Asked, sweep
+
+__all__ = [
+    "Asked",
+    "Curve",
+    "EvalError",
+    "Judged",
+    "Model",
+    "Report",
+    "Step",
+    "SweepReport",
+    "TestCollection",
+    "evaluate",
+    "read_collection",
+    "sweep",
+]

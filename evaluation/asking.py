@@ -1,0 +1,90 @@
+"""Questions through the ordinary search path, with rows that were encoded before.
+
+Only the encoding is taken out: truncation, codec, `$vectorSearch`, re-scoring and hits are those of
+every search.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pymongo import MongoClient
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+
+from leafsearch.config import Settings
+from leafsearch.evaluation.encoding import Milliseconds
+from leafsearch.evaluation.measures import ranking
+from leafsearch.search.hit import Hit
+from leafsearch.search.keeping import Kept
+from leafsearch.search.opening import Opened
+from leafsearch.search.searcher import Searcher
+from leafsearch.vectors import Collection, Encoder, Rows
+
+_WARM_UP = 3
+
+
+class Remembered:
+    """The face of an Encoder over rows that are there already."""
+
+    name = "leaf-search eval"
+    revision = "-"
+    query_prompt = document_prompt = ""
+    max_tokens = 1 << 30  # nothing is cut off any more
+
+    def __init__(self, texts: Sequence[str], rows: Rows) -> None:
+        self._rows = dict(zip(texts, rows, strict=True))
+        self.dimensions: int = rows.shape[1]
+        self.tokenizer = Tokenizer(WordLevel({"?": 0}, unk_token="?"))
+
+    def encode_queries(self, texts: Sequence[str]) -> Rows:
+        return np.stack([self._rows[text] for text in texts])
+
+    encode_documents = encode_queries
+
+
+def searcher(client: MongoClient[Any], collection: Collection, encoder: Encoder) -> Searcher:
+    """On a collection that is known to be ready. Closing it closes `client`."""
+    database, name = collection.mongo.database.name, collection.mongo.name
+    opened = Opened(
+        database=database,
+        collection=name,
+        manifest=collection.manifest,
+        student=encoder,
+        documents=collection.count(),
+        seen=time.monotonic(),
+    )
+    return Searcher(client, Kept(Settings(database=database, collection=name), opened))
+
+
+@dataclass(frozen=True)
+class Answers:
+    """`rankings`: ids of passages for each question, best first."""
+
+    rankings: list[list[str]]
+    latency: Milliseconds
+
+
+def ask_each(searcher: Searcher, questions: Sequence[str], **options: Any) -> Answers:
+    """One after the other, as a user does, and timed."""
+    for question in questions[:_WARM_UP]:
+        searcher.search(question, **options)
+    rankings, seconds = [], []
+    for question in questions:
+        start = time.perf_counter()
+        hits = searcher.search(question, **options)
+        seconds.append(time.perf_counter() - start)
+        rankings.append(_ranking(hits))
+    return Answers(rankings, Milliseconds.of(seconds))
+
+
+def ask_all(searcher: Searcher, questions: Sequence[str], **options: Any) -> list[list[str]]:
+    """At once, and without the texts: for what is not timed."""
+    found = searcher.search_many(questions, fields=[], **options)
+    return [_ranking(hits) for hits in found]
+
+
+def _ranking(hits: Sequence[Hit]) -> list[str]:
+    return ranking({hit.id: hit.similarity for hit in hits})

@@ -1,0 +1,153 @@
+"""Test collections in BEIR's format, out of a folder or a zip file.
+
+corpus.jsonl       {"_id": ..., "title": ..., "text": ...} a line; the title may be missing
+queries.jsonl      {"_id": ..., "text": ...}
+qrels/SPLIT.tsv    query-id, corpus-id, score, with or without a header
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from leafsearch.config.text import quote
+from leafsearch.evaluation.errors import EvalError
+from leafsearch.evaluation.files import TextFile, demand_files, find_files
+from leafsearch.evaluation.measures import Grades
+
+
+@dataclass(frozen=True)
+class Passage:
+    id: str
+    title: str
+    text: str
+
+    @property
+    def encoded(self) -> str:
+        """As BEIR has it, so that figures can be compared with published ones."""
+        return f"{self.title} {self.text}".strip()
+
+
+@dataclass(frozen=True)
+class TestCollection:
+    """`queries` are those with a relevant document; `warnings` say what was left out, and count."""
+
+    __test__ = False  # for pytest, which takes it for a test
+
+    name: str
+    passages: Sequence[Passage]
+    queries: Mapping[str, str]
+    judgments: Mapping[str, Grades]
+    warnings: Sequence[str]
+
+    def part(self, count: int) -> "TestCollection":
+        """The first `count` documents, with the judgments and the queries that are about them."""
+        passages = self.passages[:count]
+        ids = {passage.id for passage in passages}
+        judgments = {
+            query: kept
+            for query, grades in self.judgments.items()
+            if (kept := {id: grade for id, grade in grades.items() if id in ids})
+        }
+        queries = {query: self.queries[query] for query in judgments}
+        return replace(self, passages=passages, queries=queries, judgments=judgments)
+
+
+def read_collection(path: Path, *, split: str = "test") -> TestCollection:
+    """Raises EvalError that names every missing file, or the line that cannot be read."""
+    files = find_files(path)
+    wanted = ("corpus.jsonl", "queries.jsonl", f"qrels/{split}.tsv")
+    demand_files(path, files, wanted)
+    passages = [_passage(*record) for record in _records(files["corpus.jsonl"])]
+    _demand_unique([p.id for p in passages], files["corpus.jsonl"])
+    texts = [(_id(*r), _text(r[0], r[1], "text")) for r in _records(files["queries.jsonl"])]
+    _demand_unique([id for id, _ in texts], files["queries.jsonl"])
+    judgments = _judgments(files[wanted[2]])
+    return _sound(path.stem, passages, dict(texts), judgments)
+
+
+def _sound(
+    name: str,
+    passages: Sequence[Passage],
+    texts: Mapping[str, str],
+    judgments: Mapping[str, Grades],
+) -> TestCollection:
+    """Leaves out what cannot be asked, and counts it."""
+    ids = {p.id for p in passages}
+    asked = {id: texts[id] for id in judgments if id in texts}
+    full = {id: text for id, text in asked.items() if text.strip()}
+    kept = {id: text for id, text in full.items() if any(g > 0 for g in judgments[id].values())}
+    strangers = sum(doc not in ids for id in kept for doc in judgments[id])
+    if not kept or strangers == sum(len(judgments[id]) for id in kept):
+        raise EvalError(
+            f"{name}: no judgment is about a query and a document that are both there; expected "
+            "query-id, corpus-id, score with the _id of queries.jsonl and of corpus.jsonl"
+        )
+    counted = {
+        "queries are judged and not in queries.jsonl; left out": len(judgments) - len(asked),
+        "queries are empty; left out": len(asked) - len(full),
+        "queries have no relevant document; left out": len(full) - len(kept),
+        "judgments are about documents that are not in the corpus; they count as not found, as "
+        "in trec_eval": strangers,
+        "documents are empty; they are encoded as they are": sum(not p.encoded for p in passages),
+    }
+    warnings = [f"{n} {what}" for what, n in counted.items() if n]
+    return TestCollection(name, passages, kept, {id: judgments[id] for id in kept}, warnings)
+
+
+def _records(file: TextFile) -> Iterator[tuple[str, Mapping[str, object]]]:
+    for place, line in file.lines():
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise EvalError(f"{place}: not JSON ({error}); expected one object a line") from error
+        if not isinstance(record, dict):
+            raise EvalError(f"{place}: expected a JSON object with _id and text")
+        yield place, record
+
+
+def _passage(place: str, record: Mapping[str, object]) -> Passage:
+    title = _text(place, record, "title") if record.get("title") is not None else ""
+    return Passage(_id(place, record), title, _text(place, record, "text"))
+
+
+def _id(place: str, record: Mapping[str, object]) -> str:
+    found = record.get("_id")
+    if isinstance(found, bool) or not isinstance(found, str | int) or found == "":
+        raise EvalError(f"{place}: _id is {quote(found)}; expected a string")
+    return str(found)
+
+
+def _text(place: str, record: Mapping[str, object], field: str) -> str:
+    found = record.get(field)
+    if not isinstance(found, str):
+        raise EvalError(f"{place}: {field} is {quote(found)}; expected a string")
+    return found
+
+
+def _demand_unique(ids: Sequence[str], file: TextFile) -> None:
+    if not ids:
+        raise EvalError(f"{file.shown} is empty; expected one JSON object a line")
+    id, count = Counter(ids).most_common(1)[0]
+    if count > 1:
+        raise EvalError(
+            f"{file.shown}: _id {quote(id)} stands there {count} times; expected it once"
+        )
+
+
+def _judgments(file: TextFile) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for number, (place, line) in enumerate(file.lines()):
+        parts = line.rstrip("\r\n").split("\t")
+        try:
+            query, document, grade = parts[0], parts[1], int(parts[2])
+        except (IndexError, ValueError) as error:
+            if number == 0:  # the header
+                continue
+            raise EvalError(
+                f"{place}: {quote(line.strip())}; expected query-id, corpus-id and a whole number, "
+                "with tabs between them"
+            ) from error
+        found.setdefault(query, {})[document] = grade
+    return found

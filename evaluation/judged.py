@@ -1,0 +1,143 @@
+"""What each format keeps on a test collection whose judgments are known."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
+from typing import Any
+
+from pymongo import MongoClient
+
+from leafsearch.evaluation.asking import Remembered, ask_all, ask_each, searcher
+from leafsearch.evaluation.collection import Passage, TestCollection
+from leafsearch.evaluation.encoding import Milliseconds, Model, Side, Told
+from leafsearch.evaluation.errors import EvalError
+from leafsearch.evaluation.formats import Format, Role, by_collection, formats
+from leafsearch.evaluation.measures import ndcg, overlap, recall, reciprocal_rank
+from leafsearch.evaluation.report import Judged, Report
+from leafsearch.evaluation.trial import sizes, stored
+from leafsearch.vectors import Collection, Rows
+
+_SHOWN, _DEEP = 10, 100  # ranks
+
+
+class Vectors:
+    """Rows of documents and queries by who encoded them, each encoded when first asked for."""
+
+    def __init__(self, test: TestCollection, models: Mapping[Role, Model], told: Told) -> None:
+        self._texts = [p.encoded for p in test.passages]
+        self._questions = list(test.queries.values())
+        self._models = models
+        self._told = told
+        self._kept: dict[tuple[Role, Side], Rows] = {}
+
+    def documents(self, role: Role) -> Rows:
+        return self._rows(role, "documents")
+
+    def queries(self, role: Role) -> Remembered:
+        return Remembered(self._questions, self._rows(role, "queries"))
+
+    def _rows(self, role: Role, side: Side) -> Rows:
+        if (role, side) not in self._kept:
+            texts = self._texts if side == "documents" else self._questions
+            self._kept[role, side] = self._models[role].encode(texts, side, self._told)
+        return self._kept[role, side]
+
+
+def evaluate(
+    test: TestCollection,
+    models: Mapping[Role, Model],
+    client: MongoClient[Any],
+    database: str,
+    told: Told,
+) -> Report:
+    """Raises EvalError if the models do not fit together, and what writing and searching raise."""
+    started = time.monotonic()
+    vectors = Vectors(test, models, told)
+    compared = formats(_dimensions(vectors, models), one_model=one_model(models))
+    chunks = [_chunk(p) for p in test.passages]
+    rows: list[Judged] = []
+    for group in by_collection(compared):
+        first = group[0]
+        told(f"{first.dimensions} x {first.name}")
+        documents = vectors.documents(first.documents)
+        with stored(client[database], first.storage, chunks, documents, told) as collection:
+            rows += [_judged(f, test, vectors, client, collection) for f in group]
+    rows.sort(key=lambda row: compared.index(row.format))
+    best = max(row.ndcg for row in rows) or 1.0
+    return Report(
+        collection=test.name,
+        documents=len(test.passages),
+        queries=len(test.queries),
+        models={role: f"{m.name} at {m.revision}" for role, m in models.items()},
+        encoding=_encoding(compared, models, list(test.queries.values())),
+        warnings=test.warnings,
+        rows=[replace(row, of_best=row.ndcg / best) for row in rows],
+        seconds=round(time.monotonic() - started, 1),
+    )
+
+
+def one_model(models: Mapping[Role, Model]) -> bool:
+    teacher, student = models["teacher"], models["student"]
+    return (teacher.name, teacher.revision) == (student.name, student.revision)
+
+
+def _dimensions(vectors: Vectors, models: Mapping[Role, Model]) -> int:
+    """By the queries: they take a moment, and tell a pair that does not fit before the corpus."""
+    student = vectors.queries("student").dimensions
+    teacher = student if one_model(models) else vectors.queries("teacher").dimensions
+    if teacher != student:
+        raise EvalError(
+            f"teacher {models['teacher'].name} gives {teacher} dimensions and student "
+            f"{models['student'].name} {student}; expected a student distilled from it"
+        )
+    return student
+
+
+def _encoding(
+    compared: Sequence[Format], models: Mapping[Role, Model], questions: Sequence[str]
+) -> dict[Role, Milliseconds]:
+    roles = dict.fromkeys(format.queries for format in compared)
+    found = {role: models[role].latency(questions) for role in roles}
+    return {role: latency for role, latency in found.items() if latency}
+
+
+def _judged(
+    format: Format,
+    test: TestCollection,
+    vectors: Vectors,
+    client: MongoClient[Any],
+    collection: Collection,
+) -> Judged:
+    asked = searcher(client, collection, vectors.queries(format.queries))
+    questions = list(test.queries.values())
+    options = {} if format.rescore is None else {"rescore": format.rescore}
+    shown = ask_each(asked, questions, k=_SHOWN, **options)
+    deep = ask_all(asked, questions, k=_DEEP, **options)
+    exact = ask_all(asked, questions, k=_SHOWN, exact=True, **options)
+    grades = [test.judgments[id] for id in test.queries]
+    return Judged(
+        format=format,
+        ndcg=_mean(ndcg, shown.rankings, grades, _SHOWN),
+        mrr=_mean(reciprocal_rank, shown.rankings, grades, _SHOWN),
+        recall=_mean(recall, deep, grades, _DEEP),
+        overlap=fmean(map(overlap, shown.rankings, exact)),
+        sizes=sizes(collection),
+        latency=shown.latency,
+    )
+
+
+def _mean(measure: Any, rankings: Sequence[Sequence[str]], grades: Sequence[Any], k: int) -> float:
+    return fmean(measure(r, g, k) for r, g in zip(rankings, grades, strict=True))
+
+
+def _chunk(passage: Passage) -> dict[str, Any]:
+    """As ingest stores a document of one chunk."""
+    return {
+        "_id": passage.id,
+        "document": passage.id,
+        "position": 0,
+        "text": passage.text,
+        "metadata": {"title": passage.title},
+        "hash": bytes(16),
+    }

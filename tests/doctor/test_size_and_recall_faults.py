@@ -1,0 +1,172 @@
+"""Faults that come with size: quantization, memory, recall, time."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pymongo.database import Database
+
+from leafsearch.config.storage import index_bytes
+from leafsearch.doctor import Level
+from leafsearch.doctor.index_entry import IndexEntry
+from leafsearch.doctor.searches import Hit, Probe
+from leafsearch.doctor.size_checks import judge_memory
+from leafsearch.doctor.stored import Stored, read
+from leaftests.doctor import Examined, Foreign, complaints, float32, int8, make_index
+
+P, W, S = Level.PROBLEM, Level.WARNING, Level.SKIPPED
+FOREIGN = dict.fromkeys(("manifest", "texts", "teacher", "student"), S)
+GB = 10**9
+
+
+def test_quantization_is_advised_above_100_000_vectors(
+    database: Database[Any], examined: Examined
+) -> None:
+    rows = np.random.default_rng(8).standard_normal((100_001, 8))
+    database["c"].insert_many([{"v": float32(row)} for row in rows])
+    field = {"type": "vector", "path": "v", "numDimensions": 8, "similarity": "cosine"}
+    make_index(database["c"], "i", field)
+
+    findings = examined(path="v")
+
+    assert complaints(findings) == {**FOREIGN, "quantization": W}
+    assert "100,001 vectors of 3.2 MB" in findings["quantization"].message
+    assert 'quantization "scalar"' in findings["quantization"].message
+    assert "1,000 of 1,000 sampled documents" in findings["vectors"].message
+
+
+def test_too_few_candidates(foreign: Foreign, examined: Examined) -> None:
+    """Signs alone say little, so that many candidates have to be looked at."""
+    random = np.random.default_rng(7)
+    topics = np.repeat(random.standard_normal((25, 64)), 20, axis=0)
+    rows = topics + 0.7 * random.standard_normal((500, 64))
+    foreign(rows=rows, quantization="binary")
+
+    findings = examined(path="v", num_candidates=20)
+
+    assert complaints(findings) == {**FOREIGN, "recall": W}
+    recall = findings["recall"].numbers
+    assert recall["recall"] < 0.95
+    assert f"--num-candidates {recall['enough']}" in findings["recall"].message
+    enough = examined(path="v", num_candidates=recall["enough"])
+    assert complaints(enough) == FOREIGN
+
+
+def test_quantization_that_costs_too_much_whatever_is_looked_at(
+    foreign: Foreign, examined: Examined
+) -> None:
+    # One dimension stretches the range, so that the others fall on few of the 256 values.
+    rows = np.random.default_rng(7).standard_normal((3000, 4)) * 0.003
+    rows[:, 0] = np.sign(rows[:, 0])
+    foreign(rows=rows, quantization="scalar")
+
+    findings = examined(path="v")
+
+    assert findings["recall"].level is P
+    assert "another quantization than scalar" in findings["recall"].message
+
+
+@pytest.mark.parametrize(
+    ("needed", "there", "expected"),
+    [(1, 16, Level.OK), (9, 16, W), (15, 16, P), (30, 16, P)],
+)
+def test_memory(needed: int, there: int, expected: Level) -> None:
+    verdict = judge_memory(needed * GB, there * GB)
+
+    assert verdict.level is expected
+    assert f"{needed}.0 GB" in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("precision", "quantization", "expected"),
+    [
+        ("float32", "none", 4096),
+        ("float32", "scalar", 1092),
+        ("float32", "binary", 171),
+        ("int8", "none", 1024),
+        ("binary", "none", 128),
+    ],
+)
+def test_what_a_vector_of_1024_takes_besides_its_share_of_the_graph(
+    precision: str, quantization: str, expected: int
+) -> None:
+    assert round(index_bytes(precision, quantization, 1024)) - 60 == expected
+
+
+def test_the_time_limit_is_kept_and_what_was_not_reached_is_listed(
+    foreign: Foreign, examined: Examined
+) -> None:
+    foreign()
+
+    findings = examined(path="v", seconds=1e-9)
+
+    assert findings["connection"].level is Level.OK
+    assert findings["search"].level is S
+    assert "--seconds" in findings["search"].message
+
+
+def test_one_document_has_no_neighbours(foreign: Foreign, examined: Examined) -> None:
+    foreign(n=1)
+
+    findings = examined(path="v")
+
+    assert complaints(findings) == {**FOREIGN, "recall": S}
+
+
+def vector(*values: float) -> Stored:
+    stored = read(float32(values))
+    assert isinstance(stored, Stored)
+    return stored
+
+
+def entry(similarity: str, quantization: str = "none") -> IndexEntry:
+    field = {"type": "vector", "path": "v", "numDimensions": 2, "similarity": similarity}
+    definition = {"fields": [{**field, "quantization": quantization}]}
+    return IndexEntry.of({"name": "i", "latestDefinition": definition}, "v")
+
+
+def probe(*hits: Hit, stored: Stored | None = None) -> Probe:
+    return Probe("me", stored or vector(0.6, 0.8), hits)
+
+
+def test_a_vector_that_does_not_find_itself() -> None:
+    assert not probe(Hit("a", 0.9)).finds_itself(entry("cosine"))
+    assert not probe(*[Hit(i, 0.9) for i in range(50)]).finds_itself(entry("cosine"))
+    assert probe(Hit("a", 1.0), Hit("me", 1.0)).finds_itself(entry("cosine"))
+
+
+def test_as_near_as_itself_is_as_good() -> None:
+    as_near = [Hit(i, 1.0) for i in range(50)]
+    longer = [Hit(i, 13.0) for i in range(50)]
+
+    assert probe(*as_near).finds_itself(entry("euclidean"))
+    assert probe(*longer, stored=vector(3, 4)).finds_itself(entry("dotProduct"))
+    stored = read(int8([100, 100]))
+    assert isinstance(stored, Stored)
+    assert probe(*[Hit(i, 0.81) for i in range(50)], stored=stored).finds_itself(
+        entry("dotProduct")
+    )
+
+
+def test_recall_counts_without_the_vector_itself_and_with_ties() -> None:
+    exact = probe(Hit("me", 1.0), *[Hit(i, 0.9 - i / 100) for i in range(9)], *tied())
+
+    assert (
+        exact.recall(
+            [Hit("me", 1.0), *[Hit(i, 0.9 - i / 100) for i in range(9)], Hit("t3", 0.8)],
+            entry("cosine"),
+        )
+        == 1.0
+    )
+    assert exact.recall([Hit(i, 0.9 - i / 100) for i in range(5)], entry("cosine")) == 0.5
+
+
+def test_scores_of_scalar_quantization_are_not_trusted() -> None:
+    exact = probe(*[Hit(i, 0.9) for i in range(10)], Hit("far", 0.1))
+    found = [*[Hit(i, 0.9) for i in range(9)], Hit("far", 0.95)]
+
+    assert exact.recall(found, entry("cosine", "scalar")) == 0.9
+
+
+def tied() -> list[Hit]:
+    return [Hit(f"t{i}", 0.8) for i in range(5)]

@@ -1,0 +1,204 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from leafsearch.config import Storage
+from leafsearch.evaluation import EvalError, Model, evaluate, read_collection
+from leafsearch.evaluation.asking import Remembered, ask_all, ask_each, searcher
+from leafsearch.evaluation.formats import formats
+from leafsearch.evaluation.trial import sizes, stored
+from leafsearch.vectors import Codec
+from leafsearch.vectors.encoder import Rows, unit_rows
+from leafsearch.vectors.manifest import MANIFESTS
+from leaftests.evaluation import silent
+
+DOCUMENTS, QUERIES, DIMENSIONS = 300, 20, 64
+QUESTIONS = [f"question {n}" for n in range(QUERIES)]
+
+
+def rows(count: int, seed: int) -> Rows:
+    return unit_rows(np.random.default_rng(seed).standard_normal((count, DIMENSIONS)))
+
+
+def chunks() -> list[dict[str, Any]]:
+    return [
+        {"_id": f"d{n:03}", "document": f"d{n:03}", "position": 0, "hash": b""}
+        for n in range(DOCUMENTS)
+    ]
+
+
+STORAGES = {
+    "float32": Storage(dimensions=64),
+    "truncated": Storage(dimensions=32),
+    "int8": Storage(dimensions=64, precision="int8"),
+    "bits": Storage(dimensions=64, precision="binary"),
+    "scalar": Storage(dimensions=64, quantization="scalar"),
+    "binary": Storage(dimensions=64, quantization="binary"),
+}
+
+
+@pytest.mark.parametrize("name", STORAGES)
+def test_exact_search_is_numpy_to_the_last_rank(
+    name: str, database: Database[Any], client: MongoClient[Any]
+) -> None:
+    storage, documents, queries = STORAGES[name], rows(DOCUMENTS, 1), rows(QUERIES, 2)
+    with stored(database, storage, chunks(), documents, silent) as collection:
+        asked = searcher(client, collection, Remembered(QUESTIONS, queries))
+        found = ask_all(asked, QUESTIONS, k=DOCUMENTS, exact=True, rescore=0)
+
+    assert found == by_numpy(collection.manifest.codec, documents, queries, name == "bits")
+
+
+def test_bits_re_scored_are_the_float_query_against_the_stored_bits(
+    database: Database[Any], client: MongoClient[Any]
+) -> None:
+    documents, queries = rows(DOCUMENTS, 1), rows(QUERIES, 2)
+    with stored(database, STORAGES["bits"], chunks(), documents, silent) as collection:
+        asked = searcher(client, collection, Remembered(QUESTIONS, queries))
+        found = ask_all(asked, QUESTIONS, k=DOCUMENTS, exact=True)
+
+    codec = collection.manifest.codec
+    cosines = queries @ codec.expand(codec.compress(documents)).T
+    assert found == [ranked(row) for row in cosines]
+
+
+def by_numpy(codec: Codec, documents: Rows, queries: Rows, bits: bool) -> list[list[str]]:
+    """The cosine of what is stored; of bits it rises with the share of equal ones."""
+    cosines = codec.expand(codec.compress(queries)) @ codec.expand(codec.compress(documents)).T
+    return [ranked(np.round(row, 6) if bits else row) for row in cosines]
+
+
+def ranked(scores: Any) -> list[str]:
+    return [f"d{n:03}" for n in sorted(range(DOCUMENTS), key=lambda n: (-scores[n], -n))]
+
+
+def test_one_after_the_other_and_all_at_once_find_the_same(
+    database: Database[Any], client: MongoClient[Any]
+) -> None:
+    with stored(database, STORAGES["int8"], chunks(), rows(DOCUMENTS, 1), silent) as collection:
+        asked = searcher(client, collection, Remembered(QUESTIONS, rows(QUERIES, 2)))
+
+        answers = ask_each(asked, QUESTIONS, k=10)
+
+        assert answers.rankings == ask_all(asked, QUESTIONS, k=10)
+        assert 0 < answers.latency.p50 <= answers.latency.p95
+
+
+def test_sizes_are_of_the_stored_vector_the_whole_document_and_the_index(
+    database: Database[Any],
+) -> None:
+    with stored(database, STORAGES["int8"], chunks(), rows(DOCUMENTS, 1), silent) as collection:
+        found = sizes(collection)
+
+        assert found.vector == 2 + DIMENSIONS
+        assert found.document == pytest.approx(bson_size(collection), abs=0.1)
+        assert found.index is None or found.index >= DIMENSIONS
+
+
+def bson_size(collection: Any) -> float:
+    (group,) = collection.mongo.aggregate(
+        [{"$group": {"_id": None, "mean": {"$avg": {"$bsonSize": "$$ROOT"}}}}]
+    )
+    return float(group["mean"])
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_nothing_is_left_behind(database: Database[Any], broken: bool) -> None:
+    with pytest.raises(ZeroDivisionError):
+        fail_while_stored(database, broken)
+
+    assert [n for n in database.list_collection_names() if n != MANIFESTS] == []
+    assert database[MANIFESTS].count_documents({}) == 0
+
+
+def fail_while_stored(database: Database[Any], broken: bool) -> None:
+    with stored(database, STORAGES["bits"], chunks(), rows(DOCUMENTS, 1), silent) as collection:
+        if broken:
+            collection.mongo.drop()
+        raise ZeroDivisionError
+
+
+def test_the_formats_of_a_pair_and_of_one_model() -> None:
+    pair = [(f.name, f.dimensions) for f in formats(1024, one_model=False)]
+
+    assert pair == [
+        ("teacher alone", 1024),
+        ("student alone", 1024),
+        ("float32", 1024),
+        ("float32", 512),
+        ("float32", 256),
+        ("float32", 128),
+        ("int8", 1024),
+        ("int8", 256),
+        ("bits", 1024),
+        ("bits, re-scored", 1024),
+        ("server's scalar", 1024),
+        ("server's binary", 1024),
+    ]
+    assert [(f.name, f.dimensions) for f in formats(1024, one_model=True)] == pair[2:]
+    assert {f.name for f in formats(100, one_model=True)} == {"float32", "int8", "server's scalar"}
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_the_measures_of_a_small_collection(
+    trees: Path, client: MongoClient[Any], database: Database[Any]
+) -> None:
+    models = {
+        "teacher": Model("hashing:128", "teacher", None),
+        "student": Model("hashing:128", "student", None),
+    }
+
+    report = evaluate(read_collection(trees), models, client, database.name, silent)
+
+    first = report.rows[0]
+    assert (report.documents, report.queries) == (5, 3)
+    assert (first.format.name, first.ndcg, first.recall, first.mrr) == ("float32", 1, 1, 1)
+    assert first.of_best == 1
+    assert first.sizes.vector == 2 + 4 * 128
+    assert {row.overlap for row in report.rows if row.format.storage.quantization == "none"} == {1}
+    assert set(report.encoding) == {"student"}
+    assert list(database.list_collection_names()) in ([], [MANIFESTS])
+
+
+def test_teacher_and_student_are_measured_alone_and_together(
+    trees: Path,
+    client: MongoClient[Any],
+    database: Database[Any],
+    published_pair: tuple[str, str],
+) -> None:
+    teacher, student = published_pair
+    models = {
+        "teacher": Model(teacher, "teacher", None),
+        "student": Model(student, "student", None),
+    }
+
+    report = evaluate(read_collection(trees), models, client, database.name, silent)
+
+    assert [row.format.name for row in report.rows[:3]] == [
+        "teacher alone",
+        "student alone",
+        "float32",
+    ]
+    assert set(report.encoding) == {"teacher", "student"}
+    assert json.dumps(report.models).count("sha256:") == 2
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_a_pair_with_other_dimensions_is_told_before_the_corpus_is_encoded(
+    trees: Path, client: MongoClient[Any], database: Database[Any]
+) -> None:
+    models = {
+        "teacher": Model("hashing:64", "teacher", None),
+        "student": Model("hashing:128", "student", None),
+    }
+    told: list[str] = []
+
+    with pytest.raises(EvalError, match="gives 64 dimensions and student hashing:128 128"):
+        evaluate(read_collection(trees), models, client, database.name, told.append)
+
+    assert not any("documents" in line for line in told)

@@ -1,0 +1,90 @@
+"""A part of NFCorpus with the offline model, through the whole path. Not in the repository: it is
+looked for in LEAF_TEST_DATA, by default ../shared/data."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import pytrec_eval
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from leafsearch.config import Storage
+from leafsearch.evaluation import Model, TestCollection, evaluate, read_collection
+from leafsearch.evaluation.asking import ask_all, searcher
+from leafsearch.evaluation.judged import Vectors
+from leafsearch.evaluation.measures import ranking
+from leafsearch.evaluation.trial import stored
+from leafsearch.vectors import Rows
+from leaftests.evaluation import DATA, silent
+
+_DOCUMENTS = 60
+_ZIP = DATA / "nfcorpus.zip"
+
+pytestmark = pytest.mark.skipif(
+    not _ZIP.is_file(), reason=f"no {_ZIP}: set LEAF_TEST_DATA to the folder of nfcorpus.zip"
+)
+
+
+@pytest.fixture(scope="module")
+def part() -> TestCollection:
+    return read_collection(_ZIP).part(_DOCUMENTS)
+
+
+@pytest.fixture(scope="module")
+def models(minilm: str) -> dict[Any, Model]:
+    return {"teacher": Model(minilm, "teacher", None), "student": Model(minilm, "student", None)}
+
+
+def test_measures_are_those_of_numpy_and_trec_eval(
+    part: TestCollection,
+    models: dict[Any, Model],
+    client: MongoClient[Any],
+    database: Database[Any],
+) -> None:
+    report = evaluate(part, models, client, database.name, silent)
+
+    wanted = by_trec_eval(part, models)
+    rows = {(row.format.name, row.format.dimensions): row for row in report.rows}
+    float32, bits, again = rows["float32", 384], rows["bits", 384], rows["bits, re-scored", 384]
+    assert float32.ndcg == pytest.approx(wanted["ndcg_cut_10"], abs=1e-6)
+    assert float32.recall == pytest.approx(wanted["recall_100"], abs=1e-6)
+    assert rows["int8", 384].ndcg >= 0.99 * float32.ndcg
+    assert bits.ndcg < again.ndcg <= float32.ndcg
+
+
+def test_exact_search_is_numpy_to_the_last_rank(
+    part: TestCollection,
+    models: dict[Any, Model],
+    client: MongoClient[Any],
+    database: Database[Any],
+) -> None:
+    vectors, questions = Vectors(part, models, silent), list(part.queries.values())
+    chunks = [{"_id": p.id, "document": p.id, "position": 0, "hash": b""} for p in part.passages]
+    rows = vectors.documents("teacher")
+    with stored(database, Storage(dimensions=384), chunks, rows, silent) as collection:
+        asked = searcher(client, collection, vectors.queries("student"))
+        found = ask_all(asked, questions, k=_DOCUMENTS, exact=True)
+
+    queries = vectors.queries("student").encode_queries(questions)
+    assert found == [ranking(scores) for scores in by_numpy(part, rows, queries).values()]
+
+
+def by_numpy(part: TestCollection, documents: Rows, queries: Rows) -> dict[str, dict[str, float]]:
+    cosines = queries @ documents.T
+    ids = [p.id for p in part.passages]
+    return {
+        query: dict(zip(ids, map(float, row), strict=True))
+        for query, row in zip(part.queries, cosines, strict=True)
+    }
+
+
+def by_trec_eval(part: TestCollection, models: dict[Any, Model]) -> dict[str, float]:
+    judge = pytrec_eval.RelevanceEvaluator(dict(part.judgments), {"ndcg_cut.10", "recall.100"})
+    vectors, questions = Vectors(part, models, silent), list(part.queries.values())
+    queries = vectors.queries("student").encode_queries(questions)
+    measured = judge.evaluate(by_numpy(part, vectors.documents("teacher"), queries))
+    return {
+        name: float(np.mean([found[name] for found in measured.values()]))
+        for name in ("ndcg_cut_10", "recall_100")
+    }
