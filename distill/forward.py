@@ -8,9 +8,9 @@ import torch
 from sentence_transformers import SentenceTransformer
 from transformers import AttentionInterface
 
-from leafsearch.vectors.batches import Tokens
-from leafsearch.vectors.devices import has_bfloat16
-from leafsearch.vectors.packed import (
+from leafsearch.vectors.encoders.batches import Tokens
+from leafsearch.vectors.encoders.torch.devices import has_bfloat16
+from leafsearch.vectors.encoders.torch.packed_attention import (
     FEATURES,
     attend_apart,
     attend_in_products,

@@ -12,8 +12,8 @@ from tokenizers import Tokenizer
 
 from leafsearch.distill.examples import Example
 from leafsearch.distill.forward import Forward
-from leafsearch.vectors.batches import Tokens
-from leafsearch.vectors.transformer import TransformerEncoder
+from leafsearch.vectors.encoders.batches import Tokens
+from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
 
 _ROWS = 64
 _TOGETHER = 8_192  # texts that are tokenised at once

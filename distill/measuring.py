@@ -8,10 +8,10 @@ from pathlib import Path
 from statistics import median
 
 from leafsearch.vectors import Alignment, Encoder, export_student, load_student
-from leafsearch.vectors.alignment import PROBES, measure_alignment
-from leafsearch.vectors.models import find_model
-from leafsearch.vectors.student import cache_folder
-from leafsearch.vectors.transformer import TransformerEncoder
+from leafsearch.vectors.encoders.alignment import PROBES, measure_alignment
+from leafsearch.vectors.encoders.model_source import find_model
+from leafsearch.vectors.encoders.onnx.student import cache_folder
+from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
 
 _ROUNDS = 15
 

@@ -25,10 +25,16 @@ from leafsearch.config.command import one_line_errors
 from leafsearch.distill.errors import DistillError
 from leafsearch.distill.publishing import README
 from leafsearch.vectors import export_student, load_encoder
-from leafsearch.vectors.alignment import PROBES
-from leafsearch.vectors.compact import COMPACT_GRAPH, COMPACT_WEIGHTS, WEIGHTS, restored, unpack
-from leafsearch.vectors.graph import GRAPH, TOKENIZER, Card, GraphEncoder
-from leafsearch.vectors.student import cache_folder
+from leafsearch.vectors.encoders.alignment import PROBES
+from leafsearch.vectors.encoders.onnx.encoder import GRAPH, TOKENIZER, Card, GraphEncoder
+from leafsearch.vectors.encoders.onnx.rounded_weights import (
+    COMPACT_GRAPH,
+    COMPACT_WEIGHTS,
+    WEIGHTS,
+    restored,
+    unpack,
+)
+from leafsearch.vectors.encoders.onnx.student import cache_folder
 
 _BITS, _EMBEDDING_BITS = 8, 6
 _LOOK_UP = {"Gather", "EmbedLayerNormalization"}

@@ -11,9 +11,9 @@ import numpy as np
 from sentence_transformers import SentenceTransformer
 
 from leafsearch.distill.errors import DistillError
-from leafsearch.vectors.alignment import PROBES
-from leafsearch.vectors.export import export_transformer
-from leafsearch.vectors.published import PUBLISHED
+from leafsearch.vectors.encoders.alignment import PROBES
+from leafsearch.vectors.encoders.onnx.export import export_transformer
+from leafsearch.vectors.encoders.onnx.published import PUBLISHED
 
 README, TRIAL = "README.md", "trial"
 _SAME = 1e-3  # of the largest number in a vector

@@ -15,8 +15,8 @@ from torch.multiprocessing.spawn import ProcessException, spawn
 from leafsearch.distill.errors import DistillError
 from leafsearch.distill.recipe import Recipe
 from leafsearch.distill.training import CHECKPOINT, State, Training
-from leafsearch.vectors.batches import Tokens
-from leafsearch.vectors.processor import cores
+from leafsearch.vectors.encoders.batches import Tokens
+from leafsearch.vectors.encoders.processor import cores
 
 _MEETING, _TOKENS, _STUDENT, _RECIPE = "ranks", "tokens.npz", "untrained", "recipe.json"
 Told = Callable[[State], None]

@@ -23,9 +23,9 @@ from leafsearch.distill.training import State, reached
 from leafsearch.distill.work import demand_same, held, remember
 from leafsearch.ingest.document import Rejected
 from leafsearch.vectors import load_encoder
-from leafsearch.vectors.batches import Tokens
-from leafsearch.vectors.encoder import is_remote
-from leafsearch.vectors.transformer import TransformerEncoder
+from leafsearch.vectors.encoders.base import is_remote
+from leafsearch.vectors.encoders.batches import Tokens
+from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
 
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 _FITTED = 8_000  # texts that the head is fitted to before the training

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from leafsearch.distill.errors import DistillError
 from leafsearch.distill.examples import Example
 from leafsearch.vectors import Rows
-from leafsearch.vectors.transformer import TransformerEncoder
+from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
 
 Told = Callable[[int, int], None]  # done, of
 

@@ -19,7 +19,7 @@ from sentence_transformers import SentenceTransformer
 from leafsearch.distill.forward import Forward
 from leafsearch.distill.losses import Loss
 from leafsearch.distill.recipe import Recipe
-from leafsearch.vectors.batches import Tokens
+from leafsearch.vectors.encoders.batches import Tokens
 
 CHECKPOINT = "checkpoint.pt"
 _POOL = 64  # batches that are sorted by length together

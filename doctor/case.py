@@ -19,7 +19,7 @@ from leafsearch.doctor.index_entry import IndexEntry
 from leafsearch.doctor.sample import Passage, Sample
 from leafsearch.doctor.searches import Probe
 from leafsearch.vectors import Encoder, Manifest, explained
-from leafsearch.vectors.generations import Generations
+from leafsearch.vectors.store.generations import Generations
 
 T = TypeVar("T")
 

@@ -12,9 +12,8 @@ from leafsearch.doctor.findings import Verdict, ok, problem, skipped
 from leafsearch.doctor.remedies import examine, ingest, names, rebuild
 from leafsearch.search.values import paths_of
 from leafsearch.vectors import DeploymentError, Manifest, ManifestError, collection_kinds, explained
-from leafsearch.vectors.agreement import demand_agreement
-from leafsearch.vectors.generations import find_generations
-from leafsearch.vectors.manifest import MANIFESTS, PATH
+from leafsearch.vectors.store.generations import find_generations
+from leafsearch.vectors.store.manifest import MANIFESTS, PATH, demand_agreement
 
 
 def collection(case: Case) -> Verdict:

@@ -16,7 +16,7 @@ from leafsearch.doctor.case import Order
 from leafsearch.doctor.findings import Level
 from leafsearch.doctor.printing import print_finding, print_summary
 from leafsearch.doctor.run import examine
-from leafsearch.vectors.deployment import deployment_uri
+from leafsearch.vectors.store.deployment import deployment_uri
 
 _say = partial(say, "leaf-search")
 

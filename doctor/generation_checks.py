@@ -8,8 +8,8 @@ from leafsearch.doctor.case import Case
 from leafsearch.doctor.findings import Verdict, ok, problem, warning
 from leafsearch.doctor.remedies import names, retire
 from leafsearch.vectors import Manifest, SearchIndexError, explained
-from leafsearch.vectors.collection import BY_GENERATION
-from leafsearch.vectors.index_spec import IndexSpec
+from leafsearch.vectors.store.collection import BY_GENERATION
+from leafsearch.vectors.store.search_index import IndexSpec
 
 _NUMBERED = re.compile(r"leaf_vectors(?:_(\d+))?(?:_text)?")
 

@@ -11,8 +11,8 @@ from leafsearch.doctor.index_entry import IndexEntry
 from leafsearch.doctor.remedies import encode_again, examine, repair
 from leafsearch.doctor.sample import shown
 from leafsearch.vectors import SearchIndexError
-from leafsearch.vectors.index import same_index
-from leafsearch.vectors.index_spec import IndexSpec
+from leafsearch.vectors.store.pipelines import same_index
+from leafsearch.vectors.store.search_index import IndexSpec
 
 _MISSING = "missing"  # of which the documents of other generations are part
 

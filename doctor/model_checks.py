@@ -12,9 +12,9 @@ from leafsearch.doctor.remedies import encode_again, rebuild
 from leafsearch.doctor.sample import Passage, shown
 from leafsearch.doctor.stored import Kind
 from leafsearch.vectors import Encoder, ModelError, Rows, load_encoder, load_student
-from leafsearch.vectors.alignment import MINIMUM_COSINE, demand_probe
-from leafsearch.vectors.encoder import demand_torch, is_remote, unit_rows
-from leafsearch.vectors.keys import with_key
+from leafsearch.vectors.encoders.alignment import MINIMUM_COSINE, demand_probe
+from leafsearch.vectors.encoders.api_key import with_key
+from leafsearch.vectors.encoders.base import demand_torch, is_remote, unit_rows
 
 _TEXTS = 16
 _SAME = 0.9  # cosine of two encodings of one text by one model, however they were stored
@@ -199,6 +199,6 @@ def _revision(settings: Settings, name: str) -> str:
     """Of what stands under a name now; raises ModelError if nothing does."""
     if name.startswith("hashing:") or is_remote(name):
         return with_key(settings, name, lambda key: load_encoder(name, key=key).revision)
-    from leafsearch.vectors.models import find_model
+    from leafsearch.vectors.encoders.model_source import find_model
 
     return find_model(name).revision

@@ -21,7 +21,7 @@ from leafsearch.doctor import (
 from leafsearch.doctor.case import Case, Order, OutOfTime, Unknown
 from leafsearch.doctor.findings import Finding, Verdict, problem, skipped
 from leafsearch.vectors import DeploymentError
-from leafsearch.vectors.connection import FORBIDDEN
+from leafsearch.vectors.store.connection import FORBIDDEN
 
 CHECKS: dict[str, Callable[[Case], Verdict]] = {
     "connection": deployment_checks.connection,

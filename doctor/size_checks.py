@@ -8,7 +8,7 @@ from leafsearch.doctor.findings import Verdict, ok, problem, skipped, warning
 from leafsearch.doctor.remedies import rebuild
 from leafsearch.doctor.stored import Kind
 from leafsearch.vectors import DeploymentError, explained
-from leafsearch.vectors.connection import FORBIDDEN
+from leafsearch.vectors.store.connection import FORBIDDEN
 
 _PRECISIONS = {Kind.BITS: "binary", Kind.INT8: "int8"}
 _ROOM = 1.1  # MongoDB's advice: memory for the index and a tenth

@@ -10,9 +10,9 @@ from leafsearch.doctor.findings import Verdict, ok, problem, skipped
 from leafsearch.doctor.remedies import examine, ingest, is_in_place, repair
 from leafsearch.doctor.sample import Passage, shown, spread
 from leafsearch.search.values import paths_of, values_at
-from leafsearch.vectors.digest import digest, of_encoded
-from leafsearch.vectors.in_place import HASH, MARK
-from leafsearch.vectors.index import uppermost
+from leafsearch.vectors.store.digest import digest, of_encoded
+from leafsearch.vectors.store.in_place import HASH, MARK
+from leafsearch.vectors.store.pipelines import uppermost
 
 _TEXTS = 100
 _TITLE = "metadata.title"

@@ -8,8 +8,8 @@ from leafsearch.doctor.fields import vector_paths
 from leafsearch.doctor.findings import Verdict, ok, problem, warning
 from leafsearch.doctor.remedies import encode_again, examine, ingest, is_in_place
 from leafsearch.doctor.sample import Drawn, Sample, shown
-from leafsearch.vectors.codec import OFF_UNIT
-from leafsearch.vectors.index import uppermost
+from leafsearch.vectors.store.codec import OFF_UNIT
+from leafsearch.vectors.store.pipelines import uppermost
 
 _TOO_ALIKE = 0.1  # share of one and the same vector
 _ENOUGH = 20  # vectors, before a share means something

@@ -29,7 +29,7 @@ from leafsearch.evaluation.printing import print_json, print_report, print_sweep
 from leafsearch.evaluation.report import Report, SweepReport
 from leafsearch.evaluation.sweep import Asked, sweep
 from leafsearch.vectors import connect
-from leafsearch.vectors.deployment import deployment_uri
+from leafsearch.vectors.store.deployment import deployment_uri
 
 _say = partial(say, "leaf-search")
 

@@ -22,9 +22,9 @@ import platformdirs
 
 from leafsearch.evaluation.formats import Role
 from leafsearch.vectors import Encoder, Rows, load_encoder, load_student
-from leafsearch.vectors.encoder import is_remote
-from leafsearch.vectors.models import find_model
-from leafsearch.vectors.processor import has_bfloat16, has_gpu
+from leafsearch.vectors.encoders.base import is_remote
+from leafsearch.vectors.encoders.model_source import find_model
+from leafsearch.vectors.encoders.processor import has_bfloat16, has_gpu
 
 Side = Literal["documents", "queries"]
 Told = Callable[[str], None]

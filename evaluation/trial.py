@@ -10,7 +10,7 @@ from pymongo.database import Database
 
 from leafsearch.config import Storage
 from leafsearch.vectors import Codec, Collection, Manifest, Rows, explained
-from leafsearch.vectors.manifest import Model, delete_manifest, write_manifest
+from leafsearch.vectors.store.manifest import Model, delete_manifest, write_manifest
 
 PREFIX = "leaf_eval_"
 INDEX, PATH = "leaf_vectors", "embedding"

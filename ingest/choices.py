@@ -9,7 +9,7 @@ from leafsearch.config.storage import PRECISIONS, QUANTIZATIONS
 from leafsearch.config.text import is_unicode, quote, shorten
 from leafsearch.ingest.chunking.chunker import FEWEST_TOKENS
 from leafsearch.vectors import Manifest
-from leafsearch.vectors.agreement import FORM
+from leafsearch.vectors.store.manifest import FORM
 
 _TOP_LEVEL = ("_id", "document", "position", "text", "hash")
 _LONGEST_PATH = 1024  # bytes

@@ -27,9 +27,9 @@ from leafsearch.ingest.repair import run_repair
 from leafsearch.ingest.run import run
 from leafsearch.ingest.saying import say
 from leafsearch.ingest.usage import demand_usage
-from leafsearch.vectors.connection import connected
-from leafsearch.vectors.deployment import deployment_uri
-from leafsearch.vectors.patience import SECONDS, Patience
+from leafsearch.vectors.store.connection import connected
+from leafsearch.vectors.store.deployment import deployment_uri
+from leafsearch.vectors.store.retry import SECONDS, Patience
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 

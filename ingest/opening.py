@@ -27,12 +27,17 @@ from leafsearch.vectors import (
     load_encoder,
     load_student,
 )
-from leafsearch.vectors.agreement import demand_agreement, demand_precision
-from leafsearch.vectors.alignment import probe_of
-from leafsearch.vectors.keys import with_key
-from leafsearch.vectors.manifest import PATH, demand, find_manifest
-from leafsearch.vectors.patience import Patience
-from leafsearch.vectors.search_index import demand_search
+from leafsearch.vectors.encoders.alignment import probe_of
+from leafsearch.vectors.encoders.api_key import with_key
+from leafsearch.vectors.store.manifest import (
+    PATH,
+    demand,
+    demand_agreement,
+    demand_precision,
+    find_manifest,
+)
+from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.search_index import demand_search
 
 INDEX = "leaf_vectors"
 Told = Callable[[str], None]

@@ -10,7 +10,7 @@ from leafsearch.config.storage import ENCODE_PRECISIONS, PRECISIONS, QUANTIZATIO
 from leafsearch.ingest.chunking.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
 from leafsearch.ingest.corpus.formats import FORMATS
 from leafsearch.ingest.rejects import DEFAULT as REJECTS_FILE
-from leafsearch.vectors.patience import SECONDS
+from leafsearch.vectors.store.retry import SECONDS
 
 
 def _option(help: str, *names: str, metavar: str | None = None) -> Any:

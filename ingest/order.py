@@ -24,7 +24,7 @@ from leafsearch.ingest.mongodb.source import MongoSource
 from leafsearch.ingest.rejects import Rejects
 from leafsearch.ingest.seen import Seen
 from leafsearch.ingest.shard import WHOLE, Shard
-from leafsearch.vectors.patience import Patience
+from leafsearch.vectors.store.retry import Patience
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from bson.int64 import Int64
 from leafsearch.ingest.chunking.chunk import Chunk, same_vector
 from leafsearch.ingest.document import Document
 from leafsearch.vectors import Manifest, Stored
-from leafsearch.vectors.digest import digest
+from leafsearch.vectors.store.digest import digest
 
 _CHUNKER = "1"  # another one where the same document is cut otherwise than before
 

@@ -28,12 +28,12 @@ from leafsearch.ingest.rejects import Rejects
 from leafsearch.ingest.saying import say, say_rejects
 from leafsearch.ingest.target import Target, load_teacher
 from leafsearch.vectors import Collection, InPlace, Manifest, Teacher, collection_of, explained
-from leafsearch.vectors.digest import digest, of_encoded
-from leafsearch.vectors.generations import read_generation, read_generations
-from leafsearch.vectors.in_place import MARK
-from leafsearch.vectors.manifest import undeclare
-from leafsearch.vectors.patience import Patience
-from leafsearch.vectors.writers import registered
+from leafsearch.vectors.store.digest import digest, of_encoded
+from leafsearch.vectors.store.generations import read_generation, read_generations
+from leafsearch.vectors.store.in_place import MARK
+from leafsearch.vectors.store.manifest import undeclare
+from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.writers import registered
 
 Told = Callable[[str], None]
 

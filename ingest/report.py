@@ -29,7 +29,7 @@ from leafsearch.ingest.mongodb.source import MongoSource
 from leafsearch.ingest.summary import Summary
 from leafsearch.ingest.target import Target
 from leafsearch.vectors import Collection, DeploymentError
-from leafsearch.vectors.patience import may_pass
+from leafsearch.vectors.store.retry import may_pass
 
 _SPEED_PERIOD = 3600.0  # seconds; a step of a large model on a processor may take minutes
 _INTERNAL = ("last_written", "planned", "repeated")

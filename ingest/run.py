@@ -32,7 +32,7 @@ from leafsearch.ingest.seen import Seen
 from leafsearch.ingest.summary import Summary
 from leafsearch.ingest.target import Target
 from leafsearch.vectors import DeploymentError
-from leafsearch.vectors.patience import is_unanswered
+from leafsearch.vectors.store.retry import is_unanswered
 
 _LEAVING = 2.0  # seconds
 

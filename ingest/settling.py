@@ -12,16 +12,16 @@ from typing import Any
 from pymongo.database import Database
 
 from leafsearch.vectors import Collection, Manifest, ManifestError, collection_of, explained
-from leafsearch.vectors.generations import begin_next, find_generations, read_generation
-from leafsearch.vectors.in_place import HAS_OURS
-from leafsearch.vectors.manifest import (
+from leafsearch.vectors.store.generations import begin_next, find_generations, read_generation
+from leafsearch.vectors.store.in_place import HAS_OURS
+from leafsearch.vectors.store.manifest import (
     amend,
     delete_manifest,
     demand_equal,
     put_back,
     write_manifest,
 )
-from leafsearch.vectors.patience import Patience
+from leafsearch.vectors.store.retry import Patience
 
 
 def settle(

@@ -27,11 +27,11 @@ from leafsearch.vectors import (
     load_encoder,
     load_tokenizer,
 )
-from leafsearch.vectors.generations import read_generation, read_generations
-from leafsearch.vectors.keys import with_key
-from leafsearch.vectors.manifest import demand_equal
-from leafsearch.vectors.patience import Patience
-from leafsearch.vectors.writers import Registration
+from leafsearch.vectors.encoders.api_key import with_key
+from leafsearch.vectors.store.generations import read_generation, read_generations
+from leafsearch.vectors.store.manifest import demand_equal
+from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.writers import Registration
 
 log = logging.getLogger(__name__)
 

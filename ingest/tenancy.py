@@ -8,8 +8,8 @@ from leafsearch.config.text import quote
 from leafsearch.ingest.choices import InPlaceChoice
 from leafsearch.ingest.errors import TargetError
 from leafsearch.vectors import Manifest
-from leafsearch.vectors.in_place import HAS_OURS, MARK
-from leafsearch.vectors.manifest import PATH
+from leafsearch.vectors.store.in_place import HAS_OURS, MARK
+from leafsearch.vectors.store.manifest import PATH
 
 
 def demand_ours(

@@ -22,8 +22,8 @@ from leafsearch.search.printing import print_context, print_hits
 from leafsearch.search.query import Options, check_questions, checked
 from leafsearch.search.rerank import CrossEncoder
 from leafsearch.search.searcher import Searcher
-from leafsearch.vectors.deployment import deployment_uri
 from leafsearch.vectors.extended_json import NotExtendedJson, parse_extended_json
+from leafsearch.vectors.store.deployment import deployment_uri
 
 _say = partial(say, "leaf-search")
 

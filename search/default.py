@@ -11,7 +11,7 @@ from leafsearch.search.hit import Hit
 from leafsearch.search.query import Options
 from leafsearch.search.searcher import Searcher
 from leafsearch.vectors import ManifestError
-from leafsearch.vectors.deployment import deployment_uri
+from leafsearch.vectors.store.deployment import deployment_uri
 
 # By process too: a connection does not survive a fork.
 _open: dict[tuple[int, Settings], Searcher] = {}

@@ -13,12 +13,11 @@ from leafsearch.search.filters import demanded
 from leafsearch.search.steps import Aggregate, Compute, Steps
 from leafsearch.search.values import kind_of, scalars_at
 from leafsearch.vectors import Encoder, Manifest, ManifestError, ModelError, load_student
-from leafsearch.vectors.agreement import demand_agreement
-from leafsearch.vectors.alignment import demand_probe
-from leafsearch.vectors.generations import Generations, generations_of
-from leafsearch.vectors.index_spec import IndexSpec
-from leafsearch.vectors.keys import with_key
-from leafsearch.vectors.manifest import MANIFESTS, no_manifest
+from leafsearch.vectors.encoders.alignment import demand_probe
+from leafsearch.vectors.encoders.api_key import with_key
+from leafsearch.vectors.store.generations import Generations, generations_of
+from leafsearch.vectors.store.manifest import MANIFESTS, demand_agreement, no_manifest
+from leafsearch.vectors.store.search_index import IndexSpec
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from leafsearch.search.query import Query
 from leafsearch.search.shape import chunk_of, fetching
 from leafsearch.search.steps import Aggregate, Steps, Together
 from leafsearch.vectors import DeploymentError, Rows
-from leafsearch.vectors.index import nearest_stage, text_index_name
+from leafsearch.vectors.store.pipelines import nearest_stage, text_index_name
 
 _UNKNOWN_STAGE = 40324
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from leafsearch.vectors import ModelError
-from leafsearch.vectors.encoder import demand_torch
-from leafsearch.vectors.model_files import ModelFiles
+from leafsearch.vectors.encoders.base import demand_torch
+from leafsearch.vectors.encoders.model_files import ModelFiles
 
 _KINDS = ("ForSequenceClassification", "ForCausalLM")
 

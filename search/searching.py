@@ -13,7 +13,7 @@ from leafsearch.search.query import Options, Query, check_questions, checked
 from leafsearch.search.ranking import ranked
 from leafsearch.search.steps import Compute, Steps, Together
 from leafsearch.vectors import IndexMissing, Rows
-from leafsearch.vectors.encoder import unit_rows
+from leafsearch.vectors.encoders.base import unit_rows
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leafsearch.vectors import Manifest
-from leafsearch.vectors.identity import as_text, possible_ids
-from leafsearch.vectors.in_place import MARK
-from leafsearch.vectors.index import projection, uppermost
+from leafsearch.vectors.store.document_ids import as_text, possible_ids
+from leafsearch.vectors.store.in_place import MARK
+from leafsearch.vectors.store.pipelines import projection, uppermost
 
 _WHOLE = "stored"  # where a document is carried, so that none of its fields can be in the way
 _OF_EVERY_CHUNK = ("document", "position")

@@ -32,11 +32,8 @@ ALLOWED = {
 FORWARDING = {"ingest/__main__.py", "search/__main__.py", "distill/__main__.py"}
 # What needs the extra [ingest], imported only where it is called for.
 TEACHERS = {
-    "vectors/transformer.py",
-    "vectors/export.py",
-    *(f"vectors/{name}.py" for name in ("choosing", "devices", "forms", "fused")),
-    *(f"vectors/{name}.py" for name in ("local_run", "packed")),
-    "vectors/workers.py",
+    *(path.relative_to(ROOT).as_posix() for path in (ROOT / "vectors/encoders/torch").glob("*.py")),
+    "vectors/encoders/onnx/export.py",
     "search/rerank.py",
 }
 # What needs the extra [eval], imported only for pictures.
@@ -46,7 +43,7 @@ FORMATS = {f"ingest/corpus/readers/{name}.py" for name in ("arrow_rows", "html",
 # What needs the extra [ray], imported by whoever runs a pipeline there.
 ON_RAY = {"ingest/on_ray/pipeline.py", "ingest/on_ray/stages.py"}
 # The one place that knows leafmongo.
-SEAM = "vectors/deployment.py"
+SEAM = "vectors/store/deployment.py"
 # Imported by pytest alone, which is therefore there.
 PLUGIN = MONGO / "pytest_plugin.py"
 

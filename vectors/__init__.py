@@ -1,10 +1,9 @@
 """What ingest and search must agree on: encoders, stored vectors, the manifest, the collection."""
 
-from leafsearch.vectors.alignment import Alignment, check_alignment
-from leafsearch.vectors.codec import Codec
-from leafsearch.vectors.collection import Collection, Stored
-from leafsearch.vectors.connection import collection_kinds, connect, connect_async, explained
-from leafsearch.vectors.encoder import Encoder, Rows, Teacher, load_encoder, load_tokenizer
+from leafsearch.vectors.encoders.alignment import Alignment, check_alignment
+from leafsearch.vectors.encoders.base import Encoder, Rows, Teacher
+from leafsearch.vectors.encoders.load import load_encoder, load_tokenizer
+from leafsearch.vectors.encoders.onnx.student import export_student, load_student
 from leafsearch.vectors.errors import (
     AlignmentError,
     CodecError,
@@ -19,10 +18,11 @@ from leafsearch.vectors.errors import (
     SearchIndexError,
     VectorsError,
 )
-from leafsearch.vectors.in_place import InPlace
-from leafsearch.vectors.layouts import collection_of
-from leafsearch.vectors.manifest import Manifest, Model
-from leafsearch.vectors.student import export_student, load_student
+from leafsearch.vectors.store.codec import Codec
+from leafsearch.vectors.store.collection import Collection, Stored
+from leafsearch.vectors.store.connection import collection_kinds, connect, connect_async, explained
+from leafsearch.vectors.store.in_place import InPlace, collection_of
+from leafsearch.vectors.store.manifest import Manifest, Model
 
 __all__ = [
     "Alignment",

@@ -7,7 +7,7 @@ from typing import Any
 import bson
 
 from leafsearch.ingest.chunking.trails import begins_with
-from leafsearch.vectors.digest import digest, of_encoded
+from leafsearch.vectors.store.digest import digest, of_encoded
 
 
 @dataclass(frozen=True)

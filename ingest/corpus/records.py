@@ -9,7 +9,7 @@ from leafsearch.config.text import is_unicode, quote, quote_all
 from leafsearch.ingest.corpus.kinds import UnusableRecord, kind
 from leafsearch.ingest.corpus.metadata import encoded, not_unicode, opened
 from leafsearch.ingest.document import Document, Place
-from leafsearch.vectors.identity import as_text
+from leafsearch.vectors.store.document_ids import as_text
 
 __all__ = ["MAX_TEXT", "Fields", "UnusableRecord", "to_document"]
 

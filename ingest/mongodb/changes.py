@@ -14,9 +14,9 @@ from pymongo.errors import OperationFailure, PyMongoError
 from leafsearch.config.hint import PATH, hint
 from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.mongodb.source import MongoSource
-from leafsearch.vectors.connection import FORBIDDEN
-from leafsearch.vectors.identity import can_be_asked_for
-from leafsearch.vectors.patience import patiently
+from leafsearch.vectors.store.connection import FORBIDDEN
+from leafsearch.vectors.store.document_ids import can_be_asked_for
+from leafsearch.vectors.store.retry import patiently
 
 _QUIET_MS = 250  # without a change, until those that came are handed over
 _LONGEST = 0.5  # seconds from the first to the last change of a batch

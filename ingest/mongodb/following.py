@@ -12,7 +12,7 @@ from leafsearch.ingest.mongodb.source import MongoSource
 from leafsearch.ingest.mongodb.stopping import Stop, Stopped
 from leafsearch.ingest.seen import Seen
 from leafsearch.vectors import DeploymentError
-from leafsearch.vectors.patience import may_pass
+from leafsearch.vectors.store.retry import may_pass
 
 log = logging.getLogger(__name__)
 

@@ -22,9 +22,9 @@ from leafsearch.ingest.seen import Seen
 from leafsearch.ingest.summary import Summary, Told
 from leafsearch.ingest.target import Target
 from leafsearch.vectors import InPlace
-from leafsearch.vectors.identity import as_text, possible_ids
-from leafsearch.vectors.patience import Patience
-from leafsearch.vectors.writers import Active
+from leafsearch.vectors.store.document_ids import as_text, possible_ids
+from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.writers import Active
 
 _ROUNDS = 10
 _TOGETHER = 500

@@ -18,7 +18,7 @@ from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.mongodb.address import Address, addresses
 from leafsearch.ingest.mongodb.source import MongoSource
 from leafsearch.vectors.extended_json import NotExtendedJson, parse_extended_json
-from leafsearch.vectors.patience import Patience
+from leafsearch.vectors.store.retry import Patience
 
 # Names of fields that are ours, or that a hit has.
 _TAKEN = ("leaf", "_id", "key", "document", "position", "text", "metadata", "score")

@@ -20,8 +20,8 @@ from pymongo.write_concern import WriteConcern
 
 from leafsearch.ingest.mongodb.source import MongoSource
 from leafsearch.vectors import DeploymentError, Manifest, explained
-from leafsearch.vectors.connection import FORBIDDEN
-from leafsearch.vectors.patience import Patience, is_unanswered
+from leafsearch.vectors.store.connection import FORBIDDEN
+from leafsearch.vectors.store.retry import Patience, is_unanswered
 
 log = logging.getLogger(__name__)
 

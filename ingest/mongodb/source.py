@@ -22,11 +22,11 @@ from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.mongodb.address import Address
 from leafsearch.ingest.mongodb.records import read_document
 from leafsearch.vectors import Manifest, collection_kinds
-from leafsearch.vectors.connection import FORBIDDEN
-from leafsearch.vectors.identity import can_be_asked_for
-from leafsearch.vectors.in_place import MARK, is_ours
-from leafsearch.vectors.manifest import find_manifest
-from leafsearch.vectors.patience import Patience
+from leafsearch.vectors.store.connection import FORBIDDEN
+from leafsearch.vectors.store.document_ids import can_be_asked_for
+from leafsearch.vectors.store.in_place import MARK, is_ours
+from leafsearch.vectors.store.manifest import find_manifest
+from leafsearch.vectors.store.retry import Patience
 
 _BATCH = 500
 _NOT_THEIRS = ("system.", "leaf_manifests", "leaf_writers", "leaf_positions")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from leafsearch.ingest.claims import Claims
 from leafsearch.vectors import Collection
-from leafsearch.vectors.writers import Active
+from leafsearch.vectors.store.writers import Active
 
 
 class Watched:

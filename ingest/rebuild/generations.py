@@ -16,7 +16,7 @@ from leafsearch.ingest.errors import TargetError
 from leafsearch.ingest.rebuild.rebuilding import missing_documents
 from leafsearch.ingest.settling import settle, united
 from leafsearch.vectors import Collection, IndexDiffers, Manifest, explained
-from leafsearch.vectors.generations import (
+from leafsearch.vectors.store.generations import (
     Generations,
     read_generation,
     read_generations,

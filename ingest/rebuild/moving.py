@@ -20,7 +20,7 @@ from leafsearch.ingest.saying import say
 from leafsearch.ingest.summary import Summary
 from leafsearch.ingest.target import Target
 from leafsearch.vectors import Manifest, explained
-from leafsearch.vectors.generations import find_generations
+from leafsearch.vectors.store.generations import find_generations
 
 
 def _hint(database: Database[Any], name: str, *arguments: str) -> str:

@@ -20,13 +20,12 @@ from leafsearch.ingest.opening import INDEX, Named, Told, fitting, given, load_p
 from leafsearch.ingest.settling import is_empty, united
 from leafsearch.ingest.target import Target
 from leafsearch.vectors import Collection, Manifest, ManifestError, Model, explained
-from leafsearch.vectors.agreement import FORM
-from leafsearch.vectors.alignment import probe_of
-from leafsearch.vectors.collection import BY_DOCUMENT
-from leafsearch.vectors.generations import Generations, find_generations
-from leafsearch.vectors.manifest import PATH, demand, read_manifest
-from leafsearch.vectors.patience import Patience
-from leafsearch.vectors.search_index import demand_search
+from leafsearch.vectors.encoders.alignment import probe_of
+from leafsearch.vectors.store.collection import BY_DOCUMENT
+from leafsearch.vectors.store.generations import Generations, find_generations
+from leafsearch.vectors.store.manifest import FORM, PATH, demand, read_manifest
+from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.search_index import demand_search
 
 _SECONDS = 600.0  # for the text index to tell the generations apart
 

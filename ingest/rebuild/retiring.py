@@ -16,8 +16,8 @@ from pymongo.errors import OperationFailure
 
 from leafsearch.ingest.opening import INDEX
 from leafsearch.vectors import Collection, IndexNotReady, explained
-from leafsearch.vectors.generations import forget_others, read_generations
-from leafsearch.vectors.patience import patiently
+from leafsearch.vectors.store.generations import forget_others, read_generations
+from leafsearch.vectors.store.retry import patiently
 
 Told = Callable[[str], None]
 

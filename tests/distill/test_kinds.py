@@ -17,9 +17,9 @@ from leafsearch.distill.publishing import demand_publishable
 from leafsearch.distill.run import load_teacher
 from leafsearch.distill.student import cut, small
 from leafsearch.vectors import load_encoder
-from leafsearch.vectors.alignment import PROBES
-from leafsearch.vectors.export import export_transformer
-from leafsearch.vectors.transformer import TransformerEncoder
+from leafsearch.vectors.encoders.alignment import PROBES
+from leafsearch.vectors.encoders.onnx.export import export_transformer
+from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
 from leaftests.distill.making import built, saved, vocabulary
 from leaftests.models import bert_tokenizer
 

@@ -19,8 +19,8 @@ from leafsearch.distill.packing import main, pack, rounded, taken_out
 from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
 from leafsearch.search import Searcher
 from leafsearch.vectors import ModelError, load_encoder, load_student
-from leafsearch.vectors.alignment import PROBES
-from leafsearch.vectors.compact import restored
+from leafsearch.vectors.encoders.alignment import PROBES
+from leafsearch.vectors.encoders.onnx.rounded_weights import restored
 from leaftests.paths import ROOT
 
 TEXTS = [*PROBES, "x", "a longer text about cats and dogs " * 5]

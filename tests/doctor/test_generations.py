@@ -13,7 +13,7 @@ from leafsearch.ingest import Choices, Document, Rejects, ingest
 from leafsearch.ingest.rebuild.generations import move_over
 from leafsearch.ingest.rebuild.rebuilding import open_rebuild
 from leafsearch.ingest.rebuild.retiring import retire
-from leafsearch.vectors.manifest import MANIFESTS
+from leafsearch.vectors.store.manifest import MANIFESTS
 from leaftests.doctor import Examined, Ingested, complaints, corpus
 
 

@@ -10,7 +10,7 @@ from leafsearch.doctor.case import Case
 from leafsearch.doctor.index_checks import status
 from leafsearch.doctor.index_choice import choose
 from leafsearch.doctor.index_entry import IndexEntry
-from leafsearch.vectors.manifest import MANIFESTS
+from leafsearch.vectors.store.manifest import MANIFESTS
 from leaftests.doctor import (
     Examined,
     Foreign,

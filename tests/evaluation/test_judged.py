@@ -13,8 +13,8 @@ from leafsearch.evaluation.asking import Remembered, ask_all, ask_each, searcher
 from leafsearch.evaluation.formats import formats
 from leafsearch.evaluation.trial import sizes, stored
 from leafsearch.vectors import Codec
-from leafsearch.vectors.encoder import Rows, unit_rows
-from leafsearch.vectors.manifest import MANIFESTS
+from leafsearch.vectors.encoders.base import Rows, unit_rows
+from leafsearch.vectors.store.manifest import MANIFESTS
 from leaftests.evaluation import silent
 
 DOCUMENTS, QUERIES, DIMENSIONS = 300, 20, 64

@@ -25,7 +25,7 @@ from leafsearch.ingest.summary import Summary
 from leafsearch.ingest.target import Target
 from leafsearch.search import Searcher
 from leafsearch.vectors import ManifestError, load_encoder
-from leafsearch.vectors.manifest import MANIFESTS, read_manifest
+from leafsearch.vectors.store.manifest import MANIFESTS, read_manifest
 
 TEXTS = ["cheap flights in May", "roast vegetables in the oven", "the treaty was signed"]
 

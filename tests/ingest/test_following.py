@@ -29,8 +29,8 @@ from leafsearch.ingest.mongodb.following import follow
 from leafsearch.ingest.mongodb.position import POSITIONS, Position
 from leafsearch.ingest.mongodb.source import MongoSource
 from leafsearch.ingest.mongodb.stopping import Stop
-from leafsearch.vectors.digest import digest, of_encoded
-from leafsearch.vectors.patience import Patience
+from leafsearch.vectors.store.digest import digest, of_encoded
+from leafsearch.vectors.store.retry import Patience
 from leaftests.ingest.follower import CHUNKS, IN_PLACE, Started, following, wait_for
 from leaftests.ingest.types import Keep, Run
 

@@ -20,7 +20,7 @@ from leafsearch.ingest.mongodb.changes import Batch, Changes
 from leafsearch.ingest.mongodb.keeping import Keeper
 from leafsearch.ingest.mongodb.source import MongoSource
 from leafsearch.ingest.mongodb.stopping import Stop
-from leafsearch.vectors.writers import WRITERS
+from leafsearch.vectors.store.writers import WRITERS
 from leaftests.ingest.follower import CHUNKS, following, wait_for
 from leaftests.ingest.types import BODY
 

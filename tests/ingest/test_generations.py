@@ -22,8 +22,8 @@ from leafsearch.ingest.rebuild.rebuilding import missing_documents, open_rebuild
 from leafsearch.ingest.rebuild.retiring import retire
 from leafsearch.ingest.settling import settle
 from leafsearch.vectors import Collection, ManifestError
-from leafsearch.vectors.generations import Generations, read_generations, switch
-from leafsearch.vectors.manifest import MANIFESTS, read_manifest
+from leafsearch.vectors.store.generations import Generations, read_generations, switch
+from leafsearch.vectors.store.manifest import MANIFESTS, read_manifest
 from leaftests.forked import Command
 
 Run = Callable[..., CompletedProcess[str]]

@@ -17,7 +17,7 @@ from leafsearch.ingest import Choices, Document, Fields, TargetError, open_targe
 from leafsearch.ingest.choices import InPlaceChoice
 from leafsearch.ingest.mongodb.keeping import Keeper
 from leafsearch.vectors import ManifestError, load_encoder
-from leafsearch.vectors.manifest import read_manifest
+from leafsearch.vectors.store.manifest import read_manifest
 from leaftests.ingest.types import Keep
 
 OURS = ("embedding", "leaf")

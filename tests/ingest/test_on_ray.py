@@ -25,7 +25,7 @@ from leafsearch.ingest import (
 from leafsearch.ingest.corpus.readers import read_parquet
 from leafsearch.ingest.corpus.records import Fields
 from leafsearch.vectors import DeploymentError, ManifestError, connect
-from leafsearch.vectors.manifest import MANIFESTS
+from leafsearch.vectors.store.manifest import MANIFESTS
 
 ray: Any = pytest.importorskip("ray", reason="needs the extra [ray]")
 pa: Any = pytest.importorskip("pyarrow")

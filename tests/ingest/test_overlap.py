@@ -16,8 +16,8 @@ from leafsearch.ingest import Document, Rejects, Target, ingest
 from leafsearch.ingest.errors import OverlapError
 from leafsearch.ingest.overlap import Lost, settle_overlap
 from leafsearch.vectors import Collection
-from leafsearch.vectors.patience import Patience
-from leafsearch.vectors.writers import WRITERS, Registration
+from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.writers import WRITERS, Registration
 from leaftests.endure.model import Ledger
 from leaftests.endure.steps import STEPS
 from leaftests.endure.world import World

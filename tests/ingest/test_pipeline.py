@@ -20,7 +20,7 @@ from leafsearch.ingest import (
     ingest,
 )
 from leafsearch.vectors import CodecError, ManifestError, load_encoder
-from leafsearch.vectors.manifest import MANIFESTS, find_manifest, read_manifest
+from leafsearch.vectors.store.manifest import MANIFESTS, find_manifest, read_manifest
 
 LONG = " ".join(f"Sentence number {n} stands here." for n in range(40))
 Write = Callable[..., Summary]

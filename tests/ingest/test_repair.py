@@ -13,7 +13,7 @@ from leafsearch.ingest.planning import plans
 from leafsearch.ingest.repair import repair
 from leafsearch.ingest.summary import Tally
 from leafsearch.ingest.writing import Writing, without_vectors
-from leafsearch.vectors.patience import Patience
+from leafsearch.vectors.store.retry import Patience
 
 Open = Callable[..., Target]
 Write = Callable[..., Any]

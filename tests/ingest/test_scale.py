@@ -15,7 +15,7 @@ from leafsearch.ingest.plan import Plan, plan
 from leafsearch.ingest.summary import Tally
 from leafsearch.ingest.writing import Encoded, Writing
 from leafsearch.vectors import load_encoder
-from leafsearch.vectors.manifest import read_manifest
+from leafsearch.vectors.store.manifest import read_manifest
 
 Open = Callable[..., Target]
 Write = Callable[..., Summary]

@@ -15,9 +15,8 @@ from leafsearch.config import ConfigError
 from leafsearch.ingest import Document, Rejects, Summary, Target, ingest, settling
 from leafsearch.ingest.settling import follow, settle, united
 from leafsearch.vectors import Collection, DeploymentError, IndexFailed, ManifestError
-from leafsearch.vectors.index_spec import IndexSpec
-from leafsearch.vectors.manifest import MANIFESTS, find_manifest, read_manifest
-from leafsearch.vectors.search_index import SearchIndex, wait_for
+from leafsearch.vectors.store.manifest import MANIFESTS, find_manifest, read_manifest
+from leafsearch.vectors.store.search_index import IndexSpec, SearchIndex, wait_for
 from leaftests.forked import Command
 
 Run = Callable[..., CompletedProcess[str]]

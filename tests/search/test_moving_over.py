@@ -22,7 +22,7 @@ from leafsearch.search.opening import Opened
 from leafsearch.search.searching import _found
 from leafsearch.search.steps import Steps, perform
 from leafsearch.vectors import ModelError, load_encoder
-from leafsearch.vectors.manifest import MANIFESTS
+from leafsearch.vectors.store.manifest import MANIFESTS
 from leaftests.search.corpora import QUESTION, corpus
 
 Made = Callable[..., Searcher]

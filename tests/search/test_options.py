@@ -24,8 +24,8 @@ from leafsearch.search import (
 from leafsearch.search.diversity import diverse_order
 from leafsearch.search.query import Options
 from leafsearch.vectors import ManifestError, ModelError
-from leafsearch.vectors.encoder import unit_rows
-from leafsearch.vectors.manifest import MANIFESTS
+from leafsearch.vectors.encoders.base import unit_rows
+from leafsearch.vectors.store.manifest import MANIFESTS
 from leaftests.search.corpora import QUESTION, WORDS, books, corpus
 
 Made = Callable[..., Searcher]

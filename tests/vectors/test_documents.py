@@ -10,16 +10,16 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from leafsearch.vectors import ModelError, load_encoder
-from leafsearch.vectors.alignment import PROBES
-from leafsearch.vectors.batches import Batch
-from leafsearch.vectors.devices import devices_here, has_bfloat16
-from leafsearch.vectors.encoder import Rows, unit_rows
-from leafsearch.vectors.forms import Fused, Packed, Padded
-from leafsearch.vectors.fused import add_norm, compiled_norm, fuse
-from leafsearch.vectors.local_run import LocalRun
-from leafsearch.vectors.packed import attend_apart
-from leafsearch.vectors.processor import cores
-from leafsearch.vectors.transformer import TransformerEncoder
+from leafsearch.vectors.encoders.alignment import PROBES
+from leafsearch.vectors.encoders.base import Rows, unit_rows
+from leafsearch.vectors.encoders.batches import Batch
+from leafsearch.vectors.encoders.processor import cores
+from leafsearch.vectors.encoders.torch.batch_layouts import Fused, Packed, Padded
+from leafsearch.vectors.encoders.torch.devices import devices_here, has_bfloat16
+from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
+from leafsearch.vectors.encoders.torch.fused import add_norm, compiled_norm, fuse
+from leafsearch.vectors.encoders.torch.local_run import LocalRun
+from leafsearch.vectors.encoders.torch.packed_attention import attend_apart
 from leaftests.vectors.building import MIXED, PROMPT, built
 
 Kind = type[Packed] | type[Padded] | type[Fused]

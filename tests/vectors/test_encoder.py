@@ -16,8 +16,8 @@ from leafsearch.vectors import (
     load_encoder,
     load_tokenizer,
 )
-from leafsearch.vectors.encoder import unit_rows
-from leafsearch.vectors.models import fingerprint
+from leafsearch.vectors.encoders.base import unit_rows
+from leafsearch.vectors.encoders.model_source import fingerprint
 
 PROMPT = "Represent this sentence for searching relevant passages: "
 TEXTS = ["open a file", "The treaty was signed in 1992.", "roast vegetables in the oven"]

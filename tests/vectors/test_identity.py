@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from bson import Binary, Int64, ObjectId
 
-from leafsearch.vectors.identity import as_text, can_be_asked_for, possible_ids
+from leafsearch.vectors.store.document_ids import as_text, can_be_asked_for, possible_ids
 
 IDS = [
     "a",

@@ -6,10 +6,10 @@ from pymongo.database import Database
 
 from leafsearch.config import load
 from leafsearch.vectors import Manifest, ManifestError, Model
-from leafsearch.vectors.agreement import demand_agreement
-from leafsearch.vectors.manifest import (
+from leafsearch.vectors.store.manifest import (
     MANIFESTS,
     amend,
+    demand_agreement,
     find_manifest,
     no_manifest,
     read_manifest,

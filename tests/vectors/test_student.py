@@ -19,10 +19,10 @@ from leafsearch.vectors import (
     load_encoder,
     load_student,
 )
-from leafsearch.vectors.alignment import demand_probe, probe_of
-from leafsearch.vectors.model_files import ModelFiles
-from leafsearch.vectors.published import take_published
-from leafsearch.vectors.student import cache_folder
+from leafsearch.vectors.encoders.alignment import demand_probe, probe_of
+from leafsearch.vectors.encoders.model_files import ModelFiles
+from leafsearch.vectors.encoders.onnx.published import take_published
+from leafsearch.vectors.encoders.onnx.student import cache_folder
 
 ROOT = Path(__file__).parents[2]
 TEXTS = [

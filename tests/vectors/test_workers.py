@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from leafsearch.vectors import load_encoder
-from leafsearch.vectors.alignment import PROBES
-from leafsearch.vectors.encoder import Rows
+from leafsearch.vectors.encoders.alignment import PROBES
+from leafsearch.vectors.encoders.base import Rows
 from leaftests.vectors.building import MIXED, built
 
 MANY = [f"{n} {' '.join(PROBES * (1 + n % 3))}" for n in range(200)] + [""]

@@ -10,8 +10,7 @@ from pymongo.operations import SearchIndexModel
 
 from leafsearch.doctor import Finding, Level
 from leafsearch.ingest import Document
-from leafsearch.vectors.index_spec import IndexSpec
-from leafsearch.vectors.search_index import SearchIndex, wait_for
+from leafsearch.vectors.store.search_index import IndexSpec, SearchIndex, wait_for
 
 Examined = Callable[..., dict[str, Finding]]
 

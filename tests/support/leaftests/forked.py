@@ -14,7 +14,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import leafsearch.doctor.command
-import leafsearch.vectors.hashing  # noqa: F401
+import leafsearch.vectors.encoders.hashing  # noqa: F401
 from leafsearch.commands.leaf_ingest import main as leaf_ingest
 from leafsearch.commands.leaf_search import main as leaf_search
 

@@ -22,7 +22,7 @@ from leafsearch.distill.recipe import Recipe
 from leafsearch.distill.run import Distilled, Listener, distil
 from leafsearch.distill.training import State
 from leafsearch.ingest.corpus.records import Fields
-from leafsearch.vectors.alignment import PROBES
+from leafsearch.vectors.encoders.alignment import PROBES
 from leaftests.models import bert_tokenizer, save
 
 PROMPT = "query: "

@@ -1,0 +1,1 @@
+"""Texts to rows of unit length: the contract in `base`, the implementations that `load` chooses."""

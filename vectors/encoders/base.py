@@ -1,0 +1,107 @@
+"""The contract of an encoder; imports no implementation.
+
+Two methods rather than a flag, because documents and queries take different prompts and a query
+sent down the document path is wrong without looking wrong.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from leafsearch.vectors.errors import ModelError
+
+Rows = NDArray[np.float32]  # (n, dimensions), each row of unit length
+
+
+class Encoder(Protocol):
+    @property
+    def name(self) -> str:
+        """As given by the user: hub name, path, `package:...` or `hashing:...`."""
+
+    @property
+    def revision(self) -> str:
+        """Identifies the weights: a hub commit, or `sha256:` of the files in a folder."""
+
+    @property
+    def dimensions(self) -> int: ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest input, special tokens included; what is beyond is cut off by the model."""
+
+    @property
+    def query_prompt(self) -> str: ...
+
+    @property
+    def document_prompt(self) -> str: ...
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """A copy without truncation and padding."""
+
+    def encode_documents(self, texts: Sequence[str]) -> Rows: ...
+
+    def encode_queries(self, texts: Sequence[str]) -> Rows: ...
+
+
+class Teacher(Encoder, Protocol):
+    """An encoder for many documents."""
+
+    @property
+    def encode_precision(self) -> str | None:
+        """In which documents are computed: float32, bfloat16, float16; None: a server decides."""
+
+    def document_batches(self, texts: Sequence[str]) -> Iterator[tuple[Sequence[int], Rows]]:
+        """Indices into `texts` and their rows, batch by batch as they are done, in any order.
+
+        Together every text once. Give some thousand texts at a time: a batch is of texts of about
+        one length. Raises ModelError.
+        """
+
+    def close(self) -> None:
+        """Ends what runs for this encoder, processes above all."""
+
+
+def is_remote(name: str) -> bool:
+    return name.startswith(("http://", "https://"))
+
+
+def has_torch() -> bool:
+    """Whether the packages of the extra [ingest] are installed."""
+    return find_spec("sentence_transformers") is not None
+
+
+def demand_torch(name: str) -> None:
+    """Raises ModelError without them."""
+    if not has_torch():
+        raise ModelError(
+            f"model {name}: sentence-transformers is not installed here; install the extra "
+            "[ingest], or take hashing:N to try things out"
+        )
+
+
+def plain(tokenizer: Tokenizer) -> Tokenizer:
+    """Published tokenizer files carry a truncation (128 tokens in MiniLM's) of their own."""
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def unit_rows(rows: NDArray[np.floating]) -> Rows:
+    """Each row divided by its length; a row of zeros stays one."""
+    rows = np.asarray(rows, dtype=np.float32)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    units: Rows = np.divide(rows, np.where(lengths == 0, 1, lengths), dtype=np.float32)
+    return units
+
+
+def in_order(batches: Iterable[tuple[Sequence[int], Rows]], count: int, dimensions: int) -> Rows:
+    """The rows of document_batches, in the order of the texts."""
+    rows = np.empty((count, dimensions), dtype=np.float32)
+    for indices, some in batches:
+        rows[list(indices)] = some
+    return rows

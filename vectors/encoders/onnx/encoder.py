@@ -1,0 +1,153 @@
+"""An encoder on ONNX Runtime: from token ids to unit rows in one graph, without torch.
+
+A folder holds it: `model.onnx`, the model's `tokenizer.json`, and `encoder.json` with what else the
+Encoder contract asks for. An exported graph ends with the unit vector; a published one with a row
+for each token, which the card says how to pool, and `heads.npz` may hold dense layers to apply.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from leafsearch.vectors.encoders.base import Rows, plain, unit_rows
+
+GRAPH, TOKENIZER, CARD = "model.onnx", "tokenizer.json", "encoder.json"
+HEADS = "heads.npz"
+TOKENS = "last_hidden_state"  # what a published graph gives
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Card:
+    """`inputs` are those of the tokenizer that the graph takes.
+
+    `pooling` is mean or cls where `output` has a row for each token, empty where it is the vector.
+    """
+
+    name: str
+    revision: str
+    dimensions: int
+    max_tokens: int
+    query_prompt: str
+    document_prompt: str
+    pad_id: int
+    inputs: tuple[str, ...]
+    output: str
+    pooling: str = ""
+
+    def write(self, folder: Path) -> None:
+        (folder / CARD).write_text(json.dumps(asdict(self), indent=2))
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        fields: dict[str, Any] = json.loads((folder / CARD).read_text())
+        return cls(**{**fields, "inputs": tuple(fields["inputs"])})
+
+
+class GraphEncoder:
+    def __init__(
+        self, card: Card, tokenizer: Tokenizer, session: Any, heads: Sequence[Rows] = ()
+    ) -> None:
+        self.name = card.name
+        self.revision = card.revision
+        self.dimensions = card.dimensions
+        self.max_tokens = card.max_tokens
+        self.query_prompt = card.query_prompt
+        self.document_prompt = card.document_prompt
+        self.tokenizer = plain(tokenizer)
+        self._card = card
+        self._session = session
+        self._heads = heads
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+        heads: list[Rows] = []
+        if (folder / HEADS).is_file():
+            with np.load(folder / HEADS) as stored:
+                heads = [stored[name] for name in stored.files]
+        return cls(Card.read(folder), tokenizer, _session(folder / GRAPH), heads)
+
+    def encode_documents(self, texts: Sequence[str]) -> Rows:
+        return self._encode(texts, self.document_prompt)
+
+    def encode_queries(self, texts: Sequence[str]) -> Rows:
+        return self._encode(texts, self.query_prompt)
+
+    def _encode(self, texts: Sequence[str], prompt: str) -> Rows:
+        rows = np.empty((len(texts), self.dimensions), dtype=np.float32)
+        tokens = self._tokens([prompt + text for text in texts])
+        # Texts of one length side by side, so that little is computed on padding.
+        order = sorted(range(len(texts)), key=lambda i: len(tokens[i]))
+        for start in range(0, len(order), _BATCH):
+            some = order[start : start + _BATCH]
+            rows[some] = self._run([tokens[i] for i in some])
+        return unit_rows(rows)
+
+    def _tokens(self, texts: Sequence[str]) -> list[Any]:
+        tokens = self.tokenizer.encode_batch_fast(texts)
+        if all(len(encoding) <= self.max_tokens for encoding in tokens):
+            return tokens
+        return self._cutting.encode_batch_fast(texts)
+
+    @cached_property
+    def _cutting(self) -> Tokenizer:
+        """Seldom needed, and a copy of a tokenizer takes longer than a query."""
+        tokenizer = Tokenizer.from_str(self.tokenizer.to_str())
+        tokenizer.enable_truncation(self.max_tokens)
+        return tokenizer
+
+    def _run(self, tokens: Sequence[Any]) -> Any:
+        width = max(len(encoding) for encoding in tokens)
+        for encoding in tokens:
+            encoding.pad(width, pad_id=self._card.pad_id)
+        columns = {
+            "input_ids": [encoding.ids for encoding in tokens],
+            "attention_mask": [encoding.attention_mask for encoding in tokens],
+            "token_type_ids": [encoding.type_ids for encoding in tokens],
+        }
+        fed = {name: np.array(columns[name], dtype=np.int64) for name in self._card.inputs}
+        (found,) = self._session.run([self._card.output], fed)
+        rows = _pooled(found, np.array(columns["attention_mask"]), self._card.pooling)
+        for head in self._heads:
+            rows = rows @ head.T
+        return rows
+
+
+def _pooled(found: Any, mask: Any, pooling: str) -> Any:
+    """(n, tokens, d) to (n, d); an exported graph has done it already."""
+    if not pooling:
+        return found
+    if pooling == "cls":
+        return found[:, 0]
+    weights = mask[:, :, None].astype(np.float32)
+    return (found * weights).sum(axis=1) / weights.sum(axis=1)
+
+
+def load_onnxruntime() -> Any:
+    """Imported here only: it tells Microsoft of every process that loads it, unless that is
+    switched off before."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    return onnxruntime
+
+
+def _session(graph: Path) -> Any:
+    onnxruntime = load_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    # Its own default counts the machine's cores, not those that this process may use.
+    options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    # Threads that wait busily make a query a third faster, but must not go on after it.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return onnxruntime.InferenceSession(
+        str(graph), sess_options=options, providers=["CPUExecutionProvider"]
+    )

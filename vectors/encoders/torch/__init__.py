@@ -1,0 +1,1 @@
+"""The teacher, on PyTorch; imported only where documents are encoded."""

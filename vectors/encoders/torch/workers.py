@@ -1,0 +1,110 @@
+"""Batches through several processes, each with a model and a device of its own.
+
+A process takes the next batch as soon as it is free. None outlives the one that started it: each
+watches over that one, and ends itself.
+"""
+
+import os
+import signal
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from functools import cached_property
+from itertools import islice
+from multiprocessing import get_context, parent_process
+from threading import Thread
+from typing import Any
+
+from leafsearch.vectors.encoders.base import Rows
+from leafsearch.vectors.encoders.batches import Batch
+from leafsearch.vectors.encoders.model_source import ModelSource
+from leafsearch.vectors.encoders.processor import cores
+from leafsearch.vectors.errors import ModelError
+
+_EACH = 2  # batches for each process: one that it computes and one that waits for it
+
+
+class Workers:
+    def __init__(
+        self, name: str, source: ModelSource, devices: Sequence[str], precision: str
+    ) -> None:
+        """The processes start with the first batches."""
+        self._name = name
+        self._devices = tuple(devices)
+        context = get_context("spawn")  # neither torch's threads nor CUDA survive a fork
+        seats = context.SimpleQueue()
+        for device in devices:
+            seats.put(device)
+        threads = max(1, cores() // len(devices))
+        self._pool = ProcessPoolExecutor(
+            len(devices), context, _begin, (name, source, seats, threads, precision)
+        )
+
+    @cached_property
+    def precision(self) -> str:
+        """Of the documents; all processes choose the same. Raises ModelError."""
+        try:
+            return self._pool.submit(_precision).result()
+        except BrokenProcessPool as error:
+            raise self._ended() from error
+
+    def run(self, batches: Iterable[Batch]) -> Iterator[tuple[Sequence[int], Rows]]:
+        coming = iter(batches)
+        running: set[Future[list[tuple[Sequence[int], Rows]]]] = set()
+        try:
+            while True:
+                for batch in islice(coming, _EACH * len(self._devices) - len(running)):
+                    running.add(self._pool.submit(_encode, batch))
+                if not running:
+                    return
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield from future.result()
+        except BrokenProcessPool as error:
+            raise self._ended() from error
+        finally:
+            for future in running:
+                future.cancel()
+
+    def _ended(self) -> ModelError:
+        return ModelError(
+            f"model {self._name}: one of the {len(self._devices)} processes that encode on "
+            f"{', '.join(self._devices)} has ended, perhaps for lack of memory; expected all "
+            "to stay; run it again, on fewer devices if it happens again"
+        )
+
+    def close(self) -> None:
+        """Waits for the batches that are being computed."""
+        self._pool.shutdown(cancel_futures=True)
+
+
+_run: Any = None  # of a process of the pool
+
+
+def _begin(name: str, source: ModelSource, seats: Any, threads: int, precision: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one decides
+    Thread(target=_end_with_parent, daemon=True).start()
+    import torch
+
+    from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
+
+    global _run
+    device = seats.get()
+    if device == "cpu":
+        torch.set_num_threads(threads)
+    _run = TransformerEncoder.load(name, source, devices=[device], precision=precision).local
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
+
+
+def _precision() -> str:
+    return str(_run.precision)
+
+
+def _encode(batch: Batch) -> list[tuple[Sequence[int], Rows]]:
+    return list(_run.run([batch]))

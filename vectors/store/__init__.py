@@ -1,0 +1,1 @@
+"""What is stored and where: codec, manifest, collection, search index, and the connection."""

@@ -1,0 +1,411 @@
+"""A collection of chunks with their vectors.
+
+Chunks are upserted by id, so writing the same thing twice changes nothing; what a server that
+restarts or an election interrupts is tried again.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import bson
+from bson.binary import Binary
+from bson.errors import InvalidDocument
+from pymongo import InsertOne, ReadPreference, ReplaceOne, UpdateMany, UpdateOne
+from pymongo.collection import Collection as MongoCollection
+from pymongo.errors import BulkWriteError, OperationFailure
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from leafsearch.config.text import shorten
+from leafsearch.vectors.errors import DeploymentError, IndexNotReady
+from leafsearch.vectors.store.connection import explained, short
+from leafsearch.vectors.store.manifest import Manifest
+from leafsearch.vectors.store.pipelines import nearest_stage
+from leafsearch.vectors.store.retry import Patience, may_pass
+from leafsearch.vectors.store.search_index import IndexSpec, SearchIndex, wait_for
+
+BY_DOCUMENT = [("document", 1), ("position", 1)]
+BY_GENERATION = "generation_1"  # index of a collection that has, or had, several
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries
+# Nested too deeply, no BSON, too large.
+_OF_ONE_DOCUMENT = {15, 22, 10334, 17419, 17420}
+# Refusals that say nothing about the document: no right, no room, no such command or namespace.
+# Those that pass (`may_pass`) are asked again before.
+_OF_ALL_DOCUMENTS = {1, 8, 11, 13, 18, 20, 26, 31, 50, 59, 61, 73, 115, 146, 166, 292, 8000, 14031}
+MOST_ALIKE = 1000  # hits in which a chunk is looked for by its own vector
+_SAME_SCORE = 1e-5  # what rounding makes of one
+_OF_SOURCES = [("source", 1), ("document", 1)]
+_PAGE = 5000  # chunks
+
+Done = TypeVar("Done")
+Operation = InsertOne[Any] | ReplaceOne[Any] | UpdateOne | UpdateMany
+
+
+class Stored(NamedTuple):
+    """What a chunk in the collection says of itself: see docs/ingest.md.
+
+    `is_sound`: its vector has the form of the manifest; else it is encoded again.
+    """
+
+    document: str
+    hash: bytes | None
+    version: int | None
+    is_sound: bool = True
+
+
+class Collection:
+    """`outrun`: ids of documents that others changed between the reading and the writing.
+
+    `announce` is called before each write; see vectors.writers.
+    """
+
+    def __init__(
+        self, mongo: MongoCollection[Any], manifest: Manifest, patience: Patience | None = None
+    ) -> None:
+        # Acknowledged by a majority, or it does not count as done.
+        self.mongo = mongo.with_options(write_concern=WriteConcern("majority"))
+        # What an election could undo does not count as stored, nor what a secondary still has.
+        self._settled = self.mongo.with_options(
+            read_concern=ReadConcern("majority"), read_preference=ReadPreference.PRIMARY
+        )
+        self.manifest = manifest
+        self.outrun: set[str] = set()
+        self._page = _PAGE
+        self.announce: Callable[[], None] = lambda: None
+        self.patience = patience or Patience()
+        spec = IndexSpec.of_vectors(manifest, mongo.full_name)
+        self.indexes = [SearchIndex(mongo, spec)]
+        if manifest.hybrid:
+            text = IndexSpec.of_text(manifest, mongo.full_name)
+            self.indexes.append(SearchIndex(mongo, text))
+
+    def create(self) -> None:
+        """The collection and its indexes, ordinary and of search, unless they are there.
+
+        Does not wait until these can be searched.
+        """
+        self._patiently(lambda: self.mongo.create_index(BY_DOCUMENT))
+        if self.manifest.generation > 1:
+            # Before its first chunk, so that a collection without it has one generation only.
+            self._patiently(lambda: self.mongo.create_index([("generation", 1)]))
+        for index in self.indexes:
+            self._patiently(index.ensure)
+
+    def stored(self, documents: Sequence[str]) -> dict[str, Stored]:
+        """Every stored chunk of these documents, by id."""
+        if not documents:
+            return {}
+        wanted = {"document": {"$in": list(documents)}, **self.manifest.chosen}
+        fields = {"document": 1, "hash": 1, "version": 1, "sound": self._is_sound}
+        found = self._patiently(lambda: list(self._settled.find(wanted, fields)))
+        return {c["_id"]: _stored(c) for c in found}
+
+    @property
+    def _is_sound(self) -> dict[str, Any]:
+        """For the server: whether a vector has the type and size of the manifest, and says
+        something. NaN and lengths it cannot see: see ingest.repair."""
+        least, most = self.manifest.codec.bounds
+        path = f"${self.manifest.path}"
+        # Zeros are the least value; in bits they are one like any other.
+        above = "$gte" if self.manifest.precision == "binary" else "$gt"
+        return {"$and": [{above: [path, least]}, {"$lte": [path, most]}]}
+
+    def is_empty(self) -> bool:
+        """Whether there is no chunk of this generation."""
+        found = self._patiently(lambda: self.mongo.find_one(self.manifest.chosen, {"_id": 1}))
+        return found is None
+
+    def write(
+        self,
+        chunks: Iterable[Mapping[str, Any]],
+        vectors: Iterable[Binary],
+        *,
+        seen: Mapping[str, bytes | None] | None = None,
+    ) -> dict[str, str]:
+        """Upsert; `chunks` come without the vector.
+
+        `seen`: the hashes of those that were there a moment ago, by id. What is another chunk by
+        now stays, and its document is `outrun`. None: whatever is there is replaced.
+
+        Ids and reasons of those that the server refuses for what they are; the others are written.
+        """
+        marks = {k: v for k, v in self.manifest.chosen.items() if v is not None}
+        documents = {
+            str(chunk["_id"]): {**chunk, **marks, self.manifest.path: vector}
+            for chunk, vector in zip(chunks, vectors, strict=True)
+        }
+        if seen is None:
+            return self._bulk({id: _replace({"_id": id}, d) for id, d in documents.items()})
+        refused = self._bulk(
+            {
+                # To insert is five times faster than to replace what may be there.
+                id: _replace({"_id": id, "hash": seen[id]}, d) if id in seen else InsertOne(d)
+                for id, d in documents.items()
+            }
+        )
+        return self._not_outrun(refused, documents, seen) if refused else {}
+
+    def _not_outrun(
+        self,
+        refused: dict[str, str],
+        documents: Mapping[str, Mapping[str, Any]],
+        seen: Mapping[str, bytes | None],
+    ) -> dict[str, str]:
+        """Those that are refused for what they are, and not since another run was faster, or a
+        first try that was interrupted."""
+        wanted = {"_id": {"$in": list(refused)}}
+        found = self._patiently(lambda: list(self._settled.find(wanted, {"hash": 1, "version": 1})))
+        for there in found:
+            id, hash = there["_id"], there.get("hash")
+            if id in seen and seen[id] == hash:
+                continue
+            ours = documents[id]
+            if (hash, there.get("version")) != (ours["hash"], ours["version"]):
+                self.outrun.add(ours["document"])
+            del refused[id]
+        return refused
+
+    def size_of(self, chunk: Mapping[str, Any], vector: Binary) -> int:
+        """Bytes of BSON that the server is given for it."""
+        marks = {k: v for k, v in self.manifest.chosen.items() if v is not None}
+        return len(bson.encode({**chunk, **marks, self.manifest.path: vector}))
+
+    def update(
+        self, changes: Mapping[str, Mapping[str, Any]], *, seen: Mapping[str, bytes | None]
+    ) -> dict[str, str]:
+        """Set fields of stored chunks, by id, keeping their vectors; see `write`.
+
+        Only where a chunk still has the hash that was `seen`: fields of one text must not come
+        beside the vector of another, which another run has written meanwhile.
+        """
+        return self._bulk(
+            {
+                i: UpdateOne({"_id": i, "hash": seen[i]}, {"$set": dict(change)})
+                for i, change in changes.items()
+            }
+        )
+
+    def missed(self, changes: Mapping[str, Mapping[str, Any]]) -> set[str]:
+        """Those of these chunks that do not have the version of their change."""
+        if not changes:
+            return set()
+        wanted = {"_id": {"$in": list(changes)}}
+        found = self._patiently(lambda: list(self._settled.find(wanted, {"version": 1})))
+        versions = {chunk["_id"]: chunk.get("version") for chunk in found}
+        return {i for i, change in changes.items() if versions.get(i) != change["version"]}
+
+    def scan(self, fields: Sequence[str], ids: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+        """Stored chunks of this generation, with these fields: all, or those of `ids`."""
+        wanted = {**self.manifest.chosen, **({"_id": {"$in": list(ids)}} if ids else {})}
+        with explained():
+            yield from self._settled.find(wanted, dict.fromkeys(fields, 1))
+
+    def renew(self, seen: Sequence[Mapping[str, Any]], fields: Sequence[Mapping[str, Any]]) -> int:
+        """Set these fields of each stored chunk that still has the `_id`, hash and text with which
+        it was seen; how many. What it was made of may be another text, so no version is left."""
+        if not seen:
+            return 0
+        operations = [
+            UpdateOne(
+                {name: chunk.get(name) for name in ("_id", "hash", "text")},
+                {"$set": dict(changed), "$unset": {"version": ""}},
+            )
+            for chunk, changed in zip(seen, fields, strict=True)
+        ]
+        done = self._changing(lambda: self.mongo.bulk_write(operations, ordered=False))
+        return done.modified_count
+
+    def delete(self, ids: Sequence[str], *, versions: Iterable[int | None]) -> int:
+        """How many were there in one of these versions. An empty list deletes nothing.
+
+        A chunk that another run has written meanwhile has another version, and stays.
+        """
+        if not ids:
+            return 0
+        wanted = {"_id": {"$in": list(ids)}, "version": {"$in": list(set(versions))}}
+        return self._changing(lambda: self.mongo.delete_many(wanted).deleted_count)
+
+    def documents_of(self, sources: Sequence[str]) -> Iterator[str]:
+        """Ids of the documents that were ingested from these sources, once for each source."""
+        for source in sources:
+            last: str | None = None
+            while page := self._page_of(source, last):
+                yield from dict.fromkeys(page)
+                last = page[-1]
+
+    def _page_of(self, source: str, last: str | None) -> list[str]:
+        """In the order of their ids, behind `last`, so that any page can be asked for again."""
+        wanted: dict[str, Any] = {"source": source, **self.manifest.chosen}
+        if last is not None:
+            wanted["document"] = {"$gt": last}
+
+        def read() -> list[str]:
+            found = self._settled.find(wanted, {"document": 1, "_id": 0}, allow_disk_use=True)
+            return [chunk["document"] for chunk in found.sort(_OF_SOURCES).limit(self._page)]
+
+        return self._patiently(read)
+
+    def index_sources(self) -> None:
+        """For `documents_of`, which else looks at every chunk."""
+        self._patiently(lambda: self.mongo.create_index(_OF_SOURCES))
+
+    def delete_documents(self, documents: Sequence[str], sources: Sequence[str]) -> int:
+        """What of them is from these sources; how many chunks. Empty lists delete nothing."""
+        if not (documents and sources):
+            return 0
+        of_these = {"document": {"$in": list(documents)}, "source": {"$in": list(sources)}}
+        wanted = {**of_these, **self.manifest.chosen}
+        return self._changing(lambda: self.mongo.delete_many(wanted).deleted_count)
+
+    def count(self) -> int:
+        """Of this generation; of the only one by what the server knows without counting."""
+        if self.manifest.generation > 1:
+            return self._patiently(lambda: self.mongo.count_documents(self.manifest.chosen))
+        everything = self._patiently(self.mongo.estimated_document_count)
+        if BY_GENERATION not in self._patiently(self.mongo.index_information):
+            return everything
+        later = {"generation": {"$gt": 1}}
+        return everything - self._patiently(lambda: self.mongo.count_documents(later))
+
+    def wait_until_ready(
+        self, chunk: str | None, *, seconds: float, told: Callable[[str], None]
+    ) -> None:
+        """Until the indexes are READY and, unless None, this chunk is found: search lags behind.
+
+        Raises IndexFailed, IndexDiffers or IndexMissing at once, IndexNotReady after `seconds`.
+        """
+        started = time.monotonic()
+        wait_for(self.indexes, seconds=seconds, told=told, patience=self.patience)
+        left = max(seconds - (time.monotonic() - started), 1)
+        if chunk is not None and not self._finds(chunk, seconds=left):
+            raise IndexNotReady(
+                f"everything is written, but a search does not find chunk {chunk} yet (waited "
+                f"{seconds:.0f} s); search again in a moment"
+            )
+
+    def _finds(self, chunk: str, *, seconds: float) -> bool:
+        stored = self._patiently(lambda: self.mongo.find_one({"_id": chunk}))
+        if stored is None:
+            return True
+        nearest = nearest_stage(
+            stored[self.manifest.path],
+            index=self.manifest.index,
+            path=self.manifest.path,
+            limit=MOST_ALIKE,
+            num_candidates=None,
+            filter={"document": stored["document"]},
+        )
+        pipeline = [nearest, {"$project": {"hash": 1, "score": {"$meta": "vectorSearchScore"}}}]
+
+        def found() -> bool:
+            hits = list(self.mongo.aggregate(pipeline))
+            if any(c["_id"] == chunk and c["hash"] == stored["hash"] for c in hits):
+                return True
+            # Where another run has replaced or removed it, there is nothing to wait for.
+            there = {"_id": chunk, "hash": stored["hash"]}
+            return all_alike(hits) or self.mongo.find_one(there) is None
+
+        return is_found(lambda: self.patience.ask(found), seconds=seconds)
+
+    def _bulk(self, operations: Mapping[str, Operation]) -> dict[str, str]:
+        """Ids and reasons of the documents that are refused for what they are."""
+        if not operations:
+            return {}
+        asked = list(operations.values())
+        try:
+            self._changing(lambda: self.mongo.bulk_write(asked, ordered=False))
+        except (DeploymentError, InvalidDocument) as error:
+            cause = error.__cause__ or error
+            if isinstance(cause, BulkWriteError):
+                refused = _refused(cause, list(operations))
+                if refused is None:
+                    raise
+                return refused
+            if not _may_be_of_one_document(cause):
+                raise
+            refused = self._halved(operations, short(cause))
+            if len(refused) == len(operations) > 1 and not _is_of_one_document(cause):
+                raise
+            return refused
+        return {}
+
+    def _changing(self, work: Callable[[], Done]) -> Done:
+        """A write, each try of which is announced to other runs."""
+
+        def announced() -> Done:
+            self.announce()
+            return work()
+
+        return self._patiently(announced)
+
+    def _halved(self, operations: Mapping[str, Operation], reason: str) -> dict[str, str]:
+        """A request as a whole was refused for some document in it, and does not say which."""
+        if len(operations) == 1:
+            return dict.fromkeys(operations, reason)
+        items = list(operations.items())
+        middle = len(items) // 2
+        refused: dict[str, str] = {}
+        for half in (dict(items[:middle]), dict(items[middle:])):
+            refused |= self._bulk(half)
+        return refused
+
+    def _patiently(self, work: Callable[[], Done]) -> Done:
+        with explained():
+            return self.patience.ask(work)
+
+
+def _stored(chunk: Mapping[str, Any]) -> Stored:
+    hash = chunk.get("hash")
+    return Stored(
+        chunk["document"],
+        hash,
+        chunk.get("version"),
+        is_sound=chunk["sound"] and isinstance(hash, bytes),
+    )
+
+
+def _replace(there: Mapping[str, Any], document: Mapping[str, Any]) -> ReplaceOne[Any]:
+    return ReplaceOne(there, document, upsert=True)
+
+
+def all_alike(hits: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether so many are as near to a vector as it is to itself that it need not be among them."""
+    if len(hits) < MOST_ALIKE:
+        return False
+    scores = [float(hit["score"]) for hit in hits]
+    return max(scores) - min(scores) <= _SAME_SCORE
+
+
+def is_found(found: Callable[[], bool], *, seconds: float) -> bool:
+    """Asks again and again, since search follows writes after a moment."""
+    deadline, pause = time.monotonic() + seconds, _FIRST_PAUSE
+    while True:
+        with explained():
+            if found():
+                return True
+        if time.monotonic() + pause > deadline:
+            return False
+        time.sleep(pause)
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def _refused(error: BulkWriteError, ids: Sequence[str]) -> dict[str, str] | None:
+    """None if something else went wrong than that some documents were refused."""
+    refusals = error.details["writeErrors"]
+    of_all = any(refusal["code"] in _OF_ALL_DOCUMENTS for refusal in refusals)
+    if of_all or error.details.get("writeConcernErrors"):
+        return None
+    return {ids[refusal["index"]]: shorten(str(refusal["errmsg"]), 300) for refusal in refusals}
+
+
+def _is_of_one_document(error: BaseException) -> bool:
+    known = isinstance(error, OperationFailure) and error.code in _OF_ONE_DOCUMENT
+    return known or isinstance(error, InvalidDocument)  # larger than the driver sends
+
+
+def _may_be_of_one_document(error: BaseException) -> bool:
+    """Whether a refused request may go well without one of its documents."""
+    if isinstance(error, OperationFailure):
+        return error.code not in _OF_ALL_DOCUMENTS and not may_pass(error)
+    return _is_of_one_document(error)

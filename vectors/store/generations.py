@@ -1,0 +1,134 @@
+"""The generations of vectors that lie in one collection: the one that answers, and one beside it.
+
+All stand in the manifest's document, so that searches move over in one step of the server's: what
+is at its top answers, `next` is being built, `previous` is kept to go back to. `newest` is the
+highest number that was ever given: none is given twice, so that what a process which missed its
+end still writes can never be taken for vectors of other models.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.write_concern import WriteConcern
+
+from leafsearch.vectors.errors import ManifestError
+from leafsearch.vectors.store.manifest import (
+    MANIFESTS,
+    Manifest,
+    at_place,
+    from_document,
+    read_manifest,
+    to_document,
+)
+
+_NOT_OF_A_GENERATION = ("_id", "next", "previous", "newest")
+
+
+@dataclass(frozen=True)
+class Generations:
+    active: Manifest
+    next: Manifest | None
+    previous: Manifest | None
+    newest: int
+
+    @property
+    def other(self) -> Manifest | None:
+        """There is at most one beside the active."""
+        return self.next or self.previous
+
+    @property
+    def all(self) -> tuple[Manifest, ...]:
+        return (self.active,) if self.other is None else (self.active, self.other)
+
+    def find(self, generation: int) -> Manifest | None:
+        return next((m for m in self.all if m.generation == generation), None)
+
+
+def generations_of(document: Mapping[str, Any], collection: str) -> Generations:
+    """`document`: of the manifest, with its `_id`."""
+    active = from_document(document, collection)
+    beside = {
+        place: from_document(document[place], collection) if document.get(place) else None
+        for place in ("next", "previous")
+    }
+    newest = int(document.get("newest") or active.generation)
+    return Generations(active, beside["next"], beside["previous"], newest)
+
+
+def find_generations(database: Database[Any], collection: str) -> Generations | None:
+    document = database[MANIFESTS].find_one({"_id": collection})
+    return None if document is None else generations_of(document, collection)
+
+
+def read_generations(database: Database[Any], collection: str) -> Generations:
+    """Raises ManifestError when there is no manifest."""
+    found = find_generations(database, collection)
+    if found is None:
+        read_manifest(database, collection)  # says what there is instead
+        raise ManifestError(f"the manifest of {collection} is being written; run this again")
+    return found
+
+
+def read_generation(database: Database[Any], collection: str, generation: int) -> Manifest:
+    """Raises ManifestError if it is not there any more."""
+    found = read_generations(database, collection)
+    manifest = found.find(generation)
+    if manifest is None:
+        raise ManifestError(
+            f"generation {generation} of {collection} was retired meanwhile (searches ask "
+            f"{found.active.generation}); run this again, and it starts from what is there now"
+        )
+    return manifest
+
+
+def begin_next(database: Database[Any], collection: str, manifest: Manifest) -> Manifest:
+    """The generation of this number: `manifest`, or what another writer began under it.
+
+    Raises ManifestError where another generation is in the way.
+    """
+    fresh = {"$or": [{"newest": None}, {"newest": {"$lt": manifest.generation}}]}
+    free = {"_id": collection, "next": None, "previous": None, **fresh}
+    begun = {"next": to_document(manifest), "newest": manifest.generation}
+    _manifests(database).update_one(free, {"$set": begun})
+    return read_generation(database, collection, manifest.generation)
+
+
+def switch(database: Database[Any], collection: str, seen: Generations, to: Manifest) -> bool:
+    """Whether searches ask `to` from now on, one of the generations that were `seen`.
+
+    False, and nothing has changed, if the document is not as it was seen: both ways at once, or
+    another filter path since.
+    """
+    place = "next" if to == seen.next else "previous"
+    as_seen = {
+        "_id": collection,
+        **at_place("", seen.active.generation),
+        "filters": list(seen.active.filters),
+        f"{place}.generation": to.generation,
+    }
+    kept = {"_id": "$_id", "newest": {"$ifNull": ["$newest", to.generation]}, "previous": "$$ROOT"}
+    steps: list[dict[str, Any]] = [
+        {"$set": {"generation": seen.active.generation}},
+        {"$replaceWith": {"$mergeObjects": [f"${place}", kept]}},
+        {"$unset": [f"previous.{name}" for name in _NOT_OF_A_GENERATION]},
+    ]
+    return _manifests(database).update_one(as_seen, steps).matched_count == 1
+
+
+def forget_others(database: Database[Any], collection: str, seen: Generations) -> bool:
+    """Whether none is named beside the active any more; False if they are others by now."""
+    as_seen = {
+        "_id": collection,
+        **at_place("", seen.active.generation),
+        "next.generation": None if seen.next is None else seen.next.generation,
+    }
+    gone = {"$unset": {"next": "", "previous": ""}}
+    return _manifests(database).update_one(as_seen, gone).matched_count == 1
+
+
+def _manifests(database: Database[Any]) -> Collection[Any]:
+    """What moves searches over must outlive an election."""
+    return database[MANIFESTS].with_options(write_concern=WriteConcern("majority"))

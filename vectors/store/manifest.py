@@ -1,0 +1,363 @@
+"""What made the vectors of a collection, kept beside them and compared at every open.
+
+One document per collection in `leaf_manifests` of the same database. It is written before the
+first vectors and never silently changed: whoever writes first decides, everybody else must agree.
+What searches ask stands at its top; other generations of vectors below, see vectors.generations.
+
+Format 2 (format 1, of version 0.1, is read for ever):
+
+    format: 2
+    teacher: {name, revision, dimensions, query_prompt, document_prompt}
+    students: {NAME: {the same of a model, alignment, probe, candidates}}
+    default_student: NAME
+    transform: null
+    encode_precision: float32 | bfloat16 | float16 | null (a server's, or not recorded)
+    and the fields of Manifest under their own names
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal
+
+from bson.binary import Binary
+from pymongo import ReturnDocument
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from leafsearch.config import Settings
+from leafsearch.config.hint import ingest_hint, rebuild_hint
+from leafsearch.config.presets import current_name
+from leafsearch.config.storage import Precision, Quantization, Similarity
+from leafsearch.config.text import quote, shorten
+from leafsearch.vectors.encoders.base import Encoder
+from leafsearch.vectors.errors import ManifestError
+from leafsearch.vectors.store.codec import Codec
+
+MANIFESTS = "leaf_manifests"
+PATH = "embedding"
+FORMAT = 2
+_READ = (1, 2)
+_MAY_DIFFER = ("alignment", "probe", "scale", "filters", "hybrid")  # measured, or added to
+_PLACES = ("next.", "", "previous.")  # of a generation in the document, in the order of its life
+# Passages in a collection of their own, or a vector inside each document of somebody else's.
+Layout = Literal["chunks", "in_place"]
+_DEFAULT = "default"  # name of the student that a search asks with unless it names another
+# Beside the fields of a manifest: what the document as a whole has, and what format 2 groups.
+_OF_DOCUMENT = {"_id", "format", "next", "previous", "newest"}
+_OF_STUDENT = {"student", "alignment", "probe"}
+_GROUPED = {"students", "default_student", "transform"}
+_SHOWN_NAMES, _SHOWN_LENGTH = 20, 60
+
+
+@dataclass(frozen=True)
+class Model:
+    name: str
+    revision: str
+    dimensions: int  # of the whole vector, before any truncation
+    query_prompt: str
+    document_prompt: str
+
+    @classmethod
+    def of(cls, encoder: Encoder) -> "Model":
+        return cls(
+            encoder.name,
+            encoder.revision,
+            encoder.dimensions,
+            encoder.query_prompt,
+            encoder.document_prompt,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    teacher: Model
+    student: Model
+    alignment: float  # mean cosine of student against teacher on probe texts
+    dimensions: int
+    precision: Precision
+    scale: float | None  # of int8, see Codec
+    similarity: Similarity
+    quantization: Quantization
+    index: str
+    path: str  # of the vector in a stored document
+    filters: tuple[str, ...]
+    chunk_tokens: int
+    chunk_overlap: int
+    heading_trail: bool = False  # whether what is encoded begins with the headings above it
+    hybrid: bool = False  # whether there is a text index as well
+    probe: Binary | None = None  # of the student, see alignment.demand_probe
+    layout: Layout = "chunks"
+    text_field: str = "text"  # paths in a stored document
+    title_field: str = "metadata.title"
+    encode_precision: str | None = None  # of the teacher; None: not recorded, or a server's own
+    generation: int = 1  # of vectors, which may lie beside others of the same collection
+
+    @property
+    def codec(self) -> Codec:
+        return Codec(self.dimensions, self.precision, self.scale)
+
+    def stored_id(self, chunk: str) -> str:
+        """The `_id` of a chunk, of which each generation has its own."""
+        return chunk if self.generation == 1 else f"{chunk}@{self.generation}"
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """Fields that every stored chunk of this generation has; the first is not marked, and
+        documents with vectors in place have fields of their own."""
+        if self.layout == "in_place":
+            return {}
+        return {"generation": None if self.generation == 1 else self.generation}
+
+
+def find_manifest(database: Database[Any], collection: str) -> Manifest | None:
+    document = database[MANIFESTS].find_one({"_id": collection})
+    return None if document is None else from_document(document, collection)
+
+
+def read_manifest(database: Database[Any], collection: str) -> Manifest:
+    """Raises ManifestError when there is none, naming the collections that have one."""
+    manifest = find_manifest(database, collection)
+    if manifest is not None:
+        return manifest
+    others = [str(d["_id"]) for d in database[MANIFESTS].find({}, {"_id": 1})]
+    raise no_manifest(database.name, collection, others)
+
+
+def no_manifest(database: str, collection: str, others: Sequence[str]) -> ManifestError:
+    """`others`: the names of all collections that have one."""
+    there = f"collections with one: {_listed(others)}" if others else "nor has any other"
+    ingest = ingest_hint(database=database, collection=collection)
+    return ManifestError(
+        f"collection {database}.{collection} has no manifest, so nothing was ingested into it "
+        f"({there}); ingest first with {ingest}, or name another --collection"
+    )
+
+
+def write_manifest(database: Database[Any], collection: str, manifest: Manifest) -> Manifest:
+    """The manifest now in force: `manifest`, or the like one that another writer put there.
+
+    A concurrent writer's int8 scale is adopted, since both were measured on some first batch, and
+    what either wants indexed is indexed. Raises ManifestError if the one in force differs.
+    """
+    try:
+        database[MANIFESTS].insert_one({"_id": collection, **to_document(manifest)})
+    except DuplicateKeyError:
+        demand_equal(read_manifest(database, collection), manifest, collection)
+        filters, hybrid = manifest.filters, manifest.hybrid
+        return amend(database, collection, manifest.generation, filters=filters, hybrid=hybrid)
+    return manifest
+
+
+def amend(
+    database: Database[Any],
+    collection: str,
+    generation: int = 1,
+    *,
+    filters: Sequence[str],
+    hybrid: bool,
+) -> Manifest:
+    """Add what may be added, because the vectors do not depend on it: what else is indexed.
+
+    In one step of the server's, so that of several writers at once none undoes another's.
+    """
+    for place in _PLACES:
+        added: dict[str, Any] = {"$addToSet": {f"{place}filters": {"$each": list(filters)}}}
+        if hybrid:
+            added["$set"] = {f"{place}hybrid": True}
+        asked = {"_id": collection, **at_place(place, generation)}
+        after = ReturnDocument.AFTER
+        found = database[MANIFESTS].find_one_and_update(asked, added, return_document=after)
+        if found is not None:
+            return from_document(found[place[:-1]] if place else found, collection)
+    raise ManifestError(
+        f"the manifest of {collection} (generation {generation}) was deleted meanwhile; ingest "
+        "again"
+    )
+
+
+def undeclare(
+    database: Database[Any], collection: str, generation: int, filters: Sequence[str]
+) -> None:
+    """Take filter paths out of this generation's manifest; another writer may add them again."""
+    for place in _PLACES:
+        asked = {"_id": collection, **at_place(place, generation)}
+        gone = {"$pullAll": {f"{place}filters": list(filters)}}
+        database[MANIFESTS].update_one(asked, gone)
+
+
+def at_place(place: str, generation: int) -> dict[str, Any]:
+    """Matches where this generation stands; at the top the first may be without its number."""
+    if not place and generation == 1:
+        return {"generation": {"$in": [1, None]}}
+    return {f"{place}generation": generation}
+
+
+def delete_manifest(database: Database[Any], collection: str) -> None:
+    database[MANIFESTS].delete_one({"_id": collection})
+
+
+def put_back(database: Database[Any], collection: str, manifest: Manifest) -> None:
+    """In place of the one that is there, in one step."""
+    document = {"_id": collection, **to_document(manifest)}
+    database[MANIFESTS].replace_one({"_id": collection}, document, upsert=True)
+
+
+def demand_equal(stored: Manifest, wanted: Manifest, collection: str) -> None:
+    """Raises ManifestError that shows both sides of every difference that matters to vectors."""
+    names = [f.name for f in fields(Manifest) if f.name not in _MAY_DIFFER]
+    wished = {name: getattr(wanted, name) for name in names}
+    demand(stored, wished, collection, dict.fromkeys(names, "another ingest made it meanwhile"))
+
+
+def demand(
+    stored: Manifest,
+    wanted: Mapping[str, object],
+    collection: str,
+    asked_by: Mapping[str, str],
+    *,
+    database: str = "",
+    otherwise: str = "",
+) -> None:
+    """The same for some of its fields, each with what asks for it, to be left out by the user.
+
+    A model may be wanted by its name alone. `otherwise` says what else the user can do.
+    """
+    differing = {n: v for n, v in wanted.items() if _named(getattr(stored, n), v) != v}
+    if differing:
+        shown = "; ".join(
+            f"{name} is {_shown(_named(getattr(stored, name), asked))} there, {_shown(asked)} "
+            "was asked"
+            for name, asked in differing.items()
+        )
+        askers = "; ".join(dict.fromkeys(asked_by[name] for name in differing))
+        is_in_place = stored.layout == "in_place"
+        rebuild = rebuild_hint(
+            database=database, collection=collection, in_place=is_in_place, whole=True
+        )
+        usual = rebuild if is_in_place else f"name a new --collection; {rebuild}"
+        raise ManifestError(
+            f"collection {collection} was made otherwise: {shown}. Leave out what asks for that "
+            f"({askers}) to go on as it is, or {otherwise or usual}"
+        )
+
+
+def _named(stored: object, asked: object) -> object:
+    return stored.name if isinstance(stored, Model) and isinstance(asked, str) else stored
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first of them, none over-long, and how many more there are."""
+    short = [n if len(n) <= _SHOWN_LENGTH else f"{n[:_SHOWN_LENGTH]}..." for n in sorted(names)]
+    more = f" and {len(short) - _SHOWN_NAMES} more" if len(short) > _SHOWN_NAMES else ""
+    return ", ".join(short[:_SHOWN_NAMES]) + more
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Model):
+        return f"{shorten(value.name, 200)} at {shorten(value.revision, 80)}"
+    return shorten(str(value), 200)
+
+
+def to_document(manifest: Manifest) -> dict[str, Any]:
+    flat = {**asdict(manifest), "filters": list(manifest.filters)}
+    measured = {"alignment": flat.pop("alignment"), "probe": flat.pop("probe")}
+    student = {**flat.pop("student"), **measured, "candidates": None}
+    return {
+        "format": FORMAT,
+        **flat,
+        "students": {_DEFAULT: student},
+        "default_student": _DEFAULT,
+        "transform": None,
+    }
+
+
+def from_document(document: Mapping[str, Any], collection: str) -> Manifest:
+    """Raises ManifestError for a document that this version cannot read whole."""
+    if document.get("format") not in _READ:
+        raise ManifestError(
+            f"the manifest of {collection} has format {quote(document.get('format'))}; this "
+            f"version reads {' and '.join(map(str, _READ))}: use the leafsearch version that "
+            "wrote it, or ingest into another --collection"
+        )
+    try:
+        flat = dict(document) if document["format"] == 1 else _flat(document, collection)
+        known = {f.name: flat[f.name] for f in fields(Manifest) if f.name in flat}
+        return Manifest(
+            **{
+                **known,
+                "teacher": _model(known["teacher"]),
+                "student": _model(known["student"]),
+                "filters": tuple(known["filters"]),
+            }
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ManifestError(
+            f"the manifest of {collection} is damaged ({error}); restore the document of that _id "
+            f"in {MANIFESTS} from a backup, or ingest into another --collection"
+        ) from error
+
+
+def _model(document: Mapping[str, Any]) -> Model:
+    model = Model(**document)
+    return replace(model, name=current_name(model.name))
+
+
+def _flat(document: Mapping[str, Any], collection: str) -> dict[str, Any]:
+    """Of format 2, with what belongs to the default student under the names of Manifest."""
+    names = {f.name for f in fields(Manifest)} - _OF_STUDENT
+    unknown = set(document) - names - _GROUPED - _OF_DOCUMENT
+    if document["transform"] is not None:
+        unknown.add("transform")
+    if unknown:
+        raise ManifestError(
+            f"the manifest of {collection} was written by a newer version of leafsearch "
+            f"({', '.join(sorted(unknown))} is unknown here); install that version to use it"
+        )
+    student = dict(document["students"][document["default_student"]])
+    student.pop("candidates", None)
+    own = {name: student.pop(name) for name in ("alignment", "probe")}
+    return {**document, **own, "student": student}
+
+
+FORM = ("dimensions", "precision", "quantization")
+
+
+def demand_agreement(
+    manifest: Manifest, settings: Settings, form: Mapping[str, object] | None = None
+) -> None:
+    """Raises ManifestError if a setting that was given contradicts the manifest.
+
+    Defaults do not count: for an existing collection its manifest beats them. `form` holds the
+    parts of the stored form that were given by an option of their own.
+    """
+    given = settings.model_fields_set
+    wanted: dict[str, object] = {}
+    askers: dict[str, str] = {}
+    for side in ("teacher", "student"):
+        if given & {"preset", side}:
+            wanted[side] = getattr(settings.pair, side)
+            askers[side] = settings.model_asker(side)
+    if "storage" in given:
+        named = settings.stored_as()
+        wanted["dimensions"] = named.dimensions or manifest.teacher.dimensions
+        wanted |= {"precision": named.precision, "quantization": named.quantization}
+        askers |= dict.fromkeys(FORM, settings.asker("storage"))
+    wanted |= form or {}
+    askers |= {part: f"--{part}" for part in form or {}}
+    demand(manifest, wanted, settings.collection, askers, database=settings.database)
+
+
+def demand_precision(manifest: Manifest, settings: Settings) -> None:
+    """Raises ManifestError if documents were encoded in another precision than is asked for.
+
+    For whoever writes: a search asks with the same student in any case.
+    """
+    asked = settings.encode_precision
+    if asked != "auto" and manifest.encode_precision is not None:
+        demand(
+            manifest,
+            {"encode_precision": asked},
+            settings.collection,
+            {"encode_precision": settings.asker("encode_precision")},
+            database=settings.database,
+        )

@@ -1,0 +1,230 @@
+"""A search index of a collection: create it, wait for it, know why it cannot be used.
+
+It is checked before it is relied on, because the server answers a search on a missing or misspelt
+index with an empty result and no error.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo.collection import Collection as MongoCollection
+from pymongo.errors import OperationFailure
+from pymongo.operations import SearchIndexModel
+
+from leafsearch.config.hint import hint
+from leafsearch.config.text import quote
+from leafsearch.vectors.errors import (
+    IndexDiffers,
+    IndexFailed,
+    IndexMissing,
+    IndexNotReady,
+    SearchIndexError,
+)
+from leafsearch.vectors.store.connection import explained
+from leafsearch.vectors.store.manifest import Manifest
+from leafsearch.vectors.store.pipelines import (
+    index_definition,
+    same_index,
+    text_index_definition,
+    text_index_name,
+)
+from leafsearch.vectors.store.retry import Patience
+
+Listed = Iterable[Mapping[str, Any]]  # what $listSearchIndexes gives
+
+
+@dataclass(frozen=True)
+class IndexSpec:
+    name: str
+    type: str  # vectorSearch or search
+    definition: Mapping[str, Any]
+    collection: str  # for messages, with its database
+
+    @classmethod
+    def of_vectors(cls, manifest: Manifest, collection: str) -> "IndexSpec":
+        definition = index_definition(
+            path=manifest.path,
+            dimensions=manifest.dimensions,
+            similarity=manifest.similarity,
+            quantization=manifest.quantization,
+            filters=manifest.filters,
+        )
+        return cls(manifest.index, "vectorSearch", definition, collection)
+
+    @classmethod
+    def of_text(cls, manifest: Manifest, collection: str) -> "IndexSpec":
+        definition = text_index_definition(
+            manifest.filters,
+            (manifest.text_field, manifest.title_field),
+            generations=manifest.layout == "chunks",
+        )
+        return cls(text_index_name(manifest.index), "search", definition, collection)
+
+    def find(self, listed: Listed) -> Mapping[str, Any] | None:
+        return next((index for index in listed if index["name"] == self.name), None)
+
+    def demand_no_failure(self, listed: Listed) -> None:
+        """Raises IndexFailed if the server has given up this very definition."""
+        found = self.find(listed) or {}
+        latest = found.get("latestDefinition", {})
+        if found.get("status") == "FAILED" and same_index(self.definition, latest):
+            self.judge([found], ready=True)
+
+    def judge(self, listed: Listed, *, ready: bool = False) -> None:
+        """Raises the SearchIndexError that says why a search would come back empty or wrong.
+
+        An index that is being rebuilt still answers from its old version; `ready` refuses that.
+        """
+        listed = list(listed)
+        found = self.find(listed)
+        if found is None:
+            names = ", ".join(index["name"] for index in listed) or "none"
+            raise IndexMissing(
+                f"{self.collection} has no search index {quote(self.name)} (it has: {names}); "
+                f"{self._repair} creates it"
+            )
+        status, latest = str(found.get("status")), found.get("latestDefinition", {})
+        shown = f"search index {quote(self.name)} of {self.collection}"
+        queryable = bool(found.get("queryable"))
+        if status == "FAILED" and (ready or not queryable):
+            raise IndexFailed(
+                f"{shown} FAILED: {_reason(found)}; when the reason is gone, {self._repair} makes "
+                "it again"
+            )
+        if not queryable or (ready and status != "READY"):
+            raise IndexNotReady(f"{shown} is {status}, not READY; try again in a moment")
+        if not same_index(self.definition, latest):
+            raise IndexDiffers(
+                f"{shown} is defined as {latest}, but the manifest says {self.definition}; "
+                f"{self._repair} updates it"
+            )
+
+    @property
+    def _repair(self) -> str:
+        database, _, name = self.collection.partition(".")
+        return hint("leaf-ingest", "--repair", database=database, collection=name)
+
+
+def _reason(index: Mapping[str, Any]) -> str:
+    messages = [
+        str(part["message"])
+        for host in index.get("statusDetail", ())
+        for part in (host.get("mainIndex", {}), host.get("stagedIndex", {}))
+        if part.get("message")
+    ]
+    return "; ".join(messages) or "the server gives no reason"
+
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks
+_ALREADY_THERE = 68
+_DEAD = ("FAILED", "STALE")
+
+Told = Callable[[str], None]
+
+
+class SearchIndex:
+    def __init__(self, mongo: MongoCollection[Any], spec: IndexSpec) -> None:
+        self._mongo = mongo
+        self.spec = spec
+
+    def ensure(self) -> None:
+        """Create it, or update it to new filter paths; does not wait."""
+        with explained():
+            found = self.spec.find(self._mongo.list_search_indexes())
+            if found is None:
+                self._create()
+            elif not same_index(self.spec.definition, found.get("latestDefinition", {})):
+                self._update()
+
+    def remake(self, *, seconds: float) -> bool:
+        """Make it again where the server gave it up, and bring it in line; whether that was
+        needed. Raises IndexNotReady where an old one is not gone after `seconds`."""
+        with explained():
+            found = self.spec.find(self._mongo.list_search_indexes())
+            is_dead = found is not None and found.get("status") in _DEAD
+            if is_dead:
+                self._drop(seconds=seconds)
+        try:
+            self.check()
+        except IndexNotReady:
+            return is_dead
+        except SearchIndexError:
+            self.ensure()
+            return True
+        return is_dead
+
+    def _drop(self, *, seconds: float) -> None:
+        self._mongo.drop_search_index(self.spec.name)
+        deadline = time.monotonic() + seconds
+        while self.spec.find(self._mongo.list_search_indexes()) is not None:
+            if time.monotonic() > deadline:
+                raise IndexNotReady(
+                    f"search index {self.spec.name!r} of {self.spec.collection} is not gone yet "
+                    f"(waited {seconds:.0f} s; see --wait); run this again in a moment"
+                )
+            time.sleep(_FIRST_PAUSE)
+
+    def check(self, *, ready: bool = False) -> None:
+        """See IndexSpec.judge."""
+        with explained():
+            self.spec.judge(self._mongo.list_search_indexes(), ready=ready)
+
+    def demand_no_failure(self) -> None:
+        """See IndexSpec.demand_no_failure."""
+        with explained():
+            self.spec.demand_no_failure(self._mongo.list_search_indexes())
+
+    def _create(self) -> None:
+        spec = self.spec
+        model = SearchIndexModel(dict(spec.definition), spec.name, spec.type)
+        try:
+            self._mongo.create_search_index(model)
+        except OperationFailure as error:
+            if error.code != _ALREADY_THERE:
+                raise
+            self._update()  # another ingest has just made it, with other filter paths
+
+    def _update(self) -> None:
+        self._mongo.update_search_index(self.spec.name, dict(self.spec.definition))
+
+
+def wait_for(
+    indexes: Sequence[SearchIndex],
+    *,
+    seconds: float,
+    told: Told = lambda status: None,
+    patience: Patience | None = None,
+) -> None:
+    """Until all are READY with the wanted definition; `told` hears each new status.
+
+    Raises IndexFailed, IndexDiffers or IndexMissing at once, IndexNotReady after `seconds`.
+    """
+    patience = patience or Patience()
+    deadline, pause, last = time.monotonic() + seconds, _FIRST_PAUSE, ""
+    while status := patience.ask(lambda: _late(indexes)):
+        if status != last:
+            told(status)
+            last = status
+        if time.monotonic() + pause > deadline:
+            raise IndexNotReady(f"{status} (waited {seconds:.0f} s; see --wait)")
+        time.sleep(pause)
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def demand_search(mongo: MongoCollection[Any]) -> None:
+    """Raises DeploymentError if there is no search process; the collection need not exist."""
+    with explained():
+        list(mongo.list_search_indexes())
+
+
+def _late(indexes: Sequence[SearchIndex]) -> str:
+    """What the first that is not READY says; all are looked at, because a later may have failed."""
+    late = []
+    for index in indexes:
+        try:
+            index.check(ready=True)
+        except IndexNotReady as error:
+            late.append(str(error))
+    return late[0] if late else ""
