@@ -27,7 +27,7 @@ from benchmarks.measuring import Spread
 from benchmarks.quality import ROOT, collections
 
 from leafsearch.config import PRESETS
-from leafsearch.distill.measuring import latency
+from leafsearch.distill.publish.measure import latency
 from leafsearch.evaluation import Model, TestCollection
 from leafsearch.evaluation.measures import ndcg, ranking
 from leafsearch.vectors import Rows, load_encoder

@@ -11,7 +11,7 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from leafmongo.wire import OP_MSG, write_message
+from leafmongo.proxy.wire import OP_MSG, write_message
 
 Client = MongoClient[dict[str, Any]]
 

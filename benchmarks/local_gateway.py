@@ -31,7 +31,7 @@ from benchmarks.measuring import UNCOUNTED, Spread, circumstances, preferred, re
 from pymongo import MongoClient
 
 from leafmongo import LocalDeployment
-from leafmongo.home import Home, socket_uri
+from leafmongo.deployment.paths import Home, socket_uri
 
 Client = MongoClient[dict[str, Any]]
 _QUERIES = 100

@@ -1,5 +1,5 @@
 """`leaf-ingest`."""
 
-from leafsearch.ingest.command import main
+from leafsearch.ingest.cli.command import main
 
 __all__ = ["main"]

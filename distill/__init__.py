@@ -1,0 +1,1 @@
+"""texts -> the teacher's vectors -> a student that gives them too."""

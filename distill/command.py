@@ -9,12 +9,12 @@ from leafsearch.config.command import WRONG_USAGE, one_line_errors, say_warnings
 from leafsearch.config.hint import line_of
 from leafsearch.config.usage import Command
 from leafsearch.distill import options as o
+from leafsearch.distill.data.read import Texts
 from leafsearch.distill.errors import DistillError
 from leafsearch.distill.order import Order
-from leafsearch.distill.progress import say
-from leafsearch.distill.reading import Texts
-from leafsearch.distill.recipe import Recipe
-from leafsearch.ingest.corpus.records import Fields
+from leafsearch.distill.train.progress import say
+from leafsearch.distill.train.recipe import Recipe
+from leafsearch.ingest.sources.files.records import Fields
 from leafsearch.vectors.encoders.base import has_torch
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)

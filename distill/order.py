@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from leafsearch.distill.reading import Texts
-from leafsearch.distill.recipe import Recipe
+from leafsearch.distill.data.read import Texts
+from leafsearch.distill.train.recipe import Recipe
 
 # What is in a folder of work; it is removed as a whole.
 _WORK = {"run.json", "lock", "targets.npy", "targets.json", "checkpoint.pt", "trial"}

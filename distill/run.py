@@ -10,17 +10,17 @@ import torch
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
+from leafsearch.distill.data.examples import Example, held_out
+from leafsearch.distill.data.targets import targets
+from leafsearch.distill.data.tokenised import Inputs, computed
 from leafsearch.distill.errors import DistillError
-from leafsearch.distill.examples import Example, held_out
-from leafsearch.distill.forward import Forward
-from leafsearch.distill.inputs import Inputs, computed
 from leafsearch.distill.order import Order
-from leafsearch.distill.publishing import demand_publishable
-from leafsearch.distill.ranks import train
-from leafsearch.distill.student import cut, fit_head, layer_count, small, spread
-from leafsearch.distill.targets import targets
-from leafsearch.distill.training import State, reached
-from leafsearch.distill.work import demand_same, held, remember
+from leafsearch.distill.publish.publish import demand_publishable
+from leafsearch.distill.train.distributed import train
+from leafsearch.distill.train.forward import Forward
+from leafsearch.distill.train.loop import State, reached
+from leafsearch.distill.train.student import cut, fit_head, layer_count, small, spread
+from leafsearch.distill.train.work_dir import demand_same, held, remember
 from leafsearch.ingest.document import Rejected
 from leafsearch.vectors import load_encoder
 from leafsearch.vectors.encoders.base import is_remote

@@ -12,13 +12,13 @@ from pathlib import Path
 from leafsearch.config import Settings
 from leafsearch.config.command import settings
 from leafsearch.config.hint import hint
-from leafsearch.distill.card import Facts, Quality, card
-from leafsearch.distill.measuring import alignment, forget, latency
 from leafsearch.distill.order import Order
-from leafsearch.distill.progress import Progress, say
-from leafsearch.distill.publishing import README, published
+from leafsearch.distill.publish.card import Facts, Quality, card
+from leafsearch.distill.publish.measure import alignment, forget, latency
+from leafsearch.distill.publish.publish import README, published
 from leafsearch.distill.run import Distilled, Listener, distil
-from leafsearch.distill.work import remove
+from leafsearch.distill.train.progress import Progress, say
+from leafsearch.distill.train.work_dir import remove
 from leafsearch.evaluation import Model, TestCollection, evaluate, read_collection
 from leafsearch.evaluation.formats import Format, Role
 from leafsearch.vectors import connect

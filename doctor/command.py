@@ -12,7 +12,7 @@ from leafsearch.config.command import FAILED, one_line_errors, say, say_warnings
 from leafsearch.config.hint import line_of
 from leafsearch.config.text import is_unicode
 from leafsearch.config.usage import Command
-from leafsearch.doctor.case import Order
+from leafsearch.doctor.context import Order
 from leafsearch.doctor.findings import Level
 from leafsearch.doctor.printing import print_finding, print_summary
 from leafsearch.doctor.run import examine

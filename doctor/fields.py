@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from leafsearch.doctor.stored import Stored, read
+from leafsearch.doctor.stored_vectors import Stored, read
 from leafsearch.search.values import paths_of
 
 

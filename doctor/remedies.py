@@ -5,7 +5,7 @@ for. Documents that another program wrote are that program's to mend.
 """
 
 from leafsearch.config.hint import Names, hint, ingest_hint, rebuild_hint
-from leafsearch.doctor.case import Case
+from leafsearch.doctor.context import Case
 
 
 def repair(case: Case, *more: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from leafsearch.doctor.index_entry import IndexEntry
-from leafsearch.doctor.stored import Stored, read, why_skipped
+from leafsearch.doctor.stored_vectors import Stored, read, why_skipped
 from leafsearch.search.values import values_at
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leafsearch.doctor.index_entry import IndexEntry
-from leafsearch.doctor.stored import Kind, Stored
+from leafsearch.doctor.stored_vectors import Kind, Stored
 from leafsearch.vectors.store.pipelines import nearest_stage, projection
 
 K = 10  # neighbours that are compared

@@ -18,9 +18,9 @@ from leafsearch.config import Settings
 from leafsearch.evaluation.encoding import Milliseconds
 from leafsearch.evaluation.measures import ranking
 from leafsearch.search.hit import Hit
-from leafsearch.search.keeping import Kept
-from leafsearch.search.opening import Opened
 from leafsearch.search.searcher import Searcher
+from leafsearch.search.session.open import Opened
+from leafsearch.search.session.session import Kept
 from leafsearch.vectors import Collection, Encoder, Rows
 
 _WARM_UP = 3

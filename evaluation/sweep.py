@@ -23,10 +23,10 @@ from leafsearch.evaluation.formats import Format, by_collection, derived
 from leafsearch.evaluation.measures import overlap
 from leafsearch.evaluation.report import Curve, Step, SweepReport
 from leafsearch.evaluation.trial import sizes, stored
-from leafsearch.search.opening import opening
 from leafsearch.search.query import MOST_CANDIDATES
 from leafsearch.search.searcher import Searcher
-from leafsearch.search.steps import perform
+from leafsearch.search.session.io import perform
+from leafsearch.search.session.open import opening
 from leafsearch.vectors import Collection, Manifest, Rows, explained
 from leafsearch.vectors import Model as ModelCard
 

@@ -1,16 +1,16 @@
 """read -> chunk -> encode -> compress -> write."""
 
-from leafsearch.ingest.choices import Choices
 from leafsearch.ingest.chunking.chunker import Chunker
-from leafsearch.ingest.corpus.records import Fields
-from leafsearch.ingest.corpus.sources import Corpus
+from leafsearch.ingest.cli.index_options import Choices
 from leafsearch.ingest.document import Document, Place, Rejected
 from leafsearch.ingest.errors import IngestError, SourceError, TargetError
-from leafsearch.ingest.opening import open_target
-from leafsearch.ingest.pipeline import ingest
-from leafsearch.ingest.rejects import Rejects
-from leafsearch.ingest.summary import Summary
-from leafsearch.ingest.target import Target
+from leafsearch.ingest.pipeline.rejects import Rejects
+from leafsearch.ingest.pipeline.run import ingest
+from leafsearch.ingest.pipeline.stats import Summary
+from leafsearch.ingest.sources.files.records import Fields
+from leafsearch.ingest.sources.files.sources import Corpus
+from leafsearch.ingest.target.open import open_target
+from leafsearch.ingest.target.target import Target
 
 __all__ = [
     "Choices",

@@ -10,12 +10,12 @@ from typing import Any, Self, Unpack
 from pymongo import AsyncMongoClient
 
 from leafsearch.config import Settings
-from leafsearch.search.context import Context
 from leafsearch.search.hit import Hit
-from leafsearch.search.keeping import Kept, keeping
 from leafsearch.search.query import Options, require_settings
-from leafsearch.search.searching import composing, searching, searching_many
-from leafsearch.search.steps import Result, Steps, perform_async
+from leafsearch.search.retrieval.context import Context
+from leafsearch.search.session.ask import composing, searching, searching_many
+from leafsearch.search.session.io import Result, Steps, perform_async
+from leafsearch.search.session.session import Kept, keeping
 from leafsearch.vectors import Manifest, connect_async
 
 

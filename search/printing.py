@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from leafsearch.config.text import one_line, strip_controls
-from leafsearch.search.context import Context
 from leafsearch.search.hit import Hit
+from leafsearch.search.retrieval.context import Context
 
 _SHOWN = 240  # characters of a passage in the table
 _RULE = re.compile(r"([*=~^+-])\1{3,}\+?")  # underlines of headings, borders of tables

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from leafsearch.config import Settings
-from leafsearch.ingest.choices import Choices
-from leafsearch.ingest.corpus.records import Fields
+from leafsearch.ingest.cli.index_options import Choices
+from leafsearch.ingest.sources.files.records import Fields
 
 PLANNER_CPUS = 0.5  # of an actor each: they wait for MongoDB more than they compute
 WRITER_CPUS = 0.25

@@ -26,13 +26,13 @@ from leafsearch.ingest.errors import IngestError, SourceError
 from leafsearch.ingest.on_ray.job import PLANNER_CPUS, WRITER_CPUS, Job
 from leafsearch.ingest.on_ray.results import taken
 from leafsearch.ingest.on_ray.stages import Encoder, Planner, Writer, documents_of, from_tables
-from leafsearch.ingest.opening import open_target
-from leafsearch.ingest.overlap import Lost, overlapped, settle_overlap
-from leafsearch.ingest.reading import windows
-from leafsearch.ingest.rejects import Rejects
-from leafsearch.ingest.seen import Seen
-from leafsearch.ingest.summary import Summary, Told
-from leafsearch.ingest.target import Target
+from leafsearch.ingest.pipeline.read import windows
+from leafsearch.ingest.pipeline.rejects import Rejects
+from leafsearch.ingest.pipeline.seen_ids import Seen
+from leafsearch.ingest.pipeline.stats import Summary, Told
+from leafsearch.ingest.target.open import open_target
+from leafsearch.ingest.target.overlap import Lost, overlapped, settle_overlap
+from leafsearch.ingest.target.target import Target
 from leafsearch.vectors import connect
 
 _BATCH = 512  # records of one step

@@ -5,12 +5,12 @@ from typing import Any
 
 from leafsearch.config import LeafError
 from leafsearch.config.text import quote
-from leafsearch.ingest.claims import Claims
 from leafsearch.ingest.document import Document, Place, Rejected
 from leafsearch.ingest.on_ray.job import Job
 from leafsearch.ingest.on_ray.stages import Claimed, Met
-from leafsearch.ingest.seen import Seen
-from leafsearch.ingest.summary import Summary
+from leafsearch.ingest.pipeline.claims import Claims
+from leafsearch.ingest.pipeline.seen_ids import Seen
+from leafsearch.ingest.pipeline.stats import Summary
 
 
 def taken(item: Any, summary: Summary, seen: Seen, claims: Claims, job: Job) -> Iterator[Rejected]:

@@ -4,19 +4,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from leafmongo.deployment import LocalDeployment
+    from leafmongo.deployment.deployment import LocalDeployment
+    from leafmongo.deployment.status import IndexState, Status
     from leafmongo.errors import LocalError
-    from leafmongo.status import IndexState, Status
 
 __all__ = ["IndexState", "LocalDeployment", "LocalError", "Status"]
 
 # Imported when first asked for: pytest imports this package for its fixtures in every run of
 # whoever has it installed, and should not have to import PyMongo for that.
 _MODULES = {
-    "IndexState": "leafmongo.status",
-    "LocalDeployment": "leafmongo.deployment",
+    "IndexState": "leafmongo.deployment.status",
+    "LocalDeployment": "leafmongo.deployment.deployment",
     "LocalError": "leafmongo.errors",
-    "Status": "leafmongo.status",
+    "Status": "leafmongo.deployment.status",
 }
 
 

@@ -11,13 +11,13 @@ from typing import Annotated
 
 import typer
 
-from leafmongo import disk
-from leafmongo.background import serve_in_background
-from leafmongo.deployment import LocalDeployment
-from leafmongo.environment import variable
+from leafmongo.deployment import disk
+from leafmongo.deployment.background import serve_in_background
+from leafmongo.deployment.deployment import LocalDeployment
+from leafmongo.deployment.environment import variable
+from leafmongo.deployment.paths import Home, default_home, gateway_home
+from leafmongo.deployment.status import as_text, harmless
 from leafmongo.errors import LocalError
-from leafmongo.home import Home, default_home, gateway_home
-from leafmongo.status import as_text, harmless
 
 app = typer.Typer(
     add_completion=False,
@@ -108,7 +108,7 @@ def status(
 @app.command()
 def run(home: HomeOption = None, port: PortOption = None, as_json: JsonOption = False) -> None:
     """Run it in the foreground until Ctrl-C; print its URI when it is ready."""
-    from leafmongo.server import serve  # the other commands need none of the engine
+    from leafmongo.deployment.server import serve  # the other commands need none of the engine
 
     with _one_line_errors():
         _log_to_stderr()
@@ -155,8 +155,10 @@ def gateway(
     as_json: JsonOption = False,
 ) -> None:
     """Give $vectorSearch to a MongoDB of your own, until Ctrl-C; print the URI to use instead."""
-    from leafmongo.gateway import serve_gateway  # the other commands need none of the engine
-    from leafmongo.upstream import Upstream
+    from leafmongo.gateway.gateway import (
+        serve_gateway,  # the other commands need none of the engine
+    )
+    from leafmongo.gateway.upstream import Upstream
 
     with _one_line_errors():
         if (uri := upstream or variable("LEAF_UPSTREAM")) is None:

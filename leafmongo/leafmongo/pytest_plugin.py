@@ -26,7 +26,7 @@ def leaf_mongodb_uri() -> Iterator[str]:
     if given := os.environ.get(ANOTHER):
         yield given
         return
-    from leafmongo.deployment import LocalDeployment
+    from leafmongo.deployment.deployment import LocalDeployment
     from leafmongo.errors import LocalError
 
     # Short, because pytest's own folders are too long for a socket.

@@ -10,7 +10,7 @@ import pytest
 from pymongo import MongoClient
 
 from leafmongo import LocalDeployment, LocalError
-from leafmongo.binary import find_mongod
+from leafmongo.deployment.mongod_binary import find_mongod
 from mongotests.folders import short_folder
 from mongotests.searching import Documents
 

@@ -9,8 +9,8 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from leafmongo.binary import find_mongod
-from leafmongo.home import socket_uri
+from leafmongo.deployment.mongod_binary import find_mongod
+from leafmongo.deployment.paths import socket_uri
 from mongotests import in_process
 from mongotests.searching import definition, model, stage, wait_for
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from leafmongo import LocalDeployment, LocalError
-from leafmongo.binary import find_mongod, mongod_version
+from leafmongo.deployment.mongod_binary import find_mongod, mongod_version
 
 
 def program(folder: Path, script: str) -> Path:

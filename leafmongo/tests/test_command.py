@@ -11,7 +11,7 @@ import pytest
 from pymongo import MongoClient
 
 from leafmongo import LocalDeployment
-from leafmongo.status import IndexState, Status, as_text
+from leafmongo.deployment.status import IndexState, Status, as_text
 from mongotests.command import leaf_mongo
 from mongotests.paths import ROOT
 from mongotests.searching import wait_for

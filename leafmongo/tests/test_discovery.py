@@ -7,8 +7,8 @@ import bson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leafmongo.discovery import Discovery
-from leafmongo.wire import MORE_TO_COME, OP_REPLY, read_request, write_message
+from leafmongo.gateway.discovery import Discovery
+from leafmongo.proxy.wire import MORE_TO_COME, OP_REPLY, read_request, write_message
 
 SET = {"setName": "rs", "ismaster": True, "hosts": ["a:1", "b:1"], "primary": "a:1", "me": "a:1"}
 HERE = {"setName": "rs", "ismaster": True, "primary": "here", "hosts": ["here"], "me": "here"}

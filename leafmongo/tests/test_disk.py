@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from leafmongo import LocalDeployment, LocalError, disk
-from leafmongo.home import Home
-from leafmongo.locks import FileLock
-from leafmongo.mongod import Mongod
+from leafmongo import LocalDeployment, LocalError
+from leafmongo.deployment import disk
+from leafmongo.deployment.locks import FileLock
+from leafmongo.deployment.mongod import Mongod
+from leafmongo.deployment.paths import Home
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from leafmongo import LocalDeployment, LocalError
-from leafmongo.binary import find_mongod
-from leafmongo.environment import variable
-from leafmongo.home import default_home
+from leafmongo.deployment.environment import variable
+from leafmongo.deployment.mongod_binary import find_mongod
+from leafmongo.deployment.paths import default_home
 from mongotests.paths import ROOT
 
 

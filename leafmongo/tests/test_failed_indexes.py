@@ -12,14 +12,14 @@ from pymongo.errors import OperationFailure
 from pymongo.operations import SearchIndexModel
 
 from leafmongo import LocalDeployment
-from leafmongo.builder import Builder
-from leafmongo.catalog import COLLECTION, DATABASE, Catalog
+from leafmongo.deployment.paths import Home
+from leafmongo.deployment.replica import Client, connect
+from leafmongo.deployment.status import as_text
 from leafmongo.engine import VectorIndex
-from leafmongo.follower import Follower
-from leafmongo.home import Home
-from leafmongo.indexes import Indexes, Served, Version
-from leafmongo.replica import Client, connect
-from leafmongo.status import as_text
+from leafmongo.indexes.builder import Builder
+from leafmongo.indexes.catalog import COLLECTION, DATABASE, Catalog
+from leafmongo.indexes.follower import Follower
+from leafmongo.indexes.registry import Indexes, Served, Version
 from mongotests.searching import Documents, create, definition, entry, model, stage, wait_for
 
 NEAR = [1.0, 0.0]

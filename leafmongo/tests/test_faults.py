@@ -15,9 +15,9 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from leafmongo import LocalDeployment, LocalError
-from leafmongo.home import Home
-from leafmongo.locks import holder
-from leafmongo.mongod import leftover
+from leafmongo.deployment.locks import holder
+from leafmongo.deployment.mongod import leftover
+from leafmongo.deployment.paths import Home
 from mongotests.searching import definition, entry, model, stage, wait_for
 
 KINDS = ("gateway", "mongod", "both")

@@ -12,8 +12,8 @@ from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure, PyMongoError
 
 from leafmongo import LocalError
-from leafmongo.discovery import only_host
-from leafmongo.upstream import Upstream, unfit
+from leafmongo.gateway.discovery import only_host
+from leafmongo.gateway.upstream import Upstream, unfit
 from mongotests.folders import short_folder
 from mongotests.searching import Documents, create, definition, stage, wait_for
 from mongotests.upstreams import (

@@ -14,8 +14,8 @@ from bson.errors import BSONError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leafmongo import large_bson
-from leafmongo.wire import CODEC, LENIENT
+from leafmongo.proxy import large_bson
+from leafmongo.proxy.wire import CODEC, LENIENT
 
 EVERY_TYPE: dict[str, Any] = {
     "double": 1.5, "text": "é" * 40, "document": {"a": 1, "_id": 2}, "array": [1, [2, {"_id": 3}]],

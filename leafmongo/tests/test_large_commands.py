@@ -12,9 +12,9 @@ from pymongo.errors import OperationFailure
 from pymongo.operations import SearchIndexModel
 
 from leafmongo import LocalDeployment
-from leafmongo.catalog import Catalog
-from leafmongo.home import Home, socket_uri
-from leafmongo.wire import OP_MSG, write_message
+from leafmongo.deployment.paths import Home, socket_uri
+from leafmongo.indexes.catalog import Catalog
+from leafmongo.proxy.wire import OP_MSG, write_message
 from mongotests import in_process
 from mongotests.raw import connected, message, reply
 from mongotests.searching import Documents, create, definition, entry, model, stage, wait_for

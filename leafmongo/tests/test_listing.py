@@ -12,14 +12,14 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from leafmongo import LocalDeployment
-from leafmongo.catalog import Record
+from leafmongo.deployment.paths import Home, socket_uri
 from leafmongo.engine import CommandError
-from leafmongo.freshness import Freshness
-from leafmongo.home import Home, socket_uri
-from leafmongo.index_search import IndexSearch
-from leafmongo.indexes import Indexes, Served, State
-from leafmongo.listing import entry
-from leafmongo.searches import Search
+from leafmongo.indexes.catalog import Record
+from leafmongo.indexes.describe import entry
+from leafmongo.indexes.registry import Indexes, Served, State
+from leafmongo.queries.freshness import Freshness
+from leafmongo.queries.rewrite import Search
+from leafmongo.queries.search import IndexSearch
 from mongotests import in_process, searching
 from mongotests.searching import Documents, definition, model, stage
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from leafmongo import LocalError
-from leafmongo.locks import FileLock, holder
+from leafmongo.deployment.locks import FileLock, holder
 
 
 def test_a_lock_is_held_by_one_who_is_named(tmp_path: Path) -> None:

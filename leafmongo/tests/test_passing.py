@@ -15,8 +15,8 @@ from pymongo import CursorType, InsertOne, MongoClient
 from pymongo.errors import DuplicateKeyError, ExecutionTimeout, OperationFailure
 
 from leafmongo import LocalDeployment
-from leafmongo.home import Home
-from leafmongo.wire import MAX_MESSAGE_BYTES, MORE_TO_COME, OP_MSG, write_message
+from leafmongo.deployment.paths import Home
+from leafmongo.proxy.wire import MAX_MESSAGE_BYTES, MORE_TO_COME, OP_MSG, write_message
 from mongotests.raw import connected, message, old_query, reply, with_checksum
 from mongotests.searching import Documents, create, definition, stage
 

@@ -6,7 +6,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from leafmongo.score import CARRIER, METAS, carry
+from leafmongo.queries.score_meta import CARRIER, METAS, carry
 from mongotests.searching import Documents, create, definition, stage
 
 META = {"$meta": "vectorSearchScore"}

@@ -12,7 +12,7 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from leafmongo import LocalDeployment, LocalError
-from leafmongo.home import Home
+from leafmongo.deployment.paths import Home
 from mongotests.command import leaf_mongo
 from mongotests.folders import short_folder
 from mongotests.searching import create, definition, stage

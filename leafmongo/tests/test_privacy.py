@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from leafmongo import LocalDeployment, LocalError
-from leafmongo.home import Home
-from leafmongo.mongod import leftover
+from leafmongo.deployment.mongod import leftover
+from leafmongo.deployment.paths import Home
 from mongotests.searching import wait_for
 
 

@@ -88,4 +88,10 @@ def test_who_does_not_use_it_imports_nothing_for_it() -> None:
 
     modules = set(python("-c", loaded).stdout.split())
 
-    assert not modules & {"pymongo", "bson", "numpy", "platformdirs", "leafmongo.deployment"}
+    assert not modules & {
+        "pymongo",
+        "bson",
+        "numpy",
+        "platformdirs",
+        "leafmongo.deployment.deployment",
+    }

@@ -11,11 +11,11 @@ from pymongo import MongoClient, timeout
 from pymongo.errors import ConnectionFailure
 
 from leafmongo import LocalDeployment
-from leafmongo.binary import find_mongod
-from leafmongo.home import Home, socket_uri
-from leafmongo.locks import holder
-from leafmongo.mongod import Mongod, end_leftover, leftover
-from leafmongo.replica import connect
+from leafmongo.deployment.locks import holder
+from leafmongo.deployment.mongod import Mongod, end_leftover, leftover
+from leafmongo.deployment.mongod_binary import find_mongod
+from leafmongo.deployment.paths import Home, socket_uri
+from leafmongo.deployment.replica import connect
 from mongotests.searching import (
     Documents,
     create,

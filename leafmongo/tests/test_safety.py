@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from pymongo import MongoClient
 
 from leafmongo import LocalDeployment
-from leafmongo.binary import find_mongod
-from leafmongo.home import Home, socket_uri
-from leafmongo.relay import Link
-from leafmongo.wire import OP_MSG, OP_QUERY, write_message
+from leafmongo.deployment.mongod_binary import find_mongod
+from leafmongo.deployment.paths import Home, socket_uri
+from leafmongo.proxy.relay import Link
+from leafmongo.proxy.wire import OP_MSG, OP_QUERY, write_message
 from mongotests import in_process
 from mongotests.raw import closed, compressed, connected, old_query, reply
 from mongotests.searching import Documents, create, definition, stage, wait_for

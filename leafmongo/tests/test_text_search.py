@@ -10,10 +10,11 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 from pymongo.operations import SearchIndexModel
 
-from leafmongo import LocalDeployment, kinds
+from leafmongo import LocalDeployment
+from leafmongo.deployment.status import as_text
 from leafmongo.engine import CommandError
-from leafmongo.searches import wanted
-from leafmongo.status import as_text
+from leafmongo.indexes import index_types as kinds
+from leafmongo.queries.rewrite import wanted
 from mongotests.searching import Documents, create, definition, entry, stage, wait_for
 
 pytest.importorskip("tantivy")

@@ -10,7 +10,7 @@ from bson.raw_bson import RawBSONDocument
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leafmongo.traffic import (
+from leafmongo.proxy.classify import (
     Kind,
     kind_of,
     logs_in_by_certificate,
@@ -18,7 +18,7 @@ from leafmongo.traffic import (
     needs_all,
     tells_of_hosts,
 )
-from leafmongo.wire import (
+from leafmongo.proxy.wire import (
     OP_MSG,
     OP_QUERY,
     TooDeep,

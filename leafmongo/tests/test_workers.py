@@ -6,7 +6,7 @@ import weakref
 
 import pytest
 
-from leafmongo.workers import LARGE_BYTES, Collector, Workers
+from leafmongo.proxy.workers import LARGE_BYTES, Collector, Workers
 
 LARGE = LARGE_BYTES + 1
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafsearch.distill.examples import (
+from leafsearch.distill.data.examples import (
     Example,
     chosen,
     examples_of,

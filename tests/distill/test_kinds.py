@@ -13,9 +13,9 @@ from sentence_transformers.sentence_transformer.modules import Pooling, StaticEm
 from transformers import AutoConfig, AutoModel
 
 from leafsearch.distill.errors import DistillError
-from leafsearch.distill.publishing import demand_publishable
+from leafsearch.distill.publish.publish import demand_publishable
 from leafsearch.distill.run import load_teacher
-from leafsearch.distill.student import cut, small
+from leafsearch.distill.train.student import cut, small
 from leafsearch.vectors import load_encoder
 from leafsearch.vectors.encoders.alignment import PROBES
 from leafsearch.vectors.encoders.onnx.export import export_transformer

@@ -15,7 +15,7 @@ from onnx import helper, numpy_helper
 from pymongo.database import Database
 
 from leafsearch.config import load
-from leafsearch.distill.packing import main, pack, rounded, taken_out
+from leafsearch.distill.publish.packing import main, pack, rounded, taken_out
 from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
 from leafsearch.search import Searcher
 from leafsearch.vectors import ModelError, load_encoder, load_student

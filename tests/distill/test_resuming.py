@@ -18,7 +18,7 @@ from sentence_transformers import SentenceTransformer
 
 from leafsearch.distill.order import Order
 from leafsearch.distill.run import distil
-from leafsearch.distill.training import CHECKPOINT, reached
+from leafsearch.distill.train.loop import CHECKPOINT, reached
 from leafsearch.vectors import load_encoder
 from leaftests.distill.making import Heard, commanded, ordered, weights
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from leafsearch.distill.examples import held_out
+from leafsearch.distill.data.examples import held_out
+from leafsearch.distill.data.targets import targets
 from leafsearch.distill.order import Order
 from leafsearch.distill.run import distil, load_teacher
-from leafsearch.distill.targets import targets
 from leafsearch.vectors import load_encoder
 from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
 from leaftests.distill.making import Heard, built, distilled, ordered, saved, weights

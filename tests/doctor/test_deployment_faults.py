@@ -9,10 +9,10 @@ import pytest
 from pymongo import MongoClient
 
 from leafmongo import LocalError
-from leafmongo.binary import find_mongod
+from leafmongo.deployment.mongod_binary import find_mongod
 from leafsearch.config import load
 from leafsearch.doctor import Finding, Level, Order, examine
-from leafsearch.doctor.deployment_checks import judge_tls, judge_version
+from leafsearch.doctor.checks.deployment import judge_tls, judge_version
 from leaftests.doctor import Examined, Ingested, complaints, float32, make_index
 from mongotests.folders import short_folder
 from mongotests.upstreams import gateway, replica_set

@@ -10,9 +10,9 @@ from pymongo.database import Database
 from leafsearch.config import load
 from leafsearch.doctor import Level
 from leafsearch.ingest import Choices, Document, Rejects, ingest
-from leafsearch.ingest.rebuild.generations import move_over
-from leafsearch.ingest.rebuild.rebuilding import open_rebuild
-from leafsearch.ingest.rebuild.retiring import retire
+from leafsearch.ingest.generations.build import open_rebuild
+from leafsearch.ingest.generations.cutover import move_over
+from leafsearch.ingest.generations.retire import retire
 from leafsearch.vectors.store.manifest import MANIFESTS
 from leaftests.doctor import Examined, Ingested, complaints, corpus
 

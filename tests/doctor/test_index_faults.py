@@ -6,8 +6,8 @@ import pytest
 
 from leafsearch.config import load
 from leafsearch.doctor import Level, Order
-from leafsearch.doctor.case import Case
-from leafsearch.doctor.index_checks import status
+from leafsearch.doctor.checks.indexes import status
+from leafsearch.doctor.context import Case
 from leafsearch.doctor.index_choice import choose
 from leafsearch.doctor.index_entry import IndexEntry
 from leafsearch.vectors.store.manifest import MANIFESTS

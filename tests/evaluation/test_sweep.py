@@ -11,8 +11,8 @@ from pymongo.database import Database
 from leafsearch.config import Settings, load
 from leafsearch.evaluation import Asked, EvalError, sweep
 from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
-from leafsearch.ingest.rebuild.generations import move_over
-from leafsearch.ingest.rebuild.rebuilding import open_rebuild
+from leafsearch.ingest.generations.build import open_rebuild
+from leafsearch.ingest.generations.cutover import move_over
 from leafsearch.vectors.store.manifest import MANIFESTS
 
 SOME = Asked(samples=20)

@@ -13,7 +13,7 @@ import pytest
 from pymongo.database import Database
 
 from leafmongo import LocalDeployment, LocalError
-from leafmongo.binary import find_mongod
+from leafmongo.deployment.mongod_binary import find_mongod
 from leafsearch.config import load
 from leafsearch.ingest import (
     Choices,
@@ -26,16 +26,16 @@ from leafsearch.ingest import (
     ingest,
     open_target,
 )
-from leafsearch.ingest.choices import InPlaceChoice
-from leafsearch.ingest.extent import ALL
-from leafsearch.ingest.mongodb.address import Address
-from leafsearch.ingest.mongodb.keeping import Keeper
-from leafsearch.ingest.mongodb.order import MongoOrder
-from leafsearch.ingest.mongodb.source import MongoSource
-from leafsearch.ingest.mongodb.stopping import Stop
-from leafsearch.ingest.order import Order
-from leafsearch.ingest.run import run as run_order
-from leafsearch.ingest.summary import Told
+from leafsearch.ingest.cli.index_options import InPlaceChoice
+from leafsearch.ingest.cli.request import Order
+from leafsearch.ingest.pipeline.extent import ALL
+from leafsearch.ingest.pipeline.stats import Told
+from leafsearch.ingest.runs.run import run as run_order
+from leafsearch.ingest.sources.mongodb.address import Address
+from leafsearch.ingest.sources.mongodb.order import MongoOrder
+from leafsearch.ingest.sources.mongodb.signals import Stop
+from leafsearch.ingest.sources.mongodb.source import MongoSource
+from leafsearch.ingest.sources.mongodb.sync import Keeper
 from leaftests.ingest.types import BODY, Ingest, Keep, Ordered, Run
 
 

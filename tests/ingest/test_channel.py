@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from leafsearch.ingest.channel import Channel, Stopped
+from leafsearch.ingest.pipeline.queue import Channel, Stopped
 
 
 @pytest.fixture

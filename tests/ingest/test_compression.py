@@ -14,8 +14,8 @@ import pytest
 from pymongo.database import Database
 
 from leafsearch.ingest import Corpus, Document, Rejected, SourceError
-from leafsearch.ingest.corpus.formats import ZSTD
-from leafsearch.ingest.corpus.readers import Records
+from leafsearch.ingest.sources.files.formats import ZSTD
+from leafsearch.ingest.sources.readers import Records
 from leaftests.forked import Command
 
 zstd: Any = pytest.importorskip(ZSTD, reason="needs the extra [formats]")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafsearch.ingest import Document, Fields, Rejected, SourceError
-from leafsearch.ingest.corpus.readers import read_csv
+from leafsearch.ingest.sources.readers import read_csv
 
 
 def csv_of(*lines: str, header: str = "id,text") -> list[Document | Rejected]:

@@ -12,17 +12,17 @@ import pytest
 from pymongo.database import Database
 
 from leafsearch.config import ConfigError, load
-from leafsearch.ingest.channel import Channel
-from leafsearch.ingest.choices import Choices
+from leafsearch.ingest.cli.index_options import Choices
+from leafsearch.ingest.cli.report import as_object, as_text
 from leafsearch.ingest.document import Document
-from leafsearch.ingest.encoding import _Waiting
-from leafsearch.ingest.opening import open_target
-from leafsearch.ingest.pipeline import ingest
-from leafsearch.ingest.rebuild.rebuilding import open_rebuild
-from leafsearch.ingest.rejects import Rejects
-from leafsearch.ingest.report import as_object, as_text
-from leafsearch.ingest.summary import Summary
-from leafsearch.ingest.target import Target
+from leafsearch.ingest.generations.build import open_rebuild
+from leafsearch.ingest.pipeline.encode import _Waiting
+from leafsearch.ingest.pipeline.queue import Channel
+from leafsearch.ingest.pipeline.rejects import Rejects
+from leafsearch.ingest.pipeline.run import ingest
+from leafsearch.ingest.pipeline.stats import Summary
+from leafsearch.ingest.target.open import open_target
+from leafsearch.ingest.target.target import Target
 from leafsearch.search import Searcher
 from leafsearch.vectors import ManifestError, load_encoder
 from leafsearch.vectors.store.manifest import MANIFESTS, read_manifest

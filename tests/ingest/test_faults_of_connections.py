@@ -15,7 +15,7 @@ from pymongo.errors import NotPrimaryError
 from pymongo.uri_parser import parse_uri
 
 from leafmongo import LocalError
-from leafmongo.binary import find_mongod
+from leafmongo.deployment.mongod_binary import find_mongod
 from leaftests.ingest.relay import Relay, relay
 from leaftests.ingest.running import TOKENS, Running, goes_on, is_whole, running
 from mongotests.searching import wait_for

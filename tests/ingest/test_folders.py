@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from leafsearch.ingest import Corpus, Document, Rejected, SourceError
-from leafsearch.ingest.corpus.choice import Choice
+from leafsearch.ingest.sources.files.choice import Choice
 
 
 @pytest.fixture(autouse=True)

@@ -23,12 +23,12 @@ from pymongo.database import Database
 
 from leafmongo import LocalDeployment
 from leafsearch.ingest import Fields
-from leafsearch.ingest.mongodb.address import Address
-from leafsearch.ingest.mongodb.changes import Changes
-from leafsearch.ingest.mongodb.following import follow
-from leafsearch.ingest.mongodb.position import POSITIONS, Position
-from leafsearch.ingest.mongodb.source import MongoSource
-from leafsearch.ingest.mongodb.stopping import Stop
+from leafsearch.ingest.sources.mongodb.address import Address
+from leafsearch.ingest.sources.mongodb.changes import Changes
+from leafsearch.ingest.sources.mongodb.following import follow
+from leafsearch.ingest.sources.mongodb.position import POSITIONS, Position
+from leafsearch.ingest.sources.mongodb.signals import Stop
+from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.vectors.store.digest import digest, of_encoded
 from leafsearch.vectors.store.retry import Patience
 from leaftests.ingest.follower import CHUNKS, IN_PLACE, Started, following, wait_for
@@ -534,7 +534,7 @@ def test_a_mongod_without_a_replica_set_cannot_be_followed_but_read(
 @contextmanager
 def alone() -> Iterator[str]:
     """The URI of a mongod that is no replica set."""
-    from leafmongo.binary import find_mongod
+    from leafmongo.deployment.mongod_binary import find_mongod
 
     folder = Path(tempfile.mkdtemp(prefix="leaf-"))
     socket = folder / "m.sock"

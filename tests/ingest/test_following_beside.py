@@ -13,13 +13,13 @@ from pymongo.database import Database
 
 from leafsearch.config import load
 from leafsearch.ingest import Choices, Document, Rejected, Rejects, Target, open_target
-from leafsearch.ingest.corpus.readers import Records
-from leafsearch.ingest.extent import ALL
-from leafsearch.ingest.mongodb.address import Address
-from leafsearch.ingest.mongodb.changes import Batch, Changes
-from leafsearch.ingest.mongodb.keeping import Keeper
-from leafsearch.ingest.mongodb.source import MongoSource
-from leafsearch.ingest.mongodb.stopping import Stop
+from leafsearch.ingest.pipeline.extent import ALL
+from leafsearch.ingest.sources.mongodb.address import Address
+from leafsearch.ingest.sources.mongodb.changes import Batch, Changes
+from leafsearch.ingest.sources.mongodb.signals import Stop
+from leafsearch.ingest.sources.mongodb.source import MongoSource
+from leafsearch.ingest.sources.mongodb.sync import Keeper
+from leafsearch.ingest.sources.readers import Records
 from leafsearch.vectors.store.writers import WRITERS
 from leaftests.ingest.follower import CHUNKS, following, wait_for
 from leaftests.ingest.types import BODY

@@ -16,11 +16,11 @@ from pymongo.database import Database
 
 from leafsearch.config import load
 from leafsearch.ingest import Document, Rejects, Summary, Target, TargetError, ingest, open_target
-from leafsearch.ingest.choices import Choices
-from leafsearch.ingest.rebuild.generations import move_over
-from leafsearch.ingest.rebuild.rebuilding import missing_documents, open_rebuild
-from leafsearch.ingest.rebuild.retiring import retire
-from leafsearch.ingest.settling import settle
+from leafsearch.ingest.cli.index_options import Choices
+from leafsearch.ingest.generations.build import missing_documents, open_rebuild
+from leafsearch.ingest.generations.cutover import move_over
+from leafsearch.ingest.generations.retire import retire
+from leafsearch.ingest.target.reconcile import settle
 from leafsearch.vectors import Collection, ManifestError
 from leafsearch.vectors.store.generations import Generations, read_generations, switch
 from leafsearch.vectors.store.manifest import MANIFESTS, read_manifest

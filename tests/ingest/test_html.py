@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from leafsearch.ingest import Corpus, Document, Rejected
-from leafsearch.ingest.corpus.readers import Whole
-from leafsearch.ingest.corpus.readers.html import read_html
+from leafsearch.ingest.sources.readers import Whole
+from leafsearch.ingest.sources.readers.html import read_html
 
 pytest.importorskip("trafilatura", reason="needs the extra [formats]")
 

@@ -14,8 +14,8 @@ from pymongo.database import Database
 
 from leafsearch.config import load
 from leafsearch.ingest import Choices, Document, Fields, TargetError, open_target
-from leafsearch.ingest.choices import InPlaceChoice
-from leafsearch.ingest.mongodb.keeping import Keeper
+from leafsearch.ingest.cli.index_options import InPlaceChoice
+from leafsearch.ingest.sources.mongodb.sync import Keeper
 from leafsearch.vectors import ManifestError, load_encoder
 from leafsearch.vectors.store.manifest import read_manifest
 from leaftests.ingest.types import Keep

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafsearch.ingest import Corpus, Document, Fields, Rejected, SourceError
-from leafsearch.ingest.corpus.readers import read_json
+from leafsearch.ingest.sources.readers import read_json
 
 
 def read(raw: bytes) -> list[Document | Rejected]:

@@ -3,7 +3,7 @@ from urllib.parse import quote_plus
 import pytest
 
 from leafsearch.ingest import SourceError
-from leafsearch.ingest.mongodb.address import Address, is_address, shown
+from leafsearch.ingest.sources.mongodb.address import Address, is_address, shown
 
 PASSWORD = quote_plus("s3/cr?t@#")
 

@@ -13,8 +13,8 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
 from leafsearch.ingest import Document, Fields, Rejected, SourceError, TargetError
-from leafsearch.ingest.mongodb.address import Address
-from leafsearch.ingest.mongodb.source import MongoSource
+from leafsearch.ingest.sources.mongodb.address import Address
+from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leaftests.ingest.types import Keep
 
 VALUES: dict[str, Any] = {

@@ -22,8 +22,8 @@ from leafsearch.ingest import (
     ingest,
     open_target,
 )
-from leafsearch.ingest.corpus.readers import read_parquet
-from leafsearch.ingest.corpus.records import Fields
+from leafsearch.ingest.sources.files.records import Fields
+from leafsearch.ingest.sources.readers import read_parquet
 from leafsearch.vectors import DeploymentError, ManifestError, connect
 from leafsearch.vectors.store.manifest import MANIFESTS
 

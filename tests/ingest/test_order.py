@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from leafsearch.ingest.choices import filter_problems
+from leafsearch.ingest.cli.index_options import filter_problems
 
 Run = Callable[..., CompletedProcess[str]]
 

@@ -14,7 +14,7 @@ import pytest
 from bson import Decimal128
 
 from leafsearch.ingest import Corpus, Document, Fields, Rejected, SourceError
-from leafsearch.ingest.corpus.readers import read_parquet
+from leafsearch.ingest.sources.readers import read_parquet
 
 pa: Any = pytest.importorskip("pyarrow", reason="needs the extra [formats]")
 pq: Any = pytest.importorskip("pyarrow.parquet")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from leafsearch.ingest.corpus.choice import Choice
+from leafsearch.ingest.sources.files.choice import Choice
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from leafsearch.ingest import Corpus, Document, Rejected
-from leafsearch.ingest.corpus.readers import Whole
-from leafsearch.ingest.corpus.readers.pdf import read_pdf
+from leafsearch.ingest.sources.readers import Whole
+from leafsearch.ingest.sources.readers.pdf import read_pdf
 
 pytest.importorskip("pypdfium2", reason="needs the extra [formats]")
 fpdf: Any = pytest.importorskip("fpdf")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafsearch.ingest import Corpus, Document, Fields, Rejected, SourceError
-from leafsearch.ingest.corpus.readers import Whole, read_csv, read_json_lines, read_text
+from leafsearch.ingest.sources.readers import Whole, read_csv, read_json_lines, read_text
 
 EXTENDED = (
     "oid date binary uuid numberInt numberLong numberDouble numberDecimal regex regularExpression "

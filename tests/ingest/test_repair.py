@@ -9,10 +9,10 @@ from pymongo.database import Database
 
 from leafsearch.config import load
 from leafsearch.ingest import Document, Rejects, Target
-from leafsearch.ingest.planning import plans
-from leafsearch.ingest.repair import repair
-from leafsearch.ingest.summary import Tally
-from leafsearch.ingest.writing import Writing, without_vectors
+from leafsearch.ingest.pipeline.compare import plans
+from leafsearch.ingest.pipeline.stats import Tally
+from leafsearch.ingest.pipeline.write import Writing, without_vectors
+from leafsearch.ingest.runs.repair import repair
 from leafsearch.vectors.store.retry import Patience
 
 Open = Callable[..., Target]

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from leafsearch.ingest import Corpus, Document, Rejects, Summary, Target, ingest
-from leafsearch.ingest.report import line, progress
+from leafsearch.ingest.cli.report import line, progress
 
 Open = Callable[..., Target]
 

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from leafsearch.ingest import Document, Fields, Rejected
-from leafsearch.ingest.corpus.readers import read_csv, read_json, read_json_lines, read_parquet
+from leafsearch.ingest.sources.readers import read_csv, read_json, read_json_lines, read_parquet
 
 bounded = settings(max_examples=100, deadline=None)
 # Half of a surrogate pair is no Unicode, and no field's name may hold NUL or stand for another.

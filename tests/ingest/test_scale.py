@@ -10,10 +10,10 @@ import pytest
 from pymongo.database import Database
 
 from leafsearch.ingest import Document, Summary, Target
-from leafsearch.ingest.channel import Channel
-from leafsearch.ingest.plan import Plan, plan
-from leafsearch.ingest.summary import Tally
-from leafsearch.ingest.writing import Encoded, Writing
+from leafsearch.ingest.pipeline.plan import Plan, plan
+from leafsearch.ingest.pipeline.queue import Channel
+from leafsearch.ingest.pipeline.stats import Tally
+from leafsearch.ingest.pipeline.write import Encoded, Writing
 from leafsearch.vectors import load_encoder
 from leafsearch.vectors.store.manifest import read_manifest
 

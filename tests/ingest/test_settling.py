@@ -12,8 +12,9 @@ import pytest
 from pymongo.database import Database
 
 from leafsearch.config import ConfigError
-from leafsearch.ingest import Document, Rejects, Summary, Target, ingest, settling
-from leafsearch.ingest.settling import follow, settle, united
+from leafsearch.ingest import Document, Rejects, Summary, Target, ingest
+from leafsearch.ingest.target import reconcile as settling
+from leafsearch.ingest.target.reconcile import follow, settle, united
 from leafsearch.vectors import Collection, DeploymentError, IndexFailed, ManifestError
 from leafsearch.vectors.store.manifest import MANIFESTS, find_manifest, read_manifest
 from leafsearch.vectors.store.search_index import IndexSpec, SearchIndex, wait_for

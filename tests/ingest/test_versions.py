@@ -20,9 +20,9 @@ from leafsearch.ingest import (
     open_target,
 )
 from leafsearch.ingest.chunking.chunk import Chunk
-from leafsearch.ingest.planning import plans
-from leafsearch.ingest.summary import Tally
-from leafsearch.ingest.writing import Encoded, Writing, without_vectors
+from leafsearch.ingest.pipeline.compare import plans
+from leafsearch.ingest.pipeline.stats import Tally
+from leafsearch.ingest.pipeline.write import Encoded, Writing, without_vectors
 
 Open = Callable[..., Target]
 Write = Callable[..., Summary]

@@ -9,8 +9,8 @@ from pymongo.database import Database
 
 from leafsearch.ingest import Document
 from leafsearch.search import QueryError, Searcher
-from leafsearch.search.context import composed
-from leafsearch.search.steps import perform
+from leafsearch.search.retrieval.context import composed
+from leafsearch.search.session.io import perform
 from leaftests.search.corpora import QUESTION, books
 
 Made = Callable[..., Searcher]

@@ -13,8 +13,8 @@ from pymongo.database import Database
 from leafsearch.config import load
 from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
 from leafsearch.search import Hit, QueryError, Searcher
-from leafsearch.search.fusion import fused
-from leafsearch.search.lexical import text_filter
+from leafsearch.search.retrieval.fusion import fused
+from leafsearch.search.retrieval.text_query import text_filter
 from leafsearch.vectors import IndexMissing
 from leaftests.search.corpora import QUESTION, WORDS, books, corpus
 
@@ -99,7 +99,7 @@ def test_a_server_that_does_not_fuse_is_asked_once(
         asked.append(given)
         return [{"$rankFusionOfLater": {}}]
 
-    monkeypatch.setattr("leafsearch.search.pool.fusion_stages", unknown)
+    monkeypatch.setattr("leafsearch.search.retrieval.retrieve.fusion_stages", unknown)
     found = [searcher.search(QUESTION, k=10, hybrid=True) for _ in range(2)]
 
     assert [[h.id for h in hits] for hits in found] == [[h.id for h in expected]] * 2

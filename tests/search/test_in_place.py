@@ -16,12 +16,12 @@ from leafsearch.doctor import Order, examine
 from leafsearch.evaluation.errors import EvalError
 from leafsearch.evaluation.sweep import Asked, sweep
 from leafsearch.ingest import Choices, Fields, Rejects, open_target
-from leafsearch.ingest.choices import InPlaceChoice
-from leafsearch.ingest.extent import ALL
-from leafsearch.ingest.mongodb.address import Address
-from leafsearch.ingest.mongodb.keeping import Keeper
-from leafsearch.ingest.mongodb.source import MongoSource
-from leafsearch.ingest.mongodb.stopping import Stop
+from leafsearch.ingest.cli.index_options import InPlaceChoice
+from leafsearch.ingest.pipeline.extent import ALL
+from leafsearch.ingest.sources.mongodb.address import Address
+from leafsearch.ingest.sources.mongodb.signals import Stop
+from leafsearch.ingest.sources.mongodb.source import MongoSource
+from leafsearch.ingest.sources.mongodb.sync import Keeper
 from leafsearch.search import FilterError, Searcher
 from leaftests.doctor import complaints
 

@@ -14,13 +14,13 @@ from pymongo.database import Database
 
 from leafsearch.config import load
 from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
-from leafsearch.ingest.rebuild.generations import move_over, roll_back
-from leafsearch.ingest.rebuild.rebuilding import open_rebuild, tell_generations_apart
-from leafsearch.ingest.rebuild.retiring import retire
+from leafsearch.ingest.generations.build import open_rebuild, tell_generations_apart
+from leafsearch.ingest.generations.cutover import move_over, roll_back
+from leafsearch.ingest.generations.retire import retire
 from leafsearch.search import AsyncSearcher, Hit, Searcher
-from leafsearch.search.opening import Opened
-from leafsearch.search.searching import _found
-from leafsearch.search.steps import Steps, perform
+from leafsearch.search.session.ask import _found
+from leafsearch.search.session.io import Steps, perform
+from leafsearch.search.session.open import Opened
 from leafsearch.vectors import ModelError, load_encoder
 from leafsearch.vectors.store.manifest import MANIFESTS
 from leaftests.search.corpora import QUESTION, corpus

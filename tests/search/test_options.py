@@ -21,8 +21,8 @@ from leafsearch.search import (
     SearchError,
     SearchTimeout,
 )
-from leafsearch.search.diversity import diverse_order
 from leafsearch.search.query import Options
+from leafsearch.search.retrieval.mmr import diverse_order
 from leafsearch.vectors import ManifestError, ModelError
 from leafsearch.vectors.encoders.base import unit_rows
 from leafsearch.vectors.store.manifest import MANIFESTS

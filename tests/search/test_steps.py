@@ -8,7 +8,7 @@ import pytest
 from pymongo import AsyncMongoClient, MongoClient
 
 from leafsearch.search import QueryError
-from leafsearch.search.steps import Aggregate, Compute, Steps, Together, perform, perform_async
+from leafsearch.search.session.io import Aggregate, Compute, Steps, Together, perform, perform_async
 
 Perform = Callable[[MongoClient[Any], str, Steps[Any]], Any]
 

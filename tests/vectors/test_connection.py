@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from leafmongo.wire import write_message
+from leafmongo.proxy.wire import write_message
 from leafsearch.vectors import DeploymentError, collection_kinds, connect, connect_async
 from mongotests.raw import connected, message
 

@@ -9,17 +9,17 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from leafmongo import listening
-from leafmongo.builder import Builder
-from leafmongo.catalog import Catalog
-from leafmongo.commands import SearchCommands
-from leafmongo.entrance import Connection, Entrance
-from leafmongo.follower import Follower
-from leafmongo.freshness import Freshness
-from leafmongo.home import socket_uri
-from leafmongo.indexes import Indexes
-from leafmongo.lifecycle import Lifecycle
-from leafmongo.patience import Patience
+from leafmongo.deployment.paths import socket_uri
+from leafmongo.indexes.builder import Builder
+from leafmongo.indexes.catalog import Catalog
+from leafmongo.indexes.commands import Lifecycle
+from leafmongo.indexes.follower import Follower
+from leafmongo.indexes.registry import Indexes
+from leafmongo.proxy import sockets as listening
+from leafmongo.proxy.context import Connection, Entrance
+from leafmongo.proxy.idle import Patience
+from leafmongo.queries.commands import SearchCommands
+from leafmongo.queries.freshness import Freshness
 
 Client = MongoClient[dict[str, Any]]
 

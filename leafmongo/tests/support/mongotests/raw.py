@@ -10,7 +10,7 @@ from typing import Any
 
 import bson
 
-from leafmongo.wire import CHECKSUM_PRESENT, OP_COMPRESSED, OP_MSG, OP_QUERY, read_request
+from leafmongo.proxy.wire import CHECKSUM_PRESENT, OP_COMPRESSED, OP_MSG, OP_QUERY, read_request
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
-from leafmongo.binary import find_mongod
+from leafmongo.deployment.mongod_binary import find_mongod
 from mongotests.paths import ROOT
 from mongotests.searching import wait_for
 

@@ -16,12 +16,12 @@ from transformers import BertConfig, BertModel
 from typer.testing import CliRunner
 
 from leafsearch.distill.command import app
+from leafsearch.distill.data.read import Texts
 from leafsearch.distill.order import Order
-from leafsearch.distill.reading import Texts
-from leafsearch.distill.recipe import Recipe
 from leafsearch.distill.run import Distilled, Listener, distil
-from leafsearch.distill.training import State
-from leafsearch.ingest.corpus.records import Fields
+from leafsearch.distill.train.loop import State
+from leafsearch.distill.train.recipe import Recipe
+from leafsearch.ingest.sources.files.records import Fields
 from leafsearch.vectors.encoders.alignment import PROBES
 from leaftests.models import bert_tokenizer, save
 

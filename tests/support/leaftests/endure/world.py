@@ -20,7 +20,7 @@ from pymongo.read_concern import ReadConcern
 
 from leafsearch.config import load
 from leafsearch.ingest import Choices, Document, Target, open_target
-from leafsearch.ingest.plan import digest_of, plan
+from leafsearch.ingest.pipeline.plan import digest_of, plan
 from leafsearch.vectors import load_encoder
 from leafsearch.vectors.store.generations import Generations, read_generations
 from leaftests.endure.model import Docs, Ledger, Op, Value

@@ -8,7 +8,7 @@ from leafsearch.ingest import (
     Fields,
     Summary,
 )
-from leafsearch.ingest.mongodb.keeping import Keeper
+from leafsearch.ingest.sources.mongodb.sync import Keeper
 
 Ingest = Callable[..., Summary]
 

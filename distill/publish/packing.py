@@ -1,0 +1,175 @@
+"""Make a student small enough to come with a package.
+
+`python -m leafsearch.distill.publish.packing STUDENT FOLDER` writes the folder.
+
+Weights become whole numbers of 8 bits with a scale for each output, and those of the embeddings
+fewer, because they are most of the model. What that does to the vectors is printed.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, numpy_helper
+
+from leafsearch.config.command import one_line_errors
+from leafsearch.distill.errors import DistillError
+from leafsearch.distill.publish.publish import README
+from leafsearch.vectors import export_student, load_encoder
+from leafsearch.vectors.encoders.alignment import PROBES
+from leafsearch.vectors.encoders.onnx.encoder import GRAPH, TOKENIZER, Card, GraphEncoder
+from leafsearch.vectors.encoders.onnx.rounded_weights import (
+    COMPACT_GRAPH,
+    COMPACT_WEIGHTS,
+    WEIGHTS,
+    restored,
+    unpack,
+)
+from leafsearch.vectors.encoders.onnx.student import cache_folder
+
+_BITS, _EMBEDDING_BITS = 8, 6
+_LOOK_UP = {"Gather", "EmbedLayerNormalization"}
+_MANY = 4_096  # rows, from which on a table is most of the model
+_SMALLEST = 4_096  # bytes, of what stays in the graph as it is
+_PAGE = 4_096  # what memory-mapped files are read by
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m leafsearch.distill.publish.packing", description=__doc__
+    )
+    parser.add_argument("student", help="folder that leaf-distill wrote")
+    parser.add_argument("folder", type=Path, help="new folder")
+    parser.add_argument("--sources", type=Path, help="sources.json, to be named in the card")
+    given = parser.parse_args()
+    with one_line_errors("distill.packing"):
+        pack(given.student, given.folder)
+        if given.sources:
+            with (given.folder / README).open("a", encoding="utf-8") as card:
+                card.write(attribution(json.loads(given.sources.read_text("utf-8"))))
+        size = sum(file.stat().st_size for file in given.folder.iterdir())
+        least = least_cosine(given.student, given.folder)
+        print(f"{given.folder}: {size / 1e6:.1f} MB, least cosine {least:.5f}")
+
+
+def pack(student: str, folder: Path) -> None:
+    """Raises DistillError, ModelError and ExportError."""
+    if folder.exists():
+        raise DistillError(f"{folder}: exists already; expected a new folder")
+    encoder = load_encoder(student)
+    if not export_student(encoder):
+        raise DistillError(f"{student}: cannot be exported; expected what leaf-distill wrote")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        _fill(made, cache_folder(encoder.name, encoder.revision), folder.name)
+        if (Path(student) / README).is_file():
+            shutil.copyfile(Path(student) / README, made / README)
+        os.chmod(made, 0o755)
+        os.replace(made, folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def least_cosine(student: str, folder: Path) -> float:
+    """Of single queries by the student as it was and as it is packed in `folder`."""
+    whole = load_encoder(student)
+    with tempfile.TemporaryDirectory() as temporary:
+        unpack(folder, Path(temporary, "unpacked"), name=student, revision=whole.revision)
+        packed = GraphEncoder.load(Path(temporary, "unpacked"))
+        rows = zip(whole.encode_queries(PROBES), packed.encode_queries(PROBES), strict=True)
+        return min(float(one @ other) for one, other in rows)
+
+
+def _fill(folder: Path, exported: Path, name: str) -> None:
+    model = onnx.load(str(exported / GRAPH))
+    arrays: dict[str, Any] = {**taken_out(model)}
+    np.savez_compressed(folder / COMPACT_WEIGHTS, **arrays)
+    onnx.save(model, str(folder / COMPACT_GRAPH))
+    shutil.copyfile(exported / TOKENIZER, folder / TOKENIZER)
+    replace(Card.read(exported), name=name).write(folder)
+
+
+def attribution(sources: Mapping[str, Any]) -> str:
+    """For the card, of what `distill.sources` told."""
+    lines = [
+        "",
+        "## Texts",
+        "",
+        "Gathered by `python -m leafsearch.distill.sources`: what each source gave, up to a limit. "
+        "Of that the training took its part by chance.",
+        "",
+        "| source | texts | queries | package | licence |",
+        "|---|---|---|---|---|",
+    ]
+    for name, told in sources.items():
+        packages = {f"{one['package']} {one['version']}" for one in told["origins"]}
+        licences = {one["licence"] for one in told["origins"]}
+        lines.append(
+            f"| {name} | {told['texts']:,} | {told['queries']:,} | {', '.join(sorted(packages))} "
+            f"| {', '.join(sorted(licences))} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def taken_out(model: Any) -> dict[str, NDArray[Any]]:
+    """Weights for vectors.compact; the graph then names the file that they will be in."""
+    arrays: dict[str, NDArray[Any]] = {}
+    offsets: list[int] = []
+    end = 0
+    embeddings = _embeddings(model)
+    for tensor, array in _large(model):
+        number = len(offsets)
+        values, scales = rounded(array, looked_up=tensor.name in embeddings)
+        arrays[f"values-{number}"], arrays[f"scales-{number}"] = values, scales
+        offsets.append(end)
+        tensor.ClearField("raw_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        where = {"location": WEIGHTS, "offset": end, "length": array.nbytes}
+        tensor.external_data.extend(
+            onnx.StringStringEntryProto(key=key, value=str(value)) for key, value in where.items()
+        )
+        end += -(-array.nbytes // _PAGE) * _PAGE
+    return {"offsets": np.array(offsets), **arrays}
+
+
+def _large(model: Any) -> Iterator[tuple[Any, NDArray[np.float32]]]:
+    for tensor in model.graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        if array.dtype == np.float32 and array.ndim == 2 and array.nbytes >= _SMALLEST:
+            # Whatever field its numbers came in, they leave from this one.
+            tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+            yield tensor, array
+
+
+def _embeddings(model: Any) -> set[str]:
+    """Large tables of which rows are looked up, by name."""
+    nodes = (node for node in model.graph.node if node.op_type in _LOOK_UP)
+    looked_up = {name for node in nodes for name in node.input}
+    tables = (tensor for tensor in model.graph.initializer if tensor.name in looked_up)
+    return {table.name for table in tables if table.dims and table.dims[0] >= _MANY}
+
+
+def rounded(
+    array: NDArray[np.float32], *, looked_up: bool
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """A scale for each row that is looked up, for each column of what texts are multiplied by."""
+    largest = 2 ** ((_EMBEDDING_BITS if looked_up else _BITS) - 1) - 1
+    scales = np.abs(array).max(axis=1 if looked_up else 0, keepdims=True) / largest
+    scales = np.where(scales == 0, 1, scales).astype(np.float32)
+    values = np.round(array / scales).astype(np.int8)
+    assert np.abs(array - restored(values, scales)).max() <= scales.max()
+    return values, scales
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""The collection and what is recorded about it."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from leafsearch.config.hint import ingest_hint
+from leafsearch.config.text import quote
+from leafsearch.doctor.context import Case
+from leafsearch.doctor.fields import vector_paths
+from leafsearch.doctor.findings import Verdict, ok, problem, skipped
+from leafsearch.doctor.remedies import examine, ingest, names, rebuild
+from leafsearch.search.values import paths_of
+from leafsearch.vectors import DeploymentError, Manifest, ManifestError, collection_kinds, explained
+from leafsearch.vectors.store.generations import find_generations
+from leafsearch.vectors.store.manifest import MANIFESTS, PATH, demand_agreement
+
+
+def collection(case: Case) -> Verdict:
+    name = case.order.settings.collection
+    try:
+        with explained():
+            kinds = collection_kinds(case.mongo.database)
+        count = _count(case) if name in kinds else 0
+    except DeploymentError as error:
+        return problem(f"{case.full_name} cannot be read: {error}")
+    if name not in kinds:
+        return problem(f"{case.full_name} does not exist; {_others(case, list(kinds))}")
+    if kinds[name] == "timeseries":
+        return problem(
+            f"{case.full_name} is a time series, which cannot have a search index; ingest its "
+            f"documents into another collection: {_elsewhere(case)}"
+        )
+    if not count:
+        return problem(f"{case.full_name} is empty; ingest first with {ingest(case)}")
+    case.documents = count
+    return ok(f"{case.full_name} holds {count:,} documents", documents=count)
+
+
+def _count(case: Case) -> int:
+    with explained():
+        return case.mongo.estimated_document_count(maxTimeMS=case.left_ms())
+
+
+def _counted(case: Case, generation: int) -> int:
+    """By an index alone, which does not tell null from missing."""
+    wanted = {"$gt": 1} if generation == 1 else generation
+    found = case.aggregate({"$match": {"generation": wanted}}, {"$count": "documents"})
+    counted = sum(int(part["documents"]) for part in found)
+    return case.documents - counted if generation == 1 else counted
+
+
+def manifest(case: Case) -> Verdict:
+    order = case.order
+    case.manifest = None  # unless a good one is found: then all is checked as a stranger's
+    try:
+        with explained():
+            generations = find_generations(case.mongo.database, order.settings.collection)
+    except ManifestError as error:
+        return problem(f"{error}: {_elsewhere(case)}")
+    if generations is None:
+        return _no_manifest(case)
+    case.generations, active = generations, generations.active
+    path = order.path or active.path
+    found = next((m for m in generations.all if m.path == path), None)
+    if found is None:
+        return skipped(f"it is about {quote(active.path)}, not about --path {order.path}")
+    case.manifest = found
+    if generations.newest > 1:
+        own = _counted(case, found.generation)
+        case.others, case.documents = max(case.documents - own, 0), own
+    return _manifest(case, found)
+
+
+def _manifest(case: Case, found: Manifest) -> Verdict:
+    try:
+        demand_agreement(found, case.order.settings)
+    except ManifestError as error:
+        return problem(str(error))
+    if found.precision == "int8" and not found.scale:
+        return problem(
+            "it says int8 without a scale, so no question can be encoded; restore it from a "
+            f"backup, or make other vectors: {rebuild(case)}"
+        )
+    computed = found.encode_precision or "a precision that is not recorded"
+    return ok(
+        f"teacher {found.teacher.name} in {computed}, student {found.student.name}, "
+        f"{found.dimensions} x {found.precision} at {quote(found.path)}"
+    )
+
+
+def _no_manifest(case: Case) -> Verdict:
+    if case.order.path or case.order.index:
+        return skipped(f"{case.full_name} has none, so another program wrote it")
+    _ = case.documents  # else there is nothing that a manifest could be about
+    some = case.aggregate({"$limit": 5})
+    if any(isinstance(document.get("hash"), bytes) for document in some):
+        return problem(
+            f"{case.full_name} has lost its own, so leaf-search cannot search it; restore the "
+            f"document of that _id in {MANIFESTS} from a backup, or ingest elsewhere: "
+            f"{_elsewhere(case)}"
+        )
+    paths, text = vector_paths(some), _longest_text(some)
+    look = f"look at its vectors with {examine(case, '--path', paths[0])}; " if paths else ""
+    return problem(
+        f"{case.full_name} has none, so leaf-search cannot search it: another program wrote it; "
+        f"{look}to search it, give its documents vectors of ours: {_in_place(case, some, text)}"
+    )
+
+
+def _elsewhere(case: Case) -> str:
+    """Into a collection of another name."""
+    return ingest(case, "--collection", f"{case.order.settings.collection}_2")
+
+
+def _longest_text(documents: Sequence[Mapping[str, Any]]) -> str:
+    """Where the texts of these documents most likely are."""
+    found = [(len(v), p) for doc in documents for p, v in paths_of(doc) if isinstance(v, str)]
+    return max(found)[1] if found else "FIELD"
+
+
+def _in_place(case: Case, documents: Sequence[Mapping[str, Any]], text: str) -> str:
+    options = ["--text-field", text]
+    if any(PATH in document for document in documents):
+        options += ["--path", f"leaf_{PATH}"]
+    return ingest_hint(*options, **names(case), in_place=True)
+
+
+def _others(case: Case, there: Sequence[str]) -> str:
+    name = case.order.settings.collection
+    known = sorted(each for each in there if not each.startswith("system."))
+    if close := difflib.get_close_matches(name, known, n=1):
+        return f"did you mean {examine(case, '--collection', close[0])}?"
+    if not known:
+        return f"nor has the database any other; check --database, or ingest with {ingest(case)}"
+    return f"the database has: {', '.join(known[:10])}; name one with --collection"

@@ -1,0 +1,144 @@
+"""The vector index: there, READY, as the manifest says, and holding what it should."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from leafsearch.config.text import quote
+from leafsearch.doctor.context import Case
+from leafsearch.doctor.findings import Verdict, ok, problem, warning
+from leafsearch.doctor.index_choice import choose
+from leafsearch.doctor.index_entry import IndexEntry
+from leafsearch.doctor.remedies import encode_again, examine, repair
+from leafsearch.doctor.sample import shown
+from leafsearch.vectors import SearchIndexError
+from leafsearch.vectors.store.pipelines import same_index
+from leafsearch.vectors.store.search_index import IndexSpec
+
+_MISSING = "missing"  # of which the documents of other generations are part
+
+
+def index(case: Case) -> Verdict:
+    """Which index, and which path: from the order, else the manifest, else the only one there."""
+    order, manifest = case.order, case.manifest
+    path = order.path or (manifest.path if manifest else None)
+    name = order.index or (manifest.index if manifest else None)
+    if path:
+        case.path = path
+    is_ours = manifest is not None and name == manifest.index
+    if is_ours and name not in {each["name"] for each in case.listed}:
+        return problem(
+            f"{case.full_name} has no search index {name!r}: a search on it finds nothing, without "
+            f"an error; {repair(case)} makes it"
+        )
+    found = choose(case.listed, name, path, case.full_name, lambda *new: examine(case, *new))
+    if isinstance(found, str):
+        return problem(found)
+    listed, case.path = found
+    case.index = IndexEntry.of(listed, case.path)
+    return ok(f"{case.index.name} is there, on {quote(case.path)}")
+
+
+def status(case: Case) -> Verdict:
+    index = case.index
+    if index.status == "FAILED":
+        return problem(f"{index.name} FAILED: {index.reason}; {_made_again(case)}")
+    if not index.queryable:
+        return problem(
+            f"{index.name} is {index.status}, so searches are refused; wait until it is READY"
+        )
+    if index.status == "STALE":
+        return problem(
+            f"{index.name} is STALE: it answers, but no longer hears of changes; "
+            f"{_made_again(case)}, and the log of mongot says why"
+        )
+    if index.status != "READY":
+        return warning(
+            f"{index.name} is {index.status}: the version from before its last change answers"
+        )
+    return ok(f"{index.name} is READY")
+
+
+def definition(case: Case) -> Verdict:
+    index, manifest = case.index, case.manifest
+    shown = f"{index.dimensions} x {index.similarity}, quantization {index.quantization}"
+    if manifest is None:
+        return ok(f"{shown}; there is no manifest to compare with")
+    wanted = IndexSpec.of_vectors(manifest, case.full_name).definition
+    latest = index.listed.get("latestDefinition", {})
+    if not same_index(wanted, latest):
+        return problem(
+            f"{index.name} is not as the manifest says: {_differences(wanted, latest)}; "
+            f"{repair(case)} updates it"
+        )
+    if manifest.hybrid:
+        try:
+            IndexSpec.of_text(manifest, case.full_name).judge(case.listed, ready=True)
+        except SearchIndexError as error:
+            return problem(str(error))
+    return ok(f"{shown}, as the manifest says")
+
+
+def coverage(case: Case) -> Verdict:
+    """Of all documents where the server tells, else of the sample by the server's rules."""
+    counted = case.index.counted
+    if counted is None:
+        return _by_the_rules(case)
+    manifest = case.knows(Case.manifest)
+    in_place = manifest is not None and manifest.layout == "in_place"
+    held, documents = int(counted["numVectors"]), int(counted["numDocs"]) - case.others
+    skipped = [
+        f"{part['reason']} ({part['count']:,}: {shown(part['examples'])})"
+        for part in counted.get("skipped", ())
+        if not (part["reason"] == _MISSING and (in_place or part["count"] <= case.others))
+    ]
+    if skipped:
+        return problem(
+            f"{case.index.name} has skipped vectors: {'; '.join(skipped)}: these documents are "
+            f"never found; {_encoded_again(case)}",
+            vectors=held,
+            documents=documents,
+        )
+    return ok(f"the index holds {held:,} vectors of {documents:,} documents", vectors=held)
+
+
+def _encoded_again(case: Case) -> str:
+    return encode_again(case, otherwise="the checks above say why, and what to do")
+
+
+def _made_again(case: Case) -> str:
+    if case.knows(Case.manifest) is None:
+        return "drop it and make it again"
+    return f"{repair(case)} makes it again"
+
+
+def _by_the_rules(case: Case) -> Verdict:
+    ids = case.sample.skipped_by(case.index)
+    if ids:
+        return problem(
+            f"by the server's rules {case.sample.of(len(ids))} have no vector in "
+            f"{case.index.name} and are never found ({shown(ids)}); {_encoded_again(case)}",
+            skipped=len(ids),
+        )
+    return ok(f"{case.sample.of(len(case.sample))} can be indexed, by the server's rules")
+
+
+def _differences(wanted: Mapping[str, Any], latest: Mapping[str, Any]) -> str:
+    one, other = _settings(wanted), _settings(latest)
+    return "; ".join(
+        f"{key} is {other.get(key, 'not there')}, the manifest has {one.get(key, 'none')}"
+        for key in sorted({*one, *other})
+        if one.get(key) != other.get(key)
+    )
+
+
+def _settings(definition: Mapping[str, Any]) -> dict[str, str]:
+    found = {}
+    for field in definition.get("fields", ()):
+        path = field.get("path")
+        if field.get("type") == "vector":
+            for key in ("numDimensions", "similarity"):
+                found[f"{key} of {path}"] = str(field.get(key))
+            found[f"quantization of {path}"] = str(field.get("quantization", "none"))
+        else:
+            found[f"{field.get('type')} {path}"] = "there"
+    return found

@@ -1,0 +1,111 @@
+"""The types of the stored vectors: the server keeps each type apart, and skips some."""
+
+from collections import Counter
+from typing import Any
+
+from leafsearch.doctor.context import Case
+from leafsearch.doctor.findings import Verdict, ok, problem, warning
+from leafsearch.doctor.index_entry import IndexEntry
+from leafsearch.doctor.remedies import encode_again
+from leafsearch.doctor.sample import Sample, shown
+from leafsearch.doctor.stored_vectors import Kind
+from leafsearch.vectors import Manifest
+
+_BYTES_OF_ARRAY, _BYTES_OF_BINDATA = 12.6, 4  # for each dimension
+Fault = tuple[str, str]  # what was found, and what the program that wrote it should do
+_KINDS = {"float32": Kind.FLOAT32, "int8": Kind.INT8, "binary": Kind.BITS}
+
+
+def kind(case: Case) -> Verdict:
+    sample, index, manifest = case.sample, case.knows(Case.index), case.knows(Case.manifest)
+    kinds = Counter(vector.kind for vector in sample.stored)
+    if kinds:
+        case.readable = sample
+    wrong = [*_no_vectors(sample), *_mixed(kinds)]
+    if manifest:
+        wrong += _not_as_ingested(sample, manifest)
+    if index:
+        wrong += [*_skipped_kinds(kinds, index), *_several(sample, index)]
+    if wrong:
+        numbers = {kind.name.lower(): n for kind, n in kinds.items()}
+        if manifest:  # one command mends all of it
+            facts = "; ".join(found for found, _ in wrong)
+            return problem(f"{facts}; {encode_again(case, otherwise='')}", **numbers)
+        return problem("; ".join(f"{found}; {advice}" for found, advice in wrong), **numbers)
+    if Kind.ARRAY in kinds:
+        dimensions = sample.stored[0].dimensions
+        return warning(
+            f"arrays of numbers take {dimensions * _BYTES_OF_ARRAY:,.0f} bytes a vector where "
+            f"BinData float32 takes {dimensions * _BYTES_OF_BINDATA:,}, and are slower to read; "
+            "store bson.Binary.from_vector(...) and the index finds both meanwhile"
+        )
+    return ok(f"all are {next(iter(kinds))}")
+
+
+def _no_vectors(sample: Sample) -> list[Fault]:
+    faulty = [drawn for drawn in sample.drawn if drawn.faults]
+    if not faulty:
+        return []
+    what = ", ".join(sorted({fault for drawn in faulty for fault in drawn.faults})[:3])
+    ids = shown([drawn.id for drawn in faulty])
+    return [
+        (f"{sample.of(len(faulty))} hold {what} instead of a vector ({ids})", "encode them again")
+    ]
+
+
+def _mixed(kinds: Counter[Kind]) -> list[Fault]:
+    families = {kind.is_float or kind for kind in kinds}
+    if len(families) < 2:
+        return []
+    counted = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+    return [(f"{counted}: a question finds only those of its own type", "encode all alike")]
+
+
+def _not_as_ingested(sample: Sample, manifest: Manifest) -> list[Fault]:
+    wanted = _KINDS[manifest.precision]
+    wrong = [(id, vector.kind) for id, vector in sample.vectors if vector.kind is not wanted]
+    if not wrong:
+        return []
+    kinds = ", ".join(sorted({str(kind) for _, kind in wrong}))
+    ids = shown([id for id, _ in wrong])
+    return [
+        (
+            f"{sample.of_vectors(len(wrong))} are {kinds} where the manifest says {wanted}, so "
+            f"another program wrote them ({ids})",
+            "encode them again",
+        )
+    ]
+
+
+def _skipped_kinds(kinds: Counter[Kind], index: IndexEntry) -> list[Fault]:
+    wrong = []
+    codes = [str(kind) for kind in kinds if not kind.is_float]
+    if codes and index.quantization != "none":
+        wrong.append(
+            (
+                f"{', '.join(codes)} under quantization {index.quantization}, which takes floats "
+                "only, are skipped",
+                "make the index without quantization",
+            )
+        )
+    if Kind.BITS in kinds and index.similarity != "euclidean":
+        wrong.append(
+            (
+                f"bits under {index.similarity} are skipped",
+                "make the index with similarity euclidean",
+            )
+        )
+    return wrong
+
+
+def _several(sample: Sample, index: IndexEntry) -> list[Fault]:
+    many: list[Any] = [each.id for each in sample.drawn if len(each.vectors) > 1]
+    if not many or index.nested:
+        return []
+    return [
+        (
+            f"{sample.of(len(many))} hold several vectors ({shown(many)}), of which only the first "
+            "is indexed",
+            "give each a document of its own, or the index a nestedRoot",
+        )
+    ]

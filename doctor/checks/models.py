@@ -1,0 +1,204 @@
+"""The models against what is stored: did the teacher make it, does the student find it?"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from leafsearch.config import Settings
+from leafsearch.doctor.context import Case
+from leafsearch.doctor.findings import Verdict, ok, problem, skipped
+from leafsearch.doctor.remedies import encode_again, rebuild
+from leafsearch.doctor.sample import Passage, shown
+from leafsearch.doctor.stored_vectors import Kind
+from leafsearch.vectors import Encoder, ModelError, Rows, load_encoder, load_student
+from leafsearch.vectors.encoders.alignment import MINIMUM_COSINE, demand_probe
+from leafsearch.vectors.encoders.api_key import with_key
+from leafsearch.vectors.encoders.base import demand_torch, is_remote, unit_rows
+
+_TEXTS = 16
+_SAME = 0.9  # cosine of two encodings of one text by one model, however they were stored
+# What is left of that cosine where both sides are only signs: the angle's share of a half turn.
+_MINIMUM_IN_BITS = 1 - 2 * math.acos(MINIMUM_COSINE) / math.pi
+_FOUND = 0.5  # least share of texts whose own vector is the nearest of all
+
+
+def teacher(case: Case) -> Verdict:
+    passages = case.passages[:_TEXTS]
+    loaded = _teacher(case)
+    if isinstance(loaded, Verdict):
+        return loaded
+    case.other_model = True  # until it has shown that it made the vectors
+    if too_short := _too_short("teacher", loaded, passages):
+        return problem(f"{too_short}; {_by_this_teacher(case)}")
+    cosines = _cosines(loaded.encode_documents(_texts(passages)), _stored(passages))
+    own = np.diagonal(cosines)
+    median, numbers = float(np.median(own)), {"cosine": float(np.median(own)), "texts": len(own)}
+    if median < _SAME:
+        return problem(
+            f"the stored vectors are not those of {loaded.name}: median cosine {median:.2f} over "
+            f"{len(own)} texts, expected {_SAME}; {_by_this_teacher(case)}",
+            **numbers,
+        )
+    case.other_model, case.teacher = False, loaded
+    changed = [p.id for p, cosine in zip(passages, own, strict=True) if cosine < _SAME]
+    if changed:
+        return problem(
+            f"{len(changed)} of {len(own)} texts do not give their stored vectors "
+            f"({shown(changed)}): another model made these, or the texts were changed since; "
+            + encode_again(case, "--all", otherwise="encode them again"),
+            **numbers,
+        )
+    return ok(f"{loaded.name} made the vectors: median cosine {median:.2f}", **numbers)
+
+
+def student(case: Case) -> Verdict:
+    passages = case.passages[:_TEXTS]
+    if case.other_model:
+        return skipped("the stored vectors are not the teacher's, see `teacher`")
+    loaded = _student(case)
+    if isinstance(loaded, Verdict):
+        return loaded
+    if too_short := _too_short("student", loaded, passages):
+        return problem(f"{too_short}; {_another_student(case)}")
+    cosines, least = _compared(case, loaded, passages)
+    own = np.diagonal(cosines)
+    mean = float(own.mean())
+    found = float(np.mean(own >= cosines.max(axis=1) - 1e-5))
+    numbers = {"cosine": mean, "found": found, "texts": len(own)}
+    if mean < least or found < _FOUND:
+        return problem(
+            f"{loaded.name} does not share the space of the vectors: mean cosine {mean:.2f} of "
+            f"texts with their own, expected {least:.2f}; {found:.0%} nearest to their own, "
+            f"expected {_FOUND:.0%}; {_another_student(case)}",
+            **numbers,
+        )
+    return ok(f"{loaded.name} is aligned: mean cosine {mean:.2f}", **numbers)
+
+
+def _compared(case: Case, student: Encoder, passages: Sequence[Passage]) -> tuple[Rows, float]:
+    """Cosines (n, n) of each text with all, and the least that is expected of a text's own."""
+    texts, stored = _texts(passages), _stored(passages)
+    if teacher := case.knows(Case.teacher):
+        # Both as questions, with their prompts: the role in which the student stands in for it.
+        wanted = teacher.encode_queries(texts)[:, : stored.shape[1]]
+        return _cosines(student.encode_queries(texts), wanted), MINIMUM_COSINE
+    # As documents, since the stored vectors are.
+    least = _MINIMUM_IN_BITS if _in_bits(passages) else MINIMUM_COSINE
+    return _cosines(student.encode_documents(texts), stored), least
+
+
+def _teacher(case: Case) -> Encoder | Verdict:
+    settings, manifest = case.order.settings, case.manifest
+    if manifest is None and not settings.model_fields_set & {"teacher", "preset"}:
+        return skipped("no manifest names it; give --teacher")
+    name = manifest.teacher.name if manifest else settings.pair.teacher
+    revision = manifest.teacher.revision if manifest else None
+    try:
+        _demand_packages(name)
+    except ModelError as error:
+        return skipped(str(error))
+    try:
+        return with_key(
+            settings,
+            name,
+            lambda key: load_encoder(name, revision=revision, key=key),
+            variable="LEAF_TEACHER",
+        )
+    except ModelError as error:
+        # Searches do without the teacher; but not with another one under its name.
+        if not _is_there(settings, name):
+            return skipped(str(error))
+        return problem(f"{error}; {_with_models_of_now(case)}" if manifest else str(error))
+
+
+def _student(case: Case) -> Encoder | Verdict:
+    settings, manifest = case.order.settings, case.manifest
+    if manifest is None and not settings.model_fields_set & {"student", "preset"}:
+        return skipped("no manifest names it; give --student")
+    name = manifest.student.name if manifest else settings.pair.student
+    try:
+        revision = manifest.student.revision if manifest else _revision(settings, name)
+        loaded = with_key(
+            settings, name, lambda key: load_student(name, revision=revision, key=key)
+        )
+        if manifest and manifest.probe is not None:
+            demand_probe(loaded, manifest.probe)
+        return loaded
+    except ModelError as error:
+        is_other = manifest is not None and _is_there(settings, name)
+        return problem(f"{error}; {_with_models_of_now(case)}" if is_other else str(error))
+
+
+def _by_this_teacher(case: Case) -> str:
+    named = "name the model that made them with --teacher, or encode them again"
+    return encode_again(case, "--all", otherwise=named)
+
+
+def _another_student(case: Case) -> str:
+    manifest = case.manifest
+    if manifest is None:
+        return "take a student of the teacher that made them"
+    teacher = manifest.teacher.name
+    pair = rebuild(case, "--teacher", teacher, "--student", teacher)
+    return f"name a student of {teacher}, or let it encode the questions itself: {pair}"
+
+
+def _with_models_of_now(case: Case) -> str:
+    manifest = case.manifest
+    if manifest is None:
+        return "name another"
+    models = ("--teacher", manifest.teacher.name, "--student", manifest.student.name)
+    return f"bring the model back as it was, or take it as it is now: {rebuild(case, *models)}"
+
+
+def _texts(passages: Sequence[Passage]) -> list[str]:
+    return [passage.text for passage in passages]
+
+
+def _stored(passages: Sequence[Passage]) -> Rows:
+    return np.stack([passage.stored.values for passage in passages])
+
+
+def _cosines(rows: Rows, wanted: Rows) -> Rows:
+    """(n, n), after `rows` were brought to the form of `wanted`: truncated, in bits."""
+    cut = rows[:, : wanted.shape[1]]
+    if np.isin(wanted, (-1, 1)).all():
+        cut = np.where(cut > 0, 1, -1)
+    return unit_rows(cut) @ unit_rows(wanted).T
+
+
+def _in_bits(passages: Sequence[Passage]) -> bool:
+    return passages[0].stored.kind is Kind.BITS
+
+
+def _too_short(role: str, model: Encoder, passages: Sequence[Passage]) -> str | None:
+    needed = passages[0].stored.dimensions
+    if model.dimensions >= needed:
+        return None
+    return (
+        f"{role} {model.name} gives {model.dimensions} dimensions, the stored vectors have "
+        f"{needed}: another model made them"
+    )
+
+
+def _demand_packages(name: str) -> None:
+    if not name.startswith("hashing:") and not is_remote(name):
+        demand_torch(name)
+
+
+def _is_there(settings: Settings, name: str) -> bool:
+    try:
+        _revision(settings, name)
+    except ModelError:
+        return False
+    return True
+
+
+def _revision(settings: Settings, name: str) -> str:
+    """Of what stands under a name now; raises ModelError if nothing does."""
+    if name.startswith("hashing:") or is_remote(name):
+        return with_key(settings, name, lambda key: load_encoder(name, key=key).revision)
+    from leafsearch.vectors.encoders.model_source import find_model
+
+    return find_model(name).revision

@@ -1,0 +1,94 @@
+"""The texts that were encoded: are they still there, and still the same?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from leafsearch.config.text import quote
+from leafsearch.doctor.context import Case
+from leafsearch.doctor.findings import Verdict, ok, problem, skipped
+from leafsearch.doctor.remedies import examine, ingest, is_in_place, repair
+from leafsearch.doctor.sample import Passage, shown, spread
+from leafsearch.search.values import paths_of, values_at
+from leafsearch.vectors.store.digest import digest, of_encoded
+from leafsearch.vectors.store.in_place import HASH, MARK
+from leafsearch.vectors.store.pipelines import uppermost
+
+_TEXTS = 100
+_TITLE = "metadata.title"
+
+
+@dataclass(frozen=True)
+class _Read:
+    passage: Passage
+    unchanged: bool
+    in_parts: bool  # a vector that is the mean of several chunks'
+
+
+def texts(case: Case) -> Verdict:
+    sample, manifest = case.readable, case.manifest
+    field = case.order.text_field or (manifest.text_field if manifest else None)
+    title = manifest.title_field if manifest else _TITLE
+    if field is None:
+        return skipped("name the field of the texts with --text-field to compare the models")
+    some = spread(sample.alike, _TEXTS)
+    vectors = {repr(id): vector for id, vector in some}  # an _id may be a document
+    if not vectors:
+        return skipped("no vector can be compared, see `vector values`")
+    documents = case.aggregate(
+        {"$match": {"_id": {"$in": [id for id, _ in some]}}},
+        {"$project": dict.fromkeys(uppermost([field, title, "hash", MARK]), 1)},
+    )
+    read = [
+        _read(title, document, Passage(document["_id"], text, vectors[repr(document["_id"])]))
+        for document in documents
+        if (text := _text(document, field))
+    ]
+    if not read:
+        return problem(f"no document has a text at {quote(field)}; {_elsewhere(case)}")
+    # A model that is given a longer text does not give the mean of its parts.
+    if short := [each.passage for each in read if not each.in_parts]:
+        case.passages = short
+    if case.manifest is None or case.order.text_field:
+        return ok(f"{len(read):,} of {len(vectors):,} have one at {quote(field)}")
+    return _unchanged(case, read)
+
+
+def _unchanged(case: Case, read: list[_Read]) -> Verdict:
+    changed = [each.passage.id for each in read if not each.unchanged]
+    if len(changed) == len(read):
+        return skipped("the hashes are of texts with titles that are not stored")
+    if changed:
+        again = ingest(case) if is_in_place(case) else repair(case)
+        return problem(
+            f"{len(changed):,} of {len(read):,} are not what was encoded ({shown(changed)}): they "
+            f"were changed since; {again} encodes them as they are now",
+            changed=len(changed),
+        )
+    return ok(f"{len(read):,} of {len(read):,} are what was encoded")
+
+
+def _read(title_field: str, document: Mapping[str, Any], passage: Passage) -> _Read:
+    """leaf-ingest encodes a passage behind its title, and keeps a hash of both together."""
+    title = next(iter(values_at(document, title_field)), "")
+    hashes = [*values_at(document, HASH), document.get("hash")]
+    wanted = of_encoded(hashes[0]) if isinstance(hashes[0], bytes) else b""
+    in_parts = bool(values_at(document, f"{MARK}.chunks"))
+    encoded = f"{title} {passage.text}"
+    if title and digest(encoded.encode()) == wanted:
+        return _Read(Passage(passage.id, encoded, passage.stored), True, in_parts)
+    return _Read(passage, digest(passage.text.encode()) == wanted, in_parts)
+
+
+def _text(document: Mapping[str, Any], field: str) -> str:
+    found = values_at(document, field)
+    return found[0] if found and isinstance(found[0], str) else ""
+
+
+def _elsewhere(case: Case) -> str:
+    some = case.aggregate({"$limit": 5})
+    names = sorted({p for doc in some for p, value in paths_of(doc) if isinstance(value, str)})
+    if not names:
+        return "nor a string anywhere else: without texts the models cannot be compared"
+    example = examine(case, "--text-field", names[0])
+    return f"strings are at {', '.join(names[:10])}: name one with --text-field, as in {example}"

@@ -1,0 +1,141 @@
+"""The stored vectors, on a sample: are they there, of the right size, and usable?"""
+
+from collections import Counter
+
+from leafsearch.config.text import quote
+from leafsearch.doctor.context import Case
+from leafsearch.doctor.fields import vector_paths
+from leafsearch.doctor.findings import Verdict, ok, problem, warning
+from leafsearch.doctor.remedies import encode_again, examine, ingest, is_in_place
+from leafsearch.doctor.sample import Drawn, Sample, shown
+from leafsearch.vectors.store.codec import OFF_UNIT
+from leafsearch.vectors.store.pipelines import uppermost
+
+_TOO_ALIKE = 0.1  # share of one and the same vector
+_ENOUGH = 20  # vectors, before a share means something
+
+
+def presence(case: Case) -> Verdict:
+    sample = _draw(case)
+    empty = [drawn.id for drawn in sample.drawn if drawn.is_empty]
+    if len(empty) == len(sample):
+        return problem(f"no document has a vector at {quote(case.path)}; {_elsewhere(case)}")
+    case.sample = sample
+    if empty:
+        return problem(
+            f"{sample.of(len(empty))} have no vector at {quote(case.path)} and can never be found "
+            f"({shown(empty)}); {_missing(case)}",
+            missing=len(empty),
+            sampled=len(sample),
+        )
+    return ok(f"{sample.of(len(sample))} have one at {quote(case.path)}", sampled=len(sample))
+
+
+def dimensions(case: Case) -> Verdict:
+    sample, expected = case.readable, case.knows(Case.manifest) or case.knows(Case.index)
+    sizes = Counter(vector.dimensions for vector in sample.stored)
+    wanted = expected.dimensions if expected else sizes.most_common(1)[0][0]
+    wrong = [id for id, vector in sample.vectors if vector.dimensions != wanted]
+    if wrong:
+        others = ", ".join(str(size) for size in sorted(sizes) if size != wanted)
+        who = "the others have" if not expected else "the index needs"
+        right = encode_again(case, otherwise="encode them again with the right model")
+        return problem(
+            f"{sample.of_vectors(len(wrong))} have {others} dimensions, {who} {wanted}: they "
+            f"are skipped without a word ({shown(wrong)}); {right}"
+        )
+    return ok(f"all have {wanted}")
+
+
+def values(case: Case) -> Verdict:
+    sample = case.readable
+    broken = [id for id, vector in sample.vectors if not vector.is_finite]
+    zero = [id for id, vector in sample.vectors if vector.is_finite and vector.is_zero]
+    wrong = []
+    if broken:
+        wrong.append(f"{sample.of_vectors(len(broken))} hold NaN or infinity ({shown(broken)})")
+    if zero:
+        wrong.append(f"{sample.of_vectors(len(zero))} are only zeros ({shown(zero)})")
+    if wrong:
+        right = encode_again(case, otherwise="encode these documents again")
+        return problem(
+            f"{'; '.join(wrong)}: they are skipped, or near to nothing; {right}",
+            not_finite=len(broken),
+            zero=len(zero),
+        )
+    return ok("all are finite, and none is only zeros")
+
+
+def length(case: Case) -> Verdict:
+    index, manifest = case.knows(Case.index), case.knows(Case.manifest)
+    norms = [(id, v.norm) for id, v in case.readable.vectors if v.is_finite and not v.is_zero]
+    if not norms:
+        return problem("no vector has a length; see `vector values`")
+    least, most = min(n for _, n in norms), max(n for _, n in norms)
+    found = f"{least:.3g} to {most:.3g}"
+    floats = any(vector.kind.is_float for vector in case.readable.stored)
+    of_unit = bool(manifest and manifest.precision == "float32")
+    if index and index.similarity == "dotProduct":
+        of_unit = of_unit or floats
+        if not floats and most > least * (1 + 5 * OFF_UNIT):
+            return problem(
+                f"the lengths are {found}, and dotProduct prefers the long ones; "
+                + encode_again(case, "--all", otherwise="make the index with cosine")
+            )
+    wrong = [id for id, norm in norms if abs(norm - 1) > OFF_UNIT]
+    if of_unit and wrong:
+        return problem(
+            f"{case.readable.of_vectors(len(wrong))} are not of length 1 but {found} "
+            f"({shown(wrong)}): dotProduct then prefers the long ones; "
+            + encode_again(
+                case,
+                otherwise="divide each vector by its length, or make the index with cosine",
+            )
+        )
+    return ok("all are of length 1" if not wrong else f"{found}, which does not matter here")
+
+
+def variety(case: Case) -> Verdict:
+    vectors = case.readable.stored
+    (same, most), *_ = Counter(vector.values.tobytes() for vector in vectors).most_common(1)
+    if len(vectors) >= _ENOUGH and most > _TOO_ALIKE * len(vectors):
+        ids = [id for id, vector in case.readable.vectors if vector.values.tobytes() == same]
+        return warning(
+            f"{case.readable.of_vectors(most)} are one and the same ({shown(ids)}), as when empty "
+            "texts or error pages were encoded; look at their texts, and leave out of the source "
+            "what says nothing"
+        )
+    return ok("no vector stands out by being repeated")
+
+
+def _draw(case: Case) -> Sample:
+    size, manifest, index = case.order.sample, case.manifest, case.knows(Case.index)
+    filters = [*(manifest.filters if manifest else ()), *(index.filters if index else ())]
+    whole = case.documents <= size
+    chosen = [{"$match": case.chosen}] if case.chosen else []
+    # Documents of others may have no text, and then they need no vector.
+    in_place = manifest is not None and manifest.layout == "in_place"
+    texts = [{"$match": {manifest.text_field: {"$regex": r"\S"}}}] if manifest and in_place else []
+    found = case.aggregate(
+        *chosen,
+        *texts,
+        {"$limit": size} if whole else {"$sample": {"size": size}},
+        {"$project": dict.fromkeys(uppermost([case.path, *filters]), 1)},
+    )
+    return Sample([Drawn.of(document, case.path) for document in found], whole)
+
+
+def _elsewhere(case: Case) -> str:
+    paths = vector_paths(case.aggregate({"$limit": 5}))
+    if case.knows(Case.manifest) is not None:
+        return _missing(case)
+    if paths:
+        return f"did you mean {examine(case, '--path', paths[0])}?"
+    return "nor do its first documents have any elsewhere; encode them first"
+
+
+def _missing(case: Case) -> str:
+    """In place a document may never have had one, which is not known from what is stored."""
+    if is_in_place(case):
+        return f"{ingest(case)} encodes them"
+    return encode_again(case, otherwise="encode or remove them")

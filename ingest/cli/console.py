@@ -1,0 +1,16 @@
+"""Lines for a person, beside what is printed as the result."""
+
+from functools import partial
+
+from leafsearch.config import command
+from leafsearch.ingest.pipeline.rejects import Rejects
+
+say = partial(command.say, "leaf-ingest")
+
+
+def say_rejects(rejects: Rejects) -> None:
+    """How many records were rejected, and why; nothing if none was."""
+    if rejects.count:
+        say(f"{rejects.count} records were rejected; see {rejects.path}")
+        for reason in rejects.reasons():
+            say(f"  {reason}")

@@ -1,0 +1,201 @@
+"""What a run says of itself: a moving line while it works, a summary at its end."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column
+from rich.text import Text
+
+from leafsearch.config.text import one_line
+from leafsearch.ingest.pipeline.stats import Summary
+from leafsearch.ingest.runs.forecast import Forecast
+from leafsearch.ingest.sources.files.sources import Corpus
+from leafsearch.ingest.sources.mongodb.source import MongoSource
+from leafsearch.ingest.target.target import Target
+from leafsearch.vectors import Collection, DeploymentError
+from leafsearch.vectors.store.retry import may_pass
+
+_SPEED_PERIOD = 3600.0  # seconds; a step of a large model on a processor may take minutes
+_INTERNAL = ("last_written", "planned", "repeated")
+
+
+class Display:
+    """`corpus` tells how much is read, of how much; the rate counts from its first document."""
+
+    def __init__(self, progress: Progress, task: TaskID, corpus: Corpus | MongoSource) -> None:
+        self._progress = progress
+        self._task = task
+        self._corpus = corpus
+        self._started = 0.0
+        self._phase = ""
+
+    def phase(self, text: str) -> None:
+        self._phase = one_line(text)
+        self._progress.update(self._task, description=self._phase)
+
+    def begin(self) -> None:
+        """Reading begins. The files are counted for a terminal only."""
+        self._phase = ""
+        self._started = time.monotonic()
+        if not self._progress.disable:
+            self._progress.reset(self._task, total=self._corpus.size(), description="reading")
+
+    def step(self, summary: Summary) -> None:
+        if self._progress.disable:
+            return
+        rate = summary.tokens / max(time.monotonic() - self._started, 0.001)
+        # What is read and not written is not done yet.
+        done = self._corpus.bytes_read * _written(summary) / max(summary.planned, 1)
+        # What is read meanwhile must not hide what all of it waits for.
+        is_waiting = self._phase and not (summary.tokens or _written(summary))
+        shown = self._phase if is_waiting else line(summary, rate)
+        self._progress.update(self._task, completed=done, description=shown)
+
+
+class _Time(TimeRemainingColumn):
+    """What is left of it; while that is not known, what has passed."""
+
+    def render(self, task: Task) -> Text:
+        if task.total is None or task.time_remaining is None:
+            return TimeElapsedColumn().render(task).append(" so far")
+        return super().render(task).append(" left")
+
+
+@contextmanager
+def progress(corpus: Corpus | MongoSource, console: Console | None = None) -> Iterator[Display]:
+    """A line on stderr that is replaced by each next one; nothing unless a terminal sees it."""
+    console = console or Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        BarColumn(bar_width=10),
+        TaskProgressColumn(),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+        _Time(table_column=Column(no_wrap=True)),
+    )
+    with Progress(
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        speed_estimate_period=_SPEED_PERIOD,
+    ) as shown:
+        yield Display(shown, shown.add_task("connecting", total=None), corpus)
+
+
+def line(summary: Summary, rate: float) -> str:
+    """`rate`: tokens a second, of what is encoded. Short enough for a terminal of 80 columns."""
+    speed = f", {_short(rate)} tokens/s" if rate else ""
+    rejected = f", {_short(summary.rejected)} rejected" if summary.rejected else ""
+    written = _written(summary)
+    if not written:
+        return f"reading: {_counted(summary.planned, 'chunk')}{speed}{rejected}"
+    documents = f"{_counted(summary.documents, 'doc')}, " if summary.documents else ""
+    return f"{documents}{_counted(written, 'chunk')}{speed}{rejected}"
+
+
+def _written(summary: Summary) -> int:
+    """Chunks, also of documents that are not whole yet."""
+    return max(summary.chunks, summary.encoded)
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{_short(number)} {word}{'' if number == 1 else 's'}"
+
+
+def as_object(summary: Summary, target: Target) -> str:
+    numbers = {k: v for k, v in asdict(summary).items() if k not in _INTERNAL}
+    made = {"encode_precision": target.manifest.encode_precision}
+    return json.dumps({"collection": target.collection.mongo.full_name, **numbers, **made})
+
+
+def as_text(summary: Summary, target: Target) -> str:
+    manifest, collection = target.manifest, target.collection
+    quantized = f", {manifest.quantization} quantization" if manifest.quantization != "none" else ""
+    pruned = f"{summary.pruned:,} documents pruned, which their source has no longer\n"
+    pruned = pruned if summary.pruned else ""
+    in_place = manifest.layout == "in_place"
+    held = "documents, with vectors in place" if in_place else "chunks"
+    computed = f"; encoded in {manifest.encode_precision}" if manifest.encode_precision else ""
+    return (
+        f"{summary.documents:,} documents in {summary.chunks:,} chunks: {summary.encoded:,} "
+        f"encoded, {summary.updated:,} updated, {summary.unchanged:,} unchanged, "
+        f"{summary.removed:,} removed ({summary.seconds:.1f} s)\n"
+        f"{pruned}"
+        f"{collection.mongo.full_name} holds {_number(collection)}{held} as "
+        f"{manifest.dimensions} x {manifest.precision}{quantized}, {manifest.codec.size:,} bytes "
+        f"a vector{computed}"
+    )
+
+
+def _number(collection: Collection) -> str:
+    """Nothing where MongoDB is away: what was to be written is written, and that is told."""
+    if collection.patience.is_tried:
+        return ""
+    try:
+        return f"{collection.count():,} "
+    except DeploymentError as error:
+        if not may_pass(error):
+            raise
+        return ""
+
+
+def forecast_object(told: Forecast, target: Target) -> str:
+    return json.dumps({"collection": target.collection.mongo.full_name, **asdict(told)})
+
+
+def forecast_text(told: Forecast, target: Target) -> str:
+    manifest = target.manifest
+    lines = [
+        f"nothing was written; {target.collection.mongo.full_name} would get",
+        f"  {told.documents:,} documents in {told.chunks:,} chunks; {told.rejected:,} records are "
+        "rejected",
+        f"  {told.new_chunks:,} chunks to encode, of {told.tokens:,} tokens; {told.updated:,} get "
+        f"other metadata, {told.removed:,} go",
+    ]
+    if told.documents_pruned is not None:
+        lines.append(
+            f"  {told.documents_pruned:,} documents to prune, which their source has no longer"
+        )
+    lines += [
+        f"  {decimal(told.bytes_stored)} to store for these chunks, as {manifest.dimensions} x "
+        f"{manifest.precision}",
+        f"  {decimal(told.index_memory)} of memory for an index of all these chunks",
+    ]
+    if told.seconds is not None:
+        lines.append(
+            f"  {_duration(told.seconds)} to encode them, at {told.tokens_per_second:,.0f} tokens "
+            "a second here"
+        )
+    return "\n".join(lines)
+
+
+def _short(number: float) -> str:
+    """Whole up to 9,999, then in thousands or millions: 12.3k, 300k, 1.5M."""
+    for size, sign in ((1e6, "M"), (1e3, "k")):
+        if number >= max(size, 1e4):
+            return f"{number / size:.{0 if number >= 100 * size else 1}f}{sign}"
+    return f"{number:,.0f}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return "less than a second"
+    if seconds < 120:
+        return f"{seconds:,.0f} s"
+    return f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"

@@ -1,1 +1,0 @@
-"""Files, folders and streams to documents."""

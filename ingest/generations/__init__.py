@@ -1,0 +1,1 @@
+"""Vectors built beside those that answer searches."""

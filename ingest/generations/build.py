@@ -1,0 +1,222 @@
+"""A generation of other vectors, built beside the one that answers searches.
+
+Options that are not given keep their value; only the precision of encoding follows from the device
+of this machine. A rebuild that was stopped goes on by the same
+command; nothing changes for searches before `generations.move_over`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from pymongo.database import Database
+
+from leafsearch.config import ConfigError, Settings, Storage
+from leafsearch.config.hint import hint
+from leafsearch.config.storage import STORAGES
+from leafsearch.ingest.cli.index_options import Choices
+from leafsearch.ingest.errors import TargetError
+from leafsearch.ingest.target.open import INDEX, Named, Told, fitting, given, load_pair
+from leafsearch.ingest.target.reconcile import is_empty, united
+from leafsearch.ingest.target.target import Target
+from leafsearch.vectors import Collection, Manifest, ManifestError, Model, explained
+from leafsearch.vectors.encoders.alignment import probe_of
+from leafsearch.vectors.store.collection import BY_DOCUMENT
+from leafsearch.vectors.store.generations import Generations, find_generations
+from leafsearch.vectors.store.manifest import FORM, PATH, demand, read_manifest
+from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.search_index import demand_search
+
+_SECONDS = 600.0  # for the text index to tell the generations apart
+
+
+def open_rebuild(
+    database: Database[Any],
+    settings: Settings,
+    choices: Choices,
+    patience: Patience | None = None,
+    told: Told = lambda phase: None,
+) -> Target:
+    """The generation that is begun, or goes on. Raises as open_target does, before any write."""
+    if problems := choices.problems(settings):
+        raise ConfigError(problems)
+    name = settings.collection
+    demand_search(database[name])
+    with explained():
+        found, empty = find_generations(database, name), is_empty(database, name)
+        if found is None:
+            read_manifest(database, name)  # says what there is instead
+    if found is None or empty:
+        raise TargetError(
+            f"collection {database.name}.{name} is empty, so there is nothing to build anew "
+            "beside: leave --rebuild out"
+        )
+    begun = _begun(found, settings, choices)
+    if begun is None:
+        return _anew(database, settings, choices, found, patience, told)
+    for index in Collection(database[name], begun).indexes:
+        index.demand_no_failure()
+    wanted = united(begun, choices.filters, hybrid=choices.hybrid)
+    return Target(database, settings, wanted, patience=patience, told=told)
+
+
+def _begun(found: Generations, settings: Settings, choices: Choices) -> Manifest | None:
+    """The generation that the same command made before, and went on with or not."""
+    if found.other is None:
+        return None
+    name, active = settings.collection, found.active
+    if found.next is not None:
+        retire = _finish(settings, "--retire")
+        _demand_asked(found.next, active, settings, choices, f"drop that one with {retire}")
+        return found.next
+    kept = found.other
+    # Rolled back from: it is brought up to date instead of being made again.
+    for candidate in (kept, active) if kept.generation > active.generation else (active,):
+        try:
+            _demand_asked(candidate, active, settings, choices, "")
+        except ManifestError:
+            continue
+        return candidate
+    raise TargetError(
+        f"collection {name} keeps generation {kept.generation} beside {active.generation}, which "
+        f"answers; a third is not built: go back to it with {_finish(settings, '--rollback')}, or "
+        f"drop it with {_finish(settings, '--retire')}"
+    )
+
+
+def _finish(settings: Settings, verb: str) -> str:
+    return hint("leaf-ingest", verb, database=settings.database, collection=settings.collection)
+
+
+def _anew(
+    database: Database[Any],
+    settings: Settings,
+    choices: Choices,
+    found: Generations,
+    patience: Patience | None,
+    told: Told,
+) -> Target:
+    active, generation = found.active, found.newest + 1
+    sides = _models(active, settings)
+    told(f"loading {sides['teacher'][0]} and {sides['student'][0]}")
+    pair = load_pair(sides["teacher"], sides["student"], settings, patience)
+    storage = fitting(_form(active, settings, choices), settings, pair.teacher)
+    tokens = given(choices.chunk_tokens, min(active.chunk_tokens, pair.teacher.max_tokens))
+    manifest = replace(
+        united(active, choices.filters, hybrid=choices.hybrid),
+        teacher=Model.of(pair.teacher),
+        student=Model.of(pair.student),
+        alignment=pair.alignment,
+        encode_precision=pair.teacher.encode_precision,
+        dimensions=storage.dimensions or pair.teacher.dimensions,
+        precision=storage.precision,
+        scale=None,
+        similarity=storage.similarity,
+        quantization=storage.quantization,
+        index=f"{INDEX}_{generation}",
+        path=f"{PATH}_{generation}",
+        chunk_tokens=tokens,
+        chunk_overlap=given(choices.chunk_overlap, min(active.chunk_overlap, tokens // 2)),
+        heading_trail=active.heading_trail or bool(choices.heading_trail),
+        probe=probe_of(pair.student),
+        generation=generation,
+    )
+    return Target(database, settings, manifest, pair.teacher, patience=patience)
+
+
+def _models(active: Manifest, settings: Settings) -> dict[str, Named]:
+    """At the revision of now where one is asked for, else at that of the active generation."""
+    asked = settings.model_fields_set
+    sides: dict[str, Named] = {}
+    for side in ("teacher", "student"):
+        known: Model = getattr(active, side)
+        is_asked = asked & {"preset", side}
+        sides[side] = (
+            (getattr(settings.pair, side), None) if is_asked else (known.name, known.revision)
+        )
+    return sides
+
+
+def _form(active: Manifest, settings: Settings, choices: Choices) -> Storage:
+    """As asked, the rest as it is; None dimensions where it keeps all that its teacher has."""
+    whole = active.dimensions == active.teacher.dimensions
+    there = Storage(
+        dimensions=None if whole else active.dimensions,
+        precision=active.precision,
+        quantization=active.quantization,
+    )
+    is_named = "storage" in settings.model_fields_set
+    parts = choices.form
+    if parts.get("precision", "float32") != "float32":
+        parts.setdefault("quantization", "none")  # the server's own is of floats only
+    return replace(STORAGES[settings.storage] if is_named else there, **parts)
+
+
+def _demand_asked(
+    stored: Manifest, active: Manifest, settings: Settings, choices: Choices, otherwise: str
+) -> None:
+    """Raises ManifestError if something that is asked contradicts this generation."""
+    wanted = dict(_wanted(stored, active, settings, choices))
+    about = f"{settings.collection} (generation {stored.generation}, whose rebuild is not finished)"
+    demand(stored, wanted, about, _askers(settings, choices), otherwise=otherwise)
+
+
+def _askers(settings: Settings, choices: Choices) -> dict[str, str]:
+    named = [settings.asker("storage")] if "storage" in settings.model_fields_set else []
+    form = ", ".join([*named, *(f"--{part}" for part in choices.form)])
+    return {
+        **{side: settings.model_asker(side) for side in ("teacher", "student")},
+        "encode_precision": settings.asker("encode_precision"),
+        **dict.fromkeys(FORM, form),
+        **{name: f"--{name.replace('_', '-')}" for name in choices.chunking},
+    }
+
+
+def _wanted(
+    stored: Manifest, active: Manifest, settings: Settings, choices: Choices
+) -> Iterator[tuple[str, object]]:
+    asked = settings.model_fields_set
+    for side in ("teacher", "student"):
+        if asked & {"preset", side}:
+            yield side, getattr(settings.pair, side)
+    if "storage" in asked or choices.form:
+        form = _form(active, settings, choices)
+        yield "dimensions", form.dimensions or stored.teacher.dimensions
+        yield "precision", form.precision
+        yield "quantization", form.quantization
+    if settings.encode_precision != "auto" and stored.encode_precision:
+        yield "encode_precision", settings.encode_precision
+    yield from choices.chunking.items()
+
+
+def tell_generations_apart(database: Database[Any], name: str) -> None:
+    """A text index sees the texts of all, and one that was made long ago does not know whose.
+
+    To be called before anything of another generation is written.
+    """
+    active = read_manifest(database, name)
+    if active.hybrid:
+        collection = Collection(database[name], active)
+        collection.create()
+        collection.wait_until_ready(None, seconds=_SECONDS, told=lambda status: None)
+
+
+def missing_documents(
+    database: Database[Any], name: str, there: Manifest, new: Manifest
+) -> Iterator[str]:
+    """Ids of documents that the one generation has and the other has not."""
+    others = _documents(database, name, new)
+    other = next(others, None)
+    for document in _documents(database, name, there):
+        while other is not None and other < document:
+            other = next(others, None)
+        if other != document:
+            yield document
+
+
+def _documents(database: Database[Any], name: str, manifest: Manifest) -> Iterator[str]:
+    """In the order of their code points, which is MongoDB's as well."""
+    first: Mapping[str, Any] = {**manifest.chosen, "position": 0}
+    with explained():
+        found = database[name].find(first, {"_id": 0, "document": 1}).sort("document", 1)
+        yield from (chunk["document"] for chunk in found.hint(BY_DOCUMENT))

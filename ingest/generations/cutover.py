@@ -1,0 +1,141 @@
+"""Searches move over to another generation of vectors, and back to the one before.
+
+Each is one write to the manifest's document; a command that is killed is finished by running it
+again.
+"""
+
+import time
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+from pymongo.database import Database
+
+from leafsearch.config.hint import Names, hint, ingest_hint
+from leafsearch.ingest.errors import TargetError
+from leafsearch.ingest.generations.build import missing_documents
+from leafsearch.ingest.target.reconcile import settle, united
+from leafsearch.vectors import Collection, IndexDiffers, Manifest, explained
+from leafsearch.vectors.store.generations import (
+    Generations,
+    read_generation,
+    read_generations,
+    switch,
+)
+
+Told = Callable[[str], None]
+
+_SHOWN = 3
+_PAUSE = 0.2  # seconds between two looks
+
+
+def demand_whole(
+    database: Database[Any], name: str, new: Manifest, *, rejected: int, yes: bool
+) -> None:
+    """Raises TargetError if searches would lose documents by moving over, unless that is meant.
+
+    What was rejected in the generation before as well is lost to nobody.
+    """
+    with explained():
+        active = read_generations(database, name).active
+    if yes or active.generation == new.generation:
+        return
+    count, ids = _missing(database, name, active, new)
+    if not count:
+        return
+    why = f" ({rejected} records were rejected)" if rejected else ""
+    names: Names = {"database": database.name, "collection": name}
+    anyway = ingest_hint("--rebuild", "--yes", **names, whole=True)
+    raise TargetError(
+        f"generation {new.generation} of {name} is built, but {count} documents that searches find "
+        f"now are not in it: {ids}{why}; searches still ask generation {active.generation}. Give "
+        f"the whole corpus, or move over all the same with {anyway}; nothing is encoded again"
+    )
+
+
+def demand_nothing_lost(database: Database[Any], name: str, old: Manifest, new: Manifest) -> None:
+    """Raises TargetError if another run wrote documents into `old` until searches moved to `new`.
+
+    Such a run has ended well, since searches asked what it wrote.
+    """
+    count, ids = _missing(database, name, old, new)
+    if count:
+        names: Names = {"database": database.name, "collection": name}
+        raise TargetError(
+            f"searches of {name} moved over to generation {new.generation}, but another run wrote "
+            f"{count} documents into generation {old.generation} at the same time ({ids}); ingest "
+            f"them again, or go back with {hint('leaf-ingest', '--rollback', **names)}"
+        )
+
+
+def _missing(database: Database[Any], name: str, old: Manifest, new: Manifest) -> tuple[int, str]:
+    """How many documents of `old` are not in `new`, and the first of their ids."""
+    missing = missing_documents(database, name, old, new)
+    some = list(islice(missing, _SHOWN))
+    count = len(some) + sum(1 for _ in missing)
+    return count, ", ".join(some) + (", ..." if count > len(some) else "")
+
+
+def move_over(
+    database: Database[Any],
+    name: str,
+    generation: int,
+    *,
+    chunk: str | None,
+    seconds: float,
+    told: Told,
+) -> Generations:
+    """Searches ask this generation from then on: as soon as it is READY, and `chunk` is found.
+
+    What others had indexed of the active one meanwhile is indexed of this one too.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        with explained():
+            seen = read_generations(database, name)
+            wanted = read_generation(database, name, generation)
+        if seen.active.generation == generation:
+            return seen
+        also = seen.active
+        collection = settle(database, name, united(wanted, also.filters, hybrid=also.hybrid))
+        try:
+            left = max(deadline - time.monotonic(), 0)
+            collection.wait_until_ready(chunk or _newest(collection), seconds=left, told=told)
+        except IndexDiffers:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)  # another ingest has added a filter path
+            continue
+        with explained():
+            seen_now = read_generations(database, name)
+            to = seen_now.find(generation)
+            if to == collection.manifest and seen_now.active == seen.active:
+                switch(database, name, seen_now, to)
+
+
+def roll_back(database: Database[Any], name: str, *, seconds: float, told: Told) -> Generations:
+    """To the generation from before the last rebuild; nothing if it answers already."""
+    with explained():
+        seen = read_generations(database, name)
+    active, kept = seen.active, seen.previous
+    if kept is None:
+        raise TargetError(
+            f"collection {name} has no generation to go back to: {active.generation} is the only "
+            "one" + (", with a rebuild that is not finished" if seen.next else "")
+        )
+    if kept.generation > active.generation:
+        return seen
+    return move_over(database, name, kept.generation, chunk=None, seconds=seconds, told=told)
+
+
+def _newest(collection: Collection) -> str:
+    """Of its chunks the one that was written last, which a search finds last."""
+    manifest, last = collection.manifest, [("$natural", -1)]
+    with explained():
+        found = collection.mongo.find_one(manifest.chosen, {"_id": 1}, sort=last)
+    if found is None:
+        raise TargetError(
+            f"generation {manifest.generation} of {collection.mongo.full_name} has no chunks, so "
+            "searches stay where they are: ingest into it again"
+        )
+    return str(found["_id"])

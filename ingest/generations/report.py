@@ -1,0 +1,101 @@
+"""What the command says of generations, and the runs that are about nothing else."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from pymongo.database import Database
+
+from leafsearch.config.hint import hint
+from leafsearch.config.text import strip_controls
+from leafsearch.ingest.cli.console import say
+from leafsearch.ingest.cli.request import Order
+from leafsearch.ingest.generations.cutover import (
+    demand_nothing_lost,
+    demand_whole,
+    move_over,
+    roll_back,
+)
+from leafsearch.ingest.generations.retire import retire
+from leafsearch.ingest.pipeline.stats import Summary
+from leafsearch.ingest.target.target import Target
+from leafsearch.vectors import Manifest, explained
+from leafsearch.vectors.store.generations import find_generations
+
+
+def _hint(database: Database[Any], name: str, *arguments: str) -> str:
+    return hint("leaf-ingest", *arguments, database=database.name, collection=name)
+
+
+def complete(
+    order: Order,
+    database: Database[Any],
+    target: Target,
+    summary: Summary,
+    *,
+    told: Callable[[str], None],
+) -> None:
+    """The end of a run that has written all: searches move over where that was the order."""
+    name, generation = target.collection.mongo.name, target.manifest.generation
+    rollback, retire = (_hint(database, name, verb) for verb in ("--rollback", "--retire"))
+    with explained():
+        seen = find_generations(database, name)
+    if seen is None:  # nothing could be written
+        return
+    finish = f"{rollback} goes back, {retire} deletes the other"
+    if not order.rebuild:
+        target.demand_active()
+        if seen.next is not None:
+            say(
+                f"generation {seen.next.generation} of {name} is not finished, and this run wrote "
+                f"nothing into it: go on with it by {_hint(database, name, 'PATH', '--rebuild')}, "
+                f"or drop it with {retire}"
+            )
+        return
+    if seen.active.generation == generation:
+        if order.wait:
+            target.wait_until_ready(summary.last_written, seconds=order.wait, told=told)
+        say(f"searches ask generation {generation} already; {finish}")
+        return
+    demand_whole(database, name, target.manifest, rejected=summary.rejected, yes=order.yes)
+    chunk = summary.last_written
+    move_over(database, name, generation, chunk=chunk, seconds=order.wait, told=told)
+    if not order.yes and not target.registration.was_alone():
+        # Patiently by itself: once searches have moved, the rest is not done a second time.
+        target.patience.ask(
+            lambda: demand_nothing_lost(database, name, seen.active, target.manifest)
+        )
+    say(f"searches moved over from {_shown(seen.active)} to {_shown(target.manifest)}; {finish}")
+
+
+def run_rollback(database: Database[Any], name: str, *, wait: float, as_json: bool) -> None:
+    now = roll_back(database, name, seconds=wait, told=lambda status: None)
+    kept, again = now.other, _hint(database, name, "PATH", "--rebuild")
+    _print(
+        {"generation": now.active.generation, "kept": kept.generation if kept else None},
+        f"searches of {name} ask {_shown(now.active)}; "
+        f"{_shown(kept) if kept else 'nothing'} is kept: {again} moves over to it again, "
+        f"{_hint(database, name, '--retire')} deletes it",
+        as_json=as_json,
+    )
+
+
+def run_retire(database: Database[Any], name: str, *, wait: float, as_json: bool) -> None:
+    done = retire(database, name, seconds=wait, told=lambda status: None)
+    _print(
+        {"generation": done.generation, "chunks": done.chunks, "indexes": done.indexes},
+        f"deleted {done.chunks:,} chunks and {done.indexes} search indexes; {name} holds "
+        f"generation {done.generation} alone",
+        as_json=as_json,
+    )
+
+
+def _shown(manifest: Manifest) -> str:
+    return (
+        f"generation {manifest.generation} ({manifest.teacher.name}, {manifest.dimensions} x "
+        f"{manifest.precision})"
+    )
+
+
+def _print(numbers: dict[str, Any], text: str, *, as_json: bool) -> None:
+    print(json.dumps(numbers) if as_json else strip_controls(text))

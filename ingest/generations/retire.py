@@ -1,0 +1,102 @@
+"""What generations that answer no searches any more, or never did, leave behind is deleted.
+
+One write to the manifest's document decides it; a command that is killed is finished by running it
+again.
+"""
+
+import re
+import time
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo.collection import Collection as Mongo
+from pymongo.database import Database
+from pymongo.errors import OperationFailure
+
+from leafsearch.ingest.target.open import INDEX
+from leafsearch.vectors import Collection, IndexNotReady, explained
+from leafsearch.vectors.store.generations import forget_others, read_generations
+from leafsearch.vectors.store.retry import patiently
+
+Told = Callable[[str], None]
+
+_PAUSE = 0.2  # seconds between two looks
+_NO_INDEX = 27
+_OURS = re.compile(rf"{INDEX}(?:_(\d+))?(?:_text)?")
+# What every stored chunk has, so that nothing else is ever deleted.
+_A_CHUNK = {
+    "document": {"$type": "string"},
+    "position": {"$type": ["int", "long"]},
+    "hash": {"$type": "binData"},
+}
+
+
+@dataclass(frozen=True)
+class Retired:
+    """`generation` is the one that stays."""
+
+    generation: int
+    indexes: int
+    chunks: int
+
+
+def retire(database: Database[Any], name: str, *, seconds: float, told: Told) -> Retired:
+    """Everything of other generations than the active is deleted, and nothing else.
+
+    The manifest comes first, so that nobody goes back to half of one; then the indexes, so that a
+    search of an old generation finds nothing and moves over, and never a part.
+    """
+    while True:
+        with explained():
+            seen = read_generations(database, name)
+        active = Collection(database[name], seen.active)
+        for index in active.indexes:
+            index.check()
+        with explained():
+            if forget_others(database, name, seen):
+                break
+    # What is begun from now on has a higher number, and is none of our business.
+    old = set(range(1, seen.newest + 1)) - {seen.active.generation}
+    indexes = _drop_indexes(active.mongo, old, seconds=seconds, told=told)
+    chunks = sum(_delete_chunks(active, generation) for generation in old)
+    return Retired(seen.active.generation, indexes, chunks)
+
+
+def _drop_indexes(mongo: Mongo[Any], generations: Set[int], *, seconds: float, told: Told) -> int:
+    """How many; waits until they are gone, which takes the server a while."""
+    deadline, dropped = time.monotonic() + seconds, set[str]()
+    while there := _indexes(mongo, generations):
+        for name in there - dropped:
+            told(f"dropping search index {name}")
+            _drop(mongo, name)
+        dropped |= there
+        if time.monotonic() > deadline:
+            raise IndexNotReady(
+                f"search index {', '.join(sorted(there))} is not gone yet (waited {seconds:.0f} s; "
+                "see --wait); no chunk was deleted: run this again in a moment"
+            )
+        time.sleep(_PAUSE)
+    return len(dropped)
+
+
+def _indexes(mongo: Mongo[Any], generations: Set[int]) -> set[str]:
+    with explained():
+        names = [str(listed["name"]) for listed in mongo.list_search_indexes()]
+    matches = [match for name in names if (match := _OURS.fullmatch(name))]
+    return {match[0] for match in matches if int(match[1] or 1) in generations}
+
+
+def _drop(mongo: Mongo[Any], name: str) -> None:
+    with explained():
+        try:
+            mongo.drop_search_index(name)
+        except OperationFailure as error:
+            if error.code != _NO_INDEX:  # another run was faster
+                raise
+
+
+def _delete_chunks(active: Collection, generation: int) -> int:
+    chosen = {**_A_CHUNK, "generation": None if generation == 1 else generation}
+    with explained():
+        return patiently(lambda: active.mongo.delete_many(chosen).deleted_count)

@@ -1,0 +1,1 @@
+"""read -> plan -> encode -> write, all at the same time."""

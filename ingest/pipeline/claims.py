@@ -1,0 +1,98 @@
+"""What a run says at its end that the collection holds, kept to be looked at again.
+
+On disk where there is much of it: a corpus may have more documents than memory holds.
+"""
+
+import marshal
+import tempfile
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from io import BytesIO
+from threading import Lock
+from typing import IO, NamedTuple
+
+from leafsearch.ingest.pipeline.plan import grouped
+from leafsearch.vectors import Collection, InPlace
+
+_IN_MEMORY = 2**24  # bytes
+_TOGETHER = 512  # documents of one request
+
+
+class Claim(NamedTuple):
+    """A document whose `chunks` chunks are stored, all with this version."""
+
+    document: str
+    version: int
+    chunks: int
+
+
+class Claims:
+    """Threads may add at once. Of a document that is claimed twice, the later claim counts from
+    `renew` on."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] = BytesIO()
+        self._lock = Lock()
+        self._renewed: dict[str, Claim | None] = {}
+
+    def add(self, documents: Sequence[str], versions: Sequence[int], chunks: Sequence[int]) -> None:
+        """Ids of documents, each with the version and the number of its chunks.
+
+        In columns, which are packed in a tenth of the time: every document comes here.
+        """
+        if not documents:
+            return
+        with self._lock:
+            if self._renewed:
+                for claim in map(Claim, documents, versions, chunks):
+                    if claim.document in self._renewed:
+                        self._renewed[claim.document] = claim
+            if isinstance(self._file, BytesIO) and self._file.tell() > _IN_MEMORY:
+                small, self._file = self._file, tempfile.TemporaryFile()  # noqa: SIM115
+                self._file.write(small.getvalue())
+            columns = list(documents), array("q", versions).tobytes(), list(chunks)
+            marshal.dump(columns, self._file)
+
+    def renew(self, documents: Iterable[str]) -> None:
+        """Forget what was claimed of these; what is claimed of them from now on counts."""
+        with self._lock:
+            self._renewed.update(dict.fromkeys(documents))
+
+    def clear(self) -> None:
+        with self._lock:
+            self._file.seek(0)
+            self._file.truncate()
+            self._renewed.clear()
+
+    def all(self) -> Iterator[list[Claim]]:
+        """In groups that are looked up together. While it is read, none may be added."""
+        self._file.seek(0)
+        group = [claim for claim in self._renewed.values() if claim is not None]
+        while True:
+            while len(group) >= _TOGETHER:
+                yield group[:_TOGETHER]
+                del group[:_TOGETHER]
+            try:
+                documents, versions, chunks = marshal.load(self._file)
+            except EOFError:
+                break
+            read = map(Claim, documents, array("q", versions), chunks)
+            group += [claim for claim in read if claim.document not in self._renewed]
+        if group:
+            yield group
+
+    def broken(self, collection: Collection) -> Iterator[str]:
+        """Ids of the documents of which something else is stored now."""
+        if isinstance(collection, InPlace):
+            return  # a vector is written only beside the text that it was made of
+        for group in self.all():
+            stored = grouped(collection.stored([claim.document for claim in group]))
+            for claim in group:
+                there = stored.get(claim.document, {})
+                if len(there) != claim.chunks or not all(
+                    chunk.is_sound and chunk.version == claim.version for chunk in there.values()
+                ):
+                    yield claim.document
+
+    def close(self) -> None:
+        self._file.close()

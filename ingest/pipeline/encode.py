@@ -1,0 +1,66 @@
+"""The third stage: new chunks to vectors, in batches that are passed on as they are done."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+from leafsearch.ingest.chunking.chunk import Chunk
+from leafsearch.ingest.pipeline.plan import Plan
+from leafsearch.ingest.pipeline.queue import Channel
+from leafsearch.ingest.pipeline.stats import Tally
+from leafsearch.ingest.pipeline.write import Encoded
+from leafsearch.ingest.target.target import Target
+from leafsearch.vectors import Rows
+
+_WINDOW = 2048  # chunks that are sorted by length, so that those of a batch are alike
+_IDLE = 10.0  # seconds that the encoder waits for a slow source before it takes less
+_CALIBRATED_ON = 512  # first chunks of a corpus, whose largest value is the scale of int8
+
+Planned = tuple[Plan, Chunk]
+
+
+def encoded(plans: Channel[Sequence[Plan]], target: Target, tally: Tally) -> Iterator[Encoded]:
+    """In windows of chunks in the order of the corpus, whatever stage is the faster.
+
+    Which texts are computed together decides the last bits of their vectors, so windows do not
+    depend on time, unless the source is slower than the encoder.
+    """
+    waiting = _Waiting(plans)
+    if target.needs_calibration and (first := waiting.take(_CALIBRATED_ON, seconds=None)):
+        # At once and in the order of the corpus, so that the scale is the same in every run.
+        yield _part(first, target.teacher.encode_documents(_texts(first)), tally)
+    while window := waiting.take(_WINDOW, seconds=_IDLE):
+        for places, rows in target.teacher.document_batches(_texts(window)):
+            yield _part([window[place] for place in places], rows, tally)
+
+
+class _Waiting:
+    """Chunks that are to be encoded, in the order of the corpus."""
+
+    def __init__(self, plans: Channel[Sequence[Plan]]) -> None:
+        self._plans = plans
+        self._chunks: list[Planned] = []
+
+    def take(self, most: int, *, seconds: float | None) -> list[Planned]:
+        """So many, or fewer at the end, or if more do not come within `seconds`; none at the end.
+
+        It waits for the first without limit.
+        """
+        deadline = None
+        while len(self._chunks) < most:
+            if self._chunks and deadline is None and seconds is not None:
+                deadline = time.monotonic() + seconds
+            more = self._plans.get(deadline)
+            if more is None:
+                break
+            self._chunks += [(plan, chunk) for plan in more for chunk in plan.new]
+        taken, self._chunks = self._chunks[:most], self._chunks[most:]
+        return taken
+
+
+def _texts(chunks: Sequence[Planned]) -> list[str]:
+    return [chunk.encoded_text for _, chunk in chunks]
+
+
+def _part(chunks: Sequence[Planned], rows: Rows, tally: Tally) -> Encoded:
+    tally.add(tokens=sum(chunk.tokens for _, chunk in chunks))
+    return Encoded([plan for plan, _ in chunks], [chunk for _, chunk in chunks], rows)

@@ -1,0 +1,94 @@
+"""The first stage: records to windows of documents that are looked up together."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from leafsearch.config.text import quote
+from leafsearch.ingest.document import Document, Rejected
+from leafsearch.ingest.errors import TooManyRejects
+from leafsearch.ingest.pipeline.extent import ALL, Extent
+from leafsearch.ingest.pipeline.rejects import Rejects
+from leafsearch.ingest.pipeline.seen_ids import Seen
+from leafsearch.ingest.pipeline.stats import Tally
+
+_DOCUMENTS = 512
+_CHARACTERS = 1_000_000
+
+
+def windows(documents: Iterable[Document]) -> Iterator[Sequence[Document]]:
+    """Of documents that are looked up together."""
+    window = _Window()
+    for document in documents:
+        window.add(document)
+        if window.is_full:
+            yield window.documents
+            window = _Window()
+    if window.documents:
+        yield window.documents
+
+
+@dataclass
+class Reading:
+    records: Iterable[Document | Rejected]
+    rejects: Rejects
+    tally: Tally
+    seen: Seen
+    extent: Extent = ALL
+
+    def windows(self) -> Iterator[Sequence[Document]]:
+        """What was read before an error comes first. Raises TooManyRejects."""
+        window = _Window()
+        try:
+            for record in self.records:
+                if isinstance(record, Rejected):
+                    self.refuse(record)
+                else:
+                    self._add(record, window)
+                if window.is_full:
+                    full, window = window, _Window()
+                    yield from self._unrepeated(full)
+        except Exception:
+            yield from self._unrepeated(window)
+            raise
+        yield from self._unrepeated(window)
+
+    def refuse(self, rejected: Rejected) -> None:
+        self.rejects.add(rejected)
+        self.tally.add(rejected=1)
+        count, most = self.tally.summary.rejected, self.extent.most_rejects
+        if most is not None and count > most:
+            raise TooManyRejects(
+                f"{count} records were rejected, more than --max-rejects {most} "
+                f"allows ({'; '.join(self.rejects.reasons())}); what was read before is written: "
+                f"see {self.rejects.path}"
+            )
+
+    def _add(self, document: Document, window: "_Window") -> None:
+        self.seen.sources.add(document.source)
+        if self.extent.shard.holds(document.id):
+            window.add(document)
+
+    def _unrepeated(self, window: "_Window") -> Iterator[Sequence[Document]]:
+        """Those whose ids are new, then the others are refused."""
+        judged = list(self.seen.judged(window.documents))
+        if new := [document for document, first in judged if first is None]:
+            yield new
+        for document, first in judged:
+            if first is not None:
+                reason = f"id {quote(document.id)} stands twice in this run, first at {first}"
+                self.tally.add(repeated=1)
+                self.refuse(Rejected(document.place, reason, document.text))
+
+
+@dataclass
+class _Window:
+    documents: list[Document] = field(default_factory=list)
+    characters: int = 0
+
+    def add(self, document: Document) -> None:
+        self.documents.append(document)
+        self.characters += len(document.text)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.documents) >= _DOCUMENTS or self.characters >= _CHARACTERS

@@ -1,0 +1,140 @@
+"""read -> plan -> encode -> write, all at the same time, encoding only what is not stored yet.
+
+What is in the collection decides what is to be done, so a run that was killed is finished by
+running it again. Between the stages are short queues: the encoder, where the time goes, does not
+wait for the others, and nobody runs far ahead.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from threading import Event, Thread
+from typing import Any
+
+from leafsearch.ingest.document import Document, Rejected
+from leafsearch.ingest.pipeline.compare import plans
+from leafsearch.ingest.pipeline.encode import encoded
+from leafsearch.ingest.pipeline.extent import ALL, Extent
+from leafsearch.ingest.pipeline.plan import Plan
+from leafsearch.ingest.pipeline.queue import Channel, Stopped
+from leafsearch.ingest.pipeline.read import Reading
+from leafsearch.ingest.pipeline.rejects import Rejects
+from leafsearch.ingest.pipeline.seen_ids import Seen
+from leafsearch.ingest.pipeline.stats import Summary, Tally, Told
+from leafsearch.ingest.pipeline.write import Encoded, Writing, without_vectors
+from leafsearch.ingest.target.target import Target
+
+_WINDOWS = 4  # of documents that are read ahead
+_PLANNED = 8  # windows whose chunks wait for the encoder
+_ENCODED = 32  # batches that wait to be written
+_LAST_WRITE = 10.0  # seconds for what is on its way when the run is interrupted
+
+
+def ingest(
+    records: Iterable[Document | Rejected],
+    target: Target,
+    *,
+    rejects: Rejects,
+    told: Told = lambda summary: None,
+    extent: Extent = ALL,
+) -> Summary:
+    """Write a corpus into `target`; `told` hears the running summary after each step.
+
+    Documents that are stored but not among `records` stay as they are. What was read before an
+    error of the source is written, and what was encoded before an error of the encoder.
+    """
+    rejects.begin()
+    target.patience.renew()
+    tally, started = Tally(told), time.monotonic()
+    try:
+        with closing(Seen()) as own:
+            seen = own if extent.seen is None else extent.seen
+            reading = Reading(records, rejects, tally, seen, extent)
+            _Run(target, reading, tally).run()
+    finally:
+        tally.summary.seconds = round(time.monotonic() - started, 3)
+    return tally.summary
+
+
+class _Run:
+    """Reading, planning and writing have a thread each; the encoder works in the caller's."""
+
+    def __init__(self, target: Target, reading: Reading, tally: Tally) -> None:
+        self._target = target
+        self._reading = reading
+        self._tally = tally
+        self._errors: list[BaseException] = []
+        self._stop_encoding, self._stop_writing = self._stop_all = Event(), Event()
+        self._windows: Channel[Sequence[Document]] = Channel(_WINDOWS, self._stop_encoding)
+        self._plans: Channel[Sequence[Plan]] = Channel(_PLANNED, self._stop_encoding)
+        self._encoded: Channel[Encoded] = Channel(_ENCODED, self._stop_writing)
+
+    def run(self) -> None:
+        reader = self._thread(self._read, self._windows)
+        planner = self._thread(self._plan, self._plans, self._stop_encoding)
+        writer = self._thread(self._write, None, *self._stop_all)
+        try:
+            self._stage(self._encode, self._encoded, self._stop_encoding)
+            self._demand_no_interrupt()
+            planner.join()
+            writer.join()
+        except BaseException:  # whoever interrupts does not want to wait for a model
+            for stop in self._stop_all:
+                stop.set()
+            writer.join(0 if self._target.patience.is_tried else _LAST_WRITE)
+            raise
+        if not self._stop_encoding.is_set():  # else it may wait for its input for ever
+            reader.join()
+        if self._errors:
+            raise self._errors[0]
+
+    def _demand_no_interrupt(self) -> None:
+        for error in self._errors:
+            if not isinstance(error, Exception):
+                raise error
+
+    def _thread(self, work: Callable[[], None], *rest: Any) -> Thread:
+        thread = Thread(target=self._stage, args=(work, *rest), daemon=True)
+        thread.start()
+        return thread
+
+    def _stage(
+        self, work: Callable[[], None], into: Channel[Any] | None, *stops_at_error: Event
+    ) -> None:
+        """What was passed on before an error goes on its way, unless `stops_at_error` says no."""
+        try:
+            work()
+        except Stopped:
+            pass
+        except BaseException as error:
+            self._errors.append(error)
+            for stop in stops_at_error if isinstance(error, Exception) else self._stop_all:
+                stop.set()
+        finally:
+            if into:
+                into.close()
+
+    def _read(self) -> None:
+        for window in self._reading.windows():
+            self._windows.put(window)
+
+    def _plan(self) -> None:
+        for planned in plans(self._entered(), self._target, self._tally):
+            if old := [plan for plan in planned if not plan.new]:
+                self._encoded.put(without_vectors(old))
+            if new := [plan for plan in planned if plan.new]:
+                self._plans.put(new)
+
+    def _entered(self) -> Iterator[Sequence[Document]]:
+        """The windows; before the first look at what is stored, other runs learn of this one."""
+        for window in self._windows:
+            if window:
+                self._target.registration.enter()
+            yield window
+
+    def _encode(self) -> None:
+        for part in encoded(self._plans, self._target, self._tally):
+            self._encoded.put(part)
+
+    def _write(self) -> None:
+        Writing(self._target, self._tally, self._reading.refuse).write_all(self._encoded)

@@ -1,0 +1,100 @@
+"""What a run would do, told without writing anything."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bson.binary import VECTOR_SUBTYPE, Binary
+
+from leafsearch.config.storage import index_bytes
+from leafsearch.ingest.chunking.chunk import Chunk
+from leafsearch.ingest.pipeline.compare import plans
+from leafsearch.ingest.pipeline.plan import Plan
+from leafsearch.ingest.pipeline.read import Reading
+from leafsearch.ingest.target.target import Target
+
+_SAMPLE = 256  # chunks that are encoded to learn the teacher's speed
+_WARMING, _MEASURING = 2.0, 10.0  # seconds, after which it is not waited for all of them
+
+
+@dataclass
+class Forecast:
+    """`tokens`, and `seconds`, which a run would take, are of the chunks that are not stored yet.
+
+    `bytes_stored` is what MongoDB is given for these, before it compresses it; `index_memory` of
+    all chunks of the corpus, in bytes. `updated` and `removed` are as in Summary, but for chunks of
+    documents that are pruned: their number is None unless --prune was asked for.
+    """
+
+    documents: int = 0
+    chunks: int = 0
+    new_chunks: int = 0
+    updated: int = 0
+    removed: int = 0
+    tokens: int = 0
+    rejected: int = 0
+    bytes_stored: int = 0
+    index_memory: int = 0
+    tokens_per_second: float | None = None
+    seconds: float | None = None
+    documents_pruned: int | None = None
+
+
+@dataclass
+class _Counted:
+    """Plans, and of their new chunks the first, for the teacher's speed."""
+
+    target: Target
+    told: Forecast
+    sample: list[Chunk] = field(default_factory=list)
+
+    def add(self, plan: Plan) -> None:
+        self.told.new_chunks += len(plan.new)
+        self.told.updated += plan.updated
+        self.told.removed += len(plan.gone)
+        self.told.bytes_stored += sum(self._bytes(plan, chunk) for chunk in plan.new)
+        self.told.tokens += sum(chunk.tokens for chunk in plan.new)
+        self.sample += plan.new[: _SAMPLE - len(self.sample)]
+
+    def _bytes(self, plan: Plan, chunk: Chunk) -> int:
+        manifest = self.target.manifest
+        vector = Binary(bytes(manifest.codec.size), VECTOR_SUBTYPE)
+        return self.target.collection.size_of(plan.fields(chunk, manifest), vector)
+
+
+def forecast(reading: Reading, target: Target) -> Forecast:
+    """Raises what a run would raise while reading, or encoding its first chunks."""
+    told, tally = Forecast(), reading.tally
+    counted = _Counted(target, told)
+    for planned in plans(reading.windows(), target, tally):
+        for plan in planned:
+            counted.add(plan)
+        tally.add(documents=len(planned), chunks=sum(plan.chunks for plan in planned))
+    told.documents, told.chunks = tally.summary.documents, tally.summary.chunks
+    told.rejected = tally.summary.rejected
+    told.index_memory = round(told.chunks * _index_bytes(target))
+    if told.tokens and (speed := _speed(counted.sample, target)):
+        told.tokens_per_second = round(speed, 1)
+        told.seconds = round(told.tokens / speed, 1)
+    return told
+
+
+def _index_bytes(target: Target) -> float:
+    manifest = target.manifest
+    return index_bytes(manifest.precision, manifest.quantization, manifest.dimensions)
+
+
+def _speed(sample: Sequence[Chunk], target: Target) -> float:
+    """Tokens a second; a first time only warms the model up."""
+    _measured(sample, target, _WARMING)
+    return _measured(sample, target, _MEASURING)
+
+
+def _measured(sample: Sequence[Chunk], target: Target, most: float) -> float:
+    """As a run encodes them, for no longer than `most` seconds and one batch."""
+    tokens, started = 0, time.monotonic()
+    for places, _ in target.teacher.document_batches([chunk.encoded_text for chunk in sample]):
+        tokens += sum(sample[place].tokens for place in places)
+        if time.monotonic() - started > most:
+            break
+    return tokens / (time.monotonic() - started)

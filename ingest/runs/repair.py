@@ -1,0 +1,314 @@
+"""What the doctor finds wrong with vectors and indexes, put right without the source.
+
+A vector of the wrong form, of zeros or NaN, or beside a text that was changed since, is made again
+from the text that is stored with it. Search indexes become what the manifest says.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from pymongo.database import Database
+from rich.console import Console
+
+from leafsearch.config import Settings
+from leafsearch.config.hint import Names, hint, ingest_hint, rebuild_hint
+from leafsearch.ingest.chunking.chunk import Chunk
+from leafsearch.ingest.cli.console import say, say_rejects
+from leafsearch.ingest.errors import TargetError
+from leafsearch.ingest.pipeline.extent import ALL
+from leafsearch.ingest.pipeline.rejects import Rejects
+from leafsearch.ingest.sources.files.records import Fields
+from leafsearch.ingest.sources.mongodb.address import Address
+from leafsearch.ingest.sources.mongodb.signals import Stop
+from leafsearch.ingest.sources.mongodb.source import MongoSource
+from leafsearch.ingest.sources.mongodb.sync import Keeper
+from leafsearch.ingest.target.target import Target, load_teacher
+from leafsearch.vectors import Collection, InPlace, Manifest, Teacher, collection_of, explained
+from leafsearch.vectors.store.digest import digest, of_encoded
+from leafsearch.vectors.store.generations import read_generation, read_generations
+from leafsearch.vectors.store.in_place import MARK
+from leafsearch.vectors.store.manifest import undeclare
+from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.writers import registered
+
+Told = Callable[[str], None]
+
+_TO_DROP = 600.0  # seconds for an old index to go, where no time was given
+_AT_ONCE = 500  # chunks that are encoded and written together
+_NO_HASH = b""  # as no text has it, so that the next ingest encodes the chunk
+
+
+@dataclass
+class Repaired:
+    """`left`: chunks that need their source, since what was encoded is not stored with them.
+    `unsettled`: documents in place that changed faster than they could be encoded.
+    `undeclared`: filter paths that no document has."""
+
+    vectors: int = 0
+    encoded: int = 0
+    left: int = 0
+    unsettled: int = 0
+    indexes: int = 0
+    undeclared: list[str] = field(default_factory=list)
+
+
+def repair(
+    database: Database[Any],
+    settings: Settings,
+    rejects: Rejects,
+    *,
+    everything: bool = False,
+    seconds: float,
+    told: Told,
+    patience: Patience,
+) -> Repaired:
+    """Of all generations; `everything` encodes every stored text again, sound vector or not.
+
+    Other runs learn of it, since a chunk that is made again is not the one that they have seen.
+    """
+    name, done = settings.collection, Repaired()
+    with registered(database, name, patience) as registration:
+        generations = read_generations(database, name)
+        for known in generations.all:
+            manifest = read_generations(database, name).find(known.generation)
+            if manifest is None:
+                continue  # it was retired meanwhile
+            if manifest.precision == "int8" and not manifest.scale:
+                if known != generations.active:
+                    continue
+                raise _unreadable(database, name, manifest)
+            manifest = _without_unused_filters(database, name, manifest, done)
+            collection = collection_of(database[name], manifest, patience)
+            collection.announce = registration.renew
+            for index in collection.indexes:
+                done.indexes += index.remake(seconds=seconds or _TO_DROP)
+            collection.create()
+            told("looking at the vectors")
+            if isinstance(collection, InPlace):
+                with closing(Target(database, settings, manifest, patience=patience)) as target:
+                    last = _repair_in_place(collection, target, rejects, done, everything)
+            else:
+                with closing(_Chunks(collection, settings, done, told)) as chunks:
+                    last = chunks.repair(everything=everything)
+            if seconds:
+                collection.wait_until_ready(last, seconds=seconds, told=told)
+    return done
+
+
+def _unreadable(database: Database[Any], name: str, manifest: Manifest) -> TargetError:
+    is_in_place = manifest.layout == "in_place"
+    again = rebuild_hint(database=database.name, collection=name, in_place=is_in_place)
+    return TargetError(
+        f"the manifest of {database.name}.{name} says int8 without a scale, so no vector can be "
+        f"read or made: {again}"
+    )
+
+
+def _without_unused_filters(
+    database: Database[Any], name: str, manifest: Manifest, done: Repaired
+) -> Manifest:
+    """A filter by such a path finds nothing without a word; by one that is not declared, it says
+    so. Nothing is taken out of a collection without documents."""
+    mongo = database[name]
+    with explained():
+        if mongo.find_one(manifest.chosen, {"_id": 1}) is None:
+            return manifest
+        unused = [
+            path
+            for path in manifest.filters
+            if mongo.find_one({path: {"$exists": True}, **manifest.chosen}, {"_id": 1}) is None
+        ]
+        if not unused:
+            return manifest
+        undeclare(database, name, manifest.generation, unused)
+        done.undeclared += unused
+        return read_generation(database, name, manifest.generation)
+
+
+class _Chunks:
+    """`done` is counted up."""
+
+    def __init__(
+        self, collection: Collection, settings: Settings, done: Repaired, told: Told
+    ) -> None:
+        self._told = told
+        self._collection = collection
+        self._settings = settings
+        self._done = done
+        self._loaded: Teacher | None = None
+
+    def repair(self, *, everything: bool) -> str | None:
+        """The id of the chunk that was written last."""
+        damaged, changed, matched = self._judged(everything=everything)
+        # Where no hash fits, what was encoded is not in the collection: titles or headings.
+        is_stored = matched and not self._manifest.heading_trail
+        last = None
+        for ids in _parts([*damaged, *(changed if is_stored else ())]):
+            self._told(f"{self._done.encoded:,} vectors are made again")
+            last = self._encode(ids, changed_too=bool(is_stored)) or last
+        return last
+
+    def close(self) -> None:
+        if self._loaded is not None:
+            self._loaded.close()
+
+    @property
+    def _manifest(self) -> Manifest:
+        return self._collection.manifest
+
+    def _judged(self, *, everything: bool) -> tuple[list[str], list[str], int]:
+        """Ids of damaged chunks, of others beside a changed text, and how many texts fit."""
+        damaged, changed, matched = [], [], 0
+        for stored in self._collection.scan([*self._fields, self._manifest.path]):
+            if not isinstance(stored.get("hash"), bytes):
+                continue  # no chunk of ours, though it lies among them
+            self._done.vectors += 1
+            fits = _encoded_text(stored) is not None
+            matched += fits
+            is_sound = self._manifest.codec.is_sound(stored.get(self._manifest.path))
+            if everything or not is_sound or not _text_now(stored):
+                damaged.append(stored["_id"])
+            elif not fits:
+                changed.append(stored["_id"])
+        return damaged, changed, matched
+
+    def _encode(self, ids: Sequence[str], *, changed_too: bool) -> str | None:
+        found = {stored["_id"]: stored for stored in self._collection.scan(self._fields, ids)}
+        texts = {id: text for id, stored in found.items() if (text := _encoded_text(stored))}
+        if changed_too:
+            rest = found.keys() - texts.keys()
+            texts |= {id: text for id in rest if (text := _text_now(found[id]))}
+        doubtful = [id for id in found if id not in texts]
+        self._done.left += len(doubtful)
+        self._collection.renew([found[i] for i in doubtful], [{"hash": _NO_HASH} for _ in doubtful])
+        if not texts:
+            return None
+        rows = self._teacher.encode_documents(list(texts.values()))
+        vectors = self._manifest.codec.compress(rows)
+        self._done.encoded += self._collection.renew(
+            [found[id] for id in texts],
+            [
+                {self._manifest.path: vector, "hash": _of(found[id], text)}
+                for (id, text), vector in zip(texts.items(), vectors, strict=True)
+            ],
+        )
+        return str(list(texts)[-1])
+
+    @property
+    def _fields(self) -> list[str]:
+        return ["document", "position", "text", "hash", self._manifest.title_field]
+
+    @property
+    def _teacher(self) -> Teacher:
+        if self._loaded is None:
+            patience = self._collection.patience.seconds
+            self._loaded = load_teacher(self._manifest, self._settings, patience=patience)
+        return self._loaded
+
+
+def _repair_in_place(
+    collection: InPlace, target: Target, rejects: Rejects, done: Repaired, everything: bool
+) -> str | None:
+    """The documents are the source: what is wrong with a vector makes it one of another text."""
+    path, codec = collection.manifest.path, collection.manifest.codec
+    wrong = []
+    for stored in collection.scan([path, f"{MARK}.hash"]):
+        if MARK not in stored:
+            continue
+        done.vectors += 1
+        if everything or not codec.is_sound(stored.get(path)):
+            wrong.append(stored["_id"])
+    mongo = collection.mongo
+    manifest = target.manifest
+    fields = Fields("_id", manifest.text_field, manifest.title_field)
+    address = Address(mongo.database.name, mongo.name)
+    source = MongoSource(mongo.database.client, address, fields, patience=target.patience)
+    source.begin(manifest)
+    keeper = Keeper(source, target, rejects, lambda summary: None, Stop(), ALL)
+    for ids in _parts(wrong):
+        collection.doubt(ids)
+        keeper.encode(ids)
+    done.encoded += keeper.summary.encoded
+    done.unsettled += keeper.unsettled
+    return keeper.summary.last_written
+
+
+def _encoded_text(stored: Mapping[str, Any]) -> str | None:
+    """What the vector was made of, if it is stored: by its hash, so that nothing is guessed."""
+    wanted, text = of_encoded(_hash(stored)), stored.get("text")
+    if not isinstance(text, str):
+        return None
+    return next((t for t in (text, _text_now(stored)) if digest(t.encode()) == wanted), None)
+
+
+def _text_now(stored: Mapping[str, Any]) -> str:
+    """What a chunk with this text and title is encoded as."""
+    text, title = stored.get("text"), (stored.get("metadata") or {}).get("title")
+    title = title if isinstance(title, str) else ""
+    return Chunk("", 0, text, title, {}).encoded_text if isinstance(text, str) else ""
+
+
+def _hash(stored: Mapping[str, Any]) -> bytes:
+    hash = stored.get("hash")
+    return hash if isinstance(hash, bytes) else b""
+
+
+def _of(stored: Mapping[str, Any], text: str) -> bytes:
+    """The hash of another text with the same metadata."""
+    encoded = digest(text.encode())
+    return encoded + _hash(stored)[len(encoded) :]
+
+
+def _parts(ids: Sequence[Any]) -> Iterator[list[Any]]:
+    rest = iter(ids)
+    while part := list(islice(rest, _AT_ONCE)):
+        yield part
+
+
+def run_repair(
+    database: Database[Any],
+    settings: Settings,
+    rejects: Rejects,
+    *,
+    everything: bool,
+    wait: float,
+    patience: Patience,
+    as_json: bool,
+) -> int:
+    """What the command says of it; how many documents were rejected."""
+    console = Console(stderr=True)
+    with console.status("connecting") if console.is_terminal else nullcontext() as status:
+        done = repair(
+            database,
+            settings,
+            rejects,
+            everything=everything,
+            seconds=wait,
+            told=status.update if status else lambda text: None,
+            patience=patience,
+        )
+    names: Names = {"database": database.name, "collection": settings.collection}
+    if done.left:
+        say(
+            f"{done.left} chunks were encoded with titles or headings that are not stored with "
+            f"them: {ingest_hint(**names)} encodes these again"
+        )
+    if done.unsettled:
+        say(f"{done.unsettled} documents changed while they were encoded; run this again")
+    say_rejects(rejects)
+    if as_json:
+        print(json.dumps(vars(done)))
+        return rejects.count
+    undeclared = ""
+    if done.undeclared:
+        undeclared = f", no filter by {', '.join(done.undeclared)} any more"
+    print(
+        f"{database.name}.{settings.collection}: {done.encoded:,} of {done.vectors:,} vectors made "
+        f"again, {done.indexes} search indexes{undeclared}; {hint('leaf-search doctor', **names)} "
+        "checks"
+    )
+    return rejects.count

@@ -1,0 +1,168 @@
+"""Which files the paths of a command line mean, and the ids of those that are one document.
+
+The id is the name of the folder that was given and the path in it, or for a file that was given
+itself the name of the folder it lies in, so that it does not depend on where the command runs.
+"""
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from leafsearch.config.text import escape_surrogates
+from leafsearch.ingest.document import Place, Rejected
+from leafsearch.ingest.pipeline.rejects import DEFAULT
+from leafsearch.ingest.sources.files.choice import Choice
+from leafsearch.ingest.sources.readers.beir_zip import DOCUMENTS
+
+STDIN = ("-", "/dev/stdin")
+NO_FILE = "neither file nor folder"
+QUESTIONS = "questions and judgements of a BEIR collection"
+_BEIR_DOCUMENTS = {DOCUMENTS, f"{DOCUMENTS}.gz", f"{DOCUMENTS}.zst"}
+_BEIR_QUESTIONS = ("queries.jsonl", "queries.jsonl.gz", "queries.jsonl.zst", "qrels")
+
+
+@dataclass(frozen=True)
+class Source:
+    """`named` on the command line, rather than found in a folder; `of` is what was named."""
+
+    path: Path
+    id: str
+    named: bool
+    of: str
+    is_stdin: bool = False
+
+    @property
+    def place(self) -> str:
+        return "<stdin>" if self.is_stdin else str(self.path)
+
+    @property
+    def is_stream(self) -> bool:
+        """A pipe or a device: of a length that nobody knows."""
+        return self.is_stdin or (os.path.exists(self.path) and not os.path.isfile(self.path))
+
+    @property
+    def size(self) -> int:
+        """In bytes; 0 for what is not there."""
+        return os.path.getsize(self.path) if os.path.isfile(self.path) else 0
+
+
+@dataclass(frozen=True)
+class Files:
+    """In alphabetical order, the same on every machine; each once.
+
+    `is_read` tells which files in folders are read; the others are counted in `ignored`, by
+    ending. `rejects`, resolved, is no part of a corpus: it would grow while it is read.
+    """
+
+    paths: Sequence[str]
+    is_read: Callable[[Path], bool]
+    rejects: Path | None
+    choice: Choice = field(default_factory=Choice)
+    ignored: Counter[str] = field(default_factory=Counter)
+
+    def __iter__(self) -> Iterator[Source | Rejected]:
+        met: set[Path] = set()
+        for given in self.paths:
+            for source in self._of(given):
+                if isinstance(source, Source) and len(self.paths) > 1:
+                    # Links are files of their own; it is the path that must not come twice.
+                    key = resolved(source.path.parent) / source.path.name
+                    if key in met:
+                        continue
+                    met.add(key)
+                yield source
+
+    def is_rejects(self, path: Path) -> bool:
+        return self.rejects is not None and resolved(path) == self.rejects
+
+    def _of(self, given: str) -> Iterator[Source | Rejected]:
+        path = Path(given)
+        if given in STDIN:
+            name = name_of(given)
+            yield Source(Path("/dev/stdin"), name, named=True, of=name, is_stdin=True)
+        elif os.path.isdir(path):
+            yield from self._within(path)
+        else:
+            id = name_of(given)
+            yield Source(path, id, named=True, of=id)
+
+    def _within(self, folder: Path) -> Iterator[Source | Rejected]:
+        root = name_of(str(folder))
+        for found in self._walked(folder):
+            if isinstance(found, Rejected):
+                yield found
+                continue
+            path = found.relative_to(folder).as_posix()
+            if self.choice.takes(path) and self._is_wanted(found):
+                yield self._found(found, f"{root}/{path}", root)
+
+    def _found(self, path: Path, id: str, root: str) -> Source | Rejected:
+        try:
+            path.stat()
+        except OSError as error:
+            return Rejected(Place(str(path)), f"cannot be read: {error.strerror or error}")
+        return Source(path, id, named=False, of=root)
+
+    def _walked(self, folder: Path) -> Iterator[Path | Rejected]:
+        """Without what is hidden or excluded; a folder that cannot be read is told of."""
+        refused: list[OSError] = []
+        for inside, folders, names in os.walk(folder, onerror=refused.append):
+            here = Path(inside)
+            self._leave_out_questions(folders, names)
+            folders[:] = sorted(
+                name
+                for name in folders
+                if not name.startswith(".")
+                and self.choice.enters((here / name).relative_to(folder).as_posix())
+            )
+            yield from (here / name for name in sorted(names) if not name.startswith("."))
+        for error in refused:
+            yield Rejected(Place(str(error.filename)), f"cannot be read: {error.strerror}")
+
+    def _leave_out_questions(self, folders: list[str], names: list[str]) -> None:
+        """What lies beside a test collection's documents would be read as documents too."""
+        if not _BEIR_DOCUMENTS.isdisjoint(names):
+            for listed in (folders, names):
+                for name in set(_BEIR_QUESTIONS).intersection(listed):
+                    listed.remove(name)
+                    self.ignored[QUESTIONS] += 1
+
+    def _is_wanted(self, path: Path) -> bool:
+        if path.name == DEFAULT.name or (self._may_be_rejects(path) and self.is_rejects(path)):
+            return False
+        try:
+            is_file = stat.S_ISREG(os.stat(path).st_mode)
+        except OSError:
+            is_file = True  # such as a broken link: it is rejected with the reason
+        if not is_file:
+            self.ignored[NO_FILE] += 1
+            return False
+        if not self.is_read(path):
+            self.ignored[path.suffix.lower() or "no ending"] += 1
+            return False
+        return not self.is_rejects(path)
+
+    def _may_be_rejects(self, path: Path) -> bool:
+        """By its name, because to resolve a path takes long."""
+        return self.rejects is not None and path.name == self.rejects.name
+
+
+def name_of(given: str) -> str:
+    """Of a folder its own; of a file with that of the folder it lies in. Always valid Unicode."""
+    path = Path(given)
+    if given in STDIN:
+        return "stdin"
+    if os.path.isdir(path):
+        return escape_surrogates(resolved(path).name)
+    return escape_surrogates(f"{resolved(path.parent).name}/{path.name}")
+
+
+def resolved(path: Path) -> Path:
+    """Without links as far as they can be read and lead anywhere; Path.resolve raises else."""
+    try:
+        return Path(os.path.realpath(path))
+    except OSError:  # a link in /proc that may not be read
+        return Path(os.path.abspath(path))

@@ -1,0 +1,157 @@
+"""From the paths of the command line to a stream of documents."""
+
+import os
+import stat
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from leafsearch.config.text import is_unicode, quote, shorten
+from leafsearch.ingest.document import Place, Rejected
+from leafsearch.ingest.errors import SourceError
+from leafsearch.ingest.sources.files.choice import Choice
+from leafsearch.ingest.sources.files.files import STDIN, Files, Source, name_of, resolved
+from leafsearch.ingest.sources.files.formats import (
+    COMPRESSIONS,
+    ENDINGS,
+    FORMATS,
+    Format,
+    format_of,
+    is_zip,
+)
+from leafsearch.ingest.sources.files.records import Fields
+from leafsearch.ingest.sources.files.streams import opened
+from leafsearch.ingest.sources.readers import Records, Whole, demand_readable, read
+
+__all__ = ["FORMATS", "Corpus", "Format"]
+
+_SHOWN = 200  # characters of a path in messages
+NAMELESS = "--source: expected a name"
+_IS_REJECTS = "{}: is the file for rejects; leave it out, or name another with --rejects"
+
+
+@dataclass
+class Corpus:
+    """`ignored` counts the files of other kinds that folders held, by ending; `bytes_read` grows
+    while records are read. The file `rejects` is never read. `source` names all documents' source
+    instead of what each was found in."""
+
+    paths: Sequence[str]
+    fields: Fields = field(default_factory=Fields)
+    format: Format | None = None
+    rejects: Path | None = None
+    ignored: Counter[str] = field(default_factory=Counter)
+    bytes_read: int = 0
+    choice: Choice = field(default_factory=Choice)
+    source: str | None = None
+
+    def problems(self) -> Iterator[str]:
+        """What cannot be read, told before any work is done."""
+        yield from self.choice.problems()
+        if self.source == "":
+            yield NAMELESS
+        elif not is_unicode(self.source or ""):
+            yield f"--source {quote(self.source)}: expected text in UTF-8"
+        for given in self.paths:
+            if given in STDIN:
+                yield from self._stdin_problems(given)
+            else:
+                yield from self._path_problems(given, Path(given))
+
+    def size(self) -> int | None:
+        """Bytes of all files; None where nobody can know."""
+        sources = [source for source in self._files() if isinstance(source, Source)]
+        if any(source.is_stream for source in sources):
+            return None
+        return sum(source.size for source in sources)
+
+    @property
+    def names(self) -> list[str]:
+        """Of all that was named, as sources of documents, also of what holds none now."""
+        return [self.source] if self.source else list(dict.fromkeys(map(name_of, self.paths)))
+
+    def records(self) -> Records:
+        self.ignored.clear()
+        self.bytes_read = 0
+        files = self._files()
+        for source in files:
+            if isinstance(source, Rejected):
+                yield source
+            else:
+                yield from self._read(source)
+        self.ignored.update(files.ignored)
+
+    def _files(self) -> Files:
+        rejects = resolved(self.rejects) if self.rejects else None
+        return Files(self.paths, lambda p: self.format_of(p) is not None, rejects, self.choice)
+
+    def format_of(self, path: Path) -> Format | None:
+        return self.format or format_of(path)
+
+    def _stdin_problems(self, given: str) -> Iterator[str]:
+        with suppress(OSError, ValueError, AttributeError):  # where there is no standard input
+            if self.rejects and os.path.samestat(os.fstat(sys.stdin.fileno()), self.rejects.stat()):
+                yield _IS_REJECTS.format(given)
+
+    def _path_problems(self, given: str, path: Path) -> Iterator[str]:
+        shown = shorten(given, _SHOWN)
+        try:
+            mode = os.stat(path).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            yield f"{shown}: no such file or folder"
+            return
+        except (OSError, ValueError) as error:
+            yield f"{shown}: cannot be read: {getattr(error, 'strerror', None) or error}"
+            return
+        if self._files().is_rejects(path):
+            yield _IS_REJECTS.format(shown)
+        elif not _is_readable_kind(mode, path):
+            yield f"{shown}: expected a file, a folder or a pipe"
+        elif stat.S_ISREG(mode) and self.format_of(path) is None and not is_zip(path):
+            yield (
+                f"{shown}: cannot tell the format from its ending; expected one of "
+                f"{' '.join(ENDINGS)}, also with {' or '.join(COMPRESSIONS)} behind it, "
+                "or give --format"
+            )
+        elif stat.S_ISREG(mode):
+            yield from self._file_problems(given, path)
+
+    def _file_problems(self, given: str, path: Path) -> Iterator[str]:
+        source = Source(path, given, named=True, of=given)
+        try:
+            with opened(source) as stream:
+                demand_readable(stream, self.format_of(path) or "jsonl", given, self.fields)
+        except (OSError, SourceError) as error:
+            yield f"{given}: {_reason(error, given)}"
+
+    def _read(self, source: Source) -> Records:
+        """What is wrong with all of a file is a reject, unless the file was named itself."""
+        format = self.format_of(source.path) or "jsonl"
+        whole = Whole(source.place, source.id, self.source or source.of)
+        try:
+            with opened(source, self._count) as stream:
+                yield from read(stream, format, whole, self.fields)
+        except (OSError, SourceError) as error:
+            reason = _reason(error, source.place)
+            if source.named:
+                raise SourceError(f"{source.place}: {reason}") from error
+            yield Rejected(Place(source.place), reason)
+
+    def _count(self, read: int) -> None:
+        self.bytes_read += read
+
+
+def _is_readable_kind(mode: int, path: Path) -> bool:
+    """Of devices only terminals and the empty one: the others never end."""
+    if stat.S_ISCHR(mode):
+        return resolved(path).as_posix().startswith(("/dev/null", "/dev/tty", "/dev/pts/"))
+    return not (stat.S_ISSOCK(mode) or stat.S_ISBLK(mode))
+
+
+def _reason(error: OSError | SourceError, file: str) -> str:
+    if isinstance(error, OSError):
+        return f"cannot be read: {error.strerror or error}"
+    return str(error).removeprefix(f"{file}: ")

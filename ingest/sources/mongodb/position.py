@@ -1,0 +1,144 @@
+"""How far a source has been followed into a collection, kept beside the manifest.
+
+A follower that is started again reads on from there, so that what was deleted while it was away is
+deleted here as well.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from bson import json_util
+from pymongo import timeout
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import OperationFailure
+from pymongo.write_concern import WriteConcern
+
+from leafsearch.ingest.sources.mongodb.source import MongoSource
+from leafsearch.vectors import DeploymentError, Manifest, explained
+from leafsearch.vectors.store.connection import FORBIDDEN
+from leafsearch.vectors.store.retry import Patience, is_unanswered
+
+log = logging.getLogger(__name__)
+
+POSITIONS = "leaf_positions"
+_PAUSE = 10.0  # seconds between two writes where nothing has changed
+_RENEWAL = 3600.0  # seconds until one that stays the same is written again, as in use
+_ABANDONED = 7 * 86_400_000  # milliseconds after which nothing counts as followed any more
+_BRIEFLY = 3.0  # seconds for a position that may as well be saved the next time
+
+Done = TypeVar("Done")
+Token = Mapping[str, Any]
+
+
+@dataclass
+class Position:
+    """Of one source, as one command line names it, in the generation that searches use.
+
+    `token` is None where it was never followed (`is_known` is False), or where what has changed
+    since cannot be read any more.
+    """
+
+    database: Database[Any]
+    collection: str
+    source: MongoSource
+    manifest: Manifest
+    patience: Patience
+    shard: str = ""
+    token: Token | None = None
+    is_known: bool = False
+    _saved: float = field(default=float("-inf"), repr=False)
+    _brief: Patience = field(default_factory=lambda: Patience(0), repr=False)
+    _is_refused: bool = field(default=False, repr=False)
+    _is_late: bool = field(default=False, repr=False)
+
+    def read(self) -> None:
+        found = self._ask(lambda: self._positions.find_one({"_id": self._id}))
+        self.is_known = found is not None
+        if found is not None and found.get("generation") == self.manifest.generation:
+            self.token = found.get("token")
+
+    def save(self, token: Token | None) -> None:
+        """All that changed before `token` is written; None: what has changed is not known."""
+        self._save(token, self.patience)
+
+    def save_if_answered(self, token: Token | None) -> None:
+        """Where MongoDB is away, the next time makes up for it: the token of then says more."""
+        is_saved = token == self.token and self.is_known
+        if is_saved and time.monotonic() < self._saved + _RENEWAL:
+            return
+        try:
+            with timeout(_BRIEFLY):
+                self._save(token, self._brief)
+        except DeploymentError as error:
+            if not is_unanswered(error):
+                raise
+            self._saved = time.monotonic()
+            if not self._is_late:
+                log.warning(
+                    "%s; how far %s is followed is saved when it does", error, self.source.name
+                )
+            self._is_late = True
+
+    def save_in_time(self, token: Token | None) -> None:
+        """As save_if_answered, if the last time was a while ago."""
+        if time.monotonic() >= self._saved + _PAUSE:
+            self.save_if_answered(token)
+
+    def _save(self, token: Token | None, patience: Patience) -> None:
+        now = {"token": token, "generation": self.manifest.generation}
+        change = {"$set": now, "$currentDate": {"at": True}}
+        self._ask(
+            lambda: self._positions.update_one({"_id": self._id}, change, upsert=True), patience
+        )
+        self.token, self.is_known, self._saved = token, True, time.monotonic()
+        self._is_late = False
+
+    def others(self) -> list[str]:
+        """What else was followed in these days under the same source name."""
+        same = {
+            "_id.collection": self.collection,
+            "_id.source": self.source.source,
+            "$expr": {"$gt": ["$at", {"$subtract": ["$$NOW", _ABANDONED]}]},
+        }
+        found = self._ask(lambda: list(self._positions.find(same, {"_id": 1}))) or []
+        names = dict.fromkeys(_followed(each["_id"]) for each in found)
+        return [name for name in names if name != _followed(self._id)]
+
+    @property
+    def _id(self) -> dict[str, Any]:
+        query = json.loads(json_util.dumps(self.source.query))
+        return {
+            "collection": self.collection,
+            "source": self.source.source,
+            "from": self.source.paths[0],
+            "filter": json.dumps(query, sort_keys=True),
+            "shard": self.shard,
+        }
+
+    @property
+    def _positions(self) -> Collection[dict[str, Any]]:
+        return self.database.get_collection(POSITIONS, write_concern=WriteConcern("majority"))
+
+    def _ask(self, work: Callable[[], Done], patience: Patience | None = None) -> Done | None:
+        """None where the server does not let this user keep positions."""
+        if self._is_refused:
+            return None
+        with explained():
+            try:
+                return (patience or self.patience).ask(work)
+            except OperationFailure as error:
+                if error.code not in FORBIDDEN:
+                    raise
+        self._is_refused = True
+        return None
+
+
+def _followed(id: Mapping[str, Any]) -> str:
+    """As it is named on a command line, of whichever shard."""
+    part = f" with --filter-source '{id['filter']}'" if id["filter"] != "{}" else ""
+    return f"{id['from']}{part}"

@@ -1,0 +1,115 @@
+"""A run whose source is a MongoDB collection, from the opened target to what is printed."""
+
+from contextlib import ExitStack
+
+from leafsearch.ingest.chunking.whole import WholeTexts
+from leafsearch.ingest.cli.console import say, say_rejects
+from leafsearch.ingest.cli.report import Display
+from leafsearch.ingest.cli.request import Order
+from leafsearch.ingest.errors import SourceError
+from leafsearch.ingest.pipeline.rejects import Rejects
+from leafsearch.ingest.pipeline.seen_ids import Seen
+from leafsearch.ingest.pipeline.stats import Summary
+from leafsearch.ingest.sources.mongodb.following import follow, open_changes
+from leafsearch.ingest.sources.mongodb.position import Position
+from leafsearch.ingest.sources.mongodb.signals import Stop
+from leafsearch.ingest.sources.mongodb.source import MongoSource
+from leafsearch.ingest.sources.mongodb.sync import Keeper
+from leafsearch.ingest.target.target import Target
+
+
+def run_mongodb(
+    source: MongoSource,
+    target: Target,
+    rejects: Rejects,
+    display: Display,
+    seen: Seen,
+    order: Order,
+) -> Summary:
+    following = order.mongodb.follow
+    source.begin(target.manifest)
+    demand_another(source, target)
+    with ExitStack() as opened:
+        # A first pass may be stopped like any run, by starting again; what follows has no end.
+        stop = Stop(source.patience, target.patience)
+        if following:
+            opened.enter_context(stop)
+        # Before the pass, so that what changes during it is not missed.
+        position = _position(source, target, order)
+        changes, lost = open_changes(source, position) if following else (None, False)
+        extent = order.extent(seen)
+        keeper = Keeper(source, target, rejects, display.step, stop, extent, follows=following)
+        opened.callback(keeper.close)
+        if lost:
+            say(
+                f"what has changed in {source.name} since it was followed last is not known: all "
+                "of it is read again, and what is gone is removed"
+            )
+        display.begin()
+        keeper.whole(seen)
+        pruning = keeper.pruning(seen) if order.prune and not stop.is_set else None
+        if pruning:
+            pruning.remove(keeper.summary, yes=order.yes)
+        else:
+            demand_any(keeper.summary.documents, source, rejects, seen, order)
+            if lost and not stop.is_set:
+                keeper.remove_gone(seen, position, say)
+        target.ensure_index()
+        keeper.settle(pruning)
+        if lost and changes is not None and not stop.is_set:
+            position.save_if_answered(changes.token)
+        if order.wait and not (stop.is_set or target.is_new or order.rebuild):
+            chunk = keeper.summary.last_written
+            target.wait_until_ready(chunk, seconds=order.wait, told=display.phase)
+        if changes is not None:
+            if not stop.is_set:
+                _ = target.teacher  # loaded now, so that the first change need not wait for it
+                say(f"following {source.name}; Ctrl-C ends it")
+            follow(source, keeper, changes, position, stop, told=display.phase, say=say)
+    _tell(keeper, target, rejects)
+    return keeper.summary
+
+
+def _position(source: MongoSource, target: Target, order: Order) -> Position:
+    mongo = target.collection.mongo
+    manifest, shard = target.manifest, order.sharded or ""
+    return Position(mongo.database, mongo.name, source, manifest, target.patience, shard)
+
+
+def demand_another(source: MongoSource, target: Target) -> None:
+    """Raises SourceError where chunks would be made of the target's own."""
+    mongo = target.collection.mongo
+    same_place = source.client.nodes == mongo.database.client.nodes
+    if target.manifest.layout == "chunks" and source.name == mongo.full_name and same_place:
+        raise SourceError(
+            f"{source.paths[0]}: is the collection that is written to; name another --collection, "
+            "or give --in-place"
+        )
+
+
+def demand_any(
+    documents: int, source: MongoSource, rejects: Rejects, seen: Seen, order: Order
+) -> None:
+    """Raises SourceError if there are no documents; a shard may have none, and what is followed."""
+    if documents or (order.shard.count > 1 and seen.sources):
+        return
+    if rejects.count:
+        raise SourceError(
+            f"all {rejects.count} documents of {source.name} were rejected, nothing was written: "
+            f"{'; '.join(rejects.reasons())}; see {rejects.path}"
+        )
+    if not order.mongodb.follow:
+        wanted = " that --filter-source finds" if source.query else ""
+        raise SourceError(f"no documents in {source.name}{wanted}; nothing was written")
+
+
+def _tell(keeper: Keeper, target: Target, rejects: Rejects) -> None:
+    say_rejects(rejects)
+    if keeper.unsettled:
+        say(f"{keeper.unsettled} documents changed while they were encoded; run this again")
+    longer = target.chunker.longer if isinstance(target.chunker, WholeTexts) else 0
+    if longer:
+        say(
+            f"{longer} texts are longer than one chunk, and have the mean of their chunks' "
+            "vectors; for long texts a collection of chunks finds more: leave --in-place out"
+        )

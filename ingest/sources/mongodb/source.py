@@ -1,0 +1,215 @@
+"""An existing MongoDB collection as a corpus, read in the order of its ids."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from itertools import islice
+from typing import Any, TypeVar
+
+from bson import Timestamp
+from bson.codec_options import CodecOptions, DatetimeConversion
+from pymongo import MongoClient
+from pymongo.cursor import Cursor
+from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from leafsearch.config.text import quote
+from leafsearch.ingest.document import Document, Rejected
+from leafsearch.ingest.errors import SourceError
+from leafsearch.ingest.sources.files.records import Fields
+from leafsearch.ingest.sources.mongodb.address import Address
+from leafsearch.ingest.sources.mongodb.records import read_document
+from leafsearch.ingest.sources.readers import Records
+from leafsearch.vectors import Manifest, collection_kinds
+from leafsearch.vectors.store.connection import FORBIDDEN
+from leafsearch.vectors.store.document_ids import can_be_asked_for
+from leafsearch.vectors.store.in_place import MARK, is_ours
+from leafsearch.vectors.store.manifest import find_manifest
+from leafsearch.vectors.store.retry import Patience
+
+_BATCH = 500
+_NOT_THEIRS = ("system.", "leaf_manifests", "leaf_writers", "leaf_positions")
+# A cursor that was idle for too long, or died with its session or its server.
+_CURSOR_IS_GONE = {43, 136, 175, 237, 206}
+# A date that Python cannot hold, or a string that is no UTF-8, is one document's fault.
+_TOLERANT: CodecOptions[dict[str, Any]] = CodecOptions(
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+    unicode_decode_error_handler="surrogateescape",
+)
+
+Done = TypeVar("Done")
+
+
+class MongoSource:
+    """With the face of a Corpus, but that `size` and `bytes_read` count documents.
+
+    `source` is what its documents are stored as being from, by default its own name.
+    `unusable` gathers the `_id`s of documents that are there and cannot be encoded, each with the
+    hash of a vector in place that it still has.
+    """
+
+    def __init__(
+        self,
+        client: MongoClient[Any],
+        address: Address,
+        fields: Fields,
+        query: Mapping[str, Any] | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self.paths = [address.shown]
+        self.ignored: Counter[str] = Counter()
+        self.bytes_read = 0
+        self.name = self.source = address.namespace
+        self.fields = fields
+        self.query = dict(query or {})
+        self.client = client
+        self.collection = client[address.database].get_collection(
+            address.collection, codec_options=_TOLERANT, read_concern=ReadConcern("majority")
+        )
+        self.address = address
+        self.unusable: list[tuple[Any, bytes | None]] = []
+        self._patience = patience or Patience()
+        self._in_place: Manifest | None = None
+        self._left_out: tuple[str, ...] = ()
+
+    def begin(self, manifest: Manifest) -> None:
+        """With the manifest of the target, which may know better where the texts are.
+
+        Raises SourceError if there is no such collection.
+        """
+        self._demand_collection()
+        if manifest.layout == "in_place":
+            self._in_place = manifest
+            self.fields = Fields("_id", manifest.text_field, manifest.title_field)
+        if (ours := self._manifest()) is not None:
+            marks = (ours.path, MARK) if ours.layout == "in_place" else (ours.path,)
+            self._left_out = marks
+
+    @property
+    def names(self) -> list[str]:
+        """As sources of documents that are stored."""
+        return [self.source]
+
+    @property
+    def patience(self) -> Patience:
+        return self._patience
+
+    def size(self) -> int | None:
+        return self._patiently(self.collection.estimated_document_count)
+
+    def records(self) -> Records:
+        """All of them; a cursor that is lost goes on behind the last document."""
+        reading = _Reading(self)
+        while batch := self._patiently(reading.batch):
+            self.bytes_read += len(batch)
+            yield from map(self._read, batch)
+
+    def first(self, most: int) -> list[Document | Rejected]:
+        """Some of them, before `begin`."""
+        with self.explained():
+            found = list(self.collection.find(self.query, limit=most))
+        return [read_document(stored, self.fields, self.name, ()) for stored in found]
+
+    def of_ids(self, ids: Iterable[Any], at: Timestamp | None = None) -> list[Document | Rejected]:
+        """Those of these `_id`s that are there, as they are now, or after the time `at`."""
+        wanted = list(ids)
+        stored = self._patiently(lambda: self._find(wanted, at))
+        return [self._read(document) for document in stored]
+
+    def changed_by_us(self, names: Iterable[str]) -> bool:
+        """Whether a change of these fields is what writing a vector in place looks like."""
+        return self._in_place is not None and is_ours(names, self._in_place)
+
+    def explained(self) -> AbstractContextManager[None]:
+        return self.address.explained()
+
+    def find(self, **options: Any) -> Cursor[dict[str, Any]]:
+        return self.collection.find(projection=self._projection(), **options)
+
+    def _find(self, ids: list[Any], at: Timestamp | None) -> list[dict[str, Any]]:
+        with self.client.start_session(causal_consistency=True) as session:
+            if at is not None:
+                session.advance_operation_time(at)
+            wanted = {"$and": [{"_id": {"$in": ids}}, self.query]}
+            return list(self.find(filter=wanted, session=session))
+
+    def _projection(self) -> dict[str, Any] | None:
+        """In place, no more than is encoded and compared; elsewhere all but our own vectors."""
+        if self._in_place is not None:
+            return {self.fields.text: 1, self.fields.title: 1, f"{MARK}.hash": 1}
+        return dict.fromkeys(self._left_out, 0) or None
+
+    def _read(self, stored: dict[str, Any]) -> Document | Rejected:
+        read = read_document(stored, self.fields, self.name, self._left_out)
+        if isinstance(read, Rejected):
+            mark = stored.get(MARK) if self._in_place is not None else None
+            hash = mark.get("hash") if isinstance(mark, Mapping) else None
+            if can_be_asked_for(stored["_id"]):  # else nothing was ever stored under it
+                self.unusable.append((stored["_id"], hash))
+        elif self.source != self.name:
+            return replace(read, source=self.source)
+        return read
+
+    def _patiently(self, work: Callable[[], Done]) -> Done:
+        with self.explained():
+            return self._patience.ask(work)
+
+    def _manifest(self) -> Manifest | None:
+        """Of the source itself, which may have vectors of ours; many may not look for one."""
+        place = self.client[self.address.database], self.address.collection
+        with self.explained():
+            try:
+                return self._patience.ask(lambda: find_manifest(*place))
+            except OperationFailure as error:
+                if error.code not in FORBIDDEN:
+                    raise
+        return None
+
+    def _demand_collection(self) -> None:
+        database = self.client[self.address.database]
+        names = self._patiently(lambda: collection_kinds(database))
+        if self.address.collection in names:
+            return
+        there = sorted(name for name in names if not name.startswith(_NOT_THEIRS))
+        others = f"it has: {', '.join(there[:10])}" if there else "it has none at all"
+        raise SourceError(
+            f"{self.paths[0]}: there is no collection {quote(self.address.collection)} in database "
+            f"{quote(self.address.database)} ({others}); nothing was written"
+        )
+
+
+class _Reading:
+    """A pass over the collection, which knows how far it has come."""
+
+    def __init__(self, source: MongoSource) -> None:
+        self._source = source
+        self._cursor: Cursor[dict[str, Any]] | None = None
+        self._last: list[Any] = []  # nothing, or the _id of the last document
+
+    def batch(self) -> list[dict[str, Any]]:
+        """The next documents; none at the end."""
+        try:
+            return self._taken()
+        except PyMongoError as error:
+            self._cursor = None
+            if getattr(error, "code", None) in _CURSOR_IS_GONE:
+                return self._taken()
+            raise
+
+    def _taken(self) -> list[dict[str, Any]]:
+        if self._cursor is None:
+            self._cursor = self._source.find(
+                filter=self._rest(), batch_size=_BATCH, sort=[("_id", 1)]
+            )
+        taken = list(islice(self._cursor, _BATCH))
+        if taken:
+            self._last = [taken[-1]["_id"]]
+        return taken
+
+    def _rest(self) -> dict[str, Any]:
+        if not self._last:
+            return self._source.query
+        # Unlike {_id: {$gt: ...}}, this goes on with ids of other types.
+        behind = {"$expr": {"$gt": ["$_id", {"$literal": self._last[0]}]}}
+        return {"$and": [behind, self._source.query]}

@@ -1,0 +1,279 @@
+"""A target brought in line with a MongoDB source: all of it once, then what changes."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from leafsearch.config.text import shorten
+from leafsearch.ingest.document import Document, Rejected
+from leafsearch.ingest.pipeline.claims import Claims
+from leafsearch.ingest.pipeline.extent import Extent
+from leafsearch.ingest.pipeline.rejects import Rejects
+from leafsearch.ingest.pipeline.run import ingest
+from leafsearch.ingest.pipeline.seen_ids import Seen
+from leafsearch.ingest.pipeline.stats import Summary, Told
+from leafsearch.ingest.runs.prune import Pruning
+from leafsearch.ingest.sources.mongodb.changes import Batch
+from leafsearch.ingest.sources.mongodb.position import Position
+from leafsearch.ingest.sources.mongodb.signals import Stop
+from leafsearch.ingest.sources.mongodb.source import MongoSource
+from leafsearch.ingest.sources.mongodb.watched import Watched
+from leafsearch.ingest.target.overlap import Lost, settle_overlap
+from leafsearch.ingest.target.target import Target
+from leafsearch.vectors import InPlace
+from leafsearch.vectors.store.document_ids import as_text, possible_ids
+from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.writers import Active
+
+_ROUNDS = 10
+_TOGETHER = 500
+_PAUSE = 5.0  # seconds between two looks at what was written beside other runs
+_REST = 20  # times as long as such a look took, where that is more
+
+
+class Keeper:
+    """`summary` is of everything so far; `unsettled` counts documents that changed faster than
+    they could be encoded."""
+
+    def __init__(
+        self,
+        source: MongoSource,
+        target: Target,
+        rejects: Rejects,
+        told: Told,
+        stop: Stop,
+        extent: Extent,
+        *,
+        follows: bool = False,
+    ) -> None:
+        self.summary = Summary()
+        self.unsettled = 0
+        self._source = source
+        self._target = target
+        self._rejects = rejects
+        self._told = told
+        self._stop = stop
+        self._extent = extent
+        self._follows = follows
+        self._watched = Watched()
+        self._is_of_pass = False  # what the target claims now
+        self._next_look = 0.0
+        self._later = replace(extent, seen=None)  # what is met again is no duplicate
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the MongoDB of the source or that of the target is away."""
+        return any(patience.is_tried for patience in self._patiences)
+
+    def renew_patience(self) -> None:
+        for patience in self._patiences:
+            patience.renew()
+
+    @property
+    def _patiences(self) -> tuple[Patience, Patience]:
+        return self._source.patience, self._target.patience
+
+    def whole(self, seen: Seen | None = None) -> None:
+        """Every document, up to the one at which it is to stop; `seen` knows them afterwards."""
+        # Before the first look at the source: a follower must know who may write what it has read.
+        self._target.registration.enter()
+        self._target.claims.clear()
+        self._is_of_pass = True
+        self._ingest(self._until_stopped(), extent=replace(self._extent, seen=seen))
+        self._withdraw_unusable()
+        self._catch_up()
+
+    def encode(self, ids: Sequence[Any]) -> None:
+        """These documents, as they are now, by their own `_id`."""
+        self._ingest(iter(self._source.of_ids(ids)))
+        self._withdraw_unusable()
+        self._catch_up()
+
+    def settle(self, pruning: Pruning | None = None) -> None:
+        """The end of a pass, as of any run: see ingest.overlap."""
+
+        def mend(lost: Lost) -> None:
+            self._write_again(lost)
+            if pruning:
+                pruning.remove(self.summary, yes=True)  # it was safe before
+
+        settle_overlap(self._target, mend, leftover=pruning.is_incomplete if pruning else None)
+        if self._is_of_pass and self._beside:
+            self._watched.add_pass(self._target.claims, self._beside)
+            self._target.claims = Claims()
+        self._is_of_pass = False
+
+    def look_in_time(self) -> None:
+        """See look_again; nothing for a follower that is alone, or has looked a moment ago."""
+        if (self._beside or self._watched.is_any) and time.monotonic() >= self._next_look:
+            begun = time.monotonic()
+            self.look_again()
+            now = time.monotonic()
+            self._next_look = now + max(_PAUSE, _REST * (now - begun))
+
+    def look_again(self) -> None:
+        """What was written beside other runs is written once more, as the source has it now.
+
+        Also where there is no such thing: others learn that all is written which this one has read.
+        Raises TargetError if searches have moved to another generation.
+        """
+        self._target.demand_active()
+        self._target.registration.was_alone()
+        beside = self._beside
+        if documents := self._watched.doubtful(self._target.collection, beside):
+            self._target.claims.clear()
+            self._bring_in_line(sorted(documents))
+            self.settle()
+        if not self._stop.is_set:
+            self._watched.forget(beside)
+
+    def close(self) -> None:
+        self._watched.close()
+
+    def pruning(self, seen: Seen) -> Pruning:
+        """What removes documents that the source has no longer."""
+        names, shard = self._source.names, self._extent.shard
+        return Pruning(self._target, names, seen, shard, self._present)
+
+    def remove_gone(self, seen: Seen, position: Position, say: Callable[[str], None]) -> None:
+        """After a whole pass, what went while the source was not followed."""
+        collection = self._target.collection
+        name, where = self._source.name, self._source.source
+        if isinstance(collection, InPlace):
+            self.summary.removed += collection.withdraw_unfound(self._source.query)
+        elif not seen.sources:
+            say(f"{name} has no usable documents; what is stored of {where} stays: see --prune")
+        elif others := position.others():
+            say(
+                f"{name} is followed as {where}, and so was {shorten(' and '.join(others), 300)} "
+                "in the last seven days; what was deleted meanwhile stays: give each a --source "
+                "of its own"
+            )
+        else:
+            pruning = self.pruning(seen)
+            pruning.remove(self.summary, yes=True)
+            self.settle(pruning)
+
+    def apply(self, batch: Batch) -> None:
+        """Documents that changed, were made or deleted, as they are now.
+
+        Raises TargetError if searches have moved to another generation.
+        """
+        self._target.demand_active()
+        self._target.registration.enter()
+        self._target.claims.clear()
+        names = {text for id in batch.ids if (text := as_text(id)) is not None}
+        there = self._source.of_ids([*_twins(names), *_nameless(batch.ids)], batch.at)
+        unusable = {str(as_text(id)) for id, _ in self._source.unusable}
+        kept = {record.id for record in there if isinstance(record, Document)}
+        collection = self._target.collection
+        if isinstance(collection, InPlace):
+            self._withdraw_unusable()
+            unfound = sorted(names - unusable - kept)
+            self.summary.removed += collection.withdraw_unfound(self._source.query, unfound)
+        else:
+            self._source.unusable.clear()
+            # One that cannot be encoded any more must not be found by what it was.
+            self._remove(sorted((names | unusable) - kept))
+        self._ingest(iter(there))
+        self._catch_up()
+        self.settle()
+        if self._beside:
+            self._watched.add(filter(self._extent.shard.holds, names))
+
+    @property
+    def _beside(self) -> Active:
+        """The runs that may undo what a follower has written. None undoes a vector in place, which
+        is only written beside its own text."""
+        in_place = isinstance(self._target.collection, InPlace)
+        return self._target.registration.others if self._follows and not in_place else frozenset()
+
+    def _bring_in_line(self, names: Sequence[str]) -> None:
+        """These documents, which were counted before, and removed where the source has none."""
+        for start in range(0, len(names), _TOGETHER):
+            if self._stop.is_set:
+                return
+            some = set(names[start : start + _TOGETHER])
+            there = self._usable(some)
+            self._remove(sorted(some - {document.id for document in there}))
+            self._ingest(iter(there), again=True)
+        self._catch_up()
+
+    def _until_stopped(self) -> Iterator[Document | Rejected]:
+        for record in self._source.records():
+            if self._stop.is_set:
+                return
+            if len(self._source.unusable) >= _TOGETHER:
+                self._withdraw_unusable()
+            yield record
+
+    def _withdraw_unusable(self) -> None:
+        """Of vectors in place, those beside texts that they cannot have been made of."""
+        unusable, self._source.unusable = self._source.unusable, []
+        collection = self._target.collection
+        if isinstance(collection, InPlace):
+            stale = [(id, hash) for id, hash in unusable if hash is not None]
+            self.summary.removed += sum(collection.withdraw_if(*each) for each in stale)
+        elif self._follows:  # as if it had been followed when the text went
+            self._remove([text for id, _ in unusable if (text := as_text(id)) is not None])
+
+    def _remove(self, documents: Sequence[str]) -> None:
+        """Only the source's own: another one may have documents of these ids."""
+        if documents:
+            self._target.registration.enter()
+            collection = self._target.collection
+            self.summary.removed += collection.delete_documents(documents, self._source.names)
+
+    def _catch_up(self) -> None:
+        """Encode again whose text was changed between reading and writing."""
+        collection = self._target.collection
+        for _ in range(_ROUNDS):
+            outrun, collection.outrun = collection.outrun, set()
+            if not outrun:
+                return
+            self._write_again(outrun)
+        self.unsettled, collection.outrun = len(collection.outrun), set()
+
+    def _write_again(self, documents: set[str]) -> None:
+        """As the source has them now."""
+        names = sorted(documents)
+        for start in range(0, len(names), _TOGETHER):
+            some = set(names[start : start + _TOGETHER])
+            self._ingest(iter(self._source.of_ids(_twins(some))), again=True)
+            self._withdraw_unusable()
+
+    def _present(self, documents: Sequence[str]) -> set[str]:
+        """Those which the source has at this moment, in a form that can be encoded."""
+        return {document.id for document in self._usable(set(documents))}
+
+    def _usable(self, documents: set[str]) -> list[Document]:
+        unusable = list(self._source.unusable)
+        there = self._source.of_ids(_twins(documents))
+        self._source.unusable = unusable
+        return [record for record in there if isinstance(record, Document)]
+
+    def _ingest(
+        self,
+        records: Iterator[Document | Rejected],
+        *,
+        again: bool = False,
+        extent: Extent | None = None,
+    ) -> None:
+        summary = ingest(
+            records,
+            self._target,
+            rejects=self._rejects,
+            told=self._told,
+            extent=extent or self._later,
+        )
+        self.summary = self.summary.with_pass(summary) if again else self.summary.added(summary)
+
+
+def _twins(names: set[str]) -> list[Any]:
+    """All `_id`s that read alike: where one goes, the other takes its place."""
+    return [id for name in sorted(names) for id in possible_ids(name)]
+
+
+def _nameless(ids: Sequence[Any]) -> list[Any]:
+    return [id for id in ids if as_text(id) is None]

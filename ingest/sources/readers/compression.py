@@ -1,0 +1,74 @@
+"""Streams of gzip and zstd, unpacked while they are read.
+
+The first bytes tell what a stream is, whatever its name: none of these formats begins as text in
+UTF-8 does. A stream that is cut off or damaged gives what it held before, and then the error.
+"""
+
+import gzip
+import io
+import zlib
+from importlib import import_module
+from typing import Any, BinaryIO, TypeAlias
+
+from leafsearch.ingest.errors import SourceError
+from leafsearch.ingest.sources.files.formats import ZSTD, Compression, demand_library
+
+_MAGIC: dict[bytes, Compression] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_SKIPPED = b"\x2a\x4d\x18"  # after the first byte of a zstd frame that holds no content
+BUFFER = 2**18  # bytes
+
+Buffered: TypeAlias = "io.BufferedReader[Any]"  # at run time it takes no parameter
+
+
+def unpacked(stream: Buffered, named: Compression | None) -> Buffered:
+    """`named` is what the file's ending promises. Raises SourceError for another content."""
+    first = stream.peek(4)[:4]
+    found = _found(first)
+    if named not in (None, found) and first:
+        raise SourceError(f"is not {named}, which its ending promises")
+    if found is None:
+        return stream
+    demand_library(found)
+    return io.BufferedReader(_opened(stream, found), BUFFER)
+
+
+def _found(first: bytes) -> Compression | None:
+    if first[1:] == _SKIPPED:
+        return "zstd"
+    return next((name for magic, name in _MAGIC.items() if first.startswith(magic)), None)
+
+
+def _opened(stream: BinaryIO, compression: Compression) -> "Unpacked":
+    if compression == "gzip":
+        return Unpacked(gzip.GzipFile(fileobj=stream), "gzip", zlib.error, gzip.BadGzipFile)
+    zstd: Any = import_module(ZSTD)
+    return Unpacked(zstd.ZstdFile(stream), "zstd", zstd.ZstdError)
+
+
+class Unpacked(io.RawIOBase):
+    """Tells what is wrong with a stream in one way for all libraries."""
+
+    def __init__(self, inner: Any, form: str, *damage: type[Exception]) -> None:
+        self._inner = inner
+        self._form = form
+        self._damage = damage
+        self._given = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        try:
+            read: int = self._inner.readinto(buffer)
+        except EOFError as error:
+            raise self._error("is cut off") from error
+        except self._damage as error:
+            raise self._error(f"is damaged ({error})") from error
+        self._given += read
+        return read
+
+    def _error(self, what: str) -> SourceError:
+        return SourceError(
+            f"the {self._form} stream {what} after {self._given} unpacked bytes; what came before "
+            "is read"
+        )

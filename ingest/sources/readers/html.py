@@ -1,0 +1,93 @@
+"""HTML: the main text of a page, without its menus and footers, headings as Markdown has them."""
+
+import codecs
+import logging
+import re
+from typing import BinaryIO
+
+from leafsearch.ingest.document import Place, Rejected
+from leafsearch.ingest.sources.files.records import UnusableRecord
+from leafsearch.ingest.sources.readers.records import Records
+from leafsearch.ingest.sources.readers.whole import Whole, decoded, limited
+
+_LOOKED_AT = 4096  # bytes in which a page declares its charset; browsers stop at 1024
+_CHARSET = re.compile(
+    rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w.:-]+) | <\?xml[^>]+encoding\s*=\s*[\"']([\w.:-]+)",
+    re.IGNORECASE | re.VERBOSE,
+)
+_XML = re.compile(r"\A\s*<\?xml[^>]*\?>")
+_ROOT = re.compile(r"<(?:html|body)\b", re.IGNORECASE)
+# What browsers read these names as: each holds the other and a few signs more.
+_MEANT = {
+    "iso8859-1": "cp1252",
+    "ascii": "cp1252",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+}
+
+
+def read_html(stream: BinaryIO, whole: Whole) -> Records:
+    """Its `<title>` is the title."""
+    try:
+        raw = limited(stream)
+        page = _XML.sub("", _decoded(raw))
+        yield whole.document(_main_text(page), _title(page))
+    except UnusableRecord as error:
+        yield Rejected(Place(whole.file), str(error))
+
+
+def _decoded(raw: bytes) -> str:
+    charset = _charset(raw)
+    try:
+        return decoded(raw, charset or "utf-8")
+    except UnusableRecord as error:
+        if charset is None:
+            raise UnusableRecord(f"{error}, and the page declares no charset") from error
+        raise
+
+
+def _charset(raw: bytes) -> str | None:
+    declared = _CHARSET.search(raw, 0, _LOOKED_AT)
+    if declared is None:
+        return None
+    name = (declared[1] or declared[2]).decode("ascii", "replace")
+    try:
+        known = codecs.lookup(name).name
+    except LookupError as error:
+        raise UnusableRecord(f"declares the charset {name!r}, which is none") from error
+    # A page that could be read so far is in no such charset, whatever it says.
+    return "utf-8" if known.startswith(("utf-16", "utf-32")) else _MEANT.get(known, known)
+
+
+def _main_text(page: str) -> str:
+    import trafilatura
+
+    if not page.strip():
+        return ""
+    # What it has to say of a page is in the reason of a reject.
+    logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
+    if not _ROOT.search(page):
+        page = f"<html><body>{page}</body></html>"
+    kept = trafilatura.extract(
+        page,
+        output_format="markdown",
+        include_comments=False,
+        include_tables=True,
+        favor_recall=True,
+        with_metadata=False,
+    )
+    if text := kept or trafilatura.html2txt(page):
+        return text
+    raise UnusableRecord("no text in this page")
+
+
+def _title(page: str) -> str:
+    from lxml import html
+    from lxml.etree import LxmlError
+
+    try:
+        found = html.fromstring(page).findtext(".//title") or ""
+    except (LxmlError, ValueError):
+        return ""
+    return " ".join(found.split())

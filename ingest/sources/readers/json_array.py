@@ -1,0 +1,205 @@
+"""JSON in any number of lines: one array of records, or records one after another.
+
+The file is cut into its records by brackets and quotes alone, and each is read as a line of JSON
+Lines is. So a record that is not JSON, too large or nested too deeply is a reject, those behind it
+are read, and no more is held than one record.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+from leafsearch.ingest.document import Document, Place, Rejected
+from leafsearch.ingest.errors import SourceError
+from leafsearch.ingest.sources.files.metadata import DEEPEST, TOO_DEEP
+from leafsearch.ingest.sources.files.records import Fields, UnusableRecord, to_document
+from leafsearch.ingest.sources.readers.json_lines import BOM, MAX_RECORD, parse_json
+from leafsearch.ingest.sources.readers.records import KEPT, Records, shown
+
+_READ = 2**18  # bytes at a time
+# A whole string, some brackets that open, one that closes, or the quote of a string that goes on
+# behind what is read so far. No part of it backtracks.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{]++|[\]}]|"', re.DOTALL)
+_IN_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+_SCALAR = re.compile(rb'[^\s,\[\]{}"]*+')
+_BLANKS = re.compile(rb"[ \t\r\n]*+")
+_QUOTE, _OPENING, _CLOSING = ord('"'), b"[{", b"]}"
+
+
+class _Broken(Exception):
+    """Where a file ends to be JSON, as a phrase."""
+
+
+class _Raw(NamedTuple):
+    """A record as it is written; with a `problem`, no more of it than its reject shows."""
+
+    text: bytes
+    problem: str = ""
+
+
+def read_json(stream: BinaryIO, file: str, fields: Fields, source: str = "") -> Records:
+    """A record's number counts from 1. Raises SourceError where the JSON ends to be such."""
+    number = 0
+    try:
+        for number, raw in enumerate(_Cutter(stream).records(), 1):
+            yield _document(raw, fields, Place(file, number), source)
+    except _Broken as error:
+        raise SourceError(f"{file}: not JSON after {number} records: {error}") from error
+
+
+def _document(raw: _Raw, fields: Fields, place: Place, source: str) -> Document | Rejected:
+    try:
+        if raw.problem:
+            raise UnusableRecord(raw.problem)
+        return to_document(parse_json(raw.text), fields, place, source)
+    except UnusableRecord as error:
+        return Rejected(place, str(error), shown(raw.text))
+
+
+class _Cutter:
+    """`_buffer` holds what is read and, from `_at` on, not used yet."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._buffer = b""
+        self._at = 0
+
+    def records(self) -> Iterator[_Raw]:
+        """Raises _Broken."""
+        while len(self._buffer) < len(BOM) and self._read_on():
+            pass
+        if self._buffer.startswith(BOM):
+            self._at = len(BOM)
+        if self._next() != b"[":
+            while self._next():
+                yield self._value()
+            return
+        self._at += 1
+        if self._next() != b"]":
+            yield self._value()
+            while self._next() == b",":
+                self._at += 1
+                yield self._value()
+        if self._next() != b"]":
+            raise _Broken(f"expected , or ] behind a record, got {self._shown()}")
+        self._at += 1
+        if self._next():
+            raise _Broken(f"expected the end behind the array, got {self._shown()}")
+
+    def _value(self) -> _Raw:
+        first = self._next()
+        if first in (b"{", b"["):
+            return self._container()
+        if first == b'"':
+            return self._scalar(self._string())
+        return self._scalar(self._word())
+
+    def _scalar(self, text: bytes) -> _Raw:
+        """No record, but JSON: else nothing behind it can be trusted."""
+        try:
+            parse_json(text)
+        except UnusableRecord as error:
+            reason = str(error).removeprefix("not JSON: ")
+            raise _Broken(reason if text else f"got {self._shown()}") from error
+        return _Raw(text)
+
+    def _container(self) -> _Raw:
+        """From a bracket to the one that closes it."""
+        parts: list[bytes] = []
+        depth = size = 0
+        problem = ""
+        while True:
+            depth, deepest, end = self._scanned(depth)
+            part, self._at = self._buffer[self._at : end], end
+            if deepest > DEEPEST + 1:  # a record is an object around its metadata
+                problem = problem or TOO_DEEP
+            size += len(part)
+            if size > MAX_RECORD:
+                problem = problem or f"record of more than {MAX_RECORD} bytes"
+            if not problem or not parts:
+                parts.append(part[: 4 * KEPT] if problem else part)
+            if not depth:
+                return _Raw(b"".join(parts)[: None if not problem else 4 * KEPT], problem)
+            if problem:
+                del parts[1:]
+            if self._at < len(self._buffer):  # a string goes on behind what is read
+                problem = self._passed_over(problem)
+            elif not self._read_on():
+                raise _Broken("the file ends within a record")
+
+    def _scanned(self, depth: int) -> tuple[int, int, int]:
+        """The depth after this, the greatest in it, and where it ends: behind the last bracket, or
+        before a string that goes on."""
+        deepest = depth
+        for token in _TOKEN.finditer(self._buffer, self._at):
+            start, end = token.span()
+            sign = self._buffer[start]
+            if sign in _OPENING:
+                depth += end - start
+                deepest = max(deepest, depth)
+            elif sign in _CLOSING:
+                depth -= 1
+                if not depth:
+                    return 0, deepest, end
+            elif end - start == 1:
+                return depth, deepest, start
+        return depth, deepest, len(self._buffer)
+
+    def _passed_over(self, problem: str) -> str:
+        """Reads until the string at `_at` is whole, or passes it over where it is too long."""
+        if not problem and len(self._buffer) - self._at <= MAX_RECORD:
+            if not self._read_on():
+                raise _Broken("the file ends within a string")
+            return problem
+        self._skip_string()
+        return problem or f"record of more than {MAX_RECORD} bytes"
+
+    def _skip_string(self) -> None:
+        self._at += 1
+        while True:
+            found = _IN_STRING.match(self._buffer, self._at)
+            self._at = found.end() if found else self._at
+            if self._buffer[self._at : self._at + 1] == b'"':
+                self._at += 1
+                return
+            if not self._read_on():
+                raise _Broken("the file ends within a string")
+
+    def _string(self) -> bytes:
+        while True:
+            token = _TOKEN.match(self._buffer, self._at)
+            if token is not None and len(token[0]) > 1:
+                self._at = token.end()
+                return token[0]
+            if len(self._buffer) - self._at > MAX_RECORD:
+                self._skip_string()
+                return b'"too long"'
+            if not self._read_on():
+                raise _Broken("the file ends within a string")
+
+    def _word(self) -> bytes:
+        while True:
+            found = _SCALAR.match(self._buffer, self._at)
+            end = found.end() if found else self._at
+            if end < len(self._buffer) or end - self._at > KEPT or not self._read_on():
+                text, self._at = self._buffer[self._at : end], end
+                return text
+
+    def _next(self) -> bytes:
+        """The next sign that is no blank; empty at the end."""
+        while True:
+            found = _BLANKS.match(self._buffer, self._at)
+            self._at = found.end() if found else self._at
+            if self._at < len(self._buffer) or not self._read_on():
+                return self._buffer[self._at : self._at + 1]
+
+    def _read_on(self) -> bool:
+        """As much again as is held, so that what is long is not looked at too often."""
+        held = self._buffer[self._at :]
+        more = self._stream.read(max(_READ, len(held)))
+        self._buffer, self._at = held + more, 0
+        return bool(more)
+
+    def _shown(self) -> str:
+        some = self._buffer[self._at : self._at + 20]
+        return repr(some.decode(errors="replace")) if some else "the end of the file"

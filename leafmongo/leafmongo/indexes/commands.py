@@ -1,0 +1,213 @@
+"""createSearchIndexes, updateSearchIndex, dropSearchIndex and the listing, on the catalog."""
+
+import datetime as dt
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from bson import Binary, ObjectId
+
+from leafmongo.engine import CommandError
+from leafmongo.engine.errors import definition_error
+from leafmongo.engine.section import shown
+from leafmongo.indexes.builder import Builder
+from leafmongo.indexes.catalog import Catalog, Record
+from leafmongo.indexes.describe import entry
+from leafmongo.indexes.index_types import TEXT, equivalent, parse_definition
+from leafmongo.indexes.registry import Indexes, Namespace, Served
+from leafmongo.proxy import large_bson
+from leafmongo.proxy.wire import CODEC
+
+_MOST_BYTES = 2**20  # of a definition
+
+
+class Lifecycle:
+    """One change at a time. Blocking: for threads, not for the event loop."""
+
+    def __init__(self, catalog: Catalog, indexes: Indexes, builder: Builder) -> None:
+        self._catalog = catalog
+        self._indexes = indexes
+        self._builder = builder
+        self._lock = threading.RLock()
+
+    def load(self) -> None:
+        """What there is at the start, and was searchable before."""
+        self.reform()
+        for served in self._indexes.all():
+            served.behind = True
+
+    def reform(self) -> None:
+        """Put the indexes in memory in line with the catalog and the collections there are."""
+        with self._lock:
+            records = {record.id: record for record in self._catalog.load()}
+            for served in self._indexes.all():
+                if served.record.id not in records:
+                    self._indexes.drop(served.record.id)
+            known = {served.record.id: served.record for served in self._indexes.all()}
+            for record in records.values():
+                before = known.get(record.id)
+                served = self._indexes.put(record)
+                if before is None or before.version != record.version:
+                    self._builder.build(served)
+                elif before.namespace != record.namespace:
+                    # Changes and scans just before looked for documents under the old name.
+                    self._builder.rebuild(served, answers=False)
+
+    def reset(self) -> None:
+        """Build everything again: changes were missed."""
+        for served in self._indexes.all():
+            self._builder.rebuild(served)
+
+    def create(self, namespace: Namespace, specs: Any) -> list[dict[str, Any]]:
+        """Names and ids of what was asked for, in order; what is already there is not touched."""
+        if not isinstance(specs, list) or not specs:
+            raise CommandError(9, "FailedToParse", '"indexes" must be a non-empty array')
+        with self._lock:
+            records = [
+                self._record(namespace, spec, f"userCommand.indexes[{at}]")
+                for at, spec in enumerate(specs)
+            ]
+            _refuse_duplicates([record.name for record in records])
+            uuid = self._uuid(namespace)
+            new = [
+                replace(record, uuid=uuid)
+                for record in records
+                if not self._already_there(namespace, record)
+            ]
+            self._catalog.add(new)
+            for record in new:
+                self._builder.build(self._indexes.put(record))
+        return [{"id": str(record.id), "name": record.name} for record in records]
+
+    def update(self, namespace: Namespace, command: Mapping[str, Any]) -> None:
+        with self._lock:
+            record = self._named(namespace, command).record
+            if command.get("type", record.type) != record.type:
+                raise CommandError(
+                    197,
+                    "InvalidIndexSpecificationOption",
+                    f"index {record.name} is of type {record.type}; a type cannot be changed",
+                )
+            try:
+                definition = _definition(command.get("definition"), "userCommand.definition")
+                parse_definition(record.type, definition, context="userCommand", strict=True)
+            except CommandError as error:
+                raise CommandError(125, "CommandFailed", error.message) from error
+            updated = replace(record, definition=definition, version=record.version + 1)
+            self._catalog.put(updated)
+            self._builder.build(self._indexes.put(updated))
+
+    def drop(self, namespace: Namespace, command: Mapping[str, Any]) -> None:
+        with self._lock:
+            record = self._named(namespace, command).record
+            self._catalog.remove(record)
+            self._indexes.drop(record.id)
+
+    def listed_all(self) -> list[dict[str, Any]]:
+        """Of all collections, as they are at this moment."""
+        return [
+            {"database": one.record.database, "collection": one.record.collection, **entry(one)}
+            for one in self._indexes.all()
+        ]
+
+    def listed(self, namespace: Namespace, stage: Any) -> list[dict[str, Any]]:
+        """The entries `$listSearchIndexes` gives, all or those of one name or id."""
+        wanted = _document(stage, "$listSearchIndexes")
+        if unknown := set(wanted) - {"name", "id"}:
+            raise CommandError(
+                40415, "Location40415", f"$listSearchIndexes takes name or id, not {unknown.pop()}"
+            )
+        if len(wanted) == 2:
+            raise CommandError(
+                72, "InvalidOptions", "$listSearchIndexes takes a name or an id, not both"
+            )
+        served = self._indexes.of(namespace)
+        if "name" in wanted:
+            served = [s for s in served if s.record.name == wanted["name"]]
+        if "id" in wanted:
+            served = [s for s in served if str(s.record.id) == str(wanted["id"])]
+        return [entry(one) for one in served]
+
+    def _record(self, namespace: Namespace, spec: Any, context: str) -> Record:
+        spec = _document(spec, context)
+        kind = spec.get("type", TEXT)
+        name = spec.get("name", "default")
+        if not isinstance(name, str) or not name:
+            raise CommandError(8, "UnknownError", f'"{context}.name" must be a non-empty string')
+        definition = _definition(spec.get("definition"), f"{context}.definition")
+        parse_definition(kind, definition, context=context)
+        created = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+        missing = Binary(b"", 4)  # put in when the collection is known to exist
+        return Record(ObjectId(), *namespace, missing, name, kind, definition, 0, created)
+
+    def _uuid(self, namespace: Namespace) -> Binary:
+        uuid = self._catalog.uuid_of(*namespace)
+        if uuid is None:
+            raise CommandError(
+                26, "NamespaceNotFound", f"Collection '{'.'.join(namespace)}' does not exist."
+            )
+        return uuid
+
+    def _already_there(self, namespace: Namespace, record: Record) -> bool:
+        served = self._indexes.find(namespace, record.name)
+        if served is None:
+            return False
+        if _same(served.record, record):
+            return True
+        raise CommandError(
+            68,
+            "IndexAlreadyExists",
+            f"Index {record.name} already exists with a different definition; "
+            "drop it first, or use updateSearchIndex",
+        )
+
+    def _named(self, namespace: Namespace, command: Mapping[str, Any]) -> Served:
+        if ("name" in command) == ("id" in command):
+            raise CommandError(
+                9, "FailedToParse", f"{next(iter(command))} takes a name or an id, one of the two"
+            )
+        key = "name" if "name" in command else "id"
+        wanted = str(command[key])
+        for served in self._indexes.of(namespace):
+            if wanted == (served.record.name if key == "name" else str(served.record.id)):
+                return served
+        where = ".".join(namespace)
+        raise CommandError(
+            27, "IndexNotFound", f"No index with {key} {wanted} exists in namespace {where}"
+        )
+
+
+def _same(stored: Record, wanted: Record) -> bool:
+    try:
+        old, new = (parse_definition(r.type, r.definition) for r in (stored, wanted))
+    except CommandError:  # of what was stored earlier, and cannot be built
+        return False
+    return equivalent(old, new)
+
+
+def _refuse_duplicates(names: Sequence[str]) -> None:
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise CommandError(
+            125, "CommandFailed", f"one request defines several indexes named {', '.join(twice)}"
+        )
+
+
+def _definition(value: Any, where: str) -> dict[str, Any]:
+    """A copy: the index keeps it longer than the command. Small, as each listing gives it several
+    times in one answer."""
+    packed = large_bson.encode(_document(value, where), CODEC)
+    if len(packed) > _MOST_BYTES:
+        raise definition_error(
+            f'"{where}" has {len(packed)} bytes; expected at most {_MOST_BYTES}, enough for some '
+            "10,000 fields"
+        )
+    return large_bson.decode(packed, CODEC)
+
+
+def _document(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise CommandError(8, "UnknownError", f'"{where}" must be a document, not {shown(value)}')
+    return dict(value)

@@ -1,0 +1,141 @@
+"""Passages for a language model: in reading order, with their sources, within a budget."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from leafsearch.config.text import quote
+from leafsearch.search.errors import QueryError
+from leafsearch.search.hit import Hit
+from leafsearch.search.retrieval.passages import joined
+from leafsearch.search.retrieval.rank import reading
+from leafsearch.search.session.io import Steps
+from leafsearch.search.session.open import Opened, looked_up
+
+_AROUND = 1  # chunks before and after a hit, as far as the budget allows
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Chunks `first` to `last` of a document as one text; `similarity` of the best hit in it."""
+
+    document: str
+    first: int
+    last: int
+    text: str
+    metadata: Mapping[str, Any]
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Context:
+    """`text` has every passage under a line `[n] title (document)`; `tokens` are the student's."""
+
+    text: str
+    passages: tuple[Passage, ...]
+    tokens: int
+
+
+def composed(
+    opened: Opened, hits: Sequence[Hit], max_tokens: int, max_time_ms: int | None = None
+) -> Steps[Context]:
+    """Hits by rank as long as they fit, then their neighbours, joined where they touch.
+
+    Of the best hit, as much as fits is always there. Documents are in the order of their best hit,
+    passages in that of the document.
+    """
+    if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 1:
+        raise QueryError(
+            f"max_tokens is {quote(max_tokens)}; expected a whole number of at least 1"
+        )
+    if not hits:
+        return Context("", (), 0)
+    near = [(h.document, h.position - _AROUND, h.position + _AROUND) for h in hits]
+    texts = yield from reading(opened, near, max_time_ms)
+    there = [h for h in hits if (h.document, h.position) in texts]
+    if len(there) < len(hits):
+        yield from looked_up(opened)  # retired since they were found, or only deleted
+    if not there:
+        return Context("", (), 0)
+    hits, wanted = there, [(h.document, h.position) for h in there]
+    beside = [(h.document, p) for h in hits for p in (h.position - 1, h.position + 1)]
+    taken = {wanted[0]}
+    best = _written(opened, hits, taken, texts)
+    if best.tokens > max_tokens:
+        return _cut(opened, best, max_tokens)
+    for place in dict.fromkeys([*wanted, *beside]):
+        if place in texts and place not in taken:
+            tried = _written(opened, hits, taken | {place}, texts)
+            if tried.tokens <= max_tokens:
+                taken, best = taken | {place}, tried
+    return best
+
+
+def _cut(opened: Opened, context: Context, max_tokens: int) -> Context:
+    """Its one passage, to the end of a word."""
+    (passage,) = context.passages
+    source = _source(1, passage)
+    tokenizer = opened.student.tokenizer
+    offsets = tokenizer.encode(context.text, add_special_tokens=False).offsets
+    end = offsets[max_tokens][0]
+    if not context.text[end - 1].isspace() and not context.text[end].isspace():
+        end = len(context.text[:end].rsplit(None, 1)[0])
+    if end <= len(source) + 1:
+        raise QueryError(
+            f"max_tokens is {max_tokens}; the line that names the source alone has "
+            f"{len(tokenizer.encode(source, add_special_tokens=False))}: allow more"
+        )
+    text = context.text[:end].rstrip()
+    passage = replace(passage, text=text[len(source) + 1 :])
+    tokens = len(tokenizer.encode(text, add_special_tokens=False))
+    return Context(text, (passage,), tokens)
+
+
+def _written(
+    opened: Opened,
+    hits: Sequence[Hit],
+    taken: set[tuple[str, int]],
+    texts: Mapping[tuple[str, int], str],
+) -> Context:
+    passages = []
+    for document in dict.fromkeys(h.document for h in hits):
+        for run in _runs(sorted(p for d, p in taken if d == document)):
+            passages.append(_passage(document, run, hits, texts))
+    blocks = [f"{_source(n, p)}\n{p.text}" for n, p in enumerate(passages, start=1)]
+    text = "\n\n".join(blocks)
+    tokens = len(opened.student.tokenizer.encode(text, add_special_tokens=False)) if text else 0
+    return Context(text, tuple(passages), tokens)
+
+
+def _runs(positions: Sequence[int]) -> list[list[int]]:
+    """Numbers that follow each other, together."""
+    runs: list[list[int]] = []
+    for position in positions:
+        if runs and position == runs[-1][-1] + 1:
+            runs[-1].append(position)
+        else:
+            runs.append([position])
+    return runs
+
+
+def _passage(
+    document: str,
+    run: Sequence[int],
+    hits: Sequence[Hit],
+    texts: Mapping[tuple[str, int], str],
+) -> Passage:
+    ours = [h for h in hits if h.document == document]
+    inside = [h.similarity for h in ours if h.position in run]
+    return Passage(
+        document=document,
+        first=run[0],
+        last=run[-1],
+        text=joined([texts[document, position] for position in run]),
+        metadata=ours[0].metadata,
+        similarity=max(inside, default=ours[0].similarity),
+    )
+
+
+def _source(number: int, passage: Passage) -> str:
+    title = str(passage.metadata.get("title") or "")
+    return f"[{number}] {title} ({passage.document})" if title else f"[{number}] {passage.document}"

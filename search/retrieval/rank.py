@@ -1,0 +1,172 @@
+"""From the pool of candidates to the hits: the steps of one search."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from leafsearch.config.text import quote
+from leafsearch.search.errors import SearchError
+from leafsearch.search.hit import Hit
+from leafsearch.search.query import REACH_REORDERED, Query
+from leafsearch.search.retrieval.candidates import documents_wanted, most_passages, pool_size
+from leafsearch.search.retrieval.mmr import diverse_order
+from leafsearch.search.retrieval.passages import joined
+from leafsearch.search.retrieval.retrieve import Asked, Candidate, pooled, rescored
+from leafsearch.search.retrieval.stored_chunk import chunk_of, fetching, key_of, of_documents
+from leafsearch.search.session.io import Aggregate, Compute, Steps
+from leafsearch.search.session.open import Opened, looked_up
+
+_PLACE = ("document", "position")
+_ALL = ("text", "metadata")
+
+
+def ranked(opened: Opened, asked: Asked) -> Steps[list[Hit]]:
+    query = asked.query
+    pool, most = pool_size(query, in_bits=rescored(opened, query)), most_passages(query)
+    while True:
+        found = yield from pooled(opened, asked, pool, _fields(opened, query, pool))
+        best = _of_each_document(found) if query.by_document else found
+        enough = len(best) >= documents_wanted(query) or len(found) < pool
+        if not query.by_document or enough or pool >= most:
+            break
+        pool = min(4 * pool, most)  # few documents had all the passages so far
+    chosen = yield from _reordered(opened, asked, best)
+    page = chosen[query.skip or 0 : query.last]
+    return (yield from _filled(opened, query, page, whole=_whole(query, pool)))
+
+
+def _of_each_document(found: Sequence[Candidate]) -> list[Candidate]:
+    best: dict[str, Candidate] = {}
+    for candidate in found:
+        best.setdefault(candidate.chunk["document"], candidate)
+    return list(best.values())
+
+
+def _reordered(opened: Opened, asked: Asked, best: Sequence[Candidate]) -> Steps[list[Candidate]]:
+    query = asked.query
+    chosen = yield from _reranked(asked, best)
+    if query.diversity and chosen:
+        rows = opened.manifest.codec.expand([c.chunk[opened.manifest.path] for c in chosen])
+        order = diverse_order(
+            np.array([c.similarity for c in chosen]),
+            rows,
+            count=query.last,
+            diversity=query.diversity,
+        )
+        chosen = [chosen[i] for i in order]
+    return chosen
+
+
+def _reranked(asked: Asked, found: Sequence[Candidate]) -> Steps[list[Candidate]]:
+    """A model reads them one by one, so only the first hundred, and once."""
+    rerank = asked.query.rerank
+    if rerank is None or not found:
+        return list(found)
+    found = found[:REACH_REORDERED]
+    texts = [c.chunk["text"] for c in found]
+    given = yield Compute(lambda: rerank(asked.question, texts))
+    try:
+        scores = [float(score) for score in given]
+    except (TypeError, ValueError) as error:
+        raise SearchError(
+            f"rerank gave {quote(given)}; expected a number for each of {len(texts)} texts"
+        ) from error
+    if len(scores) != len(texts) or not np.isfinite(scores).all():
+        raise SearchError(
+            f"rerank gave {len(scores)} scores for {len(texts)} texts; expected a number for each"
+        )
+    scored = [replace(c, score=s) for c, s in zip(found, scores, strict=True)]
+    return sorted(scored, key=lambda c: (-c.score, c.chunk["_id"]))
+
+
+def _filled(
+    opened: Opened, query: Query, page: Sequence[Candidate], *, whole: bool
+) -> Steps[list[Hit]]:
+    """With what was left out while choosing, unless they are whole, and with the neighbours."""
+    contents = {c.chunk["_id"]: c.chunk for c in page} if whole else {}
+    fields = _contents(query)
+    if page and fields and not whole:
+        pipeline: list[dict[str, Any]] = [
+            {"$match": {"_id": {"$in": [key_of(c.chunk) for c in page]}}},
+            *fetching(opened.manifest, fields, None),
+        ]
+        found = yield Aggregate(opened.collection, pipeline, query.max_time_ms)
+        chunks = [chunk_of(opened.manifest, each) for each in found]
+        contents = {chunk["_id"]: chunk for chunk in chunks}
+        if len(contents) < len(page):
+            yield from looked_up(opened)  # retired since they were found, or only deleted
+    around = yield from _contexts(opened, query, page)
+    return [_hit(c, contents.get(c.chunk["_id"], {}), around.get(c.chunk["_id"], "")) for c in page]
+
+
+def _contexts(opened: Opened, query: Query, page: Sequence[Candidate]) -> Steps[dict[str, str]]:
+    if not query.neighbours or not page:
+        return {}
+    spans = {
+        c.chunk["_id"]: (
+            c.chunk["document"],
+            c.chunk["position"] - query.neighbours,
+            c.chunk["position"] + query.neighbours,
+        )
+        for c in page
+    }
+    texts = yield from reading(opened, list(spans.values()), query.max_time_ms)
+    if any((c.chunk["document"], c.chunk["position"]) not in texts for c in page):
+        yield from looked_up(opened)
+    positions: dict[str, list[int]] = {}
+    for document, position in sorted(texts):
+        positions.setdefault(document, []).append(position)
+    return {
+        id: joined([texts[document, p] for p in positions.get(document, ()) if a <= p <= b])
+        for id, (document, a, b) in spans.items()
+    }
+
+
+def reading(
+    opened: Opened, spans: Sequence[tuple[str, int, int]], max_time_ms: int | None
+) -> Steps[dict[tuple[str, int], str]]:
+    """Texts by document and position, of all chunks in (document, first, last)."""
+    pipeline: list[dict[str, Any]] = [
+        {"$match": of_documents(opened.manifest, spans)},
+        *fetching(opened.manifest, [*_PLACE, "text"], None),
+    ]
+    found = yield Aggregate(opened.collection, pipeline, max_time_ms)
+    chunks = [chunk_of(opened.manifest, each) for each in found]
+    return {(c["document"], c["position"]): c["text"] for c in chunks}
+
+
+def _hit(candidate: Candidate, contents: dict[str, Any], context: str) -> Hit:
+    return Hit(
+        id=candidate.chunk["_id"],
+        document=candidate.chunk["document"],
+        position=candidate.chunk["position"],
+        text=contents.get("text", ""),
+        metadata=contents.get("metadata", {}),
+        score=candidate.score,
+        similarity=candidate.similarity,
+        context=context,
+    )
+
+
+def _contents(query: Query) -> list[str]:
+    wanted = _ALL if query.fields is None else query.fields
+    return [f for f in wanted if f == "metadata" or "metadata" not in wanted or f == "text"]
+
+
+def _whole(query: Query, pool: int) -> bool:
+    """Whether all candidates may be hits, so that they may as well come with their contents."""
+    return pool == query.last and query.skip is None
+
+
+def _fields(opened: Opened, query: Query, pool: int) -> list[str]:
+    """What candidates come with: all that hits need, or no more than choosing them needs."""
+    fields = [*_PLACE]
+    if _whole(query, pool):
+        fields += _contents(query)
+    elif query.rerank is not None:
+        fields.append("text")
+    if query.diversity:
+        fields.append(opened.manifest.path)
+    return list(dict.fromkeys(fields))

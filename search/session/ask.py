@@ -1,0 +1,76 @@
+"""The steps of what a searcher is asked for, the same for its blocking and its asyncio face."""
+
+import logging
+from collections.abc import Sequence
+
+from leafsearch.config.hint import ingest_hint
+from leafsearch.search.hit import Hit
+from leafsearch.search.query import Options, Query, check_questions, checked
+from leafsearch.search.retrieval.context import Context, composed
+from leafsearch.search.retrieval.rank import ranked
+from leafsearch.search.retrieval.retrieve import Asked
+from leafsearch.search.session.io import Compute, Steps, Together
+from leafsearch.search.session.open import Opened
+from leafsearch.search.session.session import Kept
+from leafsearch.vectors import IndexMissing, Rows
+from leafsearch.vectors.encoders.base import unit_rows
+
+log = logging.getLogger(__name__)
+
+
+def searching(kept: Kept, question: str, options: Options) -> Steps[list[Hit]]:
+    hits = yield from searching_many(kept, [question], options)
+    return hits[0]
+
+
+def searching_many(
+    kept: Kept, questions: Sequence[str], options: Options
+) -> Steps[list[list[Hit]]]:
+    """Encoded together, then asked side by side."""
+    return (yield from kept.on_current(lambda opened: _found(opened, questions, options)))
+
+
+def composing(kept: Kept, question: str, max_tokens: int, options: Options) -> Steps[Context]:
+    def steps(opened: Opened) -> Steps[Context]:
+        (hits,) = yield from _found(opened, [question], options)
+        return (yield from composed(opened, hits, max_tokens, options.get("max_time_ms")))
+
+    return (yield from kept.on_current(steps))
+
+
+def _found(opened: Opened, questions: Sequence[str], options: Options) -> Steps[list[list[Hit]]]:
+    query = _checked(opened, questions, options)
+    if not questions:
+        return []
+    rows = yield Compute(lambda: _encoded(opened, questions))
+    steps = [
+        ranked(opened, Asked(question, row[None, :], query))
+        for question, row in zip(questions, rows, strict=True)
+    ]
+    hits: list[list[Hit]] = yield Together(steps)
+    return hits
+
+
+def _checked(opened: Opened, questions: Sequence[str], options: Options) -> Query:
+    check_questions(questions)
+    query = checked(options, opened.manifest.filters, opened.declaring)
+    if query.hybrid and not opened.manifest.hybrid:
+        again = ingest_hint("--hybrid", **opened.names, in_place=opened.is_in_place)
+        raise IndexMissing(
+            f"collection {opened.full_name} has no text index, which hybrid search needs: run "
+            f"{again}, which encodes nothing again"
+        )
+    return query
+
+
+def _encoded(opened: Opened, questions: Sequence[str]) -> Rows:
+    student = opened.student
+    tokens = student.tokenizer.encode_batch_fast([student.query_prompt + q for q in questions])
+    for encoding in tokens:
+        if len(encoding) > student.max_tokens:
+            log.warning(
+                "the question has %d tokens; the student reads only the first %d",
+                len(encoding),
+                student.max_tokens,
+            )
+    return unit_rows(student.encode_queries(questions)[:, : opened.manifest.dimensions])

@@ -1,0 +1,207 @@
+"""From a collection's name to all that a search must know, read from its manifest."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from leafsearch.config import Settings
+from leafsearch.config.hint import Names, hint, ingest_hint, rebuild_hint
+from leafsearch.search.errors import NoHits, SearchError
+from leafsearch.search.filters import demanded
+from leafsearch.search.session.io import Aggregate, Compute, Steps
+from leafsearch.search.values import kind_of, scalars_at
+from leafsearch.vectors import Encoder, Manifest, ManifestError, ModelError, load_student
+from leafsearch.vectors.encoders.alignment import demand_probe
+from leafsearch.vectors.encoders.api_key import with_key
+from leafsearch.vectors.store.generations import Generations, generations_of
+from leafsearch.vectors.store.manifest import MANIFESTS, demand_agreement, no_manifest
+from leafsearch.vectors.store.search_index import IndexSpec
+
+log = logging.getLogger(__name__)
+
+_SAMPLED = 200  # documents whose values are looked at
+
+Load = Callable[[Manifest], Encoder]
+
+
+class MovedOver(SearchError):
+    """Searches of the collection ask another generation of vectors than the one in use."""
+
+
+@dataclass
+class Opened:
+    """`documents` is about how many; `seen` when that and the manifest were last read.
+
+    `fuses` until the server is found not to know $rankFusion.
+    """
+
+    database: str
+    collection: str
+    manifest: Manifest
+    student: Encoder
+    documents: int
+    seen: float
+    fuses: bool = True
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.database}.{self.collection}"
+
+    @property
+    def names(self) -> Names:
+        return {"database": self.database, "collection": self.collection}
+
+    @property
+    def is_in_place(self) -> bool:
+        return self.manifest.layout == "in_place"
+
+    def declaring(self, path: str) -> str:
+        """The command after which searches can be filtered by this path."""
+        return ingest_hint("--filter-field", path, **self.names, in_place=self.is_in_place)
+
+
+def opening(settings: Settings) -> Steps[Opened]:
+    """Raises ManifestError, ModelError, or the SearchIndexError that says what is wrong."""
+    found = yield from _generations(settings.database, settings.collection)
+    demand_agreement(found.active, settings)
+    return (yield from _opened(settings, found, lambda m: load_for(m, settings)))
+
+
+def reopening(settings: Settings, load: Load) -> Steps[Opened]:
+    """The same after a move, whatever the settings say of an earlier generation's models."""
+    found = yield from _generations(settings.database, settings.collection)
+    return (yield from _opened(settings, found, load))
+
+
+def _opened(settings: Settings, found: Generations, load: Load) -> Steps[Opened]:
+    name, manifest = settings.collection, found.active
+    yield from demand_index(manifest, settings.database, name)
+    student = yield Compute(lambda: load(manifest))
+    documents = yield from _count(name, found)
+    return Opened(settings.database, name, manifest, student, documents, time.monotonic())
+
+
+def load_for(manifest: Manifest, settings: Settings) -> Encoder:
+    """The student, known to be the one of ingest."""
+    model = manifest.student
+    student = with_key(
+        settings,
+        model.name,
+        lambda key: load_student(model.name, revision=model.revision, key=key),
+    )
+    if student.dimensions < manifest.dimensions:
+        again = rebuild_hint(
+            *("--teacher", manifest.teacher.name, "--student", "STUDENT"),
+            database=settings.database,
+            collection=settings.collection,
+            in_place=manifest.layout == "in_place",
+        )
+        raise ModelError(
+            f"student {student.name} gives {student.dimensions} dimensions, but the collection "
+            f"needs {manifest.dimensions}; name a student of this teacher: {again}"
+        )
+    if manifest.probe is not None:
+        demand_probe(student, manifest.probe)
+    return student
+
+
+def demand_index(manifest: Manifest, database: str, collection: str) -> Steps[None]:
+    """The server answers a search on a missing index with nothing, and no error."""
+    listed = yield Aggregate(collection, [{"$listSearchIndexes": {}}])
+    specs = [IndexSpec.of_vectors(manifest, f"{database}.{collection}")]
+    if manifest.hybrid:
+        specs.append(IndexSpec.of_text(manifest, f"{database}.{collection}"))
+    for spec in specs:
+        spec.judge(listed)
+
+
+def demand_indexes(opened: Opened) -> Steps[None]:
+    """The same of what is in use, which may have been retired."""
+    yield from looked_up(opened)
+    yield from demand_index(opened.manifest, opened.database, opened.collection)
+
+
+def explaining_emptiness(opened: Opened, filter: Mapping[str, Any] | None) -> Steps[None]:
+    """Raises the error that a search without hits hides; returns if there is none."""
+    now = yield from looked_up(opened)
+    manifest = now.manifest
+    yield from demand_index(manifest, now.database, now.collection)
+    if filter:
+        yield from _comparing_types(now, filter)
+    if filter or not now.documents:
+        return
+    doctor = hint("leaf-search doctor", **now.names)
+    raise NoHits(
+        f"search index {manifest.index!r} is there and finds nothing, although {now.full_name} "
+        f"holds {now.documents} documents: it may lag behind the last write, so try again in a "
+        f"moment; or the stored vectors are not {manifest.dimensions} x {manifest.precision}, "
+        f"which the server skips: {doctor} tells"
+    )
+
+
+def _comparing_types(opened: Opened, filter: Mapping[str, Any]) -> Steps[None]:
+    """Warns where a filter compares with another type than is stored, which finds nothing."""
+    for path, values in demanded(filter).items():
+        chosen = {"$match": opened.manifest.chosen}
+        some: list[Any] = [chosen, {"$limit": _SAMPLED}, {"$project": {path: 1}}]
+        found = yield Aggregate(opened.collection, some)
+        stored = {kind_of(v) for document in found for v in scalars_at(document, path)}
+        asked = {kind_of(value) for value in values}
+        if stored - {"null"} and asked - {"null"} and not stored & asked:
+            date = '; a date is written as {"$date": "2023-01-31T00:00:00Z"}'
+            log.warning(
+                "the filter compares %s with values of type %s, but documents hold values of type "
+                "%s there: these never match%s",
+                path,
+                " or ".join(sorted(asked)),
+                " or ".join(sorted(stored - {"null"})),
+                date if "date" in stored else "",
+            )
+
+
+def looked_up(opened: Opened) -> Steps[Opened]:
+    """What is open, as it is now.
+
+    Raises MovedOver if searches ask another generation, ManifestError if the collection is not
+    what was opened.
+    """
+    found = yield from _generations(opened.database, opened.collection)
+    now, known = found.active, opened.manifest
+    if now.generation != known.generation:
+        raise MovedOver(
+            f"searches of {opened.full_name} moved over from generation {known.generation} to "
+            f"{now.generation} at this moment; search again"
+        )
+    if any(getattr(now, f) != getattr(known, f) for f in ("student", "codec", "path", "layout")):
+        raise ManifestError(
+            f"collection {opened.full_name} was replaced by one with other models or another "
+            "storage since it was opened; call reopen()"
+        )
+    documents = yield from _count(opened.collection, found)
+    return replace(opened, manifest=now, documents=documents, seen=time.monotonic())
+
+
+def _generations(database: str, collection: str) -> Steps[Generations]:
+    found = yield Aggregate(MANIFESTS, [{"$match": {"_id": collection}}])
+    if found:
+        return generations_of(found[0], collection)
+    others = yield Aggregate(MANIFESTS, [{"$project": {"_id": 1}}])
+    raise no_manifest(database, collection, [str(other["_id"]) for other in others])
+
+
+def _count(collection: str, found: Generations) -> Steps[int]:
+    """Of the active generation; of a lone one by what the server knows without counting."""
+    if found.other is not None and found.active.generation > 1:
+        return (yield from _counted(collection, found.active.chosen))
+    counted = yield Aggregate(collection, [{"$collStats": {"count": {}}}])
+    everything = sum(int(part["count"]) for part in counted)  # a part for each shard
+    if found.other is None:
+        return everything
+    return everything - (yield from _counted(collection, found.other.chosen))
+
+
+def _counted(collection: str, chosen: Mapping[str, Any]) -> Steps[int]:
+    counted = yield Aggregate(collection, [{"$match": chosen}, {"$count": "count"}])
+    return sum(int(part["count"]) for part in counted)

@@ -1,0 +1,94 @@
+"""What a searcher keeps open, replaced as a whole when searches move over to other vectors.
+
+A search that is under way goes on with what it began with, whose index is there until it is
+retired; then it is begun once more. So no question is encoded by one model and compared with the
+vectors of another.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import TypeVar
+
+from leafsearch.config import LeafError, Settings
+from leafsearch.search.session.io import Steps
+from leafsearch.search.session.open import (
+    MovedOver,
+    Opened,
+    load_for,
+    looked_up,
+    opening,
+    reopening,
+)
+from leafsearch.vectors import Encoder, Manifest
+
+log = logging.getLogger(__name__)
+
+_TRUSTED_SECONDS = 60.0
+
+Result = TypeVar("Result")
+
+
+class Kept:
+    """Safe to use from several threads: `opened` is read once by each search."""
+
+    def __init__(self, settings: Settings, opened: Opened) -> None:
+        self.opened = opened
+        self.settings = settings
+        self._looking = Lock()
+        self._loading = Lock()
+        self._student = (opened.manifest, opened.student)
+
+    def on_current(self, work: Callable[[Opened], Steps[Result]]) -> Steps[Result]:
+        """The result of `work`, begun once more if what it began with was retired meanwhile."""
+        yield from self._look()
+        begun = self.opened
+        try:
+            return (yield from work(begun))
+        except MovedOver:
+            # Another thread may have been faster; one that merely looked up was not.
+            if self.opened.manifest.generation == begun.manifest.generation:
+                yield from self._move()
+            return (yield from work(self.opened))
+
+    def _look(self) -> Steps[None]:
+        """Once a minute, by one search at a time; the others go on."""
+        opened = self.opened
+        if time.monotonic() - opened.seen <= _TRUSTED_SECONDS:
+            return
+        if not self._looking.acquire(blocking=False):
+            return
+        try:
+            yield from self._renew(opened)
+        finally:
+            self._looking.release()
+
+    def _renew(self, opened: Opened) -> Steps[None]:
+        try:
+            self.opened = yield from looked_up(opened)
+        except MovedOver:
+            try:
+                yield from self._move()
+            except LeafError as error:
+                # What is in use answers as long as it is not retired.
+                opened.seen = time.monotonic()
+                log.warning("going on with the vectors from before: %s", error)
+
+    def _move(self) -> Steps[None]:
+        self.opened = yield from reopening(self.settings, self._load)
+        log.info("moved over to generation %d", self.opened.manifest.generation)
+
+    def _load(self, manifest: Manifest) -> Encoder:
+        """Once for all threads; what only stores otherwise needs no other student."""
+        with self._loading:
+            known, student = self._student
+            if (known.student, known.probe) != (manifest.student, manifest.probe):
+                student = load_for(manifest, self.settings)
+            self._student = (manifest, student)
+            return student
+
+
+def keeping(settings: Settings) -> Steps[Kept]:
+    """Raises as opening does."""
+    return Kept(settings, (yield from opening(settings)))
