@@ -180,7 +180,7 @@ def _show(report: Report | SweepReport, as_json: bool, pictures: Path | None) ->
     else:
         print_sweep(report)
     if pictures:
-        from leafsearch.evaluation.pictures import draw
+        from leafsearch.evaluation.drawing.pictures import draw
 
         for file in draw(report, pictures):
             _say(f"drew {file}")

@@ -37,7 +37,7 @@ TEACHERS = {
     "search/rerank.py",
 }
 # What needs the extra [eval], imported only for pictures.
-PICTURES = {f"evaluation/{name}.py" for name in ("pictures", "labels")}
+PICTURES = {f"evaluation/drawing/{name}.py" for name in ("pictures", "labels")}
 # What needs the extra [formats], imported only for files of such a format.
 FORMATS = {f"ingest/sources/readers/{name}.py" for name in ("arrow_rows", "html", "parquet", "pdf")}
 # What needs the extra [ray], imported by whoever runs a pipeline there.

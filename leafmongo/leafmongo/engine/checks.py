@@ -1,10 +1,10 @@
 """What only the index can say about a query, in the order in which the server says it."""
 
 from leafmongo.engine.definition import VectorDefinition, VectorField
+from leafmongo.engine.documents.vectors import Kind, Vector
 from leafmongo.engine.errors import Refused, search_error
-from leafmongo.engine.filter_syntax import declared_paths
+from leafmongo.engine.filters.syntax import declared_paths
 from leafmongo.engine.query import VectorQuery
-from leafmongo.engine.vectors import Kind, Vector
 
 
 def check_query(definition: VectorDefinition, query: VectorQuery) -> tuple[VectorField, Vector]:

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from leafmongo.engine.documents.paths import unusable
+from leafmongo.engine.documents.stored_source import StoredSource, parse_stored_source
 from leafmongo.engine.errors import CommandError, Refused, definition_error
-from leafmongo.engine.paths import unusable
-from leafmongo.engine.section import Section, shown
-from leafmongo.engine.stored_source import StoredSource, parse_stored_source
+from leafmongo.engine.parser import Section, shown
 
 SIMILARITIES = ("cosine", "dotProduct", "euclidean")
 QUANTIZATIONS = ("none", "scalar", "binary")

@@ -8,14 +8,14 @@ from typing import Any
 
 import bson
 
-from leafmongo.engine.batch import DECODING, DocumentReader
 from leafmongo.engine.checks import check_query
-from leafmongo.engine.contents import Contents
 from leafmongo.engine.definition import VectorDefinition
-from leafmongo.engine.nearest import Candidates, nearest_documents
-from leafmongo.engine.projection import projection
+from leafmongo.engine.documents.batch import DECODING, DocumentReader
+from leafmongo.engine.documents.contents import Contents
+from leafmongo.engine.documents.projection import projection
+from leafmongo.engine.documents.vectors import Vector
 from leafmongo.engine.query import VectorQuery
-from leafmongo.engine.vectors import Vector
+from leafmongo.engine.scorers.nearest import Candidates, nearest_documents
 
 _BATCH = 1000  # documents read at a time, and entered under one hold of the lock
 

@@ -11,11 +11,7 @@ from typing import Any
 import numpy as np
 from bson import Binary, Decimal128
 
-from leafmongo.engine.errors import CommandError, Refused, search_error
-from leafmongo.engine.filter_syntax import Clause, parse_filter
-from leafmongo.engine.legal_mql import refuse_illegal_mql
-from leafmongo.engine.section import Section, shown
-from leafmongo.engine.vectors import (
+from leafmongo.engine.documents.vectors import (
     MalformedVector,
     NotNumeric,
     Vector,
@@ -23,6 +19,10 @@ from leafmongo.engine.vectors import (
     from_binary,
     is_vector_binary,
 )
+from leafmongo.engine.errors import CommandError, Refused, search_error
+from leafmongo.engine.filters.legal_mql import refuse_illegal_mql
+from leafmongo.engine.filters.syntax import Clause, parse_filter
+from leafmongo.engine.parser import Section, shown
 
 MOST_CANDIDATES = 10_000
 

@@ -11,7 +11,7 @@ from bson import Binary, ObjectId
 
 from leafmongo.engine import CommandError
 from leafmongo.engine.errors import definition_error
-from leafmongo.engine.section import shown
+from leafmongo.engine.parser import shown
 from leafmongo.indexes.builder import Builder
 from leafmongo.indexes.catalog import Catalog, Record
 from leafmongo.indexes.describe import entry

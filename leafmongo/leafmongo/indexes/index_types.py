@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Union
 
 from leafmongo.engine import CommandError, VectorDefinition, VectorIndex
 from leafmongo.engine import definition as vectors
-from leafmongo.engine.section import shown
+from leafmongo.engine.parser import shown
 
 if TYPE_CHECKING:
     from leafmongo.engine.text import TextDefinition, TextIndex, TextQuery

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from leafmongo.engine import CommandError
-from leafmongo.engine.batch import id_key
+from leafmongo.engine.documents.batch import id_key
 from leafmongo.engine.errors import Refused
-from leafmongo.engine.section import Section, shown
+from leafmongo.engine.parser import Section, shown
 from leafmongo.queries.rewrite import Found, is_count
 from leafmongo.queries.score_meta import FUSION
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leafmongo.engine.coarse import CoarseCodes, CoarseQuery, coded
-from leafmongo.engine.float_scorer import FloatScorer
-from leafmongo.engine.growing import GrowingArray
-from leafmongo.engine.scoring import euclidean_score, product_score
-from leafmongo.engine.top import best
+from leafmongo.engine.documents.growable import GrowingArray
+from leafmongo.engine.scorers.coarse import CoarseCodes, CoarseQuery, coded
+from leafmongo.engine.scorers.floats import FloatScorer
+from leafmongo.engine.scorers.scoring import euclidean_score, product_score
+from leafmongo.engine.scorers.topk import best
 
 SIMILARITIES = ("cosine", "dotProduct", "euclidean")
 COUNT, DIMENSIONS = 25_000, 24

@@ -10,7 +10,7 @@ from bson.binary import Binary
 from bson.datetime_ms import DatetimeMS
 
 from leafmongo.engine.errors import Refused
-from leafmongo.engine.filter_syntax import (
+from leafmongo.engine.filters.syntax import (
     AllOf,
     AnyOf,
     Equals,
@@ -21,7 +21,7 @@ from leafmongo.engine.filter_syntax import (
     declared_paths,
     parse_filter,
 )
-from leafmongo.engine.filter_values import Key, KeyKind
+from leafmongo.engine.filters.values import Key, KeyKind
 
 ONE = Key(KeyKind.INT, 1)
 TWO = Key(KeyKind.INT, 2)

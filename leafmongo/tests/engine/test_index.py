@@ -14,7 +14,8 @@ from bson.binary import Binary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leafmongo.engine import VectorIndex, contents, parse_definition, parse_query
+from leafmongo.engine import VectorIndex, parse_definition, parse_query
+from leafmongo.engine.documents import contents
 
 Make = Callable[..., VectorIndex]
 Ids = Callable[..., list[Any]]

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from leafmongo.engine import kernels, scan
-from leafmongo.engine.top import best
+from leafmongo.engine.scorers import kernels, scan
+from leafmongo.engine.scorers.topk import best
 
 needs_numkong = pytest.mark.skipif(not kernels.ACCELERATED, reason="needs numkong")
 MANY = 2 * scan.WORTH_A_THREAD + 1  # enough for several threads, and no even share for each

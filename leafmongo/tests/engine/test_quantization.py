@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from leafmongo.engine import VectorIndex, parse_query
-from leafmongo.engine.scalar_scorer import Quantizer, calibrated
+from leafmongo.engine.scorers.scalar import Quantizer, calibrated
 
 pytestmark = pytest.mark.semantics("5")
 

@@ -8,7 +8,7 @@ from bson import Decimal128, Int64
 from bson.binary import VECTOR_SUBTYPE, Binary
 
 from leafmongo.engine import CommandError, VectorIndex, VectorQuery, parse_query
-from leafmongo.engine.vectors import Kind
+from leafmongo.engine.documents.vectors import Kind
 
 Stage = Callable[..., dict[str, Any]]
 WRAPPED = "PlanExecutor error during aggregation :: caused by :: "

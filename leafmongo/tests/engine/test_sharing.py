@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from leafmongo.engine import kernels
-from leafmongo.engine.sharing import SharedScan
+from leafmongo.engine.scorers import kernels
+from leafmongo.engine.scorers.sharing import SharedScan
 
 pytestmark = pytest.mark.skipif(not kernels.ACCELERATED, reason="needs numkong")
 ROWS = np.random.default_rng(1).integers(-127, 128, (30_000, 32)).astype(np.int8)

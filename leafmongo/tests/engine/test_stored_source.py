@@ -10,7 +10,7 @@ from bson import Decimal128, ObjectId
 from bson.binary import Binary
 
 from leafmongo.engine import CommandError, VectorIndex, parse_definition, parse_query
-from leafmongo.engine.stored_source import StoredSource
+from leafmongo.engine.documents.stored_source import StoredSource
 
 DOCUMENT = {
     "_id": 1,

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from bson import Binary
 
-from leafmongo.engine.batch import id_key
 from leafmongo.engine.definition import VectorField
-from leafmongo.engine.intake import chosen_vector
-from leafmongo.engine.vector_column import VectorColumn
-from leafmongo.engine.vectors import Kind
+from leafmongo.engine.documents.batch import id_key
+from leafmongo.engine.documents.intake import chosen_vector
+from leafmongo.engine.documents.vector_column import VectorColumn
+from leafmongo.engine.documents.vectors import Kind
 
 FIELDS = [
     VectorField("v", 8, similarity, quantization)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from bson import Decimal128, Int64
 
-from leafmongo.engine.vectors import (
+from leafmongo.engine.documents.vectors import (
     Kind,
     MalformedVector,
     NotNumeric,

@@ -3,9 +3,9 @@
 from typing import Any
 
 from leafmongo.engine.errors import Refused
-from leafmongo.engine.filter_syntax import Equals, Exists, In, Range, listed_keys
-from leafmongo.engine.filter_values import KeyKind, equality_key, range_key
-from leafmongo.engine.section import Section, shown
+from leafmongo.engine.filters.syntax import Equals, Exists, In, Range, listed_keys
+from leafmongo.engine.filters.values import KeyKind, equality_key, range_key
+from leafmongo.engine.parser import Section, shown
 from leafmongo.engine.text.operators import AnyComparison, Between
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from leafmongo.engine.batch import IdKey, id_key
-from leafmongo.engine.filter_column import FilterColumn, Mask
-from leafmongo.engine.growing import GrowingArray
+from leafmongo.engine.documents.batch import IdKey, id_key
+from leafmongo.engine.documents.growable import GrowingArray
+from leafmongo.engine.filters.column import FilterColumn, Mask
 from leafmongo.engine.text.postings import Postings
 from leafmongo.engine.text.reading import TextRows
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from leafmongo.engine.definition import PARTITIONS
 from leafmongo.engine.errors import Refused, definition_error
-from leafmongo.engine.filter_values import KeyKind
-from leafmongo.engine.section import Section, shown
+from leafmongo.engine.filters.values import KeyKind
+from leafmongo.engine.parser import Section, shown
 
 ANALYZER = "lucene.standard"
 # By type of field: its options, and their values that are supported.

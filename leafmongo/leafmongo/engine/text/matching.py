@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leafmongo.engine.errors import Refused
-from leafmongo.engine.filter_column import FilterColumn, Mask
-from leafmongo.engine.filter_match import in_range, matching
-from leafmongo.engine.filter_syntax import Equals, Exists, In, Range
-from leafmongo.engine.filter_values import Key, KeyKind, KeyList, Terms
+from leafmongo.engine.filters.column import FilterColumn, Mask
+from leafmongo.engine.filters.match import in_range, matching
+from leafmongo.engine.filters.syntax import Equals, Exists, In, Range
+from leafmongo.engine.filters.values import Key, KeyKind, KeyList, Terms
 from leafmongo.engine.text.contents import TextContents
 from leafmongo.engine.text.mappings import TextDefinition
 from leafmongo.engine.text.operators import (

@@ -9,8 +9,8 @@ from itertools import repeat
 from typing import Any
 
 from leafmongo.engine.errors import Refused
-from leafmongo.engine.filter_syntax import MOST_CLAUSES, too_many
-from leafmongo.engine.section import Section, shown
+from leafmongo.engine.filters.syntax import MOST_CLAUSES, too_many
+from leafmongo.engine.parser import Section, shown
 from leafmongo.engine.text import comparisons
 from leafmongo.engine.text.comparisons import refuse, strings
 from leafmongo.engine.text.operators import AnyComparison, Compound, Operator, Text, TextPath

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from leafmongo.engine.filter_syntax import Equals, Exists, In, Range
+from leafmongo.engine.filters.syntax import Equals, Exists, In, Range
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leafmongo.engine.errors import CommandError, Refused, search_error
-from leafmongo.engine.section import Section, shown
+from leafmongo.engine.parser import Section, shown
 from leafmongo.engine.text.comparisons import refuse
 from leafmongo.engine.text.operator_syntax import parse_operator
 from leafmongo.engine.text.operators import Operator

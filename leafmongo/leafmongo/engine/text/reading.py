@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from leafmongo.engine.batch import IdKey, id_key
-from leafmongo.engine.filter_values import Key, KeyKind, indexed_key
+from leafmongo.engine.documents.batch import IdKey, id_key
+from leafmongo.engine.filters.values import Key, KeyKind, indexed_key
 from leafmongo.engine.text.mappings import Mappings, TextField
 
 

@@ -14,8 +14,8 @@ from bson.binary import VECTOR_SUBTYPE, Binary
 from numpy.typing import NDArray
 
 from leafmongo.engine.definition import VectorField
-from leafmongo.engine.intake import chosen_vector
-from leafmongo.engine.vectors import DTYPES, HEADERS, Kind
+from leafmongo.engine.documents.intake import chosen_vector
+from leafmongo.engine.documents.vectors import DTYPES, HEADERS, Kind
 
 _HEADER_BYTES = 2
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leafmongo.engine.filter_column import Mask
-from leafmongo.engine.float_scorer import FloatScorer
+from leafmongo.engine.documents.stores import Scorers
+from leafmongo.engine.filters.column import Mask
 from leafmongo.engine.query import VectorQuery
-from leafmongo.engine.stores import Scorers
-from leafmongo.engine.top import Positions, Scores, best
+from leafmongo.engine.scorers.floats import FloatScorer
+from leafmongo.engine.scorers.topk import Positions, Scores, best
 
 
 @dataclass(frozen=True, eq=False)

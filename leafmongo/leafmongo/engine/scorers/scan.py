@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from leafmongo.engine.kernels import Chosen
-from leafmongo.engine.top import Positions, Scores, best
+from leafmongo.engine.scorers.kernels import Chosen
+from leafmongo.engine.scorers.topk import Positions, Scores, best
 
 T = TypeVar("T")
 _WORKERS = min(8, len(os.sched_getaffinity(0)))

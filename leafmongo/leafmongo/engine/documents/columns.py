@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from leafmongo.engine.batch import StoreKey, UnitRows
 from leafmongo.engine.definition import VectorDefinition
-from leafmongo.engine.filter_column import FilterColumn, Mask
-from leafmongo.engine.filter_match import matching
-from leafmongo.engine.filter_syntax import Clause
-from leafmongo.engine.stores import Store, store_for
+from leafmongo.engine.documents.batch import StoreKey, UnitRows
+from leafmongo.engine.documents.stores import Store, store_for
+from leafmongo.engine.filters.column import FilterColumn, Mask
+from leafmongo.engine.filters.match import matching
+from leafmongo.engine.filters.syntax import Clause
 
 
 class Level:

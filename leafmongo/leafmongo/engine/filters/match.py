@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leafmongo.engine.filter_column import Entries, FilterColumn, Mask
-from leafmongo.engine.filter_syntax import (
+from leafmongo.engine.filters.column import Entries, FilterColumn, Mask
+from leafmongo.engine.filters.syntax import (
     AllOf,
     AnyOf,
     Clause,
@@ -18,7 +18,7 @@ from leafmongo.engine.filter_syntax import (
     Not,
     Range,
 )
-from leafmongo.engine.filter_values import TERMS, Key, KeyKind, KeyList, KeyPart
+from leafmongo.engine.filters.values import TERMS, Key, KeyKind, KeyList, KeyPart
 
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "$gt": operator.gt,

@@ -11,11 +11,11 @@ from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion
 
 from leafmongo.engine.definition import VectorDefinition, VectorField, is_under
-from leafmongo.engine.filter_values import Key, indexed_key
-from leafmongo.engine.intake import MISSING
-from leafmongo.engine.paths import elements_at, scalars, values_at
-from leafmongo.engine.vector_column import VectorColumn, VectorRows
-from leafmongo.engine.vectors import Kind
+from leafmongo.engine.documents.intake import MISSING
+from leafmongo.engine.documents.paths import elements_at, scalars, values_at
+from leafmongo.engine.documents.vector_column import VectorColumn, VectorRows
+from leafmongo.engine.documents.vectors import Kind
+from leafmongo.engine.filters.values import Key, indexed_key
 
 ENCODING: CodecOptions[dict[str, Any]] = CodecOptions(
     uuid_representation=UuidRepresentation.STANDARD

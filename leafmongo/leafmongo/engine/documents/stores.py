@@ -10,16 +10,16 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from leafmongo.engine.bit_scorer import BitScorer, sign_words, words
-from leafmongo.engine.coarse import CoarseCodes
 from leafmongo.engine.definition import VectorField
-from leafmongo.engine.float_scorer import FloatScorer
-from leafmongo.engine.growing import GrowingArray
-from leafmongo.engine.int8_scorer import Int8Scorer
-from leafmongo.engine.kernels import ACCELERATED
-from leafmongo.engine.scalar_codes import ScalarCodes
-from leafmongo.engine.scoring import Scorer
-from leafmongo.engine.vectors import Kind, Vector
+from leafmongo.engine.documents.growable import GrowingArray
+from leafmongo.engine.documents.vectors import Kind, Vector
+from leafmongo.engine.scorers.bits import BitScorer, sign_words, words
+from leafmongo.engine.scorers.coarse import CoarseCodes
+from leafmongo.engine.scorers.floats import FloatScorer
+from leafmongo.engine.scorers.int8 import Int8Scorer
+from leafmongo.engine.scorers.kernels import ACCELERATED
+from leafmongo.engine.scorers.scalar_codes import ScalarCodes
+from leafmongo.engine.scorers.scoring import Scorer
 
 Mask = NDArray[np.bool_]
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leafmongo.engine.coarse import Coarse
-from leafmongo.engine.scoring import euclidean_score, product_score, slack
-from leafmongo.engine.top import Positions, Scores, at_least, best
+from leafmongo.engine.scorers.coarse import Coarse
+from leafmongo.engine.scorers.scoring import euclidean_score, product_score, slack
+from leafmongo.engine.scorers.topk import Positions, Scores, at_least, best
 
 _BLOCK = 256  # whose float64 copies stay in a core's cache
 _WORTH_GATHERING = 4  # copying the rows of less than a quarter beats multiplying all

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leafmongo.engine.definition import VectorField
-from leafmongo.engine.growing import GrowingArray
-from leafmongo.engine.scalar_scorer import Quantizer, ScalarScorer, calibrated
+from leafmongo.engine.documents.growable import GrowingArray
+from leafmongo.engine.scorers.scalar import Quantizer, ScalarScorer, calibrated
 
 _BLOCK = 8192
 

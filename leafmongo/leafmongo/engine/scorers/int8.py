@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leafmongo.engine.kernels import Chosen, products
-from leafmongo.engine.scan import nearest
-from leafmongo.engine.scoring import euclidean_score
-from leafmongo.engine.top import Positions, Scores
+from leafmongo.engine.scorers.kernels import Chosen, products
+from leafmongo.engine.scorers.scan import nearest
+from leafmongo.engine.scorers.scoring import euclidean_score
+from leafmongo.engine.scorers.topk import Positions, Scores
 
 
 @dataclass(frozen=True, eq=False)

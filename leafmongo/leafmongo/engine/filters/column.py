@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leafmongo.engine.filter_values import TERMS, Key, KeyKind
-from leafmongo.engine.growing import GrowingArray
+from leafmongo.engine.documents.growable import GrowingArray
+from leafmongo.engine.filters.values import TERMS, Key, KeyKind
 
 Mask = NDArray[np.bool_]
 _DTYPES = {KeyKind.DOUBLE: np.float64, KeyKind.BOOLEAN: np.int8, KeyKind.NULL: np.int8}

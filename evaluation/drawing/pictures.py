@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from leafsearch.evaluation.format_colours import THEMES, Theme, family
+from leafsearch.evaluation.drawing.colours import THEMES, Theme, family
+from leafsearch.evaluation.drawing.labels import place_labels
 from leafsearch.evaluation.formats import Format
-from leafsearch.evaluation.labels import place_labels
 from leafsearch.evaluation.report import Report, SweepReport
 
 _SIZE = (8.0, 5.0)  # inches

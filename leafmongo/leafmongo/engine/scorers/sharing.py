@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from leafmongo.engine.kernels import many_products
-from leafmongo.engine.scan import in_parts
+from leafmongo.engine.scorers.kernels import many_products
+from leafmongo.engine.scorers.scan import in_parts
 
 _MOST = 8  # queries at once; of more, each would take as long as by itself
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from leafmongo.engine.errors import CommandError
-from leafmongo.engine.section import shown
+from leafmongo.engine.parser import shown
 
 _LOGICAL = {"$and", "$or", "$nor"}
 _TOP_LEVEL = {

@@ -10,7 +10,7 @@ from itertools import islice, repeat
 from typing import Any
 
 from leafmongo.engine.errors import Refused
-from leafmongo.engine.filter_values import (
+from leafmongo.engine.filters.values import (
     Key,
     KeyKind,
     KeyList,
@@ -18,7 +18,7 @@ from leafmongo.engine.filter_values import (
     key_list,
     range_key,
 )
-from leafmongo.engine.section import shown
+from leafmongo.engine.parser import shown
 
 
 @dataclass(frozen=True)

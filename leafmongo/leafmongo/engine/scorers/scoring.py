@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from leafmongo.engine.top import Positions, Scores
+from leafmongo.engine.scorers.topk import Positions, Scores
 
 _EPSILON = float(np.finfo(np.float32).eps)
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from leafmongo.engine.documents.paths import unusable
 from leafmongo.engine.errors import Refused
-from leafmongo.engine.paths import unusable
-from leafmongo.engine.section import Section
+from leafmongo.engine.parser import Section
 
 Tree = dict[str, "Tree"]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from leafmongo.engine.definition import VectorField
-from leafmongo.engine.paths import values_at
-from leafmongo.engine.vectors import (
+from leafmongo.engine.documents.paths import values_at
+from leafmongo.engine.documents.vectors import (
     Kind,
     MalformedVector,
     NotNumeric,

@@ -18,7 +18,7 @@ from bson.datetime_ms import DatetimeMS
 from numpy.typing import NDArray
 
 from leafmongo.engine.errors import Refused
-from leafmongo.engine.section import shown
+from leafmongo.engine.parser import shown
 
 LONGEST_STRING = 8191  # UTF-16 units; Lucene has no longer terms
 _STEP = 1000

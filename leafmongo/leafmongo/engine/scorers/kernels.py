@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leafmongo.engine.top import Positions
+from leafmongo.engine.scorers.topk import Positions
 
 try:
     import numkong

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leafmongo.engine.batch import Batch, IdKey, id_key
 from leafmongo.engine.definition import VectorDefinition
-from leafmongo.engine.filter_column import Mask
-from leafmongo.engine.growing import GrowingArray
-from leafmongo.engine.level import Level
+from leafmongo.engine.documents.batch import Batch, IdKey, id_key
+from leafmongo.engine.documents.columns import Level
+from leafmongo.engine.documents.growable import GrowingArray
+from leafmongo.engine.filters.column import Mask
 
 _FEW = 1000  # dead slots not worth sweeping
 _EXAMPLES = 5

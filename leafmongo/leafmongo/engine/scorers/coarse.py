@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leafmongo.engine.growing import GrowingArray
-from leafmongo.engine.scan import in_parts
-from leafmongo.engine.scoring import slack
-from leafmongo.engine.sharing import Products, SharedScan
-from leafmongo.engine.top import Positions
+from leafmongo.engine.documents.growable import GrowingArray
+from leafmongo.engine.scorers.scan import in_parts
+from leafmongo.engine.scorers.scoring import slack
+from leafmongo.engine.scorers.sharing import Products, SharedScan
+from leafmongo.engine.scorers.topk import Positions
 
 Bounds = NDArray[np.float64]
 _LEVELS = 127

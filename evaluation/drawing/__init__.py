@@ -1,0 +1,1 @@
+"""Pictures of what was measured, with matplotlib, for light and dark pages."""

@@ -1,0 +1,1 @@
+"""What is kept of documents: vectors, values for filters, stored fields."""

@@ -1,0 +1,1 @@
+"""The filter language: what may be written, and which documents match."""
