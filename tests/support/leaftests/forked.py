@@ -13,14 +13,20 @@ from multiprocessing import get_context
 from pathlib import Path
 from subprocess import CompletedProcess
 
-import leafsearch.doctor.command
-import leafsearch.vectors.encoders.hashing  # noqa: F401
 from leafsearch.commands.leaf_ingest import main as leaf_ingest
 from leafsearch.commands.leaf_search import main as leaf_search
 
 _MAIN = {"leaf-ingest": leaf_ingest, "leaf-search": leaf_search}
 _FORKING = get_context("forkserver")
-_FORKING.set_forkserver_preload([__name__])
+# What is installed: the path of this file is not known there before Python 3.13.
+_FORKING.set_forkserver_preload(
+    [
+        "leafsearch.ingest.cli.command",
+        "leafsearch.search.command",
+        "leafsearch.doctor.command",
+        "leafsearch.vectors.encoders.hashing",
+    ]
+)
 _STREAMS = (("in", os.O_RDONLY), ("out", os.O_WRONLY), ("err", os.O_WRONLY))
 
 
