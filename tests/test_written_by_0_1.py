@@ -15,7 +15,6 @@ from typing import Any
 import bson
 import pytest
 from bson import json_util
-from leafsearch.search.doctor import Level, Order, examine
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.operations import SearchIndexModel
@@ -23,7 +22,8 @@ from typer.testing import CliRunner
 
 from leafmongo import LocalDeployment
 from leafsearch.config import load
-from leafsearch.ingest.command import app as leaf_ingest
+from leafsearch.doctor import Level, Order, examine
+from leafsearch.ingest.cli.command import app as leaf_ingest
 from leafsearch.search import Searcher
 from leaftests.paths import ROOT
 from mongotests.folders import short_folder
