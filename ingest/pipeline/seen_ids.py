@@ -2,17 +2,26 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from threading import Lock
 
 from leafsearch.config.text import escape_surrogates
 from leafsearch.ingest.document import Document
+from leafsearch.ingest.pipeline.queue import Stopped
 
 
 class Seen:
-    """`sources` are the names of those that had a document, also one that is another shard's."""
+    """`sources` are the names of those that had a document, also one that is another shard's.
+
+    A run that is interrupted closes it while the thread that reads may still ask: then that thread
+    hears Stopped.
+    """
 
     def __init__(self) -> None:
         self.sources: set[str] = set()
-        # A private temporary file, gone when closed; one thread at a time uses it.
+        # SQLite crashes the process where one thread closes what another one uses.
+        self._using = Lock()
+        self._is_closed = False
+        # A private temporary file, gone when closed.
         self._ids = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._ids.execute("PRAGMA journal_mode = OFF")
         table = "seen (id TEXT PRIMARY KEY, place TEXT, number INTEGER) WITHOUT ROWID"
@@ -25,7 +34,10 @@ class Seen:
         first = self._count
         self._count += len(documents)
         rows = [(d.id, escape_surrogates(str(d.place)), first + n) for n, d in enumerate(documents)]
-        added = self._ids.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", rows).rowcount
+        insert = "INSERT OR IGNORE INTO seen VALUES (?, ?, ?)"
+        with self._using:
+            self._demand_open()
+            added = self._ids.executemany(insert, rows).rowcount
         if added == len(documents):
             yield from ((document, None) for document in documents)
             return
@@ -38,10 +50,19 @@ class Seen:
         return bool(self._places([document]))
 
     def close(self) -> None:
-        self._ids.close()
+        with self._using:
+            self._is_closed = True
+            self._ids.close()
+
+    def _demand_open(self) -> None:
+        if self._is_closed:
+            raise Stopped
 
     def _places(self, ids: Sequence[str]) -> dict[str, tuple[str, int]]:
         """With the number of the document that was met there."""
         asked = ", ".join("?" * len(ids))
         query = f"SELECT id, place, number FROM seen WHERE id IN ({asked})"
-        return {id: (place, number) for id, place, number in self._ids.execute(query, ids)}
+        with self._using:
+            self._demand_open()
+            found = self._ids.execute(query, ids).fetchall()
+        return {id: (place, number) for id, place, number in found}

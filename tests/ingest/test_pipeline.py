@@ -2,6 +2,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from leafsearch.ingest import (
     TargetError,
     ingest,
 )
+from leafsearch.ingest.pipeline.queue import Stopped
+from leafsearch.ingest.pipeline.seen_ids import Seen
 from leafsearch.vectors import CodecError, ManifestError, load_encoder
 from leafsearch.vectors.store.manifest import MANIFESTS, find_manifest, read_manifest
 
@@ -282,3 +285,28 @@ def test_a_vector_that_cannot_be_stored_is_named_and_nothing_is_written(
         write(documents("word"), dimensions=2)
 
     assert database.list_collection_names() == []
+
+
+def test_ids_that_are_closed_while_a_thread_asks_end_that_thread() -> None:
+    """As where a run is interrupted; SQLite ended the process with a segmentation fault."""
+    documents = [Document(f"d{n}", "") for n in range(2000)]
+    ended = []
+
+    def ask_for_ever(seen: Seen) -> None:
+        while True:
+            list(seen.judged(documents))
+            seen.has("d7")
+
+    def ask(seen: Seen) -> None:
+        with pytest.raises(Stopped):
+            ask_for_ever(seen)
+        ended.append(seen)
+
+    for _ in range(20):
+        seen = Seen()
+        asking = Thread(target=ask, args=(seen,))
+        asking.start()
+        time.sleep(0.005)
+        seen.close()
+        asking.join()
+    assert len(ended) == 20
