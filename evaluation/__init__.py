@@ -1,7 +1,7 @@
 """`leaf-search eval`: what each storage format keeps, on a test collection or without judgments."""
 
+from leafsearch.evaluation.cached_rows import Model
 from leafsearch.evaluation.collection import TestCollection, read_collection
-from leafsearch.evaluation.encoding import Model
 from leafsearch.evaluation.errors import EvalError
 from leafsearch.evaluation.judged import evaluate
 from leafsearch.evaluation.report import Curve, Judged, Report, Step, SweepReport

@@ -20,12 +20,12 @@ from leafsearch.config.command import (
 )
 from leafsearch.config.hint import line_of
 from leafsearch.config.usage import Command
+from leafsearch.evaluation.cached_rows import Model
 from leafsearch.evaluation.collection import read_collection
-from leafsearch.evaluation.encoding import Model
 from leafsearch.evaluation.errors import EvalError
 from leafsearch.evaluation.formats import Role
 from leafsearch.evaluation.judged import evaluate
-from leafsearch.evaluation.printing import print_json, print_report, print_sweep
+from leafsearch.evaluation.output import print_json, print_report, print_sweep
 from leafsearch.evaluation.report import Report, SweepReport
 from leafsearch.evaluation.sweep import Asked, sweep
 from leafsearch.vectors import connect

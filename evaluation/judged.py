@@ -8,12 +8,12 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from leafsearch.evaluation.asking import Remembered, ask_all, ask_each, searcher
+from leafsearch.evaluation.cached_rows import Milliseconds, Model, Side, Told
 from leafsearch.evaluation.collection import Passage, TestCollection
-from leafsearch.evaluation.encoding import Milliseconds, Model, Side, Told
 from leafsearch.evaluation.errors import EvalError
 from leafsearch.evaluation.formats import Format, Role, by_collection, formats
 from leafsearch.evaluation.measures import ndcg, overlap, recall, reciprocal_rank
+from leafsearch.evaluation.replay import Remembered, ask_all, ask_each, searcher
 from leafsearch.evaluation.report import Judged, Report
 from leafsearch.evaluation.trial import sizes, stored
 from leafsearch.vectors import Collection, Rows

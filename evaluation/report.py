@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from leafsearch.evaluation.encoding import Milliseconds
+from leafsearch.evaluation.cached_rows import Milliseconds
 from leafsearch.evaluation.formats import Format, Role
 from leafsearch.evaluation.trial import Sizes
 

@@ -16,11 +16,11 @@ from pymongo import MongoClient
 
 from leafsearch.config import Settings, Storage
 from leafsearch.config.hint import hint
-from leafsearch.evaluation.asking import Remembered, ask_all, ask_each, searcher
-from leafsearch.evaluation.encoding import Told
+from leafsearch.evaluation.cached_rows import Told
 from leafsearch.evaluation.errors import EvalError
 from leafsearch.evaluation.formats import Format, by_collection, derived
 from leafsearch.evaluation.measures import overlap
+from leafsearch.evaluation.replay import Remembered, ask_all, ask_each, searcher
 from leafsearch.evaluation.report import Curve, Step, SweepReport
 from leafsearch.evaluation.trial import sizes, stored
 from leafsearch.search.query import MOST_CANDIDATES

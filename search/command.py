@@ -18,7 +18,7 @@ from leafsearch.config.hint import line_of
 from leafsearch.config.text import shorten
 from leafsearch.config.usage import Command
 from leafsearch.search.errors import QueryError
-from leafsearch.search.printing import print_context, print_hits
+from leafsearch.search.output import print_context, print_hits
 from leafsearch.search.query import Options, check_questions, checked
 from leafsearch.search.rerank import CrossEncoder
 from leafsearch.search.searcher import Searcher

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from leafsearch.config.text import quote
 from leafsearch.ingest.chunking.chunk import Chunk
-from leafsearch.ingest.chunking.packing import Draft, Packing
+from leafsearch.ingest.chunking.pack import Draft, Packing
 from leafsearch.ingest.chunking.pieces import Pieces
 from leafsearch.ingest.chunking.tokens import Tokens
 from leafsearch.ingest.document import Document

@@ -144,7 +144,7 @@ def as_text(summary: Summary, target: Target) -> str:
 
 
 def _number(collection: Collection) -> str:
-    """Nothing where MongoDB is away: what was to be written is written, and that is told."""
+    """Empty where MongoDB does not answer: the run is over, and its summary is shown anyway."""
     if collection.patience.is_tried:
         return ""
     try:

@@ -14,7 +14,7 @@ from typing import TextIO
 
 from leafsearch.config.text import shorten
 from leafsearch.ingest.document import Rejected
-from leafsearch.ingest.errors import TargetError
+from leafsearch.ingest.errors import SourceError, TargetError
 
 DEFAULT = Path("leaf-ingest.rejects.jsonl")
 _LONGEST_NAME = 255  # bytes of a file's name on nearly every file system
@@ -66,6 +66,15 @@ class Rejects:
             yield f"--rejects {shown}: holds something else, which stays; name another file"
         elif len(os.fsencode(path.name)) > _LONGEST_NAME:
             yield f"--rejects {shown}: expected a name of at most {_LONGEST_NAME} bytes"
+
+    def demand_not_all(self, what: str) -> None:
+        """Raises SourceError with the reasons, for a run in which nothing was written; `what` they
+        are."""
+        if self.count:
+            raise SourceError(
+                f"all {self.count} {what} were rejected, nothing was written: "
+                f"{'; '.join(self.reasons())}; see {self.path}"
+            )
 
     def begin(self) -> None:
         """An old file would look like this run's, so it is removed; later ones are of others."""

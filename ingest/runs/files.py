@@ -84,11 +84,7 @@ def demand_documents(
     """Raises SourceError if there are none; a shard may have none of a small corpus."""
     if documents or (order.shard.count > 1 and seen.sources):
         return
-    if rejects.count:
-        raise SourceError(
-            f"all {rejects.count} records were rejected, nothing was written: "
-            f"{'; '.join(rejects.reasons())}; see {rejects.path}"
-        )
+    rejects.demand_not_all("records")
     kinds = quote_all(sorted(corpus.ignored))
     ignored = f" (only other kinds: {kinds})" if corpus.ignored else ""
     raise SourceError(f"no documents in {quote_all(corpus.paths)}{ignored}; nothing was written")

@@ -32,6 +32,7 @@ Client = MongoClient[dict[str, Any]]
 # The fixtures are those of the test, not of each example, and that is meant.
 ONE_GATEWAY = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PING = {"ping": 1, "$db": "admin"}
+LARGE = write_message({"aggregate": "c", "pipeline": [], "x": "x" * 2**20, "$db": "d"})
 
 
 @pytest.fixture
@@ -228,7 +229,6 @@ def test_what_all_keep_of_unfinished_commands_is_bounded(
     deployment: LocalDeployment, folder: Path
 ) -> None:
     mongod, at = home_of(deployment).mongod_socket, folder / "g.sock"
-    large = write_message({"aggregate": "c", "pipeline": [], "x": "x" * 2**20, "$db": "d"})
     with (
         in_process.gateway(mongod, at, gathered_bytes=4 * 2**20) as links,
         ExitStack() as opened,
@@ -237,7 +237,7 @@ def test_what_all_keep_of_unfinished_commands_is_bounded(
         streams = [opened.enter_context(connected(at)) for _ in range(8)]
         for number, stream in enumerate(streams):
             with suppress(BrokenPipeError):  # closed while it sends
-                stream.sendall(large[:-1])
+                stream.sendall(LARGE[:-1])
             wait_for(lambda n=number: sum(link.gathered > 0 for link in links) >= min(n + 1, 3))
 
         assert sum(link.gathered for link in links) <= 4 * 2**20
@@ -331,17 +331,16 @@ def test_one_who_keeps_a_half_message_for_long_makes_room(
     deployment: LocalDeployment, folder: Path
 ) -> None:
     mongod, at = home_of(deployment).mongod_socket, folder / "g.sock"
-    large = write_message({"aggregate": "c", "pipeline": [], "x": "x" * 2**20, "$db": "d"})
     with (
         in_process.gateway(mongod, at, gathered_bytes=3 * 2**19, unhurried=0.2) as links,
         connected(at) as idle,
         connected(at) as hurried,
     ):
-        idle.sendall(large[:10_000])
+        idle.sendall(LARGE[:10_000])
         wait_for(lambda: any(link.gathered for link in links))
         time.sleep(0.3)
 
-        hurried.sendall(large)
+        hurried.sendall(LARGE)
 
         assert "aggregate.x" in reply(hurried)["errmsg"]  # mongod has read it
         assert closed(idle)
@@ -351,7 +350,6 @@ def test_room_is_made_by_whoever_lacks_most_and_never_in_vain(
     deployment: LocalDeployment, folder: Path
 ) -> None:
     mongod, at = home_of(deployment).mongod_socket, folder / "g.sock"
-    large = write_message({"aggregate": "c", "pipeline": [], "x": "x" * 2**20, "$db": "d"})
     with (
         in_process.gateway(mongod, at, gathered_bytes=5 * 2**19, unhurried=0.2) as links,
         connected(at) as nearly,
@@ -359,9 +357,9 @@ def test_room_is_made_by_whoever_lacks_most_and_never_in_vain(
         connected(at) as larger,
         connected(at) as hurried,
     ):
-        for stream, kept in ((nearly, len(large) - 1), (hardly, 10_000)):
-            stream.sendall(large[:kept])
-            wait_for(lambda n=kept: any(0 < link.missing == len(large) - n for link in links))
+        for stream, kept in ((nearly, len(LARGE) - 1), (hardly, 10_000)):
+            stream.sendall(LARGE[:kept])
+            wait_for(lambda n=kept: any(0 < link.missing == len(LARGE) - n for link in links))
         time.sleep(0.3)
 
         head = struct.pack("<iiiiIBi", 3 * 2**20, 1, 0, OP_MSG, 0, 1, 2**20) + b"documents\0"
@@ -369,11 +367,11 @@ def test_room_is_made_by_whoever_lacks_most_and_never_in_vain(
             larger.sendall(head + bytes(8192))
         assert closed(larger)
         assert sum(link.gathered > 0 for link in links) == 2
-        hurried.sendall(large)
+        hurried.sendall(LARGE)
 
         assert "aggregate.x" in reply(hurried)["errmsg"]
         assert closed(hardly)
-        nearly.sendall(large[-1:])
+        nearly.sendall(LARGE[-1:])
         assert "aggregate.x" in reply(nearly)["errmsg"]
 
 

@@ -15,7 +15,7 @@ from onnx import helper, numpy_helper
 from pymongo.database import Database
 
 from leafsearch.config import load
-from leafsearch.distill.publish.packing import main, pack, rounded, taken_out
+from leafsearch.distill.publish.pack import main, pack, rounded, taken_out
 from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
 from leafsearch.search import Searcher
 from leafsearch.vectors import ModelError, load_encoder, load_student
@@ -169,7 +169,7 @@ def test_the_command_tells_size_and_least_cosine(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def called(*args: str) -> str | int | None:
-        monkeypatch.setattr(sys, "argv", ["distill.packing", *args])
+        monkeypatch.setattr(sys, "argv", ["distill.publish.pack", *args])
         try:
             main()
         except SystemExit as end:
@@ -186,6 +186,6 @@ def test_the_command_tells_size_and_least_cosine(
     assert called(compact, "new/again") == 1
     assert called("./none", "new/again") == 1
     said = capsys.readouterr().err.splitlines()
-    assert [line.partition(": ")[0] for line in said] == ["distill.packing"] * 3
+    assert [line.partition(": ")[0] for line in said] == ["distill.publish.pack"] * 3
     assert said[0].endswith("new/packed: exists already; expected a new folder")
     assert [entry.name for entry in Path("new").iterdir()] == ["packed"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from leafsearch.evaluation import Model
-from leafsearch.evaluation.encoding import cache_folder
+from leafsearch.evaluation.cached_rows import cache_folder
 from leafsearch.vectors import load_encoder
 
 TEXTS = [f"text number {n}" for n in range(1100)]

@@ -9,8 +9,8 @@ from pymongo.database import Database
 
 from leafsearch.config import Storage
 from leafsearch.evaluation import EvalError, Model, evaluate, read_collection
-from leafsearch.evaluation.asking import Remembered, ask_all, ask_each, searcher
 from leafsearch.evaluation.formats import formats
+from leafsearch.evaluation.replay import Remembered, ask_all, ask_each, searcher
 from leafsearch.evaluation.trial import sizes, stored
 from leafsearch.vectors import Codec
 from leafsearch.vectors.encoders.base import Rows, unit_rows

@@ -11,9 +11,9 @@ from pymongo.database import Database
 
 from leafsearch.config import Storage
 from leafsearch.evaluation import Model, TestCollection, evaluate, read_collection
-from leafsearch.evaluation.asking import ask_all, searcher
 from leafsearch.evaluation.judged import Vectors
 from leafsearch.evaluation.measures import ranking
+from leafsearch.evaluation.replay import ask_all, searcher
 from leafsearch.evaluation.trial import stored
 from leafsearch.vectors import Rows
 from leaftests.evaluation import DATA, silent

@@ -6,8 +6,8 @@ import pytest
 pytest.importorskip("matplotlib", reason="needs the extra [eval]")
 
 from leafsearch.evaluation import Curve, Judged, Report, Step, SweepReport
+from leafsearch.evaluation.cached_rows import Milliseconds
 from leafsearch.evaluation.drawing.pictures import draw
-from leafsearch.evaluation.encoding import Milliseconds
 from leafsearch.evaluation.formats import Format, formats
 from leafsearch.evaluation.trial import Sizes
 

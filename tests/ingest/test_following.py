@@ -25,7 +25,7 @@ from leafmongo import LocalDeployment
 from leafsearch.ingest import Fields
 from leafsearch.ingest.sources.mongodb.address import Address
 from leafsearch.ingest.sources.mongodb.changes import Changes
-from leafsearch.ingest.sources.mongodb.following import follow
+from leafsearch.ingest.sources.mongodb.follow import follow
 from leafsearch.ingest.sources.mongodb.position import POSITIONS, Position
 from leafsearch.ingest.sources.mongodb.signals import Stop
 from leafsearch.ingest.sources.mongodb.source import MongoSource

@@ -255,7 +255,7 @@ def test_a_collection_that_was_filled_meanwhile_is_not_taken_over(
 def test_a_collection_that_was_made_again_in_another_form_is_not_written_to(
     write: Write, target: Open, database: Database[Any]
 ) -> None:
-    """Of two first runs, the second makes it anew before the first one's vectors come."""
+    """Two runs are the first; the second replaces the manifest before the vectors of the other."""
     early = target()
     early.prepare(early.teacher.encode_documents(["one"]))
     write(ONE, precision="binary")

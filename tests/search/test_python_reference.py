@@ -14,7 +14,7 @@ from pymongo.database import Database
 
 from leafsearch.config import load
 from leafsearch.config.storage import STORAGES
-from leafsearch.evaluation.asking import searcher
+from leafsearch.evaluation.replay import searcher
 from leafsearch.evaluation.trial import stored
 from leafsearch.search import Searcher
 from leafsearch.vectors import load_student

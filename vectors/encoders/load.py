@@ -38,7 +38,7 @@ def load_encoder(
         return RemoteEncoder.open(name, revision=revision, key=key, patience=patience)
     from leafsearch.vectors.encoders.model_source import find_model
 
-    source = find_model(name, revision=revision)  # before torch: a wrong name is told at once
+    source = find_model(name, revision=revision)  # before torch: a wrong name fails at once
     if Path(source.location, "weights.npz").is_file():
         raise ModelError(
             f"model {name}: holds a student for queries only; documents are encoded by the teacher "

@@ -10,7 +10,7 @@ from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.pipeline.rejects import Rejects
 from leafsearch.ingest.pipeline.seen_ids import Seen
 from leafsearch.ingest.pipeline.stats import Summary
-from leafsearch.ingest.sources.mongodb.following import follow, open_changes
+from leafsearch.ingest.sources.mongodb.follow import follow, open_changes
 from leafsearch.ingest.sources.mongodb.position import Position
 from leafsearch.ingest.sources.mongodb.signals import Stop
 from leafsearch.ingest.sources.mongodb.source import MongoSource
@@ -93,11 +93,7 @@ def demand_any(
     """Raises SourceError if there are no documents; a shard may have none, and what is followed."""
     if documents or (order.shard.count > 1 and seen.sources):
         return
-    if rejects.count:
-        raise SourceError(
-            f"all {rejects.count} documents of {source.name} were rejected, nothing was written: "
-            f"{'; '.join(rejects.reasons())}; see {rejects.path}"
-        )
+    rejects.demand_not_all(f"documents of {source.name}")
     if not order.mongodb.follow:
         wanted = " that --filter-source finds" if source.query else ""
         raise SourceError(f"no documents in {source.name}{wanted}; nothing was written")

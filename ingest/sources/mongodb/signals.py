@@ -17,8 +17,8 @@ class Stopped(BaseException):
 
 
 class Stop:
-    """Hears the signals while it is entered; a second one interrupts as if nobody heard. After the
-    first, the `patiences` of the run wait no longer for a MongoDB that is away."""
+    """While entered, the first SIGINT or SIGTERM asks for an orderly end, and the `patiences` of a
+    run no longer wait for a MongoDB that is away; the second interrupts at once."""
 
     def __init__(self, *patiences: Patience) -> None:
         self.is_set = False

@@ -7,8 +7,8 @@ from leafsearch.ingest.sources.readers.csv_rows import read_csv
 from leafsearch.ingest.sources.readers.json_array import read_json
 from leafsearch.ingest.sources.readers.json_lines import read_json_lines
 from leafsearch.ingest.sources.readers.parquet import read_parquet
-from leafsearch.ingest.sources.readers.reading import demand_readable, read
 from leafsearch.ingest.sources.readers.records import Records
+from leafsearch.ingest.sources.readers.registry import demand_readable, read
 from leafsearch.ingest.sources.readers.text import read_text
 from leafsearch.ingest.sources.readers.whole import Whole
 

@@ -55,7 +55,7 @@ def launch(home: Home, port: int | None, *, seconds: float) -> None:
 
 def serve_in_background(home: Home, pipe: int, port: int | None) -> None:
     """What the launched process does; `pipe` is where its starter listens."""
-    from leafmongo.deployment.server import serve  # whoever only launches needs none of the engine
+    from leafmongo.deployment.server import serve  # a launch needs none of the engine
 
     def tell(word: bytes) -> None:
         os.write(pipe, word)

@@ -11,8 +11,8 @@ from typing import Any
 
 from leafmongo.engine.documents.paths import unusable
 from leafmongo.engine.documents.stored_source import StoredSource, parse_stored_source
-from leafmongo.engine.errors import CommandError, Refused, definition_error
-from leafmongo.engine.parser import Section, shown
+from leafmongo.engine.errors import CommandError, Refused
+from leafmongo.engine.parser import Section, parse_definition_by, shown
 
 SIMILARITIES = ("cosine", "dotProduct", "euclidean")
 QUANTIZATIONS = ("none", "scalar", "binary")
@@ -70,12 +70,7 @@ def parse_definition(
     definition: Mapping[str, Any], *, context: str = "userCommand.indexes[0]", strict: bool = False
 ) -> VectorDefinition:
     """`strict` refuses unknown top-level keys: updateSearchIndex does, createSearchIndexes not."""
-    try:
-        if not isinstance(definition, Mapping):
-            raise Refused(f'"{context}" must be a document; {shown(definition)} was given')
-        return _parsed(Section(definition, context), strict=strict)
-    except Refused as refused:
-        raise definition_error(str(refused)) from refused
+    return parse_definition_by(lambda section: _parsed(section, strict=strict), definition, context)
 
 
 def equivalent(a: VectorDefinition, b: VectorDefinition) -> bool:

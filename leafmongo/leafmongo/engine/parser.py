@@ -5,10 +5,10 @@ case-sensitive. Every refusal carries the dotted path, what is allowed and what 
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
-from leafmongo.engine.errors import Refused
+from leafmongo.engine.errors import Refused, definition_error
 
 T = TypeVar("T")
 INT32_MAX = 2**31 - 1
@@ -113,3 +113,13 @@ def shown(value: Any) -> str:
     """A value for a message: short ones as they are, long ones by their type."""
     text = repr(value)
     return text if len(text) <= 40 else f"a {type(value).__name__}"
+
+
+def parse_definition_by(parse: Callable[[Section], T], definition: Any, context: str) -> T:
+    """What `parse` makes of the definition of an index; CommandError where it refuses."""
+    try:
+        if not isinstance(definition, Mapping):
+            raise Refused(f'"{context}" must be a document; {shown(definition)} was given')
+        return parse(Section(definition, context))
+    except Refused as refused:
+        raise definition_error(str(refused)) from refused

@@ -52,7 +52,7 @@ class Entrance:
 
     def has_room_for(self, size: int) -> bool:
         """Whether that much more may be kept until it is complete. Those who have been sending
-        theirs for long make room, first whose message lacks most; nobody does in vain."""
+        theirs for long make room, first the one whose message lacks most, if that is enough."""
         free = self.gathered_bytes - sum(link.gathered for link in self.links)
         leaving: list[Connection] = []
         for link in sorted(self._unhurried(), key=lambda link: -link.missing):

@@ -10,7 +10,7 @@ from leafmongo.proxy.wire import HEADER_BYTES
 class Question:
     """One that is under way; what mongod sends meanwhile goes through `take`.
 
-    Also when nobody waits for it any more: the answer to it is no answer to the client.
+    The client never gets its answer, also after the search that asked has been given up.
     """
 
     def __init__(self, body: dict[str, Any]) -> None:

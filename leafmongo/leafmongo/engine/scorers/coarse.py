@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from leafmongo.engine.documents.growable import GrowingArray
 from leafmongo.engine.scorers.scan import in_parts
 from leafmongo.engine.scorers.scoring import slack
-from leafmongo.engine.scorers.sharing import Products, SharedScan
+from leafmongo.engine.scorers.shared_scan import Products, SharedScan
 from leafmongo.engine.scorers.topk import Positions
 
 Bounds = NDArray[np.float64]

@@ -14,7 +14,7 @@ from leafmongo.engine.documents.batch import IdKey, id_key
 from leafmongo.engine.documents.growable import GrowingArray
 from leafmongo.engine.filters.column import FilterColumn, Mask
 from leafmongo.engine.text.postings import Postings
-from leafmongo.engine.text.reading import TextRows
+from leafmongo.engine.text.read import TextRows
 
 _FEW = 1000  # dead rows not worth sweeping
 _DOCUMENT_BYTES = 150  # its id, and its place in a list and in a dictionary

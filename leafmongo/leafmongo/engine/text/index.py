@@ -12,9 +12,9 @@ from leafmongo.engine.index import IndexStats, Match
 from leafmongo.engine.scorers.topk import best
 from leafmongo.engine.text.contents import TextContents
 from leafmongo.engine.text.mappings import TextDefinition
-from leafmongo.engine.text.matching import Matching
+from leafmongo.engine.text.match import Matching
 from leafmongo.engine.text.query import TextQuery
-from leafmongo.engine.text.reading import read
+from leafmongo.engine.text.read import read
 
 _BATCH = 1000  # documents read at a time, and entered under one hold of the lock
 _STATS_SECONDS = 0.05

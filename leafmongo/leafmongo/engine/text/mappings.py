@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from leafmongo.engine.definition import PARTITIONS
-from leafmongo.engine.errors import Refused, definition_error
+from leafmongo.engine.errors import Refused
 from leafmongo.engine.filters.values import KeyKind
-from leafmongo.engine.parser import Section, shown
+from leafmongo.engine.parser import Section, parse_definition_by, shown
 
 ANALYZER = "lucene.standard"
 # By type of field: its options, and their values that are supported.
@@ -94,12 +94,7 @@ def parse_text_definition(
     definition: Mapping[str, Any], *, context: str = "userCommand.indexes[0]", strict: bool = False
 ) -> TextDefinition:
     """`strict` refuses unknown top-level keys: updateSearchIndex does, createSearchIndexes not."""
-    try:
-        if not isinstance(definition, Mapping):
-            raise Refused(f'"{context}" must be a document; {shown(definition)} was given')
-        return _parsed(Section(definition, context), strict=strict)
-    except Refused as refused:
-        raise definition_error(str(refused)) from refused
+    return parse_definition_by(lambda section: _parsed(section, strict=strict), definition, context)
 
 
 def _parsed(section: Section, *, strict: bool) -> TextDefinition:

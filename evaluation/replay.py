@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
 from leafsearch.config import Settings
-from leafsearch.evaluation.encoding import Milliseconds
+from leafsearch.evaluation.cached_rows import Milliseconds
 from leafsearch.evaluation.measures import ranking
 from leafsearch.search.hit import Hit
 from leafsearch.search.searcher import Searcher

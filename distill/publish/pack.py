@@ -1,6 +1,6 @@
 """Make a student small enough to come with a package.
 
-`python -m leafsearch.distill.publish.packing STUDENT FOLDER` writes the folder.
+`python -m leafsearch.distill.publish.pack STUDENT FOLDER` writes the folder.
 
 Weights become whole numbers of 8 bits with a scale for each output, and those of the embeddings
 fewer, because they are most of the model. What that does to the vectors is printed.
@@ -45,13 +45,13 @@ _PAGE = 4_096  # what memory-mapped files are read by
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m leafsearch.distill.publish.packing", description=__doc__
+        prog="python -m leafsearch.distill.publish.pack", description=__doc__
     )
     parser.add_argument("student", help="folder that leaf-distill wrote")
     parser.add_argument("folder", type=Path, help="new folder")
     parser.add_argument("--sources", type=Path, help="sources.json, to be named in the card")
     given = parser.parse_args()
-    with one_line_errors("distill.packing"):
+    with one_line_errors("distill.publish.pack"):
         pack(given.student, given.folder)
         if given.sources:
             with (given.folder / README).open("a", encoding="utf-8") as card:

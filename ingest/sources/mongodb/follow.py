@@ -1,4 +1,4 @@
-"""Keeping up with a MongoDB source for as long as nobody ends it."""
+"""Follow the change stream of a MongoDB source until interrupted."""
 
 import logging
 from collections.abc import Callable
