@@ -29,7 +29,7 @@ from leafsearch.ingest.sources.files.records import Fields
 from leafsearch.ingest.sources.mongodb.order import MongoOrder
 from leafsearch.vectors.store.connection import connected
 from leafsearch.vectors.store.deployment import deployment_uri
-from leafsearch.vectors.store.retry import SECONDS, Patience
+from leafsearch.vectors.store.retry import RETRY_SECONDS, RetryBudget
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -77,7 +77,7 @@ def command(
     repair: o.Repair = False,
     all_: o.All = False,
     wait: o.Wait = 600,
-    patience: o.Patience = SECONDS,
+    patience: o.Patience = RETRY_SECONDS,
     home: o.Home = None,
     as_json: o.AsJson = False,
 ) -> None:
@@ -125,7 +125,7 @@ def command(
             choices=choices,
             rejects=rejects,
             wait=wait,
-            patience=Patience(patience),
+            retries=RetryBudget(patience),
             max_rejects=max_rejects,
             prune=prune,
             yes=yes,
@@ -172,7 +172,7 @@ def _repair(order: Order, chosen: Settings, *, everything: bool, as_json: bool) 
             rejects,
             everything=everything,
             wait=order.wait,
-            patience=order.patience,
+            retries=order.retries,
             as_json=as_json,
         )
 
@@ -180,7 +180,7 @@ def _repair(order: Order, chosen: Settings, *, everything: bool, as_json: bool) 
 def _finish(finish: Callable[..., None], order: Order, chosen: Settings, *, as_json: bool) -> None:
     with connected(deployment_uri(chosen, say)) as client:
         database = client[chosen.database]
-        order.patience.ask(
+        order.retries.run(
             lambda: finish(database, chosen.collection, wait=order.wait, as_json=as_json)
         )
 

@@ -29,7 +29,7 @@ from leafsearch.ingest.sources.files.sources import Corpus
 from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.ingest.target.target import Target
 from leafsearch.vectors import Collection, DeploymentError
-from leafsearch.vectors.store.retry import may_pass
+from leafsearch.vectors.store.retry import is_transient
 
 _SPEED_PERIOD = 3600.0  # seconds; a step of a large model on a processor may take minutes
 _INTERNAL = ("last_written", "planned", "repeated")
@@ -145,12 +145,12 @@ def as_text(summary: Summary, target: Target) -> str:
 
 def _number(collection: Collection) -> str:
     """Empty where MongoDB does not answer: the run is over, and its summary is shown anyway."""
-    if collection.patience.is_tried:
+    if collection.retries.is_waiting:
         return ""
     try:
         return f"{collection.count():,} "
     except DeploymentError as error:
-        if not may_pass(error):
+        if not is_transient(error):
             raise
         return ""
 

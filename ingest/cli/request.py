@@ -24,7 +24,7 @@ from leafsearch.ingest.sources.files.sources import NAMELESS, Corpus
 from leafsearch.ingest.sources.mongodb.address import addresses
 from leafsearch.ingest.sources.mongodb.order import MongoOrder
 from leafsearch.ingest.sources.mongodb.source import MongoSource
-from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.retry import RetryBudget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Order:
     rejects: Path
     wait: float
     max_rejects: int | None = None
-    patience: Patience = field(default_factory=Patience)
+    retries: RetryBudget = field(default_factory=RetryBudget)
     prune: bool = False
     yes: bool = False
     sharded: str | None = None
@@ -67,7 +67,7 @@ class Order:
     def opened(self, client: MongoClient[Any]) -> Iterator[Corpus | MongoSource]:
         """What is read; `client` is of the deployment that is written to."""
         if addresses(self.paths):
-            with self.mongodb.opened(self.paths[0], self.fields, client, self.patience) as source:
+            with self.mongodb.opened(self.paths[0], self.fields, client, self.retries) as source:
                 source.source = self.source or source.source
                 yield source
         else:
@@ -96,8 +96,8 @@ class Order:
         yield from self.fields.problems()
         if not (math.isfinite(self.wait) and self.wait >= 0):
             yield f"--wait {self.wait:g}: expected seconds, 0 or more"
-        if not (math.isfinite(self.patience.seconds) and self.patience.seconds >= 0):
-            yield f"--patience {self.patience.seconds:g}: expected seconds, 0 or more"
+        if not (math.isfinite(self.retries.seconds) and self.retries.seconds >= 0):
+            yield f"--patience {self.retries.seconds:g}: expected seconds, 0 or more"
         if self.max_rejects is not None and self.max_rejects < 0:
             yield f"--max-rejects {self.max_rejects}: expected 0 or more"
         try:

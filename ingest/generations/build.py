@@ -24,7 +24,7 @@ from leafsearch.vectors.encoders.alignment import probe_of
 from leafsearch.vectors.store.collection import BY_DOCUMENT
 from leafsearch.vectors.store.generations import Generations, find_generations
 from leafsearch.vectors.store.manifest import FORM, PATH, demand, read_manifest
-from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.retry import RetryBudget
 from leafsearch.vectors.store.search_index import demand_search
 
 _SECONDS = 600.0  # for the text index to tell the generations apart
@@ -34,7 +34,7 @@ def open_rebuild(
     database: Database[Any],
     settings: Settings,
     choices: Choices,
-    patience: Patience | None = None,
+    retries: RetryBudget | None = None,
     told: Told = lambda phase: None,
 ) -> Target:
     """The generation that is begun, or goes on. Raises as open_target does, before any write."""
@@ -53,11 +53,11 @@ def open_rebuild(
         )
     begun = _begun(found, settings, choices)
     if begun is None:
-        return _anew(database, settings, choices, found, patience, told)
+        return _anew(database, settings, choices, found, retries, told)
     for index in Collection(database[name], begun).indexes:
         index.demand_no_failure()
     wanted = united(begun, choices.filters, hybrid=choices.hybrid)
-    return Target(database, settings, wanted, patience=patience, told=told)
+    return Target(database, settings, wanted, retries=retries, told=told)
 
 
 def _begun(found: Generations, settings: Settings, choices: Choices) -> Manifest | None:
@@ -93,13 +93,13 @@ def _anew(
     settings: Settings,
     choices: Choices,
     found: Generations,
-    patience: Patience | None,
+    retries: RetryBudget | None,
     told: Told,
 ) -> Target:
     active, generation = found.active, found.newest + 1
     sides = _models(active, settings)
     told(f"loading {sides['teacher'][0]} and {sides['student'][0]}")
-    pair = load_pair(sides["teacher"], sides["student"], settings, patience)
+    pair = load_pair(sides["teacher"], sides["student"], settings, retries)
     storage = fitting(_form(active, settings, choices), settings, pair.teacher)
     tokens = given(choices.chunk_tokens, min(active.chunk_tokens, pair.teacher.max_tokens))
     manifest = replace(
@@ -121,7 +121,7 @@ def _anew(
         probe=probe_of(pair.student),
         generation=generation,
     )
-    return Target(database, settings, manifest, pair.teacher, patience=patience)
+    return Target(database, settings, manifest, pair.teacher, retries=retries)
 
 
 def _models(active: Manifest, settings: Settings) -> dict[str, Named]:

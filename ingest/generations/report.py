@@ -62,7 +62,7 @@ def complete(
     move_over(database, name, generation, chunk=chunk, seconds=order.wait, told=told)
     if not order.yes and not target.registration.was_alone():
         # Patiently by itself: once searches have moved, the rest is not done a second time.
-        target.patience.ask(
+        target.retries.run(
             lambda: demand_nothing_lost(database, name, seen.active, target.manifest)
         )
     say(f"searches moved over from {_shown(seen.active)} to {_shown(target.manifest)}; {finish}")

@@ -17,7 +17,7 @@ from pymongo.errors import OperationFailure
 from leafsearch.ingest.target.open import INDEX
 from leafsearch.vectors import Collection, IndexNotReady, explained
 from leafsearch.vectors.store.generations import forget_others, read_generations
-from leafsearch.vectors.store.retry import patiently
+from leafsearch.vectors.store.retry import retry
 
 Told = Callable[[str], None]
 
@@ -99,4 +99,4 @@ def _drop(mongo: Mongo[Any], name: str) -> None:
 def _delete_chunks(active: Collection, generation: int) -> int:
     chosen = {**_A_CHUNK, "generation": None if generation == 1 else generation}
     with explained():
-        return patiently(lambda: active.mongo.delete_many(chosen).deleted_count)
+        return retry(lambda: active.mongo.delete_many(chosen).deleted_count)

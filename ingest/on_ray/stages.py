@@ -116,7 +116,7 @@ class Encoder(_Stage):
         return load_teacher(
             self.target.manifest,
             self.job.settings,
-            patience=self.target.patience.seconds,
+            retry_for=self.target.retries.seconds,
             devices=devices,
         )
 

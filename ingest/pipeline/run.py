@@ -44,7 +44,7 @@ def ingest(
     error of the source is written, and what was encoded before an error of the encoder.
     """
     rejects.begin()
-    target.patience.renew()
+    target.retries.reset()
     tally, started = Tally(told), time.monotonic()
     try:
         with closing(Seen()) as own:
@@ -81,7 +81,7 @@ class _Run:
         except BaseException:  # whoever interrupts does not want to wait for a model
             for stop in self._stop_all:
                 stop.set()
-            writer.join(0 if self._target.patience.is_tried else _LAST_WRITE)
+            writer.join(0 if self._target.retries.is_waiting else _LAST_WRITE)
             raise
         if not self._stop_encoding.is_set():  # else it may wait for its input for ever
             reader.join()

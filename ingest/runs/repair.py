@@ -32,7 +32,7 @@ from leafsearch.vectors.store.digest import digest, of_encoded
 from leafsearch.vectors.store.generations import read_generation, read_generations
 from leafsearch.vectors.store.in_place import MARK
 from leafsearch.vectors.store.manifest import undeclare
-from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.retry import RetryBudget
 from leafsearch.vectors.store.writers import registered
 
 Told = Callable[[str], None]
@@ -64,14 +64,14 @@ def repair(
     everything: bool = False,
     seconds: float,
     told: Told,
-    patience: Patience,
+    retries: RetryBudget,
 ) -> Repaired:
     """Of all generations; `everything` encodes every stored text again, sound vector or not.
 
     Other runs learn of it, since a chunk that is made again is not the one that they have seen.
     """
     name, done = settings.collection, Repaired()
-    with registered(database, name, patience) as registration:
+    with registered(database, name, retries) as registration:
         generations = read_generations(database, name)
         for known in generations.all:
             manifest = read_generations(database, name).find(known.generation)
@@ -82,14 +82,14 @@ def repair(
                     continue
                 raise _unreadable(database, name, manifest)
             manifest = _without_unused_filters(database, name, manifest, done)
-            collection = collection_of(database[name], manifest, patience)
+            collection = collection_of(database[name], manifest, retries)
             collection.announce = registration.renew
             for index in collection.indexes:
                 done.indexes += index.remake(seconds=seconds or _TO_DROP)
             collection.create()
             told("looking at the vectors")
             if isinstance(collection, InPlace):
-                with closing(Target(database, settings, manifest, patience=patience)) as target:
+                with closing(Target(database, settings, manifest, retries=retries)) as target:
                     last = _repair_in_place(collection, target, rejects, done, everything)
             else:
                 with closing(_Chunks(collection, settings, done, told)) as chunks:
@@ -205,8 +205,8 @@ class _Chunks:
     @property
     def _teacher(self) -> Teacher:
         if self._loaded is None:
-            patience = self._collection.patience.seconds
-            self._loaded = load_teacher(self._manifest, self._settings, patience=patience)
+            seconds = self._collection.retries.seconds
+            self._loaded = load_teacher(self._manifest, self._settings, retry_for=seconds)
         return self._loaded
 
 
@@ -226,7 +226,7 @@ def _repair_in_place(
     manifest = target.manifest
     fields = Fields("_id", manifest.text_field, manifest.title_field)
     address = Address(mongo.database.name, mongo.name)
-    source = MongoSource(mongo.database.client, address, fields, patience=target.patience)
+    source = MongoSource(mongo.database.client, address, fields, retries=target.retries)
     source.begin(manifest)
     keeper = Keeper(source, target, rejects, lambda summary: None, Stop(), ALL)
     for ids in _parts(wrong):
@@ -276,7 +276,7 @@ def run_repair(
     *,
     everything: bool,
     wait: float,
-    patience: Patience,
+    retries: RetryBudget,
     as_json: bool,
 ) -> int:
     """What the command says of it; how many documents were rejected."""
@@ -289,7 +289,7 @@ def run_repair(
             everything=everything,
             seconds=wait,
             told=status.update if status else lambda text: None,
-            patience=patience,
+            retries=retries,
         )
     names: Names = {"database": database.name, "collection": settings.collection}
     if done.left:

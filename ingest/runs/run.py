@@ -50,9 +50,9 @@ def run(order: Order, chosen: Settings, database: Database[Any], *, as_json: boo
         peek(corpus, order, rejects)
         display.phase("opening the collection")
         opened = open_rebuild if order.rebuild else open_target
-        patience = order.patience
+        retries = order.retries
         told = display.phase
-        target = patience.ask(lambda: opened(database, chosen, order.choices, patience, told))
+        target = retries.run(lambda: opened(database, chosen, order.choices, retries, told))
         at_the_end.callback(target.close)
         if order.dry_run:
             done = run_dry(order, corpus, target, rejects, display, seen)
@@ -76,7 +76,7 @@ def _done(
 ) -> Summary:
     mongo = target.collection.mongo
     if order.rebuild:
-        order.patience.ask(lambda: tell_generations_apart(mongo.database, mongo.name))
+        order.retries.run(lambda: tell_generations_apart(mongo.database, mongo.name))
     if isinstance(corpus, MongoSource):
         summary = run_mongodb(corpus, target, rejects, display, seen, order)
     else:
@@ -86,9 +86,9 @@ def _done(
         complete(order, mongo.database, target, summary, told=display.phase)
 
     if order.mongodb.follow:
-        _unless_away(lambda: order.patience.ask(end))
+        _unless_away(lambda: order.retries.run(end))
     else:
-        order.patience.ask(end)
+        order.retries.run(end)
     return summary
 
 

@@ -36,7 +36,7 @@ from leafsearch.vectors.store.manifest import (
     demand_precision,
     find_manifest,
 )
-from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.retry import RetryBudget
 from leafsearch.vectors.store.search_index import demand_search
 
 INDEX = "leaf_vectors"
@@ -48,7 +48,7 @@ def open_target(
     database: Database[Any],
     settings: Settings,
     choices: Choices,
-    patience: Patience | None = None,
+    retries: RetryBudget | None = None,
     told: Told = lambda phase: None,
 ) -> Target:
     """`told` hears what takes a while.
@@ -69,14 +69,14 @@ def open_target(
             demand_room(database, name, stored, choices.in_place)
             empty = is_empty(database, name, stored)
     if stored is None:
-        return _new(database, settings, choices, patience, told)
+        return _new(database, settings, choices, retries, told)
     try:
-        return _existing(database, settings, choices, stored, patience, told)
+        return _existing(database, settings, choices, stored, retries, told)
     except (ManifestError, ModelError):
         # What a dropped collection leaves behind binds nobody: there is nothing made that way.
         if not empty:
             raise
-        return _new(database, settings, choices, patience, told)
+        return _new(database, settings, choices, retries, told)
 
 
 def _existing(
@@ -84,7 +84,7 @@ def _existing(
     settings: Settings,
     choices: Choices,
     manifest: Manifest,
-    patience: Patience | None,
+    retries: RetryBudget | None,
     told: Told,
 ) -> Target:
     name = settings.collection
@@ -97,19 +97,19 @@ def _existing(
     for index in collection_of(database[name], manifest).indexes:
         index.demand_no_failure()
     manifest = united(manifest, choices.filters, hybrid=choices.hybrid)
-    return Target(database, settings, manifest, patience=patience, told=told)
+    return Target(database, settings, manifest, retries=retries, told=told)
 
 
 def _new(
     database: Database[Any],
     settings: Settings,
     choices: Choices,
-    patience: Patience | None,
+    retries: RetryBudget | None,
     told: Told,
 ) -> Target:
     names = settings.pair
     told(f"loading {names.teacher} and {names.student}")
-    pair = load_pair((names.teacher, None), (names.student, None), settings, patience)
+    pair = load_pair((names.teacher, None), (names.student, None), settings, retries)
     storage = fitting(choices.storage(settings), settings, pair.teacher)
     chunk_tokens = given(choices.chunk_tokens, min(DEFAULT_TOKENS, pair.teacher.max_tokens))
     # In the mean of a text's parts, what two of them share would count twice.
@@ -135,7 +135,7 @@ def _new(
     )
     if choices.in_place is not None:
         manifest = choices.in_place.manifest(manifest, choices.filters)
-    return Target(database, settings, manifest, pair.teacher, patience=patience)
+    return Target(database, settings, manifest, pair.teacher, retries=retries)
 
 
 @dataclass(frozen=True)
@@ -149,13 +149,13 @@ Named = tuple[str, str | None]  # name and revision of a model, None for the one
 
 
 def load_pair(
-    teacher: Named, student: Named, settings: Settings, patience: Patience | None = None
+    teacher: Named, student: Named, settings: Settings, retries: RetryBudget | None = None
 ) -> LoadedPair:
     """Raises ModelError or AlignmentError.
 
     The student is exported here, where torch is, so that no search needs it.
     """
-    seconds = (patience or Patience()).seconds
+    seconds = (retries or RetryBudget()).seconds
     one = with_key(
         settings,
         teacher[0],
@@ -164,7 +164,7 @@ def load_pair(
             revision=teacher[1],
             key=key,
             precision=settings.encode_precision,
-            patience=seconds,
+            retry_for=seconds,
         ),
         variable="LEAF_TEACHER",
     )

@@ -21,11 +21,11 @@ from leafsearch.vectors.store.manifest import (
     put_back,
     write_manifest,
 )
-from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.retry import RetryBudget
 
 
 def settle(
-    database: Database[Any], name: str, wanted: Manifest, patience: Patience | None = None
+    database: Database[Any], name: str, wanted: Manifest, retries: RetryBudget | None = None
 ) -> Collection:
     """The collection as it is then: made as `wanted`, indexed as all want it.
 
@@ -36,14 +36,14 @@ def settle(
         found = find_generations(database, name)
         empty = is_empty(database, name)
     if found is not None and found.active.generation != wanted.generation and not empty:
-        return _settle_beside(database, name, wanted, patience)
+        return _settle_beside(database, name, wanted, retries)
     stored = None if found is None else found.active
     with explained():
         left_over = stored is not None and _is_left_over(database, name, stored, wanted)
     if stored is not None and not left_over:
         demand_equal(stored, wanted, name)
         wanted = united(stored, wanted.filters, hybrid=wanted.hybrid)
-    collection_of(database[name], wanted, patience).create()
+    collection_of(database[name], wanted, retries).create()
     try:
         with explained():
             if stored is not None and left_over and is_empty(database, name, stored):
@@ -57,13 +57,13 @@ def settle(
         # Another ingest was faster, and its index is the one that must stay.
         with explained():
             theirs = read_generation(database, name, wanted.generation)
-        follow(database, name, theirs, patience)
+        follow(database, name, theirs, retries)
         raise
-    return follow(database, name, agreed, patience)
+    return follow(database, name, agreed, retries)
 
 
 def follow(
-    database: Database[Any], name: str, manifest: Manifest, patience: Patience | None = None
+    database: Database[Any], name: str, manifest: Manifest, retries: RetryBudget | None = None
 ) -> Collection:
     """Index what the manifest says, until it says nothing new. Raises as settle does."""
     known = None
@@ -71,7 +71,7 @@ def follow(
         with explained():
             stored = read_generation(database, name, manifest.generation)
         demand_equal(stored, manifest, name)
-        collection = collection_of(database[name], stored, patience)
+        collection = collection_of(database[name], stored, retries)
         if stored == known:
             return collection
         collection.create()
@@ -99,7 +99,7 @@ def is_empty(database: Database[Any], name: str, stored: Manifest | None = None)
 
 
 def _settle_beside(
-    database: Database[Any], name: str, wanted: Manifest, patience: Patience | None
+    database: Database[Any], name: str, wanted: Manifest, retries: RetryBudget | None
 ) -> Collection:
     """Of a generation that does not answer searches."""
     with explained():
@@ -107,7 +107,7 @@ def _settle_beside(
         demand_equal(stored, wanted, name)
         filters, hybrid = wanted.filters, wanted.hybrid
         stored = amend(database, name, wanted.generation, filters=filters, hybrid=hybrid)
-    return follow(database, name, stored, patience)
+    return follow(database, name, stored, retries)
 
 
 def _is_left_over(database: Database[Any], name: str, stored: Manifest, wanted: Manifest) -> bool:

@@ -30,7 +30,7 @@ from leafsearch.vectors import (
 from leafsearch.vectors.encoders.api_key import with_key
 from leafsearch.vectors.store.generations import read_generation, read_generations
 from leafsearch.vectors.store.manifest import demand_equal
-from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.retry import RetryBudget
 from leafsearch.vectors.store.writers import Registration
 
 log = logging.getLogger(__name__)
@@ -42,12 +42,12 @@ def load_teacher(
     manifest: Manifest,
     settings: Settings,
     *,
-    patience: float,
+    retry_for: float,
     devices: Sequence[str] | None = None,
 ) -> Teacher:
     """In the manifest's precision, so that all vectors of a collection are computed alike.
 
-    `patience` and `devices` as for load_encoder. Raises ModelError.
+    `retry_for` and `devices` as for load_encoder. Raises ModelError.
     """
     model = manifest.teacher
     teacher = with_key(
@@ -59,7 +59,7 @@ def load_teacher(
             key=key,
             devices=devices,
             precision=manifest.encode_precision or settings.encode_precision,
-            patience=patience,
+            retry_for=retry_for,
         ),
         variable="LEAF_TEACHER",
     )
@@ -84,7 +84,7 @@ class Target:
         manifest: Manifest,
         teacher: Teacher | None = None,
         *,
-        patience: Patience | None = None,
+        retries: RetryBudget | None = None,
         told: Callable[[str], None] = lambda phase: None,
     ) -> None:
         """With a `teacher` the collection is new; else the manifest is in force and names it, and
@@ -97,10 +97,10 @@ class Target:
         self._name = name
         self._settings = settings
         self._is_settled = False
-        self.patience = patience or Patience()
+        self.retries = retries or RetryBudget()
         self.claims = Claims()
-        self.registration = Registration(database, name, self.patience)
-        self.collection = collection_of(database[name], manifest, self.patience)
+        self.registration = Registration(database, name, self.retries)
+        self.collection = collection_of(database[name], manifest, self.retries)
         self.collection.announce = self.registration.renew
         model = manifest.teacher
         chunker = Chunker(
@@ -119,7 +119,7 @@ class Target:
         if self._loaded is None:
             self._told(f"loading {self.manifest.teacher.name}")
             self._loaded = load_teacher(
-                self.manifest, self._settings, patience=self.patience.seconds
+                self.manifest, self._settings, retry_for=self.retries.seconds
             )
             self._told("encoding the first chunks")
         if isinstance(self.chunker, WholeTexts):
@@ -177,7 +177,7 @@ class Target:
         if self._is_settled:
             return
         generation = self.manifest.generation
-        if self.is_new and not self.patience.ask(
+        if self.is_new and not self.retries.run(
             lambda: holds_ours(self._database, self._name, generation)
         ):
             return
@@ -196,7 +196,7 @@ class Target:
                 if time.monotonic() > deadline:
                     raise
             time.sleep(_PAUSE)
-            self._adopt(follow(self._database, self._name, self.manifest, self.patience))
+            self._adopt(follow(self._database, self._name, self.manifest, self.retries))
 
     def demand_active(self) -> None:
         """Raises TargetError if searches have moved to another generation since it was opened."""
@@ -204,7 +204,7 @@ class Target:
             return
         generation = self.manifest.generation
         with explained():
-            seen = self.patience.ask(lambda: read_generations(self._database, self._name))
+            seen = self.retries.run(lambda: read_generations(self._database, self._name))
         if seen.active.generation != generation:
             raise TargetError(
                 f"searches of {self._name} moved over from generation {generation} to "
@@ -222,7 +222,7 @@ class Target:
             return
         generation = self.manifest.generation
         with explained():
-            stored = self.patience.ask(
+            stored = self.retries.run(
                 lambda: read_generation(self._database, self._name, generation)
             )
         demand_equal(stored, self.manifest, self._name)
@@ -240,8 +240,8 @@ class Target:
         self._settle(replace(asked, scale=codec.scale))
 
     def _settle(self, manifest: Manifest) -> None:
-        patience = self.patience
-        self._adopt(patience.ask(lambda: settle(self._database, self._name, manifest, patience)))
+        retries = self.retries
+        self._adopt(retries.run(lambda: settle(self._database, self._name, manifest, retries)))
         self.is_new, self._is_settled = False, True
 
     def _adopt(self, collection: Collection) -> None:

@@ -20,7 +20,7 @@ from leaftests.ingest.running import HASHED, TOKENS, goes_on, is_whole, record, 
 from leaftests.ingest.types import Run
 from mongotests.searching import wait_for
 
-AWAY = "leaf-ingest: MongoDB is away ("
+AWAY = "leaf-ingest: MongoDB is unreachable ("
 BACK = "leaf-ingest: MongoDB is back after "
 _SOON = "&serverSelectionTimeoutMS=500"
 _MEGABYTE = 10**6
@@ -65,7 +65,7 @@ def test_a_mongod_that_stays_away_is_one_line_and_what_is_written_stays(
         away, failed = ingest.errors
 
     assert away.startswith(AWAY)
-    assert away.endswith("; trying again for up to 3 s")
+    assert away.endswith("; retrying for up to 3 s")
     assert failed.startswith("leaf-ingest: MongoDB does not answer: ")
     assert "leaf-mongo start" in failed
     deployment.start()

@@ -30,7 +30,7 @@ from leafsearch.ingest.sources.mongodb.position import POSITIONS, Position
 from leafsearch.ingest.sources.mongodb.signals import Stop
 from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.vectors.store.digest import digest, of_encoded
-from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.retry import RetryBudget
 from leaftests.ingest.follower import CHUNKS, IN_PLACE, Started, following, wait_for
 from leaftests.ingest.types import Keep, Run
 
@@ -307,7 +307,7 @@ def test_where_the_history_is_lost_all_is_read_again(
 
     ending = threading.Thread(target=end)
     ending.start()
-    position = Position(database, "articles", source, keeper._target.manifest, Patience())
+    position = Position(database, "articles", source, keeper._target.manifest, RetryBudget())
     follow(source, keeper, changes, position, stop, told=lambda text: None, say=said.append)
 
     ending.join()
@@ -417,7 +417,7 @@ def test_a_position_that_stays_the_same_is_renewed_so_that_it_counts_as_in_use(
 ) -> None:
     manifest = keep(in_place=False)._target.manifest
     first, second = (
-        Position(database, "c", source_of(database), manifest, Patience()) for _ in range(2)
+        Position(database, "c", source_of(database), manifest, RetryBudget()) for _ in range(2)
     )
     with closing(Changes(source_of(database))) as changes:
         first.save(changes.token)

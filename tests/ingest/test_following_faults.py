@@ -1,4 +1,4 @@
-"""Followers that are to end, or to go on, while a MongoDB is away."""
+"""Followers that must stop, or go on, while MongoDB is unreachable."""
 
 import json
 import secrets
@@ -74,7 +74,7 @@ def test_a_first_pass_is_stopped_while_its_mongodb_is_away(
         running = start(*CHUNKS)
         wait_for(lambda: apart["chunks"].find_one())
         deployment.stop()
-        wait_for(lambda: any("MongoDB is away" in line for line in running.said))
+        wait_for(lambda: any("MongoDB is unreachable" in line for line in running.said))
 
         code, printed = ends_soon(running, signal.SIGTERM)
 
@@ -91,7 +91,7 @@ def test_a_follower_is_stopped_while_it_waits_for_its_target_to_write_a_change(
         running.wait_until_following()
         deployment.stop()
         articles.insert_one({"_id": "new", "body": "a new text"})
-        wait_for(lambda: any("MongoDB is away" in line for line in running.said))
+        wait_for(lambda: any("MongoDB is unreachable" in line for line in running.said))
 
         code, printed = ends_soon(running, signal.SIGINT)
 

@@ -16,7 +16,7 @@ from leafsearch.ingest import Document, Rejects, Target, ingest
 from leafsearch.ingest.errors import OverlapError
 from leafsearch.ingest.target.overlap import Lost, settle_overlap
 from leafsearch.vectors import Collection
-from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.retry import RetryBudget
 from leafsearch.vectors.store.writers import WRITERS, Registration
 from leaftests.endure.model import Ledger
 from leaftests.endure.steps import STEPS
@@ -40,7 +40,7 @@ def rejects(tmp_path: Path) -> Iterator[Rejects]:
 
 @pytest.fixture
 def beside(database: Database[Any]) -> Iterator[Registration]:
-    writer = Registration(database, "c", Patience())
+    writer = Registration(database, "c", RetryBudget())
     yield writer
     writer.leave()
 
@@ -67,8 +67,8 @@ def test_runs_that_overlap_and_are_killed_end_as_one_after_another(
 def test_a_writer_is_alone_until_another_is_there_or_was_there(
     database: Database[Any], beside: Registration
 ) -> None:
-    first = Registration(database, "c", Patience())
-    elsewhere = Registration(database, "other", Patience())
+    first = Registration(database, "c", RetryBudget())
+    elsewhere = Registration(database, "other", RetryBudget())
 
     first.enter()
     elsewhere.enter()
@@ -93,7 +93,7 @@ def test_a_writer_that_was_forgotten_is_company_for_those_that_did_not_see_it(
     database[WRITERS].update_one(
         {"_id": "c"}, [{"$set": {"active": {"$map": {"input": "$active", "in": _older("$$this")}}}}]
     )
-    other = Registration(database, "c", Patience())
+    other = Registration(database, "c", RetryBudget())
     other.enter()
     assert other.was_alone()
 

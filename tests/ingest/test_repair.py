@@ -13,7 +13,7 @@ from leafsearch.ingest.pipeline.compare import plans
 from leafsearch.ingest.pipeline.stats import Tally
 from leafsearch.ingest.pipeline.write import Writing, without_vectors
 from leafsearch.ingest.runs.repair import repair
-from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.retry import RetryBudget
 
 Open = Callable[..., Target]
 Write = Callable[..., Any]
@@ -32,7 +32,7 @@ def repaired(database: Database[Any], tmp_path: Path, **options: Any) -> int:
         rejects,
         seconds=0,
         told=lambda text: None,
-        patience=Patience(),
+        retries=RetryBudget(),
         **options,
     )
     return done.encoded

@@ -302,7 +302,7 @@ def test_a_server_says_itself_when_it_is_to_be_asked_again(
     busy: tuple[Busy, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     server, name = busy
-    encoder = load_encoder(name, patience=60)
+    encoder = load_encoder(name, retry_for=60)
     server.headers, server.statuses = {"Retry-After": "0"}, [429] * 50
 
     encoder.encode_documents(["a"])
@@ -332,4 +332,4 @@ def test_a_query_fails_sooner_than_documents_and_a_refusal_at_once(
         assert server.asked == 1
     server.statuses = [503]
     with pytest.raises(ModelError, match="busy or away"):
-        load_encoder(name, patience=0)
+        load_encoder(name, retry_for=0)

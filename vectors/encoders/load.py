@@ -7,7 +7,7 @@ from tokenizers import Tokenizer
 
 from leafsearch.vectors.encoders.base import Teacher, demand_torch, is_remote
 from leafsearch.vectors.errors import ModelError
-from leafsearch.vectors.store.retry import SECONDS
+from leafsearch.vectors.store.retry import RETRY_SECONDS
 
 
 def load_encoder(
@@ -17,12 +17,12 @@ def load_encoder(
     key: str | None = None,
     devices: Sequence[str] | None = None,
     precision: str = "auto",
-    patience: float = SECONDS,
+    retry_for: float = RETRY_SECONDS,
 ) -> Teacher:
     """Raises ModelError when there is no such model or it has another `revision`.
 
     torch and sentence-transformers are imported here and nowhere earlier. `key` is for the server
-    of a remote encoder, which is asked for documents again for `patience` seconds where it is busy
+    of a remote encoder, which is asked for documents again for `retry_for` seconds where it is busy
     or away. `devices` as torch names them, a process for each if there are several:
     `["cuda:0", "cuda:1"]`, or `["cpu", "cpu"]`; by default all GPUs, or the CPU, in several
     processes if it has many cores. `precision` of documents: float32, bfloat16, float16, or auto,
@@ -35,7 +35,7 @@ def load_encoder(
     if is_remote(name):
         from leafsearch.vectors.encoders.remote import RemoteEncoder
 
-        return RemoteEncoder.open(name, revision=revision, key=key, patience=patience)
+        return RemoteEncoder.open(name, revision=revision, key=key, retry_for=retry_for)
     from leafsearch.vectors.encoders.model_source import find_model
 
     source = find_model(name, revision=revision)  # before torch: a wrong name fails at once

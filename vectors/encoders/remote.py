@@ -34,7 +34,7 @@ from leafsearch.config.text import shorten
 from leafsearch.vectors.encoders.base import Rows, in_order, unit_rows
 from leafsearch.vectors.encoders.model_files import ModelFiles
 from leafsearch.vectors.errors import ModelError
-from leafsearch.vectors.store.retry import SECONDS
+from leafsearch.vectors.store.retry import RETRY_SECONDS
 
 log = logging.getLogger(__name__)
 
@@ -52,13 +52,13 @@ class RemoteEncoder:
     encode_precision = None  # the server's own
 
     def __init__(
-        self, name: str, model: ModelFiles, key: str | None, patience: float = SECONDS
+        self, name: str, model: ModelFiles, key: str | None, retry_for: float = RETRY_SECONDS
     ) -> None:
-        """`patience`: seconds for which documents are asked for again.
+        """`retry_for`: seconds for which documents are asked for again.
 
         Raises ModelError if the server does not answer with vectors.
         """
-        self._patience = patience
+        self._retry_for = retry_for
         self._has_answered = False
         self.name = name
         self._url = urldefrag(name).url
@@ -71,12 +71,12 @@ class RemoteEncoder:
         self.query_prompt = model.prompt("query")
         self.document_prompt = model.prompt("document", "passage", "corpus")
         self.revision = model.revision
-        self.dimensions = len(self._patiently([_PROBE], patience, Event())[0])
+        self.dimensions = len(self._retried([_PROBE], retry_for, Event())[0])
         self._has_answered = True
 
     @classmethod
     def open(
-        cls, name: str, *, revision: str | None, key: str | None, patience: float = SECONDS
+        cls, name: str, *, revision: str | None, key: str | None, retry_for: float = RETRY_SECONDS
     ) -> "RemoteEncoder":
         address, model = urldefrag(name)
         parts = urlsplit(address)
@@ -90,16 +90,16 @@ class RemoteEncoder:
                 f"model {_shown(name)}: a key in the URL would be stored with the collection; give "
                 "it as LEAF_API_KEY"
             )
-        return cls(name, ModelFiles.find(model, revision=revision), key, patience)
+        return cls(name, ModelFiles.find(model, revision=revision), key, retry_for)
 
     def encode_documents(self, texts: Sequence[str]) -> Rows:
         return in_order(self.document_batches(texts), len(texts), self.dimensions)
 
     def document_batches(self, texts: Sequence[str]) -> Iterator[tuple[Sequence[int], Rows]]:
-        return self._encoded(texts, self.document_prompt, self._patience)
+        return self._encoded(texts, self.document_prompt, self._retry_for)
 
     def encode_queries(self, texts: Sequence[str]) -> Rows:
-        seconds = min(_QUERY_SECONDS, self._patience)
+        seconds = min(_QUERY_SECONDS, self._retry_for)
         batches = self._encoded(texts, self.query_prompt, seconds)
         return in_order(batches, len(texts), self.dimensions)
 
@@ -129,7 +129,7 @@ class RemoteEncoder:
             threads.shutdown(wait=False, cancel_futures=True)
 
     def _rows(self, texts: Sequence[str], seconds: float, ended: Event) -> Rows:
-        answered = self._patiently(texts, seconds, ended)
+        answered = self._retried(texts, seconds, ended)
         if {len(row) for row in answered} != {self.dimensions}:
             raise ModelError(
                 f"model {self.name}: the server answered with vectors of other lengths than "
@@ -137,11 +137,11 @@ class RemoteEncoder:
             )
         return unit_rows(np.array(answered, dtype=np.float32))
 
-    def _patiently(self, texts: Sequence[str], seconds: float, ended: Event) -> list[list[float]]:
+    def _retried(self, texts: Sequence[str], seconds: float, ended: Event) -> list[list[float]]:
         """See `_asked`; again for so many seconds, unless it has `ended`, where that may help."""
         deadline = time.monotonic() + seconds
         trying = Retrying(
-            retry=retry_if_exception(self._may_pass),
+            retry=retry_if_exception(self._is_transient),
             wait=_pause,
             sleep=sleep_using_event(ended),
             # Not if the pause alone would last too long.
@@ -151,7 +151,7 @@ class RemoteEncoder:
         )
         return trying(self._asked, texts, min(_SECONDS, max(seconds, 1.0)))
 
-    def _may_pass(self, error: BaseException) -> bool:
+    def _is_transient(self, error: BaseException) -> bool:
         """A server that has never answered is taken to be named wrongly, unless it is busy."""
         cause = error.__cause__
         if isinstance(cause, httpx2.HTTPStatusError):

@@ -22,7 +22,7 @@ from leafsearch.vectors.errors import DeploymentError, IndexNotReady
 from leafsearch.vectors.store.connection import explained, short
 from leafsearch.vectors.store.manifest import Manifest
 from leafsearch.vectors.store.pipelines import nearest_stage
-from leafsearch.vectors.store.retry import Patience, may_pass
+from leafsearch.vectors.store.retry import RetryBudget, is_transient
 from leafsearch.vectors.store.search_index import IndexSpec, SearchIndex, wait_for
 
 BY_DOCUMENT = [("document", 1), ("position", 1)]
@@ -31,7 +31,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries
 # Nested too deeply, no BSON, too large.
 _OF_ONE_DOCUMENT = {15, 22, 10334, 17419, 17420}
 # Refusals that say nothing about the document: no right, no room, no such command or namespace.
-# Those that pass (`may_pass`) are asked again before.
+# Those that pass (`is_transient`) are asked again before.
 _OF_ALL_DOCUMENTS = {1, 8, 11, 13, 18, 20, 26, 31, 50, 59, 61, 73, 115, 146, 166, 292, 8000, 14031}
 MOST_ALIKE = 1000  # hits in which a chunk is looked for by its own vector
 _SAME_SCORE = 1e-5  # what rounding makes of one
@@ -61,7 +61,7 @@ class Collection:
     """
 
     def __init__(
-        self, mongo: MongoCollection[Any], manifest: Manifest, patience: Patience | None = None
+        self, mongo: MongoCollection[Any], manifest: Manifest, retries: RetryBudget | None = None
     ) -> None:
         # Acknowledged by a majority, or it does not count as done.
         self.mongo = mongo.with_options(write_concern=WriteConcern("majority"))
@@ -73,7 +73,7 @@ class Collection:
         self.outrun: set[str] = set()
         self._page = _PAGE
         self.announce: Callable[[], None] = lambda: None
-        self.patience = patience or Patience()
+        self.retries = retries or RetryBudget()
         spec = IndexSpec.of_vectors(manifest, mongo.full_name)
         self.indexes = [SearchIndex(mongo, spec)]
         if manifest.hybrid:
@@ -85,12 +85,12 @@ class Collection:
 
         Does not wait until these can be searched.
         """
-        self._patiently(lambda: self.mongo.create_index(BY_DOCUMENT))
+        self._retry(lambda: self.mongo.create_index(BY_DOCUMENT))
         if self.manifest.generation > 1:
             # Before its first chunk, so that a collection without it has one generation only.
-            self._patiently(lambda: self.mongo.create_index([("generation", 1)]))
+            self._retry(lambda: self.mongo.create_index([("generation", 1)]))
         for index in self.indexes:
-            self._patiently(index.ensure)
+            self._retry(index.ensure)
 
     def stored(self, documents: Sequence[str]) -> dict[str, Stored]:
         """Every stored chunk of these documents, by id."""
@@ -98,7 +98,7 @@ class Collection:
             return {}
         wanted = {"document": {"$in": list(documents)}, **self.manifest.chosen}
         fields = {"document": 1, "hash": 1, "version": 1, "sound": self._is_sound}
-        found = self._patiently(lambda: list(self._settled.find(wanted, fields)))
+        found = self._retry(lambda: list(self._settled.find(wanted, fields)))
         return {c["_id"]: _stored(c) for c in found}
 
     @property
@@ -113,7 +113,7 @@ class Collection:
 
     def is_empty(self) -> bool:
         """Whether there is no chunk of this generation."""
-        found = self._patiently(lambda: self.mongo.find_one(self.manifest.chosen, {"_id": 1}))
+        found = self._retry(lambda: self.mongo.find_one(self.manifest.chosen, {"_id": 1}))
         return found is None
 
     def write(
@@ -155,7 +155,7 @@ class Collection:
         """Those that are refused for what they are, and not since another run was faster, or a
         first try that was interrupted."""
         wanted = {"_id": {"$in": list(refused)}}
-        found = self._patiently(lambda: list(self._settled.find(wanted, {"hash": 1, "version": 1})))
+        found = self._retry(lambda: list(self._settled.find(wanted, {"hash": 1, "version": 1})))
         for there in found:
             id, hash = there["_id"], there.get("hash")
             if id in seen and seen[id] == hash:
@@ -191,7 +191,7 @@ class Collection:
         if not changes:
             return set()
         wanted = {"_id": {"$in": list(changes)}}
-        found = self._patiently(lambda: list(self._settled.find(wanted, {"version": 1})))
+        found = self._retry(lambda: list(self._settled.find(wanted, {"version": 1})))
         versions = {chunk["_id"]: chunk.get("version") for chunk in found}
         return {i for i, change in changes.items() if versions.get(i) != change["version"]}
 
@@ -244,11 +244,11 @@ class Collection:
             found = self._settled.find(wanted, {"document": 1, "_id": 0}, allow_disk_use=True)
             return [chunk["document"] for chunk in found.sort(_OF_SOURCES).limit(self._page)]
 
-        return self._patiently(read)
+        return self._retry(read)
 
     def index_sources(self) -> None:
         """For `documents_of`, which else looks at every chunk."""
-        self._patiently(lambda: self.mongo.create_index(_OF_SOURCES))
+        self._retry(lambda: self.mongo.create_index(_OF_SOURCES))
 
     def delete_documents(self, documents: Sequence[str], sources: Sequence[str]) -> int:
         """What of them is from these sources; how many chunks. Empty lists delete nothing."""
@@ -261,12 +261,12 @@ class Collection:
     def count(self) -> int:
         """Of this generation; of the only one by what the server knows without counting."""
         if self.manifest.generation > 1:
-            return self._patiently(lambda: self.mongo.count_documents(self.manifest.chosen))
-        everything = self._patiently(self.mongo.estimated_document_count)
-        if BY_GENERATION not in self._patiently(self.mongo.index_information):
+            return self._retry(lambda: self.mongo.count_documents(self.manifest.chosen))
+        everything = self._retry(self.mongo.estimated_document_count)
+        if BY_GENERATION not in self._retry(self.mongo.index_information):
             return everything
         later = {"generation": {"$gt": 1}}
-        return everything - self._patiently(lambda: self.mongo.count_documents(later))
+        return everything - self._retry(lambda: self.mongo.count_documents(later))
 
     def wait_until_ready(
         self, chunk: str | None, *, seconds: float, told: Callable[[str], None]
@@ -276,7 +276,7 @@ class Collection:
         Raises IndexFailed, IndexDiffers or IndexMissing at once, IndexNotReady after `seconds`.
         """
         started = time.monotonic()
-        wait_for(self.indexes, seconds=seconds, told=told, patience=self.patience)
+        wait_for(self.indexes, seconds=seconds, told=told, retries=self.retries)
         left = max(seconds - (time.monotonic() - started), 1)
         if chunk is not None and not self._finds(chunk, seconds=left):
             raise IndexNotReady(
@@ -285,7 +285,7 @@ class Collection:
             )
 
     def _finds(self, chunk: str, *, seconds: float) -> bool:
-        stored = self._patiently(lambda: self.mongo.find_one({"_id": chunk}))
+        stored = self._retry(lambda: self.mongo.find_one({"_id": chunk}))
         if stored is None:
             return True
         nearest = nearest_stage(
@@ -306,7 +306,7 @@ class Collection:
             there = {"_id": chunk, "hash": stored["hash"]}
             return all_alike(hits) or self.mongo.find_one(there) is None
 
-        return is_found(lambda: self.patience.ask(found), seconds=seconds)
+        return is_found(lambda: self.retries.run(found), seconds=seconds)
 
     def _bulk(self, operations: Mapping[str, Operation]) -> dict[str, str]:
         """Ids and reasons of the documents that are refused for what they are."""
@@ -337,7 +337,7 @@ class Collection:
             self.announce()
             return work()
 
-        return self._patiently(announced)
+        return self._retry(announced)
 
     def _halved(self, operations: Mapping[str, Operation], reason: str) -> dict[str, str]:
         """A request as a whole was refused for some document in it, and does not say which."""
@@ -350,9 +350,9 @@ class Collection:
             refused |= self._bulk(half)
         return refused
 
-    def _patiently(self, work: Callable[[], Done]) -> Done:
+    def _retry(self, work: Callable[[], Done]) -> Done:
         with explained():
-            return self.patience.ask(work)
+            return self.retries.run(work)
 
 
 def _stored(chunk: Mapping[str, Any]) -> Stored:
@@ -407,5 +407,5 @@ def _is_of_one_document(error: BaseException) -> bool:
 def _may_be_of_one_document(error: BaseException) -> bool:
     """Whether a refused request may go well without one of its documents."""
     if isinstance(error, OperationFailure):
-        return error.code not in _OF_ALL_DOCUMENTS and not may_pass(error)
+        return error.code not in _OF_ALL_DOCUMENTS and not is_transient(error)
     return _is_of_one_document(error)

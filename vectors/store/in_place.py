@@ -28,7 +28,7 @@ from leafsearch.vectors.store.collection import (
 from leafsearch.vectors.store.document_ids import as_text, possible_ids
 from leafsearch.vectors.store.manifest import Manifest
 from leafsearch.vectors.store.pipelines import nearest_stage
-from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.retry import RetryBudget
 
 MARK = "leaf"
 HASH = f"{MARK}.hash"
@@ -43,7 +43,7 @@ class InPlace(Collection):
 
     def create(self) -> None:
         for index in self.indexes:
-            self._patiently(index.ensure)
+            self._retry(index.ensure)
 
     def stored(self, documents: Sequence[str]) -> dict[str, Stored]:
         """Of those that have a vector, by the id of their only chunk."""
@@ -112,9 +112,7 @@ class InPlace(Collection):
     def doubt(self, ids: Sequence[Any]) -> None:
         """Documents by their own `_id`: what they have is taken for the vector of another text."""
         ours = {"$set": {HASH: b""}, "$unset": {f"{MARK}.version": ""}}
-        self._patiently(
-            lambda: self.mongo.update_many({"_id": {"$in": list(ids)}, **HAS_OURS}, ours)
-        )
+        self._retry(lambda: self.mongo.update_many({"_id": {"$in": list(ids)}, **HAS_OURS}, ours))
 
     def withdraw_if(self, id: Any, hash: bytes) -> int:
         """The same of one document by its own `_id`, if it has not been encoded anew meanwhile."""
@@ -139,7 +137,7 @@ class InPlace(Collection):
 
     def count(self) -> int:
         """Documents, with a vector or without: to tell these apart all would have to be read."""
-        return self._patiently(self.mongo.estimated_document_count)
+        return self._retry(self.mongo.estimated_document_count)
 
     def _take_out(self, where: Mapping[str, Any]) -> int:
         ours = {"$unset": {self.manifest.path: "", MARK: ""}}
@@ -184,7 +182,7 @@ class InPlace(Collection):
         ids = [id for document in documents for id in possible_ids(document)]
         kind = {"$type": f"${self.manifest.path}"}
         fields = {MARK: 1, "kind": kind, "sound": self._is_sound}
-        found = self._patiently(lambda: list(self._settled.find({"_id": {"$in": ids}}, fields)))
+        found = self._retry(lambda: list(self._settled.find({"_id": {"$in": ids}}, fields)))
         return [there for there in found if as_text(there["_id"]) is not None]
 
     def _chunk(self, document: str) -> str:
@@ -196,7 +194,7 @@ class InPlace(Collection):
     def _finds(self, chunk: str, *, seconds: float) -> bool:
         wanted = {"_id": {"$in": possible_ids(self._document(chunk))}, **HAS_OURS}
         ours = {self.manifest.path: 1, MARK: 1}
-        stored = self._patiently(lambda: self.mongo.find_one(wanted, ours))
+        stored = self._retry(lambda: self.mongo.find_one(wanted, ours))
         if stored is None or self.manifest.path not in stored:
             return True
         nearest = nearest_stage(
@@ -217,7 +215,7 @@ class InPlace(Collection):
             there = {"_id": stored["_id"], HASH: mark["hash"]}
             return all_alike(hits) or self.mongo.find_one(there) is None
 
-        return is_found(lambda: self.patience.ask(found), seconds=seconds)
+        return is_found(lambda: self.retries.run(found), seconds=seconds)
 
 
 def is_ours(names: Iterable[str], manifest: Manifest) -> bool:
@@ -237,8 +235,8 @@ def _mark_of(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def collection_of(
-    mongo: MongoCollection[Any], manifest: Manifest, patience: Patience | None = None
+    mongo: MongoCollection[Any], manifest: Manifest, retries: RetryBudget | None = None
 ) -> Collection:
     if manifest.layout == "in_place":
-        return InPlace(mongo, manifest, patience)
-    return Collection(mongo, manifest, patience)
+        return InPlace(mongo, manifest, retries)
+    return Collection(mongo, manifest, retries)

@@ -30,7 +30,7 @@ from leafsearch.vectors.store.pipelines import (
     text_index_definition,
     text_index_name,
 )
-from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.retry import RetryBudget
 
 Listed = Iterable[Mapping[str, Any]]  # what $listSearchIndexes gives
 
@@ -195,15 +195,15 @@ def wait_for(
     *,
     seconds: float,
     told: Told = lambda status: None,
-    patience: Patience | None = None,
+    retries: RetryBudget | None = None,
 ) -> None:
     """Until all are READY with the wanted definition; `told` hears each new status.
 
     Raises IndexFailed, IndexDiffers or IndexMissing at once, IndexNotReady after `seconds`.
     """
-    patience = patience or Patience()
+    retries = retries or RetryBudget()
     deadline, pause, last = time.monotonic() + seconds, _FIRST_PAUSE, ""
-    while status := patience.ask(lambda: _late(indexes)):
+    while status := retries.run(lambda: _late(indexes)):
         if status != last:
             told(status)
             last = status

@@ -25,7 +25,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.write_concern import WriteConcern
 
 from leafsearch.vectors.store.connection import FORBIDDEN, explained
-from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.retry import RetryBudget
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +40,10 @@ Active = frozenset[tuple[str, int]]  # runs, each with its turn
 class Registration:
     """One run. Threads may share it."""
 
-    def __init__(self, database: Database[Any], collection: str, patience: Patience) -> None:
+    def __init__(self, database: Database[Any], collection: str, retries: RetryBudget) -> None:
         self._writers = database.get_collection(WRITERS, write_concern=WriteConcern("majority"))
         self._collection = collection
-        self._patience = patience
+        self._retries = retries
         self._id = secrets.token_hex(8)
         self._lock = Lock()
         self._is_known = True  # to the server, which may refuse to keep such entries
@@ -112,7 +112,7 @@ class Registration:
         try:
             with explained():
                 if self._is_known:
-                    seen = self._patience.ask(self._renewed_entry)
+                    seen = self._retries.run(self._renewed_entry)
         except Exception as error:
             cause = error.__cause__
             if not isinstance(cause, OperationFailure) or cause.code not in FORBIDDEN:
@@ -158,10 +158,10 @@ class Registration:
 
 @contextmanager
 def registered(
-    database: Database[Any], collection: str, patience: Patience
+    database: Database[Any], collection: str, retries: RetryBudget
 ) -> Iterator[Registration]:
     """A run that writes from its beginning to its end."""
-    registration = Registration(database, collection, patience)
+    registration = Registration(database, collection, retries)
     registration.enter()
     try:
         yield registration

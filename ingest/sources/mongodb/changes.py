@@ -16,7 +16,7 @@ from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.vectors.store.connection import FORBIDDEN
 from leafsearch.vectors.store.document_ids import can_be_asked_for
-from leafsearch.vectors.store.retry import patiently
+from leafsearch.vectors.store.retry import retry
 
 _QUIET_MS = 250  # without a change, until those that came are handed over
 _LONGEST = 0.5  # seconds from the first to the last change of a batch
@@ -74,7 +74,7 @@ class Changes:
         self.token = token
         with source.explained():
             try:
-                patiently(self._open)
+                retry(self._open)
             except OperationFailure as error:
                 if error.code == _NO_REPLICA_SET:
                     raise SourceError(
@@ -92,7 +92,7 @@ class Changes:
         """
         with self._source.explained():
             try:
-                return patiently(self._gathered, seconds=float("inf"))
+                return retry(self._gathered, seconds=float("inf"))
             except OperationFailure as error:
                 if error.code in _HISTORY_LOST:
                     raise HistoryLost from error

@@ -12,7 +12,7 @@ from leafsearch.ingest.sources.mongodb.signals import Stop, Stopped
 from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.ingest.sources.mongodb.sync import Keeper
 from leafsearch.vectors import DeploymentError
-from leafsearch.vectors.store.retry import may_pass
+from leafsearch.vectors.store.retry import is_transient
 
 log = logging.getLogger(__name__)
 
@@ -102,9 +102,9 @@ def _patiently(work: Callable[[], None], keeper: Keeper, stop: Stop) -> None:
             with stop.waiting(lambda: keeper.is_waiting):
                 return work()
         except DeploymentError as error:
-            if not may_pass(error):
+            if not is_transient(error):
                 raise
             if stop.is_set:
                 raise Stopped from error
             log.warning("%s; trying again", error)
-            keeper.renew_patience()
+            keeper.reset_retries()

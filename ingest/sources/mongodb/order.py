@@ -18,7 +18,7 @@ from leafsearch.ingest.sources.files.records import Fields
 from leafsearch.ingest.sources.mongodb.address import Address, addresses
 from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.vectors.extended_json import NotExtendedJson, parse_extended_json
-from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.retry import RetryBudget
 
 # Names of fields that are ours, or that a hit has.
 _TAKEN = ("leaf", "_id", "key", "document", "position", "text", "metadata", "score")
@@ -101,16 +101,16 @@ class MongoOrder:
 
     @contextmanager
     def opened(
-        self, path: str, fields: Fields, client: MongoClient[Any], patience: Patience
+        self, path: str, fields: Fields, client: MongoClient[Any], retries: RetryBudget
     ) -> Iterator[MongoSource]:
         """`client` is of the deployment that is written to; another is connected where needed."""
         address = Address.of(path)
         if address.uri is None:
-            yield MongoSource(client, address, fields, self.query(), patience)
+            yield MongoSource(client, address, fields, self.query(), retries)
             return
         with address.connected() as other:
             # Another deployment is away by itself.
-            elsewhere = Patience(patience.seconds)
+            elsewhere = RetryBudget(retries.seconds)
             yield MongoSource(other, address, fields, self.query(), elsewhere)
 
     def problems(self, paths: Sequence[str], fields: Fields, format: object) -> Iterator[str]:

@@ -21,7 +21,7 @@ from pymongo.write_concern import WriteConcern
 from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.vectors import DeploymentError, Manifest, explained
 from leafsearch.vectors.store.connection import FORBIDDEN
-from leafsearch.vectors.store.retry import Patience, is_unanswered
+from leafsearch.vectors.store.retry import RetryBudget, is_unanswered
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +47,12 @@ class Position:
     collection: str
     source: MongoSource
     manifest: Manifest
-    patience: Patience
+    retries: RetryBudget
     shard: str = ""
     token: Token | None = None
     is_known: bool = False
     _saved: float = field(default=float("-inf"), repr=False)
-    _brief: Patience = field(default_factory=lambda: Patience(0), repr=False)
+    _brief: RetryBudget = field(default_factory=lambda: RetryBudget(0), repr=False)
     _is_refused: bool = field(default=False, repr=False)
     _is_late: bool = field(default=False, repr=False)
 
@@ -64,7 +64,7 @@ class Position:
 
     def save(self, token: Token | None) -> None:
         """All that changed before `token` is written; None: what has changed is not known."""
-        self._save(token, self.patience)
+        self._save(token, self.retries)
 
     def save_if_answered(self, token: Token | None) -> None:
         """Where MongoDB is away, the next time makes up for it: the token of then says more."""
@@ -89,11 +89,11 @@ class Position:
         if time.monotonic() >= self._saved + _PAUSE:
             self.save_if_answered(token)
 
-    def _save(self, token: Token | None, patience: Patience) -> None:
+    def _save(self, token: Token | None, retries: RetryBudget) -> None:
         now = {"token": token, "generation": self.manifest.generation}
         change = {"$set": now, "$currentDate": {"at": True}}
         self._ask(
-            lambda: self._positions.update_one({"_id": self._id}, change, upsert=True), patience
+            lambda: self._positions.update_one({"_id": self._id}, change, upsert=True), retries
         )
         self.token, self.is_known, self._saved = token, True, time.monotonic()
         self._is_late = False
@@ -124,13 +124,13 @@ class Position:
     def _positions(self) -> Collection[dict[str, Any]]:
         return self.database.get_collection(POSITIONS, write_concern=WriteConcern("majority"))
 
-    def _ask(self, work: Callable[[], Done], patience: Patience | None = None) -> Done | None:
+    def _ask(self, work: Callable[[], Done], retries: RetryBudget | None = None) -> Done | None:
         """None where the server does not let this user keep positions."""
         if self._is_refused:
             return None
         with explained():
             try:
-                return (patience or self.patience).ask(work)
+                return (retries or self.retries).run(work)
             except OperationFailure as error:
                 if error.code not in FORBIDDEN:
                     raise

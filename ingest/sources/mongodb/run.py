@@ -31,7 +31,7 @@ def run_mongodb(
     demand_another(source, target)
     with ExitStack() as opened:
         # A first pass may be stopped like any run, by starting again; what follows has no end.
-        stop = Stop(source.patience, target.patience)
+        stop = Stop(source.retries, target.retries)
         if following:
             opened.enter_context(stop)
         # Before the pass, so that what changes during it is not missed.
@@ -73,7 +73,7 @@ def run_mongodb(
 def _position(source: MongoSource, target: Target, order: Order) -> Position:
     mongo = target.collection.mongo
     manifest, shard = target.manifest, order.sharded or ""
-    return Position(mongo.database, mongo.name, source, manifest, target.patience, shard)
+    return Position(mongo.database, mongo.name, source, manifest, target.retries, shard)
 
 
 def demand_another(source: MongoSource, target: Target) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.retry import RetryBudget
 
 _LEAVING = 2.0  # seconds for which MongoDB is asked again after a signal
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -17,12 +17,12 @@ class Stopped(BaseException):
 
 
 class Stop:
-    """While entered, the first SIGINT or SIGTERM asks for an orderly end, and the `patiences` of a
-    run no longer wait for a MongoDB that is away; the second interrupts at once."""
+    """While entered, the first SIGINT or SIGTERM asks for an orderly end, and the retry budgets of
+    a run no longer wait for a MongoDB that is away; the second interrupts at once."""
 
-    def __init__(self, *patiences: Patience) -> None:
+    def __init__(self, *budgets: RetryBudget) -> None:
         self.is_set = False
-        self._patiences = patiences
+        self._budgets = budgets
         self._is_waiting: Callable[[], bool] = lambda: False
         self._before: dict[signal.Signals, Any] = {}
 
@@ -60,7 +60,7 @@ class Stop:
         if self.is_set:
             raise KeyboardInterrupt
         self.is_set = True
-        for patience in self._patiences:
-            patience.hurry(_LEAVING)
+        for budget in self._budgets:
+            budget.cap(_LEAVING)
         if self._is_waiting():
             raise Stopped

@@ -26,7 +26,7 @@ from leafsearch.vectors.store.connection import FORBIDDEN
 from leafsearch.vectors.store.document_ids import can_be_asked_for
 from leafsearch.vectors.store.in_place import MARK, is_ours
 from leafsearch.vectors.store.manifest import find_manifest
-from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.retry import RetryBudget
 
 _BATCH = 500
 _NOT_THEIRS = ("system.", "leaf_manifests", "leaf_writers", "leaf_positions")
@@ -55,7 +55,7 @@ class MongoSource:
         address: Address,
         fields: Fields,
         query: Mapping[str, Any] | None = None,
-        patience: Patience | None = None,
+        retries: RetryBudget | None = None,
     ) -> None:
         self.paths = [address.shown]
         self.ignored: Counter[str] = Counter()
@@ -69,7 +69,7 @@ class MongoSource:
         )
         self.address = address
         self.unusable: list[tuple[Any, bytes | None]] = []
-        self._patience = patience or Patience()
+        self._retries = retries or RetryBudget()
         self._in_place: Manifest | None = None
         self._left_out: tuple[str, ...] = ()
 
@@ -92,8 +92,8 @@ class MongoSource:
         return [self.source]
 
     @property
-    def patience(self) -> Patience:
-        return self._patience
+    def retries(self) -> RetryBudget:
+        return self._retries
 
     def size(self) -> int | None:
         return self._patiently(self.collection.estimated_document_count)
@@ -153,14 +153,14 @@ class MongoSource:
 
     def _patiently(self, work: Callable[[], Done]) -> Done:
         with self.explained():
-            return self._patience.ask(work)
+            return self._retries.run(work)
 
     def _manifest(self) -> Manifest | None:
         """Of the source itself, which may have vectors of ours; many may not look for one."""
         place = self.client[self.address.database], self.address.collection
         with self.explained():
             try:
-                return self._patience.ask(lambda: find_manifest(*place))
+                return self._retries.run(lambda: find_manifest(*place))
             except OperationFailure as error:
                 if error.code not in FORBIDDEN:
                     raise

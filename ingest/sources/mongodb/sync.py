@@ -23,7 +23,7 @@ from leafsearch.ingest.target.overlap import Lost, settle_overlap
 from leafsearch.ingest.target.target import Target
 from leafsearch.vectors import InPlace
 from leafsearch.vectors.store.document_ids import as_text, possible_ids
-from leafsearch.vectors.store.retry import Patience
+from leafsearch.vectors.store.retry import RetryBudget
 from leafsearch.vectors.store.writers import Active
 
 _ROUNDS = 10
@@ -64,15 +64,15 @@ class Keeper:
     @property
     def is_waiting(self) -> bool:
         """Whether the MongoDB of the source or that of the target is away."""
-        return any(patience.is_tried for patience in self._patiences)
+        return any(budget.is_waiting for budget in self._budgets)
 
-    def renew_patience(self) -> None:
-        for patience in self._patiences:
-            patience.renew()
+    def reset_retries(self) -> None:
+        for budget in self._budgets:
+            budget.reset()
 
     @property
-    def _patiences(self) -> tuple[Patience, Patience]:
-        return self._source.patience, self._target.patience
+    def _budgets(self) -> tuple[RetryBudget, RetryBudget]:
+        return self._source.retries, self._target.retries
 
     def whole(self, seen: Seen | None = None) -> None:
         """Every document, up to the one at which it is to stop; `seen` knows them afterwards."""
