@@ -7,22 +7,30 @@ from leaftests.paths import ROOT
 # Files that take longest, to be begun first: none is then left alone at the end. The first ones
 # mostly wait, for what is away or full, beside others that compute.
 LONGEST = [
-    *("ingest/test_faults", "doctor/test_remedies", "vectors/test_remote"),
-    *("ingest/test_overlap", "ingest/test_following", "vectors/test_documents"),
-    *("leafmongo/test_gateway_upstreams", "search/test_moving_over", "ingest/test_generations"),
-    *("ingest/test_faults_of_connections", "distill/test_refusals", "test_written_by_0_1"),
+    *("ingest/pipeline/test_faults", "doctor/test_remedies", "vectors/test_remote"),
+    *(
+        "ingest/target/test_overlap",
+        "ingest/sources/mongodb/test_following",
+        "vectors/test_documents",
+    ),
+    *(
+        "leafmongo/test_gateway_upstreams",
+        "search/session/test_moving_over",
+        "ingest/generations/test_generations",
+    ),
+    *("ingest/pipeline/test_faults_of_connections", "distill/test_refusals", "test_written_by_0_1"),
     *("search/test_searcher", "leafmongo/test_recovery", "leafmongo/test_rebuilding"),
     *("search/test_default", "leafmongo/test_port", "search/test_command", "distill/test_training"),
     *("vectors/test_workers", "search/test_in_place", "vectors/test_student"),
     *(
         "leafmongo/test_text_search",
-        "ingest/test_kills",
+        "ingest/pipeline/test_kills",
         "leafmongo/test_faults",
         "leafmongo/test_langchain",
     ),
-    *("evaluation/test_sweep", "search/test_options", "ingest/test_compression"),
+    *("evaluation/test_sweep", "search/test_options", "ingest/sources/readers/test_compression"),
     *("distill/test_result", "search/test_python_reference", "distill/test_resuming"),
-    *("ingest/test_on_ray", "leafmongo/test_pytest_plugin"),
+    *("ingest/on_ray/test_on_ray", "leafmongo/test_pytest_plugin"),
 ]
 
 

@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from leaftests.paths import ROOT
+
 READ = """
 from leafsearch.ingest import Corpus
 for record in Corpus(["docs"]).records():
