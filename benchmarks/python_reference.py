@@ -65,7 +65,9 @@ def measured(name: str, corpus: Path, uri: str, client: MongoClient[Any]) -> dic
     target = open_target(database, settings, Choices(quantization=quantization))
     rejects = Rejects(corpus.with_name("rejects"))
     summary = ingest(Corpus([str(corpus)]).records(), target, rejects=rejects)
-    target.collection.wait_until_ready(summary.last_written, seconds=60, told=lambda status: None)
+    target.collection.wait_until_ready(
+        summary.last_written, seconds=60, on_status=lambda status: None
+    )
     with Searcher.open(uri, load({}, collection=collection)) as searcher:
         ranks = [rank(searcher, **question) for question in questions()]
     return {

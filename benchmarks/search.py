@@ -68,7 +68,7 @@ class Bench:
             rows = unit_rows(near + rng.standard_normal(near.shape, dtype=np.float32))
             target.write([passage(i) for i in some], rows)
         target.collection.wait_until_ready(
-            passage(count - 1)["_id"], seconds=300, told=lambda status: None
+            passage(count - 1)["_id"], seconds=300, on_status=lambda status: None
         )
         return Searcher.open(self.uri, load({}, collection=name))
 

@@ -48,7 +48,7 @@ def stored(
         for start in range(0, len(chunks), _BATCH):
             some = slice(start, start + _BATCH)
             collection.write(chunks[some], manifest.codec.compress(rows[some]))
-        collection.wait_until_ready(chunks[-1]["_id"], seconds=_WAIT_SECONDS, told=told)
+        collection.wait_until_ready(chunks[-1]["_id"], seconds=_WAIT_SECONDS, on_status=told)
         yield collection
     finally:
         with explained():

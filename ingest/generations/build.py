@@ -198,7 +198,7 @@ def tell_generations_apart(database: Database[Any], name: str) -> None:
     if active.hybrid:
         collection = Collection(database[name], active)
         collection.create()
-        collection.wait_until_ready(None, seconds=_SECONDS, told=lambda status: None)
+        collection.wait_until_ready(None, seconds=_SECONDS, on_status=lambda status: None)
 
 
 def missing_documents(

@@ -100,7 +100,7 @@ def move_over(
         collection = settle(database, name, united(wanted, also.filters, hybrid=also.hybrid))
         try:
             left = max(deadline - time.monotonic(), 0)
-            collection.wait_until_ready(chunk or _newest(collection), seconds=left, told=told)
+            collection.wait_until_ready(chunk or _newest(collection), seconds=left, on_status=told)
         except IndexDiffers:
             if time.monotonic() > deadline:
                 raise

@@ -54,7 +54,7 @@ def complete(
         return
     if seen.active.generation == generation:
         if order.wait:
-            target.wait_until_ready(summary.last_written, seconds=order.wait, told=told)
+            target.wait_until_ready(summary.last_written, seconds=order.wait, on_status=told)
         say(f"searches ask generation {generation} already; {finish}")
         return
     demand_whole(database, name, target.manifest, rejected=summary.rejected, yes=order.yes)

@@ -55,7 +55,7 @@ def run_files(
     settle_overlap(target, mend, leftover=pruning.is_incomplete if pruning else None)
     say_rejects(rejects)
     if order.wait and not order.rebuild:
-        target.wait_until_ready(summary.last_written, seconds=order.wait, told=display.phase)
+        target.wait_until_ready(summary.last_written, seconds=order.wait, on_status=display.phase)
     return summary
 
 

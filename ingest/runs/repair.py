@@ -95,7 +95,7 @@ def repair(
                 with closing(_Chunks(collection, settings, done, told)) as chunks:
                     last = chunks.repair(everything=everything)
             if seconds:
-                collection.wait_until_ready(last, seconds=seconds, told=told)
+                collection.wait_until_ready(last, seconds=seconds, on_status=told)
     return done
 
 

@@ -184,14 +184,14 @@ class Target:
         self._settle(self.manifest)
 
     def wait_until_ready(
-        self, chunk: str | None, *, seconds: float, told: Callable[[str], None]
+        self, chunk: str | None, *, seconds: float, on_status: Callable[[str], None]
     ) -> None:
         """See Collection.wait_until_ready; what others add to the index meanwhile is adopted."""
         deadline = time.monotonic() + seconds
         while True:
             try:
                 left = max(deadline - time.monotonic(), 0)
-                return self.collection.wait_until_ready(chunk, seconds=left, told=told)
+                return self.collection.wait_until_ready(chunk, seconds=left, on_status=on_status)
             except IndexDiffers:
                 if time.monotonic() > deadline:
                     raise

@@ -134,7 +134,9 @@ def test_ingest_and_search_take_it_as_their_student(
     documents = [Document(str(number), probe) for number, probe in enumerate(PROBES)]
     summary = ingest(documents, target, rejects=Rejects(tmp_path / "rejects.jsonl"))
     target.ensure_index()
-    target.collection.wait_until_ready(summary.last_written, seconds=60, told=lambda status: None)
+    target.collection.wait_until_ready(
+        summary.last_written, seconds=60, on_status=lambda status: None
+    )
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     plain = load({}, database=database.name, collection="c")

@@ -59,7 +59,9 @@ def test_searches_work_with_it_at_once(
     documents = [Document(str(number), probe) for number, probe in enumerate(PROBES)]
     summary = ingest(documents, target, rejects=Rejects(tmp_path / "rejects.jsonl"))
     target.ensure_index()
-    target.collection.wait_until_ready(summary.last_written, seconds=60, told=lambda status: None)
+    target.collection.wait_until_ready(
+        summary.last_written, seconds=60, on_status=lambda status: None
+    )
 
     plain = load({}, database=database.name, collection="c")
     with Searcher.open(mongodb_uri, plain) as searcher:

@@ -53,7 +53,7 @@ def ingested(database: Database[Any], tmp_path: Path) -> Ingested:
         rejects = Rejects(tmp_path / "rejects.jsonl")
         summary = ingest(documents or corpus(), target, rejects=rejects)
         target.collection.wait_until_ready(
-            summary.last_written, seconds=60, told=lambda status: None
+            summary.last_written, seconds=60, on_status=lambda status: None
         )
         return database["c"]
 

@@ -39,7 +39,7 @@ def ingested(database: Database[Any], folder: Any, storage: str, count: int = 15
     made = load({}, **pair, storage=storage, database=database.name, collection="c")
     target = open_target(database, made, Choices())
     summary = ingest(documents(count), target, rejects=Rejects(folder / "rejects"))
-    target.collection.wait_until_ready(summary.last_written, seconds=60, told=silent)
+    target.collection.wait_until_ready(summary.last_written, seconds=60, on_status=silent)
     return load({}, database=database.name, collection="c")
 
 

@@ -101,7 +101,7 @@ class Corpora:
         summary = ingest(documents, target, rejects=Rejects(self._rejects))
         target.ensure_index()
         target.collection.wait_until_ready(
-            summary.last_written, seconds=60, told=lambda status: None
+            summary.last_written, seconds=60, on_status=lambda status: None
         )
 
     def drop(self) -> None:

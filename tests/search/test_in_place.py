@@ -76,7 +76,7 @@ def made(
             rejects.close()
             target.ensure_index()
             target.wait_until_ready(
-                keeper.summary.last_written, seconds=60, told=lambda status: None
+                keeper.summary.last_written, seconds=60, on_status=lambda status: None
             )
             return opened.enter_context(opener.open(mongodb_uri, load({}, **names)))
 

@@ -141,7 +141,9 @@ def remote(
     target = open_target(database, settings, Choices())
     documents = [Document(str(i), probe) for i, probe in enumerate(PROBES)]
     written = ingest(documents, target, rejects=Rejects(tmp_path / "rejects"))
-    target.collection.wait_until_ready(written.last_written, seconds=60, told=lambda status: None)
+    target.collection.wait_until_ready(
+        written.last_written, seconds=60, on_status=lambda status: None
+    )
     return settings
 
 

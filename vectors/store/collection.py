@@ -269,14 +269,14 @@ class Collection:
         return everything - self._retry(lambda: self.mongo.count_documents(later))
 
     def wait_until_ready(
-        self, chunk: str | None, *, seconds: float, told: Callable[[str], None]
+        self, chunk: str | None, *, seconds: float, on_status: Callable[[str], None]
     ) -> None:
         """Until the indexes are READY and, unless None, this chunk is found: search lags behind.
 
         Raises IndexFailed, IndexDiffers or IndexMissing at once, IndexNotReady after `seconds`.
         """
         started = time.monotonic()
-        wait_for(self.indexes, seconds=seconds, told=told, retries=self.retries)
+        wait_for(self.indexes, seconds=seconds, on_status=on_status, retries=self.retries)
         left = max(seconds - (time.monotonic() - started), 1)
         if chunk is not None and not self._finds(chunk, seconds=left):
             raise IndexNotReady(

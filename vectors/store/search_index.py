@@ -121,8 +121,6 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks
 _ALREADY_THERE = 68
 _DEAD = ("FAILED", "STALE")
 
-Told = Callable[[str], None]
-
 
 class SearchIndex:
     def __init__(self, mongo: MongoCollection[Any], spec: IndexSpec) -> None:
@@ -194,10 +192,10 @@ def wait_for(
     indexes: Sequence[SearchIndex],
     *,
     seconds: float,
-    told: Told = lambda status: None,
+    on_status: Callable[[str], None] = lambda status: None,
     retries: RetryBudget | None = None,
 ) -> None:
-    """Until all are READY with the wanted definition; `told` hears each new status.
+    """Until all are READY with the wanted definition; report each new status to `on_status`.
 
     Raises IndexFailed, IndexDiffers or IndexMissing at once, IndexNotReady after `seconds`.
     """
@@ -205,7 +203,7 @@ def wait_for(
     deadline, pause, last = time.monotonic() + seconds, _FIRST_PAUSE, ""
     while status := retries.run(lambda: _late(indexes)):
         if status != last:
-            told(status)
+            on_status(status)
             last = status
         if time.monotonic() + pause > deadline:
             raise IndexNotReady(f"{status} (waited {seconds:.0f} s; see --wait)")

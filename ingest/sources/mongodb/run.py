@@ -60,7 +60,7 @@ def run_mongodb(
             position.save_if_answered(changes.token)
         if order.wait and not (stop.is_set or target.is_new or order.rebuild):
             chunk = keeper.summary.last_written
-            target.wait_until_ready(chunk, seconds=order.wait, told=display.phase)
+            target.wait_until_ready(chunk, seconds=order.wait, on_status=display.phase)
         if changes is not None:
             if not stop.is_set:
                 _ = target.teacher  # loaded now, so that the first change need not wait for it

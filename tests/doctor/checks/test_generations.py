@@ -27,7 +27,9 @@ def build(database: Database[Any], tmp_path: Path) -> Callable[..., None]:
         )
         target = open_rebuild(database, settings, Choices(**choices))
         summary = ingest(documents or corpus(), target, rejects=Rejects(tmp_path / "rejects"))
-        target.collection.wait_until_ready(summary.last_written, seconds=60, told=lambda text: None)
+        target.collection.wait_until_ready(
+            summary.last_written, seconds=60, on_status=lambda text: None
+        )
 
     return built
 

@@ -325,7 +325,7 @@ def test_a_chunk_that_another_run_replaces_is_not_waited_for(
 
     with closing(target()) as opened:
         ingest(documents("a"), opened, rejects=rejects)
-        opened.wait_until_ready("a#0", seconds=60, told=lambda status: None)
+        opened.wait_until_ready("a#0", seconds=60, on_status=lambda status: None)
         replacing = threading.Thread(target=replace)
         replacing.start()
         try:

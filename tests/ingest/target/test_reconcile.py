@@ -72,7 +72,7 @@ def test_who_opened_before_another_added_paths_keeps_them(
     write(ONE, filters=["metadata.early"], hybrid=True)
 
     late.ensure_index()
-    late.wait_until_ready(None, seconds=60, told=lambda status: None)
+    late.wait_until_ready(None, seconds=60, on_status=lambda status: None)
 
     assert late.manifest.filters == ("document", "metadata.early", "metadata.late")
     assert late.manifest.hybrid
@@ -101,7 +101,7 @@ def test_who_waits_for_the_index_adopts_what_another_adds_meanwhile(
     waiting.ensure_index()
     write(ONE, filters=["metadata.new"])
 
-    waiting.wait_until_ready("a#0", seconds=60, told=lambda status: None)
+    waiting.wait_until_ready("a#0", seconds=60, on_status=lambda status: None)
 
     assert indexed(database) == {"document", "metadata.new"}
 
@@ -182,7 +182,7 @@ def test_one_failed_index_is_told_at_once_while_another_is_built() -> None:
     ]
 
     with pytest.raises(IndexFailed, match="'two' of c FAILED"):
-        wait_for(both, seconds=60, told=lambda status: None)
+        wait_for(both, seconds=60, on_status=lambda status: None)
 
 
 def test_a_mongod_without_search_is_told_before_a_model_is_loaded(
@@ -225,7 +225,7 @@ def test_nor_does_what_an_emptied_one_left_behind(write: Write, database: Databa
 
     assert read_manifest(database, "c").precision == "binary"
     Collection(database["c"], read_manifest(database, "c")).wait_until_ready(
-        "a#0", seconds=60, told=lambda status: None
+        "a#0", seconds=60, on_status=lambda status: None
     )
 
 

@@ -217,7 +217,7 @@ def test_a_collection_without_text_index_says_how_to_get_one_and_gets_it(
     target = open_target(database, settings, Choices(hybrid=True))
     summary = ingest(documents, target, rejects=Rejects(tmp_path / "rejects"))
     target.ensure_index()
-    target.collection.wait_until_ready(None, seconds=60, told=lambda status: None)
+    target.collection.wait_until_ready(None, seconds=60, on_status=lambda status: None)
 
     assert summary.encoded == 0
     with opener.open(mongodb_uri, settings) as again:
