@@ -82,7 +82,7 @@ def evaluated(test: TestCollection, uri: str) -> Report:
 
 
 def draw_all(reports: list[Report], folder: Path) -> None:
-    from leafsearch.evaluation.drawing.pictures import draw
+    from leafsearch.evaluation.pictures import draw
 
     for report in reports:
         draw(report, folder / report.collection)

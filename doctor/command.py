@@ -13,8 +13,7 @@ from leafsearch.config.hint import line_of
 from leafsearch.config.text import is_unicode
 from leafsearch.config.usage import Command
 from leafsearch.doctor.context import Order
-from leafsearch.doctor.findings import Level
-from leafsearch.doctor.output import print_finding, print_summary
+from leafsearch.doctor.findings import Level, print_finding, print_summary
 from leafsearch.doctor.run import examine
 from leafsearch.vectors.store.deployment import deployment_uri
 

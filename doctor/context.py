@@ -1,7 +1,7 @@
-"""What is known about the collection under examination.
+"""What is known about the collection under examination, and the commands that a finding recommends.
 
-A check learns facts and later ones need them. A fact that could not be learnt raises Unknown when
-it is asked for, so whatever depends on it is skipped, with the reason, and the rest goes on.
+A check learns facts that later checks need. Reading a fact that was not learnt raises Unknown, so a
+check that depends on it is skipped, with the reason, and the others go on.
 """
 
 import time
@@ -15,7 +15,8 @@ from pymongo.collection import Collection
 from pymongo.errors import ExecutionTimeout
 
 from leafsearch.config import Settings
-from leafsearch.doctor.index_entry import IndexEntry
+from leafsearch.config.hint import Names, hint, ingest_hint, rebuild_hint
+from leafsearch.doctor.index import IndexEntry
 from leafsearch.doctor.sample import Passage, Sample
 from leafsearch.doctor.searches import Probe
 from leafsearch.vectors import Encoder, Manifest, explained
@@ -144,3 +145,42 @@ class Case:
     def close(self) -> None:
         if client := self.knows(Case.client):
             client.close()
+
+
+def repair(case: Case, *more: str) -> str:
+    return hint("leaf-ingest", "--repair", *more, **names(case))
+
+
+def retire(case: Case) -> str:
+    return hint("leaf-ingest", "--retire", **names(case))
+
+
+def ingest(case: Case, *more: str) -> str:
+    """Of the collection itself where its vectors are in place."""
+    return ingest_hint(*more, **names(case), in_place=is_in_place(case))
+
+
+def rebuild(case: Case, *more: str) -> str:
+    return rebuild_hint(*more, **names(case), in_place=is_in_place(case))
+
+
+def examine(case: Case, *changes: str) -> str:
+    """The doctor again, with other options."""
+    return hint("leaf-search doctor", *changes, **names(case), whole=True)
+
+
+def encode_again(case: Case, *more: str, otherwise: str) -> str:
+    """What to do about faulty vectors; `otherwise`, where another program wrote them."""
+    if case.knows(Case.manifest) is None:
+        return otherwise
+    return f"{repair(case, *more)} encodes them again"
+
+
+def is_in_place(case: Case) -> bool:
+    manifest = case.knows(Case.manifest)
+    return manifest is not None and manifest.layout == "in_place"
+
+
+def names(case: Case) -> Names:
+    settings = case.order.settings
+    return {"database": settings.database, "collection": settings.collection}

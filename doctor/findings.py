@@ -1,9 +1,18 @@
-"""What a check says: a level, and one line with what was found, expected and to be done."""
+"""What a check finds, and how it is printed."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from bson import json_util
+from rich.console import Console
+from rich.text import Text
+
+from leafsearch.config.text import one_line
+
+_CHECK_WIDTH = 18
 
 
 class Level(StrEnum):
@@ -11,6 +20,14 @@ class Level(StrEnum):
     WARNING = "warning"  # it works, but could be better
     PROBLEM = "problem"  # searches fail, or miss what they should find
     SKIPPED = "skipped"  # could not be looked at; the message says why
+
+
+_STYLES = {
+    Level.OK: "green",
+    Level.WARNING: "yellow",
+    Level.PROBLEM: "bold red",
+    Level.SKIPPED: "dim",
+}
 
 
 @dataclass(frozen=True)
@@ -44,3 +61,35 @@ def problem(message: str, **numbers: Any) -> Verdict:
 
 def skipped(message: str, **numbers: Any) -> Verdict:
     return Verdict(Level.SKIPPED, message, numbers)
+
+
+def print_finding(finding: Finding, as_json: bool) -> None:
+    if as_json:
+        print(json_util.dumps(asdict(finding), json_options=json_util.RELAXED_JSON_OPTIONS))
+        return
+    word = "OK" if finding.level is Level.OK else finding.level.value
+    line = Text(f"{word:<8} ", _STYLES[finding.level])
+    line.append(f"{finding.check:<{_CHECK_WIDTH}} ", "bold")
+    line.append(one_line(finding.message), "not bold default")
+    Console(highlight=False).print(line, soft_wrap=True)
+
+
+def print_summary(findings: Sequence[Finding]) -> None:
+    counts = Counter(finding.level for finding in findings)
+    told = [
+        _counted(counts[level], word)
+        for level, word in (
+            (Level.PROBLEM, "problem"),
+            (Level.WARNING, "warning"),
+            (Level.SKIPPED, "not looked at"),
+        )
+        if counts[level]
+    ]
+    Console(highlight=False).print(
+        f"{len(findings)} checks: {', '.join(told) or 'all is well'}", soft_wrap=True
+    )
+
+
+def _counted(number: int, word: str) -> str:
+    plural = "s" if number != 1 and not word.startswith("not") else ""
+    return f"{number} {word}{plural}"

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from leafsearch.doctor.index_entry import IndexEntry
-from leafsearch.doctor.stored_vectors import Kind, Stored
+from leafsearch.doctor.index import IndexEntry
+from leafsearch.doctor.sample import Kind, Stored
 from leafsearch.vectors.store.pipelines import nearest_stage, projection
 
 K = 10  # neighbours that are compared

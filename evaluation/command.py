@@ -25,8 +25,7 @@ from leafsearch.evaluation.collection import read_collection
 from leafsearch.evaluation.errors import EvalError
 from leafsearch.evaluation.formats import Role
 from leafsearch.evaluation.judged import evaluate
-from leafsearch.evaluation.output import print_json, print_report, print_sweep
-from leafsearch.evaluation.report import Report, SweepReport
+from leafsearch.evaluation.report import Report, SweepReport, print_json, print_report, print_sweep
 from leafsearch.evaluation.sweep import Asked, sweep
 from leafsearch.vectors import connect
 from leafsearch.vectors.store.deployment import deployment_uri
@@ -180,7 +179,7 @@ def _show(report: Report | SweepReport, as_json: bool, pictures: Path | None) ->
     else:
         print_sweep(report)
     if pictures:
-        from leafsearch.evaluation.drawing.pictures import draw
+        from leafsearch.evaluation.pictures import draw
 
         for file in draw(report, pictures):
             _say(f"drew {file}")

@@ -7,8 +7,8 @@ from leafsearch.ingest.errors import IngestError, SourceError, TargetError
 from leafsearch.ingest.pipeline.rejects import Rejects
 from leafsearch.ingest.pipeline.run import ingest
 from leafsearch.ingest.pipeline.stats import Summary
+from leafsearch.ingest.sources.files.corpus import Corpus
 from leafsearch.ingest.sources.files.records import Fields
-from leafsearch.ingest.sources.files.sources import Corpus
 from leafsearch.ingest.target.open import open_target
 from leafsearch.ingest.target.target import Target
 

@@ -1,12 +1,14 @@
 """What a reader yields: documents, and records that cannot be one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import bson
 
 from leafsearch.config.text import shorten
+
+KEPT = 10_000  # characters of a rejected record
 
 
 @dataclass(frozen=True)
@@ -47,3 +49,11 @@ class Rejected:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reason", shorten(self.reason))
+
+
+Records = Iterator[Document | Rejected]
+
+
+def shown(raw: bytes) -> str:
+    """A record as its reject keeps it."""
+    return raw[: 4 * KEPT].decode(errors="replace").rstrip("\r\n")[:KEPT]

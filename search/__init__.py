@@ -1,7 +1,6 @@
 """encode -> compress -> $vectorSearch -> hits."""
 
 from leafsearch.search.async_searcher import AsyncSearcher
-from leafsearch.search.default import search
 from leafsearch.search.errors import (
     FilterError,
     NoHits,
@@ -14,7 +13,7 @@ from leafsearch.search.hit import Hit
 from leafsearch.search.query import Options, Query
 from leafsearch.search.rerank import CrossEncoder
 from leafsearch.search.retrieval.context import Context, Passage
-from leafsearch.search.searcher import Searcher
+from leafsearch.search.searcher import Searcher, search
 
 __all__ = [
     "AsyncSearcher",

@@ -48,7 +48,7 @@ class Query:
                     diversity or rerank 100
     filter          MongoDB's operators on declared filter paths
     exact           compare with every vector
-    num_candidates  how many the server looks at, k to 10,000; None: see candidates.py
+    num_candidates  how many the server looks at, k to 10,000; None: see retrieval/retrieve.py
     min_similarity  least cosine of a hit, -1 to 1
     rescore         of bits: so many per hit are re-scored by the float query; 0 for none
     max_time_ms     longest time that the server may take for one of its answers

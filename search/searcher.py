@@ -1,19 +1,24 @@
-"""Searching with a blocking connection."""
+"""Search with a blocking connection: `Searcher`, and `search()` on the settings of the process."""
 
+import atexit
+import os
 from collections.abc import Sequence
+from threading import Lock
 from types import TracebackType
 from typing import Any, Self, Unpack
 
 from pymongo import MongoClient
 
 from leafsearch.config import Settings
+from leafsearch.config.command import settings
 from leafsearch.search.hit import Hit
 from leafsearch.search.query import Options, require_settings
 from leafsearch.search.retrieval.context import Context
 from leafsearch.search.session.ask import composing, searching, searching_many
 from leafsearch.search.session.io import Result, Steps, perform
 from leafsearch.search.session.session import Kept, keeping
-from leafsearch.vectors import Manifest, connect
+from leafsearch.vectors import Manifest, ManifestError, connect
+from leafsearch.vectors.store.deployment import deployment_uri
 
 
 class Searcher:
@@ -89,3 +94,40 @@ class Searcher:
 
     def _perform(self, steps: Steps[Result]) -> Result:
         return perform(steps, self._client[self._kept.opened.database])
+
+
+# By process too: a connection does not survive a fork.
+_open: dict[tuple[int, Settings], Searcher] = {}
+_opening = Lock()
+
+
+def search(
+    question: str,
+    *,
+    collection: str | None = None,
+    database: str | None = None,
+    **options: Unpack[Options],
+) -> list[Hit]:
+    """The `k` passages nearest to `question`, best first; see Searcher.search.
+
+    `collection` and `database` beat LEAF_COLLECTION and LEAF_DATABASE. MONGODB_URI and the LEAF_
+    settings come from the environment and `.env`; without MONGODB_URI the local deployment is
+    used, and started if need be. The connection and the student are opened once per process and
+    collection, and kept until the collection is made with other models.
+    """
+    searcher = _kept(settings(collection=collection, database=database))
+    try:
+        return searcher.search(question, **options)
+    except ManifestError:
+        searcher.reopen()
+        return searcher.search(question, **options)
+
+
+def _kept(chosen: Settings) -> Searcher:
+    with _opening:
+        key = (os.getpid(), chosen)
+        if key not in _open:
+            uri = deployment_uri(chosen, lambda line: None)
+            _open[key] = Searcher.open(uri, chosen)
+            atexit.register(_open[key].close)
+        return _open[key]

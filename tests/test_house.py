@@ -37,9 +37,9 @@ TEACHERS = {
     "search/rerank.py",
 }
 # What needs the extra [eval], imported only for pictures.
-PICTURES = {f"evaluation/drawing/{name}.py" for name in ("pictures", "labels")}
+PICTURES = {"evaluation/pictures.py"}
 # What needs the extra [formats], imported only for files of such a format.
-FORMATS = {f"ingest/sources/readers/{name}.py" for name in ("arrow_rows", "html", "parquet", "pdf")}
+FORMATS = {f"ingest/sources/readers/{name}.py" for name in ("html", "parquet", "pdf")}
 # What needs the extra [ray], imported by whoever runs a pipeline there.
 ON_RAY = {"ingest/on_ray/pipeline.py", "ingest/on_ray/stages.py"}
 # The one place that knows leafmongo.

@@ -9,8 +9,8 @@ from pathlib import Path
 from leafsearch.distill.data.examples import Example, beginning, chosen, examples_of, place_of
 from leafsearch.distill.errors import DistillError
 from leafsearch.ingest.document import Rejected
+from leafsearch.ingest.sources.files.corpus import Corpus
 from leafsearch.ingest.sources.files.records import Fields
-from leafsearch.ingest.sources.files.sources import Corpus
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,9 @@ from typing import Any
 
 from leafsearch.config.hint import ingest_hint
 from leafsearch.config.text import quote
-from leafsearch.doctor.context import Case
-from leafsearch.doctor.fields import vector_paths
+from leafsearch.doctor.context import Case, examine, ingest, names, rebuild
 from leafsearch.doctor.findings import Verdict, ok, problem, skipped
-from leafsearch.doctor.remedies import examine, ingest, names, rebuild
+from leafsearch.doctor.sample import vector_paths
 from leafsearch.search.values import paths_of
 from leafsearch.vectors import DeploymentError, Manifest, ManifestError, collection_kinds, explained
 from leafsearch.vectors.store.generations import find_generations

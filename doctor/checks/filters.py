@@ -6,9 +6,8 @@ from typing import Any
 
 from pymongo.errors import ExecutionTimeout
 
-from leafsearch.doctor.context import Case, OutOfTime
+from leafsearch.doctor.context import Case, OutOfTime, ingest, repair
 from leafsearch.doctor.findings import Verdict, ok, problem, warning
-from leafsearch.doctor.remedies import ingest, repair
 from leafsearch.search.values import filtered_kind, kind_of, paths_of, scalars_at, values_at
 from leafsearch.vectors import explained
 

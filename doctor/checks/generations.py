@@ -4,9 +4,8 @@ import re
 from collections.abc import Mapping
 
 from leafsearch.config.hint import hint
-from leafsearch.doctor.context import Case
+from leafsearch.doctor.context import Case, names, retire
 from leafsearch.doctor.findings import Verdict, ok, problem, warning
-from leafsearch.doctor.remedies import names, retire
 from leafsearch.vectors import Manifest, SearchIndexError, explained
 from leafsearch.vectors.store.collection import BY_GENERATION
 from leafsearch.vectors.store.search_index import IndexSpec

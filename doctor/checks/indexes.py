@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from leafsearch.config.text import quote
-from leafsearch.doctor.context import Case
+from leafsearch.doctor.context import Case, encode_again, examine, repair
 from leafsearch.doctor.findings import Verdict, ok, problem, warning
-from leafsearch.doctor.index_choice import choose
-from leafsearch.doctor.index_entry import IndexEntry
-from leafsearch.doctor.remedies import encode_again, examine, repair
+from leafsearch.doctor.index import IndexEntry, choose
 from leafsearch.doctor.sample import shown
 from leafsearch.vectors import SearchIndexError
 from leafsearch.vectors.store.pipelines import same_index

@@ -3,12 +3,10 @@
 from collections import Counter
 from typing import Any
 
-from leafsearch.doctor.context import Case
+from leafsearch.doctor.context import Case, encode_again
 from leafsearch.doctor.findings import Verdict, ok, problem, warning
-from leafsearch.doctor.index_entry import IndexEntry
-from leafsearch.doctor.remedies import encode_again
-from leafsearch.doctor.sample import Sample, shown
-from leafsearch.doctor.stored_vectors import Kind
+from leafsearch.doctor.index import IndexEntry
+from leafsearch.doctor.sample import Kind, Sample, shown
 from leafsearch.vectors import Manifest
 
 _BYTES_OF_ARRAY, _BYTES_OF_BINDATA = 12.6, 4  # for each dimension

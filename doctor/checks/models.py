@@ -6,11 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from leafsearch.config import Settings
-from leafsearch.doctor.context import Case
+from leafsearch.doctor.context import Case, encode_again, rebuild
 from leafsearch.doctor.findings import Verdict, ok, problem, skipped
-from leafsearch.doctor.remedies import encode_again, rebuild
-from leafsearch.doctor.sample import Passage, shown
-from leafsearch.doctor.stored_vectors import Kind
+from leafsearch.doctor.sample import Kind, Passage, shown
 from leafsearch.vectors import Encoder, ModelError, Rows, load_encoder, load_student
 from leafsearch.vectors.encoders.alignment import MINIMUM_COSINE, demand_probe
 from leafsearch.vectors.encoders.api_key import with_key

@@ -4,12 +4,11 @@ from typing import cast
 
 from leafsearch.config.hint import hint
 from leafsearch.config.storage import Quantization
-from leafsearch.doctor.context import Case
+from leafsearch.doctor.context import Case, names, rebuild, repair
 from leafsearch.doctor.findings import Verdict, ok, problem, skipped, warning
-from leafsearch.doctor.remedies import names, rebuild, repair
 from leafsearch.doctor.sample import shown, spread
 from leafsearch.doctor.searches import DEEP, K, Probe, nearest
-from leafsearch.search.retrieval.candidates import candidates
+from leafsearch.search.retrieval.retrieve import candidates
 
 _ENOUGH, _TOLERABLE = 0.95, 0.9  # what MongoDB aims at is between them
 _LADDER = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)

@@ -3,10 +3,9 @@
 from collections import Counter
 
 from leafsearch.config.storage import index_bytes
-from leafsearch.doctor.context import Case
+from leafsearch.doctor.context import Case, rebuild
 from leafsearch.doctor.findings import Verdict, ok, problem, skipped, warning
-from leafsearch.doctor.remedies import rebuild
-from leafsearch.doctor.stored_vectors import Kind
+from leafsearch.doctor.sample import Kind
 from leafsearch.vectors import DeploymentError, explained
 from leafsearch.vectors.store.connection import FORBIDDEN
 

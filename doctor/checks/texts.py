@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from leafsearch.config.text import quote
-from leafsearch.doctor.context import Case
+from leafsearch.doctor.context import Case, examine, ingest, is_in_place, repair
 from leafsearch.doctor.findings import Verdict, ok, problem, skipped
-from leafsearch.doctor.remedies import examine, ingest, is_in_place, repair
 from leafsearch.doctor.sample import Passage, shown, spread
 from leafsearch.search.values import paths_of, values_at
 from leafsearch.vectors.store.digest import digest, of_encoded

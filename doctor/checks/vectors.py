@@ -3,11 +3,9 @@
 from collections import Counter
 
 from leafsearch.config.text import quote
-from leafsearch.doctor.context import Case
-from leafsearch.doctor.fields import vector_paths
+from leafsearch.doctor.context import Case, encode_again, examine, ingest, is_in_place
 from leafsearch.doctor.findings import Verdict, ok, problem, warning
-from leafsearch.doctor.remedies import encode_again, examine, ingest, is_in_place
-from leafsearch.doctor.sample import Drawn, Sample, shown
+from leafsearch.doctor.sample import Drawn, Sample, shown, vector_paths
 from leafsearch.vectors.store.codec import OFF_UNIT
 from leafsearch.vectors.store.pipelines import uppermost
 

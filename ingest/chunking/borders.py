@@ -1,11 +1,12 @@
 """Where a text may be cut: between sentences, paragraphs, list items and rows, and around headings.
 
 Markdown is looked for in every text, because most text that has any does not say so. Fenced code,
-tables and front matter are blocks: one span each, with lines of their own for those that are long.
+tables and front matter are blocks: one span each, or a span for each line where they are long. A
+trail names the headings above a passage: `Guide > Install > Linux`.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 _LONGEST = 20_000  # characters; a tokenizer may take any blank-free run for one token
@@ -29,6 +30,7 @@ _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})([^\n]*)$", re.MULTILINE)
 _RULE = re.compile(r"^[ \t]*[|:-][ \t|:-]*$", re.MULTILINE)  # below a table's head
 _FRONT = re.compile(r"---[ \t]*\n(?:[^\n]*\n)*?---[ \t]*(?:\n|\Z)")
 _BLANK = re.compile(r"\s*")
+_BETWEEN = " > "
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,3 +143,33 @@ def _table_end(text: str, end: int) -> int:
             break
         end = stop
     return end
+
+
+def trails(headings: Sequence[Heading | None]) -> list[tuple[str, ...]]:
+    """For each piece what stands above it; a heading does not stand under itself."""
+    above: list[Heading] = []
+    found: list[tuple[str, ...]] = []
+    names: tuple[str, ...] = ()
+    for heading in headings:
+        if heading is not None:
+            above = [other for other in above if other.level < heading.level]
+            names = tuple(other.text for other in above)
+        found.append(names)
+        if heading is not None and heading.text:
+            above.append(heading)
+            names = (*names, heading.text)
+    return found
+
+
+def shown(names: tuple[str, ...], count: Callable[[str], int], most: int) -> tuple[str, int]:
+    """The trail and its tokens; of one that is too long the inner headings."""
+    for first in range(len(names)):
+        trail = _BETWEEN.join(names[first:])
+        if (tokens := count(trail)) <= most:
+            return trail, tokens
+    return "", 0
+
+
+def begins_with(trail: str, title: str) -> bool:
+    """Whether the outermost heading is the title."""
+    return trail == title or trail.startswith(f"{title}{_BETWEEN}")

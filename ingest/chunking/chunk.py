@@ -6,7 +6,7 @@ from typing import Any
 
 import bson
 
-from leafsearch.ingest.chunking.trails import begins_with
+from leafsearch.ingest.chunking.borders import begins_with
 from leafsearch.vectors.store.digest import digest, of_encoded
 
 

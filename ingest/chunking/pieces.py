@@ -1,11 +1,34 @@
-"""What chunks are packed from: spans of a text with their numbers of tokens, none too long."""
+"""Pieces that chunks are packed from: spans of a text with their token counts, none too long."""
 
 import bisect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from tokenizers import Tokenizer
+
 from leafsearch.ingest.chunking.borders import Heading, Span, heading, lines, spans
-from leafsearch.ingest.chunking.tokens import Tokens
+
+
+class Tokens:
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    def count(self, text: str) -> int:
+        return self.counts([text])[0] if text else 0
+
+    def counts(self, texts: Iterable[str]) -> list[int]:
+        """In one call, which the library spreads over the processor's cores."""
+        given = list(texts)
+        if not given:
+            return []
+        found = self._tokenizer.encode_batch_fast(given, add_special_tokens=False)
+        return [len(encoding) for encoding in found]
+
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """Where each token begins and ends in the text."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        found: list[tuple[int, int]] = encoding.offsets
+        return found
 
 
 @dataclass(frozen=True, slots=True)

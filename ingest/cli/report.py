@@ -25,7 +25,7 @@ from rich.text import Text
 from leafsearch.config.text import one_line
 from leafsearch.ingest.pipeline.stats import Summary
 from leafsearch.ingest.runs.forecast import Forecast
-from leafsearch.ingest.sources.files.sources import Corpus
+from leafsearch.ingest.sources.files.corpus import Corpus
 from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.ingest.target.target import Target
 from leafsearch.vectors import Collection, DeploymentError

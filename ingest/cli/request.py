@@ -13,14 +13,12 @@ from leafsearch.config import ConfigError, Settings
 from leafsearch.config.command import settings
 from leafsearch.config.text import shorten
 from leafsearch.ingest.cli.index_options import Choices, one_of
-from leafsearch.ingest.pipeline.extent import Extent
+from leafsearch.ingest.pipeline.extent import WHOLE, Extent, Seen, Shard
 from leafsearch.ingest.pipeline.rejects import Rejects
-from leafsearch.ingest.pipeline.seen_ids import Seen
-from leafsearch.ingest.pipeline.shard import WHOLE, Shard
 from leafsearch.ingest.sources.files.choice import Choice
+from leafsearch.ingest.sources.files.corpus import NAMELESS, Corpus
 from leafsearch.ingest.sources.files.formats import FORMATS
 from leafsearch.ingest.sources.files.records import Fields
-from leafsearch.ingest.sources.files.sources import NAMELESS, Corpus
 from leafsearch.ingest.sources.mongodb.address import addresses
 from leafsearch.ingest.sources.mongodb.order import MongoOrder
 from leafsearch.ingest.sources.mongodb.source import MongoSource

@@ -4,8 +4,8 @@
     by Ray's     what      on GPUs     into the
     readers      is new?               collection
 
-Every stage is the one that `leaf-ingest` runs, and what is in the collection decides, so a pipeline
-that died is finished by running it again. Needs the extra [ray]. See docs/ray.md.
+Every stage is the one that `leaf-ingest` runs, and the collection decides what is left to do, so
+running a pipeline that died again finishes it. Needs the extra [ray]. See docs/ray.md.
 """
 
 import time
@@ -19,20 +19,28 @@ from pymongo import MongoClient
 from ray.data import ActorPoolStrategy, Dataset
 from ray.exceptions import RayError, RayTaskError, UserCodeException
 
-from leafsearch.config import ConfigError
+from leafsearch.config import ConfigError, LeafError
+from leafsearch.config.text import quote
 from leafsearch.ingest.chunking.chunk import Chunk
-from leafsearch.ingest.document import Document, Rejected
+from leafsearch.ingest.document import Document, Place, Rejected
 from leafsearch.ingest.errors import IngestError, SourceError
 from leafsearch.ingest.on_ray.job import PLANNER_CPUS, WRITER_CPUS, Job
-from leafsearch.ingest.on_ray.results import taken
-from leafsearch.ingest.on_ray.stages import Encoder, Planner, Writer, documents_of, from_tables
+from leafsearch.ingest.on_ray.stages import (
+    Claimed,
+    Encoder,
+    Met,
+    Planner,
+    Writer,
+    documents_of,
+    from_tables,
+)
+from leafsearch.ingest.pipeline.extent import Seen
 from leafsearch.ingest.pipeline.read import windows
 from leafsearch.ingest.pipeline.rejects import Rejects
-from leafsearch.ingest.pipeline.seen_ids import Seen
 from leafsearch.ingest.pipeline.stats import Summary, Told
+from leafsearch.ingest.target.claims import Claims
 from leafsearch.ingest.target.open import open_target
-from leafsearch.ingest.target.overlap import Lost, overlapped, settle_overlap
-from leafsearch.ingest.target.target import Target
+from leafsearch.ingest.target.target import Lost, Target, overlapped, settle_overlap
 from leafsearch.vectors import connect
 
 _BATCH = 512  # records of one step
@@ -187,3 +195,28 @@ def _reason(error: RayError) -> str:
         return traceback.strip().splitlines()[-1]
     told = str(cause).strip().splitlines()
     return f"{type(cause).__name__}: {told[0] if told else ''}"
+
+
+def taken(item: Any, summary: Summary, seen: Seen, claims: Claims, job: Job) -> Iterator[Rejected]:
+    """What an item adds to the summary or the claims, and what is to be rejected."""
+    if isinstance(item, LeafError):
+        raise item
+    if isinstance(item, Rejected):
+        yield item
+    elif isinstance(item, Met):
+        yield from _twice(item, seen, job)
+    elif isinstance(item, Claimed):
+        claims.add(item.documents, item.versions, item.chunks)
+    else:
+        summary.add(item)
+
+
+def _twice(met: Met, seen: Seen, job: Job) -> Iterator[Rejected]:
+    place = Place(job.source)
+    for document, first in seen.judged([Document(id, "", place=place) for id in met.ids]):
+        if first is not None:
+            yield Rejected(
+                place,
+                f"id {quote(document.id)} stands more than once in this run; which of its "
+                "documents is stored is left to chance: make ids unique and run it again",
+            )

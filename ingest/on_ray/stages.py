@@ -18,12 +18,11 @@ from leafsearch.config import LeafError
 from leafsearch.ingest.chunking.chunk import Chunk
 from leafsearch.ingest.document import Document, Place, Rejected
 from leafsearch.ingest.on_ray.job import Job
-from leafsearch.ingest.pipeline.compare import plans
-from leafsearch.ingest.pipeline.plan import Plan
+from leafsearch.ingest.pipeline.plan import Plan, plans
 from leafsearch.ingest.pipeline.read import windows
 from leafsearch.ingest.pipeline.stats import Summary, Tally
 from leafsearch.ingest.pipeline.write import Encoded, Writing, without_vectors
-from leafsearch.ingest.sources.readers.arrow_rows import row_document, rows
+from leafsearch.ingest.sources.readers.parquet import row_document, rows
 from leafsearch.ingest.target.open import open_target
 from leafsearch.ingest.target.target import Target, load_teacher
 from leafsearch.vectors import Rows, Teacher, connect

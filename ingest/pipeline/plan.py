@@ -1,7 +1,6 @@
-"""What is to be done about a document, by comparing it with what is stored of it."""
+"""The second stage: compare each document with what is stored of it, and plan the rest."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,12 +8,13 @@ from bson.int64 import Int64
 
 from leafsearch.ingest.chunking.chunk import Chunk, same_vector
 from leafsearch.ingest.document import Document
+from leafsearch.ingest.pipeline.stats import Tally
+from leafsearch.ingest.target.claims import StoredChunks, grouped
+from leafsearch.ingest.target.target import Target
 from leafsearch.vectors import Manifest, Stored
 from leafsearch.vectors.store.digest import digest
 
 _CHUNKER = "1"  # another one where the same document is cut otherwise than before
-
-StoredChunks = Mapping[str, Stored]
 
 
 @dataclass
@@ -61,14 +61,6 @@ def digest_of(document: Document, manifest: Manifest) -> bytes:
     parts = (_CHUNKER, document.id, document.source, document.title, document.text)
     metadata = b"" if manifest.layout == "in_place" else document.encoded_metadata
     return digest("\0".join(parts).encode() + b"\0" + metadata)
-
-
-def grouped(stored: StoredChunks) -> dict[str, StoredChunks]:
-    """By document."""
-    groups: dict[str, dict[str, Stored]] = defaultdict(dict)
-    for id, chunk in stored.items():
-        groups[chunk.document][id] = chunk
-    return dict(groups)
 
 
 def is_stored(stored: StoredChunks, content: bytes) -> bool:
@@ -124,3 +116,50 @@ def _has_vector(stored: Stored | None, chunk: Chunk) -> bool:
 
 def _changed(chunk: Chunk) -> dict[str, Any]:
     return {"metadata": dict(chunk.metadata), "hash": chunk.hash}
+
+
+def plans(
+    windows: Iterable[Sequence[Document]], target: Target, tally: Tally
+) -> Iterator[Sequence[Plan]]:
+    """For each window the documents that anything is to be done about, in their order."""
+    # Of a collection that is empty, nobody need ask for what this run has not met yet.
+    is_empty: bool | None = None
+    for documents in windows:
+        if documents:
+            is_empty = target.collection.is_empty() if is_empty is None else is_empty
+            stored = {} if is_empty else target.collection.stored([d.id for d in documents])
+            yield _planned(documents, stored, target, tally)
+
+
+def _planned(
+    documents: Sequence[Document], there: StoredChunks, target: Target, tally: Tally
+) -> Sequence[Plan]:
+    found = grouped(there)
+    manifest = target.manifest
+    digests = [digest_of(document, manifest) for document in documents]
+    changed = []
+    ids, versions, counts = list[str](), list[int](), list[int]()
+    unchanged = unchanged_chunks = 0
+    for document, content in zip(documents, digests, strict=True):
+        stored = found.get(document.id, {})
+        if is_stored(stored, content):
+            unchanged += 1
+            ids.append(document.id)
+            versions.append(next(iter(stored.values())).version or 0)
+            counts.append(len(stored))
+            unchanged_chunks += len(stored)
+        else:
+            changed.append((document, content, stored))
+    target.claims.add(ids, versions, counts)
+    chunks = target.chunker.split_many([document for document, _, _ in changed])
+    planned = [
+        plan(document, content, cut, stored, manifest)
+        for (document, content, stored), cut in zip(changed, chunks, strict=True)
+    ]
+    tally.add(
+        documents=unchanged,
+        chunks=unchanged_chunks,
+        unchanged=unchanged_chunks,
+        planned=unchanged_chunks + sum(p.chunks for p in planned),
+    )
+    return planned

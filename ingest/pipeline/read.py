@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from leafsearch.config.text import quote
 from leafsearch.ingest.document import Document, Rejected
 from leafsearch.ingest.errors import TooManyRejects
-from leafsearch.ingest.pipeline.extent import ALL, Extent
+from leafsearch.ingest.pipeline.extent import ALL, Extent, Seen
 from leafsearch.ingest.pipeline.rejects import Rejects
-from leafsearch.ingest.pipeline.seen_ids import Seen
 from leafsearch.ingest.pipeline.stats import Tally
 
 _DOCUMENTS = 512

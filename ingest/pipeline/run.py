@@ -12,14 +12,12 @@ from threading import Event, Thread
 from typing import Any
 
 from leafsearch.ingest.document import Document, Rejected
-from leafsearch.ingest.pipeline.compare import plans
 from leafsearch.ingest.pipeline.encode import encoded
-from leafsearch.ingest.pipeline.extent import ALL, Extent
-from leafsearch.ingest.pipeline.plan import Plan
+from leafsearch.ingest.pipeline.extent import ALL, Extent, Seen
+from leafsearch.ingest.pipeline.plan import Plan, plans
 from leafsearch.ingest.pipeline.queue import Channel, Stopped
 from leafsearch.ingest.pipeline.read import Reading
 from leafsearch.ingest.pipeline.rejects import Rejects
-from leafsearch.ingest.pipeline.seen_ids import Seen
 from leafsearch.ingest.pipeline.stats import Summary, Tally, Told
 from leafsearch.ingest.pipeline.write import Encoded, Writing, without_vectors
 from leafsearch.ingest.target.target import Target

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from leafsearch.ingest.errors import TargetError
-from leafsearch.ingest.pipeline.seen_ids import Seen
-from leafsearch.ingest.pipeline.shard import WHOLE, Shard
+from leafsearch.ingest.pipeline.extent import WHOLE, Seen, Shard
 from leafsearch.ingest.pipeline.stats import Summary
 from leafsearch.ingest.target.target import Target
 

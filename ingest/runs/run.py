@@ -1,4 +1,4 @@
-"""One run, from an opened connection to what is printed at its end."""
+"""One run, from an opened connection to what is printed at its end; dry, if that is asked for."""
 
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -9,8 +9,8 @@ from pymongo.database import Database
 
 from leafsearch.config import Settings
 from leafsearch.config.text import strip_controls
+from leafsearch.ingest.cli.console import say, say_rejects
 from leafsearch.ingest.cli.report import (
-    Display,
     as_object,
     as_text,
     forecast_object,
@@ -18,19 +18,21 @@ from leafsearch.ingest.cli.report import (
     progress,
 )
 from leafsearch.ingest.cli.request import Order
+from leafsearch.ingest.errors import TargetError
 from leafsearch.ingest.generations.build import open_rebuild, tell_generations_apart
 from leafsearch.ingest.generations.report import complete
+from leafsearch.ingest.pipeline.extent import Seen
+from leafsearch.ingest.pipeline.read import Reading
 from leafsearch.ingest.pipeline.rejects import Rejects
-from leafsearch.ingest.pipeline.seen_ids import Seen
-from leafsearch.ingest.pipeline.stats import Summary
-from leafsearch.ingest.runs.dry_run import run_dry
-from leafsearch.ingest.runs.files import run_files
-from leafsearch.ingest.runs.peek import peek
-from leafsearch.ingest.sources.files.sources import Corpus
-from leafsearch.ingest.sources.mongodb.run import run_mongodb
+from leafsearch.ingest.pipeline.stats import Summary, Tally
+from leafsearch.ingest.runs.context import RunContext
+from leafsearch.ingest.runs.files import demand_documents, report_skipped, run_files
+from leafsearch.ingest.runs.forecast import Forecast, forecast, peek
+from leafsearch.ingest.runs.mongodb import demand_another, demand_any, run_mongodb
+from leafsearch.ingest.runs.prune import Pruning
+from leafsearch.ingest.sources.files.corpus import Corpus
 from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.ingest.target.open import open_target
-from leafsearch.ingest.target.target import Target
 from leafsearch.vectors import DeploymentError
 from leafsearch.vectors.store.retry import is_unanswered
 
@@ -38,7 +40,7 @@ _LEAVING = 2.0  # seconds
 
 
 def run(order: Order, chosen: Settings, database: Database[Any], *, as_json: bool) -> int:
-    """How many records were rejected."""
+    """Run what the order asks for and print its summary; returns the number of rejected records."""
     rejects = Rejects(order.rejects)
     with (
         closing(rejects),
@@ -54,36 +56,31 @@ def run(order: Order, chosen: Settings, database: Database[Any], *, as_json: boo
         told = display.phase
         target = retries.run(lambda: opened(database, chosen, order.choices, retries, told))
         at_the_end.callback(target.close)
+        context = RunContext(order, target, rejects, display, seen)
         if order.dry_run:
-            done = run_dry(order, corpus, target, rejects, display, seen)
-            shown = forecast_object(done, target) if as_json else forecast_text(done, target)
-            rejected = done.rejected
+            expected = _run_dry(corpus, context)
+            shown = (forecast_object if as_json else forecast_text)(expected, target)
+            rejected = expected.rejected
         else:
-            summary = _done(order, corpus, target, rejects, display, seen)
-            shown = as_object(summary, target) if as_json else as_text(summary, target)
+            summary = _run(corpus, context)
+            shown = (as_object if as_json else as_text)(summary, target)
             rejected = summary.rejected
     print(strip_controls(shown))
     return rejected
 
 
-def _done(
-    order: Order,
-    corpus: Corpus | MongoSource,
-    target: Target,
-    rejects: Rejects,
-    display: Display,
-    seen: Seen,
-) -> Summary:
+def _run(corpus: Corpus | MongoSource, run: RunContext) -> Summary:
+    order, target = run.order, run.target
     mongo = target.collection.mongo
     if order.rebuild:
         order.retries.run(lambda: tell_generations_apart(mongo.database, mongo.name))
     if isinstance(corpus, MongoSource):
-        summary = run_mongodb(corpus, target, rejects, display, seen, order)
+        summary = run_mongodb(corpus, run)
     else:
-        summary = run_files(corpus, target, rejects, display, seen, order)
+        summary = run_files(corpus, run)
 
     def end() -> None:
-        complete(order, mongo.database, target, summary, told=display.phase)
+        complete(order, mongo.database, target, summary, told=run.display.phase)
 
     if order.mongodb.follow:
         _unless_away(lambda: order.retries.run(end))
@@ -93,10 +90,46 @@ def _done(
 
 
 def _unless_away(work: Callable[[], None]) -> None:
-    """A follower ends because it was stopped, and waits for no MongoDB then."""
+    """A follower ends because it was stopped, and then does not wait for a MongoDB that is away."""
     try:
         with timeout(_LEAVING):
             work()
     except DeploymentError as error:
         if not is_unanswered(error):
             raise
+
+
+def _run_dry(corpus: Corpus | MongoSource, run: RunContext) -> Forecast:
+    """Write nothing: read, chunk and compare everything, and encode a sample.
+
+    Raises what the run would raise, except what only writing can find.
+    """
+    order, target = run.order, run.target
+    if isinstance(corpus, MongoSource):
+        corpus.begin(target.manifest)
+        demand_another(corpus, target)
+    run.rejects.begin()
+    run.display.begin()
+    tally = Tally(run.display.step)
+    reading = Reading(corpus.records(), run.rejects, tally, run.seen, run.extent)
+    expected = forecast(reading, target)
+    if order.prune:
+        pruning = Pruning(target, corpus.names, run.seen, order.shard)
+        expected.documents_pruned = sum(1 for _ in pruning.gone())
+        if not order.yes:
+            _report_refusal(pruning, tally.summary)
+    elif isinstance(corpus, MongoSource):
+        demand_any(expected.documents, corpus, run)
+    else:
+        demand_documents(expected.documents, corpus, run)
+    if isinstance(corpus, Corpus):
+        report_skipped(corpus)
+    say_rejects(run.rejects)
+    return expected
+
+
+def _report_refusal(pruning: Pruning, read: Summary) -> None:
+    try:
+        pruning.demand_safety(read)
+    except TargetError as refusal:
+        say(str(refusal))

@@ -1,9 +1,17 @@
-"""Where chunks go, and how: agreed with the manifest before anything is read or encoded."""
+"""Where chunks go, and how: agreed with the manifest before anything is read or encoded.
+
+`settle_overlap` ends a run beside which others have written: it checks what the run claims and
+repairs what the others undid. A run that ends well has written nothing after the check that found
+all its claims true, so the collection is what these runs would have made one after another, in the
+order of their checks.
+"""
 
 import logging
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from pymongo.database import Database
@@ -11,8 +19,8 @@ from pymongo.database import Database
 from leafsearch.config import Settings
 from leafsearch.ingest.chunking.chunker import Chunker
 from leafsearch.ingest.chunking.whole import MeanEncoder, WholeTexts
-from leafsearch.ingest.errors import TargetError
-from leafsearch.ingest.pipeline.claims import Claims
+from leafsearch.ingest.errors import OverlapError, TargetError
+from leafsearch.ingest.target.claims import Claims
 from leafsearch.ingest.target.reconcile import follow, holds_ours, settle
 from leafsearch.vectors import (
     Codec,
@@ -36,6 +44,11 @@ from leafsearch.vectors.store.writers import Registration
 log = logging.getLogger(__name__)
 
 _PAUSE = 0.2  # seconds, for another ingest to bring the index in line
+_ROUNDS = 5
+_BETWEEN_ROUNDS = 1.0  # seconds at most, so that of two runs that undo each other one is faster
+_MOST = 200_000  # documents that are mended, since their ids are held in memory
+
+Lost = set[str]
 
 
 def load_teacher(
@@ -249,3 +262,41 @@ class Target:
         collection.announce = self.registration.renew
         collection.outrun |= self.collection.outrun
         self.collection = collection
+
+
+def settle_overlap(
+    target: Target,
+    mend: Callable[[Lost], None],
+    *,
+    leftover: Callable[[], bool] | None = None,
+) -> None:
+    """Look at what the run claims until all of it is there, unless no other run was active.
+
+    `mend` writes what is lost of it once more, and removes what `leftover` finds. Raises
+    OverlapError where other runs do not cease to undo it.
+    """
+    for left in reversed(range(_ROUNDS)):
+        collection = target.collection
+        outrun, collection.outrun = collection.outrun, set()
+        alone = target.registration.was_alone()
+        if alone and not outrun:
+            return
+        if not alone:
+            target.demand_generation()
+        lost = outrun if alone else outrun | set(islice(target.claims.broken(collection), _MOST))
+        if not lost and (alone or leftover is None or not leftover()):
+            return
+        if not left or len(lost) >= _MOST:
+            raise overlapped(lost, target)
+        time.sleep(random.uniform(0, _BETWEEN_ROUNDS))
+        target.claims.renew(lost)
+        mend(lost)
+
+
+def overlapped(lost: Lost, target: Target) -> OverlapError:
+    some = ", ".join(sorted(lost)[:3]) + (", ..." if len(lost) > 3 else "")
+    what = f"{len(lost)} documents ({some})" if lost else "documents that --prune removes"
+    return OverlapError(
+        f"collection {target.collection.mongo.full_name}: another run wrote {what} at the same "
+        "time; expected what this run wrote. Run this again when the other has ended"
+    )

@@ -1,4 +1,7 @@
-"""Passages for a language model: in reading order, with their sources, within a budget."""
+"""Passages for a language model: in reading order, with their sources, within a budget.
+
+Consecutive chunks are joined again to the text that they were cut from.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,11 +10,12 @@ from typing import Any
 from leafsearch.config.text import quote
 from leafsearch.search.errors import QueryError
 from leafsearch.search.hit import Hit
-from leafsearch.search.retrieval.passages import joined
-from leafsearch.search.retrieval.rank import reading
-from leafsearch.search.session.io import Steps
+from leafsearch.search.retrieval.stored_chunk import chunk_of, fetching, of_documents
+from leafsearch.search.session.io import Aggregate, Steps
 from leafsearch.search.session.open import Opened, looked_up
 
+PLACE = ("document", "position")
+_SHORTEST = 12  # characters of an overlap; less may be shared by chance
 _AROUND = 1  # chunks before and after a hit, as far as the budget allows
 
 
@@ -139,3 +143,37 @@ def _passage(
 def _source(number: int, passage: Passage) -> str:
     title = str(passage.metadata.get("title") or "")
     return f"[{number}] {title} ({passage.document})" if title else f"[{number}] {passage.document}"
+
+
+def reading(
+    opened: Opened, spans: Sequence[tuple[str, int, int]], max_time_ms: int | None
+) -> Steps[dict[tuple[str, int], str]]:
+    """Texts by document and position, of all chunks in (document, first, last)."""
+    pipeline: list[dict[str, Any]] = [
+        {"$match": of_documents(opened.manifest, spans)},
+        *fetching(opened.manifest, [*PLACE, "text"], None),
+    ]
+    found = yield Aggregate(opened.collection, pipeline, max_time_ms)
+    chunks = [chunk_of(opened.manifest, each) for each in found]
+    return {(c["document"], c["position"]): c["text"] for c in chunks}
+
+
+def joined(texts: Sequence[str]) -> str:
+    """Texts of consecutive chunks as one, what they share by overlap only once."""
+    whole = ""
+    for text in texts:
+        shared = _overlap(whole, text)
+        between = "\n" if whole and not shared else ""
+        whole += between + text[shared:]
+    return whole
+
+
+def _overlap(before: str, after: str) -> int:
+    """Length of the longest beginning of `after` that `before` ends with, of whole words."""
+    for length in range(min(len(before), len(after)), _SHORTEST - 1, -1):
+        whole_words = after[length : length + 1].strip() == "" and (
+            length == len(before) or before[-length - 1].isspace()
+        )
+        if whole_words and before.endswith(after[:length]):
+            return length
+    return 0

@@ -5,20 +5,27 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from leafsearch.config.text import quote
 from leafsearch.search.errors import SearchError
 from leafsearch.search.hit import Hit
 from leafsearch.search.query import REACH_REORDERED, Query
-from leafsearch.search.retrieval.candidates import documents_wanted, most_passages, pool_size
-from leafsearch.search.retrieval.mmr import diverse_order
-from leafsearch.search.retrieval.passages import joined
-from leafsearch.search.retrieval.retrieve import Asked, Candidate, pooled, rescored
-from leafsearch.search.retrieval.stored_chunk import chunk_of, fetching, key_of, of_documents
+from leafsearch.search.retrieval.context import PLACE, joined, reading
+from leafsearch.search.retrieval.retrieve import (
+    Asked,
+    Candidate,
+    documents_wanted,
+    most_passages,
+    pool_size,
+    pooled,
+    rescored,
+)
+from leafsearch.search.retrieval.stored_chunk import chunk_of, fetching, key_of
 from leafsearch.search.session.io import Aggregate, Compute, Steps
 from leafsearch.search.session.open import Opened, looked_up
+from leafsearch.vectors import Rows
 
-_PLACE = ("document", "position")
 _ALL = ("text", "metadata")
 
 
@@ -124,19 +131,6 @@ def _contexts(opened: Opened, query: Query, page: Sequence[Candidate]) -> Steps[
     }
 
 
-def reading(
-    opened: Opened, spans: Sequence[tuple[str, int, int]], max_time_ms: int | None
-) -> Steps[dict[tuple[str, int], str]]:
-    """Texts by document and position, of all chunks in (document, first, last)."""
-    pipeline: list[dict[str, Any]] = [
-        {"$match": of_documents(opened.manifest, spans)},
-        *fetching(opened.manifest, [*_PLACE, "text"], None),
-    ]
-    found = yield Aggregate(opened.collection, pipeline, max_time_ms)
-    chunks = [chunk_of(opened.manifest, each) for each in found]
-    return {(c["document"], c["position"]): c["text"] for c in chunks}
-
-
 def _hit(candidate: Candidate, contents: dict[str, Any], context: str) -> Hit:
     return Hit(
         id=candidate.chunk["_id"],
@@ -162,7 +156,7 @@ def _whole(query: Query, pool: int) -> bool:
 
 def _fields(opened: Opened, query: Query, pool: int) -> list[str]:
     """What candidates come with: all that hits need, or no more than choosing them needs."""
-    fields = [*_PLACE]
+    fields = [*PLACE]
     if _whole(query, pool):
         fields += _contents(query)
     elif query.rerank is not None:
@@ -170,3 +164,24 @@ def _fields(opened: Opened, query: Query, pool: int) -> list[str]:
     if query.diversity:
         fields.append(opened.manifest.path)
     return list(dict.fromkeys(fields))
+
+
+def diverse_order(
+    relevance: NDArray[np.floating], rows: Rows, *, count: int, diversity: float
+) -> list[int]:
+    """Positions of the `count` chosen, in order; `relevance` (n,) cosines, `rows` (n, d) unit rows.
+
+    Carbonell and Goldstein, SIGIR 1998: each next one maximises
+    (1 - diversity) * relevance - diversity * (its largest cosine to those already chosen).
+    """
+    chosen: list[int] = []
+    nearest = np.full(len(rows), -1.0)  # cosine to the most similar one chosen so far
+    left = np.ones(len(rows), dtype=bool)
+    while len(chosen) < min(count, len(rows)):
+        against = nearest if chosen else np.zeros(len(rows))
+        worth = np.where(left, (1 - diversity) * relevance - diversity * against, -np.inf)
+        best = int(np.argmax(worth))
+        chosen.append(best)
+        left[best] = False
+        nearest = np.maximum(nearest, rows @ rows[best])
+    return chosen

@@ -1,15 +1,18 @@
-"""Everything that the hits of a search are chosen from, by vector, by text, or by both."""
+"""Fetch the candidates of a search, by vector, by text, or by both with their ranks fused.
 
-from collections.abc import Mapping, Sequence
+Reciprocal rank fusion: Cormack, Clarke and Buettcher, SIGIR 2009; done here or by the server.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bson.binary import Binary
 from pymongo.errors import OperationFailure
 
-from leafsearch.search.query import Query
-from leafsearch.search.retrieval.candidates import candidates
-from leafsearch.search.retrieval.fusion import fused, fusion_stages, of_one_ranking
+from leafsearch.config.storage import Quantization
+from leafsearch.search.query import MOST_CANDIDATES, REACH, REACH_REORDERED, Query
 from leafsearch.search.retrieval.stored_chunk import chunk_of, fetching
 from leafsearch.search.retrieval.text_query import text_stages
 from leafsearch.search.session.io import Aggregate, Steps, Together
@@ -17,7 +20,90 @@ from leafsearch.search.session.open import Opened, demand_indexes, explaining_em
 from leafsearch.vectors import DeploymentError, Rows
 from leafsearch.vectors.store.pipelines import nearest_stage, text_index_name
 
+_PER_HIT = 20  # MongoDB's advice
+_FEWEST = 100
+_LARGE = 100_000  # documents from which on the same effort finds a smaller share
+_PER_HIT_BINARY = 64
+_FUSED = 100
+_MOST_EXACT = 2**31 - 1  # the server's limit is that of numCandidates, which exact search has not
+CONSTANT = 60  # as in the paper and in MongoDB's $rankFusion
 _UNKNOWN_STAGE = 40324
+
+
+def pool_size(query: Query, *, in_bits: bool) -> int:
+    """No more than the server looks at, where the query says so."""
+    wanted = query.last if query.skip is None else _reach(query)
+    if in_bits and query.rescore:
+        wanted = max(query.rescore * wanted, _FEWEST)
+    if query.reordered:
+        wanted = max(wanted, REACH_REORDERED)
+    if query.hybrid:
+        wanted = max(wanted, _FUSED)
+    if query.by_document:
+        wanted *= 4
+    return max(query.last, min(wanted, most_passages(query)))
+
+
+def most_passages(query: Query) -> int:
+    """How many may be asked for at most."""
+    return query.num_candidates or (_MOST_EXACT if query.exact else MOST_CANDIDATES)
+
+
+def documents_wanted(query: Query) -> int:
+    """Of how many documents passages are looked for; of all pages as many, for one ranking."""
+    if query.reordered and query.skip is not None:
+        return REACH_REORDERED
+    return query.last
+
+
+def _reach(query: Query) -> int:
+    return REACH_REORDERED if query.reordered else REACH
+
+
+def candidates(limit: int, *, documents: int, quantization: Quantization) -> int:
+    """Default of numCandidates for `limit` hits out of so many documents.
+
+    20 per hit and at least 100, 20 more per hit for each tenfold of documents above 100,000. With
+    the server's binary quantization 64 per hit: it re-scores int(sqrt(limit * numCandidates)) with
+    whole vectors, which then are 8 per hit. Never more than 10,000.
+    """
+    per_hit: float = _PER_HIT_BINARY if quantization == "binary" else _PER_HIT
+    per_hit *= 1 + max(0.0, math.log10(max(documents, 1) / _LARGE))
+    return min(max(math.ceil(per_hit * limit), _FEWEST), MOST_CANDIDATES)
+
+
+def fused(rankings: Iterable[tuple[float, Sequence[str]]]) -> dict[str, float]:
+    """Ids to scores, best first: the sum of weight / (60 + rank), rank from 1, over `rankings`.
+
+    Equal scores are in the order of the ids, so that a ranking does not depend on chance.
+    """
+    scores: dict[str, float] = {}
+    for weight, ids in rankings:
+        if not weight:
+            continue
+        for rank, id in enumerate(ids, start=1):
+            scores[id] = scores.get(id, 0.0) + weight / (CONSTANT + rank)
+    return dict(sorted(scores.items(), key=lambda item: (-item[1], item[0])))
+
+
+def fusion_stages(
+    pipelines: Mapping[str, Sequence[Mapping[str, Any]]], weights: Sequence[float], *, limit: int
+) -> list[dict[str, Any]]:
+    """The same by MongoDB 8.1 and later, in one round trip; the score's name is `score`."""
+    weighty = {name: w for name, w in zip(pipelines, weights, strict=True) if w}
+    fusion = {
+        "input": {"pipelines": {name: pipelines[name] for name in weighty}},
+        "combination": {"weights": weighty},
+    }
+    return [{"$rankFusion": fusion}, {"$limit": limit}]
+
+
+def of_one_ranking(scores: Sequence[float], weights: Sequence[float]) -> bool:
+    """Whether fused scores, best first, look as if all other rankings were empty."""
+    return any(
+        all(math.isclose(s, w / (CONSTANT + rank)) for rank, s in enumerate(scores, start=1))
+        for w in weights
+    )
 
 
 @dataclass(frozen=True)

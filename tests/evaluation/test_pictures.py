@@ -7,8 +7,8 @@ pytest.importorskip("matplotlib", reason="needs the extra [eval]")
 
 from leafsearch.evaluation import Curve, Judged, Report, Step, SweepReport
 from leafsearch.evaluation.cached_rows import Milliseconds
-from leafsearch.evaluation.drawing.pictures import draw
 from leafsearch.evaluation.formats import Format, formats
+from leafsearch.evaluation.pictures import draw
 from leafsearch.evaluation.trial import Sizes
 
 NAMES = {

@@ -22,7 +22,7 @@ from leafsearch.search import (
     SearchTimeout,
 )
 from leafsearch.search.query import Options
-from leafsearch.search.retrieval.mmr import diverse_order
+from leafsearch.search.retrieval.rank import diverse_order
 from leafsearch.vectors import ManifestError, ModelError
 from leafsearch.vectors.encoders.base import unit_rows
 from leafsearch.vectors.store.manifest import MANIFESTS

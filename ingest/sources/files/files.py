@@ -15,7 +15,7 @@ from leafsearch.config.text import escape_surrogates
 from leafsearch.ingest.document import Place, Rejected
 from leafsearch.ingest.pipeline.rejects import DEFAULT
 from leafsearch.ingest.sources.files.choice import Choice
-from leafsearch.ingest.sources.readers.beir_zip import DOCUMENTS
+from leafsearch.ingest.sources.readers.compression import DOCUMENTS
 
 STDIN = ("-", "/dev/stdin")
 NO_FILE = "neither file nor folder"

@@ -1,20 +1,103 @@
-"""From a record with named fields to a Document, or to the reason why it is none."""
+"""From a record with named fields to a Document, or to the reason for rejecting it."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from uuid import UUID
+
+import bson
+from bson import Decimal128, ObjectId
+from bson.errors import BSONError
 
 from leafsearch.config.text import is_unicode, quote, quote_all
 from leafsearch.ingest.document import Document, Place
-from leafsearch.ingest.sources.files.kinds import UnusableRecord, kind
-from leafsearch.ingest.sources.files.metadata import encoded, not_unicode, opened
 from leafsearch.vectors.store.document_ids import as_text
 
+_KINDS: Sequence[tuple[type, str]] = (
+    (dict, "an object"),
+    (list, "an array"),
+    (str, "a string"),
+    (type(None), "null"),
+    (bool, "a boolean"),  # which Python takes for a number
+    (float, "a number with a fraction"),
+    (int, "a number"),
+    (ObjectId, "an ObjectId"),
+    (UUID, "a UUID"),
+    (datetime, "a date"),
+    (Decimal128, "a decimal number"),
+    (bytes, "binary"),
+)
+# Every chunk carries a copy. A document of MongoDB ends at 16 MiB, of which the text and the vector
+# need some, and at 180 levels, of which the chunk itself is one.
+_MAX = 15 * 2**20  # bytes
+DEEPEST = 179  # levels of objects and arrays, the metadata itself being the first
+TOO_DEEP = f"nested more than {DEEPEST} levels deep, which MongoDB does not hold"
+_NESTING = frozenset({dict, list, tuple})
 __all__ = ["MAX_TEXT", "Fields", "UnusableRecord", "to_document"]
 
 _MAX_ID = 1024  # bytes
 MAX_TEXT = 64 * 2**20  # characters of one document
+
+
+class UnusableRecord(Exception):
+    """The reason, as a phrase."""
+
+
+def kind(value: object) -> str:
+    return next((name for found, name in _KINDS if isinstance(value, found)), "of another type")
+
+
+def open_metadata(rest: dict[str, Any]) -> dict[str, Any]:
+    """An object called `metadata` is open_metadata, as BEIR and others write it."""
+    inner = rest.pop("metadata", None)
+    if not inner:
+        return rest
+    if not isinstance(inner, dict):
+        raise UnusableRecord(f"field 'metadata' is {kind(inner)}; expected an object")
+    if both := sorted(set(inner) & set(rest)):
+        raise UnusableRecord(f"field {quote(both[0])} stands both beside and inside 'metadata'")
+    return {**rest, **inner}
+
+
+def encode_metadata(metadata: Mapping[str, Any]) -> bytes:
+    """As MongoDB holds it. Raises UnusableRecord for what it cannot hold."""
+    if _is_deeper(metadata, DEEPEST):
+        raise UnusableRecord(TOO_DEEP)
+    try:
+        found = bson.encode(metadata)
+    except UnicodeEncodeError as error:
+        raise not_unicode() from error
+    except (BSONError, OverflowError, ValueError, TypeError, RecursionError) as error:
+        raise UnusableRecord(f"metadata that MongoDB cannot hold: {error}") from error
+    if len(found) > _MAX:
+        raise UnusableRecord(
+            f"metadata of {len(found):,} bytes; expected at most {_MAX:,}, since each chunk "
+            "carries a copy and a document of MongoDB ends at 16 MiB"
+        )
+    return found
+
+
+def _is_deeper(value: Any, most: int) -> bool:
+    """Level by level, so that no depth exhausts the stack."""
+    level = [value]
+    for _ in range(most):
+        level = [inner for outer in level for inner in _nested_in(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _nested_in(outer: Any) -> list[Any]:
+    values = outer.values() if isinstance(outer, Mapping) else outer
+    if _NESTING.isdisjoint(map(type, values)):  # as nearly always, and ten times faster
+        return []
+    return [value for value in values if type(value) in _NESTING]
+
+
+def not_unicode() -> UnusableRecord:
+    return UnusableRecord("not UTF-8, or half of a surrogate pair; expected valid Unicode")
 
 
 @dataclass(frozen=True)
@@ -44,12 +127,12 @@ def to_document(record: object, fields: Fields, place: Place, source: str = "") 
     if not isinstance(title, str):
         raise UnusableRecord(f"field {quote(fields.title)} is {kind(title)}; expected a string")
     name, identity = _popped_id(rest, fields)
-    metadata = opened(rest)
+    metadata = open_metadata(rest)
     if title:
         if fields.title == "title" and metadata.get("title", title) != title:
             raise UnusableRecord("field 'title' is there twice: also in the object 'metadata'")
         metadata = {"title": title, **metadata}
-    storable = encoded(metadata)
+    storable = encode_metadata(metadata)
     if identity is None:
         identity = hashlib.sha256(text.encode() + b"\0" + storable).hexdigest()[:24]
     return Document(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
 
-from leafsearch.ingest.pipeline.seen_ids import Seen
+from leafsearch.ingest.pipeline.extent import Seen
 from leafsearch.ingest.sources.mongodb.changes import Changes, HistoryLost, SourceEnded
 from leafsearch.ingest.sources.mongodb.position import Position
 from leafsearch.ingest.sources.mongodb.signals import Stop, Stopped

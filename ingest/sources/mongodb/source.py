@@ -1,26 +1,28 @@
-"""An existing MongoDB collection as a corpus, read in the order of its ids."""
+"""An existing MongoDB collection as a corpus, read in the order of its ids.
+
+Fields keep their BSON types and their names: `year` becomes `metadata.year`, beside everything else
+in the document.
+"""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import islice
 from typing import Any, TypeVar
 
-from bson import Timestamp
+from bson import Timestamp, json_util
 from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo import MongoClient
 from pymongo.cursor import Cursor
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from leafsearch.config.text import quote
-from leafsearch.ingest.document import Document, Rejected
+from leafsearch.config.text import quote, quote_all
+from leafsearch.ingest.document import KEPT, Document, Place, Records, Rejected
 from leafsearch.ingest.errors import SourceError
-from leafsearch.ingest.sources.files.records import Fields
+from leafsearch.ingest.sources.files.records import Fields, UnusableRecord, to_document
 from leafsearch.ingest.sources.mongodb.address import Address
-from leafsearch.ingest.sources.mongodb.records import read_document
-from leafsearch.ingest.sources.readers import Records
 from leafsearch.vectors import Manifest, collection_kinds
 from leafsearch.vectors.store.connection import FORBIDDEN
 from leafsearch.vectors.store.document_ids import can_be_asked_for
@@ -28,6 +30,7 @@ from leafsearch.vectors.store.in_place import MARK, is_ours
 from leafsearch.vectors.store.manifest import find_manifest
 from leafsearch.vectors.store.retry import RetryBudget
 
+_MISSING = object()
 _BATCH = 500
 _NOT_THEIRS = ("system.", "leaf_manifests", "leaf_writers", "leaf_positions")
 # A cursor that was idle for too long, or died with its session or its server.
@@ -39,6 +42,60 @@ _TOLERANT: CodecOptions[dict[str, Any]] = CodecOptions(
 )
 
 Done = TypeVar("Done")
+
+
+def read_document(
+    stored: Mapping[str, Any], fields: Fields, source: str, left_out: Collection[str]
+) -> Document | Rejected:
+    """`fields.text` and `fields.title` may be paths with dots; `left_out` are names of fields."""
+    rest = {name: value for name, value in stored.items() if name not in left_out}
+    place = Place(f"{source} _id {quote(stored['_id'])}")
+    record: dict[str, Any] = {"_id": rest.pop("_id")}
+    for name, path in (("text", fields.text), ("title", fields.title)):
+        if (value := _taken(rest, path)) is not _MISSING:
+            record[getattr(fields, name)] = value
+    try:
+        if fields.text not in record:
+            _refuse_without_text(rest, fields.text)
+        own = {"metadata": rest} if rest else {}
+        made = to_document({**record, **own}, Fields("_id", fields.text, fields.title), place)
+    except UnusableRecord as error:
+        return Rejected(place, str(error), _shown(stored, left_out))
+    # As it is stored, so that it can be compared with what is stored.
+    title = record.get(fields.title) or ""
+    return Document(made.id, made.text, title, made.metadata, place, source)
+
+
+def _taken(rest: dict[str, Any], path: str) -> Any:
+    """The value at a path, which is gone from `rest` then; what it held is left as it was."""
+    if path in rest:
+        return rest.pop(path)
+    name, _, below = path.partition(".")
+    inner = rest.get(name)
+    if not below or not isinstance(inner, Mapping):
+        return _MISSING
+    copied = dict(inner)
+    value = _taken(copied, below)
+    if value is not _MISSING:
+        rest[name] = copied
+        if not copied:
+            del rest[name]
+    return value
+
+
+def _refuse_without_text(rest: Mapping[str, Any], path: str) -> None:
+    there = f" (fields: {quote_all(map(repr, rest))})" if rest else ""
+    raise UnusableRecord(f"no field {quote(path)}{there}; see --text-field")
+
+
+def _shown(stored: Mapping[str, Any], left_out: Collection[str]) -> str:
+    """As Extended JSON, cut off where it is long."""
+    some = {name: _short(v) for name, v in stored.items() if name not in left_out}
+    return json_util.dumps(some, json_options=json_util.RELAXED_JSON_OPTIONS, default=str)[:KEPT]
+
+
+def _short(value: Any) -> Any:
+    return value[:KEPT] if isinstance(value, str | bytes) else value
 
 
 class MongoSource:

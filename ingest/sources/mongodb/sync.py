@@ -1,27 +1,24 @@
-"""A target brought in line with a MongoDB source: all of it once, then what changes."""
+"""Bring a target in line with a MongoDB source: the whole of it once, then each change."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from leafsearch.config.text import shorten
 from leafsearch.ingest.document import Document, Rejected
-from leafsearch.ingest.pipeline.claims import Claims
-from leafsearch.ingest.pipeline.extent import Extent
+from leafsearch.ingest.pipeline.extent import Extent, Seen
 from leafsearch.ingest.pipeline.rejects import Rejects
 from leafsearch.ingest.pipeline.run import ingest
-from leafsearch.ingest.pipeline.seen_ids import Seen
 from leafsearch.ingest.pipeline.stats import Summary, Told
 from leafsearch.ingest.runs.prune import Pruning
 from leafsearch.ingest.sources.mongodb.changes import Batch
 from leafsearch.ingest.sources.mongodb.position import Position
 from leafsearch.ingest.sources.mongodb.signals import Stop
 from leafsearch.ingest.sources.mongodb.source import MongoSource
-from leafsearch.ingest.sources.mongodb.watched import Watched
-from leafsearch.ingest.target.overlap import Lost, settle_overlap
-from leafsearch.ingest.target.target import Target
-from leafsearch.vectors import InPlace
+from leafsearch.ingest.target.claims import Claims
+from leafsearch.ingest.target.target import Lost, Target, settle_overlap
+from leafsearch.vectors import Collection, InPlace
 from leafsearch.vectors.store.document_ids import as_text, possible_ids
 from leafsearch.vectors.store.retry import RetryBudget
 from leafsearch.vectors.store.writers import Active
@@ -30,6 +27,54 @@ _ROUNDS = 10
 _TOGETHER = 500
 _PAUSE = 5.0  # seconds between two looks at what was written beside other runs
 _REST = 20  # times as long as such a look took, where that is more
+
+
+class Watched:
+    """A run that was active when the follower wrote a document may have read it earlier, and write
+    that later, when the follower looks no more: no event of the change stream will tell it. So the
+    document is written once more, as the source has it, when each of those runs has taken another
+    turn or has ended. Runs that begin later read what the follower has read.
+    """
+
+    def __init__(self) -> None:
+        self._newer: set[str] = set()
+        self._older: set[str] = set()
+        self._beside_older: Active = frozenset()  # those that may still undo the older ones
+        self._pass: Claims | None = None
+        self._beside_pass: Active = frozenset()
+
+    @property
+    def is_any(self) -> bool:
+        return bool(self._newer or self._older or self._pass)
+
+    def add(self, documents: Iterable[str]) -> None:
+        """Written beside others a moment ago."""
+        self._newer.update(documents)
+
+    def add_pass(self, claims: Claims, beside: Active) -> None:
+        """What a pass over the whole source claims; there may be more of it than memory holds."""
+        self.close()
+        self._pass, self._beside_pass = claims, beside
+
+    def doubtful(self, collection: Collection, beside: Active) -> set[str]:
+        """What is to be written once more, with these runs active."""
+        documents = self._newer | self._older
+        if self._pass is not None and beside.isdisjoint(self._beside_pass):
+            documents.update(self._pass.broken(collection))
+        return documents
+
+    def forget(self, beside: Active) -> None:
+        """After all that was `doubtful` with these runs active is written once more."""
+        if beside.isdisjoint(self._beside_pass):
+            self.close()
+        if beside.isdisjoint(self._beside_older):
+            self._older = self._newer if beside else set()
+            self._newer, self._beside_older = set(), beside
+
+    def close(self) -> None:
+        if self._pass is not None:
+            self._pass.close()
+        self._pass, self._beside_pass = None, frozenset()
 
 
 class Keeper:

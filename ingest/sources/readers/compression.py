@@ -1,13 +1,18 @@
-"""Streams of gzip and zstd, unpacked while they are read.
+"""Streams of gzip, zstd and zip, unpacked while they are read.
 
-The first bytes tell what a stream is, whatever its name: none of these formats begins as text in
-UTF-8 does. A stream that is cut off or damaged gives what it held before, and then the error.
+The first bytes tell what a stream is, whatever its name: text in UTF-8 begins with none of them. A
+stream that is truncated or damaged yields what comes before, then the error. Only the documents of
+a zip in BEIR's layout are read.
 """
 
 import gzip
 import io
+import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from pathlib import PurePosixPath
 from typing import Any, BinaryIO, TypeAlias
 
 from leafsearch.ingest.errors import SourceError
@@ -18,6 +23,8 @@ _SKIPPED = b"\x2a\x4d\x18"  # after the first byte of a zstd frame that holds no
 BUFFER = 2**18  # bytes
 
 Buffered: TypeAlias = "io.BufferedReader[Any]"  # at run time it takes no parameter
+DOCUMENTS = "corpus.jsonl"
+_DAMAGE = (zipfile.BadZipFile, zlib.error)
 
 
 def unpacked(stream: Buffered, named: Compression | None) -> Buffered:
@@ -72,3 +79,25 @@ class Unpacked(io.RawIOBase):
             f"the {self._form} stream {what} after {self._given} unpacked bytes; what came before "
             "is read"
         )
+
+
+@contextmanager
+def zipped_documents(stream: BinaryIO) -> Iterator[Buffered]:
+    """Unpacked while they are read. Raises SourceError."""
+    try:
+        packed = zipfile.ZipFile(stream)
+    except zipfile.BadZipFile as error:
+        raise SourceError(f"is no zip, or a damaged one ({error})") from error
+    with packed:
+        names = [n for n in packed.namelist() if PurePosixPath(n).name == DOCUMENTS]
+        if len(names) != 1:
+            raise SourceError(
+                f"a zip with {len(names)} files called {DOCUMENTS}; expected one, as in a BEIR "
+                "test collection: unpack others"
+            )
+        try:
+            member = packed.open(names[0])
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+            raise SourceError(f"{names[0]} in it cannot be unpacked: {error}") from error
+        with io.BufferedReader(Unpacked(member, "zip", *_DAMAGE), BUFFER) as documents:
+            yield documents

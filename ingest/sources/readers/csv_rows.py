@@ -13,10 +13,9 @@ from io import TextIOWrapper
 from typing import Any, BinaryIO
 
 from leafsearch.config.text import quote, quote_all
-from leafsearch.ingest.document import Document, Place, Rejected
+from leafsearch.ingest.document import Document, Place, Records, Rejected, shown
 from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.sources.files.records import MAX_TEXT, Fields, UnusableRecord, to_document
-from leafsearch.ingest.sources.readers.records import Records, shown
 
 csv.field_size_limit(MAX_TEXT)
 

@@ -5,10 +5,9 @@ import logging
 import re
 from typing import BinaryIO
 
-from leafsearch.ingest.document import Place, Rejected
+from leafsearch.ingest.document import Place, Records, Rejected
 from leafsearch.ingest.sources.files.records import UnusableRecord
-from leafsearch.ingest.sources.readers.records import Records
-from leafsearch.ingest.sources.readers.whole import Whole, decoded, limited
+from leafsearch.ingest.sources.readers.text import Whole, decoded, limited
 
 _LOOKED_AT = 4096  # bytes in which a page declares its charset; browsers stop at 1024
 _CHARSET = re.compile(

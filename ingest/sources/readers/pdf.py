@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from leafsearch.ingest.document import Place, Rejected
+from leafsearch.ingest.document import Place, Records, Rejected
 from leafsearch.ingest.sources.files.records import MAX_TEXT, UnusableRecord
-from leafsearch.ingest.sources.readers.records import Records
-from leafsearch.ingest.sources.readers.whole import Whole, seekable
+from leafsearch.ingest.sources.readers.text import Whole, seekable
 
 # What PDFium writes for a hyphen at which a word is broken across lines.
 _BROKEN = ("\ufffe\n", "\x02\n", "\ufffe", "\x02")

@@ -1,16 +1,84 @@
-"""Text and Markdown: the whole file is one document."""
+"""Files that are one document each: how they are read and decoded, and the reader of plain text."""
 
 import re
-from typing import BinaryIO
+import tempfile
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, BinaryIO
 
-from leafsearch.ingest.document import Place, Rejected
-from leafsearch.ingest.sources.files.records import UnusableRecord
-from leafsearch.ingest.sources.readers.records import Records
-from leafsearch.ingest.sources.readers.whole import Whole, decoded, limited
+from leafsearch.config.text import quote
+from leafsearch.ingest.document import Document, Place, Records, Rejected
+from leafsearch.ingest.errors import SourceError
+from leafsearch.ingest.sources.files.records import MAX_TEXT, Fields, UnusableRecord, to_document
 
+_MAX_COPIED = 4 * 2**30  # bytes of a file that is unpacked onto the disk
+_STEP = 2**20
+# The longer ones first: two of them begin alike.
+_BOMS = (
+    (BOM_UTF8, "utf-8-sig"),
+    (BOM_UTF32_LE, "utf-32"),
+    (BOM_UTF32_BE, "utf-32"),
+    (BOM_UTF16_LE, "utf-16"),
+    (BOM_UTF16_BE, "utf-16"),
+)
 _TITLE = re.compile(r"^#[ \t]+([^\n]*)$", re.MULTILINE)
 _CLOSING = re.compile(r"(?:^|[ \t])#+$")
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A file that is one document: `file` in messages, `id` and `source` of the document."""
+
+    file: str
+    id: str
+    source: str = ""
+
+    def document(self, text: str, title: str = "") -> Document:
+        """Raises UnusableRecord."""
+        if not text.strip():
+            raise UnusableRecord("empty file")
+        record = {"id": self.id, "text": text, "title": title, "path": self.id}
+        return to_document(record, Fields(), Place(self.file), self.source)
+
+
+def limited(stream: BinaryIO) -> bytes:
+    """All of it. Raises UnusableRecord for more than one document may have."""
+    raw = stream.read(MAX_TEXT + 1)
+    if len(raw) > MAX_TEXT:
+        raise UnusableRecord(f"file of more than {MAX_TEXT} bytes")
+    return raw
+
+
+def decoded(raw: bytes, charset: str = "utf-8") -> str:
+    """By its byte order mark, else in `charset`. Raises UnusableRecord with the position."""
+    charset = next((name for bom, name in _BOMS if raw.startswith(bom)), charset)
+    try:
+        return raw.decode(charset).replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        name = error.encoding.upper()
+        raise UnusableRecord(f"not {name} at byte {error.start}") from error
+    except (UnicodeError, LookupError) as error:
+        # Python knows names that are no charsets ("undefined") or not of texts ("hex").
+        raise UnusableRecord(f"cannot be read as {quote(charset)}") from error
+
+
+@contextmanager
+def seekable(stream: BinaryIO) -> Iterator[IO[bytes]]:
+    """The stream, or where it only goes forward a copy on the disk, gone when closed."""
+    if stream.seekable():
+        yield stream
+        return
+    with tempfile.TemporaryFile() as copy:
+        size = 0
+        while part := stream.read(_STEP):
+            if (size := size + len(part)) > _MAX_COPIED:
+                raise SourceError(f"more than {_MAX_COPIED} bytes unpacked; unpack it before")
+            copy.write(part)
+        copy.seek(0)
+        yield copy
 
 
 def read_text(stream: BinaryIO, whole: Whole, *, markdown: bool) -> Records:

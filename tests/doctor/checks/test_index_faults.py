@@ -8,8 +8,7 @@ from leafsearch.config import load
 from leafsearch.doctor import Level, Order
 from leafsearch.doctor.checks.indexes import status
 from leafsearch.doctor.context import Case
-from leafsearch.doctor.index_choice import choose
-from leafsearch.doctor.index_entry import IndexEntry
+from leafsearch.doctor.index import IndexEntry, choose
 from leafsearch.vectors.store.manifest import MANIFESTS
 from leaftests.doctor import (
     Examined,

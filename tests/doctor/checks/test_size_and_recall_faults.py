@@ -9,9 +9,9 @@ from pymongo.database import Database
 from leafsearch.config.storage import index_bytes
 from leafsearch.doctor import Level
 from leafsearch.doctor.checks.sizes import judge_memory
-from leafsearch.doctor.index_entry import IndexEntry
+from leafsearch.doctor.index import IndexEntry
+from leafsearch.doctor.sample import Stored, read
 from leafsearch.doctor.searches import Hit, Probe
-from leafsearch.doctor.stored_vectors import Stored, read
 from leaftests.doctor import Examined, Foreign, complaints, float32, int8, make_index
 
 P, W, S = Level.PROBLEM, Level.WARNING, Level.SKIPPED

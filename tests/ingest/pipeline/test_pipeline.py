@@ -20,8 +20,8 @@ from leafsearch.ingest import (
     TargetError,
     ingest,
 )
+from leafsearch.ingest.pipeline.extent import Seen
 from leafsearch.ingest.pipeline.queue import Stopped
-from leafsearch.ingest.pipeline.seen_ids import Seen
 from leafsearch.vectors import CodecError, ManifestError, load_encoder
 from leafsearch.vectors.store.manifest import MANIFESTS, find_manifest, read_manifest
 

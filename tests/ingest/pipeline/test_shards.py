@@ -9,7 +9,7 @@ import pytest
 from pymongo.database import Database
 
 from leafsearch.ingest import Fields, SourceError
-from leafsearch.ingest.pipeline.shard import WHOLE, Shard
+from leafsearch.ingest.pipeline.extent import WHOLE, Shard
 from leaftests.ingest.types import Ordered, Run
 
 N = 60

@@ -20,7 +20,7 @@ from leafsearch.ingest import (
     open_target,
 )
 from leafsearch.ingest.chunking.chunk import Chunk
-from leafsearch.ingest.pipeline.compare import plans
+from leafsearch.ingest.pipeline.plan import plans
 from leafsearch.ingest.pipeline.stats import Tally
 from leafsearch.ingest.pipeline.write import Encoded, Writing, without_vectors
 

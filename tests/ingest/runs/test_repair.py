@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from leafsearch.config import load
 from leafsearch.ingest import Document, Rejects, Target
-from leafsearch.ingest.pipeline.compare import plans
+from leafsearch.ingest.pipeline.plan import plans
 from leafsearch.ingest.pipeline.stats import Tally
 from leafsearch.ingest.pipeline.write import Writing, without_vectors
 from leafsearch.ingest.runs.repair import repair

@@ -14,7 +14,7 @@ from pymongo.database import Database
 
 from leafsearch.ingest import Document, Rejects, Target, ingest
 from leafsearch.ingest.errors import OverlapError
-from leafsearch.ingest.target.overlap import Lost, settle_overlap
+from leafsearch.ingest.target.target import Lost, settle_overlap
 from leafsearch.vectors import Collection
 from leafsearch.vectors.store.retry import RetryBudget
 from leafsearch.vectors.store.writers import WRITERS, Registration

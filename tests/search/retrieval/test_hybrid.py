@@ -13,7 +13,7 @@ from pymongo.database import Database
 from leafsearch.config import load
 from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
 from leafsearch.search import Hit, QueryError, Searcher
-from leafsearch.search.retrieval.fusion import fused
+from leafsearch.search.retrieval.retrieve import fused
 from leafsearch.search.retrieval.text_query import text_filter
 from leafsearch.vectors import IndexMissing
 from leaftests.search.corpora import QUESTION, WORDS, books, corpus

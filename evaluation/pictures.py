@@ -1,24 +1,139 @@
 """Pictures of a report, each for a light and for a dark page. Needs the extra [eval]."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.transforms import Bbox
 
-from leafsearch.evaluation.drawing.colours import THEMES, Theme, family
-from leafsearch.evaluation.drawing.labels import place_labels
 from leafsearch.evaluation.formats import Format
 from leafsearch.evaluation.report import Report, SweepReport
 
+_GAP = 7  # points between a mark and its label
+_ROW = 13  # points from one label to the next when they are stacked
+_MARK = 5  # pixels around a point that stay free
 _SIZE = (8.0, 5.0)  # inches
 _DPI = 160
 _MARKS = "os^Dv"
+
+
+@dataclass(frozen=True)
+class Theme:
+    page: str
+    text: str
+    grid: str
+    colours: Mapping[str, str]
+
+    def colour(self, family: str) -> str:
+        return self.colours[family]
+
+    def settings(self) -> dict[str, Any]:
+        """Of matplotlib."""
+        return {
+            "figure.facecolor": self.page,
+            "axes.facecolor": self.page,
+            "savefig.facecolor": self.page,
+            "axes.edgecolor": self.grid,
+            "grid.color": self.grid,
+            **dict.fromkeys(("text.color", "axes.labelcolor", "axes.titlecolor"), self.text),
+            **dict.fromkeys(("xtick.color", "ytick.color"), self.text),
+        }
+
+
+THEMES = {
+    "light": Theme(
+        page="#ffffff",
+        text="#24292f",
+        grid="#d8dee4",
+        colours={
+            "alone": "#57606a",
+            "float32": "#0550ae",
+            "server": "#8250df",
+            "int8": "#116329",
+            "binary": "#bc4c00",
+        },
+    ),
+    "dark": Theme(
+        page="#0d1117",
+        text="#e6edf3",
+        grid="#30363d",
+        colours={
+            "alone": "#9ea7b3",
+            "float32": "#6cb6ff",
+            "server": "#d2a8ff",
+            "int8": "#57d364",
+            "binary": "#ffa657",
+        },
+    ),
+}
+
+
+def family(format: Format) -> str:
+    if format.alone:
+        return "alone"
+    if format.storage.quantization != "none":
+        return "server"
+    return format.storage.precision
+
+
+def place_labels(
+    figure: Figure,
+    axes: Axes,
+    points: Sequence[tuple[float, float, str]],
+    colours: Sequence[str],
+) -> None:
+    """Each at the nearest free place, from the highest point down; `points`: x, y and the text."""
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()  # or nothing has a place yet
+    marks = [axes.transData.transform((x, y)) for x, y, _ in points]
+    taken = [Bbox.from_extents(*(at - _MARK), *(at + _MARK)) for at in marks]
+    for (x, y, text), colour in sorted(
+        zip(points, colours, strict=True), key=lambda labelled: -labelled[0][1]
+    ):
+        label = axes.annotate(
+            text,
+            (x, y),
+            xytext=(0, 0),
+            textcoords="offset points",
+            color=colour,
+            fontsize=9,
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkB": 4},
+        )
+        label.set_in_layout(False)
+        taken.append(_settled(label, axes, taken, canvas.get_renderer()))
+
+
+def _settled(label: Any, axes: Axes, taken: Sequence[Bbox], renderer: Any) -> Bbox:
+    for dx, dy, side in _places():
+        label.set_position((dx, dy))
+        label.set(ha=side, va="center")
+        label.arrow_patch.set_visible(abs(dy) > 2 * _ROW)  # a line only where it is needed
+        label.update_positions(renderer)
+        box: Bbox = Text.get_window_extent(label, renderer)  # of the text, without the line
+        inside = axes.bbox.contains(*box.min) and axes.bbox.contains(*box.max)
+        if inside and not any(box.overlaps(other) for other in taken):
+            break
+    return box
+
+
+def _places() -> list[tuple[float, float, str]]:
+    """Offsets in points, the nearest first; down before up, since higher points come first."""
+    beside = [(_GAP, 0, "left"), (-_GAP, 0, "right"), (0, _ROW, "center"), (0, -_ROW, "center")]
+    stacked = [
+        (dx, sign * n * _ROW / 2, side)
+        for n in range(1, 18)
+        for sign in (-1, 1)
+        for dx, side in ((2 * _GAP, "left"), (-2 * _GAP, "right"))
+    ]
+    return [*beside, *stacked]
 
 
 @dataclass(frozen=True)

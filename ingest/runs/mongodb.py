@@ -4,12 +4,11 @@ from contextlib import ExitStack
 
 from leafsearch.ingest.chunking.whole import WholeTexts
 from leafsearch.ingest.cli.console import say, say_rejects
-from leafsearch.ingest.cli.report import Display
 from leafsearch.ingest.cli.request import Order
 from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.pipeline.rejects import Rejects
-from leafsearch.ingest.pipeline.seen_ids import Seen
 from leafsearch.ingest.pipeline.stats import Summary
+from leafsearch.ingest.runs.context import RunContext
 from leafsearch.ingest.sources.mongodb.follow import follow, open_changes
 from leafsearch.ingest.sources.mongodb.position import Position
 from leafsearch.ingest.sources.mongodb.signals import Stop
@@ -18,55 +17,50 @@ from leafsearch.ingest.sources.mongodb.sync import Keeper
 from leafsearch.ingest.target.target import Target
 
 
-def run_mongodb(
-    source: MongoSource,
-    target: Target,
-    rejects: Rejects,
-    display: Display,
-    seen: Seen,
-    order: Order,
-) -> Summary:
+def run_mongodb(source: MongoSource, run: RunContext) -> Summary:
+    order, target = run.order, run.target
     following = order.mongodb.follow
     source.begin(target.manifest)
     demand_another(source, target)
     with ExitStack() as opened:
-        # A first pass may be stopped like any run, by starting again; what follows has no end.
+        # A first pass is stopped like any run, by starting again; following has no end.
         stop = Stop(source.retries, target.retries)
         if following:
             opened.enter_context(stop)
-        # Before the pass, so that what changes during it is not missed.
+        # Open before the pass, so that changes during the pass are not missed.
         position = _position(source, target, order)
         changes, lost = open_changes(source, position) if following else (None, False)
-        extent = order.extent(seen)
-        keeper = Keeper(source, target, rejects, display.step, stop, extent, follows=following)
+        keeper = Keeper(
+            source, target, run.rejects, run.display.step, stop, run.extent, follows=following
+        )
         opened.callback(keeper.close)
         if lost:
             say(
                 f"what has changed in {source.name} since it was followed last is not known: all "
                 "of it is read again, and what is gone is removed"
             )
-        display.begin()
-        keeper.whole(seen)
-        pruning = keeper.pruning(seen) if order.prune and not stop.is_set else None
+        run.display.begin()
+        keeper.whole(run.seen)
+        pruning = keeper.pruning(run.seen) if order.prune and not stop.is_set else None
         if pruning:
             pruning.remove(keeper.summary, yes=order.yes)
         else:
-            demand_any(keeper.summary.documents, source, rejects, seen, order)
+            demand_any(keeper.summary.documents, source, run)
             if lost and not stop.is_set:
-                keeper.remove_gone(seen, position, say)
+                keeper.remove_gone(run.seen, position, say)
         target.ensure_index()
         keeper.settle(pruning)
         if lost and changes is not None and not stop.is_set:
             position.save_if_answered(changes.token)
         if order.wait and not (stop.is_set or target.is_new or order.rebuild):
             chunk = keeper.summary.last_written
-            target.wait_until_ready(chunk, seconds=order.wait, on_status=display.phase)
+            target.wait_until_ready(chunk, seconds=order.wait, on_status=run.display.phase)
         if changes is not None:
             if not stop.is_set:
                 _ = target.teacher  # loaded now, so that the first change need not wait for it
                 say(f"following {source.name}; Ctrl-C ends it")
-            follow(source, keeper, changes, position, stop, told=display.phase, say=say)
-    _tell(keeper, target, rejects)
+            follow(source, keeper, changes, position, stop, told=run.display.phase, say=say)
+    _tell(keeper, target, run.rejects)
     return keeper.summary
 
 
@@ -77,7 +71,7 @@ def _position(source: MongoSource, target: Target, order: Order) -> Position:
 
 
 def demand_another(source: MongoSource, target: Target) -> None:
-    """Raises SourceError where chunks would be made of the target's own."""
+    """Raises SourceError if chunks would be made of the target's own chunks."""
     mongo = target.collection.mongo
     same_place = source.client.nodes == mongo.database.client.nodes
     if target.manifest.layout == "chunks" and source.name == mongo.full_name and same_place:
@@ -87,14 +81,13 @@ def demand_another(source: MongoSource, target: Target) -> None:
         )
 
 
-def demand_any(
-    documents: int, source: MongoSource, rejects: Rejects, seen: Seen, order: Order
-) -> None:
-    """Raises SourceError if there are no documents; a shard may have none, and what is followed."""
-    if documents or (order.shard.count > 1 and seen.sources):
+def demand_any(documents: int, source: MongoSource, run: RunContext) -> None:
+    """Raises SourceError if there are no documents, unless only this shard has none, or the source
+    is followed."""
+    if documents or run.is_empty_shard():
         return
-    rejects.demand_not_all(f"documents of {source.name}")
-    if not order.mongodb.follow:
+    run.rejects.demand_not_all(f"documents of {source.name}")
+    if not run.order.mongodb.follow:
         wanted = " that --filter-source finds" if source.query else ""
         raise SourceError(f"no documents in {source.name}{wanted}; nothing was written")
 

@@ -1,21 +1,24 @@
-"""What a run says at its end that the collection holds, kept to be looked at again.
+"""What a run claims to have stored, kept so that its end can check it against the collection.
 
-On disk where there is much of it: a corpus may have more documents than memory holds.
+A large corpus has more documents than fit in memory, so claims move to disk once there are many.
 """
 
 import marshal
 import tempfile
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from threading import Lock
 from typing import IO, NamedTuple
 
-from leafsearch.ingest.pipeline.plan import grouped
-from leafsearch.vectors import Collection, InPlace
+from leafsearch.vectors import Collection, InPlace, Stored
 
 _IN_MEMORY = 2**24  # bytes
 _TOGETHER = 512  # documents of one request
+
+
+StoredChunks = Mapping[str, Stored]
 
 
 class Claim(NamedTuple):
@@ -96,3 +99,11 @@ class Claims:
 
     def close(self) -> None:
         self._file.close()
+
+
+def grouped(stored: StoredChunks) -> dict[str, StoredChunks]:
+    """By document."""
+    groups: dict[str, dict[str, Stored]] = defaultdict(dict)
+    for id, chunk in stored.items():
+        groups[chunk.document][id] = chunk
+    return dict(groups)

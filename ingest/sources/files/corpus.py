@@ -1,13 +1,15 @@
 """From the paths of the command line to a stream of documents."""
 
+import io
 import os
 import stat
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from leafsearch.config.text import is_unicode, quote, shorten
 from leafsearch.ingest.document import Place, Rejected
@@ -19,18 +21,47 @@ from leafsearch.ingest.sources.files.formats import (
     ENDINGS,
     FORMATS,
     Format,
+    compression_of,
     format_of,
     is_zip,
 )
 from leafsearch.ingest.sources.files.records import Fields
-from leafsearch.ingest.sources.files.streams import opened
 from leafsearch.ingest.sources.readers import Records, Whole, demand_readable, read
+from leafsearch.ingest.sources.readers.compression import Buffered, unpacked, zipped_documents
 
 __all__ = ["FORMATS", "Corpus", "Format"]
 
+Count = Callable[[int], None]
+
+_READ = 2**18  # bytes at once
 _SHOWN = 200  # characters of a path in messages
 NAMELESS = "--source: expected a name"
 _IS_REJECTS = "{}: is the file for rejects; leave it out, or name another with --rejects"
+
+
+@contextmanager
+def open_source(source: Source, count: Count = lambda read: None) -> Iterator[Buffered]:
+    """`count` hears of each read how many bytes it had. Raises OSError or SourceError."""
+    if source.is_stdin:
+        yield unpacked(sys.stdin.buffer, None)  # type: ignore[arg-type]
+        return
+    with io.BufferedReader(_CountedFile(source.path, count), _READ) as stream:
+        if is_zip(source.path):
+            with zipped_documents(stream) as documents:
+                yield documents
+        else:
+            yield unpacked(stream, compression_of(source.path))
+
+
+class _CountedFile(io.FileIO):
+    def __init__(self, path: Path, count: Count) -> None:
+        super().__init__(path)
+        self._count = count
+
+    def readinto(self, buffer: Any, /) -> int:
+        read = super().readinto(buffer)
+        self._count(read)
+        return read
 
 
 @dataclass
@@ -122,7 +153,7 @@ class Corpus:
     def _file_problems(self, given: str, path: Path) -> Iterator[str]:
         source = Source(path, given, named=True, of=given)
         try:
-            with opened(source) as stream:
+            with open_source(source) as stream:
                 demand_readable(stream, self.format_of(path) or "jsonl", given, self.fields)
         except (OSError, SourceError) as error:
             yield f"{given}: {_reason(error, given)}"
@@ -132,7 +163,7 @@ class Corpus:
         format = self.format_of(source.path) or "jsonl"
         whole = Whole(source.place, source.id, self.source or source.of)
         try:
-            with opened(source, self._count) as stream:
+            with open_source(source, self._count) as stream:
                 yield from read(stream, format, whole, self.fields)
         except (OSError, SourceError) as error:
             reason = _reason(error, source.place)

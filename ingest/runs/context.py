@@ -1,0 +1,28 @@
+"""What every kind of run works with, beside the corpus that it reads."""
+
+from dataclasses import dataclass
+
+from leafsearch.ingest.cli.report import Display
+from leafsearch.ingest.cli.request import Order
+from leafsearch.ingest.pipeline.extent import Extent, Seen
+from leafsearch.ingest.pipeline.rejects import Rejects
+from leafsearch.ingest.target.target import Target
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """`seen` knows the ids of all documents of the corpus once the run has read it."""
+
+    order: Order
+    target: Target
+    rejects: Rejects
+    display: Display
+    seen: Seen
+
+    @property
+    def extent(self) -> Extent:
+        return self.order.extent(self.seen)
+
+    def is_empty_shard(self) -> bool:
+        """Whether other shards have documents, so that this one may have none."""
+        return self.order.shard.count > 1 and bool(self.seen.sources)
