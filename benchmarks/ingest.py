@@ -197,7 +197,7 @@ def langchain(bench: Bench, chunks: Sequence[Row]) -> Callable[[], Any]:
     from langchain_mongodb import MongoDBAtlasVectorSearch
     from sentence_transformers import SentenceTransformer
 
-    from leafsearch.vectors.encoders.model_source import find_model
+    from leafsearch.vectors.encoders import find_model
 
     model = SentenceTransformer(find_model(MODEL).location, device="cpu")
 

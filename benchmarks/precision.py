@@ -27,7 +27,7 @@ from leafsearch.config import PRESETS
 from leafsearch.evaluation import TestCollection, read_collection
 from leafsearch.evaluation.measures import ndcg, ranking
 from leafsearch.vectors import Rows, load_encoder, load_student
-from leafsearch.vectors.encoders.model_source import find_model
+from leafsearch.vectors.encoders import find_model
 
 PAIR = PRESETS["offline"]
 DATA = Path(os.environ.get("LEAF_TEST_DATA") or Path(__file__).parents[2] / "shared/data")

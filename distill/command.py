@@ -15,7 +15,7 @@ from leafsearch.distill.order import Order
 from leafsearch.distill.train.progress import say
 from leafsearch.distill.train.recipe import Recipe
 from leafsearch.ingest.sources.files.records import Fields
-from leafsearch.vectors.encoders.base import has_torch
+from leafsearch.vectors.encoders import has_torch
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 

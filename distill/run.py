@@ -23,9 +23,7 @@ from leafsearch.distill.train.student import cut, fit_head, layer_count, small, 
 from leafsearch.distill.train.work_dir import demand_same, held, remember
 from leafsearch.ingest.document import Rejected
 from leafsearch.vectors import load_encoder
-from leafsearch.vectors.encoders.base import is_remote
-from leafsearch.vectors.encoders.batches import Tokens
-from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
+from leafsearch.vectors.encoders import Tokens, TransformerEncoder, is_remote
 
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 _FITTED = 8_000  # texts that the head is fitted to before the training

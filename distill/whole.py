@@ -22,8 +22,8 @@ from leafsearch.distill.train.work_dir import remove
 from leafsearch.evaluation import Model, TestCollection, evaluate, read_collection
 from leafsearch.evaluation.formats import Format, Role
 from leafsearch.vectors import connect
-from leafsearch.vectors.encoders.alignment import MINIMUM_COSINE
-from leafsearch.vectors.store.deployment import deployment_uri
+from leafsearch.vectors.encoders import MINIMUM_COSINE
+from leafsearch.vectors.store import deployment_uri
 
 
 def distil_and_publish(

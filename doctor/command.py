@@ -15,7 +15,7 @@ from leafsearch.config.usage import Command
 from leafsearch.doctor.context import Order
 from leafsearch.doctor.findings import Level, print_finding, print_summary
 from leafsearch.doctor.run import examine
-from leafsearch.vectors.store.deployment import deployment_uri
+from leafsearch.vectors.store import deployment_uri
 
 _say = partial(say, "leaf-search")
 

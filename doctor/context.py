@@ -20,7 +20,7 @@ from leafsearch.doctor.index import IndexEntry
 from leafsearch.doctor.sample import Passage, Sample
 from leafsearch.doctor.searches import Probe
 from leafsearch.vectors import Encoder, Manifest, explained
-from leafsearch.vectors.store.generations import Generations
+from leafsearch.vectors.store import Generations
 
 T = TypeVar("T")
 

@@ -21,7 +21,7 @@ from leafsearch.doctor.checks import (
 from leafsearch.doctor.context import Case, Order, OutOfTime, Unknown
 from leafsearch.doctor.findings import Finding, Verdict, problem, skipped
 from leafsearch.vectors import DeploymentError
-from leafsearch.vectors.store.connection import FORBIDDEN
+from leafsearch.vectors.store import FORBIDDEN_CODES
 
 CHECKS: dict[str, Callable[[Case], Verdict]] = {
     "connection": deployment.connection,
@@ -75,4 +75,4 @@ def _verdict(check: Callable[[Case], Verdict], case: Case) -> Verdict:
 def _is_refused(error: DeploymentError) -> bool:
     """Whether the user has no right to look, which says nothing about what is there."""
     cause = error.__cause__
-    return isinstance(cause, OperationFailure) and cause.code in FORBIDDEN
+    return isinstance(cause, OperationFailure) and cause.code in FORBIDDEN_CODES

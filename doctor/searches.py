@@ -6,7 +6,7 @@ from typing import Any
 
 from leafsearch.doctor.index import IndexEntry
 from leafsearch.doctor.sample import Kind, Stored
-from leafsearch.vectors.store.pipelines import nearest_stage, projection
+from leafsearch.vectors.store import nearest_stage, projection
 
 K = 10  # neighbours that are compared
 DEEP = 50  # hits of an exact search, so that those as good as the tenth are mostly among them

@@ -22,9 +22,7 @@ import platformdirs
 
 from leafsearch.evaluation.formats import Role
 from leafsearch.vectors import Encoder, Rows, load_encoder, load_student
-from leafsearch.vectors.encoders.base import is_remote
-from leafsearch.vectors.encoders.model_source import find_model
-from leafsearch.vectors.encoders.processor import has_bfloat16, has_gpu
+from leafsearch.vectors.encoders import find_model, has_bfloat16, has_gpu, is_remote
 
 Side = Literal["documents", "queries"]
 Told = Callable[[str], None]

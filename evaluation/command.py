@@ -28,7 +28,7 @@ from leafsearch.evaluation.judged import evaluate
 from leafsearch.evaluation.report import Report, SweepReport, print_json, print_report, print_sweep
 from leafsearch.evaluation.sweep import Asked, sweep
 from leafsearch.vectors import connect
-from leafsearch.vectors.store.deployment import deployment_uri
+from leafsearch.vectors.store import deployment_uri
 
 _say = partial(say, "leaf-search")
 

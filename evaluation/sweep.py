@@ -28,7 +28,7 @@ from leafsearch.search.searcher import Searcher
 from leafsearch.search.session.io import perform
 from leafsearch.search.session.open import opening
 from leafsearch.vectors import Collection, Manifest, Rows, explained
-from leafsearch.vectors import Model as ModelCard
+from leafsearch.vectors import ModelRecord as ModelCard
 
 _STEPS = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 _WORDS = 12  # of a sampled passage that make a question

@@ -10,7 +10,7 @@ from pymongo.database import Database
 
 from leafsearch.config import Storage
 from leafsearch.vectors import Codec, Collection, Manifest, Rows, explained
-from leafsearch.vectors.store.manifest import Model, delete_manifest, write_manifest
+from leafsearch.vectors.store import ModelRecord, delete_manifest, write_manifest
 
 PREFIX = "leaf_eval_"
 INDEX, PATH = "leaf_vectors", "embedding"
@@ -81,7 +81,7 @@ def _memory(listed: Mapping[str, Any]) -> int | None:
 def _manifest(storage: Storage, rows: Rows) -> Manifest:
     """No model is named, since rows are given: a collection of vectors for vectors."""
     dimensions = storage.dimensions or rows.shape[1]
-    nobody = Model("leaf-search eval", "-", rows.shape[1], "", "")
+    nobody = ModelRecord("leaf-search eval", "-", rows.shape[1], "", "")
     return Manifest(
         teacher=nobody,
         student=nobody,

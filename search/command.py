@@ -22,8 +22,7 @@ from leafsearch.search.output import print_context, print_hits
 from leafsearch.search.query import Options, check_questions, checked
 from leafsearch.search.rerank import CrossEncoder
 from leafsearch.search.searcher import Searcher
-from leafsearch.vectors.extended_json import NotExtendedJson, parse_extended_json
-from leafsearch.vectors.store.deployment import deployment_uri
+from leafsearch.vectors.store import NotExtendedJson, deployment_uri, parse_extended_json
 
 _say = partial(say, "leaf-search")
 

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from leafsearch.vectors import ModelError
-from leafsearch.vectors.encoders.base import demand_torch
-from leafsearch.vectors.encoders.model_files import ModelFiles
+from leafsearch.vectors.encoders import ModelFiles, require_torch
 
 _KINDS = ("ForSequenceClassification", "ForCausalLM")
 
@@ -25,7 +24,7 @@ class CrossEncoder:
                 f"model {name} is {', '.join(kinds)}; expected a cross-encoder, such as "
                 "cross-encoder/ms-marco-MiniLM-L6-v2"
             )
-        demand_torch(name)
+        require_torch(name)
         from sentence_transformers import CrossEncoder as Model
         from transformers.utils.logging import disable_progress_bar
 

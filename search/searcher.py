@@ -18,7 +18,7 @@ from leafsearch.search.session.ask import composing, searching, searching_many
 from leafsearch.search.session.io import Result, Steps, perform
 from leafsearch.search.session.session import Kept, keeping
 from leafsearch.vectors import Manifest, ManifestError, connect
-from leafsearch.vectors.store.deployment import deployment_uri
+from leafsearch.vectors.store import deployment_uri
 
 
 class Searcher:

@@ -18,11 +18,12 @@ from leafsearch.vectors.errors import (
     SearchIndexError,
     VectorsError,
 )
+from leafsearch.vectors.store.chunk import StoredChunk
 from leafsearch.vectors.store.codec import Codec
-from leafsearch.vectors.store.collection import Collection, Stored
+from leafsearch.vectors.store.collection import Collection
 from leafsearch.vectors.store.connection import collection_kinds, connect, connect_async, explained
 from leafsearch.vectors.store.in_place import InPlace, collection_of
-from leafsearch.vectors.store.manifest import Manifest, Model
+from leafsearch.vectors.store.manifest import Manifest, ModelRecord
 
 __all__ = [
     "Alignment",
@@ -40,11 +41,11 @@ __all__ = [
     "IndexNotReady",
     "Manifest",
     "ManifestError",
-    "Model",
     "ModelError",
+    "ModelRecord",
     "Rows",
     "SearchIndexError",
-    "Stored",
+    "StoredChunk",
     "Teacher",
     "VectorsError",
     "check_alignment",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from leafsearch.distill.data.examples import Example
 from leafsearch.distill.errors import DistillError
 from leafsearch.vectors import Rows
-from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
+from leafsearch.vectors.encoders import TransformerEncoder
 
 Told = Callable[[int, int], None]  # done, of
 

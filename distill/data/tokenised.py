@@ -12,8 +12,7 @@ from tokenizers import Tokenizer
 
 from leafsearch.distill.data.examples import Example
 from leafsearch.distill.train.forward import Forward
-from leafsearch.vectors.encoders.batches import Tokens
-from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
+from leafsearch.vectors.encoders import Tokens, TransformerEncoder
 
 _ROWS = 64
 _TOGETHER = 8_192  # texts that are tokenised at once

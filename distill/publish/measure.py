@@ -8,10 +8,13 @@ from pathlib import Path
 from statistics import median
 
 from leafsearch.vectors import Alignment, Encoder, export_student, load_student
-from leafsearch.vectors.encoders.alignment import PROBES, measure_alignment
-from leafsearch.vectors.encoders.model_source import find_model
-from leafsearch.vectors.encoders.onnx.student import cache_folder
-from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
+from leafsearch.vectors.encoders import (
+    PROBES,
+    TransformerEncoder,
+    find_model,
+    measure_alignment,
+    student_folder,
+)
 
 _ROUNDS = 15
 
@@ -38,7 +41,7 @@ def latency(teacher: Encoder, student: str) -> Latency | None:
 
     None for a teacher that cannot be exported.
     """
-    cached = cache_folder(teacher.name, teacher.revision)
+    cached = student_folder(teacher.name, teacher.revision)
     was_there = cached.is_dir()
     if not export_student(teacher):
         return None
@@ -63,7 +66,7 @@ def _compared(teacher: Encoder, student: str) -> Latency:
 def forget(folder: Path) -> None:
     """What measuring has left in the user's cache, where nobody would find it by this name."""
     name = str(folder)
-    shutil.rmtree(cache_folder(name, find_model(name).revision), ignore_errors=True)
+    shutil.rmtree(student_folder(name, find_model(name).revision), ignore_errors=True)
 
 
 def _milliseconds(encoder: Encoder, queries: Sequence[str]) -> list[float]:

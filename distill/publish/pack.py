@@ -25,7 +25,7 @@ from leafsearch.config.command import one_line_errors
 from leafsearch.distill.errors import DistillError
 from leafsearch.distill.publish.publish import README
 from leafsearch.vectors import export_student, load_encoder
-from leafsearch.vectors.encoders.alignment import PROBES
+from leafsearch.vectors.encoders import PROBES, student_folder
 from leafsearch.vectors.encoders.onnx.encoder import GRAPH, TOKENIZER, Card, GraphEncoder
 from leafsearch.vectors.encoders.onnx.rounded_weights import (
     COMPACT_GRAPH,
@@ -34,7 +34,6 @@ from leafsearch.vectors.encoders.onnx.rounded_weights import (
     restored,
     unpack,
 )
-from leafsearch.vectors.encoders.onnx.student import cache_folder
 
 _BITS, _EMBEDDING_BITS = 8, 6
 _LOOK_UP = {"Gather", "EmbedLayerNormalization"}
@@ -71,7 +70,7 @@ def pack(student: str, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        _fill(made, cache_folder(encoder.name, encoder.revision), folder.name)
+        _fill(made, student_folder(encoder.name, encoder.revision), folder.name)
         if (Path(student) / README).is_file():
             shutil.copyfile(Path(student) / README, made / README)
         os.chmod(made, 0o755)

@@ -11,9 +11,7 @@ import numpy as np
 from sentence_transformers import SentenceTransformer
 
 from leafsearch.distill.errors import DistillError
-from leafsearch.vectors.encoders.alignment import PROBES
-from leafsearch.vectors.encoders.onnx.export import export_transformer
-from leafsearch.vectors.encoders.onnx.published import PUBLISHED
+from leafsearch.vectors.encoders import PROBES, PUBLISHED_GRAPH, export_transformer
 
 README, TRIAL = "README.md", "trial"
 _SAME = 1e-3  # of the largest number in a vector
@@ -63,7 +61,7 @@ def demand_publishable(student: SentenceTransformer, folder: Path) -> None:
 def _write(student: SentenceTransformer, folder: Path) -> None:
     try:
         student.save(str(folder), create_model_card=False)
-        export_transformer(student, folder / PUBLISHED)
+        export_transformer(student, folder / PUBLISHED_GRAPH)
     except OSError:
         raise
     except Exception as error:

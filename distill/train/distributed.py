@@ -15,8 +15,7 @@ from torch.multiprocessing.spawn import ProcessException, spawn
 from leafsearch.distill.errors import DistillError
 from leafsearch.distill.train.loop import CHECKPOINT, State, Training
 from leafsearch.distill.train.recipe import Recipe
-from leafsearch.vectors.encoders.batches import Tokens
-from leafsearch.vectors.encoders.processor import cores
+from leafsearch.vectors.encoders import Tokens, cores
 
 _MEETING, _TOKENS, _STUDENT, _RECIPE = "ranks", "tokens.npz", "untrained", "recipe.json"
 Told = Callable[[State], None]

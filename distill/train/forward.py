@@ -8,14 +8,14 @@ import torch
 from sentence_transformers import SentenceTransformer
 from transformers import AttentionInterface
 
-from leafsearch.vectors.encoders.batches import Tokens
-from leafsearch.vectors.encoders.torch.devices import has_bfloat16
-from leafsearch.vectors.encoders.torch.packed_attention import (
-    FEATURES,
-    attend_apart,
+from leafsearch.vectors.encoders import (
+    PACKED_FEATURES,
+    Tokens,
     attend_in_products,
-    demand_packable,
-    pack,
+    attend_packed,
+    has_bfloat16,
+    pack_tokens,
+    require_packable,
 )
 
 _SAME = 0.999
@@ -40,7 +40,7 @@ class Forward:
 
         `pooled`: what the head is given, instead of what it gives.
         """
-        features = pack(tokens, 0) if self._is_packed else self._padded(tokens)
+        features = pack_tokens(tokens, 0) if self._is_packed else self._padded(tokens)
         if self._has_types:
             features["token_type_ids"] = torch.zeros_like(features["input_ids"])
         device = self._student.device
@@ -63,7 +63,7 @@ class Forward:
             try:
                 self._transformer.set_attn_implementation(_ATTENTION)
                 if self._known is not None:
-                    self._student[0].model_forward_params = self._known | set(FEATURES)
+                    self._student[0].model_forward_params = self._known | set(PACKED_FEATURES)
                 self._is_packed = True
                 found = self(sample)
             except Exception:
@@ -85,7 +85,7 @@ class Forward:
 
     def _precision(self) -> AbstractContextManager[Any]:
         device = self._student.device
-        if has_bfloat16(device):
+        if has_bfloat16(device.type):
             return torch.autocast(device.type, torch.bfloat16)
         return nullcontext()
 
@@ -103,8 +103,8 @@ def attend(
     Of short texts torch's own attention takes a quarter of a training step there, these a tenth.
     """
     if query.device.type == "cuda":
-        return attend_apart(module, query, key, value, attention_mask, **options)
-    demand_packable(module, attention_mask, options)
+        return attend_packed(module, query, key, value, attention_mask, **options)
+    require_packable(module, attention_mask, options)
     parts, start = [], 0
     for length, count in options["equal_lengths"]:
         some = slice(start, start + length * count)

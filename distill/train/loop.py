@@ -19,7 +19,7 @@ from sentence_transformers import SentenceTransformer
 from leafsearch.distill.train.forward import Forward
 from leafsearch.distill.train.losses import Loss
 from leafsearch.distill.train.recipe import Recipe
-from leafsearch.vectors.encoders.batches import Tokens
+from leafsearch.vectors.encoders import Tokens
 
 CHECKPOINT = "checkpoint.pt"
 _POOL = 64  # batches that are sorted by length together

@@ -15,8 +15,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Pooling, Transformer
 
 from leafsearch.distill.errors import DistillError
-from leafsearch.vectors.encoders.model_source import find_model
-from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
+from leafsearch.vectors.encoders import TransformerEncoder, find_model
 
 _RIDGES = (1e-3, 1e-2, 1e-1, 1.0)  # of the mean square of a feature
 _LEFT_OUT = 10  # one in so many

@@ -12,7 +12,7 @@ from typing import Any
 
 from leafsearch.distill.errors import DistillError
 from leafsearch.distill.order import Order
-from leafsearch.vectors.encoders.model_source import find_model
+from leafsearch.vectors.encoders import find_model
 
 _SETTINGS, _LOCK = "run.json", "lock"
 

@@ -11,8 +11,7 @@ from leafsearch.doctor.findings import Verdict, ok, problem, skipped
 from leafsearch.doctor.sample import vector_paths
 from leafsearch.search.values import paths_of
 from leafsearch.vectors import DeploymentError, Manifest, ManifestError, collection_kinds, explained
-from leafsearch.vectors.store.generations import find_generations
-from leafsearch.vectors.store.manifest import MANIFESTS, PATH, demand_agreement
+from leafsearch.vectors.store import MANIFESTS, VECTOR_PATH, find_generations, require_agreement
 
 
 def collection(case: Case) -> Verdict:
@@ -73,7 +72,7 @@ def manifest(case: Case) -> Verdict:
 
 def _manifest(case: Case, found: Manifest) -> Verdict:
     try:
-        demand_agreement(found, case.order.settings)
+        require_agreement(found, case.order.settings)
     except ManifestError as error:
         return problem(str(error))
     if found.precision == "int8" and not found.scale:
@@ -120,8 +119,8 @@ def _longest_text(documents: Sequence[Mapping[str, Any]]) -> str:
 
 def _in_place(case: Case, documents: Sequence[Mapping[str, Any]], text: str) -> str:
     options = ["--text-field", text]
-    if any(PATH in document for document in documents):
-        options += ["--path", f"leaf_{PATH}"]
+    if any(VECTOR_PATH in document for document in documents):
+        options += ["--path", f"leaf_{VECTOR_PATH}"]
     return ingest_hint(*options, **names(case), in_place=True)
 
 

@@ -7,8 +7,7 @@ from leafsearch.config.hint import hint
 from leafsearch.doctor.context import Case, names, retire
 from leafsearch.doctor.findings import Verdict, ok, problem, warning
 from leafsearch.vectors import Manifest, SearchIndexError, explained
-from leafsearch.vectors.store.collection import BY_GENERATION
-from leafsearch.vectors.store.search_index import IndexSpec
+from leafsearch.vectors.store import BY_GENERATION, IndexSpec
 
 _NUMBERED = re.compile(r"leaf_vectors(?:_(\d+))?(?:_text)?")
 

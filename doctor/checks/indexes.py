@@ -9,8 +9,7 @@ from leafsearch.doctor.findings import Verdict, ok, problem, warning
 from leafsearch.doctor.index import IndexEntry, choose
 from leafsearch.doctor.sample import shown
 from leafsearch.vectors import SearchIndexError
-from leafsearch.vectors.store.pipelines import same_index
-from leafsearch.vectors.store.search_index import IndexSpec
+from leafsearch.vectors.store import IndexSpec, is_same_index
 
 _MISSING = "missing"  # of which the documents of other generations are part
 
@@ -63,7 +62,7 @@ def definition(case: Case) -> Verdict:
         return ok(f"{shown}; there is no manifest to compare with")
     wanted = IndexSpec.of_vectors(manifest, case.full_name).definition
     latest = index.listed.get("latestDefinition", {})
-    if not same_index(wanted, latest):
+    if not is_same_index(wanted, latest):
         return problem(
             f"{index.name} is not as the manifest says: {_differences(wanted, latest)}; "
             f"{repair(case)} updates it"

@@ -10,9 +10,14 @@ from leafsearch.doctor.context import Case, encode_again, rebuild
 from leafsearch.doctor.findings import Verdict, ok, problem, skipped
 from leafsearch.doctor.sample import Kind, Passage, shown
 from leafsearch.vectors import Encoder, ModelError, Rows, load_encoder, load_student
-from leafsearch.vectors.encoders.alignment import MINIMUM_COSINE, demand_probe
-from leafsearch.vectors.encoders.api_key import with_key
-from leafsearch.vectors.encoders.base import demand_torch, is_remote, unit_rows
+from leafsearch.vectors.encoders import (
+    MINIMUM_COSINE,
+    is_remote,
+    require_probe,
+    require_torch,
+    unit_rows,
+    with_key,
+)
 
 _TEXTS = 16
 _SAME = 0.9  # cosine of two encodings of one text by one model, however they were stored
@@ -121,7 +126,7 @@ def _student(case: Case) -> Encoder | Verdict:
             settings, name, lambda key: load_student(name, revision=revision, key=key)
         )
         if manifest and manifest.probe is not None:
-            demand_probe(loaded, manifest.probe)
+            require_probe(loaded, manifest.probe)
         return loaded
     except ModelError as error:
         is_other = manifest is not None and _is_there(settings, name)
@@ -182,7 +187,7 @@ def _too_short(role: str, model: Encoder, passages: Sequence[Passage]) -> str | 
 
 def _demand_packages(name: str) -> None:
     if not name.startswith("hashing:") and not is_remote(name):
-        demand_torch(name)
+        require_torch(name)
 
 
 def _is_there(settings: Settings, name: str) -> bool:
@@ -197,6 +202,6 @@ def _revision(settings: Settings, name: str) -> str:
     """Of what stands under a name now; raises ModelError if nothing does."""
     if name.startswith("hashing:") or is_remote(name):
         return with_key(settings, name, lambda key: load_encoder(name, key=key).revision)
-    from leafsearch.vectors.encoders.model_source import find_model
+    from leafsearch.vectors.encoders import find_model
 
     return find_model(name).revision

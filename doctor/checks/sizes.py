@@ -7,7 +7,7 @@ from leafsearch.doctor.context import Case, rebuild
 from leafsearch.doctor.findings import Verdict, ok, problem, skipped, warning
 from leafsearch.doctor.sample import Kind
 from leafsearch.vectors import DeploymentError, explained
-from leafsearch.vectors.store.connection import FORBIDDEN
+from leafsearch.vectors.store import FORBIDDEN_CODES
 
 _PRECISIONS = {Kind.BITS: "binary", Kind.INT8: "int8"}
 _ROOM = 1.1  # MongoDB's advice: memory for the index and a tenth
@@ -25,7 +25,7 @@ def memory(case: Case) -> Verdict:
             system = case.client.admin.command("hostInfo")["system"]
     except DeploymentError as error:
         code = getattr(error.__cause__, "code", None)
-        why = "the user may not run hostInfo" if code in FORBIDDEN else str(error)
+        why = "the user may not run hostInfo" if code in FORBIDDEN_CODES else str(error)
         return skipped(
             f"the index needs about {_shown(needed)}; what the machine has is unknown: {why}",
             needed_bytes=needed,

@@ -9,9 +9,7 @@ from leafsearch.doctor.context import Case, examine, ingest, is_in_place, repair
 from leafsearch.doctor.findings import Verdict, ok, problem, skipped
 from leafsearch.doctor.sample import Passage, shown, spread
 from leafsearch.search.values import paths_of, values_at
-from leafsearch.vectors.store.digest import digest, of_encoded
-from leafsearch.vectors.store.in_place import HASH, MARK
-from leafsearch.vectors.store.pipelines import uppermost
+from leafsearch.vectors.store import MARK, MARK_HASH, digest, encoded_digest, uppermost_paths
 
 _TEXTS = 100
 _TITLE = "metadata.title"
@@ -36,7 +34,7 @@ def texts(case: Case) -> Verdict:
         return skipped("no vector can be compared, see `vector values`")
     documents = case.aggregate(
         {"$match": {"_id": {"$in": [id for id, _ in some]}}},
-        {"$project": dict.fromkeys(uppermost([field, title, "hash", MARK]), 1)},
+        {"$project": dict.fromkeys(uppermost_paths([field, title, "hash", MARK]), 1)},
     )
     read = [
         _read(title, document, Passage(document["_id"], text, vectors[repr(document["_id"])]))
@@ -70,8 +68,8 @@ def _unchanged(case: Case, read: list[_Read]) -> Verdict:
 def _read(title_field: str, document: Mapping[str, Any], passage: Passage) -> _Read:
     """leaf-ingest encodes a passage behind its title, and keeps a hash of both together."""
     title = next(iter(values_at(document, title_field)), "")
-    hashes = [*values_at(document, HASH), document.get("hash")]
-    wanted = of_encoded(hashes[0]) if isinstance(hashes[0], bytes) else b""
+    hashes = [*values_at(document, MARK_HASH), document.get("hash")]
+    wanted = encoded_digest(hashes[0]) if isinstance(hashes[0], bytes) else b""
     in_parts = bool(values_at(document, f"{MARK}.chunks"))
     encoded = f"{title} {passage.text}"
     if title and digest(encoded.encode()) == wanted:

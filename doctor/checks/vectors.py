@@ -6,8 +6,7 @@ from leafsearch.config.text import quote
 from leafsearch.doctor.context import Case, encode_again, examine, ingest, is_in_place
 from leafsearch.doctor.findings import Verdict, ok, problem, warning
 from leafsearch.doctor.sample import Drawn, Sample, shown, vector_paths
-from leafsearch.vectors.store.codec import OFF_UNIT
-from leafsearch.vectors.store.pipelines import uppermost
+from leafsearch.vectors.store import UNIT_TOLERANCE, uppermost_paths
 
 _TOO_ALIKE = 0.1  # share of one and the same vector
 _ENOUGH = 20  # vectors, before a share means something
@@ -75,12 +74,12 @@ def length(case: Case) -> Verdict:
     of_unit = bool(manifest and manifest.precision == "float32")
     if index and index.similarity == "dotProduct":
         of_unit = of_unit or floats
-        if not floats and most > least * (1 + 5 * OFF_UNIT):
+        if not floats and most > least * (1 + 5 * UNIT_TOLERANCE):
             return problem(
                 f"the lengths are {found}, and dotProduct prefers the long ones; "
                 + encode_again(case, "--all", otherwise="make the index with cosine")
             )
-    wrong = [id for id, norm in norms if abs(norm - 1) > OFF_UNIT]
+    wrong = [id for id, norm in norms if abs(norm - 1) > UNIT_TOLERANCE]
     if of_unit and wrong:
         return problem(
             f"{case.readable.of_vectors(len(wrong))} are not of length 1 but {found} "
@@ -118,7 +117,7 @@ def _draw(case: Case) -> Sample:
         *chosen,
         *texts,
         {"$limit": size} if whole else {"$sample": {"size": size}},
-        {"$project": dict.fromkeys(uppermost([case.path, *filters]), 1)},
+        {"$project": dict.fromkeys(uppermost_paths([case.path, *filters]), 1)},
     )
     return Sample([Drawn.of(document, case.path) for document in found], whole)
 

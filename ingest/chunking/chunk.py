@@ -7,7 +7,7 @@ from typing import Any
 import bson
 
 from leafsearch.ingest.chunking.borders import begins_with
-from leafsearch.vectors.store.digest import digest, of_encoded
+from leafsearch.vectors.store import digest, encoded_digest
 
 
 @dataclass(frozen=True)
@@ -72,4 +72,4 @@ class Chunk:
 
 def same_vector(one: bytes, other: bytes) -> bool:
     """Whether two hashes are of chunks with the same vector."""
-    return of_encoded(one) == of_encoded(other)
+    return encoded_digest(one) == encoded_digest(other)

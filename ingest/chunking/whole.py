@@ -17,7 +17,7 @@ from leafsearch.ingest.chunking.chunk import Chunk
 from leafsearch.ingest.chunking.chunker import Chunker
 from leafsearch.ingest.document import Document
 from leafsearch.vectors import Rows, Teacher
-from leafsearch.vectors.encoders.base import unit_rows
+from leafsearch.vectors.encoders import unit_rows
 
 _AT_ONCE = 256  # pieces; a single text may have very many
 

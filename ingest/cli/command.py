@@ -27,9 +27,7 @@ from leafsearch.ingest.runs.run import run
 from leafsearch.ingest.sources.files.choice import Choice
 from leafsearch.ingest.sources.files.records import Fields
 from leafsearch.ingest.sources.mongodb.order import MongoOrder
-from leafsearch.vectors.store.connection import connected
-from leafsearch.vectors.store.deployment import deployment_uri
-from leafsearch.vectors.store.retry import RETRY_SECONDS, RetryBudget
+from leafsearch.vectors.store import RETRY_SECONDS, RetryBudget, connected, deployment_uri
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 

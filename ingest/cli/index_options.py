@@ -9,7 +9,7 @@ from leafsearch.config.storage import PRECISIONS, QUANTIZATIONS
 from leafsearch.config.text import is_unicode, quote, shorten
 from leafsearch.ingest.chunking.chunker import FEWEST_TOKENS
 from leafsearch.vectors import Manifest
-from leafsearch.vectors.store.manifest import FORM
+from leafsearch.vectors.store import STORED_FORM
 
 _TOP_LEVEL = ("_id", "document", "position", "text", "hash")
 _LONGEST_PATH = 1024  # bytes
@@ -58,7 +58,7 @@ class Choices:
     @property
     def form(self) -> dict[str, Any]:
         """The same of the stored form."""
-        return {n: getattr(self, n) for n in FORM if getattr(self, n) is not None}
+        return {n: getattr(self, n) for n in STORED_FORM if getattr(self, n) is not None}
 
     def storage(self, settings: Settings) -> Storage:
         """Raises ConfigError for a form that no collection can have."""

@@ -10,7 +10,7 @@ from leafsearch.config.storage import ENCODE_PRECISIONS, PRECISIONS, QUANTIZATIO
 from leafsearch.ingest.chunking.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
 from leafsearch.ingest.pipeline.rejects import DEFAULT as REJECTS_FILE
 from leafsearch.ingest.sources.files.formats import FORMATS
-from leafsearch.vectors.store.retry import RETRY_SECONDS
+from leafsearch.vectors.store import RETRY_SECONDS
 
 
 def _option(help: str, *names: str, metavar: str | None = None) -> Any:

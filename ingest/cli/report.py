@@ -29,7 +29,7 @@ from leafsearch.ingest.sources.files.corpus import Corpus
 from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.ingest.target.target import Target
 from leafsearch.vectors import Collection, DeploymentError
-from leafsearch.vectors.store.retry import is_transient
+from leafsearch.vectors.store import is_transient
 
 _SPEED_PERIOD = 3600.0  # seconds; a step of a large model on a processor may take minutes
 _INTERNAL = ("last_written", "planned", "repeated")

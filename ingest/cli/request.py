@@ -22,7 +22,7 @@ from leafsearch.ingest.sources.files.records import Fields
 from leafsearch.ingest.sources.mongodb.address import addresses
 from leafsearch.ingest.sources.mongodb.order import MongoOrder
 from leafsearch.ingest.sources.mongodb.source import MongoSource
-from leafsearch.vectors.store.retry import RetryBudget
+from leafsearch.vectors.store import RetryBudget
 
 
 @dataclass(frozen=True, kw_only=True)

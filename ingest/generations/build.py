@@ -19,13 +19,19 @@ from leafsearch.ingest.errors import TargetError
 from leafsearch.ingest.target.open import INDEX, Named, Told, fitting, given, load_pair
 from leafsearch.ingest.target.reconcile import is_empty, united
 from leafsearch.ingest.target.target import Target
-from leafsearch.vectors import Collection, Manifest, ManifestError, Model, explained
-from leafsearch.vectors.encoders.alignment import probe_of
-from leafsearch.vectors.store.collection import BY_DOCUMENT
-from leafsearch.vectors.store.generations import Generations, find_generations
-from leafsearch.vectors.store.manifest import FORM, PATH, demand, read_manifest
-from leafsearch.vectors.store.retry import RetryBudget
-from leafsearch.vectors.store.search_index import demand_search
+from leafsearch.vectors import Collection, Manifest, ManifestError, ModelRecord, explained
+from leafsearch.vectors.encoders import probe_of
+from leafsearch.vectors.store import (
+    BY_DOCUMENT,
+    STORED_FORM,
+    VECTOR_PATH,
+    Generations,
+    RetryBudget,
+    find_generations,
+    read_manifest,
+    require_fields,
+    require_search,
+)
 
 _SECONDS = 600.0  # for the text index to tell the generations apart
 
@@ -41,7 +47,7 @@ def open_rebuild(
     if problems := choices.problems(settings):
         raise ConfigError(problems)
     name = settings.collection
-    demand_search(database[name])
+    require_search(database[name])
     with explained():
         found, empty = find_generations(database, name), is_empty(database, name)
         if found is None:
@@ -55,7 +61,7 @@ def open_rebuild(
     if begun is None:
         return _anew(database, settings, choices, found, retries, told)
     for index in Collection(database[name], begun).indexes:
-        index.demand_no_failure()
+        index.require_no_failure()
     wanted = united(begun, choices.filters, hybrid=choices.hybrid)
     return Target(database, settings, wanted, retries=retries, told=told)
 
@@ -104,8 +110,8 @@ def _anew(
     tokens = given(choices.chunk_tokens, min(active.chunk_tokens, pair.teacher.max_tokens))
     manifest = replace(
         united(active, choices.filters, hybrid=choices.hybrid),
-        teacher=Model.of(pair.teacher),
-        student=Model.of(pair.student),
+        teacher=ModelRecord.of(pair.teacher),
+        student=ModelRecord.of(pair.student),
         alignment=pair.alignment,
         encode_precision=pair.teacher.encode_precision,
         dimensions=storage.dimensions or pair.teacher.dimensions,
@@ -114,7 +120,7 @@ def _anew(
         similarity=storage.similarity,
         quantization=storage.quantization,
         index=f"{INDEX}_{generation}",
-        path=f"{PATH}_{generation}",
+        path=f"{VECTOR_PATH}_{generation}",
         chunk_tokens=tokens,
         chunk_overlap=given(choices.chunk_overlap, min(active.chunk_overlap, tokens // 2)),
         heading_trail=active.heading_trail or bool(choices.heading_trail),
@@ -129,7 +135,7 @@ def _models(active: Manifest, settings: Settings) -> dict[str, Named]:
     asked = settings.model_fields_set
     sides: dict[str, Named] = {}
     for side in ("teacher", "student"):
-        known: Model = getattr(active, side)
+        known: ModelRecord = getattr(active, side)
         is_asked = asked & {"preset", side}
         sides[side] = (
             (getattr(settings.pair, side), None) if is_asked else (known.name, known.revision)
@@ -158,7 +164,7 @@ def _demand_asked(
     """Raises ManifestError if something that is asked contradicts this generation."""
     wanted = dict(_wanted(stored, active, settings, choices))
     about = f"{settings.collection} (generation {stored.generation}, whose rebuild is not finished)"
-    demand(stored, wanted, about, _askers(settings, choices), otherwise=otherwise)
+    require_fields(stored, wanted, about, _askers(settings, choices), otherwise=otherwise)
 
 
 def _askers(settings: Settings, choices: Choices) -> dict[str, str]:
@@ -167,7 +173,7 @@ def _askers(settings: Settings, choices: Choices) -> dict[str, str]:
     return {
         **{side: settings.model_asker(side) for side in ("teacher", "student")},
         "encode_precision": settings.asker("encode_precision"),
-        **dict.fromkeys(FORM, form),
+        **dict.fromkeys(STORED_FORM, form),
         **{name: f"--{name.replace('_', '-')}" for name in choices.chunking},
     }
 

@@ -16,11 +16,11 @@ from leafsearch.ingest.errors import TargetError
 from leafsearch.ingest.generations.build import missing_documents
 from leafsearch.ingest.target.reconcile import settle, united
 from leafsearch.vectors import Collection, IndexDiffers, Manifest, explained
-from leafsearch.vectors.store.generations import (
+from leafsearch.vectors.store import (
     Generations,
     read_generation,
     read_generations,
-    switch,
+    switch_generation,
 )
 
 Told = Callable[[str], None]
@@ -110,7 +110,7 @@ def move_over(
             seen_now = read_generations(database, name)
             to = seen_now.find(generation)
             if to == collection.manifest and seen_now.active == seen.active:
-                switch(database, name, seen_now, to)
+                switch_generation(database, name, seen_now, to)
 
 
 def roll_back(database: Database[Any], name: str, *, seconds: float, told: Told) -> Generations:

@@ -20,7 +20,7 @@ from leafsearch.ingest.generations.retire import retire
 from leafsearch.ingest.pipeline.stats import Summary
 from leafsearch.ingest.target.target import Target
 from leafsearch.vectors import Manifest, explained
-from leafsearch.vectors.store.generations import find_generations
+from leafsearch.vectors.store import find_generations
 
 
 def _hint(database: Database[Any], name: str, *arguments: str) -> str:

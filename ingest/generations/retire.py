@@ -16,8 +16,7 @@ from pymongo.errors import OperationFailure
 
 from leafsearch.ingest.target.open import INDEX
 from leafsearch.vectors import Collection, IndexNotReady, explained
-from leafsearch.vectors.store.generations import forget_others, read_generations
-from leafsearch.vectors.store.retry import retry
+from leafsearch.vectors.store import forget_others, read_generations, retry
 
 Told = Callable[[str], None]
 

@@ -11,8 +11,8 @@ from leafsearch.ingest.document import Document
 from leafsearch.ingest.pipeline.stats import Tally
 from leafsearch.ingest.target.claims import StoredChunks, grouped
 from leafsearch.ingest.target.target import Target
-from leafsearch.vectors import Manifest, Stored
-from leafsearch.vectors.store.digest import digest
+from leafsearch.vectors import Manifest, StoredChunk
+from leafsearch.vectors.store import digest
 
 _CHUNKER = "1"  # another one where the same document is cut otherwise than before
 
@@ -108,7 +108,7 @@ def _version(content: bytes, chunks: int) -> int:
     return Int64(int.from_bytes(digest(content + b"%d" % chunks), signed=True))
 
 
-def _has_vector(stored: Stored | None, chunk: Chunk) -> bool:
+def _has_vector(stored: StoredChunk | None, chunk: Chunk) -> bool:
     if stored is None or stored.hash is None or not stored.is_sound:
         return False
     return same_vector(stored.hash, chunk.hash)

@@ -28,12 +28,16 @@ from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.ingest.sources.mongodb.sync import Keeper
 from leafsearch.ingest.target.target import Target, load_teacher
 from leafsearch.vectors import Collection, InPlace, Manifest, Teacher, collection_of, explained
-from leafsearch.vectors.store.digest import digest, of_encoded
-from leafsearch.vectors.store.generations import read_generation, read_generations
-from leafsearch.vectors.store.in_place import MARK
-from leafsearch.vectors.store.manifest import undeclare
-from leafsearch.vectors.store.retry import RetryBudget
-from leafsearch.vectors.store.writers import registered
+from leafsearch.vectors.store import (
+    MARK,
+    RetryBudget,
+    digest,
+    encoded_digest,
+    read_generation,
+    read_generations,
+    registered,
+    remove_filters,
+)
 
 Told = Callable[[str], None]
 
@@ -124,7 +128,7 @@ def _without_unused_filters(
         ]
         if not unused:
             return manifest
-        undeclare(database, name, manifest.generation, unused)
+        remove_filters(database, name, manifest.generation, unused)
         done.undeclared += unused
         return read_generation(database, name, manifest.generation)
 
@@ -239,7 +243,7 @@ def _repair_in_place(
 
 def _encoded_text(stored: Mapping[str, Any]) -> str | None:
     """What the vector was made of, if it is stored: by its hash, so that nothing is guessed."""
-    wanted, text = of_encoded(_hash(stored)), stored.get("text")
+    wanted, text = encoded_digest(_hash(stored)), stored.get("text")
     if not isinstance(text, str):
         return None
     return next((t for t in (text, _text_now(stored)) if digest(t.encode()) == wanted), None)

@@ -34,7 +34,7 @@ from leafsearch.ingest.sources.files.corpus import Corpus
 from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.ingest.target.open import open_target
 from leafsearch.vectors import DeploymentError
-from leafsearch.vectors.store.retry import is_unanswered
+from leafsearch.vectors.store import is_unanswered
 
 _LEAVING = 2.0  # seconds
 

@@ -12,13 +12,13 @@ from io import BytesIO
 from threading import Lock
 from typing import IO, NamedTuple
 
-from leafsearch.vectors import Collection, InPlace, Stored
+from leafsearch.vectors import Collection, InPlace, StoredChunk
 
 _IN_MEMORY = 2**24  # bytes
 _TOGETHER = 512  # documents of one request
 
 
-StoredChunks = Mapping[str, Stored]
+StoredChunks = Mapping[str, StoredChunk]
 
 
 class Claim(NamedTuple):
@@ -103,7 +103,7 @@ class Claims:
 
 def grouped(stored: StoredChunks) -> dict[str, StoredChunks]:
     """By document."""
-    groups: dict[str, dict[str, Stored]] = defaultdict(dict)
+    groups: dict[str, dict[str, StoredChunk]] = defaultdict(dict)
     for id, chunk in stored.items():
         groups[chunk.document][id] = chunk
     return dict(groups)

@@ -17,8 +17,8 @@ from leafsearch.vectors import (
     Encoder,
     Manifest,
     ManifestError,
-    Model,
     ModelError,
+    ModelRecord,
     Teacher,
     check_alignment,
     collection_of,
@@ -27,18 +27,18 @@ from leafsearch.vectors import (
     load_encoder,
     load_student,
 )
-from leafsearch.vectors.encoders.alignment import probe_of
-from leafsearch.vectors.encoders.api_key import with_key
-from leafsearch.vectors.store.in_place import HAS_OURS, MARK
-from leafsearch.vectors.store.manifest import (
-    PATH,
-    demand,
-    demand_agreement,
-    demand_precision,
+from leafsearch.vectors.encoders import probe_of, with_key
+from leafsearch.vectors.store import (
+    HAS_MARK,
+    MARK,
+    VECTOR_PATH,
+    RetryBudget,
     find_manifest,
+    require_agreement,
+    require_fields,
+    require_precision,
+    require_search,
 )
-from leafsearch.vectors.store.retry import RetryBudget
-from leafsearch.vectors.store.search_index import demand_search
 
 INDEX = "leaf_vectors"
 Told = Callable[[str], None]
@@ -77,9 +77,9 @@ def demand_room(
             "expected documents of your own for --in-place: name another collection, or delete "
             f"its entry in leaf_manifests if these documents were dropped"
         )
-    path = choice.path or PATH
+    path = choice.path or VECTOR_PATH
     theirs = {"$or": [{path: {"$exists": True}}, {MARK: {"$exists": True}}]}
-    if stored is None and (found := database[name].find_one({**theirs, "$nor": [HAS_OURS]})):
+    if stored is None and (found := database[name].find_one({**theirs, "$nor": [HAS_MARK]})):
         field = MARK if MARK in found else path
         raise TargetError(
             f"collection {database.name}.{name} has documents with a field {quote(field)} that "
@@ -103,7 +103,7 @@ def open_target(
     if problems := choices.problems(settings):
         raise ConfigError(problems)
     name = settings.collection
-    demand_search(database[name])
+    require_search(database[name])
     with explained():
         stored = find_manifest(database, name)
         if choices.in_place is None:
@@ -132,14 +132,14 @@ def _existing(
     told: Told,
 ) -> Target:
     name = settings.collection
-    demand_agreement(manifest, settings, choices.form)
-    demand_precision(manifest, settings)
+    require_agreement(manifest, settings, choices.form)
+    require_precision(manifest, settings)
     wanted = choices.chunking
     wanted |= choices.in_place.given if choices.in_place else {}
     askers = {field: f"--{field.replace('_', '-')}" for field in wanted}
-    demand(manifest, wanted, name, askers, database=settings.database)
+    require_fields(manifest, wanted, name, askers, database=settings.database)
     for index in collection_of(database[name], manifest).indexes:
-        index.demand_no_failure()
+        index.require_no_failure()
     manifest = united(manifest, choices.filters, hybrid=choices.hybrid)
     return Target(database, settings, manifest, retries=retries, told=told)
 
@@ -159,8 +159,8 @@ def _new(
     # In the mean of a text's parts, what two of them share would count twice.
     overlap = 0 if choices.in_place else min(DEFAULT_OVERLAP, chunk_tokens // 4)
     manifest = Manifest(
-        teacher=Model.of(pair.teacher),
-        student=Model.of(pair.student),
+        teacher=ModelRecord.of(pair.teacher),
+        student=ModelRecord.of(pair.student),
         alignment=pair.alignment,
         encode_precision=pair.teacher.encode_precision,
         dimensions=storage.dimensions or pair.teacher.dimensions,
@@ -169,7 +169,7 @@ def _new(
         similarity=storage.similarity,
         quantization=storage.quantization,
         index=INDEX,
-        path=PATH,
+        path=VECTOR_PATH,
         filters=tuple(dict.fromkeys([_ALWAYS_FILTERED, *choices.filters])),
         chunk_tokens=chunk_tokens,
         chunk_overlap=given(choices.chunk_overlap, overlap),

@@ -12,16 +12,18 @@ from typing import Any
 from pymongo.database import Database
 
 from leafsearch.vectors import Collection, Manifest, ManifestError, collection_of, explained
-from leafsearch.vectors.store.generations import begin_next, find_generations, read_generation
-from leafsearch.vectors.store.in_place import HAS_OURS
-from leafsearch.vectors.store.manifest import (
-    amend,
+from leafsearch.vectors.store import (
+    HAS_MARK,
+    RetryBudget,
+    amend_manifest,
+    begin_next,
     delete_manifest,
-    demand_equal,
-    put_back,
+    find_generations,
+    read_generation,
+    replace_manifest,
+    require_equal,
     write_manifest,
 )
-from leafsearch.vectors.store.retry import RetryBudget
 
 
 def settle(
@@ -41,7 +43,7 @@ def settle(
     with explained():
         left_over = stored is not None and _is_left_over(database, name, stored, wanted)
     if stored is not None and not left_over:
-        demand_equal(stored, wanted, name)
+        require_equal(stored, wanted, name)
         wanted = united(stored, wanted.filters, hybrid=wanted.hybrid)
     collection_of(database[name], wanted, retries).create()
     try:
@@ -51,8 +53,8 @@ def settle(
             agreed = write_manifest(database, name, wanted)
             if stored is not None and left_over and not is_empty(database, name, stored):
                 # Another run wrote in the form of before, just after it was seen to be empty.
-                put_back(database, name, stored)
-                demand_equal(stored, wanted, name)
+                replace_manifest(database, name, stored)
+                require_equal(stored, wanted, name)
     except ManifestError:
         # Another ingest was faster, and its index is the one that must stay.
         with explained():
@@ -70,7 +72,7 @@ def follow(
     while True:
         with explained():
             stored = read_generation(database, name, manifest.generation)
-        demand_equal(stored, manifest, name)
+        require_equal(stored, manifest, name)
         collection = collection_of(database[name], stored, retries)
         if stored == known:
             return collection
@@ -94,7 +96,7 @@ def holds_ours(database: Database[Any], name: str, generation: int = 1) -> bool:
 
 def is_empty(database: Database[Any], name: str, stored: Manifest | None = None) -> bool:
     """Whether nothing is there, or of a manifest in place, no vector of ours."""
-    ours = HAS_OURS if stored is not None and stored.layout == "in_place" else {}
+    ours = HAS_MARK if stored is not None and stored.layout == "in_place" else {}
     return database[name].find_one(ours, {"_id": 1}) is None
 
 
@@ -104,16 +106,16 @@ def _settle_beside(
     """Of a generation that does not answer searches."""
     with explained():
         stored = begin_next(database, name, wanted)
-        demand_equal(stored, wanted, name)
+        require_equal(stored, wanted, name)
         filters, hybrid = wanted.filters, wanted.hybrid
-        stored = amend(database, name, wanted.generation, filters=filters, hybrid=hybrid)
+        stored = amend_manifest(database, name, wanted.generation, filters=filters, hybrid=hybrid)
     return follow(database, name, stored, retries)
 
 
 def _is_left_over(database: Database[Any], name: str, stored: Manifest, wanted: Manifest) -> bool:
     """Of a collection that was dropped: it contradicts, and there is nothing it could speak of."""
     try:
-        demand_equal(stored, wanted, name)
+        require_equal(stored, wanted, name)
     except ManifestError:
         return is_empty(database, name, stored)
     return False

@@ -35,11 +35,14 @@ from leafsearch.vectors import (
     load_encoder,
     load_tokenizer,
 )
-from leafsearch.vectors.encoders.api_key import with_key
-from leafsearch.vectors.store.generations import read_generation, read_generations
-from leafsearch.vectors.store.manifest import demand_equal
-from leafsearch.vectors.store.retry import RetryBudget
-from leafsearch.vectors.store.writers import Registration
+from leafsearch.vectors.encoders import with_key
+from leafsearch.vectors.store import (
+    Registration,
+    RetryBudget,
+    read_generation,
+    read_generations,
+    require_equal,
+)
 
 log = logging.getLogger(__name__)
 
@@ -238,7 +241,7 @@ class Target:
             stored = self.retries.run(
                 lambda: read_generation(self._database, self._name, generation)
             )
-        demand_equal(stored, self.manifest, self._name)
+        require_equal(stored, self.manifest, self._name)
         if stored.scale != self.manifest.scale:
             raise TargetError(
                 f"the int8 scale of collection {self._name} is {stored.scale} now, and was "

@@ -18,7 +18,7 @@ from leafsearch.search.retrieval.text_query import text_stages
 from leafsearch.search.session.io import Aggregate, Steps, Together
 from leafsearch.search.session.open import Opened, demand_indexes, explaining_emptiness, looked_up
 from leafsearch.vectors import DeploymentError, Rows
-from leafsearch.vectors.store.pipelines import nearest_stage, text_index_name
+from leafsearch.vectors.store import nearest_stage, text_index_name
 
 _PER_HIT = 20  # MongoDB's advice
 _FEWEST = 100

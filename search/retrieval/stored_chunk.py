@@ -9,9 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leafsearch.vectors import Manifest
-from leafsearch.vectors.store.document_ids import as_text, possible_ids
-from leafsearch.vectors.store.in_place import MARK
-from leafsearch.vectors.store.pipelines import projection, uppermost
+from leafsearch.vectors.store import MARK, id_to_text, ids_from_text, projection, uppermost_paths
 
 _WHOLE = "stored"  # where a document is carried, so that none of its fields can be in the way
 _OF_EVERY_CHUNK = ("document", "position")
@@ -22,7 +20,7 @@ def fetching(manifest: Manifest, fields: Sequence[str], score: str | None) -> li
     if manifest.layout == "chunks":
         if score:
             return [projection(fields, score)]
-        return [{"$project": dict.fromkeys(uppermost(fields), 1)}]
+        return [{"$project": dict.fromkeys(uppermost_paths(fields), 1)}]
     carried: dict[str, Any] = {_WHOLE: "$$ROOT"}
     if score:
         carried["score"] = {"$meta": score}
@@ -34,7 +32,7 @@ def chunk_of(manifest: Manifest, found: Mapping[str, Any]) -> dict[str, Any]:
         return dict(found)
     stored = dict(found.get(_WHOLE, {}))
     stored.pop("_id", None)
-    id = as_text(found["_id"]) or repr(found["_id"])
+    id = id_to_text(found["_id"]) or repr(found["_id"])
     chunk = {"_id": id, "key": found["_id"], "document": id, "position": 0}
     if "score" in found:
         chunk["score"] = found["score"]
@@ -57,7 +55,7 @@ def of_documents(manifest: Manifest, spans: Sequence[tuple[str, int, int]]) -> d
     if manifest.layout == "chunks":
         either = [{"document": d, "position": {"$gte": a, "$lte": b}} for d, a, b in spans]
         return {**manifest.chosen, "$or": either}
-    return {"_id": {"$in": [id for document, _, _ in spans for id in possible_ids(document)]}}
+    return {"_id": {"$in": [id for document, _, _ in spans for id in ids_from_text(document)]}}
 
 
 def _chosen(manifest: Manifest, fields: Sequence[str]) -> dict[str, Any]:
@@ -74,7 +72,7 @@ def _chosen(manifest: Manifest, fields: Sequence[str]) -> dict[str, Any]:
             kept.append(title)
         elif field not in _OF_EVERY_CHUNK:
             kept.append(f"{_WHOLE}.{field.removeprefix('metadata.')}")
-    return {"$project": dict.fromkeys(uppermost(kept), 1)}
+    return {"$project": dict.fromkeys(uppermost_paths(kept), 1)}
 
 
 def _at(document: Any, path: str) -> Any:

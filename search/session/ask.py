@@ -13,7 +13,7 @@ from leafsearch.search.session.io import Compute, Steps, Together
 from leafsearch.search.session.open import Opened
 from leafsearch.search.session.session import Kept
 from leafsearch.vectors import IndexMissing, Rows
-from leafsearch.vectors.encoders.base import unit_rows
+from leafsearch.vectors.encoders import unit_rows
 
 log = logging.getLogger(__name__)
 

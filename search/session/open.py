@@ -13,11 +13,15 @@ from leafsearch.search.filters import demanded
 from leafsearch.search.session.io import Aggregate, Compute, Steps
 from leafsearch.search.values import kind_of, scalars_at
 from leafsearch.vectors import Encoder, Manifest, ManifestError, ModelError, load_student
-from leafsearch.vectors.encoders.alignment import demand_probe
-from leafsearch.vectors.encoders.api_key import with_key
-from leafsearch.vectors.store.generations import Generations, generations_of
-from leafsearch.vectors.store.manifest import MANIFESTS, demand_agreement, no_manifest
-from leafsearch.vectors.store.search_index import IndexSpec
+from leafsearch.vectors.encoders import require_probe, with_key
+from leafsearch.vectors.store import (
+    MANIFESTS,
+    Generations,
+    IndexSpec,
+    generations_of,
+    missing_manifest,
+    require_agreement,
+)
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +69,7 @@ class Opened:
 def opening(settings: Settings) -> Steps[Opened]:
     """Raises ManifestError, ModelError, or the SearchIndexError that says what is wrong."""
     found = yield from _generations(settings.database, settings.collection)
-    demand_agreement(found.active, settings)
+    require_agreement(found.active, settings)
     return (yield from _opened(settings, found, lambda m: load_for(m, settings)))
 
 
@@ -103,7 +107,7 @@ def load_for(manifest: Manifest, settings: Settings) -> Encoder:
             f"needs {manifest.dimensions}; name a student of this teacher: {again}"
         )
     if manifest.probe is not None:
-        demand_probe(student, manifest.probe)
+        require_probe(student, manifest.probe)
     return student
 
 
@@ -188,7 +192,7 @@ def _generations(database: str, collection: str) -> Steps[Generations]:
     if found:
         return generations_of(found[0], collection)
     others = yield Aggregate(MANIFESTS, [{"$project": {"_id": 1}}])
-    raise no_manifest(database, collection, [str(other["_id"]) for other in others])
+    raise missing_manifest(database, collection, [str(other["_id"]) for other in others])
 
 
 def _count(collection: str, found: Generations) -> Steps[int]:

@@ -17,9 +17,7 @@ from leafsearch.distill.publish.publish import demand_publishable
 from leafsearch.distill.run import load_teacher
 from leafsearch.distill.train.student import cut, small
 from leafsearch.vectors import load_encoder
-from leafsearch.vectors.encoders.alignment import PROBES
-from leafsearch.vectors.encoders.onnx.export import export_transformer
-from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
+from leafsearch.vectors.encoders import PROBES, TransformerEncoder, export_transformer
 from leaftests.distill.making import built, saved, vocabulary
 from leaftests.models import bert_tokenizer
 

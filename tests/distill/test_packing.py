@@ -19,7 +19,7 @@ from leafsearch.distill.publish.pack import main, pack, rounded, taken_out
 from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
 from leafsearch.search import Searcher
 from leafsearch.vectors import ModelError, load_encoder, load_student
-from leafsearch.vectors.encoders.alignment import PROBES
+from leafsearch.vectors.encoders import PROBES
 from leafsearch.vectors.encoders.onnx.rounded_weights import restored
 from leaftests.paths import ROOT
 

@@ -19,7 +19,7 @@ from leafsearch.config import load
 from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
 from leafsearch.search import Searcher
 from leafsearch.vectors import AlignmentError, check_alignment, load_encoder, load_student
-from leafsearch.vectors.encoders.alignment import PROBES
+from leafsearch.vectors.encoders import PROBES
 from leaftests.distill.making import PROMPT, built, saved
 from leaftests.distill.result import Result
 from leaftests.paths import ROOT

@@ -14,7 +14,7 @@ from leafsearch.distill.data.targets import targets
 from leafsearch.distill.order import Order
 from leafsearch.distill.run import distil, load_teacher
 from leafsearch.vectors import load_encoder
-from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
+from leafsearch.vectors.encoders import TransformerEncoder
 from leaftests.distill.making import Heard, built, distilled, ordered, saved, weights
 
 

@@ -8,7 +8,7 @@ import pytest
 from leafsearch.doctor import Level
 from leafsearch.doctor.run import CHECKS
 from leafsearch.ingest import Document
-from leafsearch.vectors.encoders.alignment import PROBES
+from leafsearch.vectors.encoders import PROBES
 from leaftests.doctor import (
     Examined,
     Foreign,

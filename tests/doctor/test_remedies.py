@@ -16,7 +16,7 @@ from pymongo.database import Database
 from leafsearch.doctor import Finding, Level
 from leafsearch.ingest import Document
 from leafsearch.vectors import load_encoder
-from leafsearch.vectors.store.manifest import MANIFESTS
+from leafsearch.vectors.store import MANIFESTS
 from leaftests.doctor import (
     Examined,
     Foreign,

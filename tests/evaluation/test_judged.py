@@ -13,8 +13,9 @@ from leafsearch.evaluation.formats import formats
 from leafsearch.evaluation.replay import Remembered, ask_all, ask_each, searcher
 from leafsearch.evaluation.trial import sizes, stored
 from leafsearch.vectors import Codec
-from leafsearch.vectors.encoders.base import Rows, unit_rows
-from leafsearch.vectors.store.manifest import MANIFESTS
+from leafsearch.vectors.encoders import unit_rows
+from leafsearch.vectors.encoders.base import Rows
+from leafsearch.vectors.store import MANIFESTS
 from leaftests.evaluation import silent
 
 DOCUMENTS, QUERIES, DIMENSIONS = 300, 20, 64

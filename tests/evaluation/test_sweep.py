@@ -13,7 +13,7 @@ from leafsearch.evaluation import Asked, EvalError, sweep
 from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
 from leafsearch.ingest.generations.build import open_rebuild
 from leafsearch.ingest.generations.cutover import move_over
-from leafsearch.vectors.store.manifest import MANIFESTS
+from leafsearch.vectors.store import MANIFESTS
 
 SOME = Asked(samples=20)
 WORDS = ["oak", "elm", "ash", "fir", "carp", "pike", "eel", "flint", "slate", "marl"]

@@ -10,7 +10,7 @@ from pymongo.database import Database
 from leafsearch.config import load
 from leafsearch.ingest import Choices, open_target
 from leafsearch.vectors import AlignmentError
-from leafsearch.vectors.store.manifest import read_manifest
+from leafsearch.vectors.store import read_manifest
 
 Run = Callable[..., CompletedProcess[str]]
 RECORDS = "".join(

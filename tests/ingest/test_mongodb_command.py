@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from leafsearch.vectors.store.manifest import read_manifest
+from leafsearch.vectors.store import read_manifest
 from leaftests.ingest.types import Run
 
 PASSWORD = "s3cret-word"

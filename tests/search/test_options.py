@@ -24,8 +24,8 @@ from leafsearch.search import (
 from leafsearch.search.query import Options
 from leafsearch.search.retrieval.rank import diverse_order
 from leafsearch.vectors import ManifestError, ModelError
-from leafsearch.vectors.encoders.base import unit_rows
-from leafsearch.vectors.store.manifest import MANIFESTS
+from leafsearch.vectors.encoders import unit_rows
+from leafsearch.vectors.store import MANIFESTS
 from leaftests.search.corpora import QUESTION, WORDS, books, corpus
 
 Made = Callable[..., Searcher]

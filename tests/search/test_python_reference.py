@@ -18,7 +18,7 @@ from leafsearch.evaluation.replay import searcher
 from leafsearch.evaluation.trial import stored
 from leafsearch.search import Searcher
 from leafsearch.vectors import load_student
-from leafsearch.vectors.store.manifest import read_manifest
+from leafsearch.vectors.store import read_manifest
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., CompletedProcess[str]]

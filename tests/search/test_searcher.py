@@ -14,7 +14,7 @@ from leafsearch.config import LeafError, load
 from leafsearch.ingest import Document
 from leafsearch.search import FilterError, NoHits, QueryError, Searcher
 from leafsearch.vectors import IndexMissing, ManifestError, ModelError, load_encoder
-from leafsearch.vectors.store.manifest import MANIFESTS
+from leafsearch.vectors.store import MANIFESTS
 from leaftests.search.corpora import QUESTION, WORDS, corpus
 
 Made = Callable[..., Searcher]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from leafsearch.vectors import load_tokenizer
-from leafsearch.vectors.encoders.batches import Tokens, token_batches
+from leafsearch.vectors.encoders import Tokens
+from leafsearch.vectors.encoders.batches import token_batches
 
 TOKENIZER = load_tokenizer("hashing:8")  # a token is a word
 

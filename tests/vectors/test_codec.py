@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from leafsearch.vectors import Codec, CodecError
-from leafsearch.vectors.encoders.base import unit_rows
+from leafsearch.vectors.encoders import unit_rows
 
 ROW = np.array([[0.6, -0.8, 0.0, 0.0, 0.0, 0.0, 0.0, 0.1]], dtype=np.float32)
 

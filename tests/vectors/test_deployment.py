@@ -10,7 +10,7 @@ from pymongo.operations import SearchIndexModel
 from leafmongo import LocalDeployment
 from leafsearch.config import load
 from leafsearch.vectors import DeploymentError
-from leafsearch.vectors.store.deployment import deployment_uri
+from leafsearch.vectors.store import deployment_uri
 from leaftests.paths import ROOT
 
 FIELDS = {"fields": [{"type": "vector", "path": "v", "numDimensions": 2, "similarity": "cosine"}]}

@@ -10,16 +10,20 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from leafsearch.vectors import ModelError, load_encoder
-from leafsearch.vectors.encoders.alignment import PROBES
-from leafsearch.vectors.encoders.base import Rows, unit_rows
+from leafsearch.vectors.encoders import (
+    PROBES,
+    TransformerEncoder,
+    attend_packed,
+    cores,
+    has_bfloat16,
+    unit_rows,
+)
+from leafsearch.vectors.encoders.base import Rows
 from leafsearch.vectors.encoders.batches import Batch
-from leafsearch.vectors.encoders.processor import cores
+from leafsearch.vectors.encoders.devices import default_devices
 from leafsearch.vectors.encoders.torch.batch_layouts import Fused, Packed, Padded
-from leafsearch.vectors.encoders.torch.devices import devices_here, has_bfloat16
-from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
 from leafsearch.vectors.encoders.torch.fused import add_norm, compiled_norm, fuse
 from leafsearch.vectors.encoders.torch.local_run import LocalRun
-from leafsearch.vectors.encoders.torch.packed_attention import attend_apart
 from leaftests.vectors.building import MIXED, PROMPT, built
 
 Kind = type[Packed] | type[Padded] | type[Fused]
@@ -136,7 +140,7 @@ def test_half_precision_gives_nearly_the_same_vectors(
 def test_auto_is_bfloat16_exactly_where_the_processor_has_instructions_for_it(
     model: TransformerEncoder, wanted: Rows
 ) -> None:
-    has_instructions = has_bfloat16(torch.device("cpu"))
+    has_instructions = has_bfloat16()
 
     rows = model.encode_documents(MIXED)
 
@@ -180,22 +184,13 @@ def test_a_model_that_half_precision_changes_stays_in_float32(tmp_path: Path) ->
         load_encoder(name, devices=["cpu"], precision="bfloat16").encode_documents(["text"])
 
 
-def test_a_model_that_is_too_large_to_have_twice_is_had_once() -> None:
+def test_a_model_too_large_for_two_copies_gets_one_process() -> None:
     assert cores() >= 1
-    assert set(devices_here(weights=1 << 50)) == {devices_here(weights=1)[0]}
-    if not torch.cuda.is_available():
-        assert devices_here(weights=1 << 50) == ("cpu",)
+    assert default_devices(weights=1 << 50, gpus=0) == ("cpu",)
+    assert set(default_devices(weights=1, gpus=0)) == {"cpu"}
+    assert default_devices(weights=1 << 50, gpus=2) == ("cuda:0", "cuda:1")
 
 
-@pytest.mark.parametrize(
-    ("kind", "more"),
-    [
-        ("Bert", {}),
-        ("Roberta", {"pad_token_id": 4}),
-        ("XLMRoberta", {"pad_token_id": 4}),
-        ("Electra", {"embedding_size": 32}),
-    ],
-)
 def test_fused_layers_give_the_vectors_of_the_model(
     tmp_path: Path, kind: str, more: dict[str, Any]
 ) -> None:
@@ -223,7 +218,7 @@ def test_layers_of_another_shape_are_not_fused(
     model = loaded(built(tmp_path, kind, **more)).model
 
     with pytest.raises(NotImplementedError):
-        fuse(model[0].model, attend_apart)
+        fuse(model[0].model, attend_packed)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a device that torch compiles for is here")

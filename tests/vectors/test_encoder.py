@@ -16,7 +16,7 @@ from leafsearch.vectors import (
     load_encoder,
     load_tokenizer,
 )
-from leafsearch.vectors.encoders.base import unit_rows
+from leafsearch.vectors.encoders import unit_rows
 from leafsearch.vectors.encoders.model_source import fingerprint
 
 PROMPT = "Represent this sentence for searching relevant passages: "

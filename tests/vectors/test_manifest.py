@@ -5,18 +5,18 @@ import pytest
 from pymongo.database import Database
 
 from leafsearch.config import load
-from leafsearch.vectors import Manifest, ManifestError, Model
-from leafsearch.vectors.store.manifest import (
+from leafsearch.vectors import Manifest, ManifestError, ModelRecord
+from leafsearch.vectors.store import (
     MANIFESTS,
-    amend,
-    demand_agreement,
+    amend_manifest,
     find_manifest,
-    no_manifest,
+    missing_manifest,
     read_manifest,
+    require_agreement,
     write_manifest,
 )
 
-MODEL = Model("hashing:64", "1", 64, "", "")
+MODEL = ModelRecord("hashing:64", "1", 64, "", "")
 MANIFEST = Manifest(
     teacher=MODEL,
     student=MODEL,
@@ -72,11 +72,11 @@ def test_a_collection_without_one_is_told_from_those_that_have(database: Databas
 def test_of_many_collections_only_some_are_named_and_none_at_length() -> None:
     names = [f"c{n:02}" for n in range(29)] + ["a" * 200]
 
-    told = str(no_manifest("d", "x", names))
+    told = str(missing_manifest("d", "x", names))
 
     assert f"collections with one: {'a' * 60}..., c00, c01" in told
     assert "c17, c18 and 10 more); ingest first" in told
-    assert "more" not in str(no_manifest("d", "x", names[:20]))
+    assert "more" not in str(missing_manifest("d", "x", names[:20]))
 
 
 def test_two_writers_of_one_manifest_unite_what_they_want_indexed(database: Database[Any]) -> None:
@@ -93,17 +93,17 @@ def test_two_writers_of_one_manifest_unite_what_they_want_indexed(database: Data
 def test_adding_never_takes_away(database: Database[Any]) -> None:
     write_manifest(database, "c", replace(MANIFEST, filters=("document", "a"), hybrid=True))
 
-    now = amend(database, "c", filters=("document", "b"), hybrid=False)
+    now = amend_manifest(database, "c", filters=("document", "b"), hybrid=False)
 
     assert (now.filters, now.hybrid) == (("document", "a", "b"), True)
     with pytest.raises(ManifestError, match="was deleted meanwhile"):
-        amend(database, "gone", filters=(), hybrid=True)
+        amend_manifest(database, "gone", filters=(), hybrid=True)
 
 
 def test_filters_are_the_part_that_may_change(database: Database[Any]) -> None:
     write_manifest(database, "c", MANIFEST)
 
-    amend(database, "c", filters=("document", "metadata.year"), hybrid=True)
+    amend_manifest(database, "c", filters=("document", "metadata.year"), hybrid=True)
 
     assert read_manifest(database, "c").filters == ("document", "metadata.year")
 
@@ -139,7 +139,7 @@ def test_a_manifest_that_cannot_be_read_says_so(
 )
 def test_a_setting_that_contradicts_is_refused(given: dict[str, str], expected: str) -> None:
     with pytest.raises(ManifestError, match=expected):
-        demand_agreement(MANIFEST, load(given), None)
+        require_agreement(MANIFEST, load(given), None)
 
 
 @pytest.mark.parametrize(
@@ -147,15 +147,15 @@ def test_a_setting_that_contradicts_is_refused(given: dict[str, str], expected: 
     [{}, {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64"}, {"LEAF_DATABASE": "x"}],
 )
 def test_defaults_contradict_nothing(given: dict[str, str]) -> None:
-    demand_agreement(MANIFEST, load(given), None)
+    require_agreement(MANIFEST, load(given), None)
 
 
 def test_full_storage_means_all_of_the_teacher() -> None:
     full = replace(MANIFEST, precision="float32")
-    demand_agreement(full, load({"LEAF_STORAGE": "full"}), None)
+    require_agreement(full, load({"LEAF_STORAGE": "full"}), None)
 
     with pytest.raises(ManifestError, match="dimensions is 32 there, 64 was asked"):
-        demand_agreement(replace(full, dimensions=32), load({"LEAF_STORAGE": "full"}), None)
+        require_agreement(replace(full, dimensions=32), load({"LEAF_STORAGE": "full"}), None)
 
 
 def test_a_manifest_of_version_0_1_is_read(database: Database[Any]) -> None:
@@ -165,7 +165,7 @@ def test_a_manifest_of_version_0_1_is_read(database: Database[Any]) -> None:
     database[MANIFESTS].insert_one({"_id": "c", **flat})
 
     assert read_manifest(database, "c") == MANIFEST
-    assert amend(database, "c", filters=["metadata.year"], hybrid=False).filters == (
+    assert amend_manifest(database, "c", filters=["metadata.year"], hybrid=False).filters == (
         "document",
         "metadata.year",
     )

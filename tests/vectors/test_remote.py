@@ -17,9 +17,7 @@ from leafsearch.doctor import Order, examine
 from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
 from leafsearch.search import Searcher
 from leafsearch.vectors import ModelError, Rows, load_encoder, load_tokenizer
-from leafsearch.vectors.encoders.alignment import PROBES
-from leafsearch.vectors.encoders.base import unit_rows
-from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
+from leafsearch.vectors.encoders import PROBES, TransformerEncoder, unit_rows
 
 KEY = "s3cret-key"
 DIALECTS = ["/embed", "/v1/embeddings"]

@@ -19,10 +19,8 @@ from leafsearch.vectors import (
     load_encoder,
     load_student,
 )
-from leafsearch.vectors.encoders.alignment import demand_probe, probe_of
-from leafsearch.vectors.encoders.model_files import ModelFiles
+from leafsearch.vectors.encoders import ModelFiles, probe_of, require_probe, student_folder
 from leafsearch.vectors.encoders.onnx.published import take_published
-from leafsearch.vectors.encoders.onnx.student import cache_folder
 
 ROOT = Path(__file__).parents[2]
 TEXTS = [
@@ -88,7 +86,7 @@ def test_an_export_is_found_again_and_no_other_revision_is(
 ) -> None:
     model = load_encoder(published_pair[1])
     assert export_student(model)
-    graph = cache_folder(model.name, model.revision) / "model.onnx"
+    graph = student_folder(model.name, model.revision) / "model.onnx"
     written = graph.stat().st_mtime_ns
 
     assert export_student(model)
@@ -206,7 +204,7 @@ def test_a_published_graph_that_ignores_the_padding_is_refused(
         load_encoder(str(published)), published / "onnx" / "model.onnx", masked=False
     )
 
-    with pytest.raises(ExportError, match="depends on what stands beside it"):
+    with pytest.raises(ExportError, match="depends on the other texts of its batch"):
         take_published(ModelFiles.find(str(published)), tmp_path / "taken")
 
 
@@ -246,10 +244,10 @@ def test_another_model_under_the_same_name_is_found_out(
 ) -> None:
     student, other = load_encoder(published_pair[1]), load_encoder(stranger)
 
-    demand_probe(student, probe_of(student))
+    require_probe(student, probe_of(student))
 
     with pytest.raises(ModelError, match=r"gives other vectors here than at ingest \(cosine -?0"):
-        demand_probe(other, probe_of(student))
+        require_probe(other, probe_of(student))
 
 
 def test_the_search_side_stays_under_400_mb(core_only: Path) -> None:

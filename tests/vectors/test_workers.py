@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from leafsearch.vectors import load_encoder
-from leafsearch.vectors.encoders.alignment import PROBES
+from leafsearch.vectors.encoders import PROBES
 from leafsearch.vectors.encoders.base import Rows
 from leaftests.vectors.building import MIXED, built
 

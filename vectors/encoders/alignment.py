@@ -71,7 +71,7 @@ def probe_of(student: Encoder) -> Binary:
     return Binary.from_vector(row, BinaryVectorDtype.FLOAT32)
 
 
-def demand_probe(student: Encoder, probe: Binary) -> None:
+def require_probe(student: Encoder, probe: Binary) -> None:
     """Raises ModelError if the student is not the one that `probe` was taken from."""
     wanted = np.array(probe.as_vector().data, dtype=np.float32)
     found = student.encode_queries(PROBES[:1])[0]

@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 from leafsearch.vectors.errors import ModelError
 
 Rows = NDArray[np.float32]  # (n, dimensions), each row of unit length
+RETRY_SECONDS = 120.0  # how long a run retries an unreachable server, MongoDB's or an encoder's
 
 
 class Encoder(Protocol):
@@ -75,7 +76,7 @@ def has_torch() -> bool:
     return find_spec("sentence_transformers") is not None
 
 
-def demand_torch(name: str) -> None:
+def require_torch(name: str) -> None:
     """Raises ModelError without them."""
     if not has_torch():
         raise ModelError(

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from leafsearch.vectors.encoders.base import Teacher, demand_torch, is_remote
+from leafsearch.vectors.encoders.base import RETRY_SECONDS, Teacher, is_remote, require_torch
 from leafsearch.vectors.errors import ModelError
-from leafsearch.vectors.store.retry import RETRY_SECONDS
 
 
 def load_encoder(
@@ -44,7 +43,7 @@ def load_encoder(
             f"model {name}: holds a student for queries only; documents are encoded by the teacher "
             "that it was distilled from"
         )
-    demand_torch(name)
+    require_torch(name)
     from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
 
     return TransformerEncoder.load(name, source, devices=devices, precision=precision)

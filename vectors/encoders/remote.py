@@ -31,10 +31,9 @@ from tenacity import (
 )
 
 from leafsearch.config.text import shorten
-from leafsearch.vectors.encoders.base import Rows, in_order, unit_rows
+from leafsearch.vectors.encoders.base import RETRY_SECONDS, Rows, in_order, unit_rows
 from leafsearch.vectors.encoders.model_files import ModelFiles
 from leafsearch.vectors.errors import ModelError
-from leafsearch.vectors.store.retry import RETRY_SECONDS
 
 log = logging.getLogger(__name__)
 

@@ -1,1 +1,149 @@
-"""What is stored and where: codec, manifest, collection, search index, and the connection."""
+"""What is stored and where: the door of the store.
+
+Importing it costs pymongo and numpy, but neither torch nor ONNX Runtime.
+"""
+
+from leafsearch.vectors.encoders.base import RETRY_SECONDS
+from leafsearch.vectors.store.bson_text import (
+    NotExtendedJson,
+    decode_extended,
+    id_to_text,
+    ids_from_text,
+    is_encodable_id,
+    parse_extended_json,
+)
+from leafsearch.vectors.store.chunk import StoredChunk, digest, encoded_digest
+from leafsearch.vectors.store.codec import UNIT_TOLERANCE, Codec
+from leafsearch.vectors.store.collection import BY_DOCUMENT, BY_GENERATION, Collection
+from leafsearch.vectors.store.connection import (
+    FORBIDDEN_CODES,
+    collection_kinds,
+    connect,
+    connect_async,
+    connected,
+    explained,
+)
+from leafsearch.vectors.store.deployment import deployment_uri
+from leafsearch.vectors.store.generations import (
+    Generations,
+    begin_next,
+    find_generations,
+    forget_others,
+    generations_of,
+    read_generation,
+    read_generations,
+    switch_generation,
+)
+from leafsearch.vectors.store.in_place import (
+    HAS_MARK,
+    MARK,
+    MARK_HASH,
+    InPlace,
+    collection_of,
+    is_own_change,
+)
+from leafsearch.vectors.store.manifest import (
+    MANIFESTS,
+    STORED_FORM,
+    VECTOR_PATH,
+    Manifest,
+    ModelRecord,
+    amend_manifest,
+    delete_manifest,
+    find_manifest,
+    missing_manifest,
+    read_manifest,
+    remove_filters,
+    replace_manifest,
+    require_agreement,
+    require_equal,
+    require_fields,
+    require_precision,
+    write_manifest,
+)
+from leafsearch.vectors.store.pipelines import (
+    is_same_index,
+    nearest_stage,
+    projection,
+    text_index_name,
+    uppermost_paths,
+)
+from leafsearch.vectors.store.retry import (
+    RetryBudget,
+    is_transient,
+    is_unanswered,
+    retry,
+)
+from leafsearch.vectors.store.search_index import IndexSpec, SearchIndex, require_search
+from leafsearch.vectors.store.writers import ActiveRuns, Registration, registered
+
+__all__ = [
+    "BY_DOCUMENT",
+    "BY_GENERATION",
+    "FORBIDDEN_CODES",
+    "HAS_MARK",
+    "MANIFESTS",
+    "MARK",
+    "MARK_HASH",
+    "RETRY_SECONDS",
+    "STORED_FORM",
+    "UNIT_TOLERANCE",
+    "VECTOR_PATH",
+    "ActiveRuns",
+    "Codec",
+    "Collection",
+    "Generations",
+    "InPlace",
+    "IndexSpec",
+    "Manifest",
+    "ModelRecord",
+    "NotExtendedJson",
+    "Registration",
+    "RetryBudget",
+    "SearchIndex",
+    "StoredChunk",
+    "amend_manifest",
+    "begin_next",
+    "collection_kinds",
+    "collection_of",
+    "connect",
+    "connect_async",
+    "connected",
+    "decode_extended",
+    "delete_manifest",
+    "deployment_uri",
+    "digest",
+    "encoded_digest",
+    "explained",
+    "find_generations",
+    "find_manifest",
+    "forget_others",
+    "generations_of",
+    "id_to_text",
+    "ids_from_text",
+    "is_encodable_id",
+    "is_own_change",
+    "is_same_index",
+    "is_transient",
+    "is_unanswered",
+    "missing_manifest",
+    "nearest_stage",
+    "parse_extended_json",
+    "projection",
+    "read_generation",
+    "read_generations",
+    "read_manifest",
+    "registered",
+    "remove_filters",
+    "replace_manifest",
+    "require_agreement",
+    "require_equal",
+    "require_fields",
+    "require_precision",
+    "require_search",
+    "retry",
+    "switch_generation",
+    "text_index_name",
+    "uppermost_paths",
+    "write_manifest",
+]

@@ -22,7 +22,7 @@ from leafsearch.config.storage import Precision
 from leafsearch.vectors.encoders.base import Rows, unit_rows
 from leafsearch.vectors.errors import CodecError
 
-OFF_UNIT = 0.01  # of length; models in half precision are off by a tenth of that
+UNIT_TOLERANCE = 0.01  # of length; models in half precision are off by a tenth of that
 _HEADERS: dict[str, bytes] = {"float32": b"\x27\x00", "int8": b"\x03\x00", "binary": b"\x10\x00"}
 
 
@@ -64,7 +64,7 @@ class Codec:
         length = float(np.linalg.norm(self._values(raw).astype(np.float64)))
         if self.precision == "int8":
             return length > 0
-        return abs(length - 1) <= OFF_UNIT  # also false of NaN
+        return abs(length - 1) <= UNIT_TOLERANCE  # also false of NaN
 
     @property
     def bounds(self) -> tuple[Binary, Binary]:

@@ -6,7 +6,7 @@ restarts or an election interrupts is tried again.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import bson
 from bson.binary import Binary
@@ -19,6 +19,7 @@ from pymongo.write_concern import WriteConcern
 
 from leafsearch.config.text import shorten
 from leafsearch.vectors.errors import DeploymentError, IndexNotReady
+from leafsearch.vectors.store.chunk import StoredChunk
 from leafsearch.vectors.store.connection import explained, short
 from leafsearch.vectors.store.manifest import Manifest
 from leafsearch.vectors.store.pipelines import nearest_stage
@@ -40,18 +41,6 @@ _PAGE = 5000  # chunks
 
 Done = TypeVar("Done")
 Operation = InsertOne[Any] | ReplaceOne[Any] | UpdateOne | UpdateMany
-
-
-class Stored(NamedTuple):
-    """What a chunk in the collection says of itself: see docs/ingest.md.
-
-    `is_sound`: its vector has the form of the manifest; else it is encoded again.
-    """
-
-    document: str
-    hash: bytes | None
-    version: int | None
-    is_sound: bool = True
 
 
 class Collection:
@@ -92,14 +81,14 @@ class Collection:
         for index in self.indexes:
             self._retry(index.ensure)
 
-    def stored(self, documents: Sequence[str]) -> dict[str, Stored]:
+    def stored(self, documents: Sequence[str]) -> dict[str, StoredChunk]:
         """Every stored chunk of these documents, by id."""
         if not documents:
             return {}
         wanted = {"document": {"$in": list(documents)}, **self.manifest.chosen}
         fields = {"document": 1, "hash": 1, "version": 1, "sound": self._is_sound}
         found = self._retry(lambda: list(self._settled.find(wanted, fields)))
-        return {c["_id"]: _stored(c) for c in found}
+        return {c["_id"]: StoredChunk.from_document(c) for c in found}
 
     @property
     def _is_sound(self) -> dict[str, Any]:
@@ -353,16 +342,6 @@ class Collection:
     def _retry(self, work: Callable[[], Done]) -> Done:
         with explained():
             return self.retries.run(work)
-
-
-def _stored(chunk: Mapping[str, Any]) -> Stored:
-    hash = chunk.get("hash")
-    return Stored(
-        chunk["document"],
-        hash,
-        chunk.get("version"),
-        is_sound=chunk["sound"] and isinstance(hash, bytes),
-    )
 
 
 def _replace(there: Mapping[str, Any], document: Mapping[str, Any]) -> ReplaceOne[Any]:

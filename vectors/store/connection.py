@@ -34,7 +34,7 @@ _LENIENT = CodecOptions[dict[str, Any]](unicode_decode_error_handler="replace")
 _AUTHENTICATION_FAILED = {18, 8000}
 _UNAUTHORIZED = 13
 # No right to; or Atlas, which keeps some commands from everybody on small clusters.
-FORBIDDEN = frozenset({_UNAUTHORIZED, 8000})
+FORBIDDEN_CODES = frozenset({_UNAUTHORIZED, 8000})
 _DISK_FULL = 14031
 _BESIDE_THE_POINT = (", full error:", ", Timeout:", " (configured timeouts:")
 _ENCODE = (

@@ -96,7 +96,9 @@ def begin_next(database: Database[Any], collection: str, manifest: Manifest) -> 
     return read_generation(database, collection, manifest.generation)
 
 
-def switch(database: Database[Any], collection: str, seen: Generations, to: Manifest) -> bool:
+def switch_generation(
+    database: Database[Any], collection: str, seen: Generations, to: Manifest
+) -> bool:
     """Whether searches ask `to` from now on, one of the generations that were `seen`.
 
     False, and nothing has changed, if the document is not as it was seen: both ways at once, or

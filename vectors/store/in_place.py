@@ -17,25 +17,25 @@ from pymongo.collection import Collection as MongoCollection
 from pymongo.errors import OperationFailure
 
 from leafsearch.vectors.errors import DeploymentError
+from leafsearch.vectors.store.bson_text import id_to_text, ids_from_text
+from leafsearch.vectors.store.chunk import StoredChunk
 from leafsearch.vectors.store.collection import (
     MOST_ALIKE,
     Collection,
     Operation,
-    Stored,
     all_alike,
     is_found,
 )
-from leafsearch.vectors.store.document_ids import as_text, possible_ids
 from leafsearch.vectors.store.manifest import Manifest
 from leafsearch.vectors.store.pipelines import nearest_stage
 from leafsearch.vectors.store.retry import RetryBudget
 
 MARK = "leaf"
-HASH = f"{MARK}.hash"
+MARK_HASH = f"{MARK}.hash"
 _KEPT = ("hash", "version")
 _EMPTY = 5  # bytes of a document without fields
 _NOT_OURS = "it has a field {!r} or 'leaf' that leafsearch did not write; choose another --path"
-HAS_OURS: dict[str, Any] = {HASH: {"$type": "binData"}}
+HAS_MARK: dict[str, Any] = {MARK_HASH: {"$type": "binData"}}
 
 
 class InPlace(Collection):
@@ -45,13 +45,13 @@ class InPlace(Collection):
         for index in self.indexes:
             self._retry(index.ensure)
 
-    def stored(self, documents: Sequence[str]) -> dict[str, Stored]:
+    def stored(self, documents: Sequence[str]) -> dict[str, StoredChunk]:
         """Of those that have a vector, by the id of their only chunk."""
         found = {}
         for there in self._states(documents):
             if there["sound"] and (mark := _mark_of(there)):
-                id = str(as_text(there["_id"]))
-                found[self._chunk(id)] = Stored(id, mark["hash"], mark.get("version"))
+                id = str(id_to_text(there["_id"]))
+                found[self._chunk(id)] = StoredChunk(id, mark["hash"], mark.get("version"))
         return found
 
     def is_empty(self) -> bool:
@@ -91,7 +91,7 @@ class InPlace(Collection):
         operations: dict[str, Operation] = {}
         for id, change in changes.items():
             ours = {f"{MARK}.{k}": v for k, v in change.items() if k in _KEPT}
-            where = {"_id": {"$in": possible_ids(self._document(id))}, HASH: seen[id]}
+            where = {"_id": {"$in": ids_from_text(self._document(id))}, MARK_HASH: seen[id]}
             if ours:
                 operations[id] = UpdateMany(where, {"$set": ours})
         return self._bulk(operations)
@@ -106,17 +106,17 @@ class InPlace(Collection):
 
     def withdraw(self, documents: Sequence[str]) -> int:
         """Take vector and mark out of documents, by id as text; how many had them."""
-        ids = [id for document in documents for id in possible_ids(document)]
-        return self._take_out({"_id": {"$in": ids}, **HAS_OURS}) if ids else 0
+        ids = [id for document in documents for id in ids_from_text(document)]
+        return self._take_out({"_id": {"$in": ids}, **HAS_MARK}) if ids else 0
 
     def doubt(self, ids: Sequence[Any]) -> None:
         """Documents by their own `_id`: what they have is taken for the vector of another text."""
-        ours = {"$set": {HASH: b""}, "$unset": {f"{MARK}.version": ""}}
-        self._retry(lambda: self.mongo.update_many({"_id": {"$in": list(ids)}, **HAS_OURS}, ours))
+        ours = {"$set": {MARK_HASH: b""}, "$unset": {f"{MARK}.version": ""}}
+        self._retry(lambda: self.mongo.update_many({"_id": {"$in": list(ids)}, **HAS_MARK}, ours))
 
     def withdraw_if(self, id: Any, hash: bytes) -> int:
         """The same of one document by its own `_id`, if it has not been encoded anew meanwhile."""
-        return self._take_out({"_id": id, HASH: hash})
+        return self._take_out({"_id": id, MARK_HASH: hash})
 
     def withdraw_unfound(
         self, query: Mapping[str, Any], documents: Sequence[str] | None = None
@@ -124,9 +124,9 @@ class InPlace(Collection):
         """The same of these documents, or all, as far as `query` does not find them now."""
         if not query or documents == []:
             return 0  # the empty one finds all
-        where = dict(HAS_OURS)
+        where = dict(HAS_MARK)
         if documents is not None:
-            where["_id"] = {"$in": [id for name in documents for id in possible_ids(name)]}
+            where["_id"] = {"$in": [id for name in documents for id in ids_from_text(name)]}
         try:
             return self._take_out({"$nor": [dict(query)], **where})
         except DeploymentError as error:
@@ -150,7 +150,7 @@ class InPlace(Collection):
             "_id": keys[0] if len(keys) == 1 else {"$in": list(keys)},
             manifest.text_field: chunk["text"],
             manifest.title_field: title if title else {"$in": [None, ""]},
-            "$or": [HAS_OURS, {manifest.path: {"$exists": False}, MARK: {"$exists": False}}],
+            "$or": [HAS_MARK, {manifest.path: {"$exists": False}, MARK: {"$exists": False}}],
         }
         return UpdateOne(where, {"$set": {manifest.path: vector, MARK: _mark(chunk)}})
 
@@ -159,7 +159,7 @@ class InPlace(Collection):
         wanted = {chunk["document"]: chunk for chunk in chunks}
         refused, written, left = {}, set(), set()
         for there in self._states(list(wanted)):
-            id = str(as_text(there["_id"]))
+            id = str(id_to_text(there["_id"]))
             mark, chunk = _mark_of(there), wanted[id]
             if mark is not None and mark["hash"] == chunk["hash"]:
                 written.add(id)
@@ -174,16 +174,16 @@ class InPlace(Collection):
         """The `_id`s that there are, by what they read as."""
         found: dict[str, list[Any]] = {document: [] for document in documents}
         for there in self._states(documents):
-            found[str(as_text(there["_id"]))].append(there["_id"])
+            found[str(id_to_text(there["_id"]))].append(there["_id"])
         return found
 
     def _states(self, documents: Sequence[str]) -> list[dict[str, Any]]:
         """Marks, and as `kind` the type of what is where vectors are, of documents by id."""
-        ids = [id for document in documents for id in possible_ids(document)]
+        ids = [id for document in documents for id in ids_from_text(document)]
         kind = {"$type": f"${self.manifest.path}"}
         fields = {MARK: 1, "kind": kind, "sound": self._is_sound}
         found = self._retry(lambda: list(self._settled.find({"_id": {"$in": ids}}, fields)))
-        return [there for there in found if as_text(there["_id"]) is not None]
+        return [there for there in found if id_to_text(there["_id"]) is not None]
 
     def _chunk(self, document: str) -> str:
         return self.manifest.stored_id(f"{document}#0")
@@ -192,7 +192,7 @@ class InPlace(Collection):
         return chunk.rpartition("#")[0]
 
     def _finds(self, chunk: str, *, seconds: float) -> bool:
-        wanted = {"_id": {"$in": possible_ids(self._document(chunk))}, **HAS_OURS}
+        wanted = {"_id": {"$in": ids_from_text(self._document(chunk))}, **HAS_MARK}
         ours = {self.manifest.path: 1, MARK: 1}
         stored = self._retry(lambda: self.mongo.find_one(wanted, ours))
         if stored is None or self.manifest.path not in stored:
@@ -204,7 +204,7 @@ class InPlace(Collection):
             limit=MOST_ALIKE,
             num_candidates=None,
         )
-        pipeline = [nearest, {"$project": {HASH: 1, "score": {"$meta": "vectorSearchScore"}}}]
+        pipeline = [nearest, {"$project": {MARK_HASH: 1, "score": {"$meta": "vectorSearchScore"}}}]
         mark = {"hash": stored[MARK]["hash"]}
 
         def found() -> bool:
@@ -212,13 +212,13 @@ class InPlace(Collection):
             if any(hit["_id"] == stored["_id"] and _mark_of(hit) == mark for hit in hits):
                 return True
             # Where another run has replaced or removed it, there is nothing to wait for.
-            there = {"_id": stored["_id"], HASH: mark["hash"]}
+            there = {"_id": stored["_id"], MARK_HASH: mark["hash"]}
             return all_alike(hits) or self.mongo.find_one(there) is None
 
         return is_found(lambda: self.retries.run(found), seconds=seconds)
 
 
-def is_ours(names: Iterable[str], manifest: Manifest) -> bool:
+def is_own_change(names: Iterable[str], manifest: Manifest) -> bool:
     """Whether a change of these fields is one that this store makes: the mark, and its vector."""
     tops = {name.partition(".")[0] for name in names}
     return MARK in tops and tops <= {MARK, manifest.path}

@@ -34,7 +34,7 @@ from leafsearch.vectors.errors import ManifestError
 from leafsearch.vectors.store.codec import Codec
 
 MANIFESTS = "leaf_manifests"
-PATH = "embedding"
+VECTOR_PATH = "embedding"
 FORMAT = 2
 _READ = (1, 2)
 _MAY_DIFFER = ("alignment", "probe", "scale", "filters", "hybrid")  # measured, or added to
@@ -50,7 +50,7 @@ _SHOWN_NAMES, _SHOWN_LENGTH = 20, 60
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelRecord:
     name: str
     revision: str
     dimensions: int  # of the whole vector, before any truncation
@@ -58,7 +58,7 @@ class Model:
     document_prompt: str
 
     @classmethod
-    def of(cls, encoder: Encoder) -> "Model":
+    def of(cls, encoder: Encoder) -> "ModelRecord":
         return cls(
             encoder.name,
             encoder.revision,
@@ -70,8 +70,8 @@ class Model:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    teacher: Model
-    student: Model
+    teacher: ModelRecord
+    student: ModelRecord
     alignment: float  # mean cosine of student against teacher on probe texts
     dimensions: int
     precision: Precision
@@ -120,10 +120,10 @@ def read_manifest(database: Database[Any], collection: str) -> Manifest:
     if manifest is not None:
         return manifest
     others = [str(d["_id"]) for d in database[MANIFESTS].find({}, {"_id": 1})]
-    raise no_manifest(database.name, collection, others)
+    raise missing_manifest(database.name, collection, others)
 
 
-def no_manifest(database: str, collection: str, others: Sequence[str]) -> ManifestError:
+def missing_manifest(database: str, collection: str, others: Sequence[str]) -> ManifestError:
     """`others`: the names of all collections that have one."""
     there = f"collections with one: {_listed(others)}" if others else "nor has any other"
     ingest = ingest_hint(database=database, collection=collection)
@@ -142,13 +142,15 @@ def write_manifest(database: Database[Any], collection: str, manifest: Manifest)
     try:
         database[MANIFESTS].insert_one({"_id": collection, **to_document(manifest)})
     except DuplicateKeyError:
-        demand_equal(read_manifest(database, collection), manifest, collection)
+        require_equal(read_manifest(database, collection), manifest, collection)
         filters, hybrid = manifest.filters, manifest.hybrid
-        return amend(database, collection, manifest.generation, filters=filters, hybrid=hybrid)
+        return amend_manifest(
+            database, collection, manifest.generation, filters=filters, hybrid=hybrid
+        )
     return manifest
 
 
-def amend(
+def amend_manifest(
     database: Database[Any],
     collection: str,
     generation: int = 1,
@@ -175,7 +177,7 @@ def amend(
     )
 
 
-def undeclare(
+def remove_filters(
     database: Database[Any], collection: str, generation: int, filters: Sequence[str]
 ) -> None:
     """Take filter paths out of this generation's manifest; another writer may add them again."""
@@ -196,20 +198,22 @@ def delete_manifest(database: Database[Any], collection: str) -> None:
     database[MANIFESTS].delete_one({"_id": collection})
 
 
-def put_back(database: Database[Any], collection: str, manifest: Manifest) -> None:
+def replace_manifest(database: Database[Any], collection: str, manifest: Manifest) -> None:
     """In place of the one that is there, in one step."""
     document = {"_id": collection, **to_document(manifest)}
     database[MANIFESTS].replace_one({"_id": collection}, document, upsert=True)
 
 
-def demand_equal(stored: Manifest, wanted: Manifest, collection: str) -> None:
+def require_equal(stored: Manifest, wanted: Manifest, collection: str) -> None:
     """Raises ManifestError that shows both sides of every difference that matters to vectors."""
     names = [f.name for f in fields(Manifest) if f.name not in _MAY_DIFFER]
     wished = {name: getattr(wanted, name) for name in names}
-    demand(stored, wished, collection, dict.fromkeys(names, "another ingest made it meanwhile"))
+    require_fields(
+        stored, wished, collection, dict.fromkeys(names, "another ingest made it meanwhile")
+    )
 
 
-def demand(
+def require_fields(
     stored: Manifest,
     wanted: Mapping[str, object],
     collection: str,
@@ -242,7 +246,7 @@ def demand(
 
 
 def _named(stored: object, asked: object) -> object:
-    return stored.name if isinstance(stored, Model) and isinstance(asked, str) else stored
+    return stored.name if isinstance(stored, ModelRecord) and isinstance(asked, str) else stored
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -253,7 +257,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, Model):
+    if isinstance(value, ModelRecord):
         return f"{shorten(value.name, 200)} at {shorten(value.revision, 80)}"
     return shorten(str(value), 200)
 
@@ -297,8 +301,8 @@ def from_document(document: Mapping[str, Any], collection: str) -> Manifest:
         ) from error
 
 
-def _model(document: Mapping[str, Any]) -> Model:
-    model = Model(**document)
+def _model(document: Mapping[str, Any]) -> ModelRecord:
+    model = ModelRecord(**document)
     return replace(model, name=current_name(model.name))
 
 
@@ -319,10 +323,10 @@ def _flat(document: Mapping[str, Any], collection: str) -> dict[str, Any]:
     return {**document, **own, "student": student}
 
 
-FORM = ("dimensions", "precision", "quantization")
+STORED_FORM = ("dimensions", "precision", "quantization")
 
 
-def demand_agreement(
+def require_agreement(
     manifest: Manifest, settings: Settings, form: Mapping[str, object] | None = None
 ) -> None:
     """Raises ManifestError if a setting that was given contradicts the manifest.
@@ -341,20 +345,20 @@ def demand_agreement(
         named = settings.stored_as()
         wanted["dimensions"] = named.dimensions or manifest.teacher.dimensions
         wanted |= {"precision": named.precision, "quantization": named.quantization}
-        askers |= dict.fromkeys(FORM, settings.asker("storage"))
+        askers |= dict.fromkeys(STORED_FORM, settings.asker("storage"))
     wanted |= form or {}
     askers |= {part: f"--{part}" for part in form or {}}
-    demand(manifest, wanted, settings.collection, askers, database=settings.database)
+    require_fields(manifest, wanted, settings.collection, askers, database=settings.database)
 
 
-def demand_precision(manifest: Manifest, settings: Settings) -> None:
+def require_precision(manifest: Manifest, settings: Settings) -> None:
     """Raises ManifestError if documents were encoded in another precision than is asked for.
 
     For whoever writes: a search asks with the same student in any case.
     """
     asked = settings.encode_precision
     if asked != "auto" and manifest.encode_precision is not None:
-        demand(
+        require_fields(
             manifest,
             {"encode_precision": asked},
             settings.collection,

@@ -27,7 +27,7 @@ def index_definition(
     return {"fields": [vector, *({"type": "filter", "path": f} for f in filters)]}
 
 
-def same_index(wanted: Mapping[str, Any], latest: Mapping[str, Any]) -> bool:
+def is_same_index(wanted: Mapping[str, Any], latest: Mapping[str, Any]) -> bool:
     """Whether the server's `latestDefinition` says what was `wanted`.
 
     Servers add defaults of their own and may reorder, so only what we set is compared.
@@ -89,10 +89,10 @@ def nearest_stage(
 
 def projection(fields: Sequence[str], score: str) -> dict[str, Any]:
     """`fields` come back, and as `score` what the server calls so: vectorSearchScore, ..."""
-    return {"$project": {**dict.fromkeys(uppermost(fields), 1), "score": {"$meta": score}}}
+    return {"$project": {**dict.fromkeys(uppermost_paths(fields), 1), "score": {"$meta": score}}}
 
 
-def uppermost(paths: Sequence[str]) -> list[str]:
+def uppermost_paths(paths: Sequence[str]) -> list[str]:
     """Without paths below another of them, which MongoDB refuses in a projection as a collision."""
     return [p for p in paths if not any(p.startswith(f"{other}.") for other in paths)]
 

@@ -17,12 +17,12 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
+from leafsearch.vectors.encoders.base import RETRY_SECONDS
 from leafsearch.vectors.errors import DeploymentError
 from leafsearch.vectors.store.connection import short
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS = 120.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _TRANSIENT_LABELS = ("RetryableWriteError", "TransientTransactionError")
 # Interruptions, elections and time-outs, among them a majority that did not answer in time, load

@@ -26,7 +26,7 @@ from leafsearch.vectors.store.connection import explained
 from leafsearch.vectors.store.manifest import Manifest
 from leafsearch.vectors.store.pipelines import (
     index_definition,
-    same_index,
+    is_same_index,
     text_index_definition,
     text_index_name,
 )
@@ -65,11 +65,11 @@ class IndexSpec:
     def find(self, listed: Listed) -> Mapping[str, Any] | None:
         return next((index for index in listed if index["name"] == self.name), None)
 
-    def demand_no_failure(self, listed: Listed) -> None:
+    def require_no_failure(self, listed: Listed) -> None:
         """Raises IndexFailed if the server has given up this very definition."""
         found = self.find(listed) or {}
         latest = found.get("latestDefinition", {})
-        if found.get("status") == "FAILED" and same_index(self.definition, latest):
+        if found.get("status") == "FAILED" and is_same_index(self.definition, latest):
             self.judge([found], ready=True)
 
     def judge(self, listed: Listed, *, ready: bool = False) -> None:
@@ -95,7 +95,7 @@ class IndexSpec:
             )
         if not queryable or (ready and status != "READY"):
             raise IndexNotReady(f"{shown} is {status}, not READY; try again in a moment")
-        if not same_index(self.definition, latest):
+        if not is_same_index(self.definition, latest):
             raise IndexDiffers(
                 f"{shown} is defined as {latest}, but the manifest says {self.definition}; "
                 f"{self._repair} updates it"
@@ -133,7 +133,7 @@ class SearchIndex:
             found = self.spec.find(self._mongo.list_search_indexes())
             if found is None:
                 self._create()
-            elif not same_index(self.spec.definition, found.get("latestDefinition", {})):
+            elif not is_same_index(self.spec.definition, found.get("latestDefinition", {})):
                 self._update()
 
     def remake(self, *, seconds: float) -> bool:
@@ -169,10 +169,10 @@ class SearchIndex:
         with explained():
             self.spec.judge(self._mongo.list_search_indexes(), ready=ready)
 
-    def demand_no_failure(self) -> None:
-        """See IndexSpec.demand_no_failure."""
+    def require_no_failure(self) -> None:
+        """See IndexSpec.require_no_failure."""
         with explained():
-            self.spec.demand_no_failure(self._mongo.list_search_indexes())
+            self.spec.require_no_failure(self._mongo.list_search_indexes())
 
     def _create(self) -> None:
         spec = self.spec
@@ -211,7 +211,7 @@ def wait_for(
         pause = min(pause * 1.5, _LONGEST_PAUSE)
 
 
-def demand_search(mongo: MongoCollection[Any]) -> None:
+def require_search(mongo: MongoCollection[Any]) -> None:
     """Raises DeploymentError if there is no search process; the collection need not exist."""
     with explained():
         list(mongo.list_search_indexes())

@@ -24,7 +24,7 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.write_concern import WriteConcern
 
-from leafsearch.vectors.store.connection import FORBIDDEN, explained
+from leafsearch.vectors.store.connection import FORBIDDEN_CODES, explained
 from leafsearch.vectors.store.retry import RetryBudget
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ _FRESH = 60.0  # seconds for which a writer may trust that its entry is there
 _FORGOTTEN = 900_000  # milliseconds after which an entry that is not renewed is dropped
 _LEAVING = 2.0  # seconds
 
-Active = frozenset[tuple[str, int]]  # runs, each with its turn
+ActiveRuns = frozenset[tuple[str, int]]  # runs, each with its turn
 
 
 class Registration:
@@ -50,11 +50,11 @@ class Registration:
         self._epoch: int | None = None  # None before it has entered
         self._has_company = False
         self._turn = 0
-        self._others: Active = frozenset()
+        self._others: ActiveRuns = frozenset()
         self._renewed = 0.0
 
     @property
-    def others(self) -> Active:
+    def others(self) -> ActiveRuns:
         """Those that were active when this one looked last; none where it may not look."""
         return self._others
 
@@ -115,7 +115,7 @@ class Registration:
                     seen = self._retries.run(self._renewed_entry)
         except Exception as error:
             cause = error.__cause__
-            if not isinstance(cause, OperationFailure) or cause.code not in FORBIDDEN:
+            if not isinstance(cause, OperationFailure) or cause.code not in FORBIDDEN_CODES:
                 raise
             self._is_known = False
             log.warning(

@@ -13,7 +13,7 @@ from bson.errors import BSONError
 
 from leafsearch.config.text import is_unicode, quote, quote_all
 from leafsearch.ingest.document import Document, Place
-from leafsearch.vectors.store.document_ids import as_text
+from leafsearch.vectors.store import id_to_text
 
 _KINDS: Sequence[tuple[type, str]] = (
     (dict, "an object"),
@@ -184,7 +184,7 @@ def _identity(identity: object, field: str) -> str:
 
 
 def _as_text(identity: object, field: str) -> str:
-    text = as_text(identity)
+    text = id_to_text(identity)
     if text is None:
         raise UnusableRecord(
             f"field {quote(field)} is {kind(identity)}; expected a string, an integer, an "

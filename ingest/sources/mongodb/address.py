@@ -12,7 +12,7 @@ from leafsearch.config import ConfigError, Settings
 from leafsearch.config.text import quote
 from leafsearch.ingest.errors import SourceError
 from leafsearch.vectors import DeploymentError, explained
-from leafsearch.vectors.store.connection import connected
+from leafsearch.vectors.store import connected
 
 _HERE = "mongodb:"  # of the deployment that is written to
 _SCHEMES = ("mongodb://", "mongodb+srv://")

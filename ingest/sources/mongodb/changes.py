@@ -14,9 +14,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from leafsearch.config.hint import PATH, hint
 from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.sources.mongodb.source import MongoSource
-from leafsearch.vectors.store.connection import FORBIDDEN
-from leafsearch.vectors.store.document_ids import can_be_asked_for
-from leafsearch.vectors.store.retry import retry
+from leafsearch.vectors.store import FORBIDDEN_CODES, is_encodable_id, retry
 
 _QUIET_MS = 250  # without a change, until those that came are handed over
 _LONGEST = 0.5  # seconds from the first to the last change of a batch
@@ -81,7 +79,7 @@ class Changes:
                         f"source {source.name}: its MongoDB keeps no history of changes; expected "
                         "a replica set for --follow"
                     ) from error
-                if token is not None and error.code not in FORBIDDEN:
+                if token is not None and error.code not in FORBIDDEN_CODES:
                     raise HistoryLost from error
                 raise
 
@@ -145,4 +143,4 @@ class Changes:
         names = [n for part in ("set", "removed", "cut") for n in event.get(part) or ()]
         if kind == "update" and self._source.changed_by_us(names):
             return False
-        return can_be_asked_for(event["documentKey"]["_id"])
+        return is_encodable_id(event["documentKey"]["_id"])

@@ -12,7 +12,7 @@ from leafsearch.ingest.sources.mongodb.signals import Stop, Stopped
 from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.ingest.sources.mongodb.sync import Keeper
 from leafsearch.vectors import DeploymentError
-from leafsearch.vectors.store.retry import is_transient
+from leafsearch.vectors.store import is_transient
 
 log = logging.getLogger(__name__)
 

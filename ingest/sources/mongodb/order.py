@@ -17,8 +17,7 @@ from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.sources.files.records import Fields
 from leafsearch.ingest.sources.mongodb.address import Address, addresses
 from leafsearch.ingest.sources.mongodb.source import MongoSource
-from leafsearch.vectors.extended_json import NotExtendedJson, parse_extended_json
-from leafsearch.vectors.store.retry import RetryBudget
+from leafsearch.vectors.store import NotExtendedJson, RetryBudget, parse_extended_json
 
 # Names of fields that are ours, or that a hit has.
 _TAKEN = ("leaf", "_id", "key", "document", "position", "text", "metadata", "score")

@@ -20,8 +20,7 @@ from pymongo.write_concern import WriteConcern
 
 from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.vectors import DeploymentError, Manifest, explained
-from leafsearch.vectors.store.connection import FORBIDDEN
-from leafsearch.vectors.store.retry import RetryBudget, is_unanswered
+from leafsearch.vectors.store import FORBIDDEN_CODES, RetryBudget, is_unanswered
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +131,7 @@ class Position:
             try:
                 return (retries or self.retries).run(work)
             except OperationFailure as error:
-                if error.code not in FORBIDDEN:
+                if error.code not in FORBIDDEN_CODES:
                     raise
         self._is_refused = True
         return None

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from leafsearch.vectors.store.retry import RetryBudget
+from leafsearch.vectors.store import RetryBudget
 
 _LEAVING = 2.0  # seconds for which MongoDB is asked again after a signal
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

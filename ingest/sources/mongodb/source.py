@@ -24,11 +24,14 @@ from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.sources.files.records import Fields, UnusableRecord, to_document
 from leafsearch.ingest.sources.mongodb.address import Address
 from leafsearch.vectors import Manifest, collection_kinds
-from leafsearch.vectors.store.connection import FORBIDDEN
-from leafsearch.vectors.store.document_ids import can_be_asked_for
-from leafsearch.vectors.store.in_place import MARK, is_ours
-from leafsearch.vectors.store.manifest import find_manifest
-from leafsearch.vectors.store.retry import RetryBudget
+from leafsearch.vectors.store import (
+    FORBIDDEN_CODES,
+    MARK,
+    RetryBudget,
+    find_manifest,
+    is_encodable_id,
+    is_own_change,
+)
 
 _MISSING = object()
 _BATCH = 500
@@ -176,7 +179,7 @@ class MongoSource:
 
     def changed_by_us(self, names: Iterable[str]) -> bool:
         """Whether a change of these fields is what writing a vector in place looks like."""
-        return self._in_place is not None and is_ours(names, self._in_place)
+        return self._in_place is not None and is_own_change(names, self._in_place)
 
     def explained(self) -> AbstractContextManager[None]:
         return self.address.explained()
@@ -202,7 +205,7 @@ class MongoSource:
         if isinstance(read, Rejected):
             mark = stored.get(MARK) if self._in_place is not None else None
             hash = mark.get("hash") if isinstance(mark, Mapping) else None
-            if can_be_asked_for(stored["_id"]):  # else nothing was ever stored under it
+            if is_encodable_id(stored["_id"]):  # else nothing was ever stored under it
                 self.unusable.append((stored["_id"], hash))
         elif self.source != self.name:
             return replace(read, source=self.source)
@@ -219,7 +222,7 @@ class MongoSource:
             try:
                 return self._retries.run(lambda: find_manifest(*place))
             except OperationFailure as error:
-                if error.code not in FORBIDDEN:
+                if error.code not in FORBIDDEN_CODES:
                     raise
         return None
 

@@ -19,9 +19,7 @@ from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.ingest.target.claims import Claims
 from leafsearch.ingest.target.target import Lost, Target, settle_overlap
 from leafsearch.vectors import Collection, InPlace
-from leafsearch.vectors.store.document_ids import as_text, possible_ids
-from leafsearch.vectors.store.retry import RetryBudget
-from leafsearch.vectors.store.writers import Active
+from leafsearch.vectors.store import ActiveRuns, RetryBudget, id_to_text, ids_from_text
 
 _ROUNDS = 10
 _TOGETHER = 500
@@ -39,9 +37,9 @@ class Watched:
     def __init__(self) -> None:
         self._newer: set[str] = set()
         self._older: set[str] = set()
-        self._beside_older: Active = frozenset()  # those that may still undo the older ones
+        self._beside_older: ActiveRuns = frozenset()  # those that may still undo the older ones
         self._pass: Claims | None = None
-        self._beside_pass: Active = frozenset()
+        self._beside_pass: ActiveRuns = frozenset()
 
     @property
     def is_any(self) -> bool:
@@ -51,19 +49,19 @@ class Watched:
         """Written beside others a moment ago."""
         self._newer.update(documents)
 
-    def add_pass(self, claims: Claims, beside: Active) -> None:
+    def add_pass(self, claims: Claims, beside: ActiveRuns) -> None:
         """What a pass over the whole source claims; there may be more of it than memory holds."""
         self.close()
         self._pass, self._beside_pass = claims, beside
 
-    def doubtful(self, collection: Collection, beside: Active) -> set[str]:
+    def doubtful(self, collection: Collection, beside: ActiveRuns) -> set[str]:
         """What is to be written once more, with these runs active."""
         documents = self._newer | self._older
         if self._pass is not None and beside.isdisjoint(self._beside_pass):
             documents.update(self._pass.broken(collection))
         return documents
 
-    def forget(self, beside: Active) -> None:
+    def forget(self, beside: ActiveRuns) -> None:
         """After all that was `doubtful` with these runs active is written once more."""
         if beside.isdisjoint(self._beside_pass):
             self.close()
@@ -208,9 +206,9 @@ class Keeper:
         self._target.demand_active()
         self._target.registration.enter()
         self._target.claims.clear()
-        names = {text for id in batch.ids if (text := as_text(id)) is not None}
+        names = {text for id in batch.ids if (text := id_to_text(id)) is not None}
         there = self._source.of_ids([*_twins(names), *_nameless(batch.ids)], batch.at)
-        unusable = {str(as_text(id)) for id, _ in self._source.unusable}
+        unusable = {str(id_to_text(id)) for id, _ in self._source.unusable}
         kept = {record.id for record in there if isinstance(record, Document)}
         collection = self._target.collection
         if isinstance(collection, InPlace):
@@ -228,7 +226,7 @@ class Keeper:
             self._watched.add(filter(self._extent.shard.holds, names))
 
     @property
-    def _beside(self) -> Active:
+    def _beside(self) -> ActiveRuns:
         """The runs that may undo what a follower has written. None undoes a vector in place, which
         is only written beside its own text."""
         in_place = isinstance(self._target.collection, InPlace)
@@ -261,7 +259,7 @@ class Keeper:
             stale = [(id, hash) for id, hash in unusable if hash is not None]
             self.summary.removed += sum(collection.withdraw_if(*each) for each in stale)
         elif self._follows:  # as if it had been followed when the text went
-            self._remove([text for id, _ in unusable if (text := as_text(id)) is not None])
+            self._remove([text for id, _ in unusable if (text := id_to_text(id)) is not None])
 
     def _remove(self, documents: Sequence[str]) -> None:
         """Only the source's own: another one may have documents of these ids."""
@@ -317,8 +315,8 @@ class Keeper:
 
 def _twins(names: set[str]) -> list[Any]:
     """All `_id`s that read alike: where one goes, the other takes its place."""
-    return [id for name in sorted(names) for id in possible_ids(name)]
+    return [id for name in sorted(names) for id in ids_from_text(name)]
 
 
 def _nameless(ids: Sequence[Any]) -> list[Any]:
-    return [id for id in ids if as_text(id) is None]
+    return [id for id in ids if id_to_text(id) is None]

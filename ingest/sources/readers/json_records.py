@@ -22,7 +22,7 @@ from leafsearch.ingest.sources.files.records import (
     UnusableRecord,
     to_document,
 )
-from leafsearch.vectors.extended_json import NotExtendedJson, extended
+from leafsearch.vectors.store import NotExtendedJson, decode_extended
 
 BOM = b"\xef\xbb\xbf"
 MAX_RECORD = 128 * 2**20  # bytes; a longer line is rejected
@@ -96,7 +96,7 @@ def _may_be_rounded(record: Any, line: bytes) -> bool:
 def _exact(line: bytes) -> object:
     try:
         text = line.decode()
-        return json.loads(text, object_pairs_hook=extended if '"$' in text else None)
+        return json.loads(text, object_pairs_hook=decode_extended if '"$' in text else None)
     except UnicodeDecodeError as error:
         raise UnusableRecord(f"not UTF-8 at byte {error.start}") from error
     except NotExtendedJson as error:

@@ -6,7 +6,7 @@ import pytest
 from pymongo.database import Database
 
 from leafsearch.doctor import Level
-from leafsearch.vectors.store.manifest import MANIFESTS
+from leafsearch.vectors.store import MANIFESTS
 from leaftests.doctor import Examined, Foreign, Ingested, complaints
 
 P, S = Level.PROBLEM, Level.SKIPPED

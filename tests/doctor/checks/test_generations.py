@@ -13,7 +13,7 @@ from leafsearch.ingest import Choices, Document, Rejects, ingest
 from leafsearch.ingest.generations.build import open_rebuild
 from leafsearch.ingest.generations.cutover import move_over
 from leafsearch.ingest.generations.retire import retire
-from leafsearch.vectors.store.manifest import MANIFESTS
+from leafsearch.vectors.store import MANIFESTS
 from leaftests.doctor import Examined, Ingested, complaints, corpus
 
 

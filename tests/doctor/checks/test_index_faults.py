@@ -9,7 +9,7 @@ from leafsearch.doctor import Level, Order
 from leafsearch.doctor.checks.indexes import status
 from leafsearch.doctor.context import Case
 from leafsearch.doctor.index import IndexEntry, choose
-from leafsearch.vectors.store.manifest import MANIFESTS
+from leafsearch.vectors.store import MANIFESTS
 from leaftests.doctor import (
     Examined,
     Foreign,

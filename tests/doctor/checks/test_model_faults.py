@@ -5,8 +5,8 @@ from pathlib import Path
 from leafsearch.doctor import Level
 from leafsearch.ingest import Document
 from leafsearch.vectors import load_encoder
-from leafsearch.vectors.encoders.alignment import PROBES
-from leafsearch.vectors.store.manifest import MANIFESTS
+from leafsearch.vectors.encoders import PROBES
+from leafsearch.vectors.store import MANIFESTS
 from leaftests.doctor import (
     Examined,
     Foreign,

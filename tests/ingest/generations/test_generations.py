@@ -22,8 +22,13 @@ from leafsearch.ingest.generations.cutover import move_over
 from leafsearch.ingest.generations.retire import retire
 from leafsearch.ingest.target.reconcile import settle
 from leafsearch.vectors import Collection, ManifestError
-from leafsearch.vectors.store.generations import Generations, read_generations, switch
-from leafsearch.vectors.store.manifest import MANIFESTS, read_manifest
+from leafsearch.vectors.store import (
+    MANIFESTS,
+    Generations,
+    read_generations,
+    read_manifest,
+    switch_generation,
+)
 from leaftests.forked import Command
 
 Run = Callable[..., CompletedProcess[str]]
@@ -497,10 +502,10 @@ def test_the_move_is_made_once_and_only_from_what_was_seen(
     written(opened(database, "hashing:64"), [Document("c", "three")], tmp_path / "r")
     database[MANIFESTS].update_one({"_id": "c"}, {"$addToSet": {"filters": "metadata.new"}})
 
-    moved = [switch(database, "c", seen, seen.next)]
+    moved = [switch_generation(database, "c", seen, seen.next)]
     again = read_generations(database, "c")
     assert again.next is not None
-    moved += [switch(database, "c", again, again.next) for _ in range(2)]
+    moved += [switch_generation(database, "c", again, again.next) for _ in range(2)]
 
     assert moved == [False, True, False]
     assert read_generations(database, "c").previous == again.active

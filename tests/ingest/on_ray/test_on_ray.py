@@ -25,7 +25,7 @@ from leafsearch.ingest import (
 from leafsearch.ingest.sources.files.records import Fields
 from leafsearch.ingest.sources.readers import read_parquet
 from leafsearch.vectors import DeploymentError, ManifestError, connect
-from leafsearch.vectors.store.manifest import MANIFESTS
+from leafsearch.vectors.store import MANIFESTS
 
 ray: Any = pytest.importorskip("ray", reason="needs the extra [ray]")
 pa: Any = pytest.importorskip("pyarrow")

@@ -25,7 +25,7 @@ from leafsearch.ingest.target.open import open_target
 from leafsearch.ingest.target.target import Target
 from leafsearch.search import Searcher
 from leafsearch.vectors import ManifestError, load_encoder
-from leafsearch.vectors.store.manifest import MANIFESTS, read_manifest
+from leafsearch.vectors.store import MANIFESTS, read_manifest
 
 TEXTS = ["cheap flights in May", "roast vegetables in the oven", "the treaty was signed"]
 

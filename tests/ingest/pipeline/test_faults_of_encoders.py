@@ -18,8 +18,8 @@ from pymongo.database import Database
 from leafsearch.config import load
 from leafsearch.ingest import Choices, Document, Rejects, Summary, Target, ingest, open_target
 from leafsearch.vectors import Encoder, ModelError, load_encoder
-from leafsearch.vectors.encoders.alignment import PROBES
-from leafsearch.vectors.store.manifest import MANIFESTS, read_manifest
+from leafsearch.vectors.encoders import PROBES
+from leafsearch.vectors.store import MANIFESTS, read_manifest
 
 DOCUMENTS = 1000
 

@@ -16,7 +16,7 @@ from pymongo.read_concern import ReadConcern
 
 from leafmongo import LocalDeployment
 from leafsearch.ingest.chunking.chunk import same_vector
-from leafsearch.vectors.store.manifest import MANIFESTS
+from leafsearch.vectors.store import MANIFESTS
 from leaftests.forked import Command
 
 KILLS = ("mongod", "ingest", "ingest")

@@ -23,7 +23,7 @@ from leafsearch.ingest import (
 from leafsearch.ingest.pipeline.extent import Seen
 from leafsearch.ingest.pipeline.queue import Stopped
 from leafsearch.vectors import CodecError, ManifestError, load_encoder
-from leafsearch.vectors.store.manifest import MANIFESTS, find_manifest, read_manifest
+from leafsearch.vectors.store import MANIFESTS, find_manifest, read_manifest
 
 LONG = " ".join(f"Sentence number {n} stands here." for n in range(40))
 Write = Callable[..., Summary]

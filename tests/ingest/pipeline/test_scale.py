@@ -15,7 +15,7 @@ from leafsearch.ingest.pipeline.queue import Channel
 from leafsearch.ingest.pipeline.stats import Tally
 from leafsearch.ingest.pipeline.write import Encoded, Writing
 from leafsearch.vectors import load_encoder
-from leafsearch.vectors.store.manifest import read_manifest
+from leafsearch.vectors.store import read_manifest
 
 Open = Callable[..., Target]
 Write = Callable[..., Summary]

@@ -13,7 +13,7 @@ from leafsearch.ingest.pipeline.plan import plans
 from leafsearch.ingest.pipeline.stats import Tally
 from leafsearch.ingest.pipeline.write import Writing, without_vectors
 from leafsearch.ingest.runs.repair import repair
-from leafsearch.vectors.store.retry import RetryBudget
+from leafsearch.vectors.store import RetryBudget
 
 Open = Callable[..., Target]
 Write = Callable[..., Any]

@@ -16,8 +16,8 @@ from leafsearch.ingest import Document, Rejects, Target, ingest
 from leafsearch.ingest.errors import OverlapError
 from leafsearch.ingest.target.target import Lost, settle_overlap
 from leafsearch.vectors import Collection
-from leafsearch.vectors.store.retry import RetryBudget
-from leafsearch.vectors.store.writers import WRITERS, Registration
+from leafsearch.vectors.store import Registration, RetryBudget
+from leafsearch.vectors.store.writers import WRITERS
 from leaftests.endure.model import Ledger
 from leaftests.endure.steps import STEPS
 from leaftests.endure.world import World

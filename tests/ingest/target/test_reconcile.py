@@ -16,8 +16,8 @@ from leafsearch.ingest import Document, Rejects, Summary, Target, ingest
 from leafsearch.ingest.target import reconcile as settling
 from leafsearch.ingest.target.reconcile import follow, settle, united
 from leafsearch.vectors import Collection, DeploymentError, IndexFailed, ManifestError
-from leafsearch.vectors.store.manifest import MANIFESTS, find_manifest, read_manifest
-from leafsearch.vectors.store.search_index import IndexSpec, SearchIndex, wait_for
+from leafsearch.vectors.store import MANIFESTS, IndexSpec, find_manifest, read_manifest
+from leafsearch.vectors.store.search_index import SearchIndex, wait_for
 from leaftests.forked import Command
 
 Run = Callable[..., CompletedProcess[str]]
@@ -154,10 +154,10 @@ def test_an_index_that_was_given_up_is_told_before_anything_is_read(
     failed = {"name": "leaf_vectors", "status": "FAILED", "statusDetail": detail}
 
     with pytest.raises(IndexFailed, match="FAILED: disk full"):
-        spec.demand_no_failure([{**failed, "latestDefinition": spec.definition}])
+        spec.require_no_failure([{**failed, "latestDefinition": spec.definition}])
     # What failed of another definition may become well with the new one.
-    spec.demand_no_failure([{**failed, "latestDefinition": {"fields": []}}])
-    spec.demand_no_failure([])
+    spec.require_no_failure([{**failed, "latestDefinition": {"fields": []}}])
+    spec.require_no_failure([])
 
 
 class _Listing:

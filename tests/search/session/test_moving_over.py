@@ -22,7 +22,7 @@ from leafsearch.search.session.ask import _found
 from leafsearch.search.session.io import Steps, perform
 from leafsearch.search.session.open import Opened
 from leafsearch.vectors import ModelError, load_encoder
-from leafsearch.vectors.store.manifest import MANIFESTS
+from leafsearch.vectors.store import MANIFESTS
 from leaftests.search.corpora import QUESTION, corpus
 
 Made = Callable[..., Searcher]

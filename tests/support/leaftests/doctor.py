@@ -10,7 +10,8 @@ from pymongo.operations import SearchIndexModel
 
 from leafsearch.doctor import Finding, Level
 from leafsearch.ingest import Document
-from leafsearch.vectors.store.search_index import IndexSpec, SearchIndex, wait_for
+from leafsearch.vectors.store import IndexSpec
+from leafsearch.vectors.store.search_index import SearchIndex, wait_for
 
 Examined = Callable[..., dict[str, Finding]]
 

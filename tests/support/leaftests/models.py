@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from leafsearch.vectors.encoders.alignment import PROBES
+from leafsearch.vectors.encoders import PROBES
 
 PROMPT = "Represent this sentence for searching relevant passages: "
 

@@ -26,15 +26,15 @@ from leafsearch.vectors.encoders.onnx.encoder import (
 from leafsearch.vectors.errors import ExportError
 from leafsearch.vectors.files import put
 
-PUBLISHED = "onnx/model.onnx"
+PUBLISHED_GRAPH = "onnx/model.onnx"
 _LEAST_COSINE = 0.9999
 
 
 def take_published(files: ModelFiles, folder: Path) -> None:
     """Raises ExportError if the model publishes none, or is not of the usual parts."""
-    graph = files.path(PUBLISHED)
+    graph = files.path(PUBLISHED_GRAPH)
     if graph is None:
-        raise ExportError(f"model {files.name} publishes no {PUBLISHED}")
+        raise ExportError(f"model {files.name} publishes no {PUBLISHED_GRAPH}")
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix="taking-", dir=folder.parent))
     try:
@@ -57,8 +57,8 @@ def _check_padding(files: ModelFiles, encoder: GraphEncoder) -> None:
     alone = np.vstack([encoder.encode_queries([text]) for text in texts])
     if np.sum(together * alone, axis=1).min() < _LEAST_COSINE:
         raise ExportError(
-            f"model {files.name}: in its {PUBLISHED} the vector of a text depends on what stands "
-            "beside it in a batch"
+            f"model {files.name}: in its {PUBLISHED_GRAPH} a text's vector depends on the other "
+            "texts of its batch"
         )
 
 
@@ -67,7 +67,7 @@ def _card(files: ModelFiles, graph: Path, heads: list[NDArray[np.float32]]) -> C
     outputs = {output.name: output.shape for output in session.get_outputs()}
     if TOKENS not in outputs:
         raise ExportError(
-            f"model {files.name}: {PUBLISHED} has the outputs {', '.join(outputs)}; expected "
+            f"model {files.name}: {PUBLISHED_GRAPH} has the outputs {', '.join(outputs)}; expected "
             f"{TOKENS}"
         )
     pad = files.tokenizer().token_to_id("[PAD]")

@@ -28,7 +28,7 @@ def load_student(name: str, *, revision: str | None = None, key: str | None = No
     from leafsearch.vectors.encoders.model_source import find_model
 
     revision = revision or find_model(name).revision
-    folder = cache_folder(name, revision)
+    folder = student_folder(name, revision)
     if not folder.is_dir():
         from leafsearch.vectors.encoders.onnx.rounded_weights import is_compact, unpack
 
@@ -51,7 +51,7 @@ def export_student(encoder: Encoder) -> bool:
         return False
     from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
 
-    folder = cache_folder(encoder.name, encoder.revision)
+    folder = student_folder(encoder.name, encoder.revision)
     if not isinstance(encoder, TransformerEncoder):
         return False
     if folder.is_dir():
@@ -66,7 +66,7 @@ def export_student(encoder: Encoder) -> bool:
     return True
 
 
-def cache_folder(name: str, revision: str) -> Path:
+def student_folder(name: str, revision: str) -> Path:
     """Keyed by both, so a changed model is never taken for the one it was."""
     known = _UNSAFE.sub("-", f"{Path(name).name}-{revision.removeprefix('sha256:')}")
     return platformdirs.user_cache_path("leafsearch") / "students" / _FORMAT / known

@@ -15,8 +15,8 @@ from sentence_transformers import SentenceTransformer
 from leafsearch.vectors.encoders.alignment import PROBES
 from leafsearch.vectors.encoders.base import Rows, unit_rows
 from leafsearch.vectors.encoders.batches import Batch, Tokenize
+from leafsearch.vectors.encoders.devices import has_bfloat16
 from leafsearch.vectors.encoders.torch.batch_layouts import Form, Fused, Packed, Padded, Plain
-from leafsearch.vectors.encoders.torch.devices import has_bfloat16
 from leafsearch.vectors.errors import ModelError
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ def _candidates(model: SentenceTransformer, precision: str) -> Sequence[torch.dt
         return [model.dtype]
     if model.device.type == "cuda":
         return [torch.float16, torch.bfloat16, torch.float32]
-    if has_bfloat16(model.device):
+    if has_bfloat16(model.device.type):
         return [torch.bfloat16, torch.float32]
     return [torch.float32]
 
@@ -92,7 +92,7 @@ def _report(name: str, form: Form) -> None:
         precision,
         form.device,
     )
-    is_emulated = form.dtype == torch.float16 or not has_bfloat16(form.device)
+    is_emulated = form.dtype == torch.float16 or not has_bfloat16(form.device.type)
     if form.device.type == "cpu" and form.dtype != torch.float32 and is_emulated:
         log.warning(
             "model %s: documents are encoded in %s, which is slow here: this processor has no "

@@ -14,9 +14,9 @@ from leafsearch.vectors.encoders.batches import Batch
 from leafsearch.vectors.encoders.torch.fused import fuse
 from leafsearch.vectors.encoders.torch.packed_attention import (
     ATTENTION,
-    FEATURES,
-    attend_apart,
-    pack,
+    PACKED_FEATURES,
+    attend_packed,
+    pack_tokens,
 )
 
 
@@ -42,12 +42,12 @@ class Packed:
         transformer = self._model[0]
         transformer.model.set_attn_implementation(ATTENTION)
         if transformer.model_forward_params is not None:
-            transformer.model_forward_params |= set(FEATURES)
+            transformer.model_forward_params |= set(PACKED_FEATURES)
         self._first_position = _first_position(transformer.model)
         self._has_types = _has_types(model)
 
     def __call__(self, batch: Batch) -> torch.Tensor:
-        features = pack(batch.tokens, self._first_position)
+        features = pack_tokens(batch.tokens, self._first_position)
         return _computed(self._model, {**features, **self._common}, self._has_types)
 
 
@@ -56,7 +56,7 @@ class Fused(Packed):
 
     def __init__(self, model: SentenceTransformer, prompt: str, dtype: torch.dtype) -> None:
         super().__init__(model, prompt, dtype)
-        fuse(self._model[0].model, attend_apart)
+        fuse(self._model[0].model, attend_packed)
 
 
 class Padded:

@@ -13,9 +13,9 @@ from transformers.utils.logging import disable_progress_bar
 
 from leafsearch.vectors.encoders.base import Rows, in_order, plain, unit_rows
 from leafsearch.vectors.encoders.batches import Tokens, token_batches
+from leafsearch.vectors.encoders.devices import default_devices
 from leafsearch.vectors.encoders.model_source import ModelSource
 from leafsearch.vectors.encoders.torch.autotune import best_form
-from leafsearch.vectors.encoders.torch.devices import devices_here
 from leafsearch.vectors.encoders.torch.local_run import LocalRun
 from leafsearch.vectors.encoders.torch.workers import Workers
 from leafsearch.vectors.errors import ModelError
@@ -43,7 +43,7 @@ class TransformerEncoder:
         self.query_prompt = _prompt(model, ("query",))
         self.document_prompt = _prompt(model, ("document", "passage", "corpus"))
         weights = 4 * sum(tensor.numel() for tensor in model.parameters())
-        self.devices = tuple(devices or devices_here(weights))
+        self.devices = tuple(devices or default_devices(weights, gpus=torch.cuda.device_count()))
         self._source = source
         self._precision = precision
         self._workers: Workers | None = None

@@ -17,13 +17,13 @@ from transformers import AttentionInterface
 from leafsearch.vectors.encoders.batches import Tokens
 
 ATTENTION = "leafsearch_packed"
-FEATURES = ("cu_seq_lens_q", "max_length_q", "seq_idx", "equal_lengths")
+PACKED_FEATURES = ("cu_seq_lens_q", "max_length_q", "seq_idx", "equal_lengths")
 # What an attention function may be told to do and this one does not: it must not be ignored,
 # because short texts would not show it.
 _UNKNOWN = ("sliding_window", "softcap", "s_aux", "position_bias")
 
 
-def pack(tokens: Sequence[Tokens], first_position: int) -> dict[str, Any]:
+def pack_tokens(tokens: Sequence[Tokens], first_position: int) -> dict[str, Any]:
     """Features on the CPU; `first_position` is what the model numbers its first token with."""
     lengths = [len(one) for one in tokens]
     starts = np.concatenate([[0], np.cumsum(lengths)])
@@ -38,7 +38,7 @@ def pack(tokens: Sequence[Tokens], first_position: int) -> dict[str, Any]:
     }
 
 
-def attend_apart(
+def attend_packed(
     module: Any,
     query: torch.Tensor,
     key: torch.Tensor,
@@ -52,7 +52,7 @@ def attend_apart(
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
     """(1, heads, tokens, width) each, to (1, tokens, heads, width)."""
-    demand_packable(module, attention_mask, options)
+    require_packable(module, attention_mask, options)
     if query.device.type == "cuda":
         from torch.nn.attention.varlen import varlen_attn
 
@@ -64,7 +64,7 @@ def attend_apart(
     return _by_length(query[0], key[0], value[0], scaling, equal_lengths)[None], None
 
 
-def demand_packable(
+def require_packable(
     module: Any, attention_mask: torch.Tensor | None, options: Mapping[str, Any]
 ) -> None:
     asked = [name for name in _UNKNOWN if options.get(name) is not None]
@@ -120,4 +120,4 @@ def attend_in_products(
     return torch.bmm(torch.softmax(scores, dim=-1), values).view(heads, tokens, width)
 
 
-AttentionInterface.register(ATTENTION, attend_apart)
+AttentionInterface.register(ATTENTION, attend_packed)

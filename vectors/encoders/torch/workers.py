@@ -17,8 +17,8 @@ from typing import Any
 
 from leafsearch.vectors.encoders.base import Rows
 from leafsearch.vectors.encoders.batches import Batch
+from leafsearch.vectors.encoders.devices import cores
 from leafsearch.vectors.encoders.model_source import ModelSource
-from leafsearch.vectors.encoders.processor import cores
 from leafsearch.vectors.errors import ModelError
 
 _EACH = 2  # batches for each process: one that it computes and one that waits for it

@@ -29,8 +29,7 @@ from leafsearch.ingest.sources.mongodb.follow import follow
 from leafsearch.ingest.sources.mongodb.position import POSITIONS, Position
 from leafsearch.ingest.sources.mongodb.signals import Stop
 from leafsearch.ingest.sources.mongodb.source import MongoSource
-from leafsearch.vectors.store.digest import digest, of_encoded
-from leafsearch.vectors.store.retry import RetryBudget
+from leafsearch.vectors.store import RetryBudget, digest, encoded_digest
 from leaftests.ingest.follower import CHUNKS, IN_PLACE, Started, following, wait_for
 from leaftests.ingest.types import Keep, Run
 
@@ -130,7 +129,7 @@ def test_vectors_in_place_follow_and_their_own_writing_is_no_change(
 
 def _is_of_its_text(document: dict[str, Any]) -> bool:
     hash = document.get("leaf", {}).get("hash", b"")
-    return of_encoded(hash) == digest(document["body"].encode())
+    return encoded_digest(hash) == digest(document["body"].encode())
 
 
 def test_nothing_that_changes_during_the_first_pass_is_missed(

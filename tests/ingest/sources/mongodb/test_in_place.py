@@ -17,7 +17,7 @@ from leafsearch.ingest import Choices, Document, Fields, TargetError, open_targe
 from leafsearch.ingest.cli.index_options import InPlaceChoice
 from leafsearch.ingest.sources.mongodb.sync import Keeper
 from leafsearch.vectors import ManifestError, load_encoder
-from leafsearch.vectors.store.manifest import read_manifest
+from leafsearch.vectors.store import read_manifest
 from leaftests.ingest.types import Keep
 
 OURS = ("embedding", "leaf")

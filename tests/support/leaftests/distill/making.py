@@ -22,7 +22,7 @@ from leafsearch.distill.run import Distilled, Listener, distil
 from leafsearch.distill.train.loop import State
 from leafsearch.distill.train.recipe import Recipe
 from leafsearch.ingest.sources.files.records import Fields
-from leafsearch.vectors.encoders.alignment import PROBES
+from leafsearch.vectors.encoders import PROBES
 from leaftests.models import bert_tokenizer, save
 
 PROMPT = "query: "

@@ -22,7 +22,7 @@ from leafsearch.config import load
 from leafsearch.ingest import Choices, Document, Target, open_target
 from leafsearch.ingest.pipeline.plan import digest_of, plan
 from leafsearch.vectors import load_encoder
-from leafsearch.vectors.store.generations import Generations, read_generations
+from leafsearch.vectors.store import Generations, read_generations
 from leaftests.endure.model import Docs, Ledger, Op, Value
 from leaftests.forked import Command
 
