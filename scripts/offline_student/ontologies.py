@@ -9,8 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from leafsearch.distill.texts.fetch import Downloads, SourceMissing
-from leafsearch.distill.texts.material import Material, Origin, Term
+from offline_student.fetch import Downloads, SourceMissing
+from offline_student.material import Material, Origin, Term
 
 PACKAGE = "cellxgene-ontology-guide==1.11.1"
 NOTES = re.compile(r"</?\w+>|\s*\[[^\[\]]*\]$")  # tags inside of formulas; who says so

@@ -15,13 +15,13 @@ from onnx import helper, numpy_helper
 from pymongo.database import Database
 
 from leafsearch.config import load
-from leafsearch.distill.publish.pack import main, pack, rounded, taken_out
 from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
 from leafsearch.search import Searcher
 from leafsearch.vectors import ModelError, load_encoder, load_student
 from leafsearch.vectors.encoders import PROBES
 from leafsearch.vectors.encoders.onnx.rounded_weights import restored
 from leaftests.paths import ROOT
+from offline_student.pack import extract_weights, main, pack, round_weights
 
 TEXTS = [*PROBES, "x", "a longer text about cats and dogs " * 5]
 
@@ -40,7 +40,7 @@ def test_rounded_weights_are_at_most_half_a_step_away(looked_up: bool) -> None:
     array[:, 3] *= 100
     array[7] = 0
 
-    values, scales = rounded(array, looked_up=looked_up)
+    values, scales = round_weights(array, looked_up=looked_up)
 
     largest = 31 if looked_up else 127
     assert values.dtype == np.int8
@@ -59,7 +59,7 @@ def test_only_what_is_looked_up_is_rounded_to_fewer_bits() -> None:
     ]
     graph = helper.make_graph(nodes, "two", [], [], initializers)
 
-    found = taken_out(helper.make_model(graph))
+    found = extract_weights(helper.make_model(graph))
 
     assert np.abs(found["values-0"]).max() == 31
     assert np.abs(found["values-1"]).max() == 127
@@ -171,7 +171,7 @@ def test_the_command_tells_size_and_least_cosine(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def called(*args: str) -> str | int | None:
-        monkeypatch.setattr(sys, "argv", ["distill.publish.pack", *args])
+        monkeypatch.setattr(sys, "argv", ["offline_student.pack", *args])
         try:
             main()
         except SystemExit as end:
@@ -188,6 +188,6 @@ def test_the_command_tells_size_and_least_cosine(
     assert called(compact, "new/again") == 1
     assert called("./none", "new/again") == 1
     said = capsys.readouterr().err.splitlines()
-    assert [line.partition(": ")[0] for line in said] == ["distill.publish.pack"] * 3
+    assert [line.partition(": ")[0] for line in said] == ["offline_student.pack"] * 3
     assert said[0].endswith("new/packed: exists already; expected a new folder")
     assert [entry.name for entry in Path("new").iterdir()] == ["packed"]

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
-from leafsearch.distill.texts.fetch import Downloads
-from leafsearch.distill.texts.material import Material, Origin, Term, clean, paragraphs, pieces
+from offline_student.fetch import Downloads
+from offline_student.material import Material, Origin, Term, clean, paragraphs, pieces
 
 BLOCKS = {"p", "li", "dd", "dt", "td", "title", "desc", "h1", "h2", "h3", "h4", "br", "div"}
 HIDDEN = {"script", "style", "pre", "info", "nav"}

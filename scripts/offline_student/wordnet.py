@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from leafsearch.distill.texts.fetch import Downloads
-from leafsearch.distill.texts.material import Material, Origin, Term
+from offline_student.fetch import Downloads
+from offline_student.material import Material, Origin, Term
 
 FILES = ("data.adj", "data.adv", "data.noun", "data.verb")
 LICENCE = "WordNet 3.0 licence (Princeton, permissive)"

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from leafsearch.distill.texts.fetch import Downloads
-from leafsearch.distill.texts.material import Material, Origin, Term, clean, pieces
+from offline_student.fetch import Downloads
+from offline_student.material import Material, Origin, Term, clean, pieces
 
 DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 VALUES = {digit: value for value, digit in enumerate(DIGITS)}

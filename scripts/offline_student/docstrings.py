@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from leafsearch.distill.texts.fetch import Downloads
-from leafsearch.distill.texts.material import Material, Origin, paragraphs
+from offline_student.fetch import Downloads
+from offline_student.material import Material, Origin, paragraphs
 
 SKIPPED = {"test", "tests", "site-packages", "dist-packages", "idle_test", "_vendor", "lib2to3"}
 LISTS = (

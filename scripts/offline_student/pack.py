@@ -1,9 +1,9 @@
-"""Make a student small enough to come with a package.
+"""Rounds the weights of a student, so that it is small enough to come with a package.
 
-`python -m leafsearch.distill.publish.pack STUDENT FOLDER` writes the folder.
+`python -m offline_student.pack STUDENT FOLDER` writes the folder.
 
-Weights become whole numbers of 8 bits with a scale for each output, and those of the embeddings
-fewer, because they are most of the model. What that does to the vectors is printed.
+Weights become 8-bit integers with a scale for each output; embeddings, which are most of the model,
+get 6 bits. The command prints the size and the least cosine to the student as it was.
 """
 
 import argparse
@@ -43,18 +43,16 @@ _PAGE = 4_096  # what memory-mapped files are read by
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m leafsearch.distill.publish.pack", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog="python -m offline_student.pack", description=__doc__)
     parser.add_argument("student", help="folder that leaf-distill wrote")
     parser.add_argument("folder", type=Path, help="new folder")
     parser.add_argument("--sources", type=Path, help="sources.json, to be named in the card")
     given = parser.parse_args()
-    with one_line_errors("distill.publish.pack"):
+    with one_line_errors("offline_student.pack"):
         pack(given.student, given.folder)
         if given.sources:
             with (given.folder / README).open("a", encoding="utf-8") as card:
-                card.write(attribution(json.loads(given.sources.read_text("utf-8"))))
+                card.write(describe_sources(json.loads(given.sources.read_text("utf-8"))))
         size = sum(file.stat().st_size for file in given.folder.iterdir())
         least = least_cosine(given.student, given.folder)
         print(f"{given.folder}: {size / 1e6:.1f} MB, least cosine {least:.5f}")
@@ -80,7 +78,7 @@ def pack(student: str, folder: Path) -> None:
 
 
 def least_cosine(student: str, folder: Path) -> float:
-    """Of single queries by the student as it was and as it is packed in `folder`."""
+    """The least cosine between the student and its packed form, over some queries."""
     whole = load_encoder(student)
     with tempfile.TemporaryDirectory() as temporary:
         unpack(folder, Path(temporary, "unpacked"), name=student, revision=whole.revision)
@@ -91,44 +89,44 @@ def least_cosine(student: str, folder: Path) -> float:
 
 def _fill(folder: Path, exported: Path, name: str) -> None:
     model = onnx.load(str(exported / GRAPH))
-    arrays: dict[str, Any] = {**taken_out(model)}
+    arrays: dict[str, Any] = {**extract_weights(model)}
     np.savez_compressed(folder / COMPACT_WEIGHTS, **arrays)
     onnx.save(model, str(folder / COMPACT_GRAPH))
     shutil.copyfile(exported / TOKENIZER, folder / TOKENIZER)
     replace(Card.read(exported), name=name).write(folder)
 
 
-def attribution(sources: Mapping[str, Any]) -> str:
-    """For the card, of what `distill.sources` told."""
+def describe_sources(sources: Mapping[str, Any]) -> str:
+    """The section of the card that names the sources, from sources.json."""
     lines = [
         "",
         "## Texts",
         "",
-        "Gathered by `python -m leafsearch.distill.sources`: what each source gave, up to a limit. "
-        "Of that the training took its part by chance.",
+        "Gathered by `python -m offline_student.gather`, up to a limit for each source. The "
+        "training drew from them by chance.",
         "",
         "| source | texts | queries | package | licence |",
         "|---|---|---|---|---|",
     ]
-    for name, told in sources.items():
-        packages = {f"{one['package']} {one['version']}" for one in told["origins"]}
-        licences = {one["licence"] for one in told["origins"]}
+    for name, one in sources.items():
+        packages = {f"{o['package']} {o['version']}" for o in one["origins"]}
+        licences = {o["licence"] for o in one["origins"]}
         lines.append(
-            f"| {name} | {told['texts']:,} | {told['queries']:,} | {', '.join(sorted(packages))} "
+            f"| {name} | {one['texts']:,} | {one['queries']:,} | {', '.join(sorted(packages))} "
             f"| {', '.join(sorted(licences))} |"
         )
     return "\n".join([*lines, ""])
 
 
-def taken_out(model: Any) -> dict[str, NDArray[Any]]:
-    """Weights for vectors.compact; the graph then names the file that they will be in."""
+def extract_weights(model: Any) -> dict[str, NDArray[Any]]:
+    """Move the large weights out of the graph, which then names the file that will hold them."""
     arrays: dict[str, NDArray[Any]] = {}
     offsets: list[int] = []
     end = 0
     embeddings = _embeddings(model)
     for tensor, array in _large(model):
         number = len(offsets)
-        values, scales = rounded(array, looked_up=tensor.name in embeddings)
+        values, scales = round_weights(array, looked_up=tensor.name in embeddings)
         arrays[f"values-{number}"], arrays[f"scales-{number}"] = values, scales
         offsets.append(end)
         tensor.ClearField("raw_data")
@@ -145,23 +143,23 @@ def _large(model: Any) -> Iterator[tuple[Any, NDArray[np.float32]]]:
     for tensor in model.graph.initializer:
         array = numpy_helper.to_array(tensor)
         if array.dtype == np.float32 and array.ndim == 2 and array.nbytes >= _SMALLEST:
-            # Whatever field its numbers came in, they leave from this one.
+            # Puts the numbers into raw_data, whichever field held them.
             tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
             yield tensor, array
 
 
 def _embeddings(model: Any) -> set[str]:
-    """Large tables of which rows are looked up, by name."""
+    """Names of large tables whose rows are looked up."""
     nodes = (node for node in model.graph.node if node.op_type in _LOOK_UP)
     looked_up = {name for node in nodes for name in node.input}
     tables = (tensor for tensor in model.graph.initializer if tensor.name in looked_up)
     return {table.name for table in tables if table.dims and table.dims[0] >= _MANY}
 
 
-def rounded(
+def round_weights(
     array: NDArray[np.float32], *, looked_up: bool
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """A scale for each row that is looked up, for each column of what texts are multiplied by."""
+    """Integers and scales: a scale for each row of a table, for each column of a layer."""
     largest = 2 ** ((_EMBEDDING_BITS if looked_up else _BITS) - 1) - 1
     scales = np.abs(array).max(axis=1 if looked_up else 0, keepdims=True) / largest
     scales = np.where(scales == 0, 1, scales).astype(np.float32)

@@ -6,11 +6,11 @@ The numbers keep computing, which Debian is rich in, from outweighing medicine a
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from leafsearch.distill.texts import debian, docstrings, prose, wordnet
-from leafsearch.distill.texts.dictd import Dictionary
-from leafsearch.distill.texts.fetch import Downloads
-from leafsearch.distill.texts.material import Material
-from leafsearch.distill.texts.ontologies import Ontology
+from offline_student import debian, docstrings, prose, wordnet
+from offline_student.dictd import Dictionary
+from offline_student.fetch import Downloads
+from offline_student.material import Material
+from offline_student.ontologies import Ontology
 
 BSD, MIT, APACHE = "BSD-3-Clause", "MIT", "Apache-2.0"
 

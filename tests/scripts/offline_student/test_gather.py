@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from leafsearch.distill.sources import Gathered, gather, main, prepare, write
-from leafsearch.distill.texts import wordnet
-from leafsearch.distill.texts.dictd import DIGITS, Dictionary, number
-from leafsearch.distill.texts.docstrings import docstrings, prose
-from leafsearch.distill.texts.fetch import Downloads, SourceMissing
-from leafsearch.distill.texts.material import (
+from offline_student import wordnet
+from offline_student.dictd import DIGITS, Dictionary, number
+from offline_student.docstrings import docstrings, prose
+from offline_student.fetch import Downloads, SourceMissing
+from offline_student.gather import Gathered, gather, main, prepare, write
+from offline_student.material import (
     Material,
     Origin,
     Term,
@@ -22,9 +22,9 @@ from leafsearch.distill.texts.material import (
     is_term,
     paragraphs,
 )
-from leafsearch.distill.texts.ontologies import Ontology
-from leafsearch.distill.texts.prose import Paragraphs, examination
-from leafsearch.distill.texts.registry import Source
+from offline_student.ontologies import Ontology
+from offline_student.prose import Paragraphs, examination
+from offline_student.registry import Source
 
 ORIGIN = Origin("tiny", "1", "CC0-1.0")
 NOUN = """\

@@ -4,7 +4,7 @@ import random
 import re
 from collections.abc import Sequence
 
-from leafsearch.distill.texts.material import Term, sentences
+from offline_student.material import Term, sentences
 
 GENERAL = (
     "what is {x}", "{x} definition", "{x} meaning", "what does {x} mean", "how does {x} work",
