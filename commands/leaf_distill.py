@@ -1,5 +1,7 @@
 """`leaf-distill`."""
 
-from leafsearch.distill.command import main
+from leafsearch.distill.command import app
 
-__all__ = ["main"]
+
+def main() -> None:
+    app()

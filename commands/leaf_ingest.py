@@ -1,5 +1,39 @@
-"""`leaf-ingest`."""
+"""`leaf-ingest`: an ingest run, or one of its sub-commands."""
 
-from leafsearch.ingest.cli.command import main
+from pathlib import Path
+from typing import Any, ClassVar
 
-__all__ = ["main"]
+from leafsearch.config.cli import SubCommands, new_program
+from leafsearch.config.command import leave_at_once
+
+
+class LeafIngest(SubCommands):
+    # No path is called so, while one may have any other name.
+    default = ""
+    modules: ClassVar = {
+        "": "leafsearch.ingest.cli.command:app",
+        "rollback": "leafsearch.ingest.cli.maintenance:rollback_app",
+        "retire": "leafsearch.ingest.cli.maintenance:retire_app",
+        "repair": "leafsearch.ingest.cli.maintenance:repair_app",
+    }
+    flags: ClassVar = {f"--{name}": name for name in ("rollback", "retire", "repair")}
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Version 0.1 read a path here, and `retire` deletes."""
+        if args and args[0] in self.list_commands(ctx) and Path(args[0]).exists():
+            ctx.fail(
+                f"{args[0]!r} is a sub-command and a path here; give ./{args[0]} to ingest the "
+                f"path, or run the sub-command in another folder"
+            )
+        return super().parse_args(ctx, args)
+
+
+app = new_program(LeafIngest)
+
+
+def main() -> None:
+    try:
+        app()
+    except SystemExit as end:
+        # A reader may still wait for its input, and the driver for its servers.
+        leave_at_once(end)

@@ -1,25 +1,26 @@
-"""`leaf-search`: a search, or one of its sub-commands.
+"""`leaf-search`: a search, or one of its sub-commands."""
 
-Each is imported when it is asked for: a search does not wait for what only the doctor needs.
-"""
+from typing import ClassVar
 
-import sys
+from leafsearch.config.cli import SubCommands, new_program
+from leafsearch.config.command import leave_at_once
+
+
+class LeafSearch(SubCommands):
+    default = "query"
+    modules: ClassVar = {
+        "query": "leafsearch.search.command:app",
+        "collections": "leafsearch.search.catalog_command:app",
+        "doctor": "leafsearch.doctor.command:app",
+        "eval": "leafsearch.evaluation.command:app",
+    }
+
+
+app = new_program(LeafSearch)
 
 
 def main() -> None:
-    """`leaf-search query WORD...` searches whatever the words are, also for `doctor`."""
-    verb = sys.argv[1] if len(sys.argv) > 1 else ""
-    if verb == "doctor":
-        from leafsearch.doctor.command import main as doctor
-
-        doctor(sys.argv[2:])
-    elif verb == "eval":
-        from leafsearch.evaluation.command import main as evaluate
-
-        evaluate(sys.argv[2:])
-    else:
-        from leafsearch.search.command import main as search
-
-        if verb == "query" and len(sys.argv) > 2:
-            del sys.argv[1]
-        search()
+    try:
+        app()
+    except SystemExit as end:
+        leave_at_once(end)

@@ -21,10 +21,7 @@ _READING = (
     *("--id-field", "--text-field", "--title-field", "--in-place", "--path"),
 )
 _PAIR = ("--preset", "--teacher", "--student")
-_ACTIONS = (
-    *("--rollback", "--retire", "--repair", "--all", "--rebuild", "--prune", "--follow"),
-    *("--yes", "--dry-run", "--json"),
-)
+_ACTIONS = (*("--all", "--rebuild", "--prune", "--follow", "--yes", "--dry-run", "--json"),)
 _SECRET_OPTION = re.compile(r"(?i)([?&;](?:[^=&;]*password|authmechanismproperties)=)[^&;]*")
 
 

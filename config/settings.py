@@ -29,7 +29,7 @@ from pymongo.uri_parser import parse_uri
 from leafsearch.config.errors import ConfigError
 from leafsearch.config.presets import PRESETS, Pair, current_name
 from leafsearch.config.storage import ENCODE_PRECISIONS, STORAGES, EncodePrecision, Storage
-from leafsearch.config.text import is_unicode, quote, shorten
+from leafsearch.config.text import expected_one_of, is_unicode, quote, shorten
 
 log = logging.getLogger(__name__)
 
@@ -146,16 +146,14 @@ class Settings(BaseModel):
     def _is_known(cls, name: str, info: Any) -> str:
         known = PRESETS if info.field_name == "preset" else STORAGES
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
-            meant = f"; did you mean {close[0]}?" if close else ""
-            raise ValueError(f"expected one of {', '.join(known)}{meant}")
+            raise ValueError(expected_one_of(name, list(known)))
         return name
 
     @field_validator("encode_precision", mode="before")
     @classmethod
     def _is_precision(cls, name: str) -> str:
         if name not in ENCODE_PRECISIONS:
-            raise ValueError(f"expected one of {', '.join(ENCODE_PRECISIONS)}")
+            raise ValueError(expected_one_of(name, ENCODE_PRECISIONS))
         return name
 
     @field_validator("home")

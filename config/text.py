@@ -5,8 +5,9 @@ it uses `quote`; errors, rejects and the lines of the commands are bounded by `s
 and what reaches a terminal has gone through `strip_controls` or `one_line`.
 """
 
+import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from reprlib import Repr
 
 LONGEST = 2000  # characters of one message
@@ -53,6 +54,13 @@ def shorten(text: str, most: int = LONGEST) -> str:
     kept = max(most - len(left_out), 2)
     end = kept // 3
     return text[: kept - end] + left_out + text[-end:]
+
+
+def expected_one_of(value: str, known: Sequence[str]) -> str:
+    """What an error says of a value outside `known`, with the nearest one if any is near."""
+    close = difflib.get_close_matches(value, known, n=1, cutoff=0.6)
+    meant = f"; did you mean {close[0]}?" if close else ""
+    return f"expected one of {', '.join(known)}{meant}"
 
 
 def is_unicode(text: str) -> bool:

@@ -1,13 +1,13 @@
-"""`leaf-distill`: parses, wires the parts together, prints."""
+"""`leaf-distill`: parse the options, call one function, print."""
 
 import sys
 from pathlib import Path
 
 import typer
 
+from leafsearch.config.cli import Command, Version, new_app
 from leafsearch.config.command import WRONG_USAGE, one_line_errors, say_warnings
 from leafsearch.config.hint import line_of
-from leafsearch.config.usage import Command
 from leafsearch.distill import options as o
 from leafsearch.distill.data.read import Texts
 from leafsearch.distill.errors import DistillError
@@ -17,7 +17,7 @@ from leafsearch.distill.train.recipe import Recipe
 from leafsearch.ingest.sources.files.records import Fields
 from leafsearch.vectors.encoders import has_torch
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = new_app()
 
 
 @app.command(cls=Command, no_args_is_help=True)
@@ -48,6 +48,7 @@ def command(
     title_field: o.TitleField = "title",
     home: o.Home = None,
     as_json: o.AsJson = False,
+    version: Version = False,
 ) -> None:
     """Distil a small query encoder into the vector space of a teacher.
 
@@ -122,7 +123,3 @@ def _wrong(problems: list[str]) -> None:
         say(problem)
     if problems:
         raise typer.Exit(WRONG_USAGE)
-
-
-def main() -> None:
-    app()

@@ -1,78 +1,97 @@
-"""`leaf-search doctor`: parses, wires the parts together, prints."""
+"""`leaf-search doctor`: parse the options, call one function, print."""
 
-from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from leafsearch.config import ConfigError
+from leafsearch.config.cli import MODELS, Collection, Database, Home, Uri, new_command, option
 from leafsearch.config.command import FAILED, one_line_errors, say, say_warnings, settings
 from leafsearch.config.hint import line_of
 from leafsearch.config.text import is_unicode
-from leafsearch.config.usage import Command
 from leafsearch.doctor.context import Order
 from leafsearch.doctor.findings import Level, print_finding, print_summary
 from leafsearch.doctor.run import examine
 from leafsearch.vectors.store import deployment_uri
 
+_THEIRS, _EFFORT = "Collections of other programs", "How much is checked"
+
 _say = partial(say, "leaf-search")
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app, register = new_command()
 
 
-def _option(help: str, *names: str, metavar: str | None = None, **more: Any) -> Any:
-    return typer.Option(*names, help=help, metavar=metavar, show_default=False, **more)
-
-
-@app.command(cls=Command)
+@register
 def command(
     context: typer.Context,
+    collection: Collection = None,
+    uri: Uri = None,
+    as_json: Annotated[bool, option("Print one JSON object a line.", "--json")] = False,
     path: Annotated[
-        str | None, _option("Where the vectors are. Default: as the manifest says.")
+        str | None,
+        option("Field of the vectors. Default: from the manifest.", metavar="PATH", panel=_THEIRS),
     ] = None,
-    index: Annotated[str | None, _option("Default: as the manifest says, or the only one.")] = None,
+    index: Annotated[
+        str | None,
+        option(
+            "Name of the index. Default: from the manifest, or the only one.",
+            metavar="NAME",
+            panel=_THEIRS,
+        ),
+    ] = None,
     text_field: Annotated[
-        str | None, _option("Where the texts are. Default: as leaf-ingest writes them.")
+        str | None,
+        option("Field of the texts. Default: from the manifest.", metavar="PATH", panel=_THEIRS),
     ] = None,
-    teacher: Annotated[str | None, _option("Model that made the vectors.", metavar="MODEL")] = None,
+    teacher: Annotated[
+        str | None, option("Model that made the vectors.", metavar="MODEL", panel=MODELS)
+    ] = None,
     student: Annotated[
-        str | None, _option("Model that encodes questions.", metavar="MODEL")
+        str | None, option("Model that encodes queries.", metavar="MODEL", panel=MODELS)
     ] = None,
     num_candidates: Annotated[
         int | None,
-        _option(
-            "Of the searches to judge. Default: as leaf-search has it.",
+        option(
+            "Judge searches with N candidates. Default: as leaf-search.",
             metavar="N",
             min=20,
             max=10_000,
+            panel=_EFFORT,
         ),
     ] = None,
     sample: Annotated[
-        int, _option("Documents to look at. Default: 1000.", metavar="N", min=1, max=100_000)
+        int,
+        option(
+            "Look at N documents. Default: 1000.", metavar="N", min=1, max=100_000, panel=_EFFORT
+        ),
     ] = 1000,
     queries: Annotated[
-        int, _option("Stored vectors to search with. Default: 10.", metavar="N", min=1, max=1000)
+        int,
+        option(
+            "Search with N stored vectors. Default: 10.",
+            metavar="N",
+            min=1,
+            max=1000,
+            panel=_EFFORT,
+        ),
     ] = 10,
-    seconds: Annotated[float, _option("Longest time. Default: 60.", metavar="N", min=1)] = 60.0,
-    as_json: Annotated[bool, _option("One JSON object a line.", "--json")] = False,
-    uri: Annotated[
-        str | None, _option("Default: MONGODB_URI, else the local deployment of leaf-mongo.")
-    ] = None,
-    database: Annotated[str | None, _option("Default: leaf.")] = None,
-    collection: Annotated[str | None, _option("Default: chunks.")] = None,
-    home: Annotated[Path | None, _option("Folder of the local deployment.")] = None,
+    seconds: Annotated[
+        float,
+        option("Stop after this time. Default: 60.", metavar="SECONDS", min=1, panel=_EFFORT),
+    ] = 60.0,
+    database: Database = None,
+    home: Home = None,
 ) -> None:
-    """Check a deployment, a collection and its vector index: one line each, OK or what to do.
+    """Check a collection and its index, and print what to do.
 
-    Nothing is written. Collections of other programs are checked as well.
+    The doctor writes nothing. It checks collections of other programs too.
 
     Examples:
 
       leaf-search doctor --collection articles
 
-      leaf-search doctor --path embedding --index vector_index --text-field body --json
+      leaf-search doctor --path embedding --index vector_index --json
 
     Exit codes: 0 no problem (there may be warnings), 1 a problem or failed, 2 wrong usage.
     """
@@ -115,8 +134,3 @@ def _report(order: Order, as_json: bool) -> None:
         print_summary(findings)
     if any(finding.level is Level.PROBLEM for finding in findings):
         raise typer.Exit(FAILED)
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Ends the process, with the exit code."""
-    app(list(arguments), prog_name="leaf-search doctor")

@@ -148,11 +148,11 @@ class Case:
 
 
 def repair(case: Case, *more: str) -> str:
-    return hint("leaf-ingest", "--repair", *more, **names(case))
+    return hint("leaf-ingest", "repair", *more, **names(case))
 
 
 def retire(case: Case) -> str:
-    return hint("leaf-ingest", "--retire", **names(case))
+    return hint("leaf-ingest", "retire", **names(case))
 
 
 def ingest(case: Case, *more: str) -> str:

@@ -1,16 +1,16 @@
-"""`leaf-search eval`: parses, wires the parts together, prints."""
+"""`leaf-search eval`: parse the options, call one function, print."""
 
 import json
-from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from leafsearch.config import Settings
+from leafsearch.config.cli import MODELS, Collection, Database, Home, Uri, new_command, option
 from leafsearch.config.command import (
     WRONG_USAGE,
     one_line_errors,
@@ -19,7 +19,7 @@ from leafsearch.config.command import (
     settings,
 )
 from leafsearch.config.hint import line_of
-from leafsearch.config.usage import Command
+from leafsearch.config.presets import PRESETS
 from leafsearch.evaluation.cached_rows import Model
 from leafsearch.evaluation.collection import read_collection
 from leafsearch.evaluation.errors import EvalError
@@ -32,66 +32,88 @@ from leafsearch.vectors.store import deployment_uri
 
 _say = partial(say, "leaf-search")
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+_SELF = "Measuring your own vectors, with --self"
+
+app, register = new_command(no_args_is_help=True)
 
 
-def _option(help: str, *names: str, metavar: str | None = None, **more: Any) -> Any:
-    return typer.Option(*names, help=help, metavar=metavar, show_default=False, **more)
-
-
-@app.command(cls=Command, no_args_is_help=True)
+@register
 def command(
     context: typer.Context,
     path: Annotated[
         Path | None, typer.Argument(metavar="FOLDER_OR_ZIP", show_default=False)
     ] = None,
     itself: Annotated[
-        bool, _option("Measure an existing collection, which has no judgments.", "--self")
+        bool, option("Measure an existing collection, which has no judgments.", "--self")
     ] = False,
     split: Annotated[
-        str, _option("Which qrels/SPLIT.tsv. Default: test.", metavar="NAME")
+        str, option("Judge by qrels/NAME.tsv. Default: test.", metavar="NAME")
     ] = "test",
+    pictures: Annotated[
+        Path | None, option("Draw into this folder, as PNG and SVG.", metavar="FOLDER")
+    ] = None,
+    as_json: Annotated[
+        bool, option("Print one JSON object instead of the table.", "--json")
+    ] = False,
+    collection: Collection = None,
+    uri: Uri = None,
+    preset: Annotated[
+        str | None,
+        option(
+            f"Use this pair of models: {', '.join(PRESETS)}. Default: leaf-mt.",
+            metavar="NAME",
+            values=list(PRESETS),
+        ),
+    ] = None,
     queries: Annotated[
         Path | None,
-        _option("With --self: a query a line, or JSON Lines with text. Default: sampled."),
+        option(
+            "Read queries, one a line or JSON Lines with text. Default: sampled.",
+            metavar="FILE",
+            panel=_SELF,
+        ),
     ] = None,
     samples: Annotated[
         int,
-        _option("With --self: how many to sample. Default: 50.", metavar="N", min=1, max=10_000),
+        option("Sample N queries. Default: 50.", metavar="N", min=1, max=10_000, panel=_SELF),
     ] = 50,
-    k: Annotated[int, _option("With --self: hits to compare. Default: 10.", "-k", min=1)] = 10,
+    k: Annotated[
+        int, option("Compare N hits. Default: 10.", "-k", metavar="N", min=1, panel=_SELF)
+    ] = 10,
     most: Annotated[
         int,
-        _option(
-            "With --self: largest num_candidates. Default: 1000.",
+        option(
+            "Go up to N candidates. Default: 1000.",
             "--most-candidates",
             metavar="N",
             min=10,
             max=10_000,
+            panel=_SELF,
         ),
     ] = 1000,
     in_place: Annotated[
-        bool, _option("With --self: only the format it has, and write nothing.", "--in-place")
+        bool,
+        option(
+            "Measure only the format that the collection has; write nothing.",
+            "--in-place",
+            panel=_SELF,
+        ),
     ] = False,
-    pictures: Annotated[
-        Path | None, _option("Draw into this folder, as PNG and SVG.", metavar="FOLDER")
+    teacher: Annotated[
+        str | None,
+        option("Encode documents with this model.", metavar="MODEL", panel=MODELS),
     ] = None,
-    as_json: Annotated[bool, _option("One JSON object instead of the table.", "--json")] = False,
-    preset: Annotated[str | None, _option("leaf-mt (default), leaf-ir or offline.")] = None,
-    teacher: Annotated[str | None, _option("Model for documents.", metavar="MODEL")] = None,
-    student: Annotated[str | None, _option("Model for queries.", metavar="MODEL")] = None,
-    uri: Annotated[
-        str | None, _option("Default: MONGODB_URI, else the local deployment of leaf-mongo.")
+    student: Annotated[
+        str | None, option("Encode queries with this model.", metavar="MODEL", panel=MODELS)
     ] = None,
-    database: Annotated[str | None, _option("Default: leaf.")] = None,
-    collection: Annotated[str | None, _option("With --self. Default: chunks.")] = None,
-    home: Annotated[Path | None, _option("Folder of the local deployment.")] = None,
+    database: Database = None,
+    home: Home = None,
 ) -> None:
-    """Measure what storage formats keep, on a test collection or on your own vectors.
+    """Measure how much quality each storage format keeps.
 
-    A test collection in BEIR's format is encoded once; every format is made of the same vectors,
-    put into MongoDB for the time of its measurement, and asked through the ordinary search.
-    With --self, overlap with exact search is measured, as num_candidates grows.
+    On a test collection in BEIR's format, each document is encoded once; each storage format is
+    made from these vectors, put into MongoDB for the time of its measurement, and searched as
+    usual. With --self, the overlap with exact search is measured as numCandidates grows.
 
     Examples:
 
@@ -189,8 +211,3 @@ def _demand_matplotlib() -> None:
     """Before the work, not after it."""
     if find_spec("matplotlib") is None:
         raise EvalError("--pictures needs matplotlib: pip install 'leafsearch[eval]'")
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Ends the process, with the exit code."""
-    app(list(arguments), prog_name="leaf-search eval")

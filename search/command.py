@@ -1,22 +1,15 @@
-"""`leaf-search`: parses, wires the parts together, prints."""
+"""`leaf-search [query] QUERY...`: parse the options, call one function, print."""
 
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from leafsearch.config.command import (
-    leave_at_once,
-    one_line_errors,
-    say,
-    say_warnings,
-    settings,
-)
+from leafsearch.config.cli import Collection, Database, Home, Uri, new_command, option
+from leafsearch.config.command import one_line_errors, say, say_warnings, settings
 from leafsearch.config.hint import line_of
 from leafsearch.config.text import shorten
-from leafsearch.config.usage import Command
 from leafsearch.search.errors import QueryError
 from leafsearch.search.output import print_context, print_hits
 from leafsearch.search.query import Options, check_questions, checked
@@ -24,85 +17,94 @@ from leafsearch.search.rerank import CrossEncoder
 from leafsearch.search.searcher import Searcher
 from leafsearch.vectors.store import NotExtendedJson, deployment_uri, parse_extended_json
 
+_RANKING, _SERVER = "Ranking", "How the server searches"
+
 _say = partial(say, "leaf-search")
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app, register = new_command(no_args_is_help=True)
 
 
-def _option(help: str, *names: str, metavar: str | None = None) -> Any:
-    return typer.Option(*names, help=help, metavar=metavar, show_default=False)
-
-
-@app.command(cls=Command, no_args_is_help=True)
+@register
 def command(
     context: typer.Context,
-    questions: Annotated[list[str], typer.Argument(metavar="QUESTION", show_default=False)],
-    k: Annotated[int, _option("Number of hits. Default: 10.", "-k", metavar="N")] = 10,
-    skip: Annotated[
-        int | None, _option("Leave out the first N: pages of -k, the first with 0.", metavar="N")
-    ] = None,
+    questions: Annotated[list[str], typer.Argument(metavar="QUERY", show_default=False)],
+    k: Annotated[int, option("Show N hits. Default: 10.", "-k", metavar="N")] = 10,
     filter: Annotated[
         str | None,
-        _option("Extended JSON on declared paths.", "--filter", metavar="JSON"),
+        option("Filter by declared paths, in Extended JSON.", "--filter", metavar="JSON"),
     ] = None,
-    hybrid: Annotated[bool, _option("Search the words of the text as well.", "--hybrid")] = False,
-    weights: Annotated[
-        str | None,
-        _option("Of vectors and text in --hybrid. Default: 1,1.", metavar="VECTORS,TEXT"),
-    ] = None,
+    hybrid: Annotated[bool, option("Search the words of the text too.", "--hybrid")] = False,
     by_document: Annotated[
-        bool, _option("Only the best passage of each document.", "--by-document")
+        bool, option("Show only the best passage of each document.", "--by-document")
     ] = False,
     neighbours: Annotated[
-        int, _option("Show N passages before and after each hit with it.", metavar="N")
+        int, option("Show N passages before and after each hit.", metavar="N")
     ] = 0,
-    diversity: Annotated[
-        float, _option("0 to 1: how much hits may not resemble each other.", metavar="SHARE")
-    ] = 0.0,
-    min_similarity: Annotated[
-        float | None, _option("Least cosine of a hit, -1 to 1.", metavar="COSINE")
-    ] = None,
-    rerank: Annotated[
-        str | None, _option("Rerank the best hits with this cross-encoder.", metavar="MODEL")
-    ] = None,
-    exact: Annotated[bool, _option("Compare with every vector.", "--exact")] = False,
-    num_candidates: Annotated[
-        int | None,
-        _option("How many the server looks at. Default: 20 per hit or more.", metavar="N"),
-    ] = None,
-    rescore: Annotated[
-        int, _option("Candidates per hit to re-score, for binary vectors. Default: 4.", metavar="N")
-    ] = 4,
-    max_time_ms: Annotated[
-        int | None, _option("Longest time for an answer of the server.", metavar="MS")
-    ] = None,
     max_tokens: Annotated[
         int | None,
-        _option("Print one text for a language model instead, of so many tokens.", metavar="N"),
+        option("Print one text of at most N tokens for a language model.", metavar="N"),
     ] = None,
-    as_json: Annotated[bool, _option("One JSON object a line, with full texts.", "--json")] = False,
-    uri: Annotated[
-        str | None, _option("Default: MONGODB_URI, else the local deployment of leaf-mongo.")
+    as_json: Annotated[bool, option("Print one JSON object a line.", "--json")] = False,
+    collection: Collection = None,
+    uri: Uri = None,
+    skip: Annotated[
+        int | None, option("Skip the first N hits; 0 for page one.", metavar="N", panel=_RANKING)
     ] = None,
-    database: Annotated[str | None, _option("Default: leaf.")] = None,
-    collection: Annotated[str | None, _option("Default: chunks.")] = None,
-    home: Annotated[Path | None, _option("Folder of the local deployment.")] = None,
+    rerank: Annotated[
+        str | None,
+        option("Rerank the best hits with this cross-encoder.", metavar="MODEL", panel=_RANKING),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        option(
+            "Weight vectors and words in --hybrid. Default: 1,1.",
+            metavar="VECTORS,TEXT",
+            panel=_RANKING,
+        ),
+    ] = None,
+    diversity: Annotated[
+        float,
+        option(
+            "MMR diversity: 0 relevance only (default), 1 diversity only.",
+            metavar="SHARE",
+            panel=_RANKING,
+        ),
+    ] = 0.0,
+    min_similarity: Annotated[
+        float | None,
+        option("Drop hits below this cosine, -1 to 1.", metavar="COSINE", panel=_RANKING),
+    ] = None,
+    exact: Annotated[bool, option("Compare with every vector.", "--exact", panel=_SERVER)] = False,
+    num_candidates: Annotated[
+        int | None,
+        option("Consider N candidates. Default: 20 per hit or more.", metavar="N", panel=_SERVER),
+    ] = None,
+    rescore: Annotated[
+        int,
+        option(
+            "Rescore N candidates per hit of binary vectors. Default: 4.",
+            metavar="N",
+            panel=_SERVER,
+        ),
+    ] = 4,
+    max_time_ms: Annotated[
+        int | None,
+        option("Give up when the server takes longer than this.", metavar="MS", panel=_SERVER),
+    ] = None,
+    database: Database = None,
+    home: Home = None,
 ) -> None:
-    """Find the passages that answer a question, or each of several.
+    """Find the passages that answer a query, or each of several.
 
-    The model that encodes a question is the one that the collection was made for.
+    The collection's manifest names the model that encodes queries.
 
     Examples:
 
       leaf-search "how do I close a file in any case?" -k 3
 
-      leaf-search "interest rates" --filter '{"metadata.year": {"$gte": 2020}}' --json
+      leaf-search "rates" --filter '{"metadata.year": {"$gte": 2020}}' --json
 
-      leaf-search doctor           (checks the deployment, the collection and its index)
-
-      leaf-search eval             (measures what each storage format keeps)
-
-      leaf-search query doctor     (searches, whatever the words are)
+      leaf-search query doctor            (searches for the word)
 
     Exit codes: 0 done, 1 failed, 2 wrong usage.
     """
@@ -164,10 +166,3 @@ def _weights(given: str | None) -> tuple[float, float]:
             f"--weights {shorten(given, 80)}: expected two numbers like 1,0.5"
         ) from error
     return (vectors, text)
-
-
-def main() -> None:
-    try:
-        app()
-    except SystemExit as end:
-        leave_at_once(end)

@@ -26,7 +26,7 @@ ALLOWED = {
     "doctor": {"config", "vectors", "search"},
     "evaluation": {"config", "vectors", "search"},
     "distill": {"config", "vectors", "ingest", "evaluation"},
-    "commands": {"ingest", "search", "doctor", "evaluation", "distill"},
+    "commands": {"config", "ingest", "search", "doctor", "evaluation", "distill"},
 }
 # `python -m leafsearch.search` is `leaf-search`.
 FORWARDING = {"ingest/__main__.py", "search/__main__.py", "distill/__main__.py"}

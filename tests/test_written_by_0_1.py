@@ -21,9 +21,9 @@ from pymongo.operations import SearchIndexModel
 from typer.testing import CliRunner
 
 from leafmongo import LocalDeployment
+from leafsearch.commands.leaf_ingest import app as leaf_ingest
 from leafsearch.config import load
 from leafsearch.doctor import Level, Order, examine
-from leafsearch.ingest.cli.command import app as leaf_ingest
 from leafsearch.search import Searcher
 from leaftests.paths import ROOT
 from mongotests.folders import short_folder
@@ -239,7 +239,7 @@ def test_a_rollback_brings_back_the_vectors_from_before_the_rebuild(
     restore(database, collection)
     where = ["--uri", mongodb_uri, "--database", database.name, "--collection", collection]
 
-    ended = CliRunner().invoke(leaf_ingest, ["--rollback", *where])
+    ended = CliRunner().invoke(leaf_ingest, ["rollback", *where])
 
     assert ended.exit_code == 0, ended.output
     demand_answers(mongodb_uri, database.name, collection, "after a rollback")

@@ -55,7 +55,7 @@ def _beside(case: Case, counts: Mapping[int, int], numbers: Mapping[str, int]) -
         )
     if trouble := _trouble(case, kept):
         return warning(f"{active}; {kept.generation} is kept to go back to, but {trouble}")
-    rollback = hint("leaf-ingest", "--rollback", **names(case))
+    rollback = hint("leaf-ingest", "rollback", **names(case))
     return ok(f"{active}; {kept.generation} is kept for {rollback}", **numbers)
 
 

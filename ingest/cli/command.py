@@ -1,58 +1,44 @@
-"""`leaf-ingest`: parses, wires the parts together, prints."""
-
-from collections.abc import Callable
-from contextlib import closing
+"""`leaf-ingest PATH...`: parse the options, call one function, print."""
 
 import typer
 
-from leafsearch.config import Settings
-from leafsearch.config.command import (
-    SOME_REJECTED,
-    leave_at_once,
-    one_line_errors,
-    say_warnings,
-)
+from leafsearch.config.cli import Collection, Database, Home, Uri, new_command
+from leafsearch.config.command import SOME_REJECTED, one_line_errors, say_warnings
 from leafsearch.config.hint import line_of
-from leafsearch.config.usage import Command
 from leafsearch.ingest.cli import options as o
 from leafsearch.ingest.cli.console import say
 from leafsearch.ingest.cli.index_options import Choices
 from leafsearch.ingest.cli.request import Order
-from leafsearch.ingest.cli.validate import demand_usage
-from leafsearch.ingest.generations.report import run_retire, run_rollback
 from leafsearch.ingest.pipeline.rejects import DEFAULT as REJECTS_FILE
-from leafsearch.ingest.pipeline.rejects import Rejects
-from leafsearch.ingest.runs.repair import run_repair
 from leafsearch.ingest.runs.run import run
 from leafsearch.ingest.sources.files.choice import Choice
 from leafsearch.ingest.sources.files.records import Fields
 from leafsearch.ingest.sources.mongodb.order import MongoOrder
 from leafsearch.vectors.store import RETRY_SECONDS, RetryBudget, connected, deployment_uri
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app, register = new_command(no_args_is_help=True)
 
 
-@app.command(cls=Command, no_args_is_help=True)
+@register
 def command(
     context: typer.Context,
-    paths: o.Paths = None,
-    uri: o.Uri = None,
-    database: o.Database = None,
-    collection: o.Collection = None,
+    paths: o.Paths,
+    collection: Collection = None,
+    uri: Uri = None,
     preset: o.Preset = None,
+    storage: o.Storage = None,
+    filters: o.Filters = None,
+    hybrid: o.Hybrid = False,
+    prune: o.Prune = False,
+    rebuild: o.Rebuild = False,
+    dry_run: o.DryRun = False,
+    as_json: o.AsJson = False,
     teacher: o.Teacher = None,
     student: o.Student = None,
-    storage: o.Storage = None,
+    encode_precision: o.EncodePrecision = None,
     dimensions: o.Dimensions = None,
     precision: o.Precision = None,
     quantization: o.Quantization = None,
-    encode_precision: o.EncodePrecision = None,
-    filters: o.Filters = None,
-    hybrid: o.Hybrid = False,
-    in_place: o.InPlace = False,
-    path: o.Path_ = None,
-    follow: o.Follow = False,
-    filter_source: o.FilterSource = None,
     format: o.Format = None,
     include: o.Include = None,
     exclude: o.Exclude = None,
@@ -60,24 +46,21 @@ def command(
     id_field: o.IdField = "id",
     text_field: o.TextField = "text",
     title_field: o.TitleField = "title",
+    rejects: o.Rejected = REJECTS_FILE,
+    max_rejects: o.MaxRejects = None,
+    in_place: o.InPlace = False,
+    path: o.VectorPath = None,
+    follow: o.Follow = False,
+    filter_source: o.FilterSource = None,
     chunk_tokens: o.ChunkTokens = None,
     chunk_overlap: o.ChunkOverlap = None,
     heading_trail: o.HeadingTrail = False,
-    rejects: o.Rejected = REJECTS_FILE,
-    max_rejects: o.MaxRejects = None,
-    prune: o.Prune = False,
     yes: o.Yes = False,
     shard: o.Sharded = None,
-    dry_run: o.DryRun = False,
-    rebuild: o.Rebuild = False,
-    rollback: o.Rollback = False,
-    retire: o.Retire = False,
-    repair: o.Repair = False,
-    all_: o.All = False,
     wait: o.Wait = 600,
-    patience: o.Patience = RETRY_SECONDS,
-    home: o.Home = None,
-    as_json: o.AsJson = False,
+    retry_for: o.RetryFor = RETRY_SECONDS,
+    database: Database = None,
+    home: Home = None,
 ) -> None:
     """Encode documents with the teacher and write them into a MongoDB vector index.
 
@@ -95,11 +78,12 @@ def command(
 
       leaf-ingest mongodb:shop.articles --text-field body --in-place --follow
 
-      leaf-ingest docs/ --rebuild --storage mrl256    (then --rollback or --retire)
+      leaf-ingest docs/ --rebuild --storage mrl256
+
+      leaf-ingest ./rollback              (the folder, not the sub-command)
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some records were rejected.
     """
-    demand_usage(context)
     say_warnings("leaf-ingest")
     with one_line_errors("leaf-ingest", line=line_of("leaf-ingest", context)):
         fields = Fields(id_field, text_field, title_field)
@@ -116,14 +100,14 @@ def command(
             in_place=mongodb.choice(fields),
         )
         order = Order(
-            paths=paths or [],
+            paths=paths,
             fields=fields,
             mongodb=mongodb,
             format=format,
             choices=choices,
             rejects=rejects,
             wait=wait,
-            retries=RetryBudget(patience),
+            retries=RetryBudget(retry_for),
             max_rejects=max_rejects,
             prune=prune,
             yes=yes,
@@ -144,48 +128,6 @@ def command(
             encode_precision=encode_precision,
             home=home,
         )
-        if repair:
-            rejected = _repair(order, chosen, everything=all_, as_json=as_json)
-            raise typer.Exit(SOME_REJECTED if rejected else 0)
-        if rollback or retire:
-            _finish(run_rollback if rollback else run_retire, order, chosen, as_json=as_json)
-            return
-        rejected = _run(order, chosen, as_json=as_json)
+        with connected(deployment_uri(chosen, say)) as client:
+            rejected = run(order, chosen, client[chosen.database], as_json=as_json)
     raise typer.Exit(SOME_REJECTED if rejected else 0)
-
-
-def _run(order: Order, chosen: Settings, *, as_json: bool) -> int:
-    with connected(deployment_uri(chosen, say)) as client:
-        return run(order, chosen, client[chosen.database], as_json=as_json)
-
-
-def _repair(order: Order, chosen: Settings, *, everything: bool, as_json: bool) -> int:
-    with (
-        connected(deployment_uri(chosen, say)) as client,
-        closing(Rejects(order.rejects)) as rejects,
-    ):
-        return run_repair(
-            client[chosen.database],
-            chosen,
-            rejects,
-            everything=everything,
-            wait=order.wait,
-            retries=order.retries,
-            as_json=as_json,
-        )
-
-
-def _finish(finish: Callable[..., None], order: Order, chosen: Settings, *, as_json: bool) -> None:
-    with connected(deployment_uri(chosen, say)) as client:
-        database = client[chosen.database]
-        order.retries.run(
-            lambda: finish(database, chosen.collection, wait=order.wait, as_json=as_json)
-        )
-
-
-def main() -> None:
-    try:
-        app()
-    except SystemExit as end:
-        # A reader may still wait for its input, and the driver for its servers.
-        leave_at_once(end)

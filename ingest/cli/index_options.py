@@ -6,7 +6,7 @@ from typing import Any
 
 from leafsearch.config import ConfigError, Settings, Storage
 from leafsearch.config.storage import PRECISIONS, QUANTIZATIONS
-from leafsearch.config.text import is_unicode, quote, shorten
+from leafsearch.config.text import expected_one_of, is_unicode, quote, shorten
 from leafsearch.ingest.chunking.chunker import FEWEST_TOKENS
 from leafsearch.vectors import Manifest
 from leafsearch.vectors.store import STORED_FORM
@@ -93,7 +93,8 @@ class Choices:
 
 def one_of(option: str, value: Any, known: Sequence[str]) -> Iterator[str]:
     if value is not None and value not in known:
-        yield f"{option} {shorten(str(value), 80)}: expected one of {', '.join(known)}"
+        shown = shorten(str(value), 80)
+        yield f"{option} {shown}: {expected_one_of(shown, known)}"
 
 
 def filter_problems(path: str, *, theirs: bool = False) -> Iterator[str]:

@@ -1,10 +1,11 @@
-"""The options of `leaf-ingest`, with what its help says of them."""
+"""The options of `leaf-ingest` and its sub-commands, with their lines of help."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from leafsearch.config.cli import MODELS, STORAGE, option
 from leafsearch.config.presets import PRESETS
 from leafsearch.config.storage import ENCODE_PRECISIONS, PRECISIONS, QUANTIZATIONS, STORAGES
 from leafsearch.ingest.chunking.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
@@ -12,126 +13,203 @@ from leafsearch.ingest.pipeline.rejects import DEFAULT as REJECTS_FILE
 from leafsearch.ingest.sources.files.formats import FORMATS
 from leafsearch.vectors.store import RETRY_SECONDS
 
+_FILES, _RECORDS, _MONGODB = "Files and folders", "Records", "MongoDB collections as a source"
+_CHUNKS, _RUNS = "Chunks", "Running"
 
-def _option(help: str, *names: str, metavar: str | None = None) -> Any:
-    return typer.Option(*names, help=help, metavar=metavar, show_default=False)
-
-
-Paths = Annotated[list[str] | None, typer.Argument(metavar="PATH", show_default=False)]
-Uri = Annotated[
-    str | None, _option("Default: MONGODB_URI, else the local deployment of leaf-mongo.")
-]
-Database = Annotated[str | None, _option("Default: leaf.")]
-Collection = Annotated[str | None, _option("Default: chunks.")]
+Paths = Annotated[list[str], typer.Argument(metavar="PATH", show_default=False)]
 Preset = Annotated[
-    str | None, _option(f"Teacher and student: {', '.join(PRESETS)}. Default: leaf-mt.")
-]
-Teacher = Annotated[
-    str | None, _option("Model of the documents: hub name or folder. Needs --student.")
-]
-Student = Annotated[str | None, _option("Model of the queries: hub name or folder.")]
-Storage = Annotated[str | None, _option(f"Stored form: {', '.join(STORAGES)}. Default: mrl256.")]
-Dimensions = Annotated[int | None, _option("Keep only the first N.", metavar="N")]
-Precision = Annotated[str | None, _option(f"One of {', '.join(PRECISIONS)}.")]
-EncodePrecision = Annotated[
     str | None,
-    _option(
-        f"In which the teacher computes: {', '.join(ENCODE_PRECISIONS)}. Default: auto, by its "
-        "device."
+    option(
+        f"Use this pair of models: {', '.join(PRESETS)}. Default: leaf-mt.",
+        metavar="NAME",
+        values=list(PRESETS),
     ),
 ]
-Quantization = Annotated[
-    str | None, _option(f"By the server, of float32: {', '.join(QUANTIZATIONS)}.")
+Storage = Annotated[
+    str | None,
+    option(
+        f"Store vectors as {', '.join(STORAGES)}. Default: mrl256.",
+        metavar="NAME",
+        values=list(STORAGES),
+    ),
 ]
 Filters = Annotated[
     list[str] | None,
-    _option("Path to filter searches by, e.g. metadata.year; may be repeated.", "--filter-field"),
+    option(
+        "Declare a path to filter searches by, e.g. metadata.year; repeatable.",
+        "--filter-field",
+        metavar="PATH",
+    ),
 ]
-Hybrid = Annotated[bool, _option("Index the words as well, for leaf-search --hybrid.", "--hybrid")]
-InPlace = Annotated[
-    bool, _option("Vectors into the documents of a MongoDB collection themselves.", "--in-place")
+Hybrid = Annotated[bool, option("Index the words too, for leaf-search --hybrid.", "--hybrid")]
+Prune = Annotated[
+    bool, option("Delete stored documents that are gone from their source.", "--prune")
 ]
-Path_ = Annotated[
-    str | None, _option("Field of the vector in place. Default: embedding.", "--path")
+DryRun = Annotated[
+    bool, option("Write nothing; report what would change and how long it takes.", "--dry-run")
 ]
-Follow = Annotated[bool, _option("Go on with what changes in a MongoDB collection.", "--follow")]
-FilterSource = Annotated[
+Rebuild = Annotated[
+    bool,
+    option("Rebuild with new settings beside the active vectors, then switch.", "--rebuild"),
+]
+AsJson = Annotated[bool, option("Print the summary as one JSON object.", "--json")]
+
+Teacher = Annotated[
     str | None,
-    _option("Only what this query finds in a MongoDB collection.", metavar="JSON"),
+    option(
+        "Encode documents with this model: hub name or folder. Needs --student.",
+        metavar="MODEL",
+        panel=MODELS,
+    ),
 ]
-Format = Annotated[str | None, _option(f"Instead of the file's ending: {', '.join(FORMATS)}.")]
+Student = Annotated[
+    str | None,
+    option("Encode queries with this model: hub name or folder.", metavar="MODEL", panel=MODELS),
+]
+EncodePrecision = Annotated[
+    str | None,
+    option(
+        f"Run the teacher in {', '.join(ENCODE_PRECISIONS)}. Default: auto, by its device.",
+        metavar="NAME",
+        panel=MODELS,
+        values=ENCODE_PRECISIONS,
+    ),
+]
+Dimensions = Annotated[
+    int | None, option("Keep only the first N dimensions.", metavar="N", panel=STORAGE)
+]
+Precision = Annotated[
+    str | None,
+    option(
+        f"Store each dimension as {', '.join(PRECISIONS)}.",
+        metavar="NAME",
+        panel=STORAGE,
+        values=PRECISIONS,
+    ),
+]
+Quantization = Annotated[
+    str | None,
+    option(
+        f"Let the server quantize float32: {', '.join(QUANTIZATIONS)}.",
+        metavar="NAME",
+        panel=STORAGE,
+        values=QUANTIZATIONS,
+    ),
+]
+Format = Annotated[
+    str | None,
+    option(
+        f"Read files as {', '.join(FORMATS)}. Default: by their ending.",
+        metavar="NAME",
+        panel=_FILES,
+        values=FORMATS,
+    ),
+]
 Include = Annotated[
     list[str] | None,
-    _option("Of folders, only what matches, e.g. '*.md'; may be repeated.", metavar="GLOB"),
+    option(
+        "Take only matching files of a folder, e.g. '*.md'; repeatable.",
+        metavar="GLOB",
+        panel=_FILES,
+    ),
 ]
 Exclude = Annotated[
     list[str] | None,
-    _option("Of folders, nothing that matches, e.g. 'drafts/'; may be repeated.", metavar="GLOB"),
+    option(
+        "Skip matching files of a folder, e.g. 'drafts/'; repeatable.", metavar="GLOB", panel=_FILES
+    ),
 ]
 Source = Annotated[
     str | None,
-    _option("What the documents are from. Default: name of the folder or file.", metavar="NAME"),
+    option(
+        "Name the source of the documents. Default: name of the folder or file.",
+        metavar="NAME",
+        panel=_FILES,
+    ),
 ]
-IdField = Annotated[str, _option("Default: id, or _id.")]
-TextField = Annotated[str, _option("Default: text.")]
-TitleField = Annotated[str, _option("Default: title.")]
+IdField = Annotated[
+    str, option("Read ids from this field. Default: id, or _id.", metavar="NAME", panel=_RECORDS)
+]
+TextField = Annotated[
+    str, option("Read texts from this field. Default: text.", metavar="NAME", panel=_RECORDS)
+]
+TitleField = Annotated[
+    str, option("Read titles from this field. Default: title.", metavar="NAME", panel=_RECORDS)
+]
+Rejected = Annotated[
+    Path,
+    option(
+        f"Write rejected records to this file. Default: {REJECTS_FILE}.",
+        "--rejects",
+        metavar="FILE",
+        panel=_RECORDS,
+    ),
+]
+MaxRejects = Annotated[
+    int | None,
+    option("Stop after N rejected records. Default: no limit.", metavar="N", panel=_RECORDS),
+]
+InPlace = Annotated[
+    bool,
+    option(
+        "Write vectors into the documents of the MongoDB collection.", "--in-place", panel=_MONGODB
+    ),
+]
+VectorPath = Annotated[
+    str | None,
+    option(
+        "Write vectors in place to this field. Default: embedding.",
+        "--path",
+        metavar="PATH",
+        panel=_MONGODB,
+    ),
+]
+Follow = Annotated[
+    bool,
+    option("Keep following the changes of a MongoDB collection.", "--follow", panel=_MONGODB),
+]
+FilterSource = Annotated[
+    str | None,
+    option("Take only what this query finds.", metavar="JSON", panel=_MONGODB),
+]
 ChunkTokens = Annotated[
-    int | None, _option(f"Longest chunk. Default: {DEFAULT_TOKENS}.", metavar="N")
+    int | None,
+    option(f"Limit chunks to N tokens. Default: {DEFAULT_TOKENS}.", metavar="N", panel=_CHUNKS),
 ]
 ChunkOverlap = Annotated[
-    int | None, _option(f"Shared by neighbours. Default: {DEFAULT_OVERLAP}.", metavar="N")
+    int | None,
+    option(
+        f"Repeat N tokens in the next chunk. Default: {DEFAULT_OVERLAP}.",
+        metavar="N",
+        panel=_CHUNKS,
+    ),
 ]
 HeadingTrail = Annotated[
     bool,
-    _option("Encode each chunk behind the headings that it stands under.", "--heading-trail"),
-]
-Rejected = Annotated[
-    Path, _option(f"File for records that cannot be used. Default: {REJECTS_FILE}.", "--rejects")
-]
-MaxRejects = Annotated[
-    int | None, _option("Stop when more records are rejected. Default: any number.", metavar="N")
-]
-Prune = Annotated[
-    bool, _option("Then remove what is stored of these sources and no longer in them.", "--prune")
+    option("Encode each chunk after the headings above it.", "--heading-trail", panel=_CHUNKS),
 ]
 Yes = Annotated[
     bool,
-    _option("Prune, or move over after --rebuild, even if documents would be lost.", "--yes"),
+    option("Prune or switch even if documents would be lost.", "--yes", panel=_RUNS),
 ]
 Sharded = Annotated[
     str | None,
-    _option("Only the i-th of n parts of the corpus, on machine i.", "--shard", metavar="i/n"),
-]
-DryRun = Annotated[
-    bool, _option("Write nothing; tell what would be, what it takes and how long.", "--dry-run")
+    option("Take only part I of N of the corpus.", "--shard", metavar="I/N", panel=_RUNS),
 ]
 Wait = Annotated[
     float,
-    _option("For the index to be ready; 0: do not wait. Default: 600.", metavar="SECONDS"),
-]
-Patience = Annotated[
-    float,
-    _option(
-        f"Time for MongoDB, or a remote encoder, to come back. Default: {RETRY_SECONDS:g}.",
+    option(
+        "Wait this long for the index; 0: do not wait. Default: 600.",
         metavar="SECONDS",
+        panel=_RUNS,
     ),
 ]
-Home = Annotated[Path | None, _option("Folder of the local deployment.")]
-AsJson = Annotated[bool, _option("Print the summary as one JSON object.", "--json")]
-Rebuild = Annotated[
-    bool,
-    _option("Build other vectors beside those there; searches move over when done.", "--rebuild"),
+RetryFor = Annotated[
+    float,
+    option(
+        f"Keep retrying while MongoDB or a remote encoder is away. Default: {RETRY_SECONDS:g}.",
+        metavar="SECONDS",
+        panel=_RUNS,
+    ),
 ]
-Rollback = Annotated[
-    bool, _option("Searches go back to the vectors from before a rebuild. No PATH.", "--rollback")
-]
-Retire = Annotated[
-    bool, _option("Delete all vectors but those that searches ask. No PATH.", "--retire")
-]
-Repair = Annotated[
-    bool,
-    _option("Mend vectors and indexes that leaf-search doctor finds faulty. No PATH.", "--repair"),
-]
-All = Annotated[
-    bool, _option("With --repair: encode every stored text again, faulty or not.", "--all")
-]
+All = Annotated[bool, option("Encode every stored text again, faulty or not.", "--all")]

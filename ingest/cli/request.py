@@ -92,10 +92,8 @@ class Order:
         """Options that can never be meant, whatever lies on the disk."""
         yield from one_of("--format", self.format, FORMATS)
         yield from self.fields.problems()
-        if not (math.isfinite(self.wait) and self.wait >= 0):
-            yield f"--wait {self.wait:g}: expected seconds, 0 or more"
-        if not (math.isfinite(self.retries.seconds) and self.retries.seconds >= 0):
-            yield f"--patience {self.retries.seconds:g}: expected seconds, 0 or more"
+        yield from seconds_problems("--wait", self.wait)
+        yield from seconds_problems("--retry-for", self.retries.seconds)
         if self.max_rejects is not None and self.max_rejects < 0:
             yield f"--max-rejects {self.max_rejects}: expected 0 or more"
         try:
@@ -104,6 +102,8 @@ class Order:
             yield f"--shard {shorten(str(self.sharded), 80)}: {error}"
         if self.mongodb.in_place:
             yield from self._impossible_in_place()
+        if self.yes and not (self.rebuild or self.prune):
+            yield "--yes: only --rebuild and --prune stop before documents are lost; give one"
         if self.mongodb.follow and (self.rebuild or self.dry_run):
             yield "--follow has no end; give --rebuild or --dry-run without it"
         yield from self.mongodb.problems(self.paths, self.fields, self.format)
@@ -133,3 +133,8 @@ class Order:
                 "--rebuild: vectors in place are not built beside others; name a second "
                 "--collection without --in-place, or remove the existing vectors from the documents"
             )
+
+
+def seconds_problems(option: str, seconds: float) -> Iterator[str]:
+    if not (math.isfinite(seconds) and seconds >= 0):
+        yield f"{option} {seconds:g}: expected seconds, 0 or more"

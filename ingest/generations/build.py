@@ -72,7 +72,7 @@ def _begun(found: Generations, settings: Settings, choices: Choices) -> Manifest
         return None
     name, active = settings.collection, found.active
     if found.next is not None:
-        retire = _finish(settings, "--retire")
+        retire = _finish(settings, "retire")
         _demand_asked(found.next, active, settings, choices, f"drop that one with {retire}")
         return found.next
     kept = found.other
@@ -85,8 +85,8 @@ def _begun(found: Generations, settings: Settings, choices: Choices) -> Manifest
         return candidate
     raise TargetError(
         f"collection {name} keeps generation {kept.generation} beside {active.generation}, which "
-        f"answers; a third is not built: go back to it with {_finish(settings, '--rollback')}, or "
-        f"drop it with {_finish(settings, '--retire')}"
+        f"answers; a third is not built: go back to it with {_finish(settings, 'rollback')}, or "
+        f"drop it with {_finish(settings, 'retire')}"
     )
 
 

@@ -64,7 +64,7 @@ def demand_nothing_lost(database: Database[Any], name: str, old: Manifest, new: 
         raise TargetError(
             f"searches of {name} moved over to generation {new.generation}, but another run wrote "
             f"{count} documents into generation {old.generation} at the same time ({ids}); ingest "
-            f"them again, or go back with {hint('leaf-ingest', '--rollback', **names)}"
+            f"them again, or go back with {hint('leaf-ingest', 'rollback', **names)}"
         )
 
 

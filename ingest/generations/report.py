@@ -37,7 +37,7 @@ def complete(
 ) -> None:
     """The end of a run that has written all: searches move over where that was the order."""
     name, generation = target.collection.mongo.name, target.manifest.generation
-    rollback, retire = (_hint(database, name, verb) for verb in ("--rollback", "--retire"))
+    rollback, retire = (_hint(database, name, verb) for verb in ("rollback", "retire"))
     with explained():
         seen = find_generations(database, name)
     if seen is None:  # nothing could be written
@@ -75,7 +75,7 @@ def run_rollback(database: Database[Any], name: str, *, wait: float, as_json: bo
         {"generation": now.active.generation, "kept": kept.generation if kept else None},
         f"searches of {name} ask {_shown(now.active)}; "
         f"{_shown(kept) if kept else 'nothing'} is kept: {again} moves over to it again, "
-        f"{_hint(database, name, '--retire')} deletes it",
+        f"{_hint(database, name, 'retire')} deletes it",
         as_json=as_json,
     )
 

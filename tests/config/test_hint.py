@@ -24,7 +24,7 @@ GIVEN = Line(
 
 
 def test_without_a_command_it_has_the_names_that_it_is_about() -> None:
-    assert hint("leaf-ingest", "--retire") == "`leaf-ingest --retire`"
+    assert hint("leaf-ingest", "retire") == "`leaf-ingest retire`"
     assert (
         hint("leaf-search doctor", database="leaf", collection="chunks") == "`leaf-search doctor`"
     )
@@ -39,14 +39,14 @@ def test_without_a_command_it_has_the_names_that_it_is_about() -> None:
 
 def test_what_leads_to_the_same_place_is_repeated() -> None:
     with running(GIVEN):
-        shown = hint("leaf-ingest", "--rollback", database="leaf", collection="two")
+        shown = hint("leaf-ingest", "rollback", database="leaf", collection="two")
 
     assert shlex.split(shown.strip("`")) == [
-        *("leaf-ingest", "--rollback", "--uri"),
+        *("leaf-ingest", "rollback", "--uri"),
         "mongodb://ann:***@h/?tls=true&tlsCertificateKeyFilePassword=***",
         *("--collection", "two"),
     ]
-    assert hint("leaf-ingest", "--rollback") == "`leaf-ingest --rollback`"
+    assert hint("leaf-ingest", "rollback") == "`leaf-ingest rollback`"
 
 
 def test_a_path_comes_with_how_it_is_read_and_all_else_only_where_it_is_wanted() -> None:

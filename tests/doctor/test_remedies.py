@@ -113,7 +113,7 @@ def test_faulty_vectors_are_encoded_again(
 
     commands = obey(examined()[check])
 
-    assert [command.split()[:2] for command in commands] == [["leaf-ingest", "--repair"]]
+    assert [command.split()[:2] for command in commands] == [["leaf-ingest", "repair"]]
     assert complaints(examined()) == {}
 
 
@@ -141,7 +141,7 @@ def test_documents_of_others_among_ours_are_left_alone(
     change(collection, "embedding", None)
 
     names = ("--database", collection.database.name, "--collection", "c", "--json")
-    ended = run("leaf-ingest", "--repair", "--all", *names, MONGODB_URI=mongodb_uri)
+    ended = run("leaf-ingest", "repair", "--all", *names, MONGODB_URI=mongodb_uri)
 
     assert json.loads(ended.stdout)["encoded"] == 60
     assert collection.find_one({"_id": "theirs"}) == theirs
@@ -171,7 +171,7 @@ def test_what_was_encoded_under_headings_needs_its_source(
     Path("a.jsonl").write_text(json.dumps({"id": "a.md", "text": text}) + "\n")
 
     names = ("--database", collection.database.name, "--collection", "c")
-    mended = run("leaf-ingest", "--repair", "--json", "--wait", 0, *names, MONGODB_URI=mongodb_uri)
+    mended = run("leaf-ingest", "repair", "--json", "--wait", 0, *names, MONGODB_URI=mongodb_uri)
     left = json.loads(mended.stdout)["left"]
     (command,) = re.findall(r"`([^`]+)`", mended.stderr)
     ended = run(*shlex.split(command.replace("PATH", "a.jsonl")), MONGODB_URI=mongodb_uri)
@@ -229,7 +229,7 @@ def test_a_misspelt_filter_path_is_declared_right(
 
     commands = obey(examined()["filter paths"])
 
-    assert ["--filter-field" in commands[0], "--repair" in commands[1]] == [True, True]
+    assert ["--filter-field" in commands[0], "repair" in commands[1]] == [True, True]
     assert complaints(examined()) == {}
     assert "documents have document, metadata.even" in examined()["filter paths"].message
 
@@ -286,7 +286,7 @@ def test_what_a_rebuild_left_behind_is_dropped(
     assert findings["generations"].level is not Level.SKIPPED, findings
     (command,) = obey(findings["generations"])
 
-    assert "--retire" in command
+    assert "retire" in command
     assert complaints(examined()) == {}
 
 

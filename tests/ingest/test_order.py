@@ -78,7 +78,7 @@ def test_all_problems_are_told_at_once_and_nothing_is_started(run: Run, tmp_path
         (["--dimensions", 0], "dimensions 0: expected 1 to 8192"),
         (["--wait", "nan"], "--wait nan: expected seconds, 0 or more"),
         (["--wait", "inf"], "--wait inf: expected seconds, 0 or more"),
-        (["--patience", "-1"], "--patience -1: expected seconds, 0 or more"),
+        (["--retry-for", "-1"], "--retry-for -1: expected seconds, 0 or more"),
         (["--chunk-overlap", -1], "--chunk-overlap -1: expected 0 to half of --chunk-tokens"),
         (["--text-field", "id"], "expected three different fields"),
         (["missing.jsonl"], "missing.jsonl: no such file or folder"),

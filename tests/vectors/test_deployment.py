@@ -31,9 +31,21 @@ def test_a_first_search_after_a_start_finds_what_is_there(tmp_path: Path) -> Non
         with MongoClient(uri) as client:
             assert len(list(client["db"]["c"].aggregate([{"$vectorSearch": stage}]))) == 3
         assert deployment_uri(chosen, told.append) == uri
-        assert ["(started" in line for line in told] == [True, False]
+        (line,) = told
+        assert f"using the local MongoDB in {tmp_path} (started" in line
     finally:
         LocalDeployment(tmp_path).stop()
+
+
+def test_a_deployment_that_runs_already_is_named_at_its_first_use_only(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    with LocalDeployment(tmp_path):
+        for _ in range(2):
+            deployment_uri(load({}, home=tmp_path), told.append)
+
+    (line,) = told
+    assert f"using the local MongoDB in {tmp_path} (running)" in line
 
 
 def test_a_named_mongodb_is_taken_without_a_word() -> None:

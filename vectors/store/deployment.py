@@ -4,6 +4,7 @@ The only module that knows leafmongo, which a user of Atlas need not install.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 from leafsearch.config import Settings
 from leafsearch.vectors.errors import DeploymentError
@@ -12,8 +13,9 @@ from leafsearch.vectors.errors import DeploymentError
 def deployment_uri(settings: Settings, on_status: Callable[[str], None]) -> str:
     """MONGODB_URI, or the URI of the deployment in `settings.home`, started if it is not running.
 
-    `on_status` hears a line about the local one. After a start its indexes are built again, and a
-    search waits for the one that it asks. Raises DeploymentError where it cannot be started.
+    `on_status` gets a line when this call starts the local one, or uses its folder for the first
+    time. After a start its indexes are built again, and a search waits for the one that it uses.
+    Raises DeploymentError where it cannot be started.
     """
     if settings.uri:
         return settings.uri
@@ -31,6 +33,16 @@ def deployment_uri(settings: Settings, on_status: Callable[[str], None]) -> str:
         stop, uri = deployment.command("stop"), deployment.uri
     except LocalError as error:
         raise DeploymentError(str(error)) from error
-    state = f"started; {stop} stops it" if has_started else "running"
-    on_status(f"no MONGODB_URI: using the local MongoDB in {settings.home} ({state})")
+    if _is_first_use(settings.home) or has_started:
+        state = f"started; {stop} stops it" if has_started else "running"
+        on_status(f"no MONGODB_URI: using the local MongoDB in {settings.home} ({state})")
     return uri
+
+
+def _is_first_use(home: Path) -> bool:
+    """Whether no command of ours has used this folder before; remembered in a file of it."""
+    try:
+        (home / "used-by-leafsearch").touch(exist_ok=False)
+    except OSError:
+        return False
+    return True

@@ -104,7 +104,7 @@ class IndexSpec:
     @property
     def _repair(self) -> str:
         database, _, name = self.collection.partition(".")
-        return hint("leaf-ingest", "--repair", database=database, collection=name)
+        return hint("leaf-ingest", "repair", database=database, collection=name)
 
 
 def _reason(index: Mapping[str, Any]) -> str:

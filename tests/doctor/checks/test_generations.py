@@ -64,7 +64,7 @@ def test_a_collection_in_transition_is_well_all_the_time(
     assert [complaints(f) for f in (building, moved, retired)] == [{}, {}, {}]
     told = [f["generations"] for f in (building, moved, retired)]
     assert "2 is being built and has 20 chunks" in told[0].message
-    assert "1 is kept for `leaf-ingest --rollback " in told[1].message
+    assert "1 is kept for `leaf-ingest rollback " in told[1].message
     assert "searches ask generation 2, the only one" in told[2].message
     assert told[1].numbers == {"generation_1": 60, "generation_2": 20}
     assert [f["indexed documents"].numbers["vectors"] for f in (building, moved, retired)] == [
@@ -110,7 +110,7 @@ def test_chunks_that_no_manifest_names_are_a_problem(
 
     assert findings["generations"].level is Level.PROBLEM
     assert "60 of generation 1" in findings["generations"].message
-    assert "leaf-ingest --retire" in findings["generations"].message
+    assert "leaf-ingest retire" in findings["generations"].message
     drop(database)
     assert complaints(examined()) == {}
 

@@ -31,7 +31,7 @@ def test_a_misspelt_index(ingested: Ingested, examined: Examined) -> None:
 
     assert complaints(findings) == {"index": P, **dict.fromkeys(NEEDS_INDEX, S)}
     assert "finds nothing, without an error" in findings["index"].message
-    assert "--repair" in findings["index"].message
+    assert "repair" in findings["index"].message
 
 
 def test_an_index_that_is_gone(ingested: Ingested, examined: Examined) -> None:

@@ -58,7 +58,7 @@ def test_a_mongod_that_restarts_is_waited_for(
 def test_a_mongod_that_stays_away_is_one_line_and_what_is_written_stays(
     deployment: LocalDeployment, database: Database[Any]
 ) -> None:
-    with running(deployment.uri + _SOON, database, "--patience", 3) as ingest:
+    with running(deployment.uri + _SOON, database, "--retry-for", 3) as ingest:
         deployment.stop()
 
         assert ingest.ended() == 1
@@ -107,7 +107,7 @@ def test_a_full_disk_is_told_and_with_room_made_the_rest_is_written(
         MongoClient[dict[str, Any]](small.uri + _SOON) as client,
     ):
         database = client["full"]
-        with running(small.uri + _SOON, database, "--patience", 3, noise=_NOISE) as ingest:
+        with running(small.uri + _SOON, database, "--retry-for", 3, noise=_NOISE) as ingest:
             fill(small_disk, but=_MEGABYTE)
             while not ingest.has_ended:
                 with suppress(PyMongoError):  # else mongod would write to the disk in a minute

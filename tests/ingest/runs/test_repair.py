@@ -1,4 +1,4 @@
-"""`leaf-ingest --repair` beside other runs and in place; see also tests/doctor."""
+"""`leaf-ingest repair` beside other runs and in place; see also tests/doctor."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -83,7 +83,7 @@ def test_in_place_all_documents_are_looked_at_and_rejects_are_told(
     database["d"].update_many({}, {"$set": {"embedding": b"no vector"}})
     database["d"].update_one({"_id": 2}, {"$set": {"text": 5}})
 
-    ended = run("leaf-ingest", "--repair", *where, "--wait", 0, **HASHED)
+    ended = run("leaf-ingest", "repair", *where, "--wait", 0, **HASHED)
 
     assert ended.returncode == 3, ended.stderr
     assert "1 records were rejected; see leaf-ingest.rejects.jsonl" in ended.stderr

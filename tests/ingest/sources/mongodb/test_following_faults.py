@@ -109,7 +109,7 @@ def test_a_follower_waits_for_a_target_that_is_away_for_longer_than_its_patience
     """It has nothing to write, but saves from time to time how far it has come."""
     articles = with_articles(database)
     with following(deployment.uri + _SOON, database.name, source=mongodb_uri) as start:
-        running = start(*CHUNKS, "--patience", "1")
+        running = start(*CHUNKS, "--retry-for", "1")
         running.wait_until_following()
         deployment.stop()
         wait_for(lambda: any("is saved when it does" in x for x in running.said))

@@ -31,6 +31,7 @@ CHUNKS = ("--chunk-tokens", "24", "--chunk-overlap", "4")
 _SECONDS = 240.0  # for a command, and for a check of what is there
 _ENDED_WELL = (0, 3)
 _TRIES = 30
+_SUB_COMMANDS = ("rollback", "retire")
 
 Done = TypeVar("Done")
 Content = frozenset[tuple[Any, ...]]  # of a document's chunks
@@ -98,7 +99,9 @@ class World:
 
     def start(self, database: str, op: Op, *, wait: float = 0, dims: int = 0) -> Command:
         """`dims`: of the models of a collection that is new."""
-        options: list[object] = [f"--{op.kind}"] if op.kind != "ingest" else []
+        options: list[object] = [] if op.kind == "ingest" else [f"--{op.kind}"]
+        if op.kind in _SUB_COMMANDS:
+            options = [op.kind]
         if op.ids:
             options += [self.corpus(op), "--source", op.source]
         if op.kind == "rebuild":
@@ -109,8 +112,8 @@ class World:
 
     def command(self, database: str, *options: object, wait: float = 0, dims: int = 0) -> Command:
         self._files += 1
-        common = ["--wait", wait, "--patience", _SECONDS, "--json"]
-        if options[0] not in ("--rollback", "--retire"):
+        common = ["--wait", wait, "--retry-for", _SECONDS, "--json"]
+        if options[0] not in _SUB_COMMANDS:
             common += ["--rejects", self.folder / f"rejects_{self._files}.jsonl"]
         else:
             common = ["--wait", _SECONDS, "--json"]
