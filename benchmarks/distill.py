@@ -28,7 +28,7 @@ from benchmarks.quality import ROOT, collections
 
 from leafsearch.config import PRESETS
 from leafsearch.distill.publish.measure import latency
-from leafsearch.evaluation import Model, TestCollection
+from leafsearch.evaluation import CachedModel, TestCollection
 from leafsearch.evaluation.measures import ndcg, ranking
 from leafsearch.vectors import Rows, load_encoder
 from leafsearch.vectors.encoders import unit_rows
@@ -103,10 +103,10 @@ def compared(what: str, test: TestCollection, student: str, bar: float) -> Itera
 
 
 def by_form(test: TestCollection, student: str) -> dict[str, float]:
-    documents = Model(PAIR.teacher, "teacher").encode(
+    documents = CachedModel(PAIR.teacher, "teacher").encode(
         [p.encoded for p in test.passages], "documents", told
     )
-    queries = Model(student, "student").encode(list(test.queries.values()), "queries", told)
+    queries = CachedModel(student, "student").encode(list(test.queries.values()), "queries", told)
     return {
         form: quality(test, documents, queries, dimensions) for form, dimensions in FORMS.items()
     }

@@ -20,7 +20,14 @@ from benchmarks.measuring import circumstances
 
 from leafmongo import LocalDeployment
 from leafsearch.config import PRESETS
-from leafsearch.evaluation import Judged, Model, Report, TestCollection, evaluate, read_collection
+from leafsearch.evaluation import (
+    CachedModel,
+    Judged,
+    Report,
+    TestCollection,
+    evaluate,
+    read_collection,
+)
 from leafsearch.vectors import connect
 
 ROOT = Path(__file__).parent.parent
@@ -72,8 +79,8 @@ def evaluated(test: TestCollection, uri: str) -> Report:
         return evaluate(
             test,
             {
-                "teacher": Model(pair.teacher, "teacher", None),
-                "student": Model(pair.student, "student", None),
+                "teacher": CachedModel(pair.teacher, "teacher", None),
+                "student": CachedModel(pair.student, "student", None),
             },
             client,
             "leaf",

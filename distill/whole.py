@@ -19,7 +19,7 @@ from leafsearch.distill.publish.publish import README, published
 from leafsearch.distill.run import Distilled, Listener, distil
 from leafsearch.distill.train.progress import Progress, say
 from leafsearch.distill.train.work_dir import remove
-from leafsearch.evaluation import Model, TestCollection, evaluate, read_collection
+from leafsearch.evaluation import CachedModel, TestCollection, evaluate, read_collection
 from leafsearch.evaluation.formats import Format, Role
 from leafsearch.vectors import connect
 from leafsearch.vectors.encoders import MINIMUM_COSINE
@@ -61,9 +61,9 @@ def distil_and_publish(
 def _quality(
     order: Order, test: TestCollection, folder: Path, chosen: Settings
 ) -> Iterator[Quality]:
-    models: dict[Role, Model] = {
-        "teacher": Model(order.teacher, "teacher"),
-        "student": Model(str(folder), "student"),
+    models: dict[Role, CachedModel] = {
+        "teacher": CachedModel(order.teacher, "teacher"),
+        "student": CachedModel(str(folder), "student"),
     }
     with closing(connect(deployment_uri(chosen, say))) as client:
         report = evaluate(test, models, client, chosen.database, say)

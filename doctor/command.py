@@ -10,8 +10,8 @@ from leafsearch.config.cli import MODELS, Collection, Database, Home, Uri, new_c
 from leafsearch.config.command import FAILED, one_line_errors, say, say_warnings, settings
 from leafsearch.config.hint import line_of
 from leafsearch.config.text import is_unicode
-from leafsearch.doctor.context import Order
-from leafsearch.doctor.findings import Level, print_finding, print_summary
+from leafsearch.doctor.context import Examination
+from leafsearch.doctor.findings import Severity, print_finding, print_summary
 from leafsearch.doctor.run import examine
 from leafsearch.vectors.store import deployment_uri
 
@@ -111,7 +111,7 @@ def command(
             raise ConfigError(
                 [f"{option}: expected a name in UTF-8" for option in unfit], is_usage=True
             )
-        order = Order(
+        order = Examination(
             uri=deployment_uri(chosen, _say),
             settings=chosen,
             path=path,
@@ -125,12 +125,12 @@ def command(
         _report(order, as_json)
 
 
-def _report(order: Order, as_json: bool) -> None:
+def _report(order: Examination, as_json: bool) -> None:
     findings = []
     for finding in examine(order):
         print_finding(finding, as_json)
         findings.append(finding)
     if not as_json:
         print_summary(findings)
-    if any(finding.level is Level.PROBLEM for finding in findings):
+    if any(finding.level is Severity.PROBLEM for finding in findings):
         raise typer.Exit(FAILED)

@@ -17,7 +17,7 @@ from pymongo.errors import ExecutionTimeout
 from leafsearch.config import Settings
 from leafsearch.config.hint import Names, hint, ingest_hint, rebuild_hint
 from leafsearch.doctor.index import IndexEntry
-from leafsearch.doctor.sample import Passage, Sample
+from leafsearch.doctor.sample import EncodedText, Sample
 from leafsearch.doctor.searches import Probe
 from leafsearch.vectors import Encoder, Manifest, explained
 from leafsearch.vectors.store import Generations
@@ -40,7 +40,7 @@ class OutOfTime(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class Examination:
     """What to examine, and how much may be spent on it.
 
     `path`, `index` and `text_field` are for collections without a manifest, or to look at
@@ -93,11 +93,11 @@ class Case:
     index = Fact[IndexEntry]("index")
     sample = Fact[Sample]("vectors")
     readable = Fact[Sample]("vector type")  # the same, if it holds any vector
-    passages = Fact[Sequence[Passage]]("texts")
+    passages = Fact[Sequence[EncodedText]]("texts")
     teacher = Fact[Encoder]("teacher")
     probes = Fact[Sequence[Probe]]("hits")
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: Examination) -> None:
         self.order = order
         self.others = 0  # documents of other generations than the one that is looked at
         self.other_model = False  # whether the vectors turned out not to be the teacher's

@@ -15,7 +15,7 @@ from leafsearch.config.text import one_line
 _CHECK_WIDTH = 18
 
 
-class Level(StrEnum):
+class Severity(StrEnum):
     OK = "ok"
     WARNING = "warning"  # it works, but could be better
     PROBLEM = "problem"  # searches fail, or miss what they should find
@@ -23,10 +23,10 @@ class Level(StrEnum):
 
 
 _STYLES = {
-    Level.OK: "green",
-    Level.WARNING: "yellow",
-    Level.PROBLEM: "bold red",
-    Level.SKIPPED: "dim",
+    Severity.OK: "green",
+    Severity.WARNING: "yellow",
+    Severity.PROBLEM: "bold red",
+    Severity.SKIPPED: "dim",
 }
 
 
@@ -34,7 +34,7 @@ _STYLES = {
 class Verdict:
     """`numbers` are for programs, by the names that the documentation gives."""
 
-    level: Level
+    level: Severity
     message: str
     numbers: Mapping[str, Any] = field(default_factory=dict)
 
@@ -42,32 +42,32 @@ class Verdict:
 @dataclass(frozen=True)
 class Finding:
     check: str
-    level: Level
+    level: Severity
     message: str
     numbers: Mapping[str, Any]
 
 
 def ok(message: str, **numbers: Any) -> Verdict:
-    return Verdict(Level.OK, message, numbers)
+    return Verdict(Severity.OK, message, numbers)
 
 
 def warning(message: str, **numbers: Any) -> Verdict:
-    return Verdict(Level.WARNING, message, numbers)
+    return Verdict(Severity.WARNING, message, numbers)
 
 
 def problem(message: str, **numbers: Any) -> Verdict:
-    return Verdict(Level.PROBLEM, message, numbers)
+    return Verdict(Severity.PROBLEM, message, numbers)
 
 
 def skipped(message: str, **numbers: Any) -> Verdict:
-    return Verdict(Level.SKIPPED, message, numbers)
+    return Verdict(Severity.SKIPPED, message, numbers)
 
 
 def print_finding(finding: Finding, as_json: bool) -> None:
     if as_json:
         print(json_util.dumps(asdict(finding), json_options=json_util.RELAXED_JSON_OPTIONS))
         return
-    word = "OK" if finding.level is Level.OK else finding.level.value
+    word = "OK" if finding.level is Severity.OK else finding.level.value
     line = Text(f"{word:<8} ", _STYLES[finding.level])
     line.append(f"{finding.check:<{_CHECK_WIDTH}} ", "bold")
     line.append(one_line(finding.message), "not bold default")
@@ -76,17 +76,17 @@ def print_finding(finding: Finding, as_json: bool) -> None:
 
 def print_summary(findings: Sequence[Finding]) -> None:
     counts = Counter(finding.level for finding in findings)
-    told = [
+    counted = [
         _counted(counts[level], word)
         for level, word in (
-            (Level.PROBLEM, "problem"),
-            (Level.WARNING, "warning"),
-            (Level.SKIPPED, "not looked at"),
+            (Severity.PROBLEM, "problem"),
+            (Severity.WARNING, "warning"),
+            (Severity.SKIPPED, "not looked at"),
         )
         if counts[level]
     ]
     Console(highlight=False).print(
-        f"{len(findings)} checks: {', '.join(told) or 'all is well'}", soft_wrap=True
+        f"{len(findings)} checks: {', '.join(counted) or 'all is well'}", soft_wrap=True
     )
 
 

@@ -53,8 +53,8 @@ class IndexEntry:
     @property
     def counted(self) -> Mapping[str, Any] | None:
         """What the serving index holds, where the server tells: leaf-mongo does, Atlas does not."""
-        told = [version for version in self._versions("mainIndex") if "numVectors" in version]
-        return told[0] if len(told) == 1 else None
+        counted = [version for version in self._versions("mainIndex") if "numVectors" in version]
+        return counted[0] if len(counted) == 1 else None
 
     def _versions(self, key: str) -> list[Mapping[str, Any]]:
         return [host[key] for host in self.listed.get("statusDetail", ()) if host.get(key)]

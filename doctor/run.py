@@ -18,7 +18,7 @@ from leafsearch.doctor.checks import (
     texts,
     vectors,
 )
-from leafsearch.doctor.context import Case, Order, OutOfTime, Unknown
+from leafsearch.doctor.context import Case, Examination, OutOfTime, Unknown
 from leafsearch.doctor.findings import Finding, Verdict, problem, skipped
 from leafsearch.vectors import DeploymentError
 from leafsearch.vectors.store import FORBIDDEN_CODES
@@ -53,7 +53,7 @@ CHECKS: dict[str, Callable[[Case], Verdict]] = {
 }
 
 
-def examine(order: Order) -> Iterator[Finding]:
+def examine(order: Examination) -> Iterator[Finding]:
     """One finding for each of CHECKS, as soon as it is known. Nothing is written."""
     with closing(Case(order)) as case:
         for name, check in CHECKS.items():

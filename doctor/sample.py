@@ -20,7 +20,7 @@ from leafsearch.search.values import paths_of, values_at
 T = TypeVar("T")
 
 
-class Kind(StrEnum):
+class VectorKind(StrEnum):
     ARRAY = "array of numbers"
     FLOAT32 = "BinData float32"
     INT8 = "BinData int8"
@@ -29,14 +29,14 @@ class Kind(StrEnum):
     @property
     def is_float(self) -> bool:
         """Both kinds are one to the server: a query of either finds the other."""
-        return self in (Kind.ARRAY, Kind.FLOAT32)
+        return self in (VectorKind.ARRAY, VectorKind.FLOAT32)
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredVector:
     """`values` as float32, bits as -1 and 1; `raw` is what a query has to be to find it."""
 
-    kind: Kind
+    kind: VectorKind
     values: NDArray[np.float32]
     raw: Any
 
@@ -57,14 +57,14 @@ class Stored:
         return not self.values.any()
 
 
-_BINARY: dict[bytes, tuple[Kind, Any]] = {
-    b"\x27\x00": (Kind.FLOAT32, np.dtype("<f4")),
-    b"\x03\x00": (Kind.INT8, np.dtype(np.int8)),
-    b"\x10\x00": (Kind.BITS, np.dtype(np.uint8)),
+_BINARY: dict[bytes, tuple[VectorKind, Any]] = {
+    b"\x27\x00": (VectorKind.FLOAT32, np.dtype("<f4")),
+    b"\x03\x00": (VectorKind.INT8, np.dtype(np.int8)),
+    b"\x10\x00": (VectorKind.BITS, np.dtype(np.uint8)),
 }
 
 
-def read(value: Any) -> Stored | str:
+def read(value: Any) -> StoredVector | str:
     """Or what the value is instead of a vector."""
     if isinstance(value, list):
         return _from_array(value)
@@ -75,13 +75,13 @@ def read(value: Any) -> Stored | str:
     return f"a {type(value).__name__}"
 
 
-def why_skipped(stored: Stored, index: IndexEntry) -> str | None:
+def why_skipped(stored: StoredVector, index: IndexEntry) -> str | None:
     """None if the server indexes it."""
     if stored.dimensions != index.dimensions:
         return f"{stored.dimensions} dimensions instead of {index.dimensions}"
     if not stored.kind.is_float and index.quantization != "none":
         return f"{stored.kind} in an index with quantization {index.quantization}"
-    if stored.kind is Kind.BITS and index.similarity != "euclidean":
+    if stored.kind is VectorKind.BITS and index.similarity != "euclidean":
         return f"bits in an index with similarity {index.similarity}"
     if not stored.is_finite:
         return "NaN or infinity"
@@ -90,24 +90,26 @@ def why_skipped(stored: Stored, index: IndexEntry) -> str | None:
     return None
 
 
-def _from_array(value: Sequence[Any]) -> Stored | str:
+def _from_array(value: Sequence[Any]) -> StoredVector | str:
     # A bool is an int to Python, but no number to MongoDB.
     if not all(isinstance(each, int | float) and not isinstance(each, bool) for each in value):
         return "an array with something else than numbers in it"
     with np.errstate(over="ignore"):
-        return Stored(Kind.ARRAY, np.array(value, dtype=np.float64).astype(np.float32), value)
+        return StoredVector(
+            VectorKind.ARRAY, np.array(value, dtype=np.float64).astype(np.float32), value
+        )
 
 
-def _from_binary(value: Binary) -> Stored | str:
+def _from_binary(value: Binary) -> StoredVector | str:
     if bytes(value[:2]) not in _BINARY:
         return f"a BinData vector with the header {value[:2].hex(' ')}"
     kind, form = _BINARY[bytes(value[:2])]
     if (len(value) - 2) % form.itemsize:
         return f"a BinData vector of {len(value)} bytes, which is no whole number of floats"
     codes = np.frombuffer(value, dtype=form, offset=2)
-    if kind is Kind.BITS:
-        return Stored(kind, np.unpackbits(codes).astype(np.float32) * 2 - 1, value)
-    return Stored(kind, codes.astype(np.float32), value)
+    if kind is VectorKind.BITS:
+        return StoredVector(kind, np.unpackbits(codes).astype(np.float32) * 2 - 1, value)
+    return StoredVector(kind, codes.astype(np.float32), value)
 
 
 def vector_paths(documents: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -116,7 +118,7 @@ def vector_paths(documents: Sequence[Mapping[str, Any]]) -> list[str]:
         path
         for document in documents
         for path, value in paths_of(document)
-        if isinstance(vector := read(value), Stored) and vector.dimensions > 1
+        if isinstance(vector := read(value), StoredVector) and vector.dimensions > 1
     }
     return sorted(found)
 
@@ -127,7 +129,7 @@ class Drawn:
 
     id: Any
     document: Mapping[str, Any]
-    vectors: tuple[Stored, ...]
+    vectors: tuple[StoredVector, ...]
     faults: tuple[str, ...]
 
     @classmethod
@@ -136,7 +138,7 @@ class Drawn:
         return cls(
             document["_id"],
             document,
-            tuple(f for f in found if isinstance(f, Stored)),
+            tuple(f for f in found if isinstance(f, StoredVector)),
             tuple(f for f in found if isinstance(f, str)),
         )
 
@@ -146,12 +148,12 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Passage:
+class EncodedText:
     """`text` as it was encoded."""
 
     id: Any
     text: str
-    stored: Stored
+    stored: StoredVector
 
 
 @dataclass(frozen=True)
@@ -163,22 +165,22 @@ class Sample:
         return len(self.drawn)
 
     @property
-    def vectors(self) -> Iterator[tuple[Any, Stored]]:
+    def vectors(self) -> Iterator[tuple[Any, StoredVector]]:
         """With the id of the document that each is in."""
         return ((drawn.id, vector) for drawn in self.drawn for vector in drawn.vectors)
 
     @property
-    def stored(self) -> list[Stored]:
+    def stored(self) -> list[StoredVector]:
         return [vector for _, vector in self.vectors]
 
     @property
-    def alike(self) -> list[tuple[Any, Stored]]:
+    def alike(self) -> list[tuple[Any, StoredVector]]:
         """The usable vectors of the type and size that most have."""
         usable = [(id, v) for id, v in self.vectors if v.is_finite and not v.is_zero]
         forms = Counter((v.kind, v.dimensions) for _, v in usable)
         return [(id, v) for id, v in usable if (v.kind, v.dimensions) == forms.most_common(1)[0][0]]
 
-    def indexed_by(self, index: IndexEntry) -> list[tuple[Any, Stored]]:
+    def indexed_by(self, index: IndexEntry) -> list[tuple[Any, StoredVector]]:
         """Those that the server must have indexed."""
         return [(id, v) for id, v in self.vectors if why_skipped(v, index) is None]
 
@@ -202,12 +204,12 @@ class Sample:
         return "" if self.whole else "sampled "
 
 
-def spread(items: Sequence[T], most: int) -> Sequence[T]:
+def spread_over(items: Sequence[T], most: int) -> Sequence[T]:
     """At most so many, evenly from all."""
     return items[:: max(1, -(-len(items) // most))]
 
 
-def shown(ids: Sequence[Any]) -> str:
+def list_ids(ids: Sequence[Any]) -> str:
     """A few ids, for a user who wants to look."""
     some = ", ".join(repr(each) for each in ids[:3])
     return f"_id {some}{', ...' if len(ids) > 3 else ''}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leafsearch.doctor.index import IndexEntry
-from leafsearch.doctor.sample import Kind, Stored
+from leafsearch.doctor.sample import StoredVector, VectorKind
 from leafsearch.vectors.store import nearest_stage, projection
 
 K = 10  # neighbours that are compared
@@ -16,7 +16,7 @@ Run = Callable[[Sequence[Mapping[str, Any]]], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
-class Hit:
+class Neighbour:
     id: Any
     score: float
 
@@ -26,11 +26,11 @@ class Probe:
     """`hits`: the DEEP nearest by exact search, best first."""
 
     id: Any
-    stored: Stored
-    hits: Sequence[Hit]
+    stored: StoredVector
+    hits: Sequence[Neighbour]
 
     @property
-    def others(self) -> list[Hit]:
+    def others(self) -> list[Neighbour]:
         return [hit for hit in self.hits if hit.id != self.id]
 
     def finds_itself(self, index: IndexEntry) -> bool:
@@ -40,7 +40,7 @@ class Probe:
         own = _own_score(self.stored, index.similarity)
         return len(self.hits) == DEEP and self.hits[-1].score >= own - _ROUNDING
 
-    def recall(self, hits: Sequence[Hit], index: IndexEntry) -> float:
+    def recall(self, hits: Sequence[Neighbour], index: IndexEntry) -> float:
         """Share of the K nearest others that `hits` has; one as near as the K-th is as good."""
         best = self.others[:K]
         least = best[-1].score - _ROUNDING
@@ -53,8 +53,13 @@ class Probe:
 
 
 def nearest(
-    run: Run, stored: Stored, index: IndexEntry, *, limit: int, num_candidates: int | None = None
-) -> list[Hit]:
+    run: Run,
+    stored: StoredVector,
+    index: IndexEntry,
+    *,
+    limit: int,
+    num_candidates: int | None = None,
+) -> list[Neighbour]:
     """`num_candidates` None asks for exact search."""
     stage = nearest_stage(
         stored.raw,
@@ -64,13 +69,13 @@ def nearest(
         num_candidates=num_candidates,
     )
     pipeline = [stage, projection(["_id"], "vectorSearchScore")]
-    return [Hit(found["_id"], float(found["score"])) for found in run(pipeline)]
+    return [Neighbour(found["_id"], float(found["score"])) for found in run(pipeline)]
 
 
-def _own_score(stored: Stored, similarity: str) -> float:
+def _own_score(stored: StoredVector, similarity: str) -> float:
     """What the server gives a vector that is compared with itself."""
     if similarity != "dotProduct":
         return 1.0
-    if stored.kind is Kind.INT8:
+    if stored.kind is VectorKind.INT8:
         return 0.5 + stored.norm**2 / (stored.dimensions * 32768)
     return (1 + stored.norm**2) / 2

@@ -25,7 +25,7 @@ from leafsearch.vectors import Encoder, Rows, load_encoder, load_student
 from leafsearch.vectors.encoders import find_model, has_bfloat16, has_gpu, is_remote
 
 Side = Literal["documents", "queries"]
-Told = Callable[[str], None]
+OnStatus = Callable[[str], None]
 
 _FORMAT = "2"  # of the files
 _BLOCK = 512  # texts
@@ -46,7 +46,7 @@ class Milliseconds:
         return cls(round(float(p50), 3), round(float(p95), 3))
 
 
-class Model:
+class CachedModel:
     """A model by name, loaded only where its rows are not in the cache yet."""
 
     def __init__(
@@ -64,14 +64,14 @@ class Model:
             return self._encoder.revision
         return find_model(self.name).revision
 
-    def encode(self, texts: Sequence[str], side: Side, told: Told) -> Rows:
+    def encode(self, texts: Sequence[str], side: Side, on_status: OnStatus) -> Rows:
         """(n, dimensions), from the cache as far as they are there."""
         blocks = [texts[start : start + _BLOCK] for start in range(0, len(texts), _BLOCK)]
         rows = []
         for number, block in enumerate(blocks):
             file = self._file(side, block)
             if not file.is_file():
-                told(f"{self.role} encodes {side}: {number * _BLOCK} of {len(texts)}")
+                on_status(f"{self.role} encodes {side}: {number * _BLOCK} of {len(texts)}")
                 _write(file, self._encode(block, side))
             rows.append(np.load(file))
         return np.concatenate(rows)

@@ -61,7 +61,7 @@ def _is_corpus(name: str) -> bool:
     return PurePosixPath(name).name == "corpus.jsonl"
 
 
-def demand_files(path: Path, files: Mapping[str, TextFile], wanted: Sequence[str]) -> None:
+def require_files(path: Path, files: Mapping[str, TextFile], wanted: Sequence[str]) -> None:
     missing = [name for name in wanted if name not in files]
     if not missing:
         return
@@ -73,7 +73,7 @@ def demand_files(path: Path, files: Mapping[str, TextFile], wanted: Sequence[str
 
 
 @dataclass(frozen=True)
-class Passage:
+class BeirPassage:
     id: str
     title: str
     text: str
@@ -91,7 +91,7 @@ class TestCollection:
     __test__ = False  # for pytest, which takes it for a test
 
     name: str
-    passages: Sequence[Passage]
+    passages: Sequence[BeirPassage]
     queries: Mapping[str, str]
     judgments: Mapping[str, Grades]
     warnings: Sequence[str]
@@ -113,18 +113,18 @@ def read_collection(path: Path, *, split: str = "test") -> TestCollection:
     """Raises EvalError that names every missing file, or the line that cannot be read."""
     files = find_files(path)
     wanted = ("corpus.jsonl", "queries.jsonl", f"qrels/{split}.tsv")
-    demand_files(path, files, wanted)
+    require_files(path, files, wanted)
     passages = [_passage(*record) for record in _records(files["corpus.jsonl"])]
-    _demand_unique([p.id for p in passages], files["corpus.jsonl"])
+    _require_unique([p.id for p in passages], files["corpus.jsonl"])
     texts = [(_id(*r), _text(r[0], r[1], "text")) for r in _records(files["queries.jsonl"])]
-    _demand_unique([id for id, _ in texts], files["queries.jsonl"])
+    _require_unique([id for id, _ in texts], files["queries.jsonl"])
     judgments = _judgments(files[wanted[2]])
     return _sound(path.stem, passages, dict(texts), judgments)
 
 
 def _sound(
     name: str,
-    passages: Sequence[Passage],
+    passages: Sequence[BeirPassage],
     texts: Mapping[str, str],
     judgments: Mapping[str, Grades],
 ) -> TestCollection:
@@ -162,9 +162,9 @@ def _records(file: TextFile) -> Iterator[tuple[str, Mapping[str, object]]]:
         yield place, record
 
 
-def _passage(place: str, record: Mapping[str, object]) -> Passage:
+def _passage(place: str, record: Mapping[str, object]) -> BeirPassage:
     title = _text(place, record, "title") if record.get("title") is not None else ""
-    return Passage(_id(place, record), title, _text(place, record, "text"))
+    return BeirPassage(_id(place, record), title, _text(place, record, "text"))
 
 
 def _id(place: str, record: Mapping[str, object]) -> str:
@@ -181,7 +181,7 @@ def _text(place: str, record: Mapping[str, object], field: str) -> str:
     return found
 
 
-def _demand_unique(ids: Sequence[str], file: TextFile) -> None:
+def _require_unique(ids: Sequence[str], file: TextFile) -> None:
     if not ids:
         raise EvalError(f"{file.shown} is empty; expected one JSON object a line")
     id, count = Counter(ids).most_common(1)[0]

@@ -20,13 +20,13 @@ from leafsearch.config.command import (
 )
 from leafsearch.config.hint import line_of
 from leafsearch.config.presets import PRESETS
-from leafsearch.evaluation.cached_rows import Model
+from leafsearch.evaluation.cached_rows import CachedModel
 from leafsearch.evaluation.collection import read_collection
 from leafsearch.evaluation.errors import EvalError
 from leafsearch.evaluation.formats import Role
 from leafsearch.evaluation.judged import evaluate
 from leafsearch.evaluation.report import Report, SweepReport, print_json, print_report, print_sweep
-from leafsearch.evaluation.sweep import Asked, sweep
+from leafsearch.evaluation.sweep import SweepOptions, sweep
 from leafsearch.vectors import connect
 from leafsearch.vectors.store import deployment_uri
 
@@ -145,7 +145,7 @@ def command(
             report = _judged(path, split, chosen)
         else:
             questions = _questions(queries) if queries else None
-            asked = Asked(
+            asked = SweepOptions(
                 questions=questions, samples=samples, k=k, most=max(most, k), in_place=in_place
             )
             report = _swept(chosen, asked)
@@ -157,15 +157,15 @@ def _judged(path: Path, split: str, chosen: Settings) -> Report:
     for warning in test.warnings:
         _say(f"{test.name}: {warning}")
     pair, key = chosen.pair, chosen.key
-    models: dict[Role, Model] = {
-        "teacher": Model(pair.teacher, "teacher", key, chosen.encode_precision),
-        "student": Model(pair.student, "student", key),
+    models: dict[Role, CachedModel] = {
+        "teacher": CachedModel(pair.teacher, "teacher", key, chosen.encode_precision),
+        "student": CachedModel(pair.student, "student", key),
     }
     with closing(connect(_deployment(chosen))) as client:
         return evaluate(test, models, client, chosen.database, _say)
 
 
-def _swept(chosen: Settings, asked: Asked) -> SweepReport:
+def _swept(chosen: Settings, asked: SweepOptions) -> SweepReport:
     with closing(connect(_deployment(chosen))) as client:
         return sweep(client, chosen, asked, _say)
 

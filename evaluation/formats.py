@@ -46,10 +46,10 @@ def formats(dimensions: int, *, one_model: bool) -> list[Format]:
     full = Storage(dimensions=dimensions)
     found = [] if one_model else _symmetric(full)
     found.append(Format(name="float32", storage=full))
-    return [*found, *derived(dimensions)]
+    return [*found, *derived_formats(dimensions)]
 
 
-def derived(dimensions: int) -> list[Format]:
+def derived_formats(dimensions: int) -> list[Format]:
     """All that can be made of float32 rows of so many dimensions, other than they are."""
     found = [
         Format(name="float32", storage=Storage(dimensions=d)) for d in _SHORTER if d < dimensions
@@ -65,7 +65,7 @@ def derived(dimensions: int) -> list[Format]:
     return [f for f in found if not f.storage.problems()]
 
 
-def by_collection(all: Sequence[Format]) -> list[list[Format]]:
+def group_by_collection(all: Sequence[Format]) -> list[list[Format]]:
     groups: dict[object, list[Format]] = {}
     for format in all:
         groups.setdefault(format.stored, []).append(format)

@@ -8,14 +8,14 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from leafsearch.evaluation.cached_rows import Milliseconds, Model, Side, Told
-from leafsearch.evaluation.collection import Passage, TestCollection
+from leafsearch.evaluation.cached_rows import CachedModel, Milliseconds, OnStatus, Side
+from leafsearch.evaluation.collection import BeirPassage, TestCollection
 from leafsearch.evaluation.errors import EvalError
-from leafsearch.evaluation.formats import Format, Role, by_collection, formats
+from leafsearch.evaluation.formats import Format, Role, formats, group_by_collection
 from leafsearch.evaluation.measures import ndcg, overlap, recall, reciprocal_rank
-from leafsearch.evaluation.replay import Remembered, ask_all, ask_each, searcher
+from leafsearch.evaluation.replay import Remembered, ask_all, ask_each, replay_searcher
 from leafsearch.evaluation.report import Judged, Report
-from leafsearch.evaluation.trial import sizes, stored
+from leafsearch.evaluation.trial import measure_sizes, trial_collection
 from leafsearch.vectors import Collection, Rows
 
 _SHOWN, _DEEP = 10, 100  # ranks
@@ -24,11 +24,13 @@ _SHOWN, _DEEP = 10, 100  # ranks
 class Vectors:
     """Rows of documents and queries by who encoded them, each encoded when first asked for."""
 
-    def __init__(self, test: TestCollection, models: Mapping[Role, Model], told: Told) -> None:
+    def __init__(
+        self, test: TestCollection, models: Mapping[Role, CachedModel], on_status: OnStatus
+    ) -> None:
         self._texts = [p.encoded for p in test.passages]
         self._questions = list(test.queries.values())
         self._models = models
-        self._told = told
+        self._on_status = on_status
         self._kept: dict[tuple[Role, Side], Rows] = {}
 
     def documents(self, role: Role) -> Rows:
@@ -40,28 +42,30 @@ class Vectors:
     def _rows(self, role: Role, side: Side) -> Rows:
         if (role, side) not in self._kept:
             texts = self._texts if side == "documents" else self._questions
-            self._kept[role, side] = self._models[role].encode(texts, side, self._told)
+            self._kept[role, side] = self._models[role].encode(texts, side, self._on_status)
         return self._kept[role, side]
 
 
 def evaluate(
     test: TestCollection,
-    models: Mapping[Role, Model],
+    models: Mapping[Role, CachedModel],
     client: MongoClient[Any],
     database: str,
-    told: Told,
+    on_status: OnStatus,
 ) -> Report:
     """Raises EvalError if the models do not fit together, and what writing and searching raise."""
     started = time.monotonic()
-    vectors = Vectors(test, models, told)
+    vectors = Vectors(test, models, on_status)
     compared = formats(_dimensions(vectors, models), one_model=one_model(models))
     chunks = [_chunk(p) for p in test.passages]
     rows: list[Judged] = []
-    for group in by_collection(compared):
+    for group in group_by_collection(compared):
         first = group[0]
-        told(f"{first.dimensions} x {first.name}")
+        on_status(f"{first.dimensions} x {first.name}")
         documents = vectors.documents(first.documents)
-        with stored(client[database], first.storage, chunks, documents, told) as collection:
+        with trial_collection(
+            client[database], first.storage, chunks, documents, on_status
+        ) as collection:
             rows += [_judged(f, test, vectors, client, collection) for f in group]
     rows.sort(key=lambda row: compared.index(row.format))
     best = max(row.ndcg for row in rows) or 1.0
@@ -77,12 +81,12 @@ def evaluate(
     )
 
 
-def one_model(models: Mapping[Role, Model]) -> bool:
+def one_model(models: Mapping[Role, CachedModel]) -> bool:
     teacher, student = models["teacher"], models["student"]
     return (teacher.name, teacher.revision) == (student.name, student.revision)
 
 
-def _dimensions(vectors: Vectors, models: Mapping[Role, Model]) -> int:
+def _dimensions(vectors: Vectors, models: Mapping[Role, CachedModel]) -> int:
     """By the queries: they take a moment, and tell a pair that does not fit before the corpus."""
     student = vectors.queries("student").dimensions
     teacher = student if one_model(models) else vectors.queries("teacher").dimensions
@@ -95,7 +99,7 @@ def _dimensions(vectors: Vectors, models: Mapping[Role, Model]) -> int:
 
 
 def _encoding(
-    compared: Sequence[Format], models: Mapping[Role, Model], questions: Sequence[str]
+    compared: Sequence[Format], models: Mapping[Role, CachedModel], questions: Sequence[str]
 ) -> dict[Role, Milliseconds]:
     roles = dict.fromkeys(format.queries for format in compared)
     found = {role: models[role].latency(questions) for role in roles}
@@ -109,7 +113,7 @@ def _judged(
     client: MongoClient[Any],
     collection: Collection,
 ) -> Judged:
-    asked = searcher(client, collection, vectors.queries(format.queries))
+    asked = replay_searcher(client, collection, vectors.queries(format.queries))
     questions = list(test.queries.values())
     options = {} if format.rescore is None else {"rescore": format.rescore}
     shown = ask_each(asked, questions, k=_SHOWN, **options)
@@ -122,7 +126,7 @@ def _judged(
         mrr=_mean(reciprocal_rank, shown.rankings, grades, _SHOWN),
         recall=_mean(recall, deep, grades, _DEEP),
         overlap=fmean(map(overlap, shown.rankings, exact)),
-        sizes=sizes(collection),
+        sizes=measure_sizes(collection),
         latency=shown.latency,
     )
 
@@ -131,7 +135,7 @@ def _mean(measure: Any, rankings: Sequence[Sequence[str]], grades: Sequence[Any]
     return fmean(measure(r, g, k) for r, g in zip(rankings, grades, strict=True))
 
 
-def _chunk(passage: Passage) -> dict[str, Any]:
+def _chunk(passage: BeirPassage) -> dict[str, Any]:
     """As ingest stores a document of one chunk."""
     return {
         "_id": passage.id,

@@ -137,7 +137,7 @@ def _places() -> list[tuple[float, float, str]]:
 
 
 @dataclass(frozen=True)
-class Line:
+class PlottedLine:
     """One format: a point, or several that belong together."""
 
     format: Format
@@ -155,7 +155,7 @@ class Picture:
     title: str
     x: str
     y: str
-    lines: Sequence[Line]
+    lines: Sequence[PlottedLine]
 
 
 def draw(report: Report | SweepReport, folder: Path) -> list[Path]:
@@ -174,14 +174,14 @@ def _judged(report: Report) -> list[Picture]:
             f"Quality against size. {about}",
             "bytes of a stored vector",
             "nDCG@10",
-            [Line(r.format, [r.sizes.vector], [r.ndcg]) for r in rows],
+            [PlottedLine(r.format, [r.sizes.vector], [r.ndcg]) for r in rows],
         ),
         Picture(
             "recall-latency",
             f"Recall against latency. {about}",
             "milliseconds of a search (median, without encoding)",
             "recall@100",
-            [Line(r.format, [r.latency.p50], [r.recall]) for r in rows],
+            [PlottedLine(r.format, [r.latency.p50], [r.recall]) for r in rows],
         ),
     ]
 
@@ -195,7 +195,7 @@ def _swept(report: SweepReport) -> list[Picture]:
             f"Exact search against size. {about}",
             "bytes of a stored vector",
             overlap,
-            [Line(c.format, [c.sizes.vector], [c.exact]) for c in report.curves],
+            [PlottedLine(c.format, [c.sizes.vector], [c.exact]) for c in report.curves],
         ),
         Picture(
             "recall-latency",
@@ -203,7 +203,7 @@ def _swept(report: SweepReport) -> list[Picture]:
             "milliseconds of a search (median, without encoding)",
             overlap,
             [
-                Line(
+                PlottedLine(
                     c.format,
                     [s.latency.p50 for s in c.steps],
                     [s.overlap for s in c.steps],
@@ -247,7 +247,7 @@ def _figure(picture: Picture, theme: Theme) -> Figure:
     return figure
 
 
-def _marks(lines: Sequence[Line]) -> Iterator[str]:
+def _marks(lines: Sequence[PlottedLine]) -> Iterator[str]:
     """Another one for each format of a family, since these share a colour."""
     seen: Counter[str] = Counter()
     for line in lines:

@@ -19,8 +19,8 @@ from leafsearch.evaluation.cached_rows import Milliseconds
 from leafsearch.evaluation.measures import ranking
 from leafsearch.search.hit import Hit
 from leafsearch.search.searcher import Searcher
-from leafsearch.search.session.open import Opened
-from leafsearch.search.session.session import Kept
+from leafsearch.search.session.open import OpenCollection
+from leafsearch.search.session.session import Session
 from leafsearch.vectors import Collection, Encoder, Rows
 
 _WARM_UP = 3
@@ -45,10 +45,10 @@ class Remembered:
     encode_documents = encode_queries
 
 
-def searcher(client: MongoClient[Any], collection: Collection, encoder: Encoder) -> Searcher:
+def replay_searcher(client: MongoClient[Any], collection: Collection, encoder: Encoder) -> Searcher:
     """On a collection that is known to be ready. Closing it closes `client`."""
     database, name = collection.mongo.database.name, collection.mongo.name
-    opened = Opened(
+    opened = OpenCollection(
         database=database,
         collection=name,
         manifest=collection.manifest,
@@ -56,7 +56,7 @@ def searcher(client: MongoClient[Any], collection: Collection, encoder: Encoder)
         documents=collection.count(),
         seen=time.monotonic(),
     )
-    return Searcher(client, Kept(Settings(database=database, collection=name), opened))
+    return Searcher(client, Session(Settings(database=database, collection=name), opened))
 
 
 @dataclass(frozen=True)

@@ -105,8 +105,8 @@ def print_report(report: Report) -> None:
 def print_sweep(report: SweepReport) -> None:
     console = _console()
     what = "passages' first words" if report.sampled else "queries"
-    told = f"{report.collection}: {report.documents:,} passages, {report.queries} {what}"
-    console.print(strip_controls(told))
+    title = f"{report.collection}: {report.documents:,} passages, {report.queries} {what}"
+    console.print(strip_controls(title))
     _models(console, report.models)
     console.print(
         f"overlap@{report.k} with exact search on the vectors as they are stored: of exact search "

@@ -16,26 +16,25 @@ from pymongo import MongoClient
 
 from leafsearch.config import Settings, Storage
 from leafsearch.config.hint import hint
-from leafsearch.evaluation.cached_rows import Told
+from leafsearch.evaluation.cached_rows import OnStatus
 from leafsearch.evaluation.errors import EvalError
-from leafsearch.evaluation.formats import Format, by_collection, derived
+from leafsearch.evaluation.formats import Format, derived_formats, group_by_collection
 from leafsearch.evaluation.measures import overlap
-from leafsearch.evaluation.replay import Remembered, ask_all, ask_each, searcher
+from leafsearch.evaluation.replay import Remembered, ask_all, ask_each, replay_searcher
 from leafsearch.evaluation.report import Curve, Step, SweepReport
-from leafsearch.evaluation.trial import sizes, stored
+from leafsearch.evaluation.trial import measure_sizes, trial_collection
 from leafsearch.search.query import MOST_CANDIDATES
 from leafsearch.search.searcher import Searcher
 from leafsearch.search.session.io import perform
-from leafsearch.search.session.open import opening
-from leafsearch.vectors import Collection, Manifest, Rows, explained
-from leafsearch.vectors import ModelRecord as ModelCard
+from leafsearch.search.session.open import open_collection
+from leafsearch.vectors import Collection, Manifest, ModelRecord, Rows, explained
 
 _STEPS = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 _WORDS = 12  # of a sampled passage that make a question
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class SweepOptions:
     """`questions` None are sampled; `in_place` measures nothing but what is there."""
 
     questions: Sequence[str] | None = None
@@ -45,10 +44,12 @@ class Asked:
     in_place: bool = False
 
 
-def sweep(client: MongoClient[Any], settings: Settings, asked: Asked, told: Told) -> SweepReport:
-    """Raises EvalError if there is nothing to ask, and what opening and searching raise."""
+def sweep(
+    client: MongoClient[Any], settings: Settings, asked: SweepOptions, on_status: OnStatus
+) -> SweepReport:
+    """Raises EvalError if there is nothing to ask, and what open_collection and searching raise."""
     started = time.monotonic()
-    opened = perform(opening(settings), client[settings.database])
+    opened = perform(open_collection(settings), client[settings.database])
     if opened.is_in_place:
         source, other = f"mongodb:{opened.full_name}", f"{opened.collection}_chunks"
         raise EvalError(
@@ -61,16 +62,16 @@ def sweep(client: MongoClient[Any], settings: Settings, asked: Asked, told: Told
         raise EvalError(f"{opened.full_name}: no question to ask; expected some text in it")
     student = opened.manifest.student
     encoder = Remembered(questions, opened.student.encode_queries(questions))
-    here = searcher(client, collection, encoder)
+    here = replay_searcher(client, collection, encoder)
     everything = _rescoring(asked, opened.documents)
     exact = ask_all(here, questions, k=asked.k, exact=True, rescore=everything)
     task = _Task(questions, exact, asked, opened.documents)
-    told(f"{opened.full_name} as it is")
+    on_status(f"{opened.full_name} as it is")
     curves = [
         task.curve(Format(name="as it is", storage=_storage(opened.manifest)), here, collection)
     ]
     if not asked.in_place and opened.manifest.precision == "float32":
-        curves += _others(client, collection, encoder, task, told)
+        curves += _others(client, collection, encoder, task, on_status)
     return SweepReport(
         collection=opened.full_name,
         documents=opened.documents,
@@ -87,7 +88,7 @@ def sweep(client: MongoClient[Any], settings: Settings, asked: Asked, told: Told
 class _Task:
     questions: Sequence[str]
     wanted: Sequence[Sequence[str]]
-    asked: Asked
+    asked: SweepOptions
     documents: int
 
     def curve(self, format: Format, searcher: Searcher, collection: Collection) -> Curve:
@@ -97,7 +98,7 @@ class _Task:
             format,
             self._overlap(exact),
             [self._step(format, searcher, n) for n in self._grid()],
-            sizes(collection),
+            measure_sizes(collection),
         )
 
     def _step(self, format: Format, searcher: Searcher, candidates: int) -> Step:
@@ -116,7 +117,7 @@ class _Task:
         return fmean(map(overlap, found, self.wanted))
 
 
-def _rescoring(asked: Asked, vectors: int) -> int:
+def _rescoring(asked: SweepOptions, vectors: int) -> int:
     """The option `rescore` by which so many bits are ordered anew, all that a step can reach."""
     return math.ceil(min(vectors, MOST_CANDIDATES) / asked.k)
 
@@ -126,18 +127,18 @@ def _others(
     collection: Collection,
     encoder: Remembered,
     task: _Task,
-    told: Told,
+    on_status: OnStatus,
 ) -> list[Curve]:
     chunks, rows = _everything(collection)
     curves = []
     database = collection.mongo.database
     here = _storage(collection.manifest)
-    for group in by_collection(derived(rows.shape[1])):
+    for group in group_by_collection(derived_formats(rows.shape[1])):
         if group[0].storage == here:
             continue
-        told(f"{group[0].dimensions} x {group[0].name}")
-        with stored(database, group[0].storage, chunks, rows, told) as made:
-            asked = searcher(client, made, encoder)
+        on_status(f"{group[0].dimensions} x {group[0].name}")
+        with trial_collection(database, group[0].storage, chunks, rows, on_status) as made:
+            asked = replay_searcher(client, made, encoder)
             curves += [task.curve(format, asked, made) for format in group]
     return curves
 
@@ -175,5 +176,5 @@ def _storage(manifest: Manifest) -> Storage:
     )
 
 
-def _named(model: ModelCard) -> str:
+def _named(model: ModelRecord) -> str:
     return f"{model.name} at {model.revision}"

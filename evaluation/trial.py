@@ -30,12 +30,12 @@ class Sizes:
 
 
 @contextmanager
-def stored(
+def trial_collection(
     database: Database[Any],
     storage: Storage,
     chunks: Chunks,
     rows: Rows,
-    told: Callable[[str], None],
+    on_status: Callable[[str], None],
 ) -> Iterator[Collection]:
     """`chunks` with their `rows`, found by search; nothing of it is left afterwards."""
     manifest = _manifest(storage, rows)
@@ -48,7 +48,7 @@ def stored(
         for start in range(0, len(chunks), _BATCH):
             some = slice(start, start + _BATCH)
             collection.write(chunks[some], manifest.codec.compress(rows[some]))
-        collection.wait_until_ready(chunks[-1]["_id"], seconds=_WAIT_SECONDS, on_status=told)
+        collection.wait_until_ready(chunks[-1]["_id"], seconds=_WAIT_SECONDS, on_status=on_status)
         yield collection
     finally:
         with explained():
@@ -56,7 +56,7 @@ def stored(
             delete_manifest(database, name)
 
 
-def sizes(collection: Collection) -> Sizes:
+def measure_sizes(collection: Collection) -> Sizes:
     with explained():
         counted = list(collection.mongo.aggregate([{"$collStats": {"storageStats": {}}}]))
         listed = list(collection.mongo.list_search_indexes(collection.manifest.index))
@@ -73,8 +73,8 @@ def sizes(collection: Collection) -> Sizes:
 def _memory(listed: Mapping[str, Any]) -> int | None:
     """What leaf-mongo tells of its indexes, and other servers do not."""
     for host in listed.get("statusDetail", ()):
-        if (told := host.get("mainIndex", {}).get("memoryBytes")) is not None:
-            return int(told)
+        if (listed := host.get("mainIndex", {}).get("memoryBytes")) is not None:
+            return int(listed)
     return None
 
 

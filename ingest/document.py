@@ -54,6 +54,6 @@ class Rejected:
 Records = Iterator[Document | Rejected]
 
 
-def shown(raw: bytes) -> str:
+def cut_record(raw: bytes) -> str:
     """A record as its reject keeps it."""
     return raw[: 4 * KEPT].decode(errors="replace").rstrip("\r\n")[:KEPT]

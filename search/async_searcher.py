@@ -13,18 +13,18 @@ from leafsearch.config import Settings
 from leafsearch.search.hit import Hit
 from leafsearch.search.query import Options, require_settings
 from leafsearch.search.retrieval.context import Context
-from leafsearch.search.session.ask import composing, searching, searching_many
+from leafsearch.search.session.ask import context_steps, search_many_steps, search_steps
 from leafsearch.search.session.io import Result, Steps, perform_async
-from leafsearch.search.session.session import Kept, keeping
+from leafsearch.search.session.session import Session, open_session
 from leafsearch.vectors import Manifest, connect_async
 
 
 class AsyncSearcher:
     """See Searcher; belongs to the event loop that opened it."""
 
-    def __init__(self, client: AsyncMongoClient[Any], kept: Kept) -> None:
+    def __init__(self, client: AsyncMongoClient[Any], session: Session) -> None:
         self._client = client
-        self._kept = kept
+        self._session = session
 
     @classmethod
     async def open(cls, uri: str, settings: Settings | None = None) -> Self:
@@ -32,28 +32,30 @@ class AsyncSearcher:
         require_settings(settings)
         client = await connect_async(uri)
         try:
-            return cls(client, await perform_async(keeping(settings), client[settings.database]))
+            return cls(
+                client, await perform_async(open_session(settings), client[settings.database])
+            )
         except BaseException:
             await client.close()
             raise
 
     @property
     def manifest(self) -> Manifest:
-        return self._kept.opened.manifest
+        return self._session.opened.manifest
 
     async def search(self, question: str, **options: Unpack[Options]) -> list[Hit]:
-        return await self._perform(searching(self._kept, question, options))
+        return await self._perform(search_steps(self._session, question, options))
 
     async def search_many(
         self, questions: Sequence[str], **options: Unpack[Options]
     ) -> list[list[Hit]]:
-        return await self._perform(searching_many(self._kept, questions, options))
+        return await self._perform(search_many_steps(self._session, questions, options))
 
     async def context(self, question: str, max_tokens: int, **options: Unpack[Options]) -> Context:
-        return await self._perform(composing(self._kept, question, max_tokens, options))
+        return await self._perform(context_steps(self._session, question, max_tokens, options))
 
     async def reopen(self) -> None:
-        self._kept = await self._perform(keeping(self._kept.settings))
+        self._session = await self._perform(open_session(self._session.settings))
 
     async def close(self) -> None:
         await self._client.close()
@@ -70,4 +72,4 @@ class AsyncSearcher:
         await self.close()
 
     async def _perform(self, steps: Steps[Result]) -> Result:
-        return await perform_async(steps, self._client[self._kept.opened.database])
+        return await perform_async(steps, self._client[self._session.opened.database])

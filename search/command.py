@@ -12,7 +12,7 @@ from leafsearch.config.hint import line_of
 from leafsearch.config.text import shorten
 from leafsearch.search.errors import QueryError
 from leafsearch.search.output import print_context, print_hits
-from leafsearch.search.query import Options, check_questions, checked
+from leafsearch.search.query import Options, check_options, check_questions
 from leafsearch.search.rerank import CrossEncoder
 from leafsearch.search.searcher import Searcher
 from leafsearch.vectors.store import NotExtendedJson, deployment_uri, parse_extended_json
@@ -128,7 +128,7 @@ def command(
             "rerank": CrossEncoder(rerank) if rerank else None,
         }
         check_questions(questions)
-        checked(options, declared=None)  # before anything is started or opened
+        check_options(options, declared=None)  # before anything is started or opened
         deployment = deployment_uri(chosen, _say)
         with Searcher.open(deployment, chosen) as searcher:
             if max_tokens is not None:

@@ -26,13 +26,15 @@ _WITH_UUIDS = CodecOptions[dict[str, Any]](uuid_representation=UuidRepresentatio
 _HELP = f"expected {', '.join(_OF_FIELDS)} on a path, combined by {', '.join(_LOGICAL)}"
 
 
-def declaring(path: str) -> str:
+def declare_command(path: str) -> str:
     """The command after which a collection of the usual name can be filtered by this path."""
     return hint("leaf-ingest", PATH, "--filter-field", path)
 
 
-def checked_filter(
-    filter: Mapping[str, Any], declared: Sequence[str] | None, declaring: Declaring = declaring
+def check_filter(
+    filter: Mapping[str, Any],
+    declared: Sequence[str] | None,
+    declaring: Declaring = declare_command,
 ) -> dict[str, Any]:
     """The filter as it is sent, by a client of whatever settings: a UUID as Binary.
 
@@ -49,13 +51,17 @@ def checked_filter(
         ) from error
 
 
-def demanded(filter: Mapping[str, Any]) -> dict[str, list[Any]]:
+def required_values(filter: Mapping[str, Any]) -> dict[str, list[Any]]:
     """The values that a filter, once checked, demands at each path, rather than forbids."""
     found: dict[str, list[Any]] = {}
     for key, value in filter.items():
         if key in _NEGATED:
             continue
-        parts = [demanded(each) for each in value] if key in _LOGICAL else [{key: _values(value)}]
+        parts = (
+            [required_values(each) for each in value]
+            if key in _LOGICAL
+            else [{key: _values(value)}]
+        )
         for part in parts:
             for path, values in part.items():
                 found.setdefault(path, []).extend(values)

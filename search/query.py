@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 from leafsearch.config import Settings
 from leafsearch.config.text import is_unicode, quote, quote_all
 from leafsearch.search.errors import QueryError
-from leafsearch.search.filters import Declaring, checked_filter, declaring
+from leafsearch.search.filters import Declaring, check_filter, declare_command
 
 MOST_CANDIDATES = 10_000  # the server's limit
 _MOST = 2**31  # what fits the server's numbers
@@ -88,8 +88,8 @@ class Query:
         return bool(self.diversity) or self.rerank is not None
 
 
-def checked(
-    options: Options, declared: Sequence[str] | None, declaring: Declaring = declaring
+def check_options(
+    options: Options, declared: Sequence[str] | None, declaring: Declaring = declare_command
 ) -> Query:
     """Raises QueryError or FilterError.
 
@@ -120,7 +120,7 @@ def checked(
     _check_reach(query)
     if query.filter is None:
         return query
-    return replace(query, filter=checked_filter(query.filter, declared, declaring))
+    return replace(query, filter=check_filter(query.filter, declared, declaring))
 
 
 def require_settings(settings: object) -> None:

@@ -14,9 +14,9 @@ from leafsearch.config.command import settings
 from leafsearch.search.hit import Hit
 from leafsearch.search.query import Options, require_settings
 from leafsearch.search.retrieval.context import Context
-from leafsearch.search.session.ask import composing, searching, searching_many
+from leafsearch.search.session.ask import context_steps, search_many_steps, search_steps
 from leafsearch.search.session.io import Result, Steps, perform
-from leafsearch.search.session.session import Kept, keeping
+from leafsearch.search.session.session import Session, open_session
 from leafsearch.vectors import Manifest, ManifestError, connect
 from leafsearch.vectors.store import deployment_uri
 
@@ -28,9 +28,9 @@ class Searcher:
     another model or compressed otherwise than the documents were.
     """
 
-    def __init__(self, client: MongoClient[Any], kept: Kept) -> None:
+    def __init__(self, client: MongoClient[Any], session: Session) -> None:
         self._client = client
-        self._kept = kept
+        self._session = session
 
     @classmethod
     def open(cls, uri: str, settings: Settings | None = None) -> Self:
@@ -43,14 +43,14 @@ class Searcher:
         require_settings(settings)
         client = connect(uri)
         try:
-            return cls(client, perform(keeping(settings), client[settings.database]))
+            return cls(client, perform(open_session(settings), client[settings.database]))
         except BaseException:
             client.close()
             raise
 
     @property
     def manifest(self) -> Manifest:
-        return self._kept.opened.manifest
+        return self._session.opened.manifest
 
     def search(self, question: str, **options: Unpack[Options]) -> list[Hit]:
         """The `k` passages nearest to `question`, best first; for the options see search.Query.
@@ -58,25 +58,25 @@ class Searcher:
         Raises QueryError, FilterError, SearchTimeout, NoHits, and a SearchIndexError where the
         server would answer with an empty list.
         """
-        return self._perform(searching(self._kept, question, options))
+        return self._perform(search_steps(self._session, question, options))
 
     def search_many(self, questions: Sequence[str], **options: Unpack[Options]) -> list[list[Hit]]:
         """The hits of each question, which are encoded together and asked side by side."""
-        return self._perform(searching_many(self._kept, questions, options))
+        return self._perform(search_many_steps(self._session, questions, options))
 
     def context(self, question: str, max_tokens: int, **options: Unpack[Options]) -> Context:
         """What a language model should read to answer: the hits, in reading order, with sources.
 
         At most `max_tokens` of the student's tokens, of which a model's own may be some more.
         """
-        return self._perform(composing(self._kept, question, max_tokens, options))
+        return self._perform(context_steps(self._session, question, max_tokens, options))
 
     def reopen(self) -> None:
         """Read the manifest and load the student again, on the same connection.
 
         For a collection that was replaced by one with other models. Raises as `open` does.
         """
-        self._kept = self._perform(keeping(self._kept.settings))
+        self._session = self._perform(open_session(self._session.settings))
 
     def close(self) -> None:
         self._client.close()
@@ -93,7 +93,7 @@ class Searcher:
         self.close()
 
     def _perform(self, steps: Steps[Result]) -> Result:
-        return perform(steps, self._client[self._kept.opened.database])
+        return perform(steps, self._client[self._session.opened.database])
 
 
 # By process too: a connection does not survive a fork.
@@ -115,7 +115,7 @@ def search(
     used, and started if need be. The connection and the student are opened once per process and
     collection, and kept until the collection is made with other models.
     """
-    searcher = _kept(settings(collection=collection, database=database))
+    searcher = _kept_searcher(settings(collection=collection, database=database))
     try:
         return searcher.search(question, **options)
     except ManifestError:
@@ -123,7 +123,7 @@ def search(
         return searcher.search(question, **options)
 
 
-def _kept(chosen: Settings) -> Searcher:
+def _kept_searcher(chosen: Settings) -> Searcher:
     with _opening:
         key = (os.getpid(), chosen)
         if key not in _open:

@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 from leafmongo import LocalDeployment
 from leafsearch.commands.leaf_ingest import app as leaf_ingest
 from leafsearch.config import load
-from leafsearch.doctor import Level, Order, examine
+from leafsearch.doctor import Examination, Severity, examine
 from leafsearch.search import Searcher
 from leaftests.paths import ROOT
 from mongotests.folders import short_folder
@@ -167,10 +167,10 @@ def test_the_doctor_finds_nothing_wrong(
         request.getfixturevalue("minilm")
     settings = load({}, database=untouched.name, collection=collection)
 
-    findings = list(examine(Order(uri=mongodb_uri, settings=settings)))
+    findings = list(examine(Examination(uri=mongodb_uri, settings=settings)))
 
-    assert [f for f in findings if f.level in (Level.PROBLEM, Level.WARNING)] == []
-    assert {f.check for f in findings if f.level is Level.OK} >= {"manifest", "student", "hits"}
+    assert [f for f in findings if f.level in (Severity.PROBLEM, Severity.WARNING)] == []
+    assert {f.check for f in findings if f.level is Severity.OK} >= {"manifest", "student", "hits"}
 
 
 def ingested(uri: str, database: Database[Any], collection: str) -> dict[str, Any]:

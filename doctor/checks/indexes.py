@@ -7,7 +7,7 @@ from leafsearch.config.text import quote
 from leafsearch.doctor.context import Case, encode_again, examine, repair
 from leafsearch.doctor.findings import Verdict, ok, problem, warning
 from leafsearch.doctor.index import IndexEntry, choose
-from leafsearch.doctor.sample import shown
+from leafsearch.doctor.sample import list_ids
 from leafsearch.vectors import SearchIndexError
 from leafsearch.vectors.store import IndexSpec, is_same_index
 
@@ -84,7 +84,7 @@ def coverage(case: Case) -> Verdict:
     in_place = manifest is not None and manifest.layout == "in_place"
     held, documents = int(counted["numVectors"]), int(counted["numDocs"]) - case.others
     skipped = [
-        f"{part['reason']} ({part['count']:,}: {shown(part['examples'])})"
+        f"{part['reason']} ({part['count']:,}: {list_ids(part['examples'])})"
         for part in counted.get("skipped", ())
         if not (part["reason"] == _MISSING and (in_place or part["count"] <= case.others))
     ]
@@ -113,7 +113,7 @@ def _by_the_rules(case: Case) -> Verdict:
     if ids:
         return problem(
             f"by the server's rules {case.sample.of(len(ids))} have no vector in "
-            f"{case.index.name} and are never found ({shown(ids)}); {_encoded_again(case)}",
+            f"{case.index.name} and are never found ({list_ids(ids)}); {_encoded_again(case)}",
             skipped=len(ids),
         )
     return ok(f"{case.sample.of(len(case.sample))} can be indexed, by the server's rules")

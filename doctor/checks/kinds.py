@@ -6,16 +6,20 @@ from typing import Any
 from leafsearch.doctor.context import Case, encode_again
 from leafsearch.doctor.findings import Verdict, ok, problem, warning
 from leafsearch.doctor.index import IndexEntry
-from leafsearch.doctor.sample import Kind, Sample, shown
+from leafsearch.doctor.sample import Sample, VectorKind, list_ids
 from leafsearch.vectors import Manifest
 
 _BYTES_OF_ARRAY, _BYTES_OF_BINDATA = 12.6, 4  # for each dimension
 Fault = tuple[str, str]  # what was found, and what the program that wrote it should do
-_KINDS = {"float32": Kind.FLOAT32, "int8": Kind.INT8, "binary": Kind.BITS}
+_KINDS = {"float32": VectorKind.FLOAT32, "int8": VectorKind.INT8, "binary": VectorKind.BITS}
 
 
 def kind(case: Case) -> Verdict:
-    sample, index, manifest = case.sample, case.knows(Case.index), case.knows(Case.manifest)
+    sample, index, manifest = (
+        case.sample,
+        case.knows(Case.index),
+        case.knows(Case.manifest),
+    )
     kinds = Counter(vector.kind for vector in sample.stored)
     if kinds:
         case.readable = sample
@@ -30,7 +34,7 @@ def kind(case: Case) -> Verdict:
             facts = "; ".join(found for found, _ in wrong)
             return problem(f"{facts}; {encode_again(case, otherwise='')}", **numbers)
         return problem("; ".join(f"{found}; {advice}" for found, advice in wrong), **numbers)
-    if Kind.ARRAY in kinds:
+    if VectorKind.ARRAY in kinds:
         dimensions = sample.stored[0].dimensions
         return warning(
             f"arrays of numbers take {dimensions * _BYTES_OF_ARRAY:,.0f} bytes a vector where "
@@ -45,13 +49,13 @@ def _no_vectors(sample: Sample) -> list[Fault]:
     if not faulty:
         return []
     what = ", ".join(sorted({fault for drawn in faulty for fault in drawn.faults})[:3])
-    ids = shown([drawn.id for drawn in faulty])
+    ids = list_ids([drawn.id for drawn in faulty])
     return [
         (f"{sample.of(len(faulty))} hold {what} instead of a vector ({ids})", "encode them again")
     ]
 
 
-def _mixed(kinds: Counter[Kind]) -> list[Fault]:
+def _mixed(kinds: Counter[VectorKind]) -> list[Fault]:
     families = {kind.is_float or kind for kind in kinds}
     if len(families) < 2:
         return []
@@ -65,7 +69,7 @@ def _not_as_ingested(sample: Sample, manifest: Manifest) -> list[Fault]:
     if not wrong:
         return []
     kinds = ", ".join(sorted({str(kind) for _, kind in wrong}))
-    ids = shown([id for id, _ in wrong])
+    ids = list_ids([id for id, _ in wrong])
     return [
         (
             f"{sample.of_vectors(len(wrong))} are {kinds} where the manifest says {wanted}, so "
@@ -75,7 +79,7 @@ def _not_as_ingested(sample: Sample, manifest: Manifest) -> list[Fault]:
     ]
 
 
-def _skipped_kinds(kinds: Counter[Kind], index: IndexEntry) -> list[Fault]:
+def _skipped_kinds(kinds: Counter[VectorKind], index: IndexEntry) -> list[Fault]:
     wrong = []
     codes = [str(kind) for kind in kinds if not kind.is_float]
     if codes and index.quantization != "none":
@@ -86,7 +90,7 @@ def _skipped_kinds(kinds: Counter[Kind], index: IndexEntry) -> list[Fault]:
                 "make the index without quantization",
             )
         )
-    if Kind.BITS in kinds and index.similarity != "euclidean":
+    if VectorKind.BITS in kinds and index.similarity != "euclidean":
         wrong.append(
             (
                 f"bits under {index.similarity} are skipped",
@@ -102,8 +106,8 @@ def _several(sample: Sample, index: IndexEntry) -> list[Fault]:
         return []
     return [
         (
-            f"{sample.of(len(many))} hold several vectors ({shown(many)}), of which only the first "
-            "is indexed",
+            f"{sample.of(len(many))} hold several vectors ({list_ids(many)}), of which only the "
+            "first is indexed",
             "give each a document of its own, or the index a nestedRoot",
         )
     ]

@@ -8,7 +8,7 @@ import numpy as np
 from leafsearch.config import Settings
 from leafsearch.doctor.context import Case, encode_again, rebuild
 from leafsearch.doctor.findings import Verdict, ok, problem, skipped
-from leafsearch.doctor.sample import Kind, Passage, shown
+from leafsearch.doctor.sample import EncodedText, VectorKind, list_ids
 from leafsearch.vectors import Encoder, ModelError, Rows, load_encoder, load_student
 from leafsearch.vectors.encoders import (
     MINIMUM_COSINE,
@@ -48,7 +48,7 @@ def teacher(case: Case) -> Verdict:
     if changed:
         return problem(
             f"{len(changed)} of {len(own)} texts do not give their stored vectors "
-            f"({shown(changed)}): another model made these, or the texts were changed since; "
+            f"({list_ids(changed)}): another model made these, or the texts were changed since; "
             + encode_again(case, "--all", otherwise="encode them again"),
             **numbers,
         )
@@ -79,7 +79,7 @@ def student(case: Case) -> Verdict:
     return ok(f"{loaded.name} is aligned: mean cosine {mean:.2f}", **numbers)
 
 
-def _compared(case: Case, student: Encoder, passages: Sequence[Passage]) -> tuple[Rows, float]:
+def _compared(case: Case, student: Encoder, passages: Sequence[EncodedText]) -> tuple[Rows, float]:
     """Cosines (n, n) of each text with all, and the least that is expected of a text's own."""
     texts, stored = _texts(passages), _stored(passages)
     if teacher := case.knows(Case.teacher):
@@ -98,7 +98,7 @@ def _teacher(case: Case) -> Encoder | Verdict:
     name = manifest.teacher.name if manifest else settings.pair.teacher
     revision = manifest.teacher.revision if manifest else None
     try:
-        _demand_packages(name)
+        _require_packages(name)
     except ModelError as error:
         return skipped(str(error))
     try:
@@ -155,11 +155,11 @@ def _with_models_of_now(case: Case) -> str:
     return f"bring the model back as it was, or take it as it is now: {rebuild(case, *models)}"
 
 
-def _texts(passages: Sequence[Passage]) -> list[str]:
+def _texts(passages: Sequence[EncodedText]) -> list[str]:
     return [passage.text for passage in passages]
 
 
-def _stored(passages: Sequence[Passage]) -> Rows:
+def _stored(passages: Sequence[EncodedText]) -> Rows:
     return np.stack([passage.stored.values for passage in passages])
 
 
@@ -171,11 +171,11 @@ def _cosines(rows: Rows, wanted: Rows) -> Rows:
     return unit_rows(cut) @ unit_rows(wanted).T
 
 
-def _in_bits(passages: Sequence[Passage]) -> bool:
-    return passages[0].stored.kind is Kind.BITS
+def _in_bits(passages: Sequence[EncodedText]) -> bool:
+    return passages[0].stored.kind is VectorKind.BITS
 
 
-def _too_short(role: str, model: Encoder, passages: Sequence[Passage]) -> str | None:
+def _too_short(role: str, model: Encoder, passages: Sequence[EncodedText]) -> str | None:
     needed = passages[0].stored.dimensions
     if model.dimensions >= needed:
         return None
@@ -185,7 +185,7 @@ def _too_short(role: str, model: Encoder, passages: Sequence[Passage]) -> str | 
     )
 
 
-def _demand_packages(name: str) -> None:
+def _require_packages(name: str) -> None:
     if not name.startswith("hashing:") and not is_remote(name):
         require_torch(name)
 

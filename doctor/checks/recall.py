@@ -6,9 +6,9 @@ from leafsearch.config.hint import hint
 from leafsearch.config.storage import Quantization
 from leafsearch.doctor.context import Case, names, rebuild, repair
 from leafsearch.doctor.findings import Verdict, ok, problem, skipped, warning
-from leafsearch.doctor.sample import shown, spread
+from leafsearch.doctor.sample import list_ids, spread_over
 from leafsearch.doctor.searches import DEEP, K, Probe, nearest
-from leafsearch.search.retrieval.retrieve import candidates
+from leafsearch.search.retrieval.retrieve import candidates_for
 
 _ENOUGH, _TOLERABLE = 0.95, 0.9  # what MongoDB aims at is between them
 _LADDER = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
@@ -23,7 +23,7 @@ def hits(case: Case) -> Verdict:
         return problem(f"{index.name} can hold none of the sampled vectors; see the checks above")
     case.probes = probes = [
         Probe(id, stored, nearest(case.run, stored, index, limit=DEEP))
-        for id, stored in spread(usable, case.order.queries)
+        for id, stored in spread_over(usable, case.order.queries)
     ]
     if not any(probe.hits for probe in probes):
         return problem(
@@ -34,8 +34,8 @@ def hits(case: Case) -> Verdict:
     if lost:
         return problem(
             f"{len(lost)} of {len(probes)} stored vectors do not find their own documents "
-            f"({shown(lost)}): the index lags behind the collection; try again in a moment, else "
-            f"{_made_again(case)}"
+            f"({list_ids(lost)}): the index lags behind the collection; try again in a moment, "
+            f"else {_made_again(case)}"
         )
     return ok(f"{len(probes)} of {len(probes)} stored vectors find their own documents")
 
@@ -43,7 +43,7 @@ def hits(case: Case) -> Verdict:
 def recall(case: Case) -> Verdict:
     index = case.index
     quantization = cast(Quantization, index.quantization)
-    judged = case.order.num_candidates or candidates(
+    judged = case.order.num_candidates or candidates_for(
         K, documents=case.documents, quantization=quantization
     )
     probes = [probe for probe in case.probes if probe.others]

@@ -7,7 +7,7 @@ from typing import Any
 from leafsearch.config.text import quote
 from leafsearch.doctor.context import Case, examine, ingest, is_in_place, repair
 from leafsearch.doctor.findings import Verdict, ok, problem, skipped
-from leafsearch.doctor.sample import Passage, shown, spread
+from leafsearch.doctor.sample import EncodedText, list_ids, spread_over
 from leafsearch.search.values import paths_of, values_at
 from leafsearch.vectors.store import MARK, MARK_HASH, digest, encoded_digest, uppermost_paths
 
@@ -17,7 +17,7 @@ _TITLE = "metadata.title"
 
 @dataclass(frozen=True)
 class _Read:
-    passage: Passage
+    passage: EncodedText
     unchanged: bool
     in_parts: bool  # a vector that is the mean of several chunks'
 
@@ -28,7 +28,7 @@ def texts(case: Case) -> Verdict:
     title = manifest.title_field if manifest else _TITLE
     if field is None:
         return skipped("name the field of the texts with --text-field to compare the models")
-    some = spread(sample.alike, _TEXTS)
+    some = spread_over(sample.alike, _TEXTS)
     vectors = {repr(id): vector for id, vector in some}  # an _id may be a document
     if not vectors:
         return skipped("no vector can be compared, see `vector values`")
@@ -37,7 +37,7 @@ def texts(case: Case) -> Verdict:
         {"$project": dict.fromkeys(uppermost_paths([field, title, "hash", MARK]), 1)},
     )
     read = [
-        _read(title, document, Passage(document["_id"], text, vectors[repr(document["_id"])]))
+        _read(title, document, EncodedText(document["_id"], text, vectors[repr(document["_id"])]))
         for document in documents
         if (text := _text(document, field))
     ]
@@ -58,14 +58,14 @@ def _unchanged(case: Case, read: list[_Read]) -> Verdict:
     if changed:
         again = ingest(case) if is_in_place(case) else repair(case)
         return problem(
-            f"{len(changed):,} of {len(read):,} are not what was encoded ({shown(changed)}): they "
-            f"were changed since; {again} encodes them as they are now",
+            f"{len(changed):,} of {len(read):,} are not what was encoded ({list_ids(changed)}): "
+            f"they were changed since; {again} encodes them as they are now",
             changed=len(changed),
         )
     return ok(f"{len(read):,} of {len(read):,} are what was encoded")
 
 
-def _read(title_field: str, document: Mapping[str, Any], passage: Passage) -> _Read:
+def _read(title_field: str, document: Mapping[str, Any], passage: EncodedText) -> _Read:
     """leaf-ingest encodes a passage behind its title, and keeps a hash of both together."""
     title = next(iter(values_at(document, title_field)), "")
     hashes = [*values_at(document, MARK_HASH), document.get("hash")]
@@ -73,7 +73,7 @@ def _read(title_field: str, document: Mapping[str, Any], passage: Passage) -> _R
     in_parts = bool(values_at(document, f"{MARK}.chunks"))
     encoded = f"{title} {passage.text}"
     if title and digest(encoded.encode()) == wanted:
-        return _Read(Passage(passage.id, encoded, passage.stored), True, in_parts)
+        return _Read(EncodedText(passage.id, encoded, passage.stored), True, in_parts)
     return _Read(passage, digest(passage.text.encode()) == wanted, in_parts)
 
 

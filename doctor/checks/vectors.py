@@ -5,7 +5,7 @@ from collections import Counter
 from leafsearch.config.text import quote
 from leafsearch.doctor.context import Case, encode_again, examine, ingest, is_in_place
 from leafsearch.doctor.findings import Verdict, ok, problem, warning
-from leafsearch.doctor.sample import Drawn, Sample, shown, vector_paths
+from leafsearch.doctor.sample import Drawn, Sample, list_ids, vector_paths
 from leafsearch.vectors.store import UNIT_TOLERANCE, uppermost_paths
 
 _TOO_ALIKE = 0.1  # share of one and the same vector
@@ -21,7 +21,7 @@ def presence(case: Case) -> Verdict:
     if empty:
         return problem(
             f"{sample.of(len(empty))} have no vector at {quote(case.path)} and can never be found "
-            f"({shown(empty)}); {_missing(case)}",
+            f"({list_ids(empty)}); {_missing(case)}",
             missing=len(empty),
             sampled=len(sample),
         )
@@ -29,7 +29,10 @@ def presence(case: Case) -> Verdict:
 
 
 def dimensions(case: Case) -> Verdict:
-    sample, expected = case.readable, case.knows(Case.manifest) or case.knows(Case.index)
+    sample, expected = (
+        case.readable,
+        case.knows(Case.manifest) or case.knows(Case.index),
+    )
     sizes = Counter(vector.dimensions for vector in sample.stored)
     wanted = expected.dimensions if expected else sizes.most_common(1)[0][0]
     wrong = [id for id, vector in sample.vectors if vector.dimensions != wanted]
@@ -39,7 +42,7 @@ def dimensions(case: Case) -> Verdict:
         right = encode_again(case, otherwise="encode them again with the right model")
         return problem(
             f"{sample.of_vectors(len(wrong))} have {others} dimensions, {who} {wanted}: they "
-            f"are skipped without a word ({shown(wrong)}); {right}"
+            f"are skipped without a word ({list_ids(wrong)}); {right}"
         )
     return ok(f"all have {wanted}")
 
@@ -50,9 +53,9 @@ def values(case: Case) -> Verdict:
     zero = [id for id, vector in sample.vectors if vector.is_finite and vector.is_zero]
     wrong = []
     if broken:
-        wrong.append(f"{sample.of_vectors(len(broken))} hold NaN or infinity ({shown(broken)})")
+        wrong.append(f"{sample.of_vectors(len(broken))} hold NaN or infinity ({list_ids(broken)})")
     if zero:
-        wrong.append(f"{sample.of_vectors(len(zero))} are only zeros ({shown(zero)})")
+        wrong.append(f"{sample.of_vectors(len(zero))} are only zeros ({list_ids(zero)})")
     if wrong:
         right = encode_again(case, otherwise="encode these documents again")
         return problem(
@@ -83,7 +86,7 @@ def length(case: Case) -> Verdict:
     if of_unit and wrong:
         return problem(
             f"{case.readable.of_vectors(len(wrong))} are not of length 1 but {found} "
-            f"({shown(wrong)}): dotProduct then prefers the long ones; "
+            f"({list_ids(wrong)}): dotProduct then prefers the long ones; "
             + encode_again(
                 case,
                 otherwise="divide each vector by its length, or make the index with cosine",
@@ -98,9 +101,9 @@ def variety(case: Case) -> Verdict:
     if len(vectors) >= _ENOUGH and most > _TOO_ALIKE * len(vectors):
         ids = [id for id, vector in case.readable.vectors if vector.values.tobytes() == same]
         return warning(
-            f"{case.readable.of_vectors(most)} are one and the same ({shown(ids)}), as when empty "
-            "texts or error pages were encoded; look at their texts, and leave out of the source "
-            "what says nothing"
+            f"{case.readable.of_vectors(most)} are one and the same ({list_ids(ids)}), as when "
+            "empty texts or error pages were encoded; look at their texts, and leave out of the "
+            "source what says nothing"
         )
     return ok("no vector stands out by being repeated")
 

@@ -46,7 +46,7 @@ class Heading:
     text: str
 
 
-def spans(text: str) -> Iterator[Span]:
+def split_spans(text: str) -> Iterator[Span]:
     """Consecutive spans that cover the text, each ending at a border."""
     done = 0
     for block in _blocks(text):
@@ -56,7 +56,7 @@ def spans(text: str) -> Iterator[Span]:
     yield from _sentences(text, done, len(text))
 
 
-def lines(text: str, start: int, end: int) -> Iterator[Span]:
+def split_lines(text: str, start: int, end: int) -> Iterator[Span]:
     """Of a block that is too long to stay whole."""
     while start < end:
         stop = text.find("\n", start, end) + 1 or end
@@ -64,7 +64,7 @@ def lines(text: str, start: int, end: int) -> Iterator[Span]:
         start = stop
 
 
-def heading(text: str, start: int, end: int) -> Heading | None:
+def parse_heading(text: str, start: int, end: int) -> Heading | None:
     """What a span says if it is a heading and nothing else."""
     found = _HEADING.match(text, start, end)
     if found is None:
@@ -98,7 +98,7 @@ def _blocks(text: str) -> Iterator[Span]:
         if start >= done:
             done = _BLANK.match(text, end).end()  # type: ignore[union-attr]
             if done - start > _LONGEST:
-                yield from (Span(s.start, s.end) for s in lines(text, start, done))
+                yield from (Span(s.start, s.end) for s in split_lines(text, start, done))
             else:
                 yield Span(start, done, is_block=True)
 
@@ -145,7 +145,7 @@ def _table_end(text: str, end: int) -> int:
     return end
 
 
-def trails(headings: Sequence[Heading | None]) -> list[tuple[str, ...]]:
+def heading_trails(headings: Sequence[Heading | None]) -> list[tuple[str, ...]]:
     """For each piece what stands above it; a heading does not stand under itself."""
     above: list[Heading] = []
     found: list[tuple[str, ...]] = []
@@ -161,7 +161,7 @@ def trails(headings: Sequence[Heading | None]) -> list[tuple[str, ...]]:
     return found
 
 
-def shown(names: tuple[str, ...], count: Callable[[str], int], most: int) -> tuple[str, int]:
+def fit_trail(names: tuple[str, ...], count: Callable[[str], int], most: int) -> tuple[str, int]:
     """The trail and its tokens; of one that is too long the inner headings."""
     for first in range(len(names)):
         trail = _BETWEEN.join(names[first:])

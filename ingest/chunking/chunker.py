@@ -15,9 +15,9 @@ from operator import not_
 from tokenizers import Tokenizer
 
 from leafsearch.config.text import quote
-from leafsearch.ingest.chunking.borders import shown, trails
+from leafsearch.ingest.chunking.borders import fit_trail, heading_trails
 from leafsearch.ingest.chunking.chunk import Chunk
-from leafsearch.ingest.chunking.pieces import Piece, Pieces, Tokens
+from leafsearch.ingest.chunking.pieces import Piece, Pieces, TokenCounter
 from leafsearch.ingest.document import Document
 from leafsearch.ingest.errors import IngestError
 
@@ -53,10 +53,10 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Packing:
+class Packer:
     """`budget` and `overlap` in tokens, of all that is encoded of a chunk but the prompt."""
 
-    tokens: Tokens
+    tokens: TokenCounter
     pieces: Pieces
     budget: int
     overlap: int
@@ -68,27 +68,27 @@ class Packing:
         budgets = [self.budget - draft.cost for draft in drafts]
         pieces = self.pieces.of([draft.text for draft in drafts], budgets)
         found = [
-            list(_Packed(self, draft, own).chunks(counted=False))
+            list(_DocumentPacker(self, draft, own).chunks(counted=False))
             for draft, own in zip(drafts, pieces, strict=True)
         ]
         counts = iter(self.tokens.counts(c.encoded_text for chunks in found for c in chunks))
         for draft, own, chunks in zip(drafts, pieces, found, strict=True):
             counted = [chunk.counted(next(counts)) for chunk in chunks]
             if any(chunk.tokens > self.budget for chunk in counted):
-                shorter = list(_Packed(self, draft, own).chunks(counted=True))
+                shorter = list(_DocumentPacker(self, draft, own).chunks(counted=True))
                 lengths = self.tokens.counts(c.encoded_text for c in shorter)
                 counted = [c.counted(n) for c, n in zip(shorter, lengths, strict=True)]
             yield counted
 
 
-class _Packed:
+class _DocumentPacker:
     """One document. Pieces are named by their place in the list of all."""
 
-    def __init__(self, rules: Packing, draft: Draft, pieces: Sequence[Piece]) -> None:
+    def __init__(self, rules: Packer, draft: Draft, pieces: Sequence[Piece]) -> None:
         self._rules = rules
         self._draft = draft
         self._pieces = list(pieces)
-        self._above = trails([p.heading for p in pieces]) if rules.heading_trail else []
+        self._above = heading_trails([p.heading for p in pieces]) if rules.heading_trail else []
         self._lengths: dict[str, int] = {}  # of trails, in tokens
         self._made = 0
 
@@ -142,7 +142,7 @@ class _Packed:
         if not self._above or not (names := self._above[begin]):
             return "", 0
         room = self._rules.budget - self._draft.cost - self._pieces[begin].tokens
-        return shown(names, self._length, min(room, self._rules.budget // 4))
+        return fit_trail(names, self._length, min(room, self._rules.budget // 4))
 
     def _length(self, trail: str) -> int:
         if trail not in self._lengths:
@@ -196,13 +196,13 @@ class Chunker:
             )
         if not 0 <= overlap <= tokens // 2:
             raise IngestError(f"--chunk-overlap {overlap}: expected 0 to half of {tokens} tokens")
-        self._tokens = Tokens(tokenizer)
+        self._tokens = TokenCounter(tokenizer)
         special = tokenizer.num_special_tokens_to_add(False)
         self._budget = tokens - special - self._tokens.count(prompt)
         if self._budget < FEWEST_TOKENS // 2:
             raise IngestError(f"--chunk-tokens {tokens}: too few beside the prompt {quote(prompt)}")
         pieces = Pieces(self._tokens)
-        self._packing = Packing(self._tokens, pieces, self._budget, overlap, heading_trail)
+        self._packing = Packer(self._tokens, pieces, self._budget, overlap, heading_trail)
 
     def split(self, document: Document) -> list[Chunk]:
         return self.split_many([document])[0]

@@ -6,10 +6,16 @@ from dataclasses import dataclass
 
 from tokenizers import Tokenizer
 
-from leafsearch.ingest.chunking.borders import Heading, Span, heading, lines, spans
+from leafsearch.ingest.chunking.borders import (
+    Heading,
+    Span,
+    parse_heading,
+    split_lines,
+    split_spans,
+)
 
 
-class Tokens:
+class TokenCounter:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
 
@@ -40,12 +46,12 @@ class Piece:
 
 
 class Pieces:
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: TokenCounter) -> None:
         self._tokens = tokens
 
     def of(self, texts: Sequence[str], budgets: Sequence[int]) -> list[list[Piece]]:
         """Of each text, in its order, covering it; none has more tokens than the text's budget."""
-        found = [list(spans(text)) for text in texts]
+        found = [list(split_spans(text)) for text in texts]
         counts = iter(self._counts(texts, found))
         return [
             [p for s in own for p in self._fitting(text, s, next(counts), budget)]
@@ -75,9 +81,11 @@ class Pieces:
     def _fitting(self, text: str, span: Span, tokens: int, budget: int) -> Iterator[Piece]:
         start, end = span.start, span.end
         if tokens <= budget:
-            yield Piece(start, end, tokens, None if span.is_block else heading(text, start, end))
+            yield Piece(
+                start, end, tokens, None if span.is_block else parse_heading(text, start, end)
+            )
         elif span.is_block:
-            rows = list(lines(text, start, end))
+            rows = list(split_lines(text, start, end))
             for row, count in zip(rows, self._counts([text], [rows]), strict=True):
                 yield from self._fitting(text, row, count, budget)
         else:

@@ -71,7 +71,7 @@ class MeanEncoder:
 
     def encode_documents(self, texts: Sequence[str]) -> Rows:
         sums = np.zeros((len(texts), self.dimensions), dtype=np.float32)
-        parts = ((i, p) for i, text in enumerate(texts) for p in pieces(self._chunker, text))
+        parts = ((i, p) for i, text in enumerate(texts) for p in cut_pieces(self._chunker, text))
         while some := list(islice(parts, _AT_ONCE)):
             rows = self._encoder.encode_documents([piece for _, piece in some])
             np.add.at(sums, [i for i, _ in some], rows)
@@ -89,5 +89,5 @@ class MeanEncoder:
         self._encoder.close()
 
 
-def pieces(chunker: Chunker, text: str) -> list[str]:
+def cut_pieces(chunker: Chunker, text: str) -> list[str]:
     return [chunk.text for chunk in chunker.split(Document("", text))]

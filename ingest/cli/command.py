@@ -11,7 +11,7 @@ from leafsearch.ingest.cli.index_options import Choices
 from leafsearch.ingest.cli.request import Order
 from leafsearch.ingest.pipeline.rejects import DEFAULT as REJECTS_FILE
 from leafsearch.ingest.runs.run import run
-from leafsearch.ingest.sources.files.choice import Choice
+from leafsearch.ingest.sources.files.patterns import FilePatterns
 from leafsearch.ingest.sources.files.records import Fields
 from leafsearch.ingest.sources.mongodb.order import MongoOrder
 from leafsearch.vectors.store import RETRY_SECONDS, RetryBudget, connected, deployment_uri
@@ -114,7 +114,7 @@ def command(
             sharded=shard,
             dry_run=dry_run,
             rebuild=rebuild,
-            choice=Choice(include or (), exclude or ()),
+            choice=FilePatterns(include or (), exclude or ()),
             source=source,
         )
         chosen = order.settled(

@@ -15,9 +15,9 @@ from leafsearch.config.text import shorten
 from leafsearch.ingest.cli.index_options import Choices, one_of
 from leafsearch.ingest.pipeline.extent import WHOLE, Extent, Seen, Shard
 from leafsearch.ingest.pipeline.rejects import Rejects
-from leafsearch.ingest.sources.files.choice import Choice
 from leafsearch.ingest.sources.files.corpus import NAMELESS, Corpus
 from leafsearch.ingest.sources.files.formats import FORMATS
+from leafsearch.ingest.sources.files.patterns import FilePatterns
 from leafsearch.ingest.sources.files.records import Fields
 from leafsearch.ingest.sources.mongodb.address import addresses
 from leafsearch.ingest.sources.mongodb.order import MongoOrder
@@ -43,7 +43,7 @@ class Order:
     dry_run: bool = False
     rebuild: bool = False
     mongodb: MongoOrder = field(default_factory=MongoOrder)
-    choice: Choice = field(default_factory=Choice)
+    choice: FilePatterns = field(default_factory=FilePatterns)
     source: str | None = None
 
     def settled(self, **options: Any) -> Settings:

@@ -16,9 +16,9 @@ from leafsearch.config.hint import hint
 from leafsearch.config.storage import STORAGES
 from leafsearch.ingest.cli.index_options import Choices
 from leafsearch.ingest.errors import TargetError
-from leafsearch.ingest.target.open import INDEX, Named, Told, fitting, given, load_pair
-from leafsearch.ingest.target.reconcile import is_empty, united
-from leafsearch.ingest.target.target import Target
+from leafsearch.ingest.target.open import INDEX, Named, fit_storage, load_pair, or_default
+from leafsearch.ingest.target.reconcile import is_empty, with_wanted_indexes
+from leafsearch.ingest.target.target import OnStatus, Target
 from leafsearch.vectors import Collection, Manifest, ManifestError, ModelRecord, explained
 from leafsearch.vectors.encoders import probe_of
 from leafsearch.vectors.store import (
@@ -41,7 +41,7 @@ def open_rebuild(
     settings: Settings,
     choices: Choices,
     retries: RetryBudget | None = None,
-    told: Told = lambda phase: None,
+    on_status: OnStatus = lambda phase: None,
 ) -> Target:
     """The generation that is begun, or goes on. Raises as open_target does, before any write."""
     if problems := choices.problems(settings):
@@ -59,11 +59,11 @@ def open_rebuild(
         )
     begun = _begun(found, settings, choices)
     if begun is None:
-        return _anew(database, settings, choices, found, retries, told)
+        return _anew(database, settings, choices, found, retries, on_status)
     for index in Collection(database[name], begun).indexes:
         index.require_no_failure()
-    wanted = united(begun, choices.filters, hybrid=choices.hybrid)
-    return Target(database, settings, wanted, retries=retries, told=told)
+    wanted = with_wanted_indexes(begun, choices.filters, hybrid=choices.hybrid)
+    return Target(database, settings, wanted, retries=retries, on_status=on_status)
 
 
 def _begun(found: Generations, settings: Settings, choices: Choices) -> Manifest | None:
@@ -73,13 +73,13 @@ def _begun(found: Generations, settings: Settings, choices: Choices) -> Manifest
     name, active = settings.collection, found.active
     if found.next is not None:
         retire = _finish(settings, "retire")
-        _demand_asked(found.next, active, settings, choices, f"drop that one with {retire}")
+        _require_asked(found.next, active, settings, choices, f"drop that one with {retire}")
         return found.next
     kept = found.other
     # Rolled back from: it is brought up to date instead of being made again.
     for candidate in (kept, active) if kept.generation > active.generation else (active,):
         try:
-            _demand_asked(candidate, active, settings, choices, "")
+            _require_asked(candidate, active, settings, choices, "")
         except ManifestError:
             continue
         return candidate
@@ -100,16 +100,16 @@ def _anew(
     choices: Choices,
     found: Generations,
     retries: RetryBudget | None,
-    told: Told,
+    on_status: OnStatus,
 ) -> Target:
     active, generation = found.active, found.newest + 1
     sides = _models(active, settings)
-    told(f"loading {sides['teacher'][0]} and {sides['student'][0]}")
+    on_status(f"loading {sides['teacher'][0]} and {sides['student'][0]}")
     pair = load_pair(sides["teacher"], sides["student"], settings, retries)
-    storage = fitting(_form(active, settings, choices), settings, pair.teacher)
-    tokens = given(choices.chunk_tokens, min(active.chunk_tokens, pair.teacher.max_tokens))
+    storage = fit_storage(_form(active, settings, choices), settings, pair.teacher)
+    tokens = or_default(choices.chunk_tokens, min(active.chunk_tokens, pair.teacher.max_tokens))
     manifest = replace(
-        united(active, choices.filters, hybrid=choices.hybrid),
+        with_wanted_indexes(active, choices.filters, hybrid=choices.hybrid),
         teacher=ModelRecord.of(pair.teacher),
         student=ModelRecord.of(pair.student),
         alignment=pair.alignment,
@@ -122,7 +122,7 @@ def _anew(
         index=f"{INDEX}_{generation}",
         path=f"{VECTOR_PATH}_{generation}",
         chunk_tokens=tokens,
-        chunk_overlap=given(choices.chunk_overlap, min(active.chunk_overlap, tokens // 2)),
+        chunk_overlap=or_default(choices.chunk_overlap, min(active.chunk_overlap, tokens // 2)),
         heading_trail=active.heading_trail or bool(choices.heading_trail),
         probe=probe_of(pair.student),
         generation=generation,
@@ -158,7 +158,7 @@ def _form(active: Manifest, settings: Settings, choices: Choices) -> Storage:
     return replace(STORAGES[settings.storage] if is_named else there, **parts)
 
 
-def _demand_asked(
+def _require_asked(
     stored: Manifest, active: Manifest, settings: Settings, choices: Choices, otherwise: str
 ) -> None:
     """Raises ManifestError if something that is asked contradicts this generation."""
@@ -207,7 +207,7 @@ def tell_generations_apart(database: Database[Any], name: str) -> None:
         collection.wait_until_ready(None, seconds=_SECONDS, on_status=lambda status: None)
 
 
-def missing_documents(
+def find_missing_documents(
     database: Database[Any], name: str, there: Manifest, new: Manifest
 ) -> Iterator[str]:
     """Ids of documents that the one generation has and the other has not."""

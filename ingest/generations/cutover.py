@@ -13,8 +13,8 @@ from pymongo.database import Database
 
 from leafsearch.config.hint import Names, hint, ingest_hint
 from leafsearch.ingest.errors import TargetError
-from leafsearch.ingest.generations.build import missing_documents
-from leafsearch.ingest.target.reconcile import settle, united
+from leafsearch.ingest.generations.build import find_missing_documents
+from leafsearch.ingest.target.reconcile import reconcile, with_wanted_indexes
 from leafsearch.vectors import Collection, IndexDiffers, Manifest, explained
 from leafsearch.vectors.store import (
     Generations,
@@ -23,13 +23,11 @@ from leafsearch.vectors.store import (
     switch_generation,
 )
 
-Told = Callable[[str], None]
-
 _SHOWN = 3
 _PAUSE = 0.2  # seconds between two looks
 
 
-def demand_whole(
+def require_whole(
     database: Database[Any], name: str, new: Manifest, *, rejected: int, yes: bool
 ) -> None:
     """Raises TargetError if searches would lose documents by moving over, unless that is meant.
@@ -53,7 +51,7 @@ def demand_whole(
     )
 
 
-def demand_nothing_lost(database: Database[Any], name: str, old: Manifest, new: Manifest) -> None:
+def require_nothing_lost(database: Database[Any], name: str, old: Manifest, new: Manifest) -> None:
     """Raises TargetError if another run wrote documents into `old` until searches moved to `new`.
 
     Such a run has ended well, since searches asked what it wrote.
@@ -70,20 +68,20 @@ def demand_nothing_lost(database: Database[Any], name: str, old: Manifest, new: 
 
 def _missing(database: Database[Any], name: str, old: Manifest, new: Manifest) -> tuple[int, str]:
     """How many documents of `old` are not in `new`, and the first of their ids."""
-    missing = missing_documents(database, name, old, new)
+    missing = find_missing_documents(database, name, old, new)
     some = list(islice(missing, _SHOWN))
     count = len(some) + sum(1 for _ in missing)
     return count, ", ".join(some) + (", ..." if count > len(some) else "")
 
 
-def move_over(
+def cut_over(
     database: Database[Any],
     name: str,
     generation: int,
     *,
     chunk: str | None,
     seconds: float,
-    told: Told,
+    on_status: Callable[[str], None],
 ) -> Generations:
     """Searches ask this generation from then on: as soon as it is READY, and `chunk` is found.
 
@@ -97,10 +95,14 @@ def move_over(
         if seen.active.generation == generation:
             return seen
         also = seen.active
-        collection = settle(database, name, united(wanted, also.filters, hybrid=also.hybrid))
+        collection = reconcile(
+            database, name, with_wanted_indexes(wanted, also.filters, hybrid=also.hybrid)
+        )
         try:
             left = max(deadline - time.monotonic(), 0)
-            collection.wait_until_ready(chunk or _newest(collection), seconds=left, on_status=told)
+            collection.wait_until_ready(
+                chunk or _newest(collection), seconds=left, on_status=on_status
+            )
         except IndexDiffers:
             if time.monotonic() > deadline:
                 raise
@@ -113,7 +115,9 @@ def move_over(
                 switch_generation(database, name, seen_now, to)
 
 
-def roll_back(database: Database[Any], name: str, *, seconds: float, told: Told) -> Generations:
+def roll_back(
+    database: Database[Any], name: str, *, seconds: float, on_status: Callable[[str], None]
+) -> Generations:
     """To the generation from before the last rebuild; nothing if it answers already."""
     with explained():
         seen = read_generations(database, name)
@@ -125,7 +129,9 @@ def roll_back(database: Database[Any], name: str, *, seconds: float, told: Told)
         )
     if kept.generation > active.generation:
         return seen
-    return move_over(database, name, kept.generation, chunk=None, seconds=seconds, told=told)
+    return cut_over(
+        database, name, kept.generation, chunk=None, seconds=seconds, on_status=on_status
+    )
 
 
 def _newest(collection: Collection) -> str:

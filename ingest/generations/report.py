@@ -11,9 +11,9 @@ from leafsearch.config.text import strip_controls
 from leafsearch.ingest.cli.console import say
 from leafsearch.ingest.cli.request import Order
 from leafsearch.ingest.generations.cutover import (
-    demand_nothing_lost,
-    demand_whole,
-    move_over,
+    cut_over,
+    require_nothing_lost,
+    require_whole,
     roll_back,
 )
 from leafsearch.ingest.generations.retire import retire
@@ -33,7 +33,7 @@ def complete(
     target: Target,
     summary: Summary,
     *,
-    told: Callable[[str], None],
+    on_status: Callable[[str], None],
 ) -> None:
     """The end of a run that has written all: searches move over where that was the order."""
     name, generation = target.collection.mongo.name, target.manifest.generation
@@ -44,7 +44,7 @@ def complete(
         return
     finish = f"{rollback} goes back, {retire} deletes the other"
     if not order.rebuild:
-        target.demand_active()
+        target.require_active()
         if seen.next is not None:
             say(
                 f"generation {seen.next.generation} of {name} is not finished, and this run wrote "
@@ -54,22 +54,22 @@ def complete(
         return
     if seen.active.generation == generation:
         if order.wait:
-            target.wait_until_ready(summary.last_written, seconds=order.wait, on_status=told)
+            target.wait_until_ready(summary.last_written, seconds=order.wait, on_status=on_status)
         say(f"searches ask generation {generation} already; {finish}")
         return
-    demand_whole(database, name, target.manifest, rejected=summary.rejected, yes=order.yes)
+    require_whole(database, name, target.manifest, rejected=summary.rejected, yes=order.yes)
     chunk = summary.last_written
-    move_over(database, name, generation, chunk=chunk, seconds=order.wait, told=told)
+    cut_over(database, name, generation, chunk=chunk, seconds=order.wait, on_status=on_status)
     if not order.yes and not target.registration.was_alone():
         # Patiently by itself: once searches have moved, the rest is not done a second time.
         target.retries.run(
-            lambda: demand_nothing_lost(database, name, seen.active, target.manifest)
+            lambda: require_nothing_lost(database, name, seen.active, target.manifest)
         )
     say(f"searches moved over from {_shown(seen.active)} to {_shown(target.manifest)}; {finish}")
 
 
 def run_rollback(database: Database[Any], name: str, *, wait: float, as_json: bool) -> None:
-    now = roll_back(database, name, seconds=wait, told=lambda status: None)
+    now = roll_back(database, name, seconds=wait, on_status=lambda status: None)
     kept, again = now.other, _hint(database, name, "PATH", "--rebuild")
     _print(
         {"generation": now.active.generation, "kept": kept.generation if kept else None},
@@ -81,7 +81,7 @@ def run_rollback(database: Database[Any], name: str, *, wait: float, as_json: bo
 
 
 def run_retire(database: Database[Any], name: str, *, wait: float, as_json: bool) -> None:
-    done = retire(database, name, seconds=wait, told=lambda status: None)
+    done = retire(database, name, seconds=wait, on_status=lambda status: None)
     _print(
         {"generation": done.generation, "chunks": done.chunks, "indexes": done.indexes},
         f"deleted {done.chunks:,} chunks and {done.indexes} search indexes; {name} holds "

@@ -18,8 +18,6 @@ from leafsearch.ingest.target.open import INDEX
 from leafsearch.vectors import Collection, IndexNotReady, explained
 from leafsearch.vectors.store import forget_others, read_generations, retry
 
-Told = Callable[[str], None]
-
 _PAUSE = 0.2  # seconds between two looks
 _NO_INDEX = 27
 _OURS = re.compile(rf"{INDEX}(?:_(\d+))?(?:_text)?")
@@ -40,7 +38,9 @@ class Retired:
     chunks: int
 
 
-def retire(database: Database[Any], name: str, *, seconds: float, told: Told) -> Retired:
+def retire(
+    database: Database[Any], name: str, *, seconds: float, on_status: Callable[[str], None]
+) -> Retired:
     """Everything of other generations than the active is deleted, and nothing else.
 
     The manifest comes first, so that nobody goes back to half of one; then the indexes, so that a
@@ -57,17 +57,19 @@ def retire(database: Database[Any], name: str, *, seconds: float, told: Told) ->
                 break
     # What is begun from now on has a higher number, and is none of our business.
     old = set(range(1, seen.newest + 1)) - {seen.active.generation}
-    indexes = _drop_indexes(active.mongo, old, seconds=seconds, told=told)
+    indexes = _drop_indexes(active.mongo, old, seconds=seconds, on_status=on_status)
     chunks = sum(_delete_chunks(active, generation) for generation in old)
     return Retired(seen.active.generation, indexes, chunks)
 
 
-def _drop_indexes(mongo: Mongo[Any], generations: Set[int], *, seconds: float, told: Told) -> int:
+def _drop_indexes(
+    mongo: Mongo[Any], generations: Set[int], *, seconds: float, on_status: Callable[[str], None]
+) -> int:
     """How many; waits until they are gone, which takes the server a while."""
     deadline, dropped = time.monotonic() + seconds, set[str]()
     while there := _indexes(mongo, generations):
         for name in there - dropped:
-            told(f"dropping search index {name}")
+            on_status(f"dropping search index {name}")
             _drop(mongo, name)
         dropped |= there
         if time.monotonic() > deadline:

@@ -27,20 +27,20 @@ from leafsearch.ingest.errors import IngestError, SourceError
 from leafsearch.ingest.on_ray.job import PLANNER_CPUS, WRITER_CPUS, Job
 from leafsearch.ingest.on_ray.stages import (
     Claimed,
-    Encoder,
+    EncodeActor,
     Met,
-    Planner,
-    Writer,
+    PlanActor,
+    WriteActor,
     documents_of,
     from_tables,
 )
 from leafsearch.ingest.pipeline.extent import Seen
-from leafsearch.ingest.pipeline.read import windows
+from leafsearch.ingest.pipeline.read import cut_windows
 from leafsearch.ingest.pipeline.rejects import Rejects
-from leafsearch.ingest.pipeline.stats import Summary, Told
+from leafsearch.ingest.pipeline.stats import OnProgress, Summary
 from leafsearch.ingest.target.claims import Claims
 from leafsearch.ingest.target.open import open_target
-from leafsearch.ingest.target.target import Lost, Target, overlapped, settle_overlap
+from leafsearch.ingest.target.target import Lost, Target, overlap_error, settle_overlap
 from leafsearch.vectors import connect
 
 _BATCH = 512  # records of one step
@@ -51,12 +51,12 @@ __all__ = ["Job", "ingest_on_ray"]
 
 
 def ingest_on_ray(
-    records: Dataset, job: Job, *, rejects: Rejects, told: Told = lambda summary: None
+    records: Dataset, job: Job, *, rejects: Rejects, on_progress: OnProgress = lambda summary: None
 ) -> Summary:
     """`records` have a text, and perhaps an id and a title; other columns become metadata.
 
-    Of documents with the same id, which of them is stored is left to chance; it is told in
-    `rejects`. Raises what `open_target` raises, before any work is handed out, and IngestError for
+    Of documents with the same id, which of them is stored is left to chance; `rejects` reports
+    them. Raises what `open_target` raises, before any work is handed out, and IngestError for
     what fails in Ray.
     """
     if problems := [*job.problems(), *_too_much(job)]:
@@ -66,17 +66,17 @@ def ingest_on_ray(
         _explained(),
         closing(Seen()) as seen,
         connect(job.settings.uri or "") as client,
-        closing(_prepared(records, job, client)) as target,
+        closing(_prepare_target(records, job, client)) as target,
     ):
         target.registration.enter()
         rejects.begin()
         with closing(_batches(_pipeline(records, job))) as batches:
             for item in from_tables(batches):
-                for rejected in taken(item, summary, seen, target.claims, job):
+                for rejected in absorb(item, summary, seen, target.claims, job):
                     rejects.add(rejected)
                     summary.rejected += 1
                 target.registration.renew()
-                told(summary)
+                on_progress(summary)
         # A pipeline does not read its records twice: what other runs undid is an error.
         settle_overlap(target, lambda lost: _refuse(lost, target))
     summary.seconds = round(time.monotonic() - started, 3)
@@ -99,10 +99,10 @@ def _too_much(job: Job) -> Iterator[str]:
 
 
 def _refuse(lost: Lost, target: Target) -> None:
-    raise overlapped(lost, target)
+    raise overlap_error(lost, target)
 
 
-def _prepared(records: Dataset, job: Job, client: MongoClient[Any]) -> Target:
+def _prepare_target(records: Dataset, job: Job, client: MongoClient[Any]) -> Target:
     """A new collection is made here, so that actors need not agree on it."""
     target = open_target(client[job.settings.database], job.settings, job.choices)
     try:
@@ -127,7 +127,7 @@ def _first_chunks(records: Dataset, job: Job, target: Target) -> list[Chunk]:
             judged = list(documents_of(batch, job))
             count += len(judged)
             reason = next((r.reason for r in judged if isinstance(r, Rejected)), reason)
-            for window in windows(d for d in judged if isinstance(d, Document)):
+            for window in cut_windows(d for d in judged if isinstance(d, Document)):
                 found += [c for cut in target.chunker.split_many(window) for c in cut]
                 if len(found) >= most:
                     return found[:most]
@@ -151,10 +151,10 @@ def _pipeline(records: Dataset, job: Job) -> Dataset:
         )
 
     # What a planner gives stays together, so that no batch grows beyond what Ray allows a block.
-    planned = stage(records, Planner, job.planners, _BATCH, num_cpus=PLANNER_CPUS)
+    planned = stage(records, PlanActor, job.planners, _BATCH, num_cpus=PLANNER_CPUS)
     gpus = job.gpus or None
-    encoded = stage(planned, Encoder, job.encoders, None, num_cpus=1, num_gpus=gpus)
-    return stage(encoded, Writer, job.writers, None, num_cpus=WRITER_CPUS)
+    encoded = stage(planned, EncodeActor, job.encoders, None, num_cpus=1, num_gpus=gpus)
+    return stage(encoded, WriteActor, job.writers, None, num_cpus=WRITER_CPUS)
 
 
 def _batches(dataset: Dataset) -> Generator[pa.Table, None, None]:
@@ -193,25 +193,25 @@ def _reason(error: RayError) -> str:
     if isinstance(cause, UserCodeException):
         traceback = str(error).partition("\n\nThe above exception was")[0]
         return traceback.strip().splitlines()[-1]
-    told = str(cause).strip().splitlines()
-    return f"{type(cause).__name__}: {told[0] if told else ''}"
+    lines = str(cause).strip().splitlines()
+    return f"{type(cause).__name__}: {lines[0] if lines else ''}"
 
 
-def taken(item: Any, summary: Summary, seen: Seen, claims: Claims, job: Job) -> Iterator[Rejected]:
+def absorb(item: Any, summary: Summary, seen: Seen, claims: Claims, job: Job) -> Iterator[Rejected]:
     """What an item adds to the summary or the claims, and what is to be rejected."""
     if isinstance(item, LeafError):
         raise item
     if isinstance(item, Rejected):
         yield item
     elif isinstance(item, Met):
-        yield from _twice(item, seen, job)
+        yield from _check_repeated(item, seen, job)
     elif isinstance(item, Claimed):
         claims.add(item.documents, item.versions, item.chunks)
     else:
         summary.add(item)
 
 
-def _twice(met: Met, seen: Seen, job: Job) -> Iterator[Rejected]:
+def _check_repeated(met: Met, seen: Seen, job: Job) -> Iterator[Rejected]:
     place = Place(job.source)
     for document, first in seen.judged([Document(id, "", place=place) for id in met.ids]):
         if first is not None:

@@ -18,10 +18,10 @@ from leafsearch.config import LeafError
 from leafsearch.ingest.chunking.chunk import Chunk
 from leafsearch.ingest.document import Document, Place, Rejected
 from leafsearch.ingest.on_ray.job import Job
-from leafsearch.ingest.pipeline.plan import Plan, plans
-from leafsearch.ingest.pipeline.read import windows
+from leafsearch.ingest.pipeline.plan import Plan, plan_windows
+from leafsearch.ingest.pipeline.read import cut_windows
 from leafsearch.ingest.pipeline.stats import Summary, Tally
-from leafsearch.ingest.pipeline.write import Encoded, Writing, without_vectors
+from leafsearch.ingest.pipeline.write import Encoded, Writer, without_vectors
 from leafsearch.ingest.sources.readers.parquet import row_document, rows
 from leafsearch.ingest.target.open import open_target
 from leafsearch.ingest.target.target import Target, load_teacher
@@ -80,7 +80,7 @@ class _Stage:
         return open_target(client[settings.database], settings, self.job.choices)
 
 
-class Planner(_Stage):
+class PlanActor(_Stage):
     """Records to plans; of what is stored already only the numbers go on."""
 
     def work(self, batch: pa.Table) -> Iterator[Sequence[Item]]:
@@ -88,13 +88,13 @@ class Planner(_Stage):
         documents = [found for found in judged if isinstance(found, Document)]
         yield [found for found in judged if isinstance(found, Rejected)]
         yield [Met([document.id for document in documents])]
-        for window in windows(documents):
+        for window in cut_windows(documents):
             tally = Tally()
-            planned = [p for part in plans([window], self.target, tally) for p in part]
+            planned = [p for part in plan_windows([window], self.target, tally) for p in part]
             yield [*map(_light, planned), tally.summary, self.claimed()]
 
 
-class Encoder(_Stage):
+class EncodeActor(_Stage):
     """Plans get their vectors; what is no plan passes."""
 
     def work(self, batch: pa.Table) -> Iterator[Sequence[Item]]:
@@ -120,7 +120,7 @@ class Encoder(_Stage):
         )
 
 
-class Writer(_Stage):
+class WriteActor(_Stage):
     """What the driver is to hear of passes."""
 
     def work(self, batch: pa.Table) -> Iterator[Sequence[Item]]:
@@ -128,7 +128,7 @@ class Writer(_Stage):
         parts = [item for item in items if isinstance(item, Encoded)]
         tally, refused = Tally(), list[Rejected]()
         if parts:
-            Writing(self.target, tally, refused.append).write(parts)
+            Writer(self.target, tally, refused.append).write(parts)
             items.append(self.claimed())
         yield [i for i in items if not isinstance(i, Encoded)] + [tally.summary, *refused]
 

@@ -18,7 +18,7 @@ _CALIBRATED_ON = 512  # first chunks of a corpus, whose largest value is the sca
 Planned = tuple[Plan, Chunk]
 
 
-def encoded(plans: Channel[Sequence[Plan]], target: Target, tally: Tally) -> Iterator[Encoded]:
+def encode(plans: Channel[Sequence[Plan]], target: Target, tally: Tally) -> Iterator[Encoded]:
     """In windows of chunks in the order of the corpus, whatever stage is the faster.
 
     Which texts are computed together decides the last bits of their vectors, so windows do not

@@ -65,7 +65,7 @@ class Seen:
         rows = [(d.id, escape_surrogates(str(d.place)), first + n) for n, d in enumerate(documents)]
         insert = "INSERT OR IGNORE INTO seen VALUES (?, ?, ?)"
         with self._using:
-            self._demand_open()
+            self._require_open()
             added = self._ids.executemany(insert, rows).rowcount
         if added == len(documents):
             yield from ((document, None) for document in documents)
@@ -83,7 +83,7 @@ class Seen:
             self._is_closed = True
             self._ids.close()
 
-    def _demand_open(self) -> None:
+    def _require_open(self) -> None:
         if self._is_closed:
             raise Stopped
 
@@ -92,7 +92,7 @@ class Seen:
         asked = ", ".join("?" * len(ids))
         query = f"SELECT id, place, number FROM seen WHERE id IN ({asked})"
         with self._using:
-            self._demand_open()
+            self._require_open()
             found = self._ids.execute(query, ids).fetchall()
         return {id: (place, number) for id, place, number in found}
 

@@ -9,7 +9,7 @@ from bson.int64 import Int64
 from leafsearch.ingest.chunking.chunk import Chunk, same_vector
 from leafsearch.ingest.document import Document
 from leafsearch.ingest.pipeline.stats import Tally
-from leafsearch.ingest.target.claims import StoredChunks, grouped
+from leafsearch.ingest.target.claims import StoredChunks, group_by_document
 from leafsearch.ingest.target.target import Target
 from leafsearch.vectors import Manifest, StoredChunk
 from leafsearch.vectors.store import digest
@@ -118,7 +118,7 @@ def _changed(chunk: Chunk) -> dict[str, Any]:
     return {"metadata": dict(chunk.metadata), "hash": chunk.hash}
 
 
-def plans(
+def plan_windows(
     windows: Iterable[Sequence[Document]], target: Target, tally: Tally
 ) -> Iterator[Sequence[Plan]]:
     """For each window the documents that anything is to be done about, in their order."""
@@ -134,7 +134,7 @@ def plans(
 def _planned(
     documents: Sequence[Document], there: StoredChunks, target: Target, tally: Tally
 ) -> Sequence[Plan]:
-    found = grouped(there)
+    found = group_by_document(there)
     manifest = target.manifest
     digests = [digest_of(document, manifest) for document in documents]
     changed = []

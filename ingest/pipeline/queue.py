@@ -29,7 +29,7 @@ class Channel(Generic[Item]):
         with self._changed:
             while len(self._items) >= self._size and not self._stop.is_set():
                 self._changed.wait(_LOOK)
-            self._demand_going()
+            self._require_going()
             self._items.append(item)
             self._changed.notify_all()
 
@@ -46,7 +46,7 @@ class Channel(Generic[Item]):
                 if deadline is not None and time.monotonic() >= deadline:
                     return None
                 self._changed.wait(_LOOK)
-            self._demand_going()
+            self._require_going()
             return self._taken()
 
     def at_hand(self) -> Item | None:
@@ -64,6 +64,6 @@ class Channel(Generic[Item]):
         self._changed.notify_all()
         return self._items.popleft()
 
-    def _demand_going(self) -> None:
+    def _require_going(self) -> None:
         if self._stop.is_set():
             raise Stopped

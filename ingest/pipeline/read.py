@@ -14,7 +14,7 @@ _DOCUMENTS = 512
 _CHARACTERS = 1_000_000
 
 
-def windows(documents: Iterable[Document]) -> Iterator[Sequence[Document]]:
+def cut_windows(documents: Iterable[Document]) -> Iterator[Sequence[Document]]:
     """Of documents that are looked up together."""
     window = _Window()
     for document in documents:
@@ -27,7 +27,7 @@ def windows(documents: Iterable[Document]) -> Iterator[Sequence[Document]]:
 
 
 @dataclass
-class Reading:
+class Reader:
     records: Iterable[Document | Rejected]
     rejects: Rejects
     tally: Tally

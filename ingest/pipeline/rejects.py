@@ -29,7 +29,7 @@ _LONGEST = 200  # characters
 
 
 @dataclass
-class _Kind:
+class _RejectKind:
     first: Rejected
     count: int = 1
 
@@ -46,7 +46,7 @@ class Rejects:
         self._file: TextIO | None = None
         self._has_begun = False
         self._lock = Lock()
-        self._kinds: dict[str, _Kind] = {}
+        self._kinds: dict[str, _RejectKind] = {}
 
     def problems(self) -> Iterator[str]:
         """Why it could not be written, told before there is anything to write; makes nothing."""
@@ -67,7 +67,7 @@ class Rejects:
         elif len(os.fsencode(path.name)) > _LONGEST_NAME:
             yield f"--rejects {shown}: expected a name of at most {_LONGEST_NAME} bytes"
 
-    def demand_not_all(self, what: str) -> None:
+    def require_not_all(self, what: str) -> None:
         """Raises SourceError with the reasons, for a run in which nothing was written; `what` they
         are."""
         if self.count:
@@ -128,7 +128,7 @@ class Rejects:
         if kind in self._kinds:
             self._kinds[kind].count += 1
         elif len(self._kinds) < _MOST_KINDS:
-            self._kinds[kind] = _Kind(rejected)
+            self._kinds[kind] = _RejectKind(rejected)
 
     def _opened(self) -> TextIO:
         while self._file is None:

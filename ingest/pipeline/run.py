@@ -12,14 +12,14 @@ from threading import Event, Thread
 from typing import Any
 
 from leafsearch.ingest.document import Document, Rejected
-from leafsearch.ingest.pipeline.encode import encoded
+from leafsearch.ingest.pipeline.encode import encode
 from leafsearch.ingest.pipeline.extent import ALL, Extent, Seen
-from leafsearch.ingest.pipeline.plan import Plan, plans
+from leafsearch.ingest.pipeline.plan import Plan, plan_windows
 from leafsearch.ingest.pipeline.queue import Channel, Stopped
-from leafsearch.ingest.pipeline.read import Reading
+from leafsearch.ingest.pipeline.read import Reader
 from leafsearch.ingest.pipeline.rejects import Rejects
-from leafsearch.ingest.pipeline.stats import Summary, Tally, Told
-from leafsearch.ingest.pipeline.write import Encoded, Writing, without_vectors
+from leafsearch.ingest.pipeline.stats import OnProgress, Summary, Tally
+from leafsearch.ingest.pipeline.write import Encoded, Writer, without_vectors
 from leafsearch.ingest.target.target import Target
 
 _WINDOWS = 4  # of documents that are read ahead
@@ -33,21 +33,21 @@ def ingest(
     target: Target,
     *,
     rejects: Rejects,
-    told: Told = lambda summary: None,
+    on_progress: OnProgress = lambda summary: None,
     extent: Extent = ALL,
 ) -> Summary:
-    """Write a corpus into `target`; `told` hears the running summary after each step.
+    """Write a corpus into `target`; `on_progress` hears the running summary after each step.
 
     Documents that are stored but not among `records` stay as they are. What was read before an
     error of the source is written, and what was encoded before an error of the encoder.
     """
     rejects.begin()
     target.retries.reset()
-    tally, started = Tally(told), time.monotonic()
+    tally, started = Tally(on_progress), time.monotonic()
     try:
         with closing(Seen()) as own:
             seen = own if extent.seen is None else extent.seen
-            reading = Reading(records, rejects, tally, seen, extent)
+            reading = Reader(records, rejects, tally, seen, extent)
             _Run(target, reading, tally).run()
     finally:
         tally.summary.seconds = round(time.monotonic() - started, 3)
@@ -57,7 +57,7 @@ def ingest(
 class _Run:
     """Reading, planning and writing have a thread each; the encoder works in the caller's."""
 
-    def __init__(self, target: Target, reading: Reading, tally: Tally) -> None:
+    def __init__(self, target: Target, reading: Reader, tally: Tally) -> None:
         self._target = target
         self._reading = reading
         self._tally = tally
@@ -73,7 +73,7 @@ class _Run:
         writer = self._thread(self._write, None, *self._stop_all)
         try:
             self._stage(self._encode, self._encoded, self._stop_encoding)
-            self._demand_no_interrupt()
+            self._require_no_interrupt()
             planner.join()
             writer.join()
         except BaseException:  # whoever interrupts does not want to wait for a model
@@ -86,7 +86,7 @@ class _Run:
         if self._errors:
             raise self._errors[0]
 
-    def _demand_no_interrupt(self) -> None:
+    def _require_no_interrupt(self) -> None:
         for error in self._errors:
             if not isinstance(error, Exception):
                 raise error
@@ -117,7 +117,7 @@ class _Run:
             self._windows.put(window)
 
     def _plan(self) -> None:
-        for planned in plans(self._entered(), self._target, self._tally):
+        for planned in plan_windows(self._entered(), self._target, self._tally):
             if old := [plan for plan in planned if not plan.new]:
                 self._encoded.put(without_vectors(old))
             if new := [plan for plan in planned if plan.new]:
@@ -131,8 +131,8 @@ class _Run:
             yield window
 
     def _encode(self) -> None:
-        for part in encoded(self._plans, self._target, self._tally):
+        for part in encode(self._plans, self._target, self._tally):
             self._encoded.put(part)
 
     def _write(self) -> None:
-        Writing(self._target, self._tally, self._reading.refuse).write_all(self._encoded)
+        Writer(self._target, self._tally, self._reading.refuse).write_all(self._encoded)

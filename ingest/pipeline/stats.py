@@ -45,19 +45,19 @@ class Summary:
         return self.added(replace(other, documents=0, chunks=0, unchanged=0))
 
 
-Told = Callable[[Summary], None]
+OnProgress = Callable[[Summary], None]
 
 
 class Tally:
-    """`told` hears the summary after each change."""
+    """`on_progress` hears the summary after each change."""
 
-    def __init__(self, told: Told = lambda summary: None) -> None:
+    def __init__(self, on_progress: OnProgress = lambda summary: None) -> None:
         self.summary = Summary()
-        self._told = told
+        self._on_progress = on_progress
         self._lock = Lock()
 
     def add(self, **counts: int) -> None:
         with self._lock:
             for name, count in counts.items():
                 setattr(self.summary, name, getattr(self.summary, name) + count)
-            self._told(self.summary)
+            self._on_progress(self.summary)

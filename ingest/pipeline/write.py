@@ -32,7 +32,7 @@ def without_vectors(plans: Sequence[Plan]) -> Encoded:
 
 
 @dataclass
-class Writing:
+class Writer:
     """`refuse` hears of documents that the server does not take."""
 
     target: Target

@@ -14,7 +14,7 @@ from leafsearch.ingest.runs.context import RunContext
 from leafsearch.ingest.runs.prune import Pruning
 from leafsearch.ingest.sources.files.corpus import Corpus
 from leafsearch.ingest.sources.files.files import NO_FILE, QUESTIONS
-from leafsearch.ingest.target.target import Lost, overlapped, settle_overlap
+from leafsearch.ingest.target.target import Lost, overlap_error, settle_overlap
 
 _MOST_KINDS = 10  # endings of skipped files that are reported with a line of their own
 
@@ -26,21 +26,21 @@ def run_files(corpus: Corpus, run: RunContext) -> Summary:
         corpus.records(),
         target,
         rejects=run.rejects,
-        told=run.display.step,
+        on_progress=run.display.step,
         extent=run.extent,
     )
     pruning = Pruning(target, corpus.names, run.seen, order.shard) if order.prune else None
     if pruning:
         pruning.remove(summary, yes=order.yes)
     else:
-        demand_documents(summary.documents, corpus, run)
+        require_documents(summary.documents, corpus, run)
     target.ensure_index()
     report_skipped(corpus)
 
     def repair(lost: Lost) -> None:
         nonlocal summary
         if lost and corpus.size() is None:  # a pipe is not read twice
-            raise overlapped(lost, target)
+            raise overlap_error(lost, target)
         if lost:
             summary = summary.with_pass(_write_again(lost, run))
         if pruning:
@@ -69,14 +69,16 @@ def _write_again(lost: Lost, run: RunContext) -> Summary:
                 return
 
     extent = replace(ALL, shard=run.order.shard)
-    return ingest(records(), run.target, rejects=run.rejects, told=run.display.step, extent=extent)
+    return ingest(
+        records(), run.target, rejects=run.rejects, on_progress=run.display.step, extent=extent
+    )
 
 
-def demand_documents(documents: int, corpus: Corpus, run: RunContext) -> None:
+def require_documents(documents: int, corpus: Corpus, run: RunContext) -> None:
     """Raises SourceError if there are none, unless only this shard has none."""
     if documents or run.is_empty_shard():
         return
-    run.rejects.demand_not_all("records")
+    run.rejects.require_not_all("records")
     kinds = quote_all(sorted(corpus.ignored))
     ignored = f" (only other kinds: {kinds})" if corpus.ignored else ""
     raise SourceError(f"no documents in {quote_all(corpus.paths)}{ignored}; nothing was written")

@@ -19,8 +19,8 @@ from leafsearch.ingest.cli.console import say
 from leafsearch.ingest.cli.request import Order
 from leafsearch.ingest.document import Document, Rejected
 from leafsearch.ingest.errors import SourceError
-from leafsearch.ingest.pipeline.plan import Plan, plans
-from leafsearch.ingest.pipeline.read import Reading
+from leafsearch.ingest.pipeline.plan import Plan, plan_windows
+from leafsearch.ingest.pipeline.read import Reader
 from leafsearch.ingest.pipeline.rejects import Rejects
 from leafsearch.ingest.sources.files.corpus import Corpus
 from leafsearch.ingest.sources.mongodb.source import MongoSource
@@ -108,15 +108,15 @@ class _Counted:
     """Plans, and of their new chunks the first, for the teacher's speed."""
 
     target: Target
-    told: Forecast
+    forecast: Forecast
     sample: list[Chunk] = field(default_factory=list)
 
     def add(self, plan: Plan) -> None:
-        self.told.new_chunks += len(plan.new)
-        self.told.updated += plan.updated
-        self.told.removed += len(plan.gone)
-        self.told.bytes_stored += sum(self._bytes(plan, chunk) for chunk in plan.new)
-        self.told.tokens += sum(chunk.tokens for chunk in plan.new)
+        self.forecast.new_chunks += len(plan.new)
+        self.forecast.updated += plan.updated
+        self.forecast.removed += len(plan.gone)
+        self.forecast.bytes_stored += sum(self._bytes(plan, chunk) for chunk in plan.new)
+        self.forecast.tokens += sum(chunk.tokens for chunk in plan.new)
         self.sample += plan.new[: _SAMPLE - len(self.sample)]
 
     def _bytes(self, plan: Plan, chunk: Chunk) -> int:
@@ -125,21 +125,21 @@ class _Counted:
         return self.target.collection.size_of(plan.fields(chunk, manifest), vector)
 
 
-def forecast(reading: Reading, target: Target) -> Forecast:
+def forecast(reading: Reader, target: Target) -> Forecast:
     """Raises what a run would raise while reading, or encoding its first chunks."""
-    told, tally = Forecast(), reading.tally
-    counted = _Counted(target, told)
-    for planned in plans(reading.windows(), target, tally):
+    expected, tally = Forecast(), reading.tally
+    counted = _Counted(target, expected)
+    for planned in plan_windows(reading.windows(), target, tally):
         for plan in planned:
             counted.add(plan)
         tally.add(documents=len(planned), chunks=sum(plan.chunks for plan in planned))
-    told.documents, told.chunks = tally.summary.documents, tally.summary.chunks
-    told.rejected = tally.summary.rejected
-    told.index_memory = round(told.chunks * _index_bytes(target))
-    if told.tokens and (speed := _speed(counted.sample, target)):
-        told.tokens_per_second = round(speed, 1)
-        told.seconds = round(told.tokens / speed, 1)
-    return told
+    expected.documents, expected.chunks = tally.summary.documents, tally.summary.chunks
+    expected.rejected = tally.summary.rejected
+    expected.index_memory = round(expected.chunks * _index_bytes(target))
+    if expected.tokens and (speed := _speed(counted.sample, target)):
+        expected.tokens_per_second = round(speed, 1)
+        expected.seconds = round(expected.tokens / speed, 1)
+    return expected
 
 
 def _index_bytes(target: Target) -> float:

@@ -13,7 +13,7 @@ from leafsearch.ingest.sources.mongodb.follow import follow, open_changes
 from leafsearch.ingest.sources.mongodb.position import Position
 from leafsearch.ingest.sources.mongodb.signals import Stop
 from leafsearch.ingest.sources.mongodb.source import MongoSource
-from leafsearch.ingest.sources.mongodb.sync import Keeper
+from leafsearch.ingest.sources.mongodb.sync import SourceSync
 from leafsearch.ingest.target.target import Target
 
 
@@ -21,7 +21,7 @@ def run_mongodb(source: MongoSource, run: RunContext) -> Summary:
     order, target = run.order, run.target
     following = order.mongodb.follow
     source.begin(target.manifest)
-    demand_another(source, target)
+    require_another(source, target)
     with ExitStack() as opened:
         # A first pass is stopped like any run, by starting again; following has no end.
         stop = Stop(source.retries, target.retries)
@@ -30,38 +30,38 @@ def run_mongodb(source: MongoSource, run: RunContext) -> Summary:
         # Open before the pass, so that changes during the pass are not missed.
         position = _position(source, target, order)
         changes, lost = open_changes(source, position) if following else (None, False)
-        keeper = Keeper(
+        sync = SourceSync(
             source, target, run.rejects, run.display.step, stop, run.extent, follows=following
         )
-        opened.callback(keeper.close)
+        opened.callback(sync.close)
         if lost:
             say(
                 f"what has changed in {source.name} since it was followed last is not known: all "
                 "of it is read again, and what is gone is removed"
             )
         run.display.begin()
-        keeper.whole(run.seen)
-        pruning = keeper.pruning(run.seen) if order.prune and not stop.is_set else None
+        sync.whole(run.seen)
+        pruning = sync.pruning(run.seen) if order.prune and not stop.is_set else None
         if pruning:
-            pruning.remove(keeper.summary, yes=order.yes)
+            pruning.remove(sync.summary, yes=order.yes)
         else:
-            demand_any(keeper.summary.documents, source, run)
+            require_any(sync.summary.documents, source, run)
             if lost and not stop.is_set:
-                keeper.remove_gone(run.seen, position, say)
+                sync.remove_gone(run.seen, position, say)
         target.ensure_index()
-        keeper.settle(pruning)
+        sync.settle(pruning)
         if lost and changes is not None and not stop.is_set:
             position.save_if_answered(changes.token)
         if order.wait and not (stop.is_set or target.is_new or order.rebuild):
-            chunk = keeper.summary.last_written
+            chunk = sync.summary.last_written
             target.wait_until_ready(chunk, seconds=order.wait, on_status=run.display.phase)
         if changes is not None:
             if not stop.is_set:
                 _ = target.teacher  # loaded now, so that the first change need not wait for it
                 say(f"following {source.name}; Ctrl-C ends it")
-            follow(source, keeper, changes, position, stop, told=run.display.phase, say=say)
-    _tell(keeper, target, run.rejects)
-    return keeper.summary
+            follow(source, sync, changes, position, stop, on_status=run.display.phase, say=say)
+    _tell(sync, target, run.rejects)
+    return sync.summary
 
 
 def _position(source: MongoSource, target: Target, order: Order) -> Position:
@@ -70,7 +70,7 @@ def _position(source: MongoSource, target: Target, order: Order) -> Position:
     return Position(mongo.database, mongo.name, source, manifest, target.retries, shard)
 
 
-def demand_another(source: MongoSource, target: Target) -> None:
+def require_another(source: MongoSource, target: Target) -> None:
     """Raises SourceError if chunks would be made of the target's own chunks."""
     mongo = target.collection.mongo
     same_place = source.client.nodes == mongo.database.client.nodes
@@ -81,21 +81,21 @@ def demand_another(source: MongoSource, target: Target) -> None:
         )
 
 
-def demand_any(documents: int, source: MongoSource, run: RunContext) -> None:
+def require_any(documents: int, source: MongoSource, run: RunContext) -> None:
     """Raises SourceError if there are no documents, unless only this shard has none, or the source
     is followed."""
     if documents or run.is_empty_shard():
         return
-    run.rejects.demand_not_all(f"documents of {source.name}")
+    run.rejects.require_not_all(f"documents of {source.name}")
     if not run.order.mongodb.follow:
         wanted = " that --filter-source finds" if source.query else ""
         raise SourceError(f"no documents in {source.name}{wanted}; nothing was written")
 
 
-def _tell(keeper: Keeper, target: Target, rejects: Rejects) -> None:
+def _tell(sync: SourceSync, target: Target, rejects: Rejects) -> None:
     say_rejects(rejects)
-    if keeper.unsettled:
-        say(f"{keeper.unsettled} documents changed while they were encoded; run this again")
+    if sync.unsettled:
+        say(f"{sync.unsettled} documents changed while they were encoded; run this again")
     longer = target.chunker.longer if isinstance(target.chunker, WholeTexts) else 0
     if longer:
         say(

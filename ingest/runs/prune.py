@@ -34,7 +34,7 @@ class Pruning:
         Raises TargetError, unless `yes`, where the source may hold more than could be read of it.
         """
         if not yes:
-            self.demand_safety(summary)
+            self.require_safety(summary)
         if self.target.is_new:  # nothing was ever stored
             return
         collection = self.target.collection
@@ -63,7 +63,7 @@ class Pruning:
                 return True
         return False
 
-    def demand_safety(self, read: Summary) -> None:
+    def require_safety(self, read: Summary) -> None:
         """Raises TargetError where only --yes may remove anything, after all was read."""
         if empty := [source for source in self.sources if source not in self.seen.sources]:
             raise TargetError(

@@ -5,7 +5,7 @@ from the text that is stored with it. Search indexes become what the manifest sa
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
@@ -25,8 +25,8 @@ from leafsearch.ingest.sources.files.records import Fields
 from leafsearch.ingest.sources.mongodb.address import Address
 from leafsearch.ingest.sources.mongodb.signals import Stop
 from leafsearch.ingest.sources.mongodb.source import MongoSource
-from leafsearch.ingest.sources.mongodb.sync import Keeper
-from leafsearch.ingest.target.target import Target, load_teacher
+from leafsearch.ingest.sources.mongodb.sync import SourceSync
+from leafsearch.ingest.target.target import OnStatus, Target, load_teacher
 from leafsearch.vectors import Collection, InPlace, Manifest, Teacher, collection_of, explained
 from leafsearch.vectors.store import (
     MARK,
@@ -38,8 +38,6 @@ from leafsearch.vectors.store import (
     registered,
     remove_filters,
 )
-
-Told = Callable[[str], None]
 
 _TO_DROP = 600.0  # seconds for an old index to go, where no time was given
 _AT_ONCE = 500  # chunks that are encoded and written together
@@ -67,7 +65,7 @@ def repair(
     *,
     everything: bool = False,
     seconds: float,
-    told: Told,
+    on_status: OnStatus,
     retries: RetryBudget,
 ) -> Repaired:
     """Of all generations; `everything` encodes every stored text again, sound vector or not.
@@ -91,15 +89,15 @@ def repair(
             for index in collection.indexes:
                 done.indexes += index.remake(seconds=seconds or _TO_DROP)
             collection.create()
-            told("looking at the vectors")
+            on_status("looking at the vectors")
             if isinstance(collection, InPlace):
                 with closing(Target(database, settings, manifest, retries=retries)) as target:
                     last = _repair_in_place(collection, target, rejects, done, everything)
             else:
-                with closing(_Chunks(collection, settings, done, told)) as chunks:
+                with closing(_Chunks(collection, settings, done, on_status)) as chunks:
                     last = chunks.repair(everything=everything)
             if seconds:
-                collection.wait_until_ready(last, seconds=seconds, on_status=told)
+                collection.wait_until_ready(last, seconds=seconds, on_status=on_status)
     return done
 
 
@@ -137,9 +135,9 @@ class _Chunks:
     """`done` is counted up."""
 
     def __init__(
-        self, collection: Collection, settings: Settings, done: Repaired, told: Told
+        self, collection: Collection, settings: Settings, done: Repaired, on_status: OnStatus
     ) -> None:
-        self._told = told
+        self._on_status = on_status
         self._collection = collection
         self._settings = settings
         self._done = done
@@ -152,7 +150,7 @@ class _Chunks:
         is_stored = matched and not self._manifest.heading_trail
         last = None
         for ids in _parts([*damaged, *(changed if is_stored else ())]):
-            self._told(f"{self._done.encoded:,} vectors are made again")
+            self._on_status(f"{self._done.encoded:,} vectors are made again")
             last = self._encode(ids, changed_too=bool(is_stored)) or last
         return last
 
@@ -232,13 +230,13 @@ def _repair_in_place(
     address = Address(mongo.database.name, mongo.name)
     source = MongoSource(mongo.database.client, address, fields, retries=target.retries)
     source.begin(manifest)
-    keeper = Keeper(source, target, rejects, lambda summary: None, Stop(), ALL)
+    sync = SourceSync(source, target, rejects, lambda summary: None, Stop(), ALL)
     for ids in _parts(wrong):
         collection.doubt(ids)
-        keeper.encode(ids)
-    done.encoded += keeper.summary.encoded
-    done.unsettled += keeper.unsettled
-    return keeper.summary.last_written
+        sync.encode(ids)
+    done.encoded += sync.summary.encoded
+    done.unsettled += sync.unsettled
+    return sync.summary.last_written
 
 
 def _encoded_text(stored: Mapping[str, Any]) -> str | None:
@@ -292,7 +290,7 @@ def run_repair(
             rejects,
             everything=everything,
             seconds=wait,
-            told=status.update if status else lambda text: None,
+            on_status=status.update if status else lambda text: None,
             retries=retries,
         )
     names: Names = {"database": database.name, "collection": settings.collection}

@@ -22,13 +22,13 @@ from leafsearch.ingest.errors import TargetError
 from leafsearch.ingest.generations.build import open_rebuild, tell_generations_apart
 from leafsearch.ingest.generations.report import complete
 from leafsearch.ingest.pipeline.extent import Seen
-from leafsearch.ingest.pipeline.read import Reading
+from leafsearch.ingest.pipeline.read import Reader
 from leafsearch.ingest.pipeline.rejects import Rejects
 from leafsearch.ingest.pipeline.stats import Summary, Tally
 from leafsearch.ingest.runs.context import RunContext
-from leafsearch.ingest.runs.files import demand_documents, report_skipped, run_files
+from leafsearch.ingest.runs.files import report_skipped, require_documents, run_files
 from leafsearch.ingest.runs.forecast import Forecast, forecast, peek
-from leafsearch.ingest.runs.mongodb import demand_another, demand_any, run_mongodb
+from leafsearch.ingest.runs.mongodb import require_another, require_any, run_mongodb
 from leafsearch.ingest.runs.prune import Pruning
 from leafsearch.ingest.sources.files.corpus import Corpus
 from leafsearch.ingest.sources.mongodb.source import MongoSource
@@ -53,8 +53,9 @@ def run(order: Order, chosen: Settings, database: Database[Any], *, as_json: boo
         display.phase("opening the collection")
         opened = open_rebuild if order.rebuild else open_target
         retries = order.retries
-        told = display.phase
-        target = retries.run(lambda: opened(database, chosen, order.choices, retries, told))
+        target = retries.run(
+            lambda: opened(database, chosen, order.choices, retries, display.phase)
+        )
         at_the_end.callback(target.close)
         context = RunContext(order, target, rejects, display, seen)
         if order.dry_run:
@@ -80,7 +81,7 @@ def _run(corpus: Corpus | MongoSource, run: RunContext) -> Summary:
         summary = run_files(corpus, run)
 
     def end() -> None:
-        complete(order, mongo.database, target, summary, told=run.display.phase)
+        complete(order, mongo.database, target, summary, on_status=run.display.phase)
 
     if order.mongodb.follow:
         _unless_away(lambda: order.retries.run(end))
@@ -107,11 +108,11 @@ def _run_dry(corpus: Corpus | MongoSource, run: RunContext) -> Forecast:
     order, target = run.order, run.target
     if isinstance(corpus, MongoSource):
         corpus.begin(target.manifest)
-        demand_another(corpus, target)
+        require_another(corpus, target)
     run.rejects.begin()
     run.display.begin()
     tally = Tally(run.display.step)
-    reading = Reading(corpus.records(), run.rejects, tally, run.seen, run.extent)
+    reading = Reader(corpus.records(), run.rejects, tally, run.seen, run.extent)
     expected = forecast(reading, target)
     if order.prune:
         pruning = Pruning(target, corpus.names, run.seen, order.shard)
@@ -119,9 +120,9 @@ def _run_dry(corpus: Corpus | MongoSource, run: RunContext) -> Forecast:
         if not order.yes:
             _report_refusal(pruning, tally.summary)
     elif isinstance(corpus, MongoSource):
-        demand_any(expected.documents, corpus, run)
+        require_any(expected.documents, corpus, run)
     else:
-        demand_documents(expected.documents, corpus, run)
+        require_documents(expected.documents, corpus, run)
     if isinstance(corpus, Corpus):
         report_skipped(corpus)
     say_rejects(run.rejects)
@@ -130,6 +131,6 @@ def _run_dry(corpus: Corpus | MongoSource, run: RunContext) -> Forecast:
 
 def _report_refusal(pruning: Pruning, read: Summary) -> None:
     try:
-        pruning.demand_safety(read)
+        pruning.require_safety(read)
     except TargetError as refusal:
         say(str(refusal))

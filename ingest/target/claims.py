@@ -89,7 +89,7 @@ class Claims:
         if isinstance(collection, InPlace):
             return  # a vector is written only beside the text that it was made of
         for group in self.all():
-            stored = grouped(collection.stored([claim.document for claim in group]))
+            stored = group_by_document(collection.stored([claim.document for claim in group]))
             for claim in group:
                 there = stored.get(claim.document, {})
                 if len(there) != claim.chunks or not all(
@@ -101,7 +101,7 @@ class Claims:
         self._file.close()
 
 
-def grouped(stored: StoredChunks) -> dict[str, StoredChunks]:
+def group_by_document(stored: StoredChunks) -> dict[str, StoredChunks]:
     """By document."""
     groups: dict[str, dict[str, StoredChunk]] = defaultdict(dict)
     for id, chunk in stored.items():

@@ -1,6 +1,5 @@
 """Open the target of a run from settings, index options and the manifest, if there is one."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +10,8 @@ from leafsearch.config.text import quote
 from leafsearch.ingest.chunking.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
 from leafsearch.ingest.cli.index_options import Choices, InPlaceChoice
 from leafsearch.ingest.errors import TargetError
-from leafsearch.ingest.target.reconcile import is_empty, united
-from leafsearch.ingest.target.target import Target
+from leafsearch.ingest.target.reconcile import is_empty, with_wanted_indexes
+from leafsearch.ingest.target.target import OnStatus, Target
 from leafsearch.vectors import (
     Encoder,
     Manifest,
@@ -41,11 +40,10 @@ from leafsearch.vectors.store import (
 )
 
 INDEX = "leaf_vectors"
-Told = Callable[[str], None]
 _ALWAYS_FILTERED = "document"
 
 
-def demand_ours(
+def require_ours(
     database: Database[Any], name: str, stored: Manifest | None, *, empty: bool
 ) -> None:
     """Raises TargetError where chunks would come among documents of others."""
@@ -64,7 +62,7 @@ def demand_ours(
         )
 
 
-def demand_room(
+def require_room(
     database: Database[Any], name: str, stored: Manifest | None, choice: InPlaceChoice
 ) -> None:
     """Raises TargetError where vectors in place would come among chunks, or over other fields.
@@ -93,9 +91,9 @@ def open_target(
     settings: Settings,
     choices: Choices,
     retries: RetryBudget | None = None,
-    told: Told = lambda phase: None,
+    on_status: OnStatus = lambda phase: None,
 ) -> Target:
-    """`told` hears what takes a while.
+    """`on_status` hears what takes a while.
 
     Raises what stands against it before anything is written, and most of it before a model is
     loaded: ConfigError, DeploymentError, ManifestError, AlignmentError or TargetError.
@@ -108,19 +106,19 @@ def open_target(
         stored = find_manifest(database, name)
         if choices.in_place is None:
             empty = is_empty(database, name)
-            demand_ours(database, name, stored, empty=empty)
+            require_ours(database, name, stored, empty=empty)
         else:
-            demand_room(database, name, stored, choices.in_place)
+            require_room(database, name, stored, choices.in_place)
             empty = is_empty(database, name, stored)
     if stored is None:
-        return _new(database, settings, choices, retries, told)
+        return _new(database, settings, choices, retries, on_status)
     try:
-        return _existing(database, settings, choices, stored, retries, told)
+        return _existing(database, settings, choices, stored, retries, on_status)
     except (ManifestError, ModelError):
         # What a dropped collection leaves behind binds nobody: there is nothing made that way.
         if not empty:
             raise
-        return _new(database, settings, choices, retries, told)
+        return _new(database, settings, choices, retries, on_status)
 
 
 def _existing(
@@ -129,7 +127,7 @@ def _existing(
     choices: Choices,
     manifest: Manifest,
     retries: RetryBudget | None,
-    told: Told,
+    on_status: OnStatus,
 ) -> Target:
     name = settings.collection
     require_agreement(manifest, settings, choices.form)
@@ -140,8 +138,8 @@ def _existing(
     require_fields(manifest, wanted, name, askers, database=settings.database)
     for index in collection_of(database[name], manifest).indexes:
         index.require_no_failure()
-    manifest = united(manifest, choices.filters, hybrid=choices.hybrid)
-    return Target(database, settings, manifest, retries=retries, told=told)
+    manifest = with_wanted_indexes(manifest, choices.filters, hybrid=choices.hybrid)
+    return Target(database, settings, manifest, retries=retries, on_status=on_status)
 
 
 def _new(
@@ -149,13 +147,13 @@ def _new(
     settings: Settings,
     choices: Choices,
     retries: RetryBudget | None,
-    told: Told,
+    on_status: OnStatus,
 ) -> Target:
     names = settings.pair
-    told(f"loading {names.teacher} and {names.student}")
+    on_status(f"loading {names.teacher} and {names.student}")
     pair = load_pair((names.teacher, None), (names.student, None), settings, retries)
-    storage = fitting(choices.storage(settings), settings, pair.teacher)
-    chunk_tokens = given(choices.chunk_tokens, min(DEFAULT_TOKENS, pair.teacher.max_tokens))
+    storage = fit_storage(choices.storage(settings), settings, pair.teacher)
+    chunk_tokens = or_default(choices.chunk_tokens, min(DEFAULT_TOKENS, pair.teacher.max_tokens))
     # In the mean of a text's parts, what two of them share would count twice.
     overlap = 0 if choices.in_place else min(DEFAULT_OVERLAP, chunk_tokens // 4)
     manifest = Manifest(
@@ -172,7 +170,7 @@ def _new(
         path=VECTOR_PATH,
         filters=tuple(dict.fromkeys([_ALWAYS_FILTERED, *choices.filters])),
         chunk_tokens=chunk_tokens,
-        chunk_overlap=given(choices.chunk_overlap, overlap),
+        chunk_overlap=or_default(choices.chunk_overlap, overlap),
         heading_trail=bool(choices.heading_trail),
         hybrid=choices.hybrid,
         probe=probe_of(pair.student),
@@ -224,7 +222,7 @@ def load_pair(
     return LoadedPair(one, other, check_alignment(one, other).cosine)
 
 
-def fitting(storage: Storage, settings: Settings, teacher: Teacher) -> Storage:
+def fit_storage(storage: Storage, settings: Settings, teacher: Teacher) -> Storage:
     """With the number of dimensions, which for some forms is the teacher's."""
     if (dimensions := storage.dimensions or teacher.dimensions) > teacher.dimensions:
         raise TargetError(
@@ -234,5 +232,5 @@ def fitting(storage: Storage, settings: Settings, teacher: Teacher) -> Storage:
     return settings.stored_as(**{**vars(storage), "dimensions": dimensions})
 
 
-def given(value: int | None, default: int) -> int:
+def or_default(value: int | None, default: int) -> int:
     return default if value is None else value

@@ -26,7 +26,7 @@ from leafsearch.vectors.store import (
 )
 
 
-def settle(
+def reconcile(
     database: Database[Any], name: str, wanted: Manifest, retries: RetryBudget | None = None
 ) -> Collection:
     """The collection as it is then: made as `wanted`, indexed as all want it.
@@ -44,7 +44,7 @@ def settle(
         left_over = stored is not None and _is_left_over(database, name, stored, wanted)
     if stored is not None and not left_over:
         require_equal(stored, wanted, name)
-        wanted = united(stored, wanted.filters, hybrid=wanted.hybrid)
+        wanted = with_wanted_indexes(stored, wanted.filters, hybrid=wanted.hybrid)
     collection_of(database[name], wanted, retries).create()
     try:
         with explained():
@@ -80,7 +80,7 @@ def follow(
         known = stored
 
 
-def united(manifest: Manifest, filters: Sequence[str], *, hybrid: bool) -> Manifest:
+def with_wanted_indexes(manifest: Manifest, filters: Sequence[str], *, hybrid: bool) -> Manifest:
     """With what else is wanted indexed; the vectors do not depend on it."""
     filters = tuple(dict.fromkeys([*manifest.filters, *filters]))
     return replace(manifest, filters=filters, hybrid=manifest.hybrid or hybrid)

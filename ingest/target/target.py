@@ -21,7 +21,7 @@ from leafsearch.ingest.chunking.chunker import Chunker
 from leafsearch.ingest.chunking.whole import MeanEncoder, WholeTexts
 from leafsearch.ingest.errors import OverlapError, TargetError
 from leafsearch.ingest.target.claims import Claims
-from leafsearch.ingest.target.reconcile import follow, holds_ours, settle
+from leafsearch.ingest.target.reconcile import follow, holds_ours, reconcile
 from leafsearch.vectors import (
     Codec,
     CodecError,
@@ -51,6 +51,7 @@ _ROUNDS = 5
 _BETWEEN_ROUNDS = 1.0  # seconds at most, so that of two runs that undo each other one is faster
 _MOST = 200_000  # documents that are mended, since their ids are held in memory
 
+OnStatus = Callable[[str], None]
 Lost = set[str]
 
 
@@ -101,14 +102,14 @@ class Target:
         teacher: Teacher | None = None,
         *,
         retries: RetryBudget | None = None,
-        told: Callable[[str], None] = lambda phase: None,
+        on_status: OnStatus = lambda phase: None,
     ) -> None:
         """With a `teacher` the collection is new; else the manifest is in force and names it, and
-        `told` hears when it is loaded."""
+        `on_status` hears when it is loaded."""
         name = settings.collection
         self.is_new = teacher is not None
         self._loaded = teacher
-        self._told = told
+        self._on_status = on_status
         self._database = database
         self._name = name
         self._settings = settings
@@ -133,11 +134,11 @@ class Target:
     def teacher(self) -> Teacher:
         """Loaded when there is something to encode: most runs over a corpus find nothing new."""
         if self._loaded is None:
-            self._told(f"loading {self.manifest.teacher.name}")
+            self._on_status(f"loading {self.manifest.teacher.name}")
             self._loaded = load_teacher(
                 self.manifest, self._settings, retry_for=self.retries.seconds
             )
-            self._told("encoding the first chunks")
+            self._on_status("encoding the first chunks")
         if isinstance(self.chunker, WholeTexts):
             return MeanEncoder(self._loaded, self.chunker.parts)
         return self._loaded
@@ -185,7 +186,7 @@ class Target:
                 raise
             raise CodecError(f"chunk {chunks[error.row]['_id']}: {error}") from error
         self.ensure_index()
-        self.demand_generation()
+        self.require_generation()
         return self.collection.write(chunks, vectors, seen=seen)
 
     def ensure_index(self) -> None:
@@ -214,7 +215,7 @@ class Target:
             time.sleep(_PAUSE)
             self._adopt(follow(self._database, self._name, self.manifest, self.retries))
 
-    def demand_active(self) -> None:
+    def require_active(self) -> None:
         """Raises TargetError if searches have moved to another generation since it was opened."""
         if self.is_new:
             return
@@ -228,7 +229,7 @@ class Target:
                 "in both"
             )
 
-    def demand_generation(self) -> None:
+    def require_generation(self) -> None:
         """Nothing is written under a number that was retired meanwhile, or that others have given
         to vectors of another form.
 
@@ -257,7 +258,7 @@ class Target:
 
     def _settle(self, manifest: Manifest) -> None:
         retries = self.retries
-        self._adopt(retries.run(lambda: settle(self._database, self._name, manifest, retries)))
+        self._adopt(retries.run(lambda: reconcile(self._database, self._name, manifest, retries)))
         self.is_new, self._is_settled = False, True
 
     def _adopt(self, collection: Collection) -> None:
@@ -285,18 +286,18 @@ def settle_overlap(
         if alone and not outrun:
             return
         if not alone:
-            target.demand_generation()
+            target.require_generation()
         lost = outrun if alone else outrun | set(islice(target.claims.broken(collection), _MOST))
         if not lost and (alone or leftover is None or not leftover()):
             return
         if not left or len(lost) >= _MOST:
-            raise overlapped(lost, target)
+            raise overlap_error(lost, target)
         time.sleep(random.uniform(0, _BETWEEN_ROUNDS))
         target.claims.renew(lost)
         mend(lost)
 
 
-def overlapped(lost: Lost, target: Target) -> OverlapError:
+def overlap_error(lost: Lost, target: Target) -> OverlapError:
     some = ", ".join(sorted(lost)[:3]) + (", ..." if len(lost) > 3 else "")
     what = f"{len(lost)} documents ({some})" if lost else "documents that --prune removes"
     return OverlapError(

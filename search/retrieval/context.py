@@ -10,9 +10,9 @@ from typing import Any
 from leafsearch.config.text import quote
 from leafsearch.search.errors import QueryError
 from leafsearch.search.hit import Hit
-from leafsearch.search.retrieval.stored_chunk import chunk_of, fetching, of_documents
+from leafsearch.search.retrieval.stored_chunk import chunk_of, fetch_stages, match_documents
 from leafsearch.search.session.io import Aggregate, Steps
-from leafsearch.search.session.open import Opened, looked_up
+from leafsearch.search.session.open import OpenCollection, look_up
 
 PLACE = ("document", "position")
 _SHORTEST = 12  # characters of an overlap; less may be shared by chance
@@ -40,8 +40,8 @@ class Context:
     tokens: int
 
 
-def composed(
-    opened: Opened, hits: Sequence[Hit], max_tokens: int, max_time_ms: int | None = None
+def compose(
+    opened: OpenCollection, hits: Sequence[Hit], max_tokens: int, max_time_ms: int | None = None
 ) -> Steps[Context]:
     """Hits by rank as long as they fit, then their neighbours, joined where they touch.
 
@@ -55,10 +55,10 @@ def composed(
     if not hits:
         return Context("", (), 0)
     near = [(h.document, h.position - _AROUND, h.position + _AROUND) for h in hits]
-    texts = yield from reading(opened, near, max_time_ms)
+    texts = yield from read_texts(opened, near, max_time_ms)
     there = [h for h in hits if (h.document, h.position) in texts]
     if len(there) < len(hits):
-        yield from looked_up(opened)  # retired since they were found, or only deleted
+        yield from look_up(opened)  # retired since they were found, or only deleted
     if not there:
         return Context("", (), 0)
     hits, wanted = there, [(h.document, h.position) for h in there]
@@ -75,7 +75,7 @@ def composed(
     return best
 
 
-def _cut(opened: Opened, context: Context, max_tokens: int) -> Context:
+def _cut(opened: OpenCollection, context: Context, max_tokens: int) -> Context:
     """Its one passage, to the end of a word."""
     (passage,) = context.passages
     source = _source(1, passage)
@@ -96,7 +96,7 @@ def _cut(opened: Opened, context: Context, max_tokens: int) -> Context:
 
 
 def _written(
-    opened: Opened,
+    opened: OpenCollection,
     hits: Sequence[Hit],
     taken: set[tuple[str, int]],
     texts: Mapping[tuple[str, int], str],
@@ -134,7 +134,7 @@ def _passage(
         document=document,
         first=run[0],
         last=run[-1],
-        text=joined([texts[document, position] for position in run]),
+        text=join_chunks([texts[document, position] for position in run]),
         metadata=ours[0].metadata,
         similarity=max(inside, default=ours[0].similarity),
     )
@@ -145,20 +145,20 @@ def _source(number: int, passage: Passage) -> str:
     return f"[{number}] {title} ({passage.document})" if title else f"[{number}] {passage.document}"
 
 
-def reading(
-    opened: Opened, spans: Sequence[tuple[str, int, int]], max_time_ms: int | None
+def read_texts(
+    opened: OpenCollection, spans: Sequence[tuple[str, int, int]], max_time_ms: int | None
 ) -> Steps[dict[tuple[str, int], str]]:
     """Texts by document and position, of all chunks in (document, first, last)."""
     pipeline: list[dict[str, Any]] = [
-        {"$match": of_documents(opened.manifest, spans)},
-        *fetching(opened.manifest, [*PLACE, "text"], None),
+        {"$match": match_documents(opened.manifest, spans)},
+        *fetch_stages(opened.manifest, [*PLACE, "text"], None),
     ]
     found = yield Aggregate(opened.collection, pipeline, max_time_ms)
     chunks = [chunk_of(opened.manifest, each) for each in found]
     return {(c["document"], c["position"]): c["text"] for c in chunks}
 
 
-def joined(texts: Sequence[str]) -> str:
+def join_chunks(texts: Sequence[str]) -> str:
     """Texts of consecutive chunks as one, what they share by overlap only once."""
     whole = ""
     for text in texts:

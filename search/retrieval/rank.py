@@ -11,37 +11,37 @@ from leafsearch.config.text import quote
 from leafsearch.search.errors import SearchError
 from leafsearch.search.hit import Hit
 from leafsearch.search.query import REACH_REORDERED, Query
-from leafsearch.search.retrieval.context import PLACE, joined, reading
+from leafsearch.search.retrieval.context import PLACE, join_chunks, read_texts
 from leafsearch.search.retrieval.retrieve import (
-    Asked,
     Candidate,
+    EncodedQuestion,
     documents_wanted,
+    is_rescored,
     most_passages,
     pool_size,
-    pooled,
-    rescored,
+    retrieve,
 )
-from leafsearch.search.retrieval.stored_chunk import chunk_of, fetching, key_of
+from leafsearch.search.retrieval.stored_chunk import chunk_of, fetch_stages, key_of
 from leafsearch.search.session.io import Aggregate, Compute, Steps
-from leafsearch.search.session.open import Opened, looked_up
+from leafsearch.search.session.open import OpenCollection, look_up
 from leafsearch.vectors import Rows
 
 _ALL = ("text", "metadata")
 
 
-def ranked(opened: Opened, asked: Asked) -> Steps[list[Hit]]:
+def rank(opened: OpenCollection, asked: EncodedQuestion) -> Steps[list[Hit]]:
     query = asked.query
-    pool, most = pool_size(query, in_bits=rescored(opened, query)), most_passages(query)
+    pool, most = pool_size(query, in_bits=is_rescored(opened, query)), most_passages(query)
     while True:
-        found = yield from pooled(opened, asked, pool, _fields(opened, query, pool))
+        found = yield from retrieve(opened, asked, pool, _fields(opened, query, pool))
         best = _of_each_document(found) if query.by_document else found
         enough = len(best) >= documents_wanted(query) or len(found) < pool
         if not query.by_document or enough or pool >= most:
             break
         pool = min(4 * pool, most)  # few documents had all the passages so far
-    chosen = yield from _reordered(opened, asked, best)
+    chosen = yield from _reorder(opened, asked, best)
     page = chosen[query.skip or 0 : query.last]
-    return (yield from _filled(opened, query, page, whole=_whole(query, pool)))
+    return (yield from _fill_in(opened, query, page, whole=_whole(query, pool)))
 
 
 def _of_each_document(found: Sequence[Candidate]) -> list[Candidate]:
@@ -51,12 +51,14 @@ def _of_each_document(found: Sequence[Candidate]) -> list[Candidate]:
     return list(best.values())
 
 
-def _reordered(opened: Opened, asked: Asked, best: Sequence[Candidate]) -> Steps[list[Candidate]]:
+def _reorder(
+    opened: OpenCollection, asked: EncodedQuestion, best: Sequence[Candidate]
+) -> Steps[list[Candidate]]:
     query = asked.query
-    chosen = yield from _reranked(asked, best)
+    chosen = yield from _rerank(asked, best)
     if query.diversity and chosen:
         rows = opened.manifest.codec.expand([c.chunk[opened.manifest.path] for c in chosen])
-        order = diverse_order(
+        order = order_by_mmr(
             np.array([c.similarity for c in chosen]),
             rows,
             count=query.last,
@@ -66,7 +68,7 @@ def _reordered(opened: Opened, asked: Asked, best: Sequence[Candidate]) -> Steps
     return chosen
 
 
-def _reranked(asked: Asked, found: Sequence[Candidate]) -> Steps[list[Candidate]]:
+def _rerank(asked: EncodedQuestion, found: Sequence[Candidate]) -> Steps[list[Candidate]]:
     """A model reads them one by one, so only the first hundred, and once."""
     rerank = asked.query.rerank
     if rerank is None or not found:
@@ -88,8 +90,8 @@ def _reranked(asked: Asked, found: Sequence[Candidate]) -> Steps[list[Candidate]
     return sorted(scored, key=lambda c: (-c.score, c.chunk["_id"]))
 
 
-def _filled(
-    opened: Opened, query: Query, page: Sequence[Candidate], *, whole: bool
+def _fill_in(
+    opened: OpenCollection, query: Query, page: Sequence[Candidate], *, whole: bool
 ) -> Steps[list[Hit]]:
     """With what was left out while choosing, unless they are whole, and with the neighbours."""
     contents = {c.chunk["_id"]: c.chunk for c in page} if whole else {}
@@ -97,18 +99,20 @@ def _filled(
     if page and fields and not whole:
         pipeline: list[dict[str, Any]] = [
             {"$match": {"_id": {"$in": [key_of(c.chunk) for c in page]}}},
-            *fetching(opened.manifest, fields, None),
+            *fetch_stages(opened.manifest, fields, None),
         ]
         found = yield Aggregate(opened.collection, pipeline, query.max_time_ms)
         chunks = [chunk_of(opened.manifest, each) for each in found]
         contents = {chunk["_id"]: chunk for chunk in chunks}
         if len(contents) < len(page):
-            yield from looked_up(opened)  # retired since they were found, or only deleted
-    around = yield from _contexts(opened, query, page)
+            yield from look_up(opened)  # retired since they were found, or only deleted
+    around = yield from _read_contexts(opened, query, page)
     return [_hit(c, contents.get(c.chunk["_id"], {}), around.get(c.chunk["_id"], "")) for c in page]
 
 
-def _contexts(opened: Opened, query: Query, page: Sequence[Candidate]) -> Steps[dict[str, str]]:
+def _read_contexts(
+    opened: OpenCollection, query: Query, page: Sequence[Candidate]
+) -> Steps[dict[str, str]]:
     if not query.neighbours or not page:
         return {}
     spans = {
@@ -119,14 +123,14 @@ def _contexts(opened: Opened, query: Query, page: Sequence[Candidate]) -> Steps[
         )
         for c in page
     }
-    texts = yield from reading(opened, list(spans.values()), query.max_time_ms)
+    texts = yield from read_texts(opened, list(spans.values()), query.max_time_ms)
     if any((c.chunk["document"], c.chunk["position"]) not in texts for c in page):
-        yield from looked_up(opened)
+        yield from look_up(opened)
     positions: dict[str, list[int]] = {}
     for document, position in sorted(texts):
         positions.setdefault(document, []).append(position)
     return {
-        id: joined([texts[document, p] for p in positions.get(document, ()) if a <= p <= b])
+        id: join_chunks([texts[document, p] for p in positions.get(document, ()) if a <= p <= b])
         for id, (document, a, b) in spans.items()
     }
 
@@ -154,7 +158,7 @@ def _whole(query: Query, pool: int) -> bool:
     return pool == query.last and query.skip is None
 
 
-def _fields(opened: Opened, query: Query, pool: int) -> list[str]:
+def _fields(opened: OpenCollection, query: Query, pool: int) -> list[str]:
     """What candidates come with: all that hits need, or no more than choosing them needs."""
     fields = [*PLACE]
     if _whole(query, pool):
@@ -166,7 +170,7 @@ def _fields(opened: Opened, query: Query, pool: int) -> list[str]:
     return list(dict.fromkeys(fields))
 
 
-def diverse_order(
+def order_by_mmr(
     relevance: NDArray[np.floating], rows: Rows, *, count: int, diversity: float
 ) -> list[int]:
     """Positions of the `count` chosen, in order; `relevance` (n,) cosines, `rows` (n, d) unit rows.

@@ -13,10 +13,15 @@ from pymongo.errors import OperationFailure
 
 from leafsearch.config.storage import Quantization
 from leafsearch.search.query import MOST_CANDIDATES, REACH, REACH_REORDERED, Query
-from leafsearch.search.retrieval.stored_chunk import chunk_of, fetching
+from leafsearch.search.retrieval.stored_chunk import chunk_of, fetch_stages
 from leafsearch.search.retrieval.text_query import text_stages
 from leafsearch.search.session.io import Aggregate, Steps, Together
-from leafsearch.search.session.open import Opened, demand_indexes, explaining_emptiness, looked_up
+from leafsearch.search.session.open import (
+    OpenCollection,
+    explain_no_hits,
+    look_up,
+    require_indexes,
+)
 from leafsearch.vectors import DeploymentError, Rows
 from leafsearch.vectors.store import nearest_stage, text_index_name
 
@@ -60,7 +65,7 @@ def _reach(query: Query) -> int:
     return REACH_REORDERED if query.reordered else REACH
 
 
-def candidates(limit: int, *, documents: int, quantization: Quantization) -> int:
+def candidates_for(limit: int, *, documents: int, quantization: Quantization) -> int:
     """Default of numCandidates for `limit` hits out of so many documents.
 
     20 per hit and at least 100, 20 more per hit for each tenfold of documents above 100,000. With
@@ -72,7 +77,7 @@ def candidates(limit: int, *, documents: int, quantization: Quantization) -> int
     return min(max(math.ceil(per_hit * limit), _FEWEST), MOST_CANDIDATES)
 
 
-def fused(rankings: Iterable[tuple[float, Sequence[str]]]) -> dict[str, float]:
+def fuse(rankings: Iterable[tuple[float, Sequence[str]]]) -> dict[str, float]:
     """Ids to scores, best first: the sum of weight / (60 + rank), rank from 1, over `rankings`.
 
     Equal scores are in the order of the ids, so that a ranking does not depend on chance.
@@ -98,7 +103,7 @@ def fusion_stages(
     return [{"$rankFusion": fusion}, {"$limit": limit}]
 
 
-def of_one_ranking(scores: Sequence[float], weights: Sequence[float]) -> bool:
+def is_one_ranking(scores: Sequence[float], weights: Sequence[float]) -> bool:
     """Whether fused scores, best first, look as if all other rankings were empty."""
     return any(
         all(math.isclose(s, w / (CONSTANT + rank)) for rank, s in enumerate(scores, start=1))
@@ -107,7 +112,7 @@ def of_one_ranking(scores: Sequence[float], weights: Sequence[float]) -> bool:
 
 
 @dataclass(frozen=True)
-class Asked:
+class EncodedQuestion:
     """`row`: (1, d) the encoded question, a unit row of the manifest's dimensions."""
 
     question: str
@@ -122,14 +127,14 @@ class Candidate:
     similarity: float
 
 
-def pooled(
-    opened: Opened, asked: Asked, limit: int, fields: Sequence[str]
+def retrieve(
+    opened: OpenCollection, asked: EncodedQuestion, limit: int, fields: Sequence[str]
 ) -> Steps[list[Candidate]]:
     """Best first; `fields` are what the chunks come with."""
     query = asked.query
     if not query.hybrid:
         found = yield from _by_vector(opened, asked, limit, fields)
-        return [c for c in found if _near_enough(c, query)]
+        return [c for c in found if _is_near_enough(c, query)]
     if _server_fuses(opened, query):
         try:
             return (yield from _fused_by_server(opened, asked, limit, fields))
@@ -141,41 +146,41 @@ def pooled(
         [_by_vector(opened, asked, limit, fields), _by_text(opened, asked, limit, fields)]
     )
     there = {c.chunk["_id"]: c for ranking in reversed(rankings) for c in ranking}
-    ids = [[c.chunk["_id"] for c in ranking if _near_enough(c, query)] for ranking in rankings]
-    scores = fused(zip(query.weights, ids, strict=True))
+    ids = [[c.chunk["_id"] for c in ranking if _is_near_enough(c, query)] for ranking in rankings]
+    scores = fuse(zip(query.weights, ids, strict=True))
     return [replace(there[id], score=score) for id, score in scores.items()]
 
 
-def rescored(opened: Opened, query: Query) -> bool:
+def is_rescored(opened: OpenCollection, query: Query) -> bool:
     """Whether more bits are fetched than wanted, for the float query to choose from."""
     return opened.manifest.precision == "binary" and query.rescore > 0
 
 
-def _measured(opened: Opened, query: Query) -> bool:
+def _is_similarity_computed(opened: OpenCollection, query: Query) -> bool:
     """Whether the similarity is computed here: the score is of bits, or of scalar codes."""
     scalar = opened.manifest.quantization == "scalar" and not query.exact
-    return scalar or rescored(opened, query)
+    return scalar or is_rescored(opened, query)
 
 
-def _near_enough(candidate: Candidate, query: Query) -> bool:
+def _is_near_enough(candidate: Candidate, query: Query) -> bool:
     return query.min_similarity is None or candidate.similarity >= query.min_similarity
 
 
 def _by_vector(
-    opened: Opened, asked: Asked, limit: int, fields: Sequence[str]
+    opened: OpenCollection, asked: EncodedQuestion, limit: int, fields: Sequence[str]
 ) -> Steps[list[Candidate]]:
     query, path = asked.query, opened.manifest.path
-    again = _measured(opened, query)
+    again = _is_similarity_computed(opened, query)
     wanted = dict.fromkeys([*fields, path] if again else fields)
-    shape = fetching(opened.manifest, list(wanted), "vectorSearchScore")
+    shape = fetch_stages(opened.manifest, list(wanted), "vectorSearchScore")
     stages = [_nearest(opened, asked, limit), *shape]
     try:
         found = yield from _chunks(opened, stages, query.max_time_ms)
     except DeploymentError:
-        yield from looked_up(opened)  # one that was retired or replaced is the likelier reason
+        yield from look_up(opened)  # one that was retired or replaced is the likelier reason
         raise
     if not found:
-        yield from explaining_emptiness(opened, query.filter)
+        yield from explain_no_hits(opened, query.filter)
     if path in wanted:
         found = _with_vectors(opened, found)
     if again:
@@ -185,14 +190,14 @@ def _by_vector(
 
 
 def _by_text(
-    opened: Opened, asked: Asked, limit: int, fields: Sequence[str]
+    opened: OpenCollection, asked: EncodedQuestion, limit: int, fields: Sequence[str]
 ) -> Steps[list[Candidate]]:
     manifest = opened.manifest
-    shape = fetching(manifest, [*fields, manifest.path], "searchScore")
+    shape = fetch_stages(manifest, [*fields, manifest.path], "searchScore")
     stages = [*_text(opened, asked, limit), *shape]
     found = yield from _chunks(opened, stages, asked.query.max_time_ms)
     if not found:  # no passage has these words, or the index is gone
-        yield from demand_indexes(opened)
+        yield from require_indexes(opened)
     found = _with_vectors(opened, found)
     similarities = _similarities(opened, asked.row, [c[manifest.path] for c in found])
     return [
@@ -201,40 +206,40 @@ def _by_text(
     ]
 
 
-def _server_fuses(opened: Opened, query: Query) -> bool:
+def _server_fuses(opened: OpenCollection, query: Query) -> bool:
     """Not where one ranking must be changed before they are fused."""
-    changed = rescored(opened, query) or query.min_similarity is not None
+    changed = is_rescored(opened, query) or query.min_similarity is not None
     return opened.fuses and not changed and opened.manifest.layout != "in_place"
 
 
-def _with_vectors(opened: Opened, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _with_vectors(opened: OpenCollection, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The text index also holds what was not encoded yet, and every index lags behind a little."""
     return [chunk for chunk in found if isinstance(chunk.get(opened.manifest.path), Binary)]
 
 
 def _fused_by_server(
-    opened: Opened, asked: Asked, limit: int, fields: Sequence[str]
+    opened: OpenCollection, asked: EncodedQuestion, limit: int, fields: Sequence[str]
 ) -> Steps[list[Candidate]]:
     manifest, query = opened.manifest, asked.query
     pipelines = {"vector": [_nearest(opened, asked, limit)], "text": _text(opened, asked, limit)}
     stages = [
         *fusion_stages(pipelines, query.weights, limit=2 * limit),
-        *fetching(manifest, [*fields, manifest.path], "score"),
+        *fetch_stages(manifest, [*fields, manifest.path], "score"),
     ]
     found = yield from _chunks(opened, stages, query.max_time_ms)
     if not found and query.weights[0]:
-        yield from explaining_emptiness(opened, query.filter)
-    elif not found or (all(query.weights) and _one_half_alone(found, query)):
-        yield from demand_indexes(opened)
+        yield from explain_no_hits(opened, query.filter)
+    elif not found or (all(query.weights) and _is_one_half_alone(found, query)):
+        yield from require_indexes(opened)
     found = _with_vectors(opened, found)
     similarities = _similarities(opened, asked.row, [c[manifest.path] for c in found])
     scored = [Candidate(c, c["score"], s) for c, s in zip(found, similarities, strict=True)]
     return sorted(scored, key=lambda c: (-c.score, c.chunk["_id"]))
 
 
-def _one_half_alone(found: Sequence[dict[str, Any]], query: Query) -> bool:
+def _is_one_half_alone(found: Sequence[dict[str, Any]], query: Query) -> bool:
     """As it is where no passage has the words, and where an index is gone."""
-    return of_one_ranking([chunk["score"] for chunk in found], query.weights)
+    return is_one_ranking([chunk["score"] for chunk in found], query.weights)
 
 
 def _is_unknown_stage(error: DeploymentError) -> bool:
@@ -242,9 +247,9 @@ def _is_unknown_stage(error: DeploymentError) -> bool:
     return isinstance(cause, OperationFailure) and cause.code == _UNKNOWN_STAGE
 
 
-def _nearest(opened: Opened, asked: Asked, limit: int) -> dict[str, Any]:
+def _nearest(opened: OpenCollection, asked: EncodedQuestion, limit: int) -> dict[str, Any]:
     manifest, query = opened.manifest, asked.query
-    looked_at = query.num_candidates or candidates(
+    looked_at = query.num_candidates or candidates_for(
         limit, documents=opened.documents, quantization=manifest.quantization
     )
     return nearest_stage(
@@ -257,7 +262,7 @@ def _nearest(opened: Opened, asked: Asked, limit: int) -> dict[str, Any]:
     )
 
 
-def _text(opened: Opened, asked: Asked, limit: int) -> list[dict[str, Any]]:
+def _text(opened: OpenCollection, asked: EncodedQuestion, limit: int) -> list[dict[str, Any]]:
     manifest = opened.manifest
     return text_stages(
         asked.question,
@@ -270,13 +275,13 @@ def _text(opened: Opened, asked: Asked, limit: int) -> list[dict[str, Any]]:
 
 
 def _chunks(
-    opened: Opened, stages: Sequence[Mapping[str, Any]], max_time_ms: int | None
+    opened: OpenCollection, stages: Sequence[Mapping[str, Any]], max_time_ms: int | None
 ) -> Steps[list[dict[str, Any]]]:
     found = yield Aggregate(opened.collection, stages, max_time_ms)
     return [chunk_of(opened.manifest, each) for each in found]
 
 
-def _similarities(opened: Opened, row: Rows, stored: Sequence[Binary]) -> list[float]:
+def _similarities(opened: OpenCollection, row: Rows, stored: Sequence[Binary]) -> list[float]:
     if not stored:
         return []
     similarities: list[float] = (opened.manifest.codec.expand(stored) @ row[0]).tolist()

@@ -15,7 +15,9 @@ _WHOLE = "stored"  # where a document is carried, so that none of its fields can
 _OF_EVERY_CHUNK = ("document", "position")
 
 
-def fetching(manifest: Manifest, fields: Sequence[str], score: str | None) -> list[dict[str, Any]]:
+def fetch_stages(
+    manifest: Manifest, fields: Sequence[str], score: str | None
+) -> list[dict[str, Any]]:
     """Stages that bring chunks' fields, and as `score` what the server calls so."""
     if manifest.layout == "chunks":
         if score:
@@ -50,7 +52,7 @@ def key_of(chunk: Mapping[str, Any]) -> Any:
     return chunk["key"] if "key" in chunk else chunk["_id"]
 
 
-def of_documents(manifest: Manifest, spans: Sequence[tuple[str, int, int]]) -> dict[str, Any]:
+def match_documents(manifest: Manifest, spans: Sequence[tuple[str, int, int]]) -> dict[str, Any]:
     """A query for the chunks `first` to `last` of documents, from (document, first, last)."""
     if manifest.layout == "chunks":
         either = [{"document": d, "position": {"$gte": a, "$lte": b}} for d, a, b in spans]

@@ -5,55 +5,59 @@ from collections.abc import Sequence
 
 from leafsearch.config.hint import ingest_hint
 from leafsearch.search.hit import Hit
-from leafsearch.search.query import Options, Query, check_questions, checked
-from leafsearch.search.retrieval.context import Context, composed
-from leafsearch.search.retrieval.rank import ranked
-from leafsearch.search.retrieval.retrieve import Asked
+from leafsearch.search.query import Options, Query, check_options, check_questions
+from leafsearch.search.retrieval.context import Context, compose
+from leafsearch.search.retrieval.rank import rank
+from leafsearch.search.retrieval.retrieve import EncodedQuestion
 from leafsearch.search.session.io import Compute, Steps, Together
-from leafsearch.search.session.open import Opened
-from leafsearch.search.session.session import Kept
+from leafsearch.search.session.open import OpenCollection
+from leafsearch.search.session.session import Session
 from leafsearch.vectors import IndexMissing, Rows
 from leafsearch.vectors.encoders import unit_rows
 
 log = logging.getLogger(__name__)
 
 
-def searching(kept: Kept, question: str, options: Options) -> Steps[list[Hit]]:
-    hits = yield from searching_many(kept, [question], options)
+def search_steps(session: Session, question: str, options: Options) -> Steps[list[Hit]]:
+    hits = yield from search_many_steps(session, [question], options)
     return hits[0]
 
 
-def searching_many(
-    kept: Kept, questions: Sequence[str], options: Options
+def search_many_steps(
+    session: Session, questions: Sequence[str], options: Options
 ) -> Steps[list[list[Hit]]]:
     """Encoded together, then asked side by side."""
-    return (yield from kept.on_current(lambda opened: _found(opened, questions, options)))
+    return (yield from session.on_current(lambda opened: _search(opened, questions, options)))
 
 
-def composing(kept: Kept, question: str, max_tokens: int, options: Options) -> Steps[Context]:
-    def steps(opened: Opened) -> Steps[Context]:
-        (hits,) = yield from _found(opened, [question], options)
-        return (yield from composed(opened, hits, max_tokens, options.get("max_time_ms")))
+def context_steps(
+    session: Session, question: str, max_tokens: int, options: Options
+) -> Steps[Context]:
+    def steps(opened: OpenCollection) -> Steps[Context]:
+        (hits,) = yield from _search(opened, [question], options)
+        return (yield from compose(opened, hits, max_tokens, options.get("max_time_ms")))
 
-    return (yield from kept.on_current(steps))
+    return (yield from session.on_current(steps))
 
 
-def _found(opened: Opened, questions: Sequence[str], options: Options) -> Steps[list[list[Hit]]]:
-    query = _checked(opened, questions, options)
+def _search(
+    opened: OpenCollection, questions: Sequence[str], options: Options
+) -> Steps[list[list[Hit]]]:
+    query = _check(opened, questions, options)
     if not questions:
         return []
-    rows = yield Compute(lambda: _encoded(opened, questions))
+    rows = yield Compute(lambda: _encode(opened, questions))
     steps = [
-        ranked(opened, Asked(question, row[None, :], query))
+        rank(opened, EncodedQuestion(question, row[None, :], query))
         for question, row in zip(questions, rows, strict=True)
     ]
     hits: list[list[Hit]] = yield Together(steps)
     return hits
 
 
-def _checked(opened: Opened, questions: Sequence[str], options: Options) -> Query:
+def _check(opened: OpenCollection, questions: Sequence[str], options: Options) -> Query:
     check_questions(questions)
-    query = checked(options, opened.manifest.filters, opened.declaring)
+    query = check_options(options, opened.manifest.filters, opened.declaring)
     if query.hybrid and not opened.manifest.hybrid:
         again = ingest_hint("--hybrid", **opened.names, in_place=opened.is_in_place)
         raise IndexMissing(
@@ -63,7 +67,7 @@ def _checked(opened: Opened, questions: Sequence[str], options: Options) -> Quer
     return query
 
 
-def _encoded(opened: Opened, questions: Sequence[str]) -> Rows:
+def _encode(opened: OpenCollection, questions: Sequence[str]) -> Rows:
     student = opened.student
     tokens = student.tokenizer.encode_batch_fast([student.query_prompt + q for q in questions])
     for encoding in tokens:

@@ -9,7 +9,7 @@ from typing import Any
 from leafsearch.config import Settings
 from leafsearch.config.hint import Names, hint, ingest_hint, rebuild_hint
 from leafsearch.search.errors import NoHits, SearchError
-from leafsearch.search.filters import demanded
+from leafsearch.search.filters import required_values
 from leafsearch.search.session.io import Aggregate, Compute, Steps
 from leafsearch.search.values import kind_of, scalars_at
 from leafsearch.vectors import Encoder, Manifest, ManifestError, ModelError, load_student
@@ -35,7 +35,7 @@ class MovedOver(SearchError):
 
 
 @dataclass
-class Opened:
+class OpenCollection:
     """`documents` is about how many; `seen` when that and the manifest were last read.
 
     `fuses` until the server is found not to know $rankFusion.
@@ -66,25 +66,25 @@ class Opened:
         return ingest_hint("--filter-field", path, **self.names, in_place=self.is_in_place)
 
 
-def opening(settings: Settings) -> Steps[Opened]:
+def open_collection(settings: Settings) -> Steps[OpenCollection]:
     """Raises ManifestError, ModelError, or the SearchIndexError that says what is wrong."""
     found = yield from _generations(settings.database, settings.collection)
     require_agreement(found.active, settings)
     return (yield from _opened(settings, found, lambda m: load_for(m, settings)))
 
 
-def reopening(settings: Settings, load: Load) -> Steps[Opened]:
+def reopen_collection(settings: Settings, load: Load) -> Steps[OpenCollection]:
     """The same after a move, whatever the settings say of an earlier generation's models."""
     found = yield from _generations(settings.database, settings.collection)
     return (yield from _opened(settings, found, load))
 
 
-def _opened(settings: Settings, found: Generations, load: Load) -> Steps[Opened]:
+def _opened(settings: Settings, found: Generations, load: Load) -> Steps[OpenCollection]:
     name, manifest = settings.collection, found.active
-    yield from demand_index(manifest, settings.database, name)
+    yield from require_index(manifest, settings.database, name)
     student = yield Compute(lambda: load(manifest))
     documents = yield from _count(name, found)
-    return Opened(settings.database, name, manifest, student, documents, time.monotonic())
+    return OpenCollection(settings.database, name, manifest, student, documents, time.monotonic())
 
 
 def load_for(manifest: Manifest, settings: Settings) -> Encoder:
@@ -111,7 +111,7 @@ def load_for(manifest: Manifest, settings: Settings) -> Encoder:
     return student
 
 
-def demand_index(manifest: Manifest, database: str, collection: str) -> Steps[None]:
+def require_index(manifest: Manifest, database: str, collection: str) -> Steps[None]:
     """The server answers a search on a missing index with nothing, and no error."""
     listed = yield Aggregate(collection, [{"$listSearchIndexes": {}}])
     specs = [IndexSpec.of_vectors(manifest, f"{database}.{collection}")]
@@ -121,17 +121,17 @@ def demand_index(manifest: Manifest, database: str, collection: str) -> Steps[No
         spec.judge(listed)
 
 
-def demand_indexes(opened: Opened) -> Steps[None]:
+def require_indexes(opened: OpenCollection) -> Steps[None]:
     """The same of what is in use, which may have been retired."""
-    yield from looked_up(opened)
-    yield from demand_index(opened.manifest, opened.database, opened.collection)
+    yield from look_up(opened)
+    yield from require_index(opened.manifest, opened.database, opened.collection)
 
 
-def explaining_emptiness(opened: Opened, filter: Mapping[str, Any] | None) -> Steps[None]:
+def explain_no_hits(opened: OpenCollection, filter: Mapping[str, Any] | None) -> Steps[None]:
     """Raises the error that a search without hits hides; returns if there is none."""
-    now = yield from looked_up(opened)
+    now = yield from look_up(opened)
     manifest = now.manifest
-    yield from demand_index(manifest, now.database, now.collection)
+    yield from require_index(manifest, now.database, now.collection)
     if filter:
         yield from _comparing_types(now, filter)
     if filter or not now.documents:
@@ -145,9 +145,9 @@ def explaining_emptiness(opened: Opened, filter: Mapping[str, Any] | None) -> St
     )
 
 
-def _comparing_types(opened: Opened, filter: Mapping[str, Any]) -> Steps[None]:
+def _comparing_types(opened: OpenCollection, filter: Mapping[str, Any]) -> Steps[None]:
     """Warns where a filter compares with another type than is stored, which finds nothing."""
-    for path, values in demanded(filter).items():
+    for path, values in required_values(filter).items():
         chosen = {"$match": opened.manifest.chosen}
         some: list[Any] = [chosen, {"$limit": _SAMPLED}, {"$project": {path: 1}}]
         found = yield Aggregate(opened.collection, some)
@@ -165,7 +165,7 @@ def _comparing_types(opened: Opened, filter: Mapping[str, Any]) -> Steps[None]:
             )
 
 
-def looked_up(opened: Opened) -> Steps[Opened]:
+def look_up(opened: OpenCollection) -> Steps[OpenCollection]:
     """What is open, as it is now.
 
     Raises MovedOver if searches ask another generation, ManifestError if the collection is not

@@ -15,11 +15,11 @@ from leafsearch.config import LeafError, Settings
 from leafsearch.search.session.io import Steps
 from leafsearch.search.session.open import (
     MovedOver,
-    Opened,
+    OpenCollection,
     load_for,
-    looked_up,
-    opening,
-    reopening,
+    look_up,
+    open_collection,
+    reopen_collection,
 )
 from leafsearch.vectors import Encoder, Manifest
 
@@ -30,17 +30,17 @@ _TRUSTED_SECONDS = 60.0
 Result = TypeVar("Result")
 
 
-class Kept:
+class Session:
     """Safe to use from several threads: `opened` is read once by each search."""
 
-    def __init__(self, settings: Settings, opened: Opened) -> None:
+    def __init__(self, settings: Settings, opened: OpenCollection) -> None:
         self.opened = opened
         self.settings = settings
         self._looking = Lock()
         self._loading = Lock()
         self._student = (opened.manifest, opened.student)
 
-    def on_current(self, work: Callable[[Opened], Steps[Result]]) -> Steps[Result]:
+    def on_current(self, work: Callable[[OpenCollection], Steps[Result]]) -> Steps[Result]:
         """The result of `work`, begun once more if what it began with was retired meanwhile."""
         yield from self._look()
         begun = self.opened
@@ -64,9 +64,9 @@ class Kept:
         finally:
             self._looking.release()
 
-    def _renew(self, opened: Opened) -> Steps[None]:
+    def _renew(self, opened: OpenCollection) -> Steps[None]:
         try:
-            self.opened = yield from looked_up(opened)
+            self.opened = yield from look_up(opened)
         except MovedOver:
             try:
                 yield from self._move()
@@ -76,7 +76,7 @@ class Kept:
                 log.warning("going on with the vectors from before: %s", error)
 
     def _move(self) -> Steps[None]:
-        self.opened = yield from reopening(self.settings, self._load)
+        self.opened = yield from reopen_collection(self.settings, self._load)
         log.info("moved over to generation %d", self.opened.manifest.generation)
 
     def _load(self, manifest: Manifest) -> Encoder:
@@ -89,6 +89,6 @@ class Kept:
             return student
 
 
-def keeping(settings: Settings) -> Steps[Kept]:
+def open_session(settings: Settings) -> Steps[Session]:
     """Raises as opening does."""
-    return Kept(settings, (yield from opening(settings)))
+    return Session(settings, (yield from open_collection(settings)))

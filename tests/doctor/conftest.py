@@ -10,7 +10,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from leafsearch.config import Settings, load
-from leafsearch.doctor import Finding, Order, examine
+from leafsearch.doctor import Examination, Finding, examine
 from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
 from leafsearch.vectors import load_encoder
 from leaftests.doctor import Examined, Foreign, Ingested, corpus, float32, make_index, texts
@@ -26,7 +26,7 @@ def examined(database: Database[Any], mongodb_uri: str) -> Examined:
         models = {name: order.pop(name) for name in ("teacher", "student") if name in order}
         where = {"database": database.name, "collection": "c", **order.pop("where", {})}
         settings = load(environ or {}, **where, **models)
-        return {f.check: f for f in examine(Order(uri=uri, settings=settings, **order))}
+        return {f.check: f for f in examine(Examination(uri=uri, settings=settings, **order))}
 
     return findings
 

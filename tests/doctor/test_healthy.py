@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from leafsearch.doctor import Level
+from leafsearch.doctor import Severity
 from leafsearch.doctor.run import CHECKS
 from leafsearch.ingest import Document
 from leafsearch.vectors.encoders import PROBES
@@ -72,7 +72,7 @@ def test_everything_is_ok_with_real_models(
         (bits, "euclidean"),
     ],
 )
-def test_a_collection_of_another_program_needs_no_more_than_it_is_told(
+def test_a_collection_of_another_program_needs_no_more_than_it_is_reported(
     foreign: Foreign, examined: Examined, stored: Any, similarity: str
 ) -> None:
     foreign(stored=stored, similarity=similarity, filters=["n"])
@@ -81,7 +81,7 @@ def test_a_collection_of_another_program_needs_no_more_than_it_is_told(
         path="v", text_field="body", teacher="hashing:64", student="hashing:64", sample=40
     )
 
-    assert complaints(findings) == {"manifest": Level.SKIPPED}
+    assert complaints(findings) == {"manifest": Severity.SKIPPED}
     assert "another program wrote it" in findings["manifest"].message
 
 
@@ -93,7 +93,7 @@ def test_scalar_quantization_is_ok_where_it_costs_little(
 
     findings = examined(path="v")
 
-    assert complaints(findings) == dict.fromkeys(MODELS, Level.SKIPPED)
+    assert complaints(findings) == dict.fromkeys(MODELS, Severity.SKIPPED)
     assert 0.95 <= findings["recall"].numbers["recall"] <= 1
 
 
@@ -104,7 +104,7 @@ def test_what_needs_models_is_skipped_where_none_is_named(
 
     findings = examined(index="theirs")
 
-    assert complaints(findings) == dict.fromkeys(MODELS, Level.SKIPPED)
+    assert complaints(findings) == dict.fromkeys(MODELS, Severity.SKIPPED)
     assert "--text-field" in findings["texts"].message
 
 
@@ -115,7 +115,9 @@ def test_texts_without_models_are_looked_at_all_the_same(
 
     findings = examined(path="v", text_field="body")
 
-    assert complaints(findings) == dict.fromkeys(("manifest", "teacher", "student"), Level.SKIPPED)
+    assert complaints(findings) == dict.fromkeys(
+        ("manifest", "teacher", "student"), Severity.SKIPPED
+    )
     assert "--teacher" in findings["teacher"].message
     assert "--student" in findings["student"].message
 

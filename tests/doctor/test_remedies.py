@@ -13,7 +13,7 @@ import pytest
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from leafsearch.doctor import Finding, Level
+from leafsearch.doctor import Finding, Severity
 from leafsearch.ingest import Document
 from leafsearch.vectors import load_encoder
 from leafsearch.vectors.store import MANIFESTS
@@ -43,7 +43,7 @@ def obey(run: Run, mongodb_uri: str) -> Obey:
     a user has to know. Gives back the commands."""
 
     def obeyed(finding: Finding, **environ: str) -> list[str]:
-        assert finding.level is not Level.OK
+        assert finding.level is not Severity.OK
         assert "***" not in finding.message
         commands = re.findall(r"`([^`]+)`", finding.message)
         write_corpus("corpus.jsonl")
@@ -283,7 +283,7 @@ def test_what_a_rebuild_left_behind_is_dropped(
         database["c"].delete_many({"generation": None})
 
     findings = examined()
-    assert findings["generations"].level is not Level.SKIPPED, findings
+    assert findings["generations"].level is not Severity.SKIPPED, findings
     (command,) = obey(findings["generations"])
 
     assert "retire" in command

@@ -8,10 +8,10 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from leafsearch.config import Storage
-from leafsearch.evaluation import EvalError, Model, evaluate, read_collection
+from leafsearch.evaluation import CachedModel, EvalError, evaluate, read_collection
 from leafsearch.evaluation.formats import formats
-from leafsearch.evaluation.replay import Remembered, ask_all, ask_each, searcher
-from leafsearch.evaluation.trial import sizes, stored
+from leafsearch.evaluation.replay import Remembered, ask_all, ask_each, replay_searcher
+from leafsearch.evaluation.trial import measure_sizes, trial_collection
 from leafsearch.vectors import Codec
 from leafsearch.vectors.encoders import unit_rows
 from leafsearch.vectors.encoders.base import Rows
@@ -48,8 +48,8 @@ def test_exact_search_is_numpy_to_the_last_rank(
     name: str, database: Database[Any], client: MongoClient[Any]
 ) -> None:
     storage, documents, queries = STORAGES[name], rows(DOCUMENTS, 1), rows(QUERIES, 2)
-    with stored(database, storage, chunks(), documents, silent) as collection:
-        asked = searcher(client, collection, Remembered(QUESTIONS, queries))
+    with trial_collection(database, storage, chunks(), documents, silent) as collection:
+        asked = replay_searcher(client, collection, Remembered(QUESTIONS, queries))
         found = ask_all(asked, QUESTIONS, k=DOCUMENTS, exact=True, rescore=0)
 
     assert found == by_numpy(collection.manifest.codec, documents, queries, name == "bits")
@@ -59,8 +59,8 @@ def test_bits_re_scored_are_the_float_query_against_the_stored_bits(
     database: Database[Any], client: MongoClient[Any]
 ) -> None:
     documents, queries = rows(DOCUMENTS, 1), rows(QUERIES, 2)
-    with stored(database, STORAGES["bits"], chunks(), documents, silent) as collection:
-        asked = searcher(client, collection, Remembered(QUESTIONS, queries))
+    with trial_collection(database, STORAGES["bits"], chunks(), documents, silent) as collection:
+        asked = replay_searcher(client, collection, Remembered(QUESTIONS, queries))
         found = ask_all(asked, QUESTIONS, k=DOCUMENTS, exact=True)
 
     codec = collection.manifest.codec
@@ -81,8 +81,10 @@ def ranked(scores: Any) -> list[str]:
 def test_one_after_the_other_and_all_at_once_find_the_same(
     database: Database[Any], client: MongoClient[Any]
 ) -> None:
-    with stored(database, STORAGES["int8"], chunks(), rows(DOCUMENTS, 1), silent) as collection:
-        asked = searcher(client, collection, Remembered(QUESTIONS, rows(QUERIES, 2)))
+    with trial_collection(
+        database, STORAGES["int8"], chunks(), rows(DOCUMENTS, 1), silent
+    ) as collection:
+        asked = replay_searcher(client, collection, Remembered(QUESTIONS, rows(QUERIES, 2)))
 
         answers = ask_each(asked, QUESTIONS, k=10)
 
@@ -93,8 +95,10 @@ def test_one_after_the_other_and_all_at_once_find_the_same(
 def test_sizes_are_of_the_stored_vector_the_whole_document_and_the_index(
     database: Database[Any],
 ) -> None:
-    with stored(database, STORAGES["int8"], chunks(), rows(DOCUMENTS, 1), silent) as collection:
-        found = sizes(collection)
+    with trial_collection(
+        database, STORAGES["int8"], chunks(), rows(DOCUMENTS, 1), silent
+    ) as collection:
+        found = measure_sizes(collection)
 
         assert found.vector == 2 + DIMENSIONS
         assert found.document == pytest.approx(bson_size(collection), abs=0.1)
@@ -118,7 +122,9 @@ def test_nothing_is_left_behind(database: Database[Any], broken: bool) -> None:
 
 
 def fail_while_stored(database: Database[Any], broken: bool) -> None:
-    with stored(database, STORAGES["bits"], chunks(), rows(DOCUMENTS, 1), silent) as collection:
+    with trial_collection(
+        database, STORAGES["bits"], chunks(), rows(DOCUMENTS, 1), silent
+    ) as collection:
         if broken:
             collection.mongo.drop()
         raise ZeroDivisionError
@@ -150,8 +156,8 @@ def test_the_measures_of_a_small_collection(
     trees: Path, client: MongoClient[Any], database: Database[Any]
 ) -> None:
     models = {
-        "teacher": Model("hashing:128", "teacher", None),
-        "student": Model("hashing:128", "student", None),
+        "teacher": CachedModel("hashing:128", "teacher", None),
+        "student": CachedModel("hashing:128", "student", None),
     }
 
     report = evaluate(read_collection(trees), models, client, database.name, silent)
@@ -174,8 +180,8 @@ def test_teacher_and_student_are_measured_alone_and_together(
 ) -> None:
     teacher, student = published_pair
     models = {
-        "teacher": Model(teacher, "teacher", None),
-        "student": Model(student, "student", None),
+        "teacher": CachedModel(teacher, "teacher", None),
+        "student": CachedModel(student, "student", None),
     }
 
     report = evaluate(read_collection(trees), models, client, database.name, silent)
@@ -190,16 +196,16 @@ def test_teacher_and_student_are_measured_alone_and_together(
 
 
 @pytest.mark.usefixtures("own_cache")
-def test_a_pair_with_other_dimensions_is_told_before_the_corpus_is_encoded(
+def test_a_pair_with_other_dimensions_is_reported_before_the_corpus_is_encoded(
     trees: Path, client: MongoClient[Any], database: Database[Any]
 ) -> None:
     models = {
-        "teacher": Model("hashing:64", "teacher", None),
-        "student": Model("hashing:128", "student", None),
+        "teacher": CachedModel("hashing:64", "teacher", None),
+        "student": CachedModel("hashing:128", "student", None),
     }
-    told: list[str] = []
+    statuses: list[str] = []
 
     with pytest.raises(EvalError, match="gives 64 dimensions and student hashing:128 128"):
-        evaluate(read_collection(trees), models, client, database.name, told.append)
+        evaluate(read_collection(trees), models, client, database.name, statuses.append)
 
-    assert not any("documents" in line for line in told)
+    assert not any("documents" in line for line in statuses)

@@ -10,11 +10,11 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from leafsearch.config import Storage
-from leafsearch.evaluation import Model, TestCollection, evaluate, read_collection
+from leafsearch.evaluation import CachedModel, TestCollection, evaluate, read_collection
 from leafsearch.evaluation.judged import Vectors
 from leafsearch.evaluation.measures import ranking
-from leafsearch.evaluation.replay import ask_all, searcher
-from leafsearch.evaluation.trial import stored
+from leafsearch.evaluation.replay import ask_all, replay_searcher
+from leafsearch.evaluation.trial import trial_collection
 from leafsearch.vectors import Rows
 from leaftests.evaluation import DATA, silent
 
@@ -32,13 +32,16 @@ def part() -> TestCollection:
 
 
 @pytest.fixture(scope="module")
-def models(minilm: str) -> dict[Any, Model]:
-    return {"teacher": Model(minilm, "teacher", None), "student": Model(minilm, "student", None)}
+def models(minilm: str) -> dict[Any, CachedModel]:
+    return {
+        "teacher": CachedModel(minilm, "teacher", None),
+        "student": CachedModel(minilm, "student", None),
+    }
 
 
 def test_measures_are_those_of_numpy_and_trec_eval(
     part: TestCollection,
-    models: dict[Any, Model],
+    models: dict[Any, CachedModel],
     client: MongoClient[Any],
     database: Database[Any],
 ) -> None:
@@ -55,15 +58,15 @@ def test_measures_are_those_of_numpy_and_trec_eval(
 
 def test_exact_search_is_numpy_to_the_last_rank(
     part: TestCollection,
-    models: dict[Any, Model],
+    models: dict[Any, CachedModel],
     client: MongoClient[Any],
     database: Database[Any],
 ) -> None:
     vectors, questions = Vectors(part, models, silent), list(part.queries.values())
     chunks = [{"_id": p.id, "document": p.id, "position": 0, "hash": b""} for p in part.passages]
     rows = vectors.documents("teacher")
-    with stored(database, Storage(dimensions=384), chunks, rows, silent) as collection:
-        asked = searcher(client, collection, vectors.queries("student"))
+    with trial_collection(database, Storage(dimensions=384), chunks, rows, silent) as collection:
+        asked = replay_searcher(client, collection, vectors.queries("student"))
         found = ask_all(asked, questions, k=_DOCUMENTS, exact=True)
 
     queries = vectors.queries("student").encode_queries(questions)
@@ -79,7 +82,7 @@ def by_numpy(part: TestCollection, documents: Rows, queries: Rows) -> dict[str, 
     }
 
 
-def by_trec_eval(part: TestCollection, models: dict[Any, Model]) -> dict[str, float]:
+def by_trec_eval(part: TestCollection, models: dict[Any, CachedModel]) -> dict[str, float]:
     judge = pytrec_eval.RelevanceEvaluator(dict(part.judgments), {"ndcg_cut.10", "recall.100"})
     vectors, questions = Vectors(part, models, silent), list(part.queries.values())
     queries = vectors.queries("student").encode_queries(questions)

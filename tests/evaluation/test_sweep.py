@@ -9,13 +9,13 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from leafsearch.config import Settings, load
-from leafsearch.evaluation import Asked, EvalError, sweep
+from leafsearch.evaluation import EvalError, SweepOptions, sweep
 from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
 from leafsearch.ingest.generations.build import open_rebuild
-from leafsearch.ingest.generations.cutover import move_over
+from leafsearch.ingest.generations.cutover import cut_over
 from leafsearch.vectors.store import MANIFESTS
 
-SOME = Asked(samples=20)
+SOME = SweepOptions(samples=20)
 WORDS = ["oak", "elm", "ash", "fir", "carp", "pike", "eel", "flint", "slate", "marl"]
 
 
@@ -46,7 +46,7 @@ def ingested(database: Database[Any], folder: Any, storage: str, count: int = 15
 def test_formats_come_nearer_to_exact_search_with_more_candidates(
     settings: Settings, client: MongoClient[Any], database: Database[Any]
 ) -> None:
-    report = sweep(client, settings, Asked(samples=10), silent)
+    report = sweep(client, settings, SweepOptions(samples=10), silent)
 
     curves = {(c.format.name, c.format.dimensions): c for c in report.curves}
     assert list(curves) == [
@@ -68,21 +68,21 @@ def test_formats_come_nearer_to_exact_search_with_more_candidates(
 def test_in_place_writes_nothing_and_measures_what_is_there(
     settings: Settings, client: MongoClient[Any]
 ) -> None:
-    told: list[str] = []
+    statuses: list[str] = []
 
-    asked = Asked(questions=["oak carp", "flint"], k=3, most=20, in_place=True)
-    report = sweep(client, settings, asked, told.append)
+    asked = SweepOptions(questions=["oak carp", "flint"], k=3, most=20, in_place=True)
+    report = sweep(client, settings, asked, statuses.append)
 
     (curve,) = report.curves
     assert [step.candidates for step in curve.steps] == [10, 20]
     assert (report.queries, report.sampled, report.k, curve.exact) == (2, False, 3, 1.0)
-    assert told == [f"{settings.database}.c as it is"]
+    assert statuses == [f"{settings.database}.c as it is"]
 
 
 def test_the_same_passages_are_sampled_every_time(
     settings: Settings, client: MongoClient[Any]
 ) -> None:
-    asked = Asked(samples=5, in_place=True)
+    asked = SweepOptions(samples=5, in_place=True)
 
     first, second = (sweep(client, settings, asked, silent) for _ in range(2))
 
@@ -93,7 +93,7 @@ def test_the_same_passages_are_sampled_every_time(
 def test_other_formats_cannot_be_made_of_bits(
     client: MongoClient[Any], database: Database[Any], tmp_path: Any
 ) -> None:
-    report = sweep(client, ingested(database, tmp_path, "binary"), Asked(samples=5), silent)
+    report = sweep(client, ingested(database, tmp_path, "binary"), SweepOptions(samples=5), silent)
 
     assert [curve.format.name for curve in report.curves] == ["as it is"]
 
@@ -123,7 +123,7 @@ def test_an_empty_collection_cannot_be_measured(
     database["c"].delete_many({})
 
     with pytest.raises(EvalError, match="no question to ask"):
-        sweep(client, settings, Asked(), silent)
+        sweep(client, settings, SweepOptions(), silent)
 
 
 def test_a_collection_in_transition_is_measured_by_the_generation_that_answers(
@@ -135,9 +135,9 @@ def test_a_collection_in_transition_is_measured_by_the_generation_that_answers(
     ingest(list(documents(150))[:20], target, rejects=Rejects(tmp_path / "rejects"))
     target.ensure_index()
 
-    before = sweep(client, settings, Asked(samples=10, in_place=True), silent)
-    move_over(database, "c", 2, chunk=None, seconds=60, told=silent)
-    after = sweep(client, settings, Asked(samples=10), silent)
+    before = sweep(client, settings, SweepOptions(samples=10, in_place=True), silent)
+    cut_over(database, "c", 2, chunk=None, seconds=60, on_status=silent)
+    after = sweep(client, settings, SweepOptions(samples=10), silent)
 
     assert [report.documents for report in (before, after)] == [150, 20]
     assert after.queries == 10

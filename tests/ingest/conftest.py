@@ -29,13 +29,13 @@ from leafsearch.ingest import (
 from leafsearch.ingest.cli.index_options import InPlaceChoice
 from leafsearch.ingest.cli.request import Order
 from leafsearch.ingest.pipeline.extent import ALL
-from leafsearch.ingest.pipeline.stats import Told
+from leafsearch.ingest.pipeline.stats import OnProgress
 from leafsearch.ingest.runs.run import run as run_order
 from leafsearch.ingest.sources.mongodb.address import Address
 from leafsearch.ingest.sources.mongodb.order import MongoOrder
 from leafsearch.ingest.sources.mongodb.signals import Stop
 from leafsearch.ingest.sources.mongodb.source import MongoSource
-from leafsearch.ingest.sources.mongodb.sync import Keeper
+from leafsearch.ingest.sources.mongodb.sync import SourceSync
 from leaftests.ingest.types import BODY, Ingest, Keep, Ordered, Run
 
 
@@ -121,10 +121,10 @@ def keep(database: Database[Any], tmp_path: Path) -> Iterator[Keep]:
         in_place: bool,
         fields: Fields = BODY,
         query: dict[str, Any] | None = None,
-        told: Told = lambda summary: None,
+        on_progress: OnProgress = lambda summary: None,
         in_place_path: str | None = None,
         **choices: Any,
-    ) -> Keeper:
+    ) -> SourceSync:
         name = "articles" if in_place else "c"
         settings = load(
             {}, teacher="hashing:64", student="hashing:64", storage="full", collection=name
@@ -134,7 +134,7 @@ def keep(database: Database[Any], tmp_path: Path) -> Iterator[Keep]:
         target = open_target(database, settings, Choices(**wanted))
         source = MongoSource(database.client, Address(database.name, "articles"), fields, query)
         source.begin(target.manifest)
-        keeper = Keeper(source, target, rejects, told, Stop(), ALL)
+        keeper = SourceSync(source, target, rejects, on_progress, Stop(), ALL)
         keeper.whole()
         target.ensure_index()
         return keeper

@@ -73,7 +73,7 @@ def test_a_uri_names_the_deployment_that_is_written_to_unless_another_is_given(
     assert database["chunks"].count_documents({}) == 5
 
 
-def test_long_texts_in_place_are_told_with_what_to_do(
+def test_long_texts_in_place_are_reported_with_what_to_do(
     leaf_ingest: Run, database: Database[Any], path: str
 ) -> None:
     database["articles"].insert_one({"_id": "long", "body": "one sentence of words. " * 300})
@@ -84,7 +84,7 @@ def test_long_texts_in_place_are_told_with_what_to_do(
     assert "1 texts are longer than one chunk, and have the mean" in ended.stderr
 
 
-def test_rejects_are_told_and_end_with_3(
+def test_rejects_are_reported_and_end_with_3(
     leaf_ingest: Run, database: Database[Any], path: str
 ) -> None:
     database["articles"].insert_one({"_id": "none", "year": 1})
@@ -107,7 +107,7 @@ def test_a_collection_whose_documents_have_no_such_field_is_an_error(
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         (["--path", "v"], "--path v: only for --in-place"),
         (["--in-place", "--path", "a.b"], "--path 'a.b': expected a name without dots and $"),
@@ -123,14 +123,14 @@ def test_a_collection_whose_documents_have_no_such_field_is_an_error(
     ],
     ids=str,
 )
-def test_what_does_not_go_together_is_told_before_anything_is_started(
-    leaf_ingest: Run, path: str, options: list[str], told: str
+def test_what_does_not_go_together_is_reported_before_anything_is_started(
+    leaf_ingest: Run, path: str, options: list[str], reported: str
 ) -> None:
     ended = leaf_ingest(path, "--text-field", "body", *options)
 
     assert ended.returncode == 2
     assert len(lines(ended)) == 1
-    assert told in ended.stderr
+    assert reported in ended.stderr
 
 
 def test_the_options_of_a_collection_are_not_for_files(leaf_ingest: Run) -> None:

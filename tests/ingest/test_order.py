@@ -44,7 +44,7 @@ def test_a_filter_path_that_can_be_is_taken(path: str) -> None:
     assert list(filter_problems(path)) == []
 
 
-def test_all_problems_are_told_at_once_and_nothing_is_started(run: Run, tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once_and_nothing_is_started(run: Run, tmp_path: Path) -> None:
     Path("c.jsonl").write_text('{"text": "T"}\n')
 
     ended = run(
@@ -84,7 +84,7 @@ def test_all_problems_are_told_at_once_and_nothing_is_started(run: Run, tmp_path
         (["missing.jsonl"], "missing.jsonl: no such file or folder"),
     ],
 )
-def test_each_is_told_before_a_mongod_is_started(
+def test_each_is_reported_before_a_mongod_is_started(
     run: Run, tmp_path: Path, args: list[object], expected: str
 ) -> None:
     Path("c.jsonl").write_text('{"text": "T"}\n')

@@ -43,7 +43,9 @@ def test_a_terminal_sees_a_bar_that_ends_with_all_that_was_read(
 
     with progress(corpus, terminal) as display:
         display.begin()
-        ingest(corpus.records(), target(), rejects=Rejects(tmp_path / "r"), told=display.step)
+        ingest(
+            corpus.records(), target(), rejects=Rejects(tmp_path / "r"), on_progress=display.step
+        )
 
     last = last_line(terminal)
     assert re.search(r"━ 100% 30 docs, 30 chunks, [\d.,]+k? tokens/s .* left", last), last
@@ -73,7 +75,7 @@ def test_what_comes_through_a_pipe_has_no_end_that_is_known(terminal: Console) -
     assert "1 doc, 2 chunks 0:00:00 so far" in last
 
 
-def test_a_model_that_is_loaded_is_told_while_all_waits_for_it(terminal: Console) -> None:
+def test_a_model_that_is_loaded_is_reported_while_all_waits_for_it(terminal: Console) -> None:
     Path("c.jsonl").write_text("x" * 1000)
 
     with progress(Corpus(["c.jsonl"]), terminal) as display:
@@ -96,16 +98,16 @@ def test_who_is_no_terminal_sees_nothing_and_no_file_is_counted() -> None:
 
 
 def test_long_encoding_tells_of_itself_in_between(target: Open, tmp_path: Path) -> None:
-    told: list[int] = []
+    reported: list[int] = []
     documents = [Document(str(n), f"Text {n}.") for n in range(3000)]
 
     ingest(
         documents,
         target(),
         rejects=Rejects(tmp_path / "r"),
-        told=lambda summary: told.append(summary.chunks),
+        on_progress=lambda summary: reported.append(summary.chunks),
     )
 
-    assert told == sorted(told)
-    assert len(set(told)) > 3
-    assert told[-1] == 3000
+    assert reported == sorted(reported)
+    assert len(set(reported)) > 3
+    assert reported[-1] == 3000

@@ -28,7 +28,7 @@ def test_a_clean_run_prints_one_object_and_says_nothing_beside(
         assert ended.stdout.count("\n") == 1
 
 
-def test_pruned_documents_are_told(leaf_ingest: Run) -> None:
+def test_pruned_documents_are_reported(leaf_ingest: Run) -> None:
     Path("c.jsonl").write_text(RECORDS)
     leaf_ingest("c.jsonl")
     Path("c.jsonl").write_text(RECORDS.partition("\n")[2])
@@ -64,10 +64,10 @@ def test_more_rejects_than_allowed_end_the_run_with_what_came_before_written(
     lines = RECORDS.splitlines()
     Path("c.jsonl").write_text("\n".join([*lines[:3], "{}", *lines[3:], "{}", lines[0]]))
 
-    with pytest.raises(TooManyRejects) as told:
+    with pytest.raises(TooManyRejects) as reported:
         ordered("c.jsonl", max_rejects=most)
 
-    assert str(told.value) == (
+    assert str(reported.value) == (
         f"{most + 1} records were rejected, more than --max-rejects {most} allows ({most + 1} x no "
         "field 'text' (fields: none); see --text-field (c.jsonl:4)); what was read before is "
         "written: see rejects.jsonl"

@@ -139,7 +139,7 @@ def test_a_mistake_is_one_line(leaf_search: Run, args: list[str], expected: str)
     "args",
     [("-k", 0), ("--diversity", 2), ("--filter", '{"a": {"$regex": "b"}}'), ("--weights", "1,1,1")],
 )
-def test_what_can_never_be_meant_is_told_before_anything_is_opened(
+def test_what_can_never_be_meant_is_reported_before_anything_is_opened(
     run: Run, args: tuple[object, ...]
 ) -> None:
     ended = run("leaf-search", "oak", *args, "--uri", "mongodb://127.0.0.1:9/")
@@ -148,7 +148,7 @@ def test_what_can_never_be_meant_is_told_before_anything_is_opened(
     assert "127.0.0.1" not in ended.stderr
 
 
-def test_a_misspelt_collection_is_told_from_those_that_are_there(
+def test_a_misspelt_collection_is_reported_from_those_that_are_there(
     leaf_search: Run, run: Run, mongodb_uri: str, database: Database[Any]
 ) -> None:
     ended = run(
@@ -181,9 +181,9 @@ def test_nothing_of_a_corpus_is_obeyed_by_a_terminal(hostile: Run) -> None:
     ]
 
     for ended in shown:
-        told = ended.stdout + ended.stderr
-        assert told
-        assert not {sign for sign in told if sign < " " or "\x7f" <= sign < "\xa0"} - {"\n"}
+        reported = ended.stdout + ended.stderr
+        assert reported
+        assert not {sign for sign in reported if sign < " " or "\x7f" <= sign < "\xa0"} - {"\n"}
     assert json.loads(shown[-1].stdout)["id"].startswith("a\x1b]0;owned")
 
 

@@ -8,7 +8,7 @@ import pytest
 from bson import Binary, Decimal128, ObjectId, Regex
 
 from leafsearch.search import FilterError, UndeclaredPath
-from leafsearch.search.filters import checked_filter, demanded
+from leafsearch.search.filters import check_filter, required_values
 
 DECLARED = ("document", "metadata.year", "metadata.tags")
 
@@ -27,7 +27,7 @@ DECLARED = ("document", "metadata.year", "metadata.tags")
     ],
 )
 def test_a_filter_that_search_can_apply_passes(filter: dict[str, Any]) -> None:
-    checked_filter(filter, DECLARED)
+    check_filter(filter, DECLARED)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_filter_that_search_cannot_apply_is_refused(
     filter: dict[str, Any], expected: str
 ) -> None:
     with pytest.raises(FilterError) as caught:
-        checked_filter(filter, DECLARED)
+        check_filter(filter, DECLARED)
     assert expected in str(caught.value)
     depends_on_the_collection = "declared" in expected or "--filter-field" in expected
     assert isinstance(caught.value, UndeclaredPath) == (
@@ -76,9 +76,9 @@ def test_a_filter_that_search_cannot_apply_is_refused(
 
 
 def test_before_a_collection_is_opened_any_path_may_be_declared() -> None:
-    assert checked_filter({"colour": 1}, None) == {"colour": 1}
+    assert check_filter({"colour": 1}, None) == {"colour": 1}
     with pytest.raises(FilterError, match="is not known here"):
-        checked_filter({"colour": {"$regex": "r"}}, None)
+        check_filter({"colour": {"$regex": "r"}}, None)
 
 
 def test_only_what_a_filter_demands_is_compared_with_what_is_stored() -> None:
@@ -90,13 +90,13 @@ def test_only_what_a_filter_demands_is_compared_with_what_is_stored() -> None:
         "$or": [{"a": 2}, {"d": None}],
     }
 
-    assert demanded(filter) == {"a": [1, 2], "b": ["y", "z"], "c": [], "d": [None]}
+    assert required_values(filter) == {"a": [1, 2], "b": ["y", "z"], "c": [], "d": [None]}
 
 
 def test_a_uuid_is_sent_as_mongodb_holds_it() -> None:
     id = UUID(int=7)
 
-    sent = checked_filter({"$or": [{"document": {"$in": [id]}}, {"document": id}]}, DECLARED)
+    sent = check_filter({"$or": [{"document": {"$in": [id]}}, {"document": id}]}, DECLARED)
 
     binary = Binary.from_uuid(id)
     assert sent == {"$or": [{"document": {"$in": [binary]}}, {"document": binary}]}
@@ -110,13 +110,13 @@ def nested(depth: int) -> dict[str, Any]:
 
 
 def test_a_filter_of_any_depth_passes_or_is_refused() -> None:
-    assert checked_filter(nested(80), DECLARED) == nested(80)
+    assert check_filter(nested(80), DECLARED) == nested(80)
     negated: Any = {"$eq": "x"}
     for _ in range(1000):
         negated = {"$not": negated}
     for filter in (nested(91), nested(100_000), {"document": negated}):
         with pytest.raises(FilterError, match="at most 90"):
-            checked_filter(filter, DECLARED)
+            check_filter(filter, DECLARED)
 
 
 def test_no_message_is_as_long_as_the_filter() -> None:
@@ -130,5 +130,5 @@ def test_no_message_is_as_long_as_the_filter() -> None:
         {"$and": long},
     ):
         with pytest.raises(FilterError) as caught:
-            checked_filter(filter, DECLARED)
+            check_filter(filter, DECLARED)
         assert len(str(caught.value)) < 1000

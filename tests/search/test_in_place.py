@@ -12,16 +12,16 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from leafsearch.config import load
-from leafsearch.doctor import Order, examine
+from leafsearch.doctor import Examination, examine
 from leafsearch.evaluation.errors import EvalError
-from leafsearch.evaluation.sweep import Asked, sweep
+from leafsearch.evaluation.sweep import SweepOptions, sweep
 from leafsearch.ingest import Choices, Fields, Rejects, open_target
 from leafsearch.ingest.cli.index_options import InPlaceChoice
 from leafsearch.ingest.pipeline.extent import ALL
 from leafsearch.ingest.sources.mongodb.address import Address
 from leafsearch.ingest.sources.mongodb.signals import Stop
 from leafsearch.ingest.sources.mongodb.source import MongoSource
-from leafsearch.ingest.sources.mongodb.sync import Keeper
+from leafsearch.ingest.sources.mongodb.sync import SourceSync
 from leafsearch.search import FilterError, Searcher
 from leaftests.doctor import complaints
 
@@ -71,7 +71,7 @@ def made(
             source = MongoSource(database.client, address, Fields())
             source.begin(target.manifest)
             rejects = Rejects(tmp_path / "rejects.jsonl")
-            keeper = Keeper(source, target, rejects, lambda summary: None, Stop(), ALL)
+            keeper = SourceSync(source, target, rejects, lambda summary: None, Stop(), ALL)
             keeper.whole()
             rejects.close()
             target.ensure_index()
@@ -194,7 +194,7 @@ def test_filters_are_on_the_documents_own_paths(made: Made) -> None:
     assert [hit.id for hit in inner] == ["1"]
 
 
-def test_a_path_that_is_not_declared_is_told_by_its_own_name(made: Made) -> None:
+def test_a_path_that_is_not_declared_is_reported_by_its_own_name(made: Made) -> None:
     searcher = made(filters=["year"])
 
     with pytest.raises(FilterError, match="--filter-field headline`"):
@@ -231,7 +231,7 @@ def test_the_doctor_finds_nothing_wrong(
     made(filters=["year"], chunk_tokens=64)
 
     settings = load({}, database=database.name, collection="articles")
-    findings = {f.check: f for f in examine(Order(uri=mongodb_uri, settings=settings))}
+    findings = {f.check: f for f in examine(Examination(uri=mongodb_uri, settings=settings))}
 
     assert complaints(findings) == {}
 
@@ -244,7 +244,7 @@ def test_the_doctor_sees_a_text_that_was_changed_and_one_that_was_not_encoded(
     articles.insert_one({"_id": "late", "content": {"body": "a text without a vector"}})
 
     settings = load({}, database=database.name, collection="articles")
-    findings = {f.check: f for f in examine(Order(uri=mongodb_uri, settings=settings))}
+    findings = {f.check: f for f in examine(Examination(uri=mongodb_uri, settings=settings))}
 
     assert "1 of 8 are not what was encoded (_id 3)" in findings["texts"].message
     assert "1 of 9 documents have no vector" in findings["vectors"].message
@@ -258,7 +258,7 @@ def test_storage_formats_are_measured_on_collections_of_chunks_only(
     settings = load({}, database=database.name, collection="articles")
 
     with pytest.raises(EvalError, match="has its vectors in place; expected a collection of"):
-        sweep(database.client, settings, Asked(), lambda text: None)
+        sweep(database.client, settings, SweepOptions(), lambda text: None)
 
 
 @pytest.mark.parametrize("options", [{}, {"min_similarity": -1}, {"weights": (0.0, 1.0)}], ids=str)

@@ -22,7 +22,7 @@ from leafsearch.search import (
     SearchTimeout,
 )
 from leafsearch.search.query import Options
-from leafsearch.search.retrieval.rank import diverse_order
+from leafsearch.search.retrieval.rank import order_by_mmr
 from leafsearch.vectors import ManifestError, ModelError
 from leafsearch.vectors.encoders import unit_rows
 from leafsearch.vectors.store import MANIFESTS
@@ -162,7 +162,7 @@ def test_diversity_follows_its_formula() -> None:
     rows = unit_rows(np.random.default_rng(1).standard_normal((40, 8)).astype(np.float32))
     relevance = rows @ rows[7]
 
-    order = diverse_order(relevance, rows, count=12, diversity=0.3)
+    order = order_by_mmr(relevance, rows, count=12, diversity=0.3)
 
     for place, chosen in enumerate(order):
         left = [i for i in range(40) if i not in order[:place]]
@@ -329,20 +329,20 @@ class Commands(CommandListener):
 
 @pytest.mark.parametrize("opener", [Searcher], ids=["once"])
 def test_every_answer_of_the_server_has_its_longest_time(made: Made, mongodb_uri: str) -> None:
-    kept = made(books(), chunk_tokens=32, hybrid=True)._kept
-    told = Commands()
+    kept = made(books(), chunk_tokens=32, hybrid=True)._session
+    reported = Commands()
 
-    with Searcher(MongoClient(mongodb_uri, event_listeners=[told]), kept) as searcher:
+    with Searcher(MongoClient(mongodb_uri, event_listeners=[reported]), kept) as searcher:
         searcher.search(QUESTION, neighbours=1, by_document=True, max_time_ms=20_000)
         searcher.search(QUESTION, hybrid=True, max_time_ms=20_000)
         searcher.context(QUESTION, 500, max_time_ms=20_000)
 
-    asked = [command for command in told.begun if "aggregate" in command]
+    asked = [command for command in reported.begun if "aggregate" in command]
     assert len(asked) >= 5
     assert {command.get("maxTimeMS") for command in asked} == {20_000}
 
 
-def test_a_collection_that_was_replaced_is_told_from_the_one_that_was_opened(
+def test_a_collection_that_was_replaced_is_reported_from_the_one_that_was_opened(
     made: Made, database: Database[Any]
 ) -> None:
     searcher = made(corpus(5))

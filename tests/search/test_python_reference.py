@@ -14,8 +14,8 @@ from pymongo.database import Database
 
 from leafsearch.config import load
 from leafsearch.config.storage import STORAGES
-from leafsearch.evaluation.replay import searcher
-from leafsearch.evaluation.trial import stored
+from leafsearch.evaluation.replay import replay_searcher
+from leafsearch.evaluation.trial import trial_collection
 from leafsearch.search import Searcher
 from leafsearch.vectors import load_student
 from leafsearch.vectors.store import read_manifest
@@ -65,8 +65,10 @@ def test_at_least_85_of_100_questions_are_answered_among_the_first_five(
         demand_answers(whole, "full")
     student = load_student(manifest.student.name, revision=manifest.student.revision)
     for form in ("mrl256", "binary"):
-        with stored(database, STORAGES[form], chunks, rows, lambda line: None) as collection:
-            demand_answers(searcher(client, collection, student), form)
+        with trial_collection(
+            database, STORAGES[form], chunks, rows, lambda line: None
+        ) as collection:
+            demand_answers(replay_searcher(client, collection, student), form)
 
 
 def demand_answers(searcher: Searcher, form: str) -> None:

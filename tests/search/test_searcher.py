@@ -164,7 +164,7 @@ def test_a_query_that_cannot_be_is_refused(
     assert expected in str(caught.value)
 
 
-def test_a_long_question_is_told_to_be_cut(made: Made, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_question_that_is_cut_is_reported(made: Made, caplog: pytest.LogCaptureFixture) -> None:
     made(corpus(2)).search("ash " * 600)
 
     assert "600 tokens; the student reads only the first 512" in caplog.text
@@ -267,6 +267,6 @@ def test_what_python_cannot_hold_hides_no_hit(made: Made, database: Database[Any
 
 
 @pytest.mark.parametrize(("uri", "settings"), [(None, None), (b"mongodb://", None), ("", "leaf")])
-def test_what_is_no_uri_or_settings_is_told(opener: Any, uri: Any, settings: Any) -> None:
+def test_what_is_no_uri_or_settings_is_reported(opener: Any, uri: Any, settings: Any) -> None:
     with pytest.raises(LeafError, match="expected"):
         opener.open(uri, settings)

@@ -13,7 +13,7 @@ import pytest
 from pymongo.database import Database
 
 from leafsearch.config import Settings, load
-from leafsearch.doctor import Order, examine
+from leafsearch.doctor import Examination, examine
 from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
 from leafsearch.search import Searcher
 from leafsearch.vectors import ModelError, Rows, load_encoder, load_tokenizer
@@ -167,7 +167,7 @@ def test_a_server_that_only_the_collection_names_gets_no_key(
 
     with pytest.raises(ModelError) as caught:
         Searcher.open(mongodb_uri, unnamed)
-    findings = {f.check: f for f in examine(Order(uri=mongodb_uri, settings=unnamed))}
+    findings = {f.check: f for f in examine(Examination(uri=mongodb_uri, settings=unnamed))}
     target = open_target(database, unnamed, Choices())
     with pytest.raises(ModelError, match=f"set LEAF_TEACHER={re.escape(remote.teacher or '')}$"):
         _ = target.teacher
@@ -185,7 +185,7 @@ def test_the_doctor_asks_a_student_that_no_manifest_names_with_the_key(
     remote: Settings, database: Database[Any], mongodb_uri: str
 ) -> None:
     database["leaf_manifests"].delete_many({})
-    order = Order(
+    order = Examination(
         uri=mongodb_uri,
         settings=remote,
         path="embedding",

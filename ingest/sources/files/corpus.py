@@ -14,8 +14,7 @@ from typing import Any
 from leafsearch.config.text import is_unicode, quote, shorten
 from leafsearch.ingest.document import Place, Rejected
 from leafsearch.ingest.errors import SourceError
-from leafsearch.ingest.sources.files.choice import Choice
-from leafsearch.ingest.sources.files.files import STDIN, Files, Source, name_of, resolved
+from leafsearch.ingest.sources.files.files import STDIN, Files, SourceFile, name_of, resolve
 from leafsearch.ingest.sources.files.formats import (
     COMPRESSIONS,
     ENDINGS,
@@ -25,9 +24,10 @@ from leafsearch.ingest.sources.files.formats import (
     format_of,
     is_zip,
 )
+from leafsearch.ingest.sources.files.patterns import FilePatterns
 from leafsearch.ingest.sources.files.records import Fields
-from leafsearch.ingest.sources.readers import Records, Whole, demand_readable, read
-from leafsearch.ingest.sources.readers.compression import Buffered, unpacked, zipped_documents
+from leafsearch.ingest.sources.readers import Records, Whole, read, require_readable
+from leafsearch.ingest.sources.readers.compression import Buffered, open_zipped_documents, unpack
 
 __all__ = ["FORMATS", "Corpus", "Format"]
 
@@ -40,17 +40,17 @@ _IS_REJECTS = "{}: is the file for rejects; leave it out, or name another with -
 
 
 @contextmanager
-def open_source(source: Source, count: Count = lambda read: None) -> Iterator[Buffered]:
+def open_source(source: SourceFile, count: Count = lambda read: None) -> Iterator[Buffered]:
     """`count` hears of each read how many bytes it had. Raises OSError or SourceError."""
     if source.is_stdin:
-        yield unpacked(sys.stdin.buffer, None)  # type: ignore[arg-type]
+        yield unpack(sys.stdin.buffer, None)  # type: ignore[arg-type]
         return
     with io.BufferedReader(_CountedFile(source.path, count), _READ) as stream:
         if is_zip(source.path):
-            with zipped_documents(stream) as documents:
+            with open_zipped_documents(stream) as documents:
                 yield documents
         else:
-            yield unpacked(stream, compression_of(source.path))
+            yield unpack(stream, compression_of(source.path))
 
 
 class _CountedFile(io.FileIO):
@@ -76,7 +76,7 @@ class Corpus:
     rejects: Path | None = None
     ignored: Counter[str] = field(default_factory=Counter)
     bytes_read: int = 0
-    choice: Choice = field(default_factory=Choice)
+    choice: FilePatterns = field(default_factory=FilePatterns)
     source: str | None = None
 
     def problems(self) -> Iterator[str]:
@@ -94,7 +94,7 @@ class Corpus:
 
     def size(self) -> int | None:
         """Bytes of all files; None where nobody can know."""
-        sources = [source for source in self._files() if isinstance(source, Source)]
+        sources = [source for source in self._files() if isinstance(source, SourceFile)]
         if any(source.is_stream for source in sources):
             return None
         return sum(source.size for source in sources)
@@ -116,7 +116,7 @@ class Corpus:
         self.ignored.update(files.ignored)
 
     def _files(self) -> Files:
-        rejects = resolved(self.rejects) if self.rejects else None
+        rejects = resolve(self.rejects) if self.rejects else None
         return Files(self.paths, lambda p: self.format_of(p) is not None, rejects, self.choice)
 
     def format_of(self, path: Path) -> Format | None:
@@ -151,14 +151,14 @@ class Corpus:
             yield from self._file_problems(given, path)
 
     def _file_problems(self, given: str, path: Path) -> Iterator[str]:
-        source = Source(path, given, named=True, of=given)
+        source = SourceFile(path, given, named=True, of=given)
         try:
             with open_source(source) as stream:
-                demand_readable(stream, self.format_of(path) or "jsonl", given, self.fields)
+                require_readable(stream, self.format_of(path) or "jsonl", given, self.fields)
         except (OSError, SourceError) as error:
             yield f"{given}: {_reason(error, given)}"
 
-    def _read(self, source: Source) -> Records:
+    def _read(self, source: SourceFile) -> Records:
         """What is wrong with all of a file is a reject, unless the file was named itself."""
         format = self.format_of(source.path) or "jsonl"
         whole = Whole(source.place, source.id, self.source or source.of)
@@ -178,7 +178,7 @@ class Corpus:
 def _is_readable_kind(mode: int, path: Path) -> bool:
     """Of devices only terminals and the empty one: the others never end."""
     if stat.S_ISCHR(mode):
-        return resolved(path).as_posix().startswith(("/dev/null", "/dev/tty", "/dev/pts/"))
+        return resolve(path).as_posix().startswith(("/dev/null", "/dev/tty", "/dev/pts/"))
     return not (stat.S_ISSOCK(mode) or stat.S_ISBLK(mode))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from leafsearch.config.text import escape_surrogates
 from leafsearch.ingest.document import Place, Rejected
 from leafsearch.ingest.pipeline.rejects import DEFAULT
-from leafsearch.ingest.sources.files.choice import Choice
+from leafsearch.ingest.sources.files.patterns import FilePatterns
 from leafsearch.ingest.sources.readers.compression import DOCUMENTS
 
 STDIN = ("-", "/dev/stdin")
@@ -25,7 +25,7 @@ _BEIR_QUESTIONS = ("queries.jsonl", "queries.jsonl.gz", "queries.jsonl.zst", "qr
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceFile:
     """`named` on the command line, rather than found in a folder; `of` is what was named."""
 
     path: Path
@@ -60,36 +60,36 @@ class Files:
     paths: Sequence[str]
     is_read: Callable[[Path], bool]
     rejects: Path | None
-    choice: Choice = field(default_factory=Choice)
+    choice: FilePatterns = field(default_factory=FilePatterns)
     ignored: Counter[str] = field(default_factory=Counter)
 
-    def __iter__(self) -> Iterator[Source | Rejected]:
+    def __iter__(self) -> Iterator[SourceFile | Rejected]:
         met: set[Path] = set()
         for given in self.paths:
             for source in self._of(given):
-                if isinstance(source, Source) and len(self.paths) > 1:
+                if isinstance(source, SourceFile) and len(self.paths) > 1:
                     # Links are files of their own; it is the path that must not come twice.
-                    key = resolved(source.path.parent) / source.path.name
+                    key = resolve(source.path.parent) / source.path.name
                     if key in met:
                         continue
                     met.add(key)
                 yield source
 
     def is_rejects(self, path: Path) -> bool:
-        return self.rejects is not None and resolved(path) == self.rejects
+        return self.rejects is not None and resolve(path) == self.rejects
 
-    def _of(self, given: str) -> Iterator[Source | Rejected]:
+    def _of(self, given: str) -> Iterator[SourceFile | Rejected]:
         path = Path(given)
         if given in STDIN:
             name = name_of(given)
-            yield Source(Path("/dev/stdin"), name, named=True, of=name, is_stdin=True)
+            yield SourceFile(Path("/dev/stdin"), name, named=True, of=name, is_stdin=True)
         elif os.path.isdir(path):
             yield from self._within(path)
         else:
             id = name_of(given)
-            yield Source(path, id, named=True, of=id)
+            yield SourceFile(path, id, named=True, of=id)
 
-    def _within(self, folder: Path) -> Iterator[Source | Rejected]:
+    def _within(self, folder: Path) -> Iterator[SourceFile | Rejected]:
         root = name_of(str(folder))
         for found in self._walked(folder):
             if isinstance(found, Rejected):
@@ -99,12 +99,12 @@ class Files:
             if self.choice.takes(path) and self._is_wanted(found):
                 yield self._found(found, f"{root}/{path}", root)
 
-    def _found(self, path: Path, id: str, root: str) -> Source | Rejected:
+    def _found(self, path: Path, id: str, root: str) -> SourceFile | Rejected:
         try:
             path.stat()
         except OSError as error:
             return Rejected(Place(str(path)), f"cannot be read: {error.strerror or error}")
-        return Source(path, id, named=False, of=root)
+        return SourceFile(path, id, named=False, of=root)
 
     def _walked(self, folder: Path) -> Iterator[Path | Rejected]:
         """Without what is hidden or excluded; a folder that cannot be read is told of."""
@@ -156,11 +156,11 @@ def name_of(given: str) -> str:
     if given in STDIN:
         return "stdin"
     if os.path.isdir(path):
-        return escape_surrogates(resolved(path).name)
-    return escape_surrogates(f"{resolved(path.parent).name}/{path.name}")
+        return escape_surrogates(resolve(path).name)
+    return escape_surrogates(f"{resolve(path.parent).name}/{path.name}")
 
 
-def resolved(path: Path) -> Path:
+def resolve(path: Path) -> Path:
     """Without links as far as they can be read and lead anywhere; Path.resolve raises else."""
     try:
         return Path(os.path.realpath(path))

@@ -50,7 +50,7 @@ def is_zip(path: Path) -> bool:
     return path.suffix.lower() == ".zip"
 
 
-def demand_library(form: Format | Compression) -> None:
+def require_library(form: Format | Compression) -> None:
     """Raises SourceError where what reads this form is not installed."""
     library = _LIBRARIES.get(form)
     if library and not _is_installed(library):

@@ -45,7 +45,7 @@ class UnusableRecord(Exception):
     """The reason, as a phrase."""
 
 
-def kind(value: object) -> str:
+def kind_of_value(value: object) -> str:
     return next((name for found, name in _KINDS if isinstance(value, found)), "of another type")
 
 
@@ -55,7 +55,7 @@ def open_metadata(rest: dict[str, Any]) -> dict[str, Any]:
     if not inner:
         return rest
     if not isinstance(inner, dict):
-        raise UnusableRecord(f"field 'metadata' is {kind(inner)}; expected an object")
+        raise UnusableRecord(f"field 'metadata' is {kind_of_value(inner)}; expected an object")
     if both := sorted(set(inner) & set(rest)):
         raise UnusableRecord(f"field {quote(both[0])} stands both beside and inside 'metadata'")
     return {**rest, **inner}
@@ -120,12 +120,16 @@ class Fields:
 def to_document(record: object, fields: Fields, place: Place, source: str = "") -> Document:
     """Raises UnusableRecord. Without an id, the content's hash is one."""
     if not isinstance(record, dict):
-        raise UnusableRecord(f"is JSON, but {kind(record)}; expected an object with fields")
+        raise UnusableRecord(
+            f"is JSON, but {kind_of_value(record)}; expected an object with fields"
+        )
     rest = record.copy()
     text = _text(rest, fields)
     title = rest.pop(fields.title, None) or ""
     if not isinstance(title, str):
-        raise UnusableRecord(f"field {quote(fields.title)} is {kind(title)}; expected a string")
+        raise UnusableRecord(
+            f"field {quote(fields.title)} is {kind_of_value(title)}; expected a string"
+        )
     name, identity = _popped_id(rest, fields)
     metadata = open_metadata(rest)
     if title:
@@ -154,17 +158,19 @@ def _text(record: dict[str, Any], fields: Fields) -> str:
         raise UnusableRecord(f"no field {quote(fields.text)} (fields: {there}); see --text-field")
     text = record.pop(fields.text)
     if not isinstance(text, str):
-        raise UnusableRecord(f"field {quote(fields.text)} is {kind(text)}; expected a string")
+        raise UnusableRecord(
+            f"field {quote(fields.text)} is {kind_of_value(text)}; expected a string"
+        )
     if not text.strip():
         raise UnusableRecord(f"field {quote(fields.text)} is empty")
     if not text.isascii():
-        _demand_unicode(text)
+        _require_unicode(text)
     if len(text) > MAX_TEXT:
         raise UnusableRecord(f"text of {len(text)} characters; expected at most {MAX_TEXT}")
     return text
 
 
-def _demand_unicode(text: str) -> None:
+def _require_unicode(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -187,7 +193,7 @@ def _as_text(identity: object, field: str) -> str:
     text = id_to_text(identity)
     if text is None:
         raise UnusableRecord(
-            f"field {quote(field)} is {kind(identity)}; expected a string, an integer, an "
+            f"field {quote(field)} is {kind_of_value(identity)}; expected a string, an integer, an "
             "ObjectId or a UUID"
         )
     return text

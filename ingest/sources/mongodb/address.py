@@ -67,8 +67,8 @@ class Address:
                 yield
         except DeploymentError as error:
             where = self.shown if self.uri else "MONGODB_URI (--uri)"
-            told = str(error).replace("MONGODB_URI (--uri)", where)
-            raise DeploymentError(f"source {self.namespace}: {told}") from error.__cause__
+            explanation = str(error).replace("MONGODB_URI (--uri)", where)
+            raise DeploymentError(f"source {self.namespace}: {explanation}") from error.__cause__
 
 
 def is_address(path: str) -> bool:

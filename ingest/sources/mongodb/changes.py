@@ -53,7 +53,7 @@ class HistoryLost(Exception):
 
 
 @dataclass(frozen=True)
-class Batch:
+class ChangeBatch:
     """`_id`s of documents that were made, changed or deleted, the last of them at the time `at`."""
 
     ids: list[Any]
@@ -83,7 +83,7 @@ class Changes:
                     raise HistoryLost from error
                 raise
 
-    def batch(self) -> Batch:
+    def batch(self) -> ChangeBatch:
         """Empty when nothing has changed for a moment.
 
         Raises HistoryLost; SourceEnded if the collection was dropped or renamed.
@@ -111,7 +111,7 @@ class Changes:
             self.token = self._stream.resume_token
         return self._stream
 
-    def _gathered(self) -> Batch:
+    def _gathered(self) -> ChangeBatch:
         """Anew from the last batch if it fails, since it fails with what it has."""
         try:
             stream = self._open()
@@ -126,7 +126,7 @@ class Changes:
                     id = event["documentKey"]["_id"]
                     changed[repr(id)], at = id, event["clusterTime"]  # an _id may be a document
             self.token = stream.resume_token
-            return Batch(list(changed.values()), at)
+            return ChangeBatch(list(changed.values()), at)
         except BaseException:
             self.close()
             raise

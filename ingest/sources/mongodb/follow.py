@@ -8,15 +8,13 @@ from functools import partial
 from leafsearch.ingest.pipeline.extent import Seen
 from leafsearch.ingest.sources.mongodb.changes import Changes, HistoryLost, SourceEnded
 from leafsearch.ingest.sources.mongodb.position import Position
-from leafsearch.ingest.sources.mongodb.signals import Stop, Stopped
+from leafsearch.ingest.sources.mongodb.signals import Stop, StopRequested
 from leafsearch.ingest.sources.mongodb.source import MongoSource
-from leafsearch.ingest.sources.mongodb.sync import Keeper
+from leafsearch.ingest.sources.mongodb.sync import SourceSync
 from leafsearch.vectors import DeploymentError
 from leafsearch.vectors.store import is_transient
 
 log = logging.getLogger(__name__)
-
-Said = Callable[[str], None]
 
 
 def open_changes(source: MongoSource, position: Position) -> tuple[Changes, bool]:
@@ -34,15 +32,15 @@ def open_changes(source: MongoSource, position: Position) -> tuple[Changes, bool
 
 def follow(
     source: MongoSource,
-    keeper: Keeper,
+    sync: SourceSync,
     changes: Changes,
     position: Position,
     stop: Stop,
     *,
-    told: Said,
-    say: Said,
+    on_status: Callable[[str], None],
+    say: Callable[[str], None],
 ) -> None:
-    """Until it is stopped, with the batch in flight finished; `told` hears how far it is.
+    """Until it is stopped, with the batch in flight finished; `on_status` hears how far it is.
 
     Raises SourceEnded if the source is dropped or renamed, TargetError when searches have moved to
     another generation.
@@ -60,7 +58,7 @@ def follow(
                 )
                 changes.close()
                 changes = Changes(source)
-                _patiently(partial(_read_again, keeper, position, stop, say), keeper, stop)
+                _patiently(partial(_read_again, sync, position, stop, say), sync, stop)
                 if not stop.is_set:
                     position.save_if_answered(changes.token)
                 continue
@@ -68,12 +66,12 @@ def follow(
                 with stop.waiting():
                     position.save_in_time(changes.token)
             else:
-                _patiently(partial(keeper.apply, batch), keeper, stop)
+                _patiently(partial(sync.apply, batch), sync, stop)
                 position.save_if_answered(changes.token)
                 applied += len(batch.ids)
-                told(f"following {source.name}: {applied:,} changes")
-            _patiently(keeper.look_in_time, keeper, stop)
-    except Stopped:
+                on_status(f"following {source.name}: {applied:,} changes")
+            _patiently(sync.look_in_time, sync, stop)
+    except StopRequested:
         pass  # asked for while nothing was being done, or could be
     except SourceEnded:
         position.save_if_answered(None)  # behind this no stream goes on
@@ -82,29 +80,31 @@ def follow(
         changes.close()
 
 
-def _read_again(keeper: Keeper, position: Position, stop: Stop, say: Said) -> None:
+def _read_again(
+    sync: SourceSync, position: Position, stop: Stop, say: Callable[[str], None]
+) -> None:
     """The whole source, and what is no longer in it is removed."""
     with closing(Seen()) as seen:
-        keeper.whole(seen)
-        keeper.settle()
+        sync.whole(seen)
+        sync.settle()
         if not stop.is_set:
-            keeper.remove_gone(seen, position, say)
+            sync.remove_gone(seen, position, say)
 
 
-def _patiently(work: Callable[[], None], keeper: Keeper, stop: Stop) -> None:
-    """Again where MongoDB is away for longer than a single try waits.
+def _patiently(work: Callable[[], None], sync: SourceSync, stop: Stop) -> None:
+    """Retry while MongoDB is unreachable for longer than one retry budget.
 
-    Raises Stopped if it is away when the follower is to end: what is done only in part, or not at
-    all, is done after the next start, since no position behind it is saved.
+    Raises StopRequested if it is unreachable when the follower has to end: the next start does what
+    is left, since no position after it is saved.
     """
     while True:
         try:
-            with stop.waiting(lambda: keeper.is_waiting):
+            with stop.waiting(lambda: sync.is_waiting):
                 return work()
         except DeploymentError as error:
             if not is_transient(error):
                 raise
             if stop.is_set:
-                raise Stopped from error
+                raise StopRequested from error
             log.warning("%s; trying again", error)
-            keeper.reset_retries()
+            sync.reset_retries()

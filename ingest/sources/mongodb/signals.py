@@ -12,7 +12,7 @@ _LEAVING = 2.0  # seconds for which MongoDB is asked again after a signal
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Stopped(BaseException):
+class StopRequested(BaseException):
     """Whoever waits is to end; no error, so nothing that catches those may swallow it."""
 
 
@@ -28,11 +28,11 @@ class Stop:
 
     @contextmanager
     def waiting(self, really: Callable[[], bool] = lambda: True) -> Iterator[None]:
-        """Raises Stopped in here, at once or as soon as a signal comes, if it is `really` so."""
+        """Inside, a signal raises StopRequested at once, if `really()` says that this is a wait."""
         self._is_waiting = really
         try:
             if self.is_set and really():
-                raise Stopped
+                raise StopRequested
             yield
         finally:
             self._is_waiting = lambda: False
@@ -63,4 +63,4 @@ class Stop:
         for budget in self._budgets:
             budget.cap(_LEAVING)
         if self._is_waiting():
-            raise Stopped
+            raise StopRequested

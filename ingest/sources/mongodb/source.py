@@ -138,7 +138,7 @@ class MongoSource:
 
         Raises SourceError if there is no such collection.
         """
-        self._demand_collection()
+        self._require_collection()
         if manifest.layout == "in_place":
             self._in_place = manifest
             self.fields = Fields("_id", manifest.text_field, manifest.title_field)
@@ -160,7 +160,7 @@ class MongoSource:
 
     def records(self) -> Records:
         """All of them; a cursor that is lost goes on behind the last document."""
-        reading = _Reading(self)
+        reading = _ResumingCursor(self)
         while batch := self._patiently(reading.batch):
             self.bytes_read += len(batch)
             yield from map(self._read, batch)
@@ -226,7 +226,7 @@ class MongoSource:
                     raise
         return None
 
-    def _demand_collection(self) -> None:
+    def _require_collection(self) -> None:
         database = self.client[self.address.database]
         names = self._patiently(lambda: collection_kinds(database))
         if self.address.collection in names:
@@ -239,7 +239,7 @@ class MongoSource:
         )
 
 
-class _Reading:
+class _ResumingCursor:
     """A pass over the collection, which knows how far it has come."""
 
     def __init__(self, source: MongoSource) -> None:

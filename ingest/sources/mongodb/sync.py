@@ -10,9 +10,9 @@ from leafsearch.ingest.document import Document, Rejected
 from leafsearch.ingest.pipeline.extent import Extent, Seen
 from leafsearch.ingest.pipeline.rejects import Rejects
 from leafsearch.ingest.pipeline.run import ingest
-from leafsearch.ingest.pipeline.stats import Summary, Told
+from leafsearch.ingest.pipeline.stats import OnProgress, Summary
 from leafsearch.ingest.runs.prune import Pruning
-from leafsearch.ingest.sources.mongodb.changes import Batch
+from leafsearch.ingest.sources.mongodb.changes import ChangeBatch
 from leafsearch.ingest.sources.mongodb.position import Position
 from leafsearch.ingest.sources.mongodb.signals import Stop
 from leafsearch.ingest.sources.mongodb.source import MongoSource
@@ -75,7 +75,7 @@ class Watched:
         self._pass, self._beside_pass = None, frozenset()
 
 
-class Keeper:
+class SourceSync:
     """`summary` is of everything so far; `unsettled` counts documents that changed faster than
     they could be encoded."""
 
@@ -84,7 +84,7 @@ class Keeper:
         source: MongoSource,
         target: Target,
         rejects: Rejects,
-        told: Told,
+        on_progress: OnProgress,
         stop: Stop,
         extent: Extent,
         *,
@@ -95,7 +95,7 @@ class Keeper:
         self._source = source
         self._target = target
         self._rejects = rejects
-        self._told = told
+        self._on_progress = on_progress
         self._stop = stop
         self._extent = extent
         self._follows = follows
@@ -161,7 +161,7 @@ class Keeper:
         Also where there is no such thing: others learn that all is written which this one has read.
         Raises TargetError if searches have moved to another generation.
         """
-        self._target.demand_active()
+        self._target.require_active()
         self._target.registration.was_alone()
         beside = self._beside
         if documents := self._watched.doubtful(self._target.collection, beside):
@@ -198,12 +198,12 @@ class Keeper:
             pruning.remove(self.summary, yes=True)
             self.settle(pruning)
 
-    def apply(self, batch: Batch) -> None:
+    def apply(self, batch: ChangeBatch) -> None:
         """Documents that changed, were made or deleted, as they are now.
 
         Raises TargetError if searches have moved to another generation.
         """
-        self._target.demand_active()
+        self._target.require_active()
         self._target.registration.enter()
         self._target.claims.clear()
         names = {text for id in batch.ids if (text := id_to_text(id)) is not None}
@@ -307,7 +307,7 @@ class Keeper:
             records,
             self._target,
             rejects=self._rejects,
-            told=self._told,
+            on_progress=self._on_progress,
             extent=extent or self._later,
         )
         self.summary = self.summary.with_pass(summary) if again else self.summary.added(summary)

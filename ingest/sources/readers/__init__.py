@@ -1,31 +1,31 @@
 """One generator per file format: Documents and Rejected records, in the order of the file.
 
-`read` and `demand_readable` choose the reader of a format. A reader holds little more than the
+`read` and `require_readable` choose the reader of a format. A reader holds little more than the
 record at hand, so memory does not grow with a file's length.
 """
 
 from typing import BinaryIO
 
 from leafsearch.ingest.document import Records
-from leafsearch.ingest.sources.files.formats import Format, demand_library
+from leafsearch.ingest.sources.files.formats import Format, require_library
 from leafsearch.ingest.sources.files.records import Fields
-from leafsearch.ingest.sources.readers.csv_rows import demand_columns, read_csv
+from leafsearch.ingest.sources.readers.csv_rows import read_csv, require_columns
 from leafsearch.ingest.sources.readers.html import read_html
 from leafsearch.ingest.sources.readers.json_records import read_json, read_json_lines
-from leafsearch.ingest.sources.readers.parquet import demand_parquet_column, read_parquet
+from leafsearch.ingest.sources.readers.parquet import read_parquet, require_parquet_column
 from leafsearch.ingest.sources.readers.pdf import read_pdf
 from leafsearch.ingest.sources.readers.text import Whole, read_text
 
 __all__ = [
     "Records",
     "Whole",
-    "demand_readable",
     "read",
     "read_csv",
     "read_json",
     "read_json_lines",
     "read_parquet",
     "read_text",
+    "require_readable",
 ]
 
 _DELIMITERS: dict[str, str | None] = {"csv": None, "tsv": "\t"}  # None: the header tells
@@ -33,7 +33,7 @@ _DELIMITERS: dict[str, str | None] = {"csv": None, "tsv": "\t"}  # None: the hea
 
 def read(stream: BinaryIO, format: Format, whole: Whole, fields: Fields) -> Records:
     """`whole` names the file. Raises SourceError for what is wrong with all of it."""
-    demand_library(format)
+    require_library(format)
     match format:
         case "jsonl":
             return read_json_lines(stream, whole.file, fields, whole.source)
@@ -51,10 +51,10 @@ def read(stream: BinaryIO, format: Format, whole: Whole, fields: Fields) -> Reco
             return read_text(stream, whole, markdown=format == "markdown")
 
 
-def demand_readable(stream: BinaryIO, format: Format, file: str, fields: Fields) -> None:
+def require_readable(stream: BinaryIO, format: Format, file: str, fields: Fields) -> None:
     """Raises SourceError for what can be told from the beginning of a file, or its end."""
-    demand_library(format)
+    require_library(format)
     if format in _DELIMITERS:
-        demand_columns(stream, file, fields, _DELIMITERS[format])
+        require_columns(stream, file, fields, _DELIMITERS[format])
     elif format == "parquet" and stream.seekable():
-        demand_parquet_column(stream, file, fields)
+        require_parquet_column(stream, file, fields)

@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, TypeAlias
 
 from leafsearch.ingest.errors import SourceError
-from leafsearch.ingest.sources.files.formats import ZSTD, Compression, demand_library
+from leafsearch.ingest.sources.files.formats import ZSTD, Compression, require_library
 
 _MAGIC: dict[bytes, Compression] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _SKIPPED = b"\x2a\x4d\x18"  # after the first byte of a zstd frame that holds no content
@@ -27,7 +27,7 @@ DOCUMENTS = "corpus.jsonl"
 _DAMAGE = (zipfile.BadZipFile, zlib.error)
 
 
-def unpacked(stream: Buffered, named: Compression | None) -> Buffered:
+def unpack(stream: Buffered, named: Compression | None) -> Buffered:
     """`named` is what the file's ending promises. Raises SourceError for another content."""
     first = stream.peek(4)[:4]
     found = _found(first)
@@ -35,7 +35,7 @@ def unpacked(stream: Buffered, named: Compression | None) -> Buffered:
         raise SourceError(f"is not {named}, which its ending promises")
     if found is None:
         return stream
-    demand_library(found)
+    require_library(found)
     return io.BufferedReader(_opened(stream, found), BUFFER)
 
 
@@ -45,14 +45,14 @@ def _found(first: bytes) -> Compression | None:
     return next((name for magic, name in _MAGIC.items() if first.startswith(magic)), None)
 
 
-def _opened(stream: BinaryIO, compression: Compression) -> "Unpacked":
+def _opened(stream: BinaryIO, compression: Compression) -> "UnpackedStream":
     if compression == "gzip":
-        return Unpacked(gzip.GzipFile(fileobj=stream), "gzip", zlib.error, gzip.BadGzipFile)
+        return UnpackedStream(gzip.GzipFile(fileobj=stream), "gzip", zlib.error, gzip.BadGzipFile)
     zstd: Any = import_module(ZSTD)
-    return Unpacked(zstd.ZstdFile(stream), "zstd", zstd.ZstdError)
+    return UnpackedStream(zstd.ZstdFile(stream), "zstd", zstd.ZstdError)
 
 
-class Unpacked(io.RawIOBase):
+class UnpackedStream(io.RawIOBase):
     """Tells what is wrong with a stream in one way for all libraries."""
 
     def __init__(self, inner: Any, form: str, *damage: type[Exception]) -> None:
@@ -82,7 +82,7 @@ class Unpacked(io.RawIOBase):
 
 
 @contextmanager
-def zipped_documents(stream: BinaryIO) -> Iterator[Buffered]:
+def open_zipped_documents(stream: BinaryIO) -> Iterator[Buffered]:
     """Unpacked while they are read. Raises SourceError."""
     try:
         packed = zipfile.ZipFile(stream)
@@ -99,5 +99,5 @@ def zipped_documents(stream: BinaryIO) -> Iterator[Buffered]:
             member = packed.open(names[0])
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
             raise SourceError(f"{names[0]} in it cannot be unpacked: {error}") from error
-        with io.BufferedReader(Unpacked(member, "zip", *_DAMAGE), BUFFER) as documents:
+        with io.BufferedReader(UnpackedStream(member, "zip", *_DAMAGE), BUFFER) as documents:
             yield documents

@@ -13,7 +13,7 @@ from io import TextIOWrapper
 from typing import Any, BinaryIO
 
 from leafsearch.config.text import quote, quote_all
-from leafsearch.ingest.document import Document, Place, Records, Rejected, shown
+from leafsearch.ingest.document import Document, Place, Records, Rejected, cut_record
 from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.sources.files.records import MAX_TEXT, Fields, UnusableRecord, to_document
 
@@ -43,7 +43,7 @@ def read_csv(
                 yield _document(row, columns, fields, place, lines, source)
 
 
-def demand_columns(stream: BinaryIO, file: str, fields: Fields, delimiter: str | None) -> None:
+def require_columns(stream: BinaryIO, file: str, fields: Fields, delimiter: str | None) -> None:
     """Raises SourceError, as read_csv would, for a header that cannot be used."""
     with _decoded(stream) as text:
         header = text.readline(MAX_TEXT)
@@ -99,7 +99,7 @@ class _Lines:
         return f" (up to line {self._number})" if len(self.taken) > 1 else ""
 
     def shown(self) -> str:
-        return shown("".join(self.taken).encode("utf-8", "surrogateescape"))
+        return cut_record("".join(self.taken).encode("utf-8", "surrogateescape"))
 
 
 def _torn(error: csv.Error, lines: _Lines, columns: Sequence[str], delimiter: str) -> str:

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from leafsearch.ingest.document import Place, Records, Rejected
 from leafsearch.ingest.sources.files.records import UnusableRecord
-from leafsearch.ingest.sources.readers.text import Whole, decoded, limited
+from leafsearch.ingest.sources.readers.text import Whole, decode, read_limited
 
 _LOOKED_AT = 4096  # bytes in which a page declares its charset; browsers stop at 1024
 _CHARSET = re.compile(
@@ -29,7 +29,7 @@ _MEANT = {
 def read_html(stream: BinaryIO, whole: Whole) -> Records:
     """Its `<title>` is the title."""
     try:
-        raw = limited(stream)
+        raw = read_limited(stream)
         page = _XML.sub("", _decoded(raw))
         yield whole.document(_main_text(page), _title(page))
     except UnusableRecord as error:
@@ -39,7 +39,7 @@ def read_html(stream: BinaryIO, whole: Whole) -> Records:
 def _decoded(raw: bytes) -> str:
     charset = _charset(raw)
     try:
-        return decoded(raw, charset or "utf-8")
+        return decode(raw, charset or "utf-8")
     except UnusableRecord as error:
         if charset is None:
             raise UnusableRecord(f"{error}, and the page declares no charset") from error

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
-from leafsearch.ingest.document import KEPT, Document, Place, Records, Rejected, shown
+from leafsearch.ingest.document import KEPT, Document, Place, Records, Rejected, cut_record
 from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.sources.files.records import (
     DEEPEST,
@@ -47,14 +47,14 @@ def read_json_lines(stream: BinaryIO, file: str, fields: Fields, source: str = "
     for number, line in _lines(stream):
         place = Place(file, number)
         if len(line) > MAX_RECORD:
-            yield Rejected(place, f"line of more than {MAX_RECORD} bytes", shown(line))
+            yield Rejected(place, f"line of more than {MAX_RECORD} bytes", cut_record(line))
             continue
         if not line.strip():
             continue
         try:
             yield to_document(parse_json(line), fields, place, source)
         except UnusableRecord as error:
-            yield Rejected(place, str(error), shown(line))
+            yield Rejected(place, str(error), cut_record(line))
 
 
 def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -134,7 +134,7 @@ def _document(raw: _Raw, fields: Fields, place: Place, source: str) -> Document 
             raise UnusableRecord(raw.problem)
         return to_document(parse_json(raw.text), fields, place, source)
     except UnusableRecord as error:
-        return Rejected(place, str(error), shown(raw.text))
+        return Rejected(place, str(error), cut_record(raw.text))
 
 
 class _Cutter:

@@ -17,7 +17,7 @@ from leafsearch.config.text import quote, quote_all, shorten
 from leafsearch.ingest.document import KEPT, Document, Place, Records, Rejected
 from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.sources.files.records import DEEPEST, Fields, UnusableRecord, to_document
-from leafsearch.ingest.sources.readers.text import seekable
+from leafsearch.ingest.sources.readers.text import as_seekable
 
 Row = dict[str, Any] | UnusableRecord
 _BATCH = 4 * 2**20  # bytes of rows at a time, as they are in memory
@@ -138,7 +138,7 @@ def read_parquet(stream: BinaryIO, file: str, fields: Fields, source: str = "") 
 
     number = 0
     try:
-        with seekable(stream) as opened:
+        with as_seekable(stream) as opened:
             parquet = _opened(opened, file, fields)
             held = held_schema(parquet.schema_arrow)
             for row in chain.from_iterable(rows(table, held) for table in _tables(parquet)):
@@ -148,7 +148,7 @@ def read_parquet(stream: BinaryIO, file: str, fields: Fields, source: str = "") 
         raise _damaged(file, error) from error
 
 
-def demand_parquet_column(stream: BinaryIO, file: str, fields: Fields) -> None:
+def require_parquet_column(stream: BinaryIO, file: str, fields: Fields) -> None:
     """Raises SourceError, as read_parquet would, for a file that cannot be used."""
     import pyarrow
 

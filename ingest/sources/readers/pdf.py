@@ -5,7 +5,7 @@ from typing import Any, BinaryIO
 
 from leafsearch.ingest.document import Place, Records, Rejected
 from leafsearch.ingest.sources.files.records import MAX_TEXT, UnusableRecord
-from leafsearch.ingest.sources.readers.text import Whole, seekable
+from leafsearch.ingest.sources.readers.text import Whole, as_seekable
 
 # What PDFium writes for a hyphen at which a word is broken across lines.
 _BROKEN = ("\ufffe\n", "\x02\n", "\ufffe", "\x02")
@@ -14,7 +14,7 @@ _BROKEN = ("\ufffe\n", "\x02\n", "\ufffe", "\x02")
 def read_pdf(stream: BinaryIO, whole: Whole) -> Records:
     """Not for several threads at once, which the library does not bear."""
     try:
-        with seekable(stream) as file, _opened(file) as pdf:
+        with as_seekable(stream) as file, _opened(file) as pdf:
             title = str(pdf.get_metadata_value("Title") or "")
             yield whole.document(_text(pdf), title)
     except UnusableRecord as error:

@@ -44,7 +44,7 @@ class Whole:
         return to_document(record, Fields(), Place(self.file), self.source)
 
 
-def limited(stream: BinaryIO) -> bytes:
+def read_limited(stream: BinaryIO) -> bytes:
     """All of it. Raises UnusableRecord for more than one document may have."""
     raw = stream.read(MAX_TEXT + 1)
     if len(raw) > MAX_TEXT:
@@ -52,7 +52,7 @@ def limited(stream: BinaryIO) -> bytes:
     return raw
 
 
-def decoded(raw: bytes, charset: str = "utf-8") -> str:
+def decode(raw: bytes, charset: str = "utf-8") -> str:
     """By its byte order mark, else in `charset`. Raises UnusableRecord with the position."""
     charset = next((name for bom, name in _BOMS if raw.startswith(bom)), charset)
     try:
@@ -66,7 +66,7 @@ def decoded(raw: bytes, charset: str = "utf-8") -> str:
 
 
 @contextmanager
-def seekable(stream: BinaryIO) -> Iterator[IO[bytes]]:
+def as_seekable(stream: BinaryIO) -> Iterator[IO[bytes]]:
     """The stream, or where it only goes forward a copy on the disk, gone when closed."""
     if stream.seekable():
         yield stream
@@ -84,7 +84,7 @@ def seekable(stream: BinaryIO) -> Iterator[IO[bytes]]:
 def read_text(stream: BinaryIO, whole: Whole, *, markdown: bool) -> Records:
     """A Markdown file's first `#` heading is its title."""
     try:
-        text = decoded(limited(stream))
+        text = decode(read_limited(stream))
         yield whole.document(text, _title(text) if markdown else "")
     except UnusableRecord as error:
         yield Rejected(Place(whole.file), str(error))

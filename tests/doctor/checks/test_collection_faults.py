@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from leafsearch.doctor import Level
+from leafsearch.doctor import Severity
 from leafsearch.vectors.store import MANIFESTS
 from leaftests.doctor import Examined, Foreign, Ingested, complaints
 
-P, S = Level.PROBLEM, Level.SKIPPED
+P, S = Severity.PROBLEM, Severity.SKIPPED
 
 
 def test_a_misspelt_collection(ingested: Ingested, examined: Examined) -> None:
@@ -47,8 +47,8 @@ def test_no_manifest(foreign: Foreign, examined: Examined) -> None:
     assert findings["manifest"].level is P
     assert "leaf-search doctor --path v" in findings["manifest"].message
     # The only vector index there says what to look at.
-    assert findings["vectors"].level is Level.OK
-    assert findings["recall"].level is Level.OK
+    assert findings["vectors"].level is Severity.OK
+    assert findings["recall"].level is Severity.OK
 
 
 @pytest.mark.parametrize("change", [{"$set": {"format": 99}}, {"$unset": {"teacher": 1}}])
@@ -60,7 +60,7 @@ def test_a_manifest_that_cannot_be_read(
     findings = examined()
 
     assert findings["manifest"].level is P
-    assert findings["vectors"].level is Level.OK
+    assert findings["vectors"].level is Severity.OK
 
 
 def test_a_manifest_without_the_scale_of_its_int8(ingested: Ingested, examined: Examined) -> None:

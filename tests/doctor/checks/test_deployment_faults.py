@@ -11,7 +11,7 @@ from pymongo import MongoClient
 from leafmongo import LocalError
 from leafmongo.deployment.mongod_binary import find_mongod
 from leafsearch.config import load
-from leafsearch.doctor import Finding, Level, Order, examine
+from leafsearch.doctor import Examination, Finding, Severity, examine
 from leafsearch.doctor.checks.deployment import judge_tls, judge_version
 from leaftests.doctor import Examined, Ingested, complaints, float32, make_index
 from mongotests.folders import short_folder
@@ -27,9 +27,9 @@ def test_a_server_that_does_not_answer(examined: Examined) -> None:
     findings = examined(f"mongodb://u:secret@127.0.0.1:{port}/?serverSelectionTimeoutMS=300")
 
     connection, *others = findings.values()
-    assert connection.level is Level.PROBLEM
+    assert connection.level is Severity.PROBLEM
     assert "does not answer" in connection.message
-    assert {finding.level for finding in others} == {Level.SKIPPED}
+    assert {finding.level for finding in others} == {Severity.SKIPPED}
     assert all("not looked at, because of" in finding.message for finding in others)
     assert "secret" not in str(findings)
 
@@ -41,13 +41,13 @@ def test_a_mongodb_without_search(
 
     findings = examined(plain_mongod)
 
-    assert findings["search"].level is Level.PROBLEM
+    assert findings["search"].level is Severity.PROBLEM
     assert "no vector search" in findings["search"].message
-    assert findings["index"].level is Level.SKIPPED
+    assert findings["index"].level is Severity.SKIPPED
     assert "`search` above" in findings["index"].message
     # What needs no search is looked at all the same.
-    assert findings["vector values"].level is Level.OK
-    assert findings["student"].level is Level.OK
+    assert findings["vector values"].level is Severity.OK
+    assert findings["student"].level is Severity.OK
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def _user(client: MongoClient[dict[str, Any]], name: str, privileges: list[Any])
 
 def _examined(uri: str, user: str, password: str = "p%40ss%3Aw%2Frd") -> dict[str, Finding]:
     own = uri.replace("mongodb://", f"mongodb://{user}:{password}@")
-    order = Order(
+    order = Examination(
         uri=f"{own}&authSource=admin", settings=load({}, database="d", collection="c"), path="v"
     )
     return {finding.check: finding for finding in examine(order)}
@@ -89,7 +89,7 @@ def _examined(uri: str, user: str, password: str = "p%40ss%3Aw%2Frd") -> dict[st
 def test_a_wrong_password(with_users: str) -> None:
     findings = _examined(with_users, "reader", "wr0ng")
 
-    assert findings["connection"].level is Level.PROBLEM
+    assert findings["connection"].level is Severity.PROBLEM
     assert "refused user name or password" in findings["connection"].message
     assert "wr0ng" not in str(findings)
 
@@ -97,24 +97,24 @@ def test_a_wrong_password(with_users: str) -> None:
 def test_a_reader_may_look_at_all_but_the_machine(with_users: str) -> None:
     findings = _examined(with_users, "reader")
 
-    skipped = dict.fromkeys(("manifest", "texts", "teacher", "student", "memory"), Level.SKIPPED)
+    skipped = dict.fromkeys(("manifest", "texts", "teacher", "student", "memory"), Severity.SKIPPED)
     assert complaints(findings) == skipped
     assert "may not run hostInfo" in findings["memory"].message
     assert findings["memory"].numbers["needed_bytes"] > 0
 
 
-def test_who_may_not_list_indexes_is_told_and_the_rest_goes_on(with_users: str) -> None:
+def test_who_may_not_list_indexes_is_reported_and_the_rest_goes_on(with_users: str) -> None:
     findings = _examined(with_users, "finder")
 
-    assert findings["search"].level is Level.SKIPPED
+    assert findings["search"].level is Severity.SKIPPED
     assert "may not do this" in findings["search"].message
     assert "execute command listIndexes; it needs the role read" in findings["search"].message
-    assert findings["index"].level is Level.SKIPPED
-    assert findings["vector values"].level is Level.OK
+    assert findings["index"].level is Severity.SKIPPED
+    assert findings["vector values"].level is Severity.OK
 
 
 def test_an_address_without_a_login_is_said_to_have_none(with_users: str) -> None:
-    order = Order(uri=with_users, settings=load({}, database="d", collection="c"), path="v")
+    order = Examination(uri=with_users, settings=load({}, database="d", collection="c"), path="v")
 
     found = {finding.check: finding for finding in examine(order)}
 
@@ -125,36 +125,38 @@ def test_an_address_without_a_login_is_said_to_have_none(with_users: str) -> Non
 def test_who_may_read_nothing_has_a_problem(with_users: str) -> None:
     findings = _examined(with_users, "nobody")
 
-    assert findings["collection"].level is Level.PROBLEM
+    assert findings["collection"].level is Severity.PROBLEM
 
 
 @pytest.mark.parametrize("version", ["5.0.14", "4.4.29"])
 def test_a_server_that_is_too_old(version: str) -> None:
-    assert judge_version(version).level is Level.PROBLEM
+    assert judge_version(version).level is Severity.PROBLEM
 
 
 @pytest.mark.parametrize("version", ["6.0.5", "7.0.14", "8.2.0-rc1", "10.0.0"])
 def test_a_server_that_is_new_enough(version: str) -> None:
-    assert judge_version(version).level is Level.OK
+    assert judge_version(version).level is Severity.OK
 
 
 @pytest.mark.parametrize(
     ("uri", "host", "expected"),
     [
-        ("mongodb://db.example/", "db.example:27017", Level.WARNING),
-        ("mongodb://db.example/?ssl=false", "db.example:27017", Level.WARNING),
-        ("mongodb://10.0.0.7/?tls=true&tlsInsecure=true", "10.0.0.7:27017", Level.WARNING),
-        ("mongodb://db.example/?tls=true", "db.example:27017", Level.OK),
-        ("mongodb+srv://u:p@c.example/?retryWrites=true", "a.c.example:27017", Level.OK),
-        ("mongodb+srv://c.example/?tls=false", "a.c.example:27017", Level.WARNING),
-        ("mongodb://u:p[ss@db.example/", "db.example:27017", Level.WARNING),
-        ("mongodb://u:p#ss@db.example/?tls=true", "db.example:27017", Level.OK),
-        ("mongodb://db.example/?SSL=true;retryWrites=true", "db.example:27017", Level.OK),
-        ("mongodb://localhost/", "localhost:27017", Level.OK),
-        ("mongodb://127.0.0.1:1/", "127.0.0.1:1", Level.OK),
-        ("mongodb://[::1]/", "::1:27017", Level.OK),
-        ("mongodb://%2Ftmp%2Fs.sock/", "/tmp/s.sock", Level.OK),
+        ("mongodb://db.example/", "db.example:27017", Severity.WARNING),
+        ("mongodb://db.example/?ssl=false", "db.example:27017", Severity.WARNING),
+        ("mongodb://10.0.0.7/?tls=true&tlsInsecure=true", "10.0.0.7:27017", Severity.WARNING),
+        ("mongodb://db.example/?tls=true", "db.example:27017", Severity.OK),
+        ("mongodb+srv://u:p@c.example/?retryWrites=true", "a.c.example:27017", Severity.OK),
+        ("mongodb+srv://c.example/?tls=false", "a.c.example:27017", Severity.WARNING),
+        ("mongodb://u:p[ss@db.example/", "db.example:27017", Severity.WARNING),
+        ("mongodb://u:p#ss@db.example/?tls=true", "db.example:27017", Severity.OK),
+        ("mongodb://db.example/?SSL=true;retryWrites=true", "db.example:27017", Severity.OK),
+        ("mongodb://localhost/", "localhost:27017", Severity.OK),
+        ("mongodb://127.0.0.1:1/", "127.0.0.1:1", Severity.OK),
+        ("mongodb://[::1]/", "::1:27017", Severity.OK),
+        ("mongodb://%2Ftmp%2Fs.sock/", "/tmp/s.sock", Severity.OK),
     ],
 )
-def test_tls_is_missed_where_the_server_is_elsewhere(uri: str, host: str, expected: Level) -> None:
+def test_tls_is_missed_where_the_server_is_elsewhere(
+    uri: str, host: str, expected: Severity
+) -> None:
     assert judge_tls(uri, [host]).level is expected

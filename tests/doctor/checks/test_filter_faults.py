@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from bson import Decimal128, Regex, Timestamp
 
-from leafsearch.doctor import Level
+from leafsearch.doctor import Severity
 from leaftests.doctor import Examined, Foreign, Ingested, change, complaints
 
-P, W = Level.PROBLEM, Level.WARNING
+P, W = Severity.PROBLEM, Severity.WARNING
 
 
 def test_a_filter_path_that_no_document_has(ingested: Ingested, examined: Examined) -> None:
@@ -33,7 +33,7 @@ def test_a_path_that_a_sample_has_missed_is_looked_for(
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "message"),
     [
         (Decimal128("9.99"), "a Decimal128"),
         ({"from": 1}, "a sub-document"),
@@ -44,7 +44,7 @@ def test_a_path_that_a_sample_has_missed_is_looked_for(
     ],
 )
 def test_values_that_cannot_be_filtered(
-    foreign: Foreign, examined: Examined, value: Any, told: str
+    foreign: Foreign, examined: Examined, value: Any, message: str
 ) -> None:
     collection = foreign(filters=["n"])
     change(collection, "n", value)
@@ -52,7 +52,7 @@ def test_values_that_cannot_be_filtered(
     findings = examined(path="v")
 
     assert findings["filter values"].level is P
-    assert told in findings["filter values"].message
+    assert message in findings["filter values"].message
 
 
 def test_values_of_two_types(foreign: Foreign, examined: Examined) -> None:
@@ -69,4 +69,4 @@ def test_null_and_lists_are_no_fault(foreign: Foreign, examined: Examined) -> No
     change(collection, "n", [1, 2.5, [3]])
     collection.update_one({"_id": 40}, {"$set": {"n": None}})
 
-    assert examined(path="v")["filter values"].level is Level.OK
+    assert examined(path="v")["filter values"].level is Severity.OK

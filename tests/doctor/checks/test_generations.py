@@ -8,10 +8,10 @@ import pytest
 from pymongo.database import Database
 
 from leafsearch.config import load
-from leafsearch.doctor import Level
+from leafsearch.doctor import Severity
 from leafsearch.ingest import Choices, Document, Rejects, ingest
 from leafsearch.ingest.generations.build import open_rebuild
-from leafsearch.ingest.generations.cutover import move_over
+from leafsearch.ingest.generations.cutover import cut_over
 from leafsearch.ingest.generations.retire import retire
 from leafsearch.vectors.store import MANIFESTS
 from leaftests.doctor import Examined, Ingested, complaints, corpus
@@ -35,11 +35,11 @@ def build(database: Database[Any], tmp_path: Path) -> Callable[..., None]:
 
 
 def move(database: Database[Any]) -> None:
-    move_over(database, "c", 2, chunk=None, seconds=60, told=lambda status: None)
+    cut_over(database, "c", 2, chunk=None, seconds=60, on_status=lambda status: None)
 
 
 def drop(database: Database[Any]) -> None:
-    retire(database, "c", seconds=60, told=lambda status: None)
+    retire(database, "c", seconds=60, on_status=lambda status: None)
 
 
 @pytest.mark.parametrize("choices", [{}, {"precision": "binary"}], ids=str)
@@ -62,11 +62,11 @@ def test_a_collection_in_transition_is_well_all_the_time(
     retired = examined()
 
     assert [complaints(f) for f in (building, moved, retired)] == [{}, {}, {}]
-    told = [f["generations"] for f in (building, moved, retired)]
-    assert "2 is being built and has 20 chunks" in told[0].message
-    assert "1 is kept for `leaf-ingest rollback " in told[1].message
-    assert "searches ask generation 2, the only one" in told[2].message
-    assert told[1].numbers == {"generation_1": 60, "generation_2": 20}
+    findings = [f["generations"] for f in (building, moved, retired)]
+    assert "2 is being built and has 20 chunks" in findings[0].message
+    assert "1 is kept for `leaf-ingest rollback " in findings[1].message
+    assert "searches ask generation 2, the only one" in findings[2].message
+    assert findings[1].numbers == {"generation_1": 60, "generation_2": 20}
     assert [f["indexed documents"].numbers["vectors"] for f in (building, moved, retired)] == [
         60,
         20,
@@ -108,7 +108,7 @@ def test_chunks_that_no_manifest_names_are_a_problem(
 
     findings = examined()
 
-    assert findings["generations"].level is Level.PROBLEM
+    assert findings["generations"].level is Severity.PROBLEM
     assert "60 of generation 1" in findings["generations"].message
     assert "leaf-ingest retire" in findings["generations"].message
     drop(database)
@@ -125,7 +125,7 @@ def test_an_index_that_no_manifest_names_is_a_warning(
 
     findings = examined()
 
-    assert complaints(findings) == {"generations": Level.WARNING}
+    assert complaints(findings) == {"generations": Severity.WARNING}
     assert "search indexes of generation 2" in findings["generations"].message
 
 
@@ -142,6 +142,6 @@ def test_one_that_is_kept_but_could_not_answer_is_a_warning(
     without_chunks = examined()
 
     for findings in (without_index, without_chunks):
-        assert complaints(findings) == {"generations": Level.WARNING}
+        assert complaints(findings) == {"generations": Severity.WARNING}
     assert "has no search index 'leaf_vectors'" in without_index["generations"].message
     assert "has no chunks" in without_chunks["generations"].message

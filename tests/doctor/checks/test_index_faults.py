@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from leafsearch.config import load
-from leafsearch.doctor import Level, Order
+from leafsearch.doctor import Examination, Severity
 from leafsearch.doctor.checks.indexes import status
 from leafsearch.doctor.context import Case
 from leafsearch.doctor.index import IndexEntry, choose
@@ -19,7 +19,7 @@ from leaftests.doctor import (
     wait_until_ready,
 )
 
-P, S = Level.PROBLEM, Level.SKIPPED
+P, S = Severity.PROBLEM, Severity.SKIPPED
 NEEDS_INDEX = ("index status", "index definition", "indexed documents", "memory")
 NEEDS_INDEX += ("quantization", "hits", "recall")
 
@@ -77,14 +77,14 @@ def test_an_index_on_another_path(foreign: Foreign, examined: Examined) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"similarity": "euclidean"}, "similarity of embedding is euclidean"),
         ({"quantization": "scalar"}, "quantization of embedding is scalar"),
     ],
 )
 def test_an_index_that_differs_from_the_manifest(
-    ingested: Ingested, examined: Examined, changed: dict[str, Any], told: str
+    ingested: Ingested, examined: Examined, changed: dict[str, Any], message: str
 ) -> None:
     field = {"type": "vector", "path": "embedding", "numDimensions": 128}
     fields = [
@@ -96,7 +96,7 @@ def test_an_index_that_differs_from_the_manifest(
     findings = examined()
 
     assert findings["index definition"].level is P
-    assert told in findings["index definition"].message
+    assert message in findings["index definition"].message
 
 
 def test_an_index_without_a_filter_of_the_manifest(ingested: Ingested, examined: Examined) -> None:
@@ -135,25 +135,25 @@ def test_a_text_index_that_is_gone(ingested: Ingested, examined: Examined) -> No
 
 
 @pytest.mark.parametrize(
-    ("state", "queryable", "level", "told"),
+    ("state", "queryable", "level", "message"),
     [
-        ("READY", True, Level.OK, "is READY"),
+        ("READY", True, Severity.OK, "is READY"),
         ("PENDING", False, P, "searches are refused"),
         ("BUILDING", False, P, "wait until it is READY"),
-        ("BUILDING", True, Level.WARNING, "before its last change"),
+        ("BUILDING", True, Severity.WARNING, "before its last change"),
         ("STALE", True, P, "no longer hears of changes"),
         ("FAILED", False, P, "FAILED: too many vectors"),
         ("FAILED", True, P, "FAILED: too many vectors"),
     ],
 )
-def test_what_an_index_is_doing(state: str, queryable: bool, level: Level, told: str) -> None:
-    case = Case(Order(uri="mongodb://nowhere", settings=load({})))
+def test_what_an_index_is_doing(state: str, queryable: bool, level: Severity, message: str) -> None:
+    case = Case(Examination(uri="mongodb://nowhere", settings=load({})))
     case.index = IndexEntry.of(_listed(status=state, queryable=queryable), "v")
 
     verdict = status(case)
 
     assert verdict.level is level
-    assert told in verdict.message
+    assert message in verdict.message
 
 
 def _listed(**more: Any) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def _listed(**more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("definition", "told"),
+    ("definition", "message"),
     [
         ({"mappings": {"fields": {"v": {"type": "knnVector"}}}}, "from before $vectorSearch"),
         ({"fields": [{"type": "autoEmbed", "path": "v"}]}, "autoEmbed"),
@@ -177,11 +177,11 @@ def _listed(**more: Any) -> dict[str, Any]:
 )
 @pytest.mark.parametrize("name", ["i", None])
 def test_an_index_that_is_of_no_use(
-    definition: dict[str, Any], told: str, name: str | None
+    definition: dict[str, Any], message: str, name: str | None
 ) -> None:
     found = choose(
         [{"name": "i", "latestDefinition": definition}], name, None, "d.c", lambda *new: str(new)
     )
 
     assert isinstance(found, str)
-    assert told in found
+    assert message in found

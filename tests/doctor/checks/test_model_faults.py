@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from leafsearch.doctor import Level
+from leafsearch.doctor import Severity
 from leafsearch.ingest import Document
 from leafsearch.vectors import load_encoder
 from leafsearch.vectors.encoders import PROBES
@@ -17,7 +17,7 @@ from leaftests.doctor import (
     texts,
 )
 
-P, S = Level.PROBLEM, Level.SKIPPED
+P, S = Severity.PROBLEM, Severity.SKIPPED
 
 
 def of_student(**fields: object) -> dict[str, object]:

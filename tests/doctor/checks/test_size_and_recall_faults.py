@@ -7,14 +7,14 @@ import pytest
 from pymongo.database import Database
 
 from leafsearch.config.storage import index_bytes
-from leafsearch.doctor import Level
+from leafsearch.doctor import Severity
 from leafsearch.doctor.checks.sizes import judge_memory
 from leafsearch.doctor.index import IndexEntry
-from leafsearch.doctor.sample import Stored, read
-from leafsearch.doctor.searches import Hit, Probe
+from leafsearch.doctor.sample import StoredVector, read
+from leafsearch.doctor.searches import Neighbour, Probe
 from leaftests.doctor import Examined, Foreign, complaints, float32, int8, make_index
 
-P, W, S = Level.PROBLEM, Level.WARNING, Level.SKIPPED
+P, W, S = Severity.PROBLEM, Severity.WARNING, Severity.SKIPPED
 FOREIGN = dict.fromkeys(("manifest", "texts", "teacher", "student"), S)
 GB = 10**9
 
@@ -68,9 +68,9 @@ def test_quantization_that_costs_too_much_whatever_is_looked_at(
 
 @pytest.mark.parametrize(
     ("needed", "there", "expected"),
-    [(1, 16, Level.OK), (9, 16, W), (15, 16, P), (30, 16, P)],
+    [(1, 16, Severity.OK), (9, 16, W), (15, 16, P), (30, 16, P)],
 )
-def test_memory(needed: int, there: int, expected: Level) -> None:
+def test_memory(needed: int, there: int, expected: Severity) -> None:
     verdict = judge_memory(needed * GB, there * GB)
 
     assert verdict.level is expected
@@ -100,7 +100,7 @@ def test_the_time_limit_is_kept_and_what_was_not_reached_is_listed(
 
     findings = examined(path="v", seconds=1e-9)
 
-    assert findings["connection"].level is Level.OK
+    assert findings["connection"].level is Severity.OK
     assert findings["search"].level is S
     assert "--seconds" in findings["search"].message
 
@@ -113,9 +113,9 @@ def test_one_document_has_no_neighbours(foreign: Foreign, examined: Examined) ->
     assert complaints(findings) == {**FOREIGN, "recall": S}
 
 
-def vector(*values: float) -> Stored:
+def vector(*values: float) -> StoredVector:
     stored = read(float32(values))
-    assert isinstance(stored, Stored)
+    assert isinstance(stored, StoredVector)
     return stored
 
 
@@ -125,48 +125,52 @@ def entry(similarity: str, quantization: str = "none") -> IndexEntry:
     return IndexEntry.of({"name": "i", "latestDefinition": definition}, "v")
 
 
-def probe(*hits: Hit, stored: Stored | None = None) -> Probe:
+def probe(*hits: Neighbour, stored: StoredVector | None = None) -> Probe:
     return Probe("me", stored or vector(0.6, 0.8), hits)
 
 
 def test_a_vector_that_does_not_find_itself() -> None:
-    assert not probe(Hit("a", 0.9)).finds_itself(entry("cosine"))
-    assert not probe(*[Hit(i, 0.9) for i in range(50)]).finds_itself(entry("cosine"))
-    assert probe(Hit("a", 1.0), Hit("me", 1.0)).finds_itself(entry("cosine"))
+    assert not probe(Neighbour("a", 0.9)).finds_itself(entry("cosine"))
+    assert not probe(*[Neighbour(i, 0.9) for i in range(50)]).finds_itself(entry("cosine"))
+    assert probe(Neighbour("a", 1.0), Neighbour("me", 1.0)).finds_itself(entry("cosine"))
 
 
 def test_as_near_as_itself_is_as_good() -> None:
-    as_near = [Hit(i, 1.0) for i in range(50)]
-    longer = [Hit(i, 13.0) for i in range(50)]
+    as_near = [Neighbour(i, 1.0) for i in range(50)]
+    longer = [Neighbour(i, 13.0) for i in range(50)]
 
     assert probe(*as_near).finds_itself(entry("euclidean"))
     assert probe(*longer, stored=vector(3, 4)).finds_itself(entry("dotProduct"))
     stored = read(int8([100, 100]))
-    assert isinstance(stored, Stored)
-    assert probe(*[Hit(i, 0.81) for i in range(50)], stored=stored).finds_itself(
+    assert isinstance(stored, StoredVector)
+    assert probe(*[Neighbour(i, 0.81) for i in range(50)], stored=stored).finds_itself(
         entry("dotProduct")
     )
 
 
 def test_recall_counts_without_the_vector_itself_and_with_ties() -> None:
-    exact = probe(Hit("me", 1.0), *[Hit(i, 0.9 - i / 100) for i in range(9)], *tied())
+    exact = probe(Neighbour("me", 1.0), *[Neighbour(i, 0.9 - i / 100) for i in range(9)], *tied())
 
     assert (
         exact.recall(
-            [Hit("me", 1.0), *[Hit(i, 0.9 - i / 100) for i in range(9)], Hit("t3", 0.8)],
+            [
+                Neighbour("me", 1.0),
+                *[Neighbour(i, 0.9 - i / 100) for i in range(9)],
+                Neighbour("t3", 0.8),
+            ],
             entry("cosine"),
         )
         == 1.0
     )
-    assert exact.recall([Hit(i, 0.9 - i / 100) for i in range(5)], entry("cosine")) == 0.5
+    assert exact.recall([Neighbour(i, 0.9 - i / 100) for i in range(5)], entry("cosine")) == 0.5
 
 
 def test_scores_of_scalar_quantization_are_not_trusted() -> None:
-    exact = probe(*[Hit(i, 0.9) for i in range(10)], Hit("far", 0.1))
-    found = [*[Hit(i, 0.9) for i in range(9)], Hit("far", 0.95)]
+    exact = probe(*[Neighbour(i, 0.9) for i in range(10)], Neighbour("far", 0.1))
+    found = [*[Neighbour(i, 0.9) for i in range(9)], Neighbour("far", 0.95)]
 
     assert exact.recall(found, entry("cosine", "scalar")) == 0.9
 
 
-def tied() -> list[Hit]:
-    return [Hit(f"t{i}", 0.8) for i in range(5)]
+def tied() -> list[Neighbour]:
+    return [Neighbour(f"t{i}", 0.8) for i in range(5)]

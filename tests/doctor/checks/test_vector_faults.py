@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from bson import Binary
 
-from leafsearch.doctor import Level
+from leafsearch.doctor import Severity
 from leaftests.doctor import (
     Examined,
     Foreign,
@@ -19,7 +19,7 @@ from leaftests.doctor import (
     int8,
 )
 
-P, W, S = Level.PROBLEM, Level.WARNING, Level.SKIPPED
+P, W, S = Severity.PROBLEM, Severity.WARNING, Severity.SKIPPED
 FOREIGN = dict.fromkeys(("manifest", "texts", "teacher", "student"), S)
 
 
@@ -179,7 +179,7 @@ def test_bits_without_euclidean(foreign: Foreign, examined: Examined, similarity
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "message"),
     [
         ("0.1, 0.2", "a str"),
         ([0.1, "0.2"], "an array with something else than numbers"),
@@ -189,14 +189,16 @@ def test_bits_without_euclidean(foreign: Foreign, examined: Examined, similarity
         ({"values": [0.1]}, "a dict"),
     ],
 )
-def test_what_is_no_vector(ingested: Ingested, examined: Examined, value: Any, told: str) -> None:
+def test_what_is_no_vector(
+    ingested: Ingested, examined: Examined, value: Any, message: str
+) -> None:
     change(ingested(), "embedding", value)
 
     findings = examined()
 
     assert complaints(findings) == {"vector type": P, "indexed documents": P}
     assert "3 of 60 documents hold" in findings["vector type"].message
-    assert told in findings["vector type"].message
+    assert message in findings["vector type"].message
 
 
 def test_a_collection_without_a_single_vector(foreign: Foreign, examined: Examined) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from leafsearch.ingest import Chunker, Document
-from leafsearch.ingest.chunking.borders import Heading, heading, spans
+from leafsearch.ingest.chunking.borders import Heading, parse_heading, split_spans
 from leafsearch.ingest.chunking.chunk import Chunk, same_vector
 from leafsearch.vectors import load_encoder
 
@@ -19,8 +19,8 @@ def cut(text: str, title: str = "", tokens: int = 48, **options: Any) -> list[Ch
     return chunker.split(Document("d", text, title))
 
 
-def pieces(text: str) -> list[str]:
-    return [text[span.start : span.end] for span in spans(text)]
+def cut_pieces(text: str) -> list[str]:
+    return [text[span.start : span.end] for span in split_spans(text)]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def pieces(text: str) -> list[str]:
     ],
 )
 def test_a_text_is_cut_at_its_borders(text: str, expected: list[str]) -> None:
-    assert pieces(text) == expected
+    assert cut_pieces(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_text_is_cut_at_its_borders(text: str, expected: list[str]) -> None:
     ],
 )
 def test_headings_are_known_by_level_and_text(text: str, expected: Heading | None) -> None:
-    assert heading(text, 0, len(text)) == expected
+    assert parse_heading(text, 0, len(text)) == expected
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_comments_in_code_are_no_headings() -> None:
 def test_no_text_takes_much_longer_than_its_length(sign: str) -> None:
     """Patterns that try again and again would need hours."""
     begin = time.process_time()
-    for _ in spans("---\n" + sign * 30_000):
+    for _ in split_spans("---\n" + sign * 30_000):
         pass
 
     assert time.process_time() - begin < 5

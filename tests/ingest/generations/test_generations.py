@@ -17,10 +17,10 @@ from pymongo.database import Database
 from leafsearch.config import load
 from leafsearch.ingest import Document, Rejects, Summary, Target, TargetError, ingest, open_target
 from leafsearch.ingest.cli.index_options import Choices
-from leafsearch.ingest.generations.build import missing_documents, open_rebuild
-from leafsearch.ingest.generations.cutover import move_over
+from leafsearch.ingest.generations.build import find_missing_documents, open_rebuild
+from leafsearch.ingest.generations.cutover import cut_over
 from leafsearch.ingest.generations.retire import retire
-from leafsearch.ingest.target.reconcile import settle
+from leafsearch.ingest.target.reconcile import reconcile
 from leafsearch.vectors import Collection, ManifestError
 from leafsearch.vectors.store import (
     MANIFESTS,
@@ -232,7 +232,7 @@ def test_what_was_rejected_before_as_well_is_no_loss(
     assert generations(database).active.generation == 2
 
 
-def test_an_unfinished_one_is_told_by_ordinary_runs_and_dropped_by_retire(
+def test_an_unfinished_one_is_reported_by_ordinary_runs_and_dropped_by_retire(
     leaf_ingest: Run, corpus: str, database: Database[Any]
 ) -> None:
     Path("part.jsonl").write_text(records(3))
@@ -472,7 +472,7 @@ def test_what_misses_the_end_of_its_generation_writes_nothing_more(
     written(opened(database, "hashing:64"), TWO, tmp_path / "r")
     late = opened(database, "hashing:128", rebuild=True)
     written(late, TWO, tmp_path / "r")
-    retire(database, "c", seconds=60, told=lambda status: None)
+    retire(database, "c", seconds=60, on_status=lambda status: None)
 
     with pytest.raises(ManifestError, match="generation 2 of c was retired meanwhile"):
         written(late, [Document("c", "three")], tmp_path / "r")
@@ -486,11 +486,11 @@ def test_an_ordinary_run_that_misses_the_move_says_so(
     late = opened(database, "hashing:64")
     written(late, TWO, tmp_path / "r")
     written(opened(database, "hashing:128", rebuild=True), TWO, tmp_path / "r")
-    move_over(database, "c", 2, chunk=None, seconds=60, told=lambda status: None)
+    cut_over(database, "c", 2, chunk=None, seconds=60, on_status=lambda status: None)
     written(late, [Document("c", "three")], tmp_path / "r")
 
     with pytest.raises(TargetError, match="moved over from generation 1 to 2 while this ran"):
-        late.demand_active()
+        late.require_active()
 
 
 def test_the_move_is_made_once_and_only_from_what_was_seen(
@@ -519,12 +519,12 @@ def test_a_manifest_from_before_there_were_generations_is_the_first(
     database[MANIFESTS].update_one({"_id": "c"}, {"$unset": {"generation": ""}})
     written(opened(database, "hashing:128", rebuild=True), TWO, tmp_path / "r")
 
-    move_over(database, "c", 2, chunk=None, seconds=60, told=lambda status: None)
+    cut_over(database, "c", 2, chunk=None, seconds=60, on_status=lambda status: None)
 
     seen = read_generations(database, "c")
     assert seen.previous is not None
     assert (seen.active.generation, seen.previous.generation) == (2, 1)
-    move_over(database, "c", 1, chunk=None, seconds=60, told=lambda status: None)
+    cut_over(database, "c", 1, chunk=None, seconds=60, on_status=lambda status: None)
     assert read_generations(database, "c").active.generation == 1
 
 
@@ -536,8 +536,8 @@ def test_each_generation_counts_its_own(database: Database[Any], tmp_path: Path)
     written(second, [*TWO, Document("c", "three")], tmp_path / "r")
 
     assert (first.collection.count(), second.collection.count()) == (2, 3)
-    assert list(missing_documents(database, "c", first.manifest, second.manifest)) == []
-    assert list(missing_documents(database, "c", second.manifest, first.manifest)) == ["c"]
+    assert list(find_missing_documents(database, "c", first.manifest, second.manifest)) == []
+    assert list(find_missing_documents(database, "c", second.manifest, first.manifest)) == ["c"]
 
 
 def test_a_dropped_collection_begins_again_at_the_first_generation(
@@ -545,11 +545,11 @@ def test_a_dropped_collection_begins_again_at_the_first_generation(
 ) -> None:
     written(opened(database, "hashing:64"), TWO, tmp_path / "r")
     written(opened(database, "hashing:128", rebuild=True), TWO, tmp_path / "r")
-    move_over(database, "c", 2, chunk=None, seconds=60, told=lambda status: None)
+    cut_over(database, "c", 2, chunk=None, seconds=60, on_status=lambda status: None)
     database["c"].drop()
 
     written(opened(database, "hashing:32"), TWO, tmp_path / "r")
 
     seen = read_generations(database, "c")
     assert (seen.active.generation, seen.active.dimensions, seen.other) == (1, 32, None)
-    assert settle(database, "c", seen.active).count() == 2
+    assert reconcile(database, "c", seen.active).count() == 2

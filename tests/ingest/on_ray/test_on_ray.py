@@ -96,8 +96,8 @@ def on_ray(job: Callable[..., Any], tmp_path: Path) -> Iterator[OnRay]:
 
     rejects = Rejects(tmp_path / "on_ray.jsonl")
 
-    def run(records: Any, *, told: Any = lambda summary: None, **options: Any) -> Summary:
-        return ingest_on_ray(records, job(**options), rejects=rejects, told=told)
+    def run(records: Any, *, on_progress: Any = lambda summary: None, **options: Any) -> Summary:
+        return ingest_on_ray(records, job(**options), rejects=rejects, on_progress=on_progress)
 
     yield run
     rejects.close()
@@ -229,7 +229,7 @@ def test_a_corpus_of_nothing_usable_makes_nothing(
     assert "on_ray" not in database.list_collection_names()
 
 
-def test_what_stands_against_it_is_told_before_any_work(
+def test_what_stands_against_it_is_reported_before_any_work(
     on_ray: OnRay, plainly: OnRay, database: Database[Any], tmp_path: Path
 ) -> None:
     rows = [{"id": "a", "text": "One."}]
@@ -276,12 +276,12 @@ def test_a_failed_run_is_finished_by_running_it_again(
         return row
 
     parts = dataset(rows, blocks=3)
-    with pytest.raises(IngestError, match=r"the disk is gone.*running it again") as told:
+    with pytest.raises(IngestError, match=r"the disk is gone.*running it again") as reported:
         on_ray(parts.map(failing))
     before = len(state(database, "on_ray"))
     summary = on_ray(parts)
     plainly(written(tmp_path / "corpus.parquet", rows))
 
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(reported.value)
     assert summary.encoded == summary.chunks - before
     assert state(database, "on_ray") == state(database, "plain")

@@ -84,19 +84,21 @@ def test_a_collection_becomes_that_of_a_fresh_ingest_and_the_numbers_add_up(
 
         path = corpus.write(rejects)
         foreseen = ordered(path, prune=True, yes=True, choices=choices, dry_run=True)
-        told = ordered(path, prune=True, yes=True, choices=choices)
+        reported = ordered(path, prune=True, yes=True, choices=choices)
 
         after = stored(database)
         new = {i for i in after if vector(after, i) != vector(before, i)}
-        assert told["documents"] == foreseen["documents"] == len(corpus.records)
-        assert told["chunks"] == foreseen["chunks"] == len(after)
-        assert told["chunks"] == told["encoded"] + told["updated"] + told["unchanged"]
-        assert told["encoded"] == foreseen["new_chunks"] >= len(new)
-        assert told["tokens"] == foreseen["tokens"]
-        assert told["removed"] == len(before.keys() - after.keys())
+        assert reported["documents"] == foreseen["documents"] == len(corpus.records)
+        assert reported["chunks"] == foreseen["chunks"] == len(after)
+        assert (
+            reported["chunks"] == reported["encoded"] + reported["updated"] + reported["unchanged"]
+        )
+        assert reported["encoded"] == foreseen["new_chunks"] >= len(new)
+        assert reported["tokens"] == foreseen["tokens"]
+        assert reported["removed"] == len(before.keys() - after.keys())
         gone = {chunk["document"] for chunk in before.values()} - corpus.records.keys()
-        assert told["pruned"] == foreseen["documents_pruned"] == len(gone)
-        assert told["rejected"] == foreseen["rejected"] == rejects
+        assert reported["pruned"] == foreseen["documents_pruned"] == len(gone)
+        assert reported["rejected"] == foreseen["rejected"] == rejects
 
     again = ordered(path, prune=True, yes=True, choices=choices)
     assert again["unchanged"] == len(after)

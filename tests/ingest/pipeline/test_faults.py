@@ -50,7 +50,7 @@ def test_a_mongod_that_restarts_is_waited_for(
         assert is_whole(database, ingest.fed)
         assert summary["documents"] == summary["encoded"] == ingest.fed
         assert summary["tokens"] == TOKENS * ingest.fed, "nothing is encoded twice"
-        # A restart that is over within the driver's own patience is not told.
+        # A restart that is over within the driver's own patience is not reported.
         assert all(line.startswith((AWAY, BACK)) for line in ingest.errors)
         assert len(ingest.errors) <= 4
 
@@ -99,7 +99,7 @@ def small_disk() -> Iterator[Path]:
     folder.rmdir()
 
 
-def test_a_full_disk_is_told_and_with_room_made_the_rest_is_written(
+def test_a_full_disk_is_reported_and_with_room_made_the_rest_is_written(
     small_disk: Path, run: Run
 ) -> None:
     with (
@@ -115,7 +115,7 @@ def test_a_full_disk_is_told_and_with_room_made_the_rest_is_written(
                 time.sleep(0.1)
 
             assert ingest.ended() == 1
-            fed, told = ingest.fed, ingest.errors
+            fed, lines = ingest.fed, ingest.errors
         subprocess.run(["mount", "-o", "remount,size=1g", small_disk], check=True)
         small.start()
         stored = written(database)
@@ -127,9 +127,9 @@ def test_a_full_disk_is_told_and_with_room_made_the_rest_is_written(
         summary = json.loads(done.stdout)
         assert is_whole(database, fed)
         assert 0 < summary["unchanged"] == stored == fed - summary["encoded"]
-    assert "disk" in told[-1]
-    assert all(line.startswith("leaf-ingest: MongoDB") for line in told)
-    assert len(told) <= 2
+    assert "disk" in lines[-1]
+    assert all(line.startswith("leaf-ingest: MongoDB") for line in lines)
+    assert len(lines) <= 2
 
 
 def fill(folder: Path, *, but: int) -> None:

@@ -38,7 +38,7 @@ def uri(line: Relay, *options: str) -> str:
     return f"mongodb://127.0.0.1:{line.port}/?{'&'.join(('directConnection=true', *options))}"
 
 
-def demand_whole(ingest: Running, database: Database[Any]) -> None:
+def require_whole(ingest: Running, database: Database[Any]) -> None:
     """Everything is written, and nothing was encoded twice."""
     summary = ingest.finished()
 
@@ -59,7 +59,7 @@ def test_cut_connections_are_made_anew(line: Relay, database: Database[Any]) -> 
             times, cut = times + 1, cut + line.cut()
         goes_on(database)
 
-        demand_whole(ingest, database)
+        require_whole(ingest, database)
 
 
 def test_a_connection_that_hangs_is_given_up_where_the_uri_says_when(
@@ -72,7 +72,7 @@ def test_a_connection_that_hangs_is_given_up_where_the_uri_says_when(
             assert "timed out" in ingest.errors[0]
         goes_on(database)
 
-        demand_whole(ingest, database)
+        require_whole(ingest, database)
 
 
 def test_primaries_that_step_down_are_followed() -> None:
@@ -95,4 +95,4 @@ def test_primaries_that_step_down_are_followed() -> None:
                     behind.admin.command(step_down)
                 goes_on(behind["d"])
 
-            demand_whole(ingest, behind["d"])
+            require_whole(ingest, behind["d"])

@@ -1,4 +1,4 @@
-"""What is too large, refused by the server, or goes away while it is read: told, the rest stays."""
+"""Oversized, refused and vanishing documents are reported; the rest is stored."""
 
 import json
 import os
@@ -113,7 +113,7 @@ def folders(*names: str) -> None:
             Path("docs", name, f"{number}.txt").write_text(f"Text {number} of {name}.")
 
 
-def test_what_vanishes_while_a_folder_is_read_is_told_and_the_rest_written(
+def test_what_vanishes_while_a_folder_is_read_is_reported_and_the_rest_written(
     write: Ingest, database: Database[Any]
 ) -> None:
     folders("a", "b", "c")
@@ -126,9 +126,9 @@ def test_what_vanishes_while_a_folder_is_read_is_told_and_the_rest_written(
     summary = write(met)
 
     assert (summary.documents, summary.rejected) == (3, 2)
-    told = {r.place.source: r.reason for r in met if isinstance(r, Rejected)}
+    reported = {r.place.source: r.reason for r in met if isinstance(r, Rejected)}
     gone = "cannot be read: No such file or directory"
-    assert told == {"docs/a/1.txt": gone, "docs/b": gone}
+    assert reported == {"docs/a/1.txt": gone, "docs/b": gone}
     there = {chunk["document"] for chunk in database["c"].find()}
     assert there == {"docs/a/0.txt", "docs/c/0.txt", "docs/c/1.txt"}
 

@@ -76,7 +76,7 @@ def test_a_long_reason_is_cut_and_its_signs_do_not_reach_the_terminal(tmp_path: 
 
 
 @pytest.mark.parametrize("records", [1, 99])
-def test_the_wrong_text_field_is_told_before_a_model_is_loaded(
+def test_the_wrong_text_field_is_reported_before_a_model_is_loaded(
     leaf_ingest: Run, database: Database[Any], records: int
 ) -> None:
     line = '{"body": "T"}\n'
@@ -95,7 +95,7 @@ def test_the_wrong_text_field_is_told_before_a_model_is_loaded(
     assert database.list_collection_names() == ["articles"]
 
 
-def test_of_many_records_the_first_are_told_of_and_the_rest_are_read(leaf_ingest: Run) -> None:
+def test_of_many_records_the_first_are_reported_and_the_rest_are_read(leaf_ingest: Run) -> None:
     Path("c.jsonl").write_text('{"body": "T"}\n' * 100 + '{"text": "T"}\n')
 
     ended = leaf_ingest("c.jsonl")
@@ -174,7 +174,7 @@ def test_a_file_that_holds_something_else_is_not_overwritten(leaf_ingest: Run) -
     ("path", "expected"),
     [("no/such/r.jsonl", "there is no folder no/such"), ("folder", "is a folder; expected a file")],
 )
-def test_a_place_that_cannot_be_written_is_told_before_any_work(
+def test_a_place_that_cannot_be_written_is_reported_before_any_work(
     leaf_ingest: Run, database: Database[Any], path: str, expected: str
 ) -> None:
     Path("folder").mkdir()
@@ -261,7 +261,7 @@ def test_a_folder_that_closes_while_it_is_needed_is_an_error(tmp_path: Path) -> 
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_file_without_permission_is_told(tmp_path: Path) -> None:
+def test_a_file_without_permission_is_reported(tmp_path: Path) -> None:
     path = written(tmp_path / "r.jsonl", "is bad")
     path.chmod(0o400)
 

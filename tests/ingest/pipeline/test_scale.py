@@ -13,7 +13,7 @@ from leafsearch.ingest import Document, Summary, Target
 from leafsearch.ingest.pipeline.plan import Plan, plan
 from leafsearch.ingest.pipeline.queue import Channel
 from leafsearch.ingest.pipeline.stats import Tally
-from leafsearch.ingest.pipeline.write import Encoded, Writing
+from leafsearch.ingest.pipeline.write import Encoded, Writer
 from leafsearch.vectors import load_encoder
 from leafsearch.vectors.store import read_manifest
 
@@ -58,7 +58,7 @@ def test_what_waits_to_be_written_beside_them_does_not_count(
         channel.put(Encoded(plans, [p.new[0] for p in plans], rows))
     channel.close()
 
-    Writing(opened, Tally(), lambda rejected: None).write_all(channel)
+    Writer(opened, Tally(), lambda rejected: None).write_all(channel)
 
     assert read_manifest(database, "c").scale == pytest.approx(scale(CORPUS))
     assert database["c"].count_documents({}) == len(CORPUS) + len(LATER)

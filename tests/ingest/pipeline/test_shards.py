@@ -29,11 +29,11 @@ def stored(database: Database[Any]) -> set[str]:
 def test_the_shards_together_write_each_document_once(
     ordered: Ordered, corpus: str, database: Database[Any]
 ) -> None:
-    told = [ordered(corpus, sharded=f"{i}/3") for i in (1, 2, 3)]
+    reported = [ordered(corpus, sharded=f"{i}/3") for i in (1, 2, 3)]
 
-    assert all(0 < each["encoded"] < N for each in told)
-    assert sum(each["encoded"] for each in told) == N
-    assert [each["unchanged"] for each in told] == [0, 0, 0]
+    assert all(0 < each["encoded"] < N for each in reported)
+    assert sum(each["encoded"] for each in reported) == N
+    assert [each["unchanged"] for each in reported] == [0, 0, 0]
     assert stored(database) == {f"d{n}" for n in range(N)}
     assert ordered(corpus)["unchanged"] == N
 
@@ -44,9 +44,9 @@ def test_shards_of_a_mongodb_collection_do_so_as_well(
     database["articles"].insert_many([{"_id": n, "body": f"Text {n}."} for n in range(N)])
     path, fields = f"mongodb:{database.name}.articles", Fields("_id", "body", "title")
 
-    told = [ordered(path, fields=fields, sharded=f"{i}/2") for i in (1, 2)]
+    reported = [ordered(path, fields=fields, sharded=f"{i}/2") for i in (1, 2)]
 
-    assert sum(each["encoded"] for each in told) == N
+    assert sum(each["encoded"] for each in reported) == N
     assert len(stored(database)) == N
 
 
@@ -67,9 +67,9 @@ def test_a_shard_that_has_none_of_a_small_corpus_is_no_error(
 ) -> None:
     Path("c.jsonl").write_text('{"id": "only", "text": "One text."}\n')
 
-    told = [ordered("c.jsonl", sharded=f"{i}/4")["documents"] for i in (1, 2, 3, 4)]
+    reported = [ordered("c.jsonl", sharded=f"{i}/4")["documents"] for i in (1, 2, 3, 4)]
 
-    assert sorted(told) == [0, 0, 0, 1]
+    assert sorted(reported) == [0, 0, 0, 1]
     Path("c.jsonl").write_text("")
     with pytest.raises(SourceError, match=r"no documents in c\.jsonl; nothing was written"):
         ordered("c.jsonl", sharded="1/4")

@@ -20,9 +20,9 @@ from leafsearch.ingest import (
     open_target,
 )
 from leafsearch.ingest.chunking.chunk import Chunk
-from leafsearch.ingest.pipeline.plan import plans
+from leafsearch.ingest.pipeline.plan import plan_windows
 from leafsearch.ingest.pipeline.stats import Tally
-from leafsearch.ingest.pipeline.write import Encoded, Writing, without_vectors
+from leafsearch.ingest.pipeline.write import Encoded, Writer, without_vectors
 
 Open = Callable[..., Target]
 Write = Callable[..., Summary]
@@ -117,9 +117,9 @@ def test_chunks_that_another_run_removes_meanwhile_are_noticed(
     later = [Document(id, LONG, metadata={"year": 2}) for id in ("a", "b")]
     opened = target()
 
-    (planned,) = plans([later], opened, Tally(lambda summary: None))
+    (planned,) = plan_windows([later], opened, Tally(lambda summary: None))
     database["c"].delete_many({"document": "a"})
-    Writing(opened, Tally(lambda summary: None), lambda rejected: None).write(
+    Writer(opened, Tally(lambda summary: None), lambda rejected: None).write(
         [without_vectors(planned)]
     )
 
@@ -133,13 +133,13 @@ def test_a_chunk_that_another_run_has_written_meanwhile_stays(
     """Of `a` one was there, of `b` none; `c` is written by both, and alike."""
     write([Document("a", "One.")])
     opened, tally = target(), Tally(lambda summary: None)
-    (planned,) = plans([[Document(id, "Two.") for id in "abc"]], opened, tally)
+    (planned,) = plan_windows([[Document(id, "Two.") for id in "abc"]], opened, tally)
     write([Document("a", "Three."), Document("b", "Three."), Document("c", "Two.")])
     theirs = stored(database)
 
     chunks = [chunk for plan in planned for chunk in plan.new]
     rows = opened.teacher.encode_documents([chunk.text for chunk in chunks])
-    Writing(opened, tally, lambda rejected: None).write([Encoded(planned, chunks, rows)])
+    Writer(opened, tally, lambda rejected: None).write([Encoded(planned, chunks, rows)])
 
     assert opened.collection.outrun == {"a", "b"}
     assert stored(database) == theirs

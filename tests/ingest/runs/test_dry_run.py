@@ -51,16 +51,16 @@ def test_of_a_new_collection_it_tells_what_will_be_and_makes_none(
     path = corpus({"a": LONG, "b": "A short one."}, more="no JSON\n", title="Title", year=2020)
     choices = {"precision": precision, "filters": ["metadata.year"]}
 
-    told = ordered(path, dry_run=True, choices=choices)
+    reported = ordered(path, dry_run=True, choices=choices)
     there = database.list_collection_names()
     done = ordered(path, choices=choices)
 
     assert there == []
-    assert {name: told[name] for name in SAME} == {name: done[name] for name in SAME}
-    assert told["new_chunks"] == done["encoded"] == done["chunks"] > 3
-    assert told["bytes_stored"] == size(database)
-    assert told["rejected"] == 1
-    assert told["collection"] == done["collection"]
+    assert {name: reported[name] for name in SAME} == {name: done[name] for name in SAME}
+    assert reported["new_chunks"] == done["encoded"] == done["chunks"] > 3
+    assert reported["bytes_stored"] == size(database)
+    assert reported["rejected"] == 1
+    assert reported["collection"] == done["collection"]
 
 
 def test_of_a_collection_with_changes_it_tells_what_is_new_of_them(
@@ -74,41 +74,41 @@ def test_of_a_collection_with_changes_it_tells_what_is_new_of_them(
     path = corpus(texts, year=1)
     Path(path).write_text(Path(path).read_text().replace('"year": 1', '"year": 2', 1))
 
-    told = ordered(path, dry_run=True)
+    reported = ordered(path, dry_run=True)
     between = state(database)
     done = ordered(path)
 
     assert between == before
-    assert {name: told[name] for name in SAME} == {name: done[name] for name in SAME}
-    assert (told["new_chunks"], told["removed"]) == (done["encoded"], done["removed"])
-    assert 0 < told["new_chunks"] < told["chunks"]
-    assert told["updated"] > 0 < told["removed"]
+    assert {name: reported[name] for name in SAME} == {name: done[name] for name in SAME}
+    assert (reported["new_chunks"], reported["removed"]) == (done["encoded"], done["removed"])
+    assert 0 < reported["new_chunks"] < reported["chunks"]
+    assert reported["updated"] > 0 < reported["removed"]
     vectors = {i: c["embedding"] for i, c in old.items()}
     written = [c for c in database["c"].find() if vectors.get(c["_id"]) != c["embedding"]]
-    assert told["bytes_stored"] == sum(len(bson.encode(chunk)) for chunk in written)
+    assert reported["bytes_stored"] == sum(len(bson.encode(chunk)) for chunk in written)
 
 
 def test_where_nothing_is_new_nothing_is_encoded_to_measure_it(ordered: Ordered) -> None:
     path = corpus({"a": LONG})
     ordered(path)
 
-    told = ordered(path, dry_run=True)
+    reported = ordered(path, dry_run=True)
 
-    assert (told["new_chunks"], told["tokens"], told["bytes_stored"]) == (0, 0, 0)
-    assert told["seconds"] is None
-    assert told["tokens_per_second"] is None
+    assert (reported["new_chunks"], reported["tokens"], reported["bytes_stored"]) == (0, 0, 0)
+    assert reported["seconds"] is None
+    assert reported["tokens_per_second"] is None
 
 
-def test_a_shard_is_told_by_itself(ordered: Ordered) -> None:
+def test_a_shard_is_reported_by_itself(ordered: Ordered) -> None:
     path = corpus({f"d{n}": f"Text {n}." for n in range(40)})
 
-    told = [ordered(path, dry_run=True, sharded=f"{i}/2")["documents"] for i in (1, 2)]
+    reported = [ordered(path, dry_run=True, sharded=f"{i}/2")["documents"] for i in (1, 2)]
 
-    assert sum(told) == 40
-    assert min(told) > 0
+    assert sum(reported) == 40
+    assert min(reported) > 0
 
 
-def test_a_rebuild_is_told_in_the_bytes_of_its_own_chunks(
+def test_a_rebuild_is_reported_in_the_bytes_of_its_own_chunks(
     ordered: Ordered, database: Database[Any]
 ) -> None:
     path = corpus({"a": LONG, "b": "A short one."})
@@ -116,16 +116,16 @@ def test_a_rebuild_is_told_in_the_bytes_of_its_own_chunks(
     before = state(database)
     options: dict[str, Any] = {"rebuild": True, "models": "hashing:128", "storage": None}
 
-    told = ordered(path, dry_run=True, choices={"dimensions": 128}, **options)
+    reported = ordered(path, dry_run=True, choices={"dimensions": 128}, **options)
     between = state(database)
     done = ordered(path, choices={"dimensions": 128}, wait=60, **options)
 
     assert between == before
-    assert told["new_chunks"] == done["encoded"]
-    assert told["bytes_stored"] == size(database, generation=2)
+    assert reported["new_chunks"] == done["encoded"]
+    assert reported["bytes_stored"] == size(database, generation=2)
 
 
-def test_vectors_in_place_are_told_without_the_texts_that_are_there(
+def test_vectors_in_place_are_reported_without_the_texts_that_are_there(
     leaf_ingest: Run, database: Database[Any]
 ) -> None:
     database["articles"].insert_many(
@@ -138,22 +138,24 @@ def test_vectors_in_place_are_told_without_the_texts_that_are_there(
         return sum(len(bson.encode(found)) for found in database["articles"].find())
 
     before = bytes_there()
-    told = json.loads(leaf_ingest(*args, "--dry-run").stdout)
+    reported = json.loads(leaf_ingest(*args, "--dry-run").stdout)
     between = (bytes_there(), database.list_collection_names())
     done = json.loads(leaf_ingest(*args).stdout)
 
     assert between == (before, ["articles"])
-    assert told["tokens"] == done["tokens"] > 100
-    assert told["bytes_stored"] == bytes_there() - before
+    assert reported["tokens"] == done["tokens"] > 100
+    assert reported["bytes_stored"] == bytes_there() - before
 
 
-def test_a_mongodb_source_is_told_as_any_other(ordered: Ordered, database: Database[Any]) -> None:
+def test_a_mongodb_source_is_reported_as_any_other(
+    ordered: Ordered, database: Database[Any]
+) -> None:
     database["articles"].insert_many([{"_id": n, "body": f"Text {n}."} for n in range(9)])
     path, fields = f"mongodb:{database.name}.articles", Fields("_id", "body", "title")
 
-    told = ordered(path, fields=fields, dry_run=True)
+    reported = ordered(path, fields=fields, dry_run=True)
 
-    assert (told["documents"], told["new_chunks"]) == (9, 9)
+    assert (reported["documents"], reported["new_chunks"]) == (9, 9)
     assert database.list_collection_names() == ["articles"]
 
 
@@ -179,9 +181,9 @@ def test_a_text_without_tokens_takes_no_time(
     """A sign that BERT's normaliser takes out, and that is no blank."""
     path = corpus({"a": "\u200b"})
 
-    told = ordered(path, dry_run=True, models=published_pair[0])
+    reported = ordered(path, dry_run=True, models=published_pair[0])
 
-    assert (told["new_chunks"], told["tokens"], told["seconds"]) == (1, 0, None)
+    assert (reported["new_chunks"], reported["tokens"], reported["seconds"]) == (1, 0, None)
 
 
 def test_what_it_prints_reads_well(leaf_ingest: Run, database: Database[Any]) -> None:

@@ -43,10 +43,10 @@ def test_a_line_that_was_taken_out_goes_and_another_source_stays(
     lines(two[0], ["a1", "a3"])
 
     without = ordered(two[0])
-    told = ordered(two[0], prune=True)
+    reported = ordered(two[0], prune=True)
 
     assert (without["pruned"], without["removed"]) == (0, 0)
-    assert (told["pruned"], told["removed"], told["unchanged"]) == (1, 1, 2)
+    assert (reported["pruned"], reported["removed"], reported["unchanged"]) == (1, 1, 2)
     assert documents(database) == ALL - {"a2"}
 
 
@@ -62,9 +62,9 @@ def test_a_file_that_was_deleted_goes_with_all_its_chunks(
     ordered("other")
     Path("docs/deep/long.txt").unlink()
 
-    told = ordered("docs", prune=True)
+    reported = ordered("docs", prune=True)
 
-    assert (told["pruned"], told["removed"]) == (1, chunks - 1)
+    assert (reported["pruned"], reported["removed"]) == (1, chunks - 1)
     assert documents(database) == {"docs/short.md", "other/o.txt"}
 
 
@@ -75,9 +75,9 @@ def test_what_has_a_source_of_another_name_or_none_is_never_looked_at(
     ordered(lines("x/b.jsonl", ["a3"]))  # it moved there
     lines(two[0], ["a2"])
 
-    told = ordered(two[0], prune=True)
+    reported = ordered(two[0], prune=True)
 
-    assert told["pruned"] == 0
+    assert reported["pruned"] == 0
     assert documents(database) == ALL
 
 
@@ -114,9 +114,9 @@ def test_a_source_that_was_emptied_is_refused_without_yes(
     with pytest.raises(TargetError, match=f"--prune: no documents were read from {name}, so all"):
         ordered(name, prune=True)
     kept = len(documents(database))
-    told = ordered(name, prune=True, yes=True)
+    reported = ordered(name, prune=True, yes=True)
 
-    assert (kept, told["pruned"]) == (before, before)
+    assert (kept, reported["pruned"]) == (before, before)
     assert documents(database) == set()
 
 
@@ -139,10 +139,10 @@ def test_with_rejects_nothing_is_removed_without_yes(
     with pytest.raises(TargetError, match=r"--prune: 1 records of x/a\.jsonl were rejected, and"):
         ordered(two[0], prune=True)
     kept = documents(database)
-    told = ordered(two[0], prune=True, yes=True)
+    reported = ordered(two[0], prune=True, yes=True)
 
     assert kept == ALL
-    assert told["pruned"] == 2
+    assert reported["pruned"] == 2
     assert documents(database) == ALL - {"a2", "a3"}
 
 
@@ -218,9 +218,9 @@ def test_vectors_that_are_kept_for_going_back_keep_what_left_the_source(
     ordered(*two, rebuild=True, models="hashing:128", storage=None, choices={"dimensions": 128})
     lines(two[0], ["a1"])
 
-    told = ordered(two[0], prune=True, models="hashing:128", storage=None)
+    reported = ordered(two[0], prune=True, models="hashing:128", storage=None)
 
-    assert told["pruned"] == 2
+    assert reported["pruned"] == 2
     assert documents(database, generation=2) == ALL - {"a2", "a3"}
     assert documents(database, generation=None) == ALL
 
@@ -234,9 +234,9 @@ def test_a_document_that_left_a_mongodb_collection_goes(
     database["articles"].delete_many({"_id": {"$gte": 2}})
 
     foreseen = ordered(path, fields=fields, prune=True, dry_run=True)
-    told = ordered(path, fields=fields, prune=True)
+    reported = ordered(path, fields=fields, prune=True)
 
-    assert foreseen["documents_pruned"] == told["pruned"] == 2
+    assert foreseen["documents_pruned"] == reported["pruned"] == 2
     assert documents(database) == ALL | {"0", "1"}
     database["articles"].delete_many({})
     with pytest.raises(TargetError, match=r"no documents were read from .*\.articles, so all"):
@@ -256,9 +256,9 @@ def test_parts_of_a_mongodb_collection_can_be_sources_of_their_own(
         ordered(path, fields=fields, filter=json.dumps({"lang": lang}), source=lang)
     database["articles"].delete_one({"_id": 0})
 
-    told = ordered(path, fields=fields, filter='{"lang": "en"}', source="en", prune=True)
+    reported = ordered(path, fields=fields, filter='{"lang": "en"}', source="en", prune=True)
 
-    assert told["pruned"] == 1
+    assert reported["pruned"] == 1
     assert documents(database, source="en") == {"1", "2"}
     assert documents(database, source="de") == {"3", "4"}
 
@@ -269,9 +269,9 @@ def test_a_dry_run_counts_and_removes_nothing(
     lines(two[0], ["a1"])
     before = sorted(database["c"].index_information())
 
-    told = ordered(two[0], prune=True, dry_run=True)
+    reported = ordered(two[0], prune=True, dry_run=True)
 
-    assert told["documents_pruned"] == 2
+    assert reported["documents_pruned"] == 2
     assert documents(database) == ALL
     assert sorted(database["c"].index_information()) == before
 
@@ -281,9 +281,9 @@ def test_a_dry_run_says_what_the_run_would_refuse(
 ) -> None:
     Path(two[0]).write_text("")
 
-    told = ordered(two[0], prune=True, dry_run=True)
+    reported = ordered(two[0], prune=True, dry_run=True)
 
-    assert told["documents_pruned"] == 3
+    assert reported["documents_pruned"] == 3
     assert "leaf-ingest: --prune: no documents were read from" in capsys.readouterr().err
 
 
@@ -294,17 +294,17 @@ def test_a_dry_run_tells_no_refusal_of_what_is_met_twice(
 
     foreseen = ordered(two[0], prune=True, dry_run=True)
     said = capsys.readouterr().err
-    told = ordered(two[0], prune=True)
+    reported = ordered(two[0], prune=True)
 
     assert "--prune" not in said
-    assert foreseen["rejected"] == told["rejected"] == 1
-    assert foreseen["documents_pruned"] == told["pruned"] == 2
+    assert foreseen["rejected"] == reported["rejected"] == 1
+    assert foreseen["documents_pruned"] == reported["pruned"] == 2
 
 
 def test_an_empty_source_makes_no_collection(ordered: Ordered, database: Database[Any]) -> None:
     Path("a.jsonl").write_text("")
 
-    told = ordered("a.jsonl", prune=True, yes=True)
+    reported = ordered("a.jsonl", prune=True, yes=True)
 
-    assert (told["documents"], told["pruned"]) == (0, 0)
+    assert (reported["documents"], reported["pruned"]) == (0, 0)
     assert database.list_collection_names() == []

@@ -9,9 +9,9 @@ from pymongo.database import Database
 
 from leafsearch.config import load
 from leafsearch.ingest import Document, Rejects, Target
-from leafsearch.ingest.pipeline.plan import plans
+from leafsearch.ingest.pipeline.plan import plan_windows
 from leafsearch.ingest.pipeline.stats import Tally
-from leafsearch.ingest.pipeline.write import Writing, without_vectors
+from leafsearch.ingest.pipeline.write import Writer, without_vectors
 from leafsearch.ingest.runs.repair import repair
 from leafsearch.vectors.store import RetryBudget
 
@@ -31,7 +31,7 @@ def repaired(database: Database[Any], tmp_path: Path, **options: Any) -> int:
         settings,
         rejects,
         seconds=0,
-        told=lambda text: None,
+        on_progress=lambda text: None,
         retries=RetryBudget(),
         **options,
     )
@@ -45,11 +45,11 @@ def test_a_run_that_a_repair_overtakes_looks_again(
     write([Document("a", LONG)])
     opened, tally = target(), Tally(lambda summary: None)
     opened.registration.enter()
-    (planned,) = plans([[Document("a", LONG[:40])]], opened, tally)
+    (planned,) = plan_windows([[Document("a", LONG[:40])]], opened, tally)
     assert planned[0].gone
 
     assert repaired(database, tmp_path, everything=True) > 1
-    Writing(opened, tally, lambda rejected: None).write(
+    Writer(opened, tally, lambda rejected: None).write(
         [without_vectors([plan for plan in planned if not plan.new])]
     )
 
@@ -70,7 +70,7 @@ def test_a_text_that_came_after_the_look_keeps_its_vector(
     assert database["c"].count_documents({"hash": seen["hash"]}) == 1
 
 
-def test_in_place_all_documents_are_looked_at_and_rejects_are_told(
+def test_in_place_all_documents_are_looked_at_and_rejects_are_reported(
     run: Run, mongodb_uri: str, database: Database[Any]
 ) -> None:
     """Also one with a field of its own that is called as that of our generations."""

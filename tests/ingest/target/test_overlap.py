@@ -276,9 +276,9 @@ def test_a_run_of_another_source_loses_nothing_to_a_prune_beside_it(
     """The prune removes what the run has compared and is about to take over."""
     beside_step(Collection, "update", lambda: ordered("a.jsonl", source="s", prune=True))
 
-    told = ordered("b.jsonl", source="other")
+    reported = ordered("b.jsonl", source="other")
 
-    assert told["encoded"] == 10
+    assert reported["encoded"] == 10
     assert sources(database) == {f"d{n}": "s" if n < 10 else "other" for n in range(30)}
 
 
@@ -289,9 +289,9 @@ def test_a_prune_beside_a_run_of_another_source_keeps_what_that_took(
     """The run takes over what the prune has found gone, and some that it has read."""
     beside_step(Collection, "delete_documents", lambda: ordered("b.jsonl", source="other"))
 
-    told = ordered("a.jsonl", source="s", prune=True)
+    reported = ordered("a.jsonl", source="s", prune=True)
 
-    assert (told["removed"], told["encoded"]) == (0, 0)
+    assert (reported["removed"], reported["encoded"]) == (0, 0)
     assert sources(database) == {f"d{n}": "s" if n < 20 else "other" for n in range(30)}
 
 
@@ -307,10 +307,10 @@ def test_a_prune_of_a_pipe_removes_what_another_run_writes_at_its_end(
     # Behind the prune, before the look at what others did.
     beside_step(Registration, "was_alone", lambda: ordered("more.jsonl", source="s"))
 
-    told = ordered("pipe.jsonl", source="s", prune=True)
+    reported = ordered("pipe.jsonl", source="s", prune=True)
 
     feeding.join()
-    assert (told["documents"], told["pruned"]) == (1, 1)
+    assert (reported["documents"], reported["pruned"]) == (1, 1)
     assert set(sources(database)) == {"d"}
 
 

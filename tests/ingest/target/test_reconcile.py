@@ -14,7 +14,7 @@ from pymongo.database import Database
 from leafsearch.config import ConfigError
 from leafsearch.ingest import Document, Rejects, Summary, Target, ingest
 from leafsearch.ingest.target import reconcile as settling
-from leafsearch.ingest.target.reconcile import follow, settle, united
+from leafsearch.ingest.target.reconcile import follow, reconcile, with_wanted_indexes
 from leafsearch.vectors import Collection, DeploymentError, IndexFailed, ManifestError
 from leafsearch.vectors.store import MANIFESTS, IndexSpec, find_manifest, read_manifest
 from leafsearch.vectors.store.search_index import SearchIndex, wait_for
@@ -111,10 +111,10 @@ def test_a_definition_that_the_server_refuses_leaves_the_manifest_as_it_was(
 ) -> None:
     write(ONE)
     before = read_manifest(database, "c")
-    refused = united(before, ["embedding"], hybrid=False)  # which is the vector's path
+    refused = with_wanted_indexes(before, ["embedding"], hybrid=False)  # which is the vector's path
 
     with pytest.raises(DeploymentError, match="must have distinct paths"):
-        settle(database, "c", refused)
+        reconcile(database, "c", refused)
 
     assert read_manifest(database, "c") == before
     assert indexed(database) == {"document"}
@@ -124,10 +124,10 @@ def test_nor_does_a_refusal_leave_one_of_a_new_collection(
     write: Write, database: Database[Any]
 ) -> None:
     write(ONE)
-    refused = united(read_manifest(database, "c"), ["embedding"], hybrid=False)
+    refused = with_wanted_indexes(read_manifest(database, "c"), ["embedding"], hybrid=False)
 
     with pytest.raises(DeploymentError):
-        settle(database, "other", refused)
+        reconcile(database, "other", refused)
 
     assert find_manifest(database, "other") is None
 
@@ -139,13 +139,13 @@ def test_a_slower_ingest_of_another_form_restores_the_index(
     stored = read_manifest(database, "c")
 
     with pytest.raises(ManifestError, match="another ingest made it meanwhile"):
-        settle(database, "c", replace(stored, dimensions=32))
+        reconcile(database, "c", replace(stored, dimensions=32))
 
     assert follow(database, "c", stored).manifest == stored
     wait_for(Collection(database["c"], stored).indexes[:1], seconds=60)
 
 
-def test_an_index_that_was_given_up_is_told_before_anything_is_read(
+def test_an_index_that_was_given_up_is_reported_before_anything_is_read(
     write: Write, database: Database[Any]
 ) -> None:
     write(ONE)
@@ -170,7 +170,7 @@ class _Listing:
         return list(self._indexes)
 
 
-def test_one_failed_index_is_told_at_once_while_another_is_built() -> None:
+def test_one_failed_index_is_reported_at_once_while_another_is_built() -> None:
     definition = {"fields": [{"type": "vector", "path": "v"}]}
     listing: Any = _Listing(
         {"name": "one", "status": "BUILDING", "latestDefinition": definition},
@@ -185,7 +185,7 @@ def test_one_failed_index_is_told_at_once_while_another_is_built() -> None:
         wait_for(both, seconds=60, on_status=lambda status: None)
 
 
-def test_a_mongod_without_search_is_told_before_a_model_is_loaded(
+def test_a_mongod_without_search_is_reported_before_a_model_is_loaded(
     leaf_ingest: Run, database: Database[Any], mongodb_uri: str
 ) -> None:
     if "gateway.sock" not in mongodb_uri:

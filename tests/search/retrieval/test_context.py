@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from leafsearch.ingest import Document
 from leafsearch.search import QueryError, Searcher
-from leafsearch.search.retrieval.context import composed
+from leafsearch.search.retrieval.context import compose
 from leafsearch.search.session.io import perform
 from leaftests.search.corpora import QUESTION, books
 
@@ -90,7 +90,7 @@ def test_hits_that_were_deleted_since_they_were_found_are_left_out(
     best = hits[0].document
 
     def context() -> Any:
-        return perform(composed(searcher._kept.opened, hits, 4000), database)
+        return perform(compose(searcher._session.opened, hits, 4000), database)
 
     assert context().passages[0].document == best
     database["c"].delete_many({"document": best})

@@ -13,7 +13,7 @@ from pymongo.database import Database
 from leafsearch.config import load
 from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
 from leafsearch.search import Hit, QueryError, Searcher
-from leafsearch.search.retrieval.retrieve import fused
+from leafsearch.search.retrieval.retrieve import fuse
 from leafsearch.search.retrieval.text_query import text_filter
 from leafsearch.vectors import IndexMissing
 from leaftests.search.corpora import QUESTION, WORDS, books, corpus
@@ -34,10 +34,10 @@ def rank(document: str, hits: list[Hit]) -> int:
 
 
 def test_reciprocal_ranks_are_summed_by_weight() -> None:
-    assert fused([(1.0, ["a", "b"]), (0.5, ["b", "c"])]) == pytest.approx(
+    assert fuse([(1.0, ["a", "b"]), (0.5, ["b", "c"])]) == pytest.approx(
         {"b": 1 / 62 + 0.5 / 61, "a": 1 / 61, "c": 0.5 / 62}
     )
-    assert list(fused([(1.0, ["b"]), (1.0, ["a"])])) == ["a", "b"]
+    assert list(fuse([(1.0, ["b"]), (1.0, ["a"])])) == ["a", "b"]
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -62,7 +62,7 @@ def test_the_order_is_that_of_the_two_rankings(made: Made, database: Database[An
     for weights in ((1.0, 1.0), (0.3, 0.7), (1.0, 0.0), (0.0, 1.0)):
         hits = searcher.search(QUESTION, k=30, hybrid=True, weights=weights)
 
-        expected = fused([(weights[0], by_vector), (weights[1], by_text)])
+        expected = fuse([(weights[0], by_vector), (weights[1], by_text)])
         assert [h.id for h in hits] == list(expected)[:30]
         assert [h.score for h in hits] == pytest.approx(list(expected.values())[:30])
 
@@ -80,7 +80,7 @@ def test_the_server_fuses_as_it_is_done_here(
     by_server = searcher.search(QUESTION, k=30, hybrid=True, weights=weights)
     here = searcher.search(QUESTION, k=30, hybrid=True, weights=weights, **HERE)
 
-    assert getattr(searcher, "_searcher", searcher)._kept.opened.fuses
+    assert getattr(searcher, "_searcher", searcher)._session.opened.fuses
     assert [(h.id, h.score) for h in by_server] == [(h.id, h.score) for h in here]
     assert [h.similarity for h in by_server] == pytest.approx(
         [h.similarity for h in here], abs=1e-2

@@ -15,12 +15,12 @@ from pymongo.database import Database
 from leafsearch.config import load
 from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
 from leafsearch.ingest.generations.build import open_rebuild, tell_generations_apart
-from leafsearch.ingest.generations.cutover import move_over, roll_back
+from leafsearch.ingest.generations.cutover import cut_over, roll_back
 from leafsearch.ingest.generations.retire import retire
 from leafsearch.search import AsyncSearcher, Hit, Searcher
-from leafsearch.search.session.ask import _found
+from leafsearch.search.session.ask import _search
 from leafsearch.search.session.io import Steps, perform
-from leafsearch.search.session.open import Opened
+from leafsearch.search.session.open import OpenCollection
 from leafsearch.vectors import ModelError, load_encoder
 from leafsearch.vectors.store import MANIFESTS
 from leaftests.search.corpora import QUESTION, corpus
@@ -52,11 +52,11 @@ def build(database: Database[Any], tmp_path: Path) -> Step:
 
 
 def move(database: Database[Any], generation: int = 2) -> None:
-    move_over(database, "c", generation, chunk=None, seconds=60, told=lambda status: None)
+    cut_over(database, "c", generation, chunk=None, seconds=60, on_status=lambda status: None)
 
 
 def drop(database: Database[Any]) -> None:
-    retire(database, "c", seconds=60, told=lambda status: None)
+    retire(database, "c", seconds=60, on_status=lambda status: None)
 
 
 def generation_of(hits: Sequence[Hit]) -> set[int]:
@@ -64,7 +64,7 @@ def generation_of(hits: Sequence[Hit]) -> set[int]:
 
 
 def kept(searcher: Any) -> Any:
-    return getattr(searcher, "_searcher", searcher)._kept
+    return getattr(searcher, "_searcher", searcher)._session
 
 
 def a_minute_later(searcher: Any) -> None:
@@ -177,7 +177,7 @@ def test_searching_goes_on_through_rebuild_rollback_and_retire(
         watch.until(1)  # until the minute is over, what is open is searched
         a_minute_later(searcher)
         watch.until(2)
-        roll_back(database, "c", seconds=60, told=lambda status: None)
+        roll_back(database, "c", seconds=60, on_status=lambda status: None)
         a_minute_later(searcher)
         watch.until(1)
         move(database)
@@ -218,15 +218,15 @@ def test_a_search_beside_it_that_looked_up_the_same_vectors_is_no_move(
 ) -> None:
     there = kept(made(DOCUMENTS))
     build()
-    begun: list[Opened] = []
+    begun: list[OpenCollection] = []
 
-    def work(opened: Opened) -> Steps[list[list[Hit]]]:
+    def work(opened: OpenCollection) -> Steps[list[list[Hit]]]:
         if not begun:
             yield from there._renew(opened)  # by the search beside it
             move(database)
             drop(database)
         begun.append(opened)
-        return (yield from _found(opened, [QUESTION], {}))
+        return (yield from _search(opened, [QUESTION], {}))
 
     (hits,) = perform(there.on_current(work), database)
 

@@ -8,7 +8,7 @@ from bson import Binary
 from pymongo.collection import Collection
 from pymongo.operations import SearchIndexModel
 
-from leafsearch.doctor import Finding, Level
+from leafsearch.doctor import Finding, Severity
 from leafsearch.ingest import Document
 from leafsearch.vectors.store import IndexSpec
 from leafsearch.vectors.store.search_index import SearchIndex, wait_for
@@ -49,9 +49,9 @@ def bits(row: Sequence[float] | np.ndarray) -> Binary:
     return Binary(b"\x10\x00" + np.packbits(np.asarray(row) > 0).tobytes(), 9)
 
 
-def complaints(findings: dict[str, Finding]) -> dict[str, Level]:
+def complaints(findings: dict[str, Finding]) -> dict[str, Severity]:
     """Everything that is not as it should be."""
-    return {name: f.level for name, f in findings.items() if f.level is not Level.OK}
+    return {name: f.level for name, f in findings.items() if f.level is not Severity.OK}
 
 
 def make_index(collection: Collection[Any], name: str, *fields: dict[str, Any]) -> None:

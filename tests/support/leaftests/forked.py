@@ -59,8 +59,8 @@ class Command:
             os.mkfifo(self.input)
         elif input:
             self.input.write_bytes(input if isinstance(input, bytes) else input.encode())
-        told = (self.args, dict(environ), os.getcwd(), self._folder, background)
-        self._process = _FORKING.Process(target=_run, args=told)
+        reported = (self.args, dict(environ), os.getcwd(), self._folder, background)
+        self._process = _FORKING.Process(target=_run, args=reported)
         self._process.start()
         self.has_closed = False  # ended, and what it said was handed out
 

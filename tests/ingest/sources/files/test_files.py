@@ -95,7 +95,7 @@ def test_a_socket_that_is_named_is_refused() -> None:
         ]
 
 
-def test_a_broken_link_is_told() -> None:
+def test_a_broken_link_is_reported() -> None:
     Path("a/link.md").symlink_to("nowhere")
 
     (rejected,) = (r for r in Corpus(["a"]).records() if isinstance(r, Rejected))

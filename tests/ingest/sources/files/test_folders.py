@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from leafsearch.ingest import Corpus, Document, Rejected, SourceError
-from leafsearch.ingest.sources.files.choice import Choice
+from leafsearch.ingest.sources.files.patterns import FilePatterns
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def _folder() -> None:
 def read(
     *include: str, exclude: tuple[str, ...] = (), format: Any = None, paths: tuple[str, ...] = ()
 ) -> list[str]:
-    corpus = Corpus(paths or ["docs"], format=format, choice=Choice(include, exclude))
+    corpus = Corpus(paths or ["docs"], format=format, choice=FilePatterns(include, exclude))
     return [r.id.removeprefix("docs/") for r in corpus.records() if isinstance(r, Document)]
 
 
@@ -50,7 +50,7 @@ def test_patterns_mean_what_they_mean_in_a_gitignore(
 
 
 def test_what_is_included_but_of_another_kind_is_counted_and_read_with_a_format() -> None:
-    corpus = Corpus(["docs"], choice=Choice(["*.log", "a.md"]))
+    corpus = Corpus(["docs"], choice=FilePatterns(["*.log", "a.md"]))
 
     assert len(list(corpus.records())) == 1
     assert corpus.ignored == {".log": 1}
@@ -64,7 +64,7 @@ def test_a_file_that_is_named_is_read_whatever_the_patterns_are() -> None:
 def test_a_folder_that_is_left_out_is_not_looked_into() -> None:
     os.chmod("docs/drafts", 0)
     try:
-        found = list(Corpus(["docs"], choice=Choice(exclude=["drafts"])).records())
+        found = list(Corpus(["docs"], choice=FilePatterns(exclude=["drafts"])).records())
     finally:
         os.chmod("docs/drafts", 0o755)
 
@@ -119,7 +119,7 @@ def beir(folder: Path) -> None:
 @pytest.mark.parametrize("given", ["beir", "."])
 def test_of_a_beir_folder_the_documents_are_read_and_the_rest_is_counted(given: str) -> None:
     beir(Path("beir"))
-    corpus = Corpus([given], choice=Choice(["beir/", "*.jsonl"]))
+    corpus = Corpus([given], choice=FilePatterns(["beir/", "*.jsonl"]))
 
     found = list(corpus.records())
 
@@ -151,7 +151,7 @@ def test_of_a_beir_zip_the_documents_are_read() -> None:
     ]
 
 
-def test_another_zip_is_told_before_any_work() -> None:
+def test_another_zip_is_reported_before_any_work() -> None:
     with zipfile.ZipFile("other.zip", "w") as packed:
         packed.writestr("a.txt", "T")
     Path("no.zip").write_bytes(b"PK no")

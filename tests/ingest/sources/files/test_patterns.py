@@ -2,7 +2,7 @@
 
 import pytest
 
-from leafsearch.ingest.sources.files.choice import Choice
+from leafsearch.ingest.sources.files.patterns import FilePatterns
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ from leafsearch.ingest.sources.files.choice import Choice
 def test_a_pattern_matches_what_it_matches_in_a_gitignore(
     pattern: str, matches: str, leaves: str
 ) -> None:
-    choice = Choice([pattern])
+    choice = FilePatterns([pattern])
 
     assert list(choice.problems()) == []
     for path in matches.replace("\\s", " ").split(" ") if "\\s" not in matches else ["a "]:
@@ -54,15 +54,17 @@ def test_a_pattern_matches_what_it_matches_in_a_gitignore(
 
 
 def test_the_last_pattern_that_matches_decides() -> None:
-    choice = Choice(exclude=["*.md", "!keep.md", "drafts/", "!drafts/b.md"])
+    choice = FilePatterns(exclude=["*.md", "!keep.md", "drafts/", "!drafts/b.md"])
 
     assert [p for p in ("a.md", "keep.md", "drafts/a.txt", "drafts/b.md") if choice.takes(p)] == [
         "keep.md",
         "drafts/b.md",
     ]
     assert (choice.enters("drafts"), choice.enters("other")) == (False, True)
-    assert not Choice(["*.md", "!drafts/"]).takes("other.txt")
-    assert Choice(["*.md", "!drafts/"]).takes("drafts/a.md")  # as git: the file's own match counts
+    assert not FilePatterns(["*.md", "!drafts/"]).takes("other.txt")
+    assert FilePatterns(["*.md", "!drafts/"]).takes(
+        "drafts/a.md"
+    )  # as git: the file's own match counts
 
 
 @pytest.mark.parametrize(
@@ -81,8 +83,8 @@ def test_the_last_pattern_that_matches_decides() -> None:
         ("/", "expected a pattern, like"),
     ],
 )
-def test_a_pattern_that_is_none_is_told_with_the_reason(pattern: str, reason: str) -> None:
-    for choice in (Choice([pattern]), Choice(exclude=[pattern])):
+def test_a_pattern_that_is_none_is_reported_with_the_reason(pattern: str, reason: str) -> None:
+    for choice in (FilePatterns([pattern]), FilePatterns(exclude=[pattern])):
         (problem,) = choice.problems()
         assert reason in problem
         assert len(problem) < 300
@@ -94,7 +96,7 @@ def test_a_pattern_that_is_none_is_told_with_the_reason(pattern: str, reason: st
 )
 def test_no_pattern_backtracks(pattern: str) -> None:
     """With backtracking, the first of these needs longer than anybody has for a single name."""
-    choice = Choice([pattern])
+    choice = FilePatterns([pattern])
 
     for path in ("a" * 255, "/".join(["a" * 255] * 15)):
         assert not choice.takes(path)

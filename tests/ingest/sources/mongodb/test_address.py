@@ -48,12 +48,12 @@ def test_the_path_of_a_uri_names_database_and_collection(path: str, namespace: s
     ],
 )
 def test_what_names_no_collection_is_refused_without_showing_the_password(path: str) -> None:
-    with pytest.raises(SourceError, match=r"expected mongodb://HOST/DATABASE\.COLLECTION") as told:
+    with pytest.raises(SourceError, match=r"expected mongodb://HOST/DATABASE\.COLLECTION") as error:
         Address.of(path)
 
-    assert PASSWORD not in str(told.value)
-    assert "s3cret" not in str(told.value)
-    assert "me:" not in str(told.value)
+    assert PASSWORD not in str(error.value)
+    assert "s3cret" not in str(error.value)
+    assert "me:" not in str(error.value)
 
 
 def test_neither_user_nor_password_nor_options_are_shown() -> None:

@@ -15,10 +15,10 @@ from leafsearch.config import load
 from leafsearch.ingest import Choices, Document, Rejected, Rejects, Target, open_target
 from leafsearch.ingest.pipeline.extent import ALL
 from leafsearch.ingest.sources.mongodb.address import Address
-from leafsearch.ingest.sources.mongodb.changes import Batch, Changes
+from leafsearch.ingest.sources.mongodb.changes import ChangeBatch, Changes
 from leafsearch.ingest.sources.mongodb.signals import Stop
 from leafsearch.ingest.sources.mongodb.source import MongoSource
-from leafsearch.ingest.sources.mongodb.sync import Keeper
+from leafsearch.ingest.sources.mongodb.sync import SourceSync
 from leafsearch.ingest.sources.readers import Records
 from leafsearch.vectors.store.writers import WRITERS
 from leaftests.ingest.follower import CHUNKS, following, wait_for
@@ -48,7 +48,7 @@ class SlowSource(MongoSource):
             meanwhile()
 
 
-Opened = Callable[..., tuple[Keeper, SlowSource]]
+Opened = Callable[..., tuple[SourceSync, SlowSource]]
 
 
 @pytest.fixture
@@ -65,14 +65,14 @@ def opened(database: Database[Any], tmp_path: Path) -> Iterator[Opened]:
 
         def made(
             *, follows: bool, query: dict[str, Any] | None = None, name: str = ""
-        ) -> tuple[Keeper, SlowSource]:
+        ) -> tuple[SourceSync, SlowSource]:
             settings = load({}, teacher="hashing:64", student="hashing:64", storage="full")
             target = open_target(database, settings, Choices())
             stack.callback(target.close)
             source = SlowSource(database.client, Address(database.name, "articles"), BODY, query)
             source.source = name or source.source
             source.begin(target.manifest)
-            keeper = Keeper(
+            keeper = SourceSync(
                 source, target, rejects, lambda summary: None, Stop(), ALL, follows=follows
             )
             stack.callback(keeper.close)
@@ -81,7 +81,7 @@ def opened(database: Database[Any], tmp_path: Path) -> Iterator[Opened]:
         yield made
 
 
-def passed(keeper: Keeper) -> Target:
+def passed(keeper: SourceSync) -> Target:
     keeper.whole()
     keeper._target.ensure_index()
     keeper.settle()
@@ -150,12 +150,12 @@ def test_a_document_that_moves_between_two_followers_is_lost_to_neither(
 
     def move() -> None:
         articles.update_one({"_id": 0}, {"$set": {"lang": "en", "body": "English"}})
-        english.apply(Batch([0], None))
+        english.apply(ChangeBatch([0], None))
 
     articles.update_one({"_id": 0}, {"$set": {"body": "other"}})
     slow.meanwhile = move
-    german.apply(Batch([0], None))
-    german.apply(Batch([0], None))
+    german.apply(ChangeBatch([0], None))
+    german.apply(ChangeBatch([0], None))
     assert "0" not in texts(database)
 
     english.look_again()
@@ -171,7 +171,7 @@ def test_what_was_written_beside_a_run_is_looked_at_until_it_takes_another_turn(
     beside, _ = opened(follows=True, name="other", query={"_id": -1})
     passed(follower)
     beside.whole()
-    follower.apply(Batch([0], None))
+    follower.apply(ChangeBatch([0], None))
     follower.look_again()
     assert follower._watched.is_any  # it may have read something and not written it yet
 

@@ -15,7 +15,7 @@ from pymongo.database import Database
 from leafsearch.config import load
 from leafsearch.ingest import Choices, Document, Fields, TargetError, open_target
 from leafsearch.ingest.cli.index_options import InPlaceChoice
-from leafsearch.ingest.sources.mongodb.sync import Keeper
+from leafsearch.ingest.sources.mongodb.sync import SourceSync
 from leafsearch.vectors import ManifestError, load_encoder
 from leafsearch.vectors.store import read_manifest
 from leaftests.ingest.types import Keep
@@ -158,7 +158,7 @@ def test_a_text_that_changes_while_it_is_encoded_gets_the_vector_of_the_new_one(
         if text := next(changes, None):
             articles.update_one({"_id": 5}, {"$set": {"body": text}})
 
-    keeper = keep(in_place=True, told=change)
+    keeper = keep(in_place=True, on_progress=change)
 
     assert np.allclose(row(articles, 5), encoded("Title 5 third"), atol=1e-6)
     assert keeper.unsettled == 0
@@ -171,7 +171,7 @@ def test_a_text_that_never_stands_still_is_left_without_a_vector_and_counted(
     def change(summary: Any) -> None:
         articles.update_one({"_id": 5}, {"$set": {"body": str(ObjectId())}})
 
-    keeper = keep(in_place=True, told=change)
+    keeper = keep(in_place=True, on_progress=change)
 
     assert keeper.unsettled == 1
     assert "embedding" not in (articles.find_one({"_id": 5}) or {})
@@ -181,7 +181,7 @@ def test_a_text_that_never_stands_still_is_left_without_a_vector_and_counted(
 def test_a_document_that_goes_while_it_is_encoded_does_not_come_back(
     keep: Keep, articles: Collection[Any]
 ) -> None:
-    keep(in_place=True, told=lambda summary: articles.delete_one({"_id": 5}))
+    keep(in_place=True, on_progress=lambda summary: articles.delete_one({"_id": 5}))
 
     assert articles.find_one({"_id": 5}) is None
     assert articles.count_documents({}) == 9
@@ -308,7 +308,7 @@ def test_once_all_vectors_are_taken_out_another_form_may_come(
 
 def test_deleting_takes_out_vectors_and_no_documents(keep: Keep, articles: Collection[Any]) -> None:
     before = theirs(articles)
-    keeper: Keeper = keep(in_place=True)
+    keeper: SourceSync = keep(in_place=True)
     store = keeper._target.collection
 
     assert store.delete([]) == 0

@@ -174,7 +174,7 @@ def end_cursors(database: Database[Any]) -> None:
         database.command("killCursors", "articles", cursors=ids)
 
 
-def test_a_collection_that_is_not_there_is_told_with_those_that_are(
+def test_a_collection_that_is_not_there_is_reported_with_those_that_are(
     keep: Keep, database: Database[Any]
 ) -> None:
     database["articles"].insert_one({"body": "text"})

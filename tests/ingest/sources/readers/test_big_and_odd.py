@@ -1,4 +1,4 @@
-"""Texts of many megabytes, empty files, other encodings, NUL: each works or is told."""
+"""Texts of many megabytes, empty files, other encodings, NUL: each works or is reported."""
 
 import gzip
 import json
@@ -103,7 +103,7 @@ def test_metadata_of_more_than_a_chunk_may_carry_is_rejected() -> None:
     assert "bytes; expected at most 15,728,640" in rejected.reason
 
 
-def test_a_csv_line_without_end_is_told() -> None:
+def test_a_csv_line_without_end_is_reported() -> None:
     Path("f").mkdir()
     with gzip.open("f/a.csv.gz", "wb", compresslevel=1) as packed:
         packed.write(b"id,text\n1,T\n2,")

@@ -98,7 +98,7 @@ def test_a_stream_that_is_cut_off_gives_what_came_before(ending: str, pack: Pack
 
 
 @PACKED
-def test_a_damaged_stream_is_told(ending: str, pack: Pack) -> None:
+def test_a_damaged_stream_is_reported(ending: str, pack: Pack) -> None:
     path = Path(f"a.jsonl{ending}")
     packed = bytearray(pack(lines(0, 3000)))
     middle = len(packed) // 2
@@ -125,7 +125,7 @@ def test_in_a_folder_it_is_a_reject_and_the_rest_is_read(ending: str, pack: Pack
     assert last.id == "f/b.txt"
 
 
-def test_an_ending_that_promises_too_much_is_told_before_any_work() -> None:
+def test_an_ending_that_promises_too_much_is_reported_before_any_work() -> None:
     Path("a.jsonl.gz").write_bytes(lines(0, 1))
     Path("b.jsonl.gz").write_bytes(zstd.compress(lines(0, 1)))
 

@@ -93,7 +93,7 @@ def test_many_blanks_may_come_first() -> None:
 @pytest.mark.parametrize(
     "raw", [b'[{"text": "T"}, {"te', b'[{"text": "T"}, nonsense]', b'[{"text": "T"}, "\xff"]']
 )
-def test_where_the_json_ends_to_be_one_is_told(raw: bytes) -> None:
+def test_where_the_json_ends_to_be_one_is_reported(raw: bytes) -> None:
     Path("a.json").write_bytes(raw)
     found: list[Document | Rejected] = []
 

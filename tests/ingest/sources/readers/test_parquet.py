@@ -137,7 +137,7 @@ def test_a_date_that_python_does_not_have_is_a_reject_of_its_row() -> None:
         assert other.reason.startswith("has a value that cannot be read: ")
 
 
-def test_a_file_without_the_column_of_the_text_is_told_before_any_work() -> None:
+def test_a_file_without_the_column_of_the_text_is_reported_before_any_work() -> None:
     Path("a.parquet").write_bytes(written([{"body": "T", "n": 1}]))
 
     expected = "a.parquet: no column 'text' (columns: body, n); name the text's column"
@@ -150,7 +150,7 @@ def test_a_file_without_the_column_of_the_text_is_told_before_any_work() -> None
 
 
 @pytest.mark.parametrize("cut", [0, 3, 100, -1])
-def test_what_is_no_parquet_or_damaged_is_told(cut: int) -> None:
+def test_what_is_no_parquet_or_damaged_is_reported(cut: int) -> None:
     Path("a.parquet").write_bytes(written([{"text": "T"}])[:cut])
 
     (problem,) = Corpus(["a.parquet"]).problems()
@@ -159,7 +159,7 @@ def test_what_is_no_parquet_or_damaged_is_told(cut: int) -> None:
     assert "\n" not in problem
 
 
-def test_damage_in_the_middle_is_told_and_what_came_before_is_read() -> None:
+def test_damage_in_the_middle_is_reported_and_what_came_before_is_read() -> None:
     rows = [{"id": str(n), "text": f"Text {n}." * 20} for n in range(4000)]
     raw = bytearray(written(rows, row_group_size=500, compression="zstd"))
     middle = len(raw) * 2 // 3
@@ -236,7 +236,7 @@ def test_nested_columns_are_read(depth: int) -> None:
 
 
 @pytest.mark.parametrize("depth", [170, 250])
-def test_columns_nested_too_deeply_are_told(depth: int) -> None:
+def test_columns_nested_too_deeply_are_reported(depth: int) -> None:
     Path("a.parquet").write_bytes(nested_lists(depth))
 
     (problem,) = Corpus(["a.parquet"]).problems()

@@ -97,7 +97,7 @@ def ordered(
 
 
 class Heard:
-    """A listener that keeps what it is told."""
+    """A listener that keeps what it is reported."""
 
     def __init__(self) -> None:
         self.said: list[str] = []

@@ -7,8 +7,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Result:
-    """Of a whole `leaf-distill`: the folder, and what it told with --json."""
+    """Of a whole `leaf-distill`: the folder, and what it reported with --json."""
 
     folder: Path
-    told: dict[str, Any]
+    reported: dict[str, Any]
     err: str

@@ -24,8 +24,8 @@ class Follower:
 
     @property
     def said(self) -> list[str]:
-        told = self._done.stderr if self._done else self._command.said
-        return told.splitlines(keepends=True)
+        reported = self._done.stderr if self._done else self._command.said
+        return reported.splitlines(keepends=True)
 
     def wait_until_following(self) -> None:
         wait_for(lambda: any("; Ctrl-C ends it" in line for line in self.said) or self.has_ended)

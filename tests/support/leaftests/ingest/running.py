@@ -23,7 +23,7 @@ _AT_ONCE = 64
 
 
 class Running:
-    """A command over standard input; a thread of its own feeds it until it is told to end."""
+    """A command over standard input; a thread of its own feeds it until it is reported to end."""
 
     def __init__(self, uri: str, database: str, *options: object, noise: int = 0) -> None:
         self._noise = noise

@@ -8,7 +8,7 @@ from leafsearch.ingest import (
     Fields,
     Summary,
 )
-from leafsearch.ingest.sources.mongodb.sync import Keeper
+from leafsearch.ingest.sources.mongodb.sync import SourceSync
 
 Ingest = Callable[..., Summary]
 
@@ -16,7 +16,7 @@ Ingest = Callable[..., Summary]
 Run = Callable[..., CompletedProcess[str]]
 
 
-Keep = Callable[..., Keeper]
+Keep = Callable[..., SourceSync]
 
 
 Ordered = Callable[..., dict[str, Any]]

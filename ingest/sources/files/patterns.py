@@ -29,7 +29,7 @@ _CLASSES = {
 
 
 @dataclass(frozen=True)
-class Choice:
+class FilePatterns:
     """A file is wanted if some pattern of `include` matches (or there is none), and none of
     `exclude`. Paths are relative to the folder, with slashes."""
 
