@@ -26,12 +26,15 @@ from leafsearch.distill.errors import DistillError
 from leafsearch.distill.publish.publish import README
 from leafsearch.vectors import export_student, load_encoder
 from leafsearch.vectors.encoders import PROBES, student_folder
-from leafsearch.vectors.encoders.onnx.encoder import GRAPH, TOKENIZER, Card, GraphEncoder
-from leafsearch.vectors.encoders.onnx.rounded_weights import (
+from leafsearch.vectors.encoders.onnx.encoder import GraphEncoder
+from leafsearch.vectors.encoders.onnx.folder import (
     COMPACT_GRAPH,
     COMPACT_WEIGHTS,
+    GRAPH,
+    TOKENIZER,
     WEIGHTS,
-    restored,
+    Card,
+    restore_weights,
     unpack,
 )
 
@@ -164,7 +167,7 @@ def round_weights(
     scales = np.abs(array).max(axis=1 if looked_up else 0, keepdims=True) / largest
     scales = np.where(scales == 0, 1, scales).astype(np.float32)
     values = np.round(array / scales).astype(np.int8)
-    assert np.abs(array - restored(values, scales)).max() <= scales.max()
+    assert np.abs(array - restore_weights(values, scales)).max() <= scales.max()
     return values, scales
 
 

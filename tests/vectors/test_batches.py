@@ -5,7 +5,7 @@ import pytest
 
 from leafsearch.vectors import load_tokenizer
 from leafsearch.vectors.encoders import Tokens
-from leafsearch.vectors.encoders.batches import token_batches
+from leafsearch.vectors.encoders.batches import batch_tokens
 
 TOKENIZER = load_tokenizer("hashing:8")  # a token is a word
 
@@ -22,7 +22,7 @@ def tokenize(texts: list[str]) -> list[Tokens]:
 def test_every_text_is_in_one_batch(count: int) -> None:
     texts = [words(random.Random(n).randint(0, 300)) for n in range(count)]
 
-    batches = list(token_batches(texts, tokenize, 2000))
+    batches = list(batch_tokens(texts, tokenize, 2000))
 
     assert sorted(i for batch in batches for i in batch.indices) == list(range(count))
     for batch in batches:
@@ -33,7 +33,7 @@ def test_every_text_is_in_one_batch(count: int) -> None:
 def test_a_batch_has_at_most_so_many_tokens_with_its_padding_and_little_of_that() -> None:
     texts = [words(random.Random(n).randint(8, 256)) for n in range(1500)]
 
-    batches = list(token_batches(texts, tokenize, 2000))
+    batches = list(batch_tokens(texts, tokenize, 2000))
 
     computed = [len(batch.tokens) * len(batch.tokens[0]) for batch in batches]
     tokens = sum(len(text.split()) for text in texts)
@@ -45,13 +45,13 @@ def test_a_batch_has_at_most_so_many_tokens_with_its_padding_and_little_of_that(
 def test_a_text_longer_than_a_batch_is_alone() -> None:
     texts = [words(10), words(5000), words(20)]
 
-    batches = list(token_batches(texts, tokenize, 100))
+    batches = list(batch_tokens(texts, tokenize, 100))
 
     assert [batch.indices for batch in batches] == [(1,), (2, 0)]
 
 
 def test_a_batch_can_be_halved() -> None:
-    (batch,) = token_batches([words(n) for n in range(1, 6)], tokenize, 100)
+    (batch,) = batch_tokens([words(n) for n in range(1, 6)], tokenize, 100)
 
     first, second = batch.halves()
 

@@ -19,11 +19,11 @@ from leafsearch.vectors.encoders import (
     unit_rows,
 )
 from leafsearch.vectors.encoders.base import Rows
-from leafsearch.vectors.encoders.batches import Batch
+from leafsearch.vectors.encoders.batches import TokenBatch
 from leafsearch.vectors.encoders.devices import default_devices
 from leafsearch.vectors.encoders.torch.batch_layouts import Fused, Packed, Padded
-from leafsearch.vectors.encoders.torch.fused import add_norm, compiled_norm, fuse
-from leafsearch.vectors.encoders.torch.local_run import LocalRun
+from leafsearch.vectors.encoders.torch.fused_layers import add_norm, compiled_norm, fuse
+from leafsearch.vectors.encoders.torch.model import LocalRun
 from leaftests.vectors.building import MIXED, PROMPT, built
 
 Kind = type[Packed] | type[Padded] | type[Fused]
@@ -128,7 +128,7 @@ def test_half_precision_gives_nearly_the_same_vectors(
     model: TransformerEncoder, wanted: Rows, kind: Kind
 ) -> None:
     texts = sorted(PROBES, key=len, reverse=True)
-    batch = Batch(tuple(range(len(texts))), tuple(texts), tuple(model._tokenized(texts)))
+    batch = TokenBatch(tuple(range(len(texts))), tuple(texts), tuple(model.tokenize(texts)))
 
     rows = unit_rows(kind(model.model, "", torch.bfloat16)(batch).numpy())
 
@@ -191,6 +191,15 @@ def test_a_model_too_large_for_two_copies_gets_one_process() -> None:
     assert default_devices(weights=1 << 50, gpus=2) == ("cuda:0", "cuda:1")
 
 
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("Bert", {}),
+        ("Roberta", {"pad_token_id": 4}),
+        ("XLMRoberta", {"pad_token_id": 4}),
+        ("Electra", {"embedding_size": 32}),
+    ],
+)
 def test_fused_layers_give_the_vectors_of_the_model(
     tmp_path: Path, kind: str, more: dict[str, Any]
 ) -> None:

@@ -17,7 +17,7 @@ from leafsearch.vectors import (
     load_tokenizer,
 )
 from leafsearch.vectors.encoders import unit_rows
-from leafsearch.vectors.encoders.model_source import fingerprint
+from leafsearch.vectors.encoders.model_files import fingerprint
 
 PROMPT = "Represent this sentence for searching relevant passages: "
 TEXTS = ["open a file", "The treaty was signed in 1992.", "roast vegetables in the oven"]

@@ -173,7 +173,7 @@ def test_a_server_that_only_the_collection_names_gets_no_key(
         _ = target.teacher
 
     assert "refused (401" in str(caught.value)
-    assert "LEAF_API_KEY was not sent, since the collection names this server" in str(caught.value)
+    assert "LEAF_API_KEY was not sent, because no setting names this server" in str(caught.value)
     assert str(caught.value).endswith(f"set LEAF_STUDENT={remote.student}")
     assert f"set LEAF_STUDENT={remote.student}" in findings["student"].message
     assert f"set LEAF_TEACHER={remote.teacher}" in findings["teacher"].message

@@ -109,7 +109,7 @@ def test_a_model_whose_export_would_differ_stays_on_sentence_transformers(
 
     assert np.allclose(student.encode_queries(TEXTS), model.encode_queries(TEXTS), atol=1e-6)
     assert "the student stays on sentence-transformers" in caplog.text
-    assert "its ONNX export gives vectors of cosine" in caplog.text
+    assert "its ONNX export gives other vectors (cosine" in caplog.text
 
 
 def test_the_core_packages_alone_can_encode_a_query(

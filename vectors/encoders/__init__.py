@@ -16,7 +16,6 @@ from leafsearch.vectors.encoders.alignment import (
     probe_of,
     require_probe,
 )
-from leafsearch.vectors.encoders.api_key import with_key
 from leafsearch.vectors.encoders.base import (
     RETRY_SECONDS,
     Encoder,
@@ -29,10 +28,9 @@ from leafsearch.vectors.encoders.base import (
 )
 from leafsearch.vectors.encoders.batches import Tokens
 from leafsearch.vectors.encoders.devices import cores, has_bfloat16, has_gpu
-from leafsearch.vectors.encoders.load import load_encoder, load_tokenizer
-from leafsearch.vectors.encoders.model_files import ModelFiles
-from leafsearch.vectors.encoders.model_source import find_model
-from leafsearch.vectors.encoders.onnx.published import PUBLISHED_GRAPH
+from leafsearch.vectors.encoders.load import load_encoder, load_tokenizer, with_key
+from leafsearch.vectors.encoders.model_files import ModelFiles, find_model
+from leafsearch.vectors.encoders.onnx.folder import PUBLISHED_GRAPH
 from leafsearch.vectors.encoders.onnx.student import export_student, load_student, student_folder
 
 if TYPE_CHECKING:

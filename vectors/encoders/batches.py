@@ -1,4 +1,4 @@
-"""Which texts go through a model together: so many tokens, of texts of about one length."""
+"""Texts grouped into batches of similar length and of a bounded number of tokens."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,44 +10,44 @@ from numpy.typing import NDArray
 Tokens = NDArray[np.int64]  # ids of one text, special tokens included
 Tokenize = Callable[[Sequence[str]], Sequence[Tokens]]
 
-_SLICE = 512  # texts that are tokenised while those before them are computed
+_SLICE = 512  # texts tokenised ahead, while the model computes those before them
 
 
 @dataclass(frozen=True)
-class Batch:
-    """`indices` into all texts; longest first."""
+class TokenBatch:
+    """Texts that go through a model together, longest first; `indices` point into all texts."""
 
     indices: tuple[int, ...]
     texts: tuple[str, ...]
     tokens: tuple[Tokens, ...]
 
-    def halves(self) -> "tuple[Batch, Batch]":
+    def halves(self) -> "tuple[TokenBatch, TokenBatch]":
         middle = len(self.indices) // 2
         return self._part(slice(0, middle)), self._part(slice(middle, None))
 
-    def _part(self, some: slice) -> "Batch":
-        return Batch(self.indices[some], self.texts[some], self.tokens[some])
+    def _part(self, some: slice) -> "TokenBatch":
+        return TokenBatch(self.indices[some], self.texts[some], self.tokens[some])
 
 
-def token_batches(texts: Sequence[str], tokenize: Tokenize, budget: int) -> Iterator[Batch]:
-    """Of at most `budget` tokens, padding counted, or of one text that is longer.
+def batch_tokens(texts: Sequence[str], tokenize: Tokenize, budget: int) -> Iterator[TokenBatch]:
+    """Batches of at most `budget` tokens, padding included, or of one longer text.
 
-    The longest texts come first: what does not fit into memory fails at once, and several
-    processes end together.
+    The longest texts come first: a batch too large for memory fails at once, and several processes
+    finish together.
     """
     waiting: list[tuple[int, Tokens]] = []
-    for indices, tokens in _tokenized(texts, tokenize):
+    for indices, tokens in _tokenize_ahead(texts, tokenize):
         waiting += zip(indices, tokens, strict=True)
-        # Sorted by characters they came, which is nearly the order of their tokens.
+        # They come sorted by characters, which is nearly the order of their tokens.
         waiting.sort(key=lambda one: len(one[1]), reverse=True)
-        while (fitting := _fitting(waiting, budget)) < len(waiting):
+        while (fitting := _count_fitting(waiting, budget)) < len(waiting):
             yield _batch(texts, waiting[:fitting])
             del waiting[:fitting]
     if waiting:
         yield _batch(texts, waiting)
 
 
-def _tokenized(
+def _tokenize_ahead(
     texts: Sequence[str], tokenize: Tokenize
 ) -> Iterator[tuple[Sequence[int], Sequence[Tokens]]]:
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]), reverse=True)
@@ -61,12 +61,14 @@ def _tokenized(
             yield some, tokens
 
 
-def _fitting(sorted_: Sequence[tuple[int, Tokens]], budget: int) -> int:
-    """How many of the first, at least one."""
+def _count_fitting(sorted_: Sequence[tuple[int, Tokens]], budget: int) -> int:
+    """How many of the first fit into a batch, at least one."""
     longest = len(sorted_[0][1]) if sorted_ else 1
     return max(1, budget // max(1, longest)) if sorted_ else 0
 
 
-def _batch(texts: Sequence[str], some: Sequence[tuple[int, Tokens]]) -> Batch:
+def _batch(texts: Sequence[str], some: Sequence[tuple[int, Tokens]]) -> TokenBatch:
     indices = tuple(index for index, _ in some)
-    return Batch(indices, tuple(texts[i] for i in indices), tuple(tokens for _, tokens in some))
+    return TokenBatch(
+        indices, tuple(texts[i] for i in indices), tuple(tokens for _, tokens in some)
+    )

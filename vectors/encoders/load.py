@@ -1,12 +1,21 @@
-"""The one place that chooses an implementation of an encoder."""
+"""Chooses the implementation of an encoder, and the server that gets LEAF_API_KEY.
 
-from collections.abc import Sequence
+The key goes only to a server that the user's own settings name, not to one that a manifest names:
+whoever may write manifests could otherwise collect the keys of everybody who reads them.
+"""
+
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
 
 from tokenizers import Tokenizer
 
+from leafsearch.config import Settings
 from leafsearch.vectors.encoders.base import RETRY_SECONDS, Teacher, is_remote, require_torch
 from leafsearch.vectors.errors import ModelError
+
+Loaded = TypeVar("Loaded")
 
 
 def load_encoder(
@@ -20,22 +29,22 @@ def load_encoder(
 ) -> Teacher:
     """Raises ModelError when there is no such model or it has another `revision`.
 
-    torch and sentence-transformers are imported here and nowhere earlier. `key` is for the server
-    of a remote encoder, which is asked for documents again for `retry_for` seconds where it is busy
-    or away. `devices` as torch names them, a process for each if there are several:
-    `["cuda:0", "cuda:1"]`, or `["cpu", "cpu"]`; by default all GPUs, or the CPU, in several
-    processes if it has many cores. `precision` of documents: float32, bfloat16, float16, or auto,
-    which is float16 on a GPU, bfloat16 on a CPU that has instructions for it, else float32.
+    Imports torch and sentence-transformers only for a model that needs them. `key` is sent to the
+    server of a remote encoder; requests for documents are retried for `retry_for` seconds while it
+    is busy or unreachable. `devices` as torch names them, with a process for each if there are
+    several: `["cuda:0", "cuda:1"]`, or `["cpu", "cpu"]`; by default all GPUs, or the CPU, with
+    several processes if it has many cores. `precision` of documents: float32, bfloat16, float16,
+    or auto, which is float16 on a GPU, bfloat16 on a CPU with instructions for it, else float32.
     """
     if name.startswith("hashing:"):
         from leafsearch.vectors.encoders.hashing import HashingEncoder
 
-        return HashingEncoder.from_name(name)  # whole numbers, the same in every precision
+        return HashingEncoder.from_name(name)  # integers, equal in every precision
     if is_remote(name):
         from leafsearch.vectors.encoders.remote import RemoteEncoder
 
         return RemoteEncoder.open(name, revision=revision, key=key, retry_for=retry_for)
-    from leafsearch.vectors.encoders.model_source import find_model
+    from leafsearch.vectors.encoders.model_files import find_model
 
     source = find_model(name, revision=revision)  # before torch: a wrong name fails at once
     if Path(source.location, "weights.npz").is_file():
@@ -62,3 +71,28 @@ def load_tokenizer(name: str, *, revision: str | None = None) -> Tokenizer:
         if is_remote(name) or files.path("tokenizer.json"):
             return files.tokenizer()
     return load_encoder(name, revision=revision).tokenizer
+
+
+def with_key(
+    settings: Settings,
+    name: str,
+    load: Callable[[str | None], Loaded],
+    *,
+    variable: str = "LEAF_STUDENT",
+) -> Loaded:
+    """Call `load` with the key, or with None if no setting names the server of model `name`."""
+    named = {_server(model) for model in (settings.teacher, settings.student) if model}
+    if settings.key is None or not is_remote(name) or _server(name) in named:
+        return load(settings.key)
+    try:
+        return load(None)
+    except ModelError as error:
+        raise ModelError(
+            f"{error}. LEAF_API_KEY was not sent, because no setting names this server, only the "
+            f"collection; if you trust it, set {variable}={name}"
+        ) from error
+
+
+def _server(name: str) -> tuple[str, str]:
+    parts = urlsplit(name)
+    return parts.scheme, parts.netloc.lower()

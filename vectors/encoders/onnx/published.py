@@ -1,11 +1,10 @@
-"""A student from the ONNX file that its authors publish, for machines without torch.
+"""Takes the ONNX file that a student's authors publish, for machines without torch.
 
-Such a file mostly ends with the transformer. What follows it in the model (pooling, dense layers)
-is kept beside the graph, and done in numpy.
+Such a file mostly ends with the transformer. The model's other parts (pooling, dense layers) are
+kept beside the graph and computed in numpy.
 """
 
 import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,30 +13,27 @@ from safetensors.numpy import load_file
 
 from leafsearch.vectors.encoders.alignment import PROBES
 from leafsearch.vectors.encoders.model_files import ModelFiles
-from leafsearch.vectors.encoders.onnx.encoder import (
+from leafsearch.vectors.encoders.onnx.encoder import GraphEncoder, load_onnxruntime
+from leafsearch.vectors.encoders.onnx.folder import (
     GRAPH,
     HEADS,
+    PUBLISHED_GRAPH,
     TOKENIZER,
     TOKENS,
     Card,
-    GraphEncoder,
-    load_onnxruntime,
+    new_folder,
 )
 from leafsearch.vectors.errors import ExportError
-from leafsearch.vectors.files import put
 
-PUBLISHED_GRAPH = "onnx/model.onnx"
 _LEAST_COSINE = 0.9999
 
 
 def take_published(files: ModelFiles, folder: Path) -> None:
-    """Raises ExportError if the model publishes none, or is not of the usual parts."""
+    """Raises ExportError if the model publishes no graph, or has other parts than usual."""
     graph = files.path(PUBLISHED_GRAPH)
     if graph is None:
         raise ExportError(f"model {files.name} publishes no {PUBLISHED_GRAPH}")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix="taking-", dir=folder.parent))
-    try:
+    with new_folder(folder, prefix="taking-") as made:
         shutil.copyfile(graph, made / GRAPH)
         files.tokenizer().save(str(made / TOKENIZER))
         heads = _heads(files)
@@ -45,13 +41,10 @@ def take_published(files: ModelFiles, folder: Path) -> None:
             np.savez(made / HEADS, *heads)
         _card(files, made / GRAPH, heads).write(made)
         _check_padding(files, GraphEncoder.load(made))
-        put(made, folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 def _check_padding(files: ModelFiles, encoder: GraphEncoder) -> None:
-    """A graph whose mask was lost on the way gives other vectors in a padded batch."""
+    """A graph that ignores its attention mask gives other vectors in a padded batch."""
     texts = [*PROBES, " ".join(PROBES)]
     together = encoder.encode_queries(texts)
     alone = np.vstack([encoder.encode_queries([text]) for text in texts])
@@ -86,7 +79,7 @@ def _card(files: ModelFiles, graph: Path, heads: list[NDArray[np.float32]]) -> C
 
 
 def _pooling(files: ModelFiles) -> str:
-    """`mean` or `cls`, whichever way the version that wrote the model spells it."""
+    """`mean` or `cls`, in the spelling of any version of sentence-transformers."""
     for kind, path in files.modules():
         if kind != "Pooling":
             continue
@@ -117,5 +110,5 @@ def _dense(files: ModelFiles, path: str) -> NDArray[np.float32]:
             f"model {files.name}: a dense layer with bias or {activation} needs "
             "sentence-transformers"
         )
-    weights = load_file(str(files.demand(f"{path}/model.safetensors")))
+    weights = load_file(str(files.require(f"{path}/model.safetensors")))
     return np.asarray(weights["linear.weight"], dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The encoder of the query side: an exported graph out of the user's cache, without torch."""
+"""The student that encodes queries: an exported graph from the user's cache, without torch."""
 
 import logging
 import re
@@ -12,25 +12,25 @@ from leafsearch.vectors.errors import ExportError, ModelError
 
 log = logging.getLogger(__name__)
 
-_FORMAT = "2"  # of the folder, see vectors.graph
+_FORMAT = "2"  # of the folder, see onnx.folder
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 
 
 def load_student(name: str, *, revision: str | None = None, key: str | None = None) -> Encoder:
-    """Exported now if it has not been yet, which needs torch and takes some seconds.
+    """Load the student from the cache; export it first if needed, which takes torch and seconds.
 
-    Without torch, what the model's authors publish for ONNX is taken. A model that cannot be
-    exported is used through sentence-transformers, with a warning. Raises ModelError when there is
-    no such model, or none of this is possible.
+    Without torch, the ONNX file that the model's authors publish is used. A model that cannot be
+    exported runs on sentence-transformers, with a warning. Raises ModelError if there is no such
+    model, or if none of this works.
     """
     if name.startswith("hashing:") or is_remote(name):
         return load_encoder(name, revision=revision, key=key)
-    from leafsearch.vectors.encoders.model_source import find_model
+    from leafsearch.vectors.encoders.model_files import find_model
 
     revision = revision or find_model(name).revision
     folder = student_folder(name, revision)
     if not folder.is_dir():
-        from leafsearch.vectors.encoders.onnx.rounded_weights import is_compact, unpack
+        from leafsearch.vectors.encoders.onnx.folder import is_compact, unpack
 
         if is_compact(location := Path(find_model(name, revision=revision).location)):
             unpack(location, folder, name=name, revision=revision)
@@ -41,12 +41,12 @@ def load_student(name: str, *, revision: str | None = None, key: str | None = No
     from leafsearch.vectors.encoders.onnx.encoder import GraphEncoder
 
     student = GraphEncoder.load(folder)
-    student.name = name  # the same files may have been exported under another
+    student.name = name  # the files may have been exported under another name
     return student
 
 
 def export_student(encoder: Encoder) -> bool:
-    """Into the cache, unless it is there; whether the student can be loaded from it then."""
+    """Export into the cache unless it is there; whether load_student can use it then."""
     if encoder.name.startswith("hashing:") or is_remote(encoder.name):
         return False
     from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
@@ -67,7 +67,7 @@ def export_student(encoder: Encoder) -> bool:
 
 
 def student_folder(name: str, revision: str) -> Path:
-    """Keyed by both, so a changed model is never taken for the one it was."""
+    """The cache folder, keyed by name and revision, so a changed model gets another."""
     known = _UNSAFE.sub("-", f"{Path(name).name}-{revision.removeprefix('sha256:')}")
     return platformdirs.user_cache_path("leafsearch") / "students" / _FORMAT / known
 

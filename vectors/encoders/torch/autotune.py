@@ -1,7 +1,7 @@
 """The precision and the layout in which a model computes documents, from device and model alone.
 
-A trial on a few short texts compares the vectors with the model's own, because no name tells
-whether a model's attention can be replaced or its numbers fit into half precision. Nothing is
+A trial on a few short texts compares the vectors with the model's own, because a model's name does
+not say whether its attention can be replaced or its numbers fit into half precision. Nothing is
 timed: every process on a machine chooses the same.
 """
 
@@ -14,9 +14,15 @@ from sentence_transformers import SentenceTransformer
 
 from leafsearch.vectors.encoders.alignment import PROBES
 from leafsearch.vectors.encoders.base import Rows, unit_rows
-from leafsearch.vectors.encoders.batches import Batch, Tokenize
+from leafsearch.vectors.encoders.batches import TokenBatch, Tokenize
 from leafsearch.vectors.encoders.devices import has_bfloat16
-from leafsearch.vectors.encoders.torch.batch_layouts import Form, Fused, Packed, Padded, Plain
+from leafsearch.vectors.encoders.torch.batch_layouts import (
+    BatchLayout,
+    Fused,
+    Packed,
+    Padded,
+    Plain,
+)
 from leafsearch.vectors.errors import ModelError
 
 log = logging.getLogger(__name__)
@@ -27,30 +33,30 @@ _GPU_KINDS = (Fused, *_KINDS)
 _TEXTS = [*PROBES[:4], " ".join(PROBES[:4])]
 
 
-def best_form(
+def select_layout(
     name: str, model: SentenceTransformer, prompt: str, tokenize: Tokenize, precision: str
-) -> Form:
+) -> BatchLayout:
     """`precision`: one of config's ENCODE_PRECISIONS.
 
-    Raises ModelError where the model cannot be computed in the precision that is asked for.
+    Raises ModelError if the model cannot be computed in the requested precision.
     """
     texts = sorted(_TEXTS, key=len, reverse=True)
-    sample = Batch(tuple(range(len(texts))), tuple(texts), tuple(tokenize(texts)))
+    sample = TokenBatch(tuple(range(len(texts))), tuple(texts), tuple(tokenize(texts)))
     expected = _rows(Plain(model, prompt, model.dtype), sample)
     reasons = []
     for dtype in _candidates(model, precision):
         least = _SAME if dtype == torch.float32 else _NEAR
         for kind in _GPU_KINDS if model.device.type == "cuda" else _KINDS:
             try:
-                form = kind(model, prompt, dtype)
-                cosine = float(np.sum(_rows(form, sample) * expected, axis=1).mean())
+                layout = kind(model, prompt, dtype)
+                cosine = float(np.sum(_rows(layout, sample) * expected, axis=1).mean())
             except Exception as error:
-                # What an unusual model makes of this is as unusual.
+                # Unusual models raise unusual errors here.
                 reasons.append(f"{kind.__name__.lower()}: {error!r}")
                 continue
             if cosine >= least:
-                _report(name, form)
-                return form
+                _report(name, layout)
+                return layout
             reasons.append(
                 f"{kind.__name__.lower()}: mean cosine {cosine:.4f} to the model's own vectors, "
                 f"expected {least} or more"
@@ -67,7 +73,7 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 
 def _candidates(model: SentenceTransformer, precision: str) -> Sequence[torch.dtype]:
-    """The first that gives the model's vectors is taken; float16 is nearer, bfloat16 has range."""
+    """Precisions to try, best first: float16 is more exact, bfloat16 has the range."""
     if precision != "auto":
         return [getattr(torch, precision)]
     if model.dtype != torch.float32:
@@ -79,21 +85,21 @@ def _candidates(model: SentenceTransformer, precision: str) -> Sequence[torch.dt
     return [torch.float32]
 
 
-def _rows(form: Form, batch: Batch) -> Rows:
-    return unit_rows(form(batch).float().cpu().numpy())
+def _rows(layout: BatchLayout, batch: TokenBatch) -> Rows:
+    return unit_rows(layout(batch).float().cpu().numpy())
 
 
-def _report(name: str, form: Form) -> None:
-    precision = dtype_name(form.dtype)
+def _report(name: str, layout: BatchLayout) -> None:
+    precision = dtype_name(layout.dtype)
     log.info(
         "model %s: documents are encoded %s in %s on %s",
         name,
-        type(form).__name__.lower(),
+        type(layout).__name__.lower(),
         precision,
-        form.device,
+        layout.device,
     )
-    is_emulated = form.dtype == torch.float16 or not has_bfloat16(form.device.type)
-    if form.device.type == "cpu" and form.dtype != torch.float32 and is_emulated:
+    is_emulated = layout.dtype == torch.float16 or not has_bfloat16(layout.device.type)
+    if layout.device.type == "cpu" and layout.dtype != torch.float32 and is_emulated:
         log.warning(
             "model %s: documents are encoded in %s, which is slow here: this processor has no "
             "instructions for it (a new collection can take --encode-precision float32)",

@@ -1,6 +1,6 @@
-"""The ways in which a sentence-transformers model can take a batch of documents.
+"""The layouts in which a sentence-transformers model can take a batch of documents.
 
-All go through the model's own modules, so that prompt, pooling and dense layers are its own.
+Each runs the model's own modules, so prompt, pooling and dense layers stay the model's.
 """
 
 import copy
@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import torch
 from sentence_transformers import SentenceTransformer
 
-from leafsearch.vectors.encoders.batches import Batch
-from leafsearch.vectors.encoders.torch.fused import fuse
+from leafsearch.vectors.encoders.batches import TokenBatch
+from leafsearch.vectors.encoders.torch.fused_layers import fuse
 from leafsearch.vectors.encoders.torch.packed_attention import (
     ATTENTION,
     PACKED_FEATURES,
@@ -20,19 +20,19 @@ from leafsearch.vectors.encoders.torch.packed_attention import (
 )
 
 
-class Form(Protocol):
+class BatchLayout(Protocol):
     @property
     def device(self) -> torch.device: ...
 
     @property
     def dtype(self) -> torch.dtype: ...
 
-    def __call__(self, batch: Batch) -> torch.Tensor:
+    def __call__(self, batch: TokenBatch) -> torch.Tensor:
         """(n, dimensions) on the device, perhaps still being computed."""
 
 
 class Packed:
-    """Texts side by side, see vectors.packed; for models whose attention can be replaced."""
+    """Texts side by side, see packed_attention; for models whose attention can be replaced."""
 
     def __init__(self, model: SentenceTransformer, prompt: str, dtype: torch.dtype) -> None:
         self.device: torch.device = model.device
@@ -46,13 +46,13 @@ class Packed:
         self._first_position = _first_position(transformer.model)
         self._has_types = _has_types(model)
 
-    def __call__(self, batch: Batch) -> torch.Tensor:
+    def __call__(self, batch: TokenBatch) -> torch.Tensor:
         features = pack_tokens(batch.tokens, self._first_position)
         return _computed(self._model, {**features, **self._common}, self._has_types)
 
 
 class Fused(Packed):
-    """The same in fewer, larger steps on a GPU, see vectors.fused; for layers of BERT's shape."""
+    """Packed, in fewer and larger steps on a GPU, see fused_layers; for layers of BERT's shape."""
 
     def __init__(self, model: SentenceTransformer, prompt: str, dtype: torch.dtype) -> None:
         super().__init__(model, prompt, dtype)
@@ -60,7 +60,7 @@ class Fused(Packed):
 
 
 class Padded:
-    """Each text as long as the longest."""
+    """Each text padded to the length of the longest."""
 
     def __init__(self, model: SentenceTransformer, prompt: str, dtype: torch.dtype) -> None:
         self.device: torch.device = model.device
@@ -71,7 +71,7 @@ class Padded:
         self._on_the_left = model.tokenizer.padding_side == "left"
         self._has_types = _has_types(model)
 
-    def __call__(self, batch: Batch) -> torch.Tensor:
+    def __call__(self, batch: TokenBatch) -> torch.Tensor:
         shape = len(batch.tokens), max(map(len, batch.tokens))
         ids = torch.full(shape, self._pad_id)
         mask = torch.zeros(shape, dtype=torch.long)
@@ -85,7 +85,7 @@ class Padded:
 
 
 class Plain:
-    """What sentence-transformers does with texts, for models of a kind of their own."""
+    """sentence-transformers' own encode, for models that fit no other layout."""
 
     def __init__(self, model: SentenceTransformer, prompt: str, dtype: torch.dtype) -> None:
         self.device: torch.device = model.device
@@ -93,7 +93,7 @@ class Plain:
         self._model = model if dtype == model.dtype else _twin(model, dtype)
         self._prompt = prompt
 
-    def __call__(self, batch: Batch) -> torch.Tensor:
+    def __call__(self, batch: TokenBatch) -> torch.Tensor:
         found: torch.Tensor = self._model.encode(
             list(batch.texts),
             prompt=self._prompt,
@@ -113,7 +113,7 @@ def _computed(model: Any, features: dict[str, Any], has_types: bool) -> torch.Te
 
 
 def _moved(features: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    """To a GPU without waiting for it, which only pinned memory allows."""
+    """Copy to a GPU without waiting, which only pinned memory allows."""
     if device.type != "cuda":
         return features
     return {
@@ -125,7 +125,7 @@ def _moved(features: dict[str, Any], device: torch.device) -> dict[str, Any]:
 
 
 def _twin(model: SentenceTransformer, dtype: torch.dtype) -> Any:
-    """A copy whose settings can differ; the weights are shared where their type is the same."""
+    """A copy whose settings can differ; weights of the same type are shared."""
     if dtype != model.dtype:
         return copy.deepcopy(model).to(dtype)
     shared = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
@@ -133,7 +133,7 @@ def _twin(model: SentenceTransformer, dtype: torch.dtype) -> Any:
 
 
 def _common(model: SentenceTransformer, prompt: str) -> dict[str, Any]:
-    """How many tokens are the prompt's, which some models leave out of their mean."""
+    """The number of prompt tokens, which some models exclude from their mean."""
     if not prompt:
         return {}
     features = model[0].preprocess(["text"], prompt=prompt)
@@ -145,7 +145,7 @@ def _has_types(model: SentenceTransformer) -> bool:
 
 
 def _first_position(transformer: Any) -> int:
-    """0, but in RoBERTa and its kin positions begin after that of the padding."""
+    """The number of the first position: 0, but one past the padding in RoBERTa and its kin."""
     for module in transformer.modules():
         padding = getattr(module, "padding_idx", None)
         table = getattr(module, "position_embeddings", None)
