@@ -19,7 +19,7 @@ from leafsearch.config.hint import Names, hint, ingest_hint, rebuild_hint
 from leafsearch.doctor.index import IndexEntry
 from leafsearch.doctor.sample import EncodedText, Sample
 from leafsearch.doctor.searches import Probe
-from leafsearch.vectors import Encoder, Manifest, explained
+from leafsearch.vectors import Encoder, Manifest, explain_errors
 from leafsearch.vectors.store import Generations
 
 T = TypeVar("T")
@@ -129,7 +129,7 @@ class Case:
         return self.run(pipeline)
 
     def run(self, pipeline: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        with explained():
+        with explain_errors():
             try:
                 return list(self.mongo.aggregate(list(pipeline), maxTimeMS=self.left_ms()))
             except ExecutionTimeout as error:

@@ -27,7 +27,7 @@ from leafsearch.search.query import MOST_CANDIDATES
 from leafsearch.search.searcher import Searcher
 from leafsearch.search.session.io import perform
 from leafsearch.search.session.open import open_collection
-from leafsearch.vectors import Collection, Manifest, ModelRecord, Rows, explained
+from leafsearch.vectors import Collection, Manifest, ModelRecord, Rows, explain_errors
 
 _STEPS = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 _WORDS = 12  # of a sampled passage that make a question
@@ -147,7 +147,7 @@ def _everything(collection: Collection) -> tuple[list[dict[str, Any]], Rows]:
     """Without the texts, which no measurement here needs."""
     path = collection.manifest.path
     fields = dict.fromkeys(("document", "position", "hash", path), 1)
-    with explained():
+    with explain_errors():
         chunks = list(collection.mongo.find({path: {"$exists": True}}, fields))
     rows = collection.manifest.codec.expand([chunk.pop(path) for chunk in chunks])
     return chunks, rows
@@ -158,7 +158,7 @@ def _sampled(collection: Collection, count: int) -> list[str]:
 
     The same ones every time, so that two runs can be compared.
     """
-    with explained():
+    with explain_errors():
         own = collection.mongo.find(collection.manifest.chosen, {"_id": 1})
         ids = [chunk["_id"] for chunk in own.sort("_id", 1)]
         some = random.Random(0).sample(ids, min(count, len(ids)))

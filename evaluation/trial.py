@@ -9,7 +9,7 @@ from typing import Any
 from pymongo.database import Database
 
 from leafsearch.config import Storage
-from leafsearch.vectors import Codec, Collection, Manifest, Rows, explained
+from leafsearch.vectors import Codec, Collection, Manifest, Rows, explain_errors
 from leafsearch.vectors.store import ModelRecord, delete_manifest, write_manifest
 
 PREFIX = "leaf_eval_"
@@ -41,7 +41,7 @@ def trial_collection(
     manifest = _manifest(storage, rows)
     name = PREFIX + secrets.token_hex(4)
     try:
-        with explained():
+        with explain_errors():
             write_manifest(database, name, manifest)
         collection = Collection(database[name], manifest)
         collection.create()
@@ -51,13 +51,13 @@ def trial_collection(
         collection.wait_until_ready(chunks[-1]["_id"], seconds=_WAIT_SECONDS, on_status=on_status)
         yield collection
     finally:
-        with explained():
+        with explain_errors():
             database.drop_collection(name)
             delete_manifest(database, name)
 
 
 def measure_sizes(collection: Collection) -> Sizes:
-    with explained():
+    with explain_errors():
         counted = list(collection.mongo.aggregate([{"$collStats": {"storageStats": {}}}]))
         listed = list(collection.mongo.list_search_indexes(collection.manifest.index))
     documents = sum(part["storageStats"]["count"] for part in counted)

@@ -6,8 +6,8 @@ from typing import Any
 
 from pymongo.database import Database
 
-from leafsearch.vectors import ManifestError, collection_of, explained
-from leafsearch.vectors.store import MANIFESTS, Generations, generations_of
+from leafsearch.vectors import ManifestError, collection_of, explain_errors
+from leafsearch.vectors.store import MANIFESTS, Generations, parse_generations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,18 +38,18 @@ class CatalogEntry:
 
 def list_collections(database: Database[Any]) -> Iterator[CatalogEntry]:
     """By name. Raises DeploymentError where MongoDB does not answer."""
-    with explained():
+    with explain_errors():
         there = set(database.list_collection_names())
         documents = list(database[MANIFESTS].find().sort("_id"))
     for document in documents:
-        with explained():
+        with explain_errors():
             yield _entry(database, document, there)
 
 
 def _entry(database: Database[Any], document: Mapping[str, Any], there: set[str]) -> CatalogEntry:
     name = str(document["_id"])
     try:
-        generations = generations_of(document, name)
+        generations = parse_generations(document, name)
     except ManifestError as error:
         return CatalogEntry(collection=name, problem=str(error))
     if name not in there:

@@ -21,7 +21,12 @@ from leafsearch.vectors.errors import (
 from leafsearch.vectors.store.chunk import StoredChunk
 from leafsearch.vectors.store.codec import Codec
 from leafsearch.vectors.store.collection import Collection
-from leafsearch.vectors.store.connection import collection_kinds, connect, connect_async, explained
+from leafsearch.vectors.store.connection import (
+    connect,
+    connect_async,
+    explain_errors,
+    list_collection_types,
+)
 from leafsearch.vectors.store.in_place import InPlace, collection_of
 from leafsearch.vectors.store.manifest import Manifest, ModelRecord
 
@@ -49,12 +54,12 @@ __all__ = [
     "Teacher",
     "VectorsError",
     "check_alignment",
-    "collection_kinds",
     "collection_of",
     "connect",
     "connect_async",
-    "explained",
+    "explain_errors",
     "export_student",
+    "list_collection_types",
     "load_encoder",
     "load_student",
     "load_tokenizer",

@@ -10,15 +10,21 @@ from leafsearch.doctor.context import Case, examine, ingest, names, rebuild
 from leafsearch.doctor.findings import Verdict, ok, problem, skipped
 from leafsearch.doctor.sample import vector_paths
 from leafsearch.search.values import paths_of
-from leafsearch.vectors import DeploymentError, Manifest, ManifestError, collection_kinds, explained
+from leafsearch.vectors import (
+    DeploymentError,
+    Manifest,
+    ManifestError,
+    explain_errors,
+    list_collection_types,
+)
 from leafsearch.vectors.store import MANIFESTS, VECTOR_PATH, find_generations, require_agreement
 
 
 def collection(case: Case) -> Verdict:
     name = case.order.settings.collection
     try:
-        with explained():
-            kinds = collection_kinds(case.mongo.database)
+        with explain_errors():
+            kinds = list_collection_types(case.mongo.database)
         count = _count(case) if name in kinds else 0
     except DeploymentError as error:
         return problem(f"{case.full_name} cannot be read: {error}")
@@ -36,7 +42,7 @@ def collection(case: Case) -> Verdict:
 
 
 def _count(case: Case) -> int:
-    with explained():
+    with explain_errors():
         return case.mongo.estimated_document_count(maxTimeMS=case.left_ms())
 
 
@@ -52,7 +58,7 @@ def manifest(case: Case) -> Verdict:
     order = case.order
     case.manifest = None  # unless a good one is found: then all is checked as a stranger's
     try:
-        with explained():
+        with explain_errors():
             generations = find_generations(case.mongo.database, order.settings.collection)
     except ManifestError as error:
         return problem(f"{error}: {_elsewhere(case)}")

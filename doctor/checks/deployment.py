@@ -8,7 +8,7 @@ from pymongo.uri_parser import split_options
 
 from leafsearch.doctor.context import Case
 from leafsearch.doctor.findings import Verdict, ok, problem, warning
-from leafsearch.vectors import DeploymentError, connect, explained
+from leafsearch.vectors import DeploymentError, connect, explain_errors
 
 _OLDEST = (6, 0)
 _UNCHECKED = ("tlsinsecure", "tlsallowinvalidcertificates", "tlsallowinvalidhostnames")
@@ -20,7 +20,7 @@ def connection(case: Case) -> Verdict:
     except DeploymentError as error:
         return problem(str(error))
     started = time.perf_counter()
-    with explained():
+    with explain_errors():
         case.client.admin.command("ping")
     milliseconds = 1000 * (time.perf_counter() - started)
     return ok(f"{', '.join(_hosts(case))} answers in {milliseconds:.1f} ms")
@@ -48,7 +48,7 @@ def judge_tls(uri: str, hosts: Sequence[str]) -> Verdict:
 
 
 def version(case: Case) -> Verdict:
-    with explained():
+    with explain_errors():
         found = case.client.server_info()
     return judge_version(str(found["version"]))
 

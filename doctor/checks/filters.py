@@ -9,7 +9,7 @@ from pymongo.errors import ExecutionTimeout
 from leafsearch.doctor.context import Case, OutOfTime, ingest, repair
 from leafsearch.doctor.findings import Verdict, ok, problem, warning
 from leafsearch.search.values import filtered_kind, kind_of, paths_of, scalars_at, values_at
-from leafsearch.vectors import explained
+from leafsearch.vectors import explain_errors
 
 _LONGEST = 8191  # UTF-16 units of a string that the index keeps
 
@@ -67,7 +67,7 @@ def _declared(case: Case) -> list[str]:
 def _is_anywhere(case: Case, path: str) -> bool:
     if case.sample.whole:
         return False
-    with explained():
+    with explain_errors():
         try:
             asked = {path: {"$exists": True}}
             return case.mongo.find_one(asked, {"_id": 1}, max_time_ms=case.left_ms()) is not None

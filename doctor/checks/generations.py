@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from leafsearch.config.hint import hint
 from leafsearch.doctor.context import Case, names, retire
 from leafsearch.doctor.findings import Verdict, ok, problem, warning
-from leafsearch.vectors import Manifest, SearchIndexError, explained
+from leafsearch.vectors import Manifest, SearchIndexError, explain_errors
 from leafsearch.vectors.store import BY_GENERATION, IndexSpec
 
 _NUMBERED = re.compile(r"leaf_vectors(?:_(\d+))?(?:_text)?")
@@ -74,7 +74,7 @@ def _trouble(case: Case, kept: Manifest) -> str:
 def _counts(case: Case) -> dict[int, int]:
     """Chunks of each generation; where there never was a second, nothing is counted."""
     everything = case.documents + case.others
-    with explained():
+    with explain_errors():
         indexes = {str(index["name"]) for index in case.mongo.list_indexes()}
     if BY_GENERATION not in indexes:
         return {1: everything}

@@ -13,10 +13,10 @@ from leafsearch.vectors import Encoder, ModelError, Rows, load_encoder, load_stu
 from leafsearch.vectors.encoders import (
     MINIMUM_COSINE,
     is_remote,
+    load_with_key,
     require_probe,
     require_torch,
     unit_rows,
-    with_key,
 )
 
 _TEXTS = 16
@@ -102,7 +102,7 @@ def _teacher(case: Case) -> Encoder | Verdict:
     except ModelError as error:
         return skipped(str(error))
     try:
-        return with_key(
+        return load_with_key(
             settings,
             name,
             lambda key: load_encoder(name, revision=revision, key=key),
@@ -122,7 +122,7 @@ def _student(case: Case) -> Encoder | Verdict:
     name = manifest.student.name if manifest else settings.pair.student
     try:
         revision = manifest.student.revision if manifest else _revision(settings, name)
-        loaded = with_key(
+        loaded = load_with_key(
             settings, name, lambda key: load_student(name, revision=revision, key=key)
         )
         if manifest and manifest.probe is not None:
@@ -201,7 +201,7 @@ def _is_there(settings: Settings, name: str) -> bool:
 def _revision(settings: Settings, name: str) -> str:
     """Of what stands under a name now; raises ModelError if nothing does."""
     if name.startswith("hashing:") or is_remote(name):
-        return with_key(settings, name, lambda key: load_encoder(name, key=key).revision)
+        return load_with_key(settings, name, lambda key: load_encoder(name, key=key).revision)
     from leafsearch.vectors.encoders import find_model
 
     return find_model(name).revision

@@ -6,7 +6,7 @@ from leafsearch.config.storage import index_bytes
 from leafsearch.doctor.context import Case, rebuild
 from leafsearch.doctor.findings import Verdict, ok, problem, skipped, warning
 from leafsearch.doctor.sample import VectorKind
-from leafsearch.vectors import DeploymentError, explained
+from leafsearch.vectors import DeploymentError, explain_errors
 from leafsearch.vectors.store import FORBIDDEN_CODES
 
 _PRECISIONS = {VectorKind.BITS: "binary", VectorKind.INT8: "int8"}
@@ -21,7 +21,7 @@ _GB = 1_000_000_000
 def memory(case: Case) -> Verdict:
     needed = int(_ROOM * _index_bytes(case))
     try:
-        with explained():
+        with explain_errors():
             system = case.client.admin.command("hostInfo")["system"]
     except DeploymentError as error:
         code = getattr(error.__cause__, "code", None)

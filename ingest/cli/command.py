@@ -14,7 +14,7 @@ from leafsearch.ingest.runs.run import run
 from leafsearch.ingest.sources.files.patterns import FilePatterns
 from leafsearch.ingest.sources.files.records import Fields
 from leafsearch.ingest.sources.mongodb.order import MongoOrder
-from leafsearch.vectors.store import RETRY_SECONDS, RetryBudget, connected, deployment_uri
+from leafsearch.vectors.store import RETRY_SECONDS, RetryBudget, deployment_uri, open_client
 
 app, register = new_command(no_args_is_help=True)
 
@@ -128,6 +128,6 @@ def command(
             encode_precision=encode_precision,
             home=home,
         )
-        with connected(deployment_uri(chosen, say)) as client:
+        with open_client(deployment_uri(chosen, say)) as client:
             rejected = run(order, chosen, client[chosen.database], as_json=as_json)
     raise typer.Exit(SOME_REJECTED if rejected else 0)

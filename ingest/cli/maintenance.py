@@ -17,7 +17,7 @@ from leafsearch.ingest.generations.report import run_retire, run_rollback
 from leafsearch.ingest.pipeline.rejects import DEFAULT as REJECTS_FILE
 from leafsearch.ingest.pipeline.rejects import Rejects
 from leafsearch.ingest.runs.repair import run_repair
-from leafsearch.vectors.store import RETRY_SECONDS, RetryBudget, connected, deployment_uri
+from leafsearch.vectors.store import RETRY_SECONDS, RetryBudget, deployment_uri, open_client
 
 rollback_app, register_rollback = new_command()
 retire_app, register_retire = new_command()
@@ -45,7 +45,7 @@ def rollback(
     say_warnings("leaf-ingest")
     with one_line_errors("leaf-ingest", line=line_of("leaf-ingest", context)):
         chosen = _settings(wait, retry_for, uri, database, collection, home)
-        with connected(deployment_uri(chosen, say)) as client:
+        with open_client(deployment_uri(chosen, say)) as client:
             RetryBudget(retry_for).run(
                 lambda: run_rollback(
                     client[chosen.database], chosen.collection, wait=wait, as_json=as_json
@@ -71,7 +71,7 @@ def retire(
     say_warnings("leaf-ingest")
     with one_line_errors("leaf-ingest", line=line_of("leaf-ingest", context)):
         chosen = _settings(wait, retry_for, uri, database, collection, home)
-        with connected(deployment_uri(chosen, say)) as client:
+        with open_client(deployment_uri(chosen, say)) as client:
             RetryBudget(retry_for).run(
                 lambda: run_retire(
                     client[chosen.database], chosen.collection, wait=wait, as_json=as_json
@@ -104,7 +104,7 @@ def repair(
         if problems := list(Rejects(rejects).problems()):
             raise ConfigError(problems)
         with (
-            connected(deployment_uri(chosen, say)) as client,
+            open_client(deployment_uri(chosen, say)) as client,
             closing(Rejects(rejects)) as rejected,
         ):
             count = run_repair(

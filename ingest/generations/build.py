@@ -19,8 +19,8 @@ from leafsearch.ingest.errors import TargetError
 from leafsearch.ingest.target.open import INDEX, Named, fit_storage, load_pair, or_default
 from leafsearch.ingest.target.reconcile import is_empty, with_wanted_indexes
 from leafsearch.ingest.target.target import OnStatus, Target
-from leafsearch.vectors import Collection, Manifest, ManifestError, ModelRecord, explained
-from leafsearch.vectors.encoders import probe_of
+from leafsearch.vectors import Collection, Manifest, ManifestError, ModelRecord, explain_errors
+from leafsearch.vectors.encoders import encode_probe
 from leafsearch.vectors.store import (
     BY_DOCUMENT,
     STORED_FORM,
@@ -48,7 +48,7 @@ def open_rebuild(
         raise ConfigError(problems)
     name = settings.collection
     require_search(database[name])
-    with explained():
+    with explain_errors():
         found, empty = find_generations(database, name), is_empty(database, name)
         if found is None:
             read_manifest(database, name)  # says what there is instead
@@ -124,7 +124,7 @@ def _anew(
         chunk_tokens=tokens,
         chunk_overlap=or_default(choices.chunk_overlap, min(active.chunk_overlap, tokens // 2)),
         heading_trail=active.heading_trail or bool(choices.heading_trail),
-        probe=probe_of(pair.student),
+        probe=encode_probe(pair.student),
         generation=generation,
     )
     return Target(database, settings, manifest, pair.teacher, retries=retries)
@@ -223,6 +223,6 @@ def find_missing_documents(
 def _documents(database: Database[Any], name: str, manifest: Manifest) -> Iterator[str]:
     """In the order of their code points, which is MongoDB's as well."""
     first: Mapping[str, Any] = {**manifest.chosen, "position": 0}
-    with explained():
+    with explain_errors():
         found = database[name].find(first, {"_id": 0, "document": 1}).sort("document", 1)
         yield from (chunk["document"] for chunk in found.hint(BY_DOCUMENT))

@@ -15,7 +15,7 @@ from leafsearch.config.hint import Names, hint, ingest_hint
 from leafsearch.ingest.errors import TargetError
 from leafsearch.ingest.generations.build import find_missing_documents
 from leafsearch.ingest.target.reconcile import reconcile, with_wanted_indexes
-from leafsearch.vectors import Collection, IndexDiffers, Manifest, explained
+from leafsearch.vectors import Collection, IndexDiffers, Manifest, explain_errors
 from leafsearch.vectors.store import (
     Generations,
     read_generation,
@@ -34,7 +34,7 @@ def require_whole(
 
     What was rejected in the generation before as well is lost to nobody.
     """
-    with explained():
+    with explain_errors():
         active = read_generations(database, name).active
     if yes or active.generation == new.generation:
         return
@@ -89,7 +89,7 @@ def cut_over(
     """
     deadline = time.monotonic() + seconds
     while True:
-        with explained():
+        with explain_errors():
             seen = read_generations(database, name)
             wanted = read_generation(database, name, generation)
         if seen.active.generation == generation:
@@ -108,7 +108,7 @@ def cut_over(
                 raise
             time.sleep(_PAUSE)  # another ingest has added a filter path
             continue
-        with explained():
+        with explain_errors():
             seen_now = read_generations(database, name)
             to = seen_now.find(generation)
             if to == collection.manifest and seen_now.active == seen.active:
@@ -119,7 +119,7 @@ def roll_back(
     database: Database[Any], name: str, *, seconds: float, on_status: Callable[[str], None]
 ) -> Generations:
     """To the generation from before the last rebuild; nothing if it answers already."""
-    with explained():
+    with explain_errors():
         seen = read_generations(database, name)
     active, kept = seen.active, seen.previous
     if kept is None:
@@ -137,7 +137,7 @@ def roll_back(
 def _newest(collection: Collection) -> str:
     """Of its chunks the one that was written last, which a search finds last."""
     manifest, last = collection.manifest, [("$natural", -1)]
-    with explained():
+    with explain_errors():
         found = collection.mongo.find_one(manifest.chosen, {"_id": 1}, sort=last)
     if found is None:
         raise TargetError(

@@ -19,7 +19,7 @@ from leafsearch.ingest.generations.cutover import (
 from leafsearch.ingest.generations.retire import retire
 from leafsearch.ingest.pipeline.stats import Summary
 from leafsearch.ingest.target.target import Target
-from leafsearch.vectors import Manifest, explained
+from leafsearch.vectors import Manifest, explain_errors
 from leafsearch.vectors.store import find_generations
 
 
@@ -38,7 +38,7 @@ def complete(
     """The end of a run that has written all: searches move over where that was the order."""
     name, generation = target.collection.mongo.name, target.manifest.generation
     rollback, retire = (_hint(database, name, verb) for verb in ("rollback", "retire"))
-    with explained():
+    with explain_errors():
         seen = find_generations(database, name)
     if seen is None:  # nothing could be written
         return

@@ -15,7 +15,7 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from leafsearch.ingest.target.open import INDEX
-from leafsearch.vectors import Collection, IndexNotReady, explained
+from leafsearch.vectors import Collection, IndexNotReady, explain_errors
 from leafsearch.vectors.store import forget_others, read_generations, retry
 
 _PAUSE = 0.2  # seconds between two looks
@@ -47,12 +47,12 @@ def retire(
     search of an old generation finds nothing and moves over, and never a part.
     """
     while True:
-        with explained():
+        with explain_errors():
             seen = read_generations(database, name)
         active = Collection(database[name], seen.active)
         for index in active.indexes:
             index.check()
-        with explained():
+        with explain_errors():
             if forget_others(database, name, seen):
                 break
     # What is begun from now on has a higher number, and is none of our business.
@@ -82,14 +82,14 @@ def _drop_indexes(
 
 
 def _indexes(mongo: Mongo[Any], generations: Set[int]) -> set[str]:
-    with explained():
+    with explain_errors():
         names = [str(listed["name"]) for listed in mongo.list_search_indexes()]
     matches = [match for name in names if (match := _OURS.fullmatch(name))]
     return {match[0] for match in matches if int(match[1] or 1) in generations}
 
 
 def _drop(mongo: Mongo[Any], name: str) -> None:
-    with explained():
+    with explain_errors():
         try:
             mongo.drop_search_index(name)
         except OperationFailure as error:
@@ -99,5 +99,5 @@ def _drop(mongo: Mongo[Any], name: str) -> None:
 
 def _delete_chunks(active: Collection, generation: int) -> int:
     chosen = {**_A_CHUNK, "generation": None if generation == 1 else generation}
-    with explained():
+    with explain_errors():
         return retry(lambda: active.mongo.delete_many(chosen).deleted_count)

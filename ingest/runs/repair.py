@@ -27,7 +27,7 @@ from leafsearch.ingest.sources.mongodb.signals import Stop
 from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.ingest.sources.mongodb.sync import SourceSync
 from leafsearch.ingest.target.target import OnStatus, Target, load_teacher
-from leafsearch.vectors import Collection, InPlace, Manifest, Teacher, collection_of, explained
+from leafsearch.vectors import Collection, InPlace, Manifest, Teacher, collection_of, explain_errors
 from leafsearch.vectors.store import (
     MARK,
     RetryBudget,
@@ -35,7 +35,7 @@ from leafsearch.vectors.store import (
     encoded_digest,
     read_generation,
     read_generations,
-    registered,
+    register_run,
     remove_filters,
 )
 
@@ -73,7 +73,7 @@ def repair(
     Other runs learn of it, since a chunk that is made again is not the one that they have seen.
     """
     name, done = settings.collection, Repaired()
-    with registered(database, name, retries) as registration:
+    with register_run(database, name, retries) as registration:
         generations = read_generations(database, name)
         for known in generations.all:
             manifest = read_generations(database, name).find(known.generation)
@@ -116,7 +116,7 @@ def _without_unused_filters(
     """A filter by such a path finds nothing without a word; by one that is not declared, it says
     so. Nothing is taken out of a collection without documents."""
     mongo = database[name]
-    with explained():
+    with explain_errors():
         if mongo.find_one(manifest.chosen, {"_id": 1}) is None:
             return manifest
         unused = [

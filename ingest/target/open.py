@@ -21,12 +21,12 @@ from leafsearch.vectors import (
     Teacher,
     check_alignment,
     collection_of,
-    explained,
+    explain_errors,
     export_student,
     load_encoder,
     load_student,
 )
-from leafsearch.vectors.encoders import probe_of, with_key
+from leafsearch.vectors.encoders import encode_probe, load_with_key
 from leafsearch.vectors.store import (
     HAS_MARK,
     MARK,
@@ -102,7 +102,7 @@ def open_target(
         raise ConfigError(problems)
     name = settings.collection
     require_search(database[name])
-    with explained():
+    with explain_errors():
         stored = find_manifest(database, name)
         if choices.in_place is None:
             empty = is_empty(database, name)
@@ -173,7 +173,7 @@ def _new(
         chunk_overlap=or_default(choices.chunk_overlap, overlap),
         heading_trail=bool(choices.heading_trail),
         hybrid=choices.hybrid,
-        probe=probe_of(pair.student),
+        probe=encode_probe(pair.student),
     )
     if choices.in_place is not None:
         manifest = choices.in_place.manifest(manifest, choices.filters)
@@ -198,7 +198,7 @@ def load_pair(
     The student is exported here, where torch is, so that no search needs it.
     """
     seconds = (retries or RetryBudget()).seconds
-    one = with_key(
+    one = load_with_key(
         settings,
         teacher[0],
         lambda key: load_encoder(
@@ -214,7 +214,7 @@ def load_pair(
     if student == teacher:
         export_student(one)
     else:
-        other = with_key(
+        other = load_with_key(
             settings,
             student[0],
             lambda key: load_student(student[0], revision=student[1], key=key),

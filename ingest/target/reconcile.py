@@ -11,7 +11,7 @@ from typing import Any
 
 from pymongo.database import Database
 
-from leafsearch.vectors import Collection, Manifest, ManifestError, collection_of, explained
+from leafsearch.vectors import Collection, Manifest, ManifestError, collection_of, explain_errors
 from leafsearch.vectors.store import (
     HAS_MARK,
     RetryBudget,
@@ -34,20 +34,20 @@ def reconcile(
     Raises ManifestError if it was made otherwise and holds documents, DeploymentError or
     SearchIndexError where the server refuses an index.
     """
-    with explained():
+    with explain_errors():
         found = find_generations(database, name)
         empty = is_empty(database, name)
     if found is not None and found.active.generation != wanted.generation and not empty:
         return _settle_beside(database, name, wanted, retries)
     stored = None if found is None else found.active
-    with explained():
+    with explain_errors():
         left_over = stored is not None and _is_left_over(database, name, stored, wanted)
     if stored is not None and not left_over:
         require_equal(stored, wanted, name)
         wanted = with_wanted_indexes(stored, wanted.filters, hybrid=wanted.hybrid)
     collection_of(database[name], wanted, retries).create()
     try:
-        with explained():
+        with explain_errors():
             if stored is not None and left_over and is_empty(database, name, stored):
                 delete_manifest(database, name)
             agreed = write_manifest(database, name, wanted)
@@ -57,7 +57,7 @@ def reconcile(
                 require_equal(stored, wanted, name)
     except ManifestError:
         # Another ingest was faster, and its index is the one that must stay.
-        with explained():
+        with explain_errors():
             theirs = read_generation(database, name, wanted.generation)
         follow(database, name, theirs, retries)
         raise
@@ -70,7 +70,7 @@ def follow(
     """Index what the manifest says, until it says nothing new. Raises as settle does."""
     known = None
     while True:
-        with explained():
+        with explain_errors():
             stored = read_generation(database, name, manifest.generation)
         require_equal(stored, manifest, name)
         collection = collection_of(database[name], stored, retries)
@@ -88,7 +88,7 @@ def with_wanted_indexes(manifest: Manifest, filters: Sequence[str], *, hybrid: b
 
 def holds_ours(database: Database[Any], name: str, generation: int = 1) -> bool:
     """Whether there are documents, and a manifest that speaks of this generation of them."""
-    with explained():
+    with explain_errors():
         found = find_generations(database, name)
         stored = found.find(generation) if found is not None else None
         return stored is not None and not is_empty(database, name, stored)
@@ -104,7 +104,7 @@ def _settle_beside(
     database: Database[Any], name: str, wanted: Manifest, retries: RetryBudget | None
 ) -> Collection:
     """Of a generation that does not answer searches."""
-    with explained():
+    with explain_errors():
         stored = begin_next(database, name, wanted)
         require_equal(stored, wanted, name)
         filters, hybrid = wanted.filters, wanted.hybrid

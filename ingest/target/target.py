@@ -31,11 +31,11 @@ from leafsearch.vectors import (
     Rows,
     Teacher,
     collection_of,
-    explained,
+    explain_errors,
     load_encoder,
     load_tokenizer,
 )
-from leafsearch.vectors.encoders import with_key
+from leafsearch.vectors.encoders import load_with_key
 from leafsearch.vectors.store import (
     Registration,
     RetryBudget,
@@ -67,7 +67,7 @@ def load_teacher(
     `retry_for` and `devices` as for load_encoder. Raises ModelError.
     """
     model = manifest.teacher
-    teacher = with_key(
+    teacher = load_with_key(
         settings,
         model.name,
         lambda key: load_encoder(
@@ -220,7 +220,7 @@ class Target:
         if self.is_new:
             return
         generation = self.manifest.generation
-        with explained():
+        with explain_errors():
             seen = self.retries.run(lambda: read_generations(self._database, self._name))
         if seen.active.generation != generation:
             raise TargetError(
@@ -238,7 +238,7 @@ class Target:
         if self.is_new:
             return
         generation = self.manifest.generation
-        with explained():
+        with explain_errors():
             stored = self.retries.run(
                 lambda: read_generation(self._database, self._name, generation)
             )

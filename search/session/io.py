@@ -19,7 +19,7 @@ from pymongo.errors import ExecutionTimeout
 
 from leafsearch.config import LeafError
 from leafsearch.search.errors import SearchTimeout
-from leafsearch.vectors import explained
+from leafsearch.vectors import explain_errors
 
 Result = TypeVar("Result")
 Steps = Generator[Any, Any, Result]
@@ -70,7 +70,7 @@ def perform(steps: Steps[Result], database: Database[Any]) -> Result:
 
 def _answer(request: object, database: Database[Any]) -> Any:
     if isinstance(request, Aggregate):
-        with explained(), _timely(request):
+        with explain_errors(), _timely(request):
             found = database[request.collection].aggregate(request.pipeline, **request.options)
             return list(found)
     if isinstance(request, Together):
@@ -98,7 +98,7 @@ async def perform_async(steps: Steps[Result], database: AsyncDatabase[Any]) -> R
 
 async def _answer_async(request: object, database: AsyncDatabase[Any]) -> Any:
     if isinstance(request, Aggregate):
-        with explained(), _timely(request):
+        with explain_errors(), _timely(request):
             collection = database[request.collection]
             found = await collection.aggregate(request.pipeline, **request.options)
             return await found.to_list()

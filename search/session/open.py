@@ -13,13 +13,13 @@ from leafsearch.search.filters import required_values
 from leafsearch.search.session.io import Aggregate, Compute, Steps
 from leafsearch.search.values import kind_of, scalars_at
 from leafsearch.vectors import Encoder, Manifest, ManifestError, ModelError, load_student
-from leafsearch.vectors.encoders import require_probe, with_key
+from leafsearch.vectors.encoders import load_with_key, require_probe
 from leafsearch.vectors.store import (
     MANIFESTS,
     Generations,
     IndexSpec,
-    generations_of,
     missing_manifest,
+    parse_generations,
     require_agreement,
 )
 
@@ -90,7 +90,7 @@ def _opened(settings: Settings, found: Generations, load: Load) -> Steps[OpenCol
 def load_for(manifest: Manifest, settings: Settings) -> Encoder:
     """The student, known to be the one of ingest."""
     model = manifest.student
-    student = with_key(
+    student = load_with_key(
         settings,
         model.name,
         lambda key: load_student(model.name, revision=model.revision, key=key),
@@ -190,7 +190,7 @@ def look_up(opened: OpenCollection) -> Steps[OpenCollection]:
 def _generations(database: str, collection: str) -> Steps[Generations]:
     found = yield Aggregate(MANIFESTS, [{"$match": {"_id": collection}}])
     if found:
-        return generations_of(found[0], collection)
+        return parse_generations(found[0], collection)
     others = yield Aggregate(MANIFESTS, [{"$project": {"_id": 1}}])
     raise missing_manifest(database, collection, [str(other["_id"]) for other in others])
 

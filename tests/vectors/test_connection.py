@@ -11,7 +11,7 @@ import pytest
 from pymongo.database import Database
 
 from leafmongo.proxy.wire import write_message
-from leafsearch.vectors import DeploymentError, collection_kinds, connect, connect_async
+from leafsearch.vectors import DeploymentError, connect, connect_async, list_collection_types
 from mongotests.raw import connected, message
 
 
@@ -83,6 +83,6 @@ def test_names_that_are_not_utf8_do_not_hide_the_others(database: Database[Any])
         message(stream)
     database["other"].insert_one({})
 
-    kinds = collection_kinds(database)
+    kinds = list_collection_types(database)
 
     assert kinds == {"other": "collection", "\ufffdb\ufffdb": "collection"}

@@ -19,7 +19,7 @@ from leafsearch.vectors import (
     load_encoder,
     load_student,
 )
-from leafsearch.vectors.encoders import ModelFiles, probe_of, require_probe, student_folder
+from leafsearch.vectors.encoders import ModelFiles, encode_probe, require_probe, student_folder
 from leafsearch.vectors.encoders.onnx.published import take_published
 
 ROOT = Path(__file__).parents[2]
@@ -244,10 +244,10 @@ def test_another_model_under_the_same_name_is_found_out(
 ) -> None:
     student, other = load_encoder(published_pair[1]), load_encoder(stranger)
 
-    require_probe(student, probe_of(student))
+    require_probe(student, encode_probe(student))
 
     with pytest.raises(ModelError, match=r"gives other vectors here than at ingest \(cosine -?0"):
-        require_probe(other, probe_of(student))
+        require_probe(other, encode_probe(student))
 
 
 def test_the_search_side_stays_under_400_mb(core_only: Path) -> None:

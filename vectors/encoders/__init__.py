@@ -12,8 +12,8 @@ from leafsearch.vectors.encoders.alignment import (
     PROBES,
     Alignment,
     check_alignment,
+    encode_probe,
     measure_alignment,
-    probe_of,
     require_probe,
 )
 from leafsearch.vectors.encoders.base import (
@@ -28,7 +28,7 @@ from leafsearch.vectors.encoders.base import (
 )
 from leafsearch.vectors.encoders.batches import Tokens
 from leafsearch.vectors.encoders.devices import cores, has_bfloat16, has_gpu
-from leafsearch.vectors.encoders.load import load_encoder, load_tokenizer, with_key
+from leafsearch.vectors.encoders.load import load_encoder, load_tokenizer, load_with_key
 from leafsearch.vectors.encoders.model_files import ModelFiles, find_model
 from leafsearch.vectors.encoders.onnx.folder import PUBLISHED_GRAPH
 from leafsearch.vectors.encoders.onnx.student import export_student, load_student, student_folder
@@ -71,6 +71,7 @@ __all__ = [
     "attend_packed",
     "check_alignment",
     "cores",
+    "encode_probe",
     "export_student",
     "export_transformer",
     "find_model",
@@ -81,15 +82,14 @@ __all__ = [
     "load_encoder",
     "load_student",
     "load_tokenizer",
+    "load_with_key",
     "measure_alignment",
     "pack_tokens",
-    "probe_of",
     "require_packable",
     "require_probe",
     "require_torch",
     "student_folder",
     "unit_rows",
-    "with_key",
 ]
 
 

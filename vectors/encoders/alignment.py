@@ -65,7 +65,7 @@ def check_alignment(teacher: Encoder, student: Encoder) -> Alignment:
     return found
 
 
-def probe_of(student: Encoder) -> Binary:
+def encode_probe(student: Encoder) -> Binary:
     """The student's vector of one probe, to know it by later: a revision is a name only."""
     row = student.encode_queries(PROBES[:1])[0]
     return Binary.from_vector(row, BinaryVectorDtype.FLOAT32)

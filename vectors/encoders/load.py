@@ -73,7 +73,7 @@ def load_tokenizer(name: str, *, revision: str | None = None) -> Tokenizer:
     return load_encoder(name, revision=revision).tokenizer
 
 
-def with_key(
+def load_with_key(
     settings: Settings,
     name: str,
     load: Callable[[str | None], Loaded],

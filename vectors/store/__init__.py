@@ -17,11 +17,11 @@ from leafsearch.vectors.store.codec import UNIT_TOLERANCE, Codec
 from leafsearch.vectors.store.collection import BY_DOCUMENT, BY_GENERATION, Collection
 from leafsearch.vectors.store.connection import (
     FORBIDDEN_CODES,
-    collection_kinds,
     connect,
     connect_async,
-    connected,
-    explained,
+    explain_errors,
+    list_collection_types,
+    open_client,
 )
 from leafsearch.vectors.store.deployment import deployment_uri
 from leafsearch.vectors.store.generations import (
@@ -29,7 +29,7 @@ from leafsearch.vectors.store.generations import (
     begin_next,
     find_generations,
     forget_others,
-    generations_of,
+    parse_generations,
     read_generation,
     read_generations,
     switch_generation,
@@ -75,7 +75,7 @@ from leafsearch.vectors.store.retry import (
     retry,
 )
 from leafsearch.vectors.store.search_index import IndexSpec, SearchIndex, require_search
-from leafsearch.vectors.store.writers import ActiveRuns, Registration, registered
+from leafsearch.vectors.store.writers import ActiveRuns, Registration, register_run
 
 __all__ = [
     "BY_DOCUMENT",
@@ -104,21 +104,18 @@ __all__ = [
     "StoredChunk",
     "amend_manifest",
     "begin_next",
-    "collection_kinds",
     "collection_of",
     "connect",
     "connect_async",
-    "connected",
     "decode_extended",
     "delete_manifest",
     "deployment_uri",
     "digest",
     "encoded_digest",
-    "explained",
+    "explain_errors",
     "find_generations",
     "find_manifest",
     "forget_others",
-    "generations_of",
     "id_to_text",
     "ids_from_text",
     "is_encodable_id",
@@ -126,14 +123,17 @@ __all__ = [
     "is_same_index",
     "is_transient",
     "is_unanswered",
+    "list_collection_types",
     "missing_manifest",
     "nearest_stage",
+    "open_client",
     "parse_extended_json",
+    "parse_generations",
     "projection",
     "read_generation",
     "read_generations",
     "read_manifest",
-    "registered",
+    "register_run",
     "remove_filters",
     "replace_manifest",
     "require_agreement",

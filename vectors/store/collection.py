@@ -20,7 +20,7 @@ from pymongo.write_concern import WriteConcern
 from leafsearch.config.text import shorten
 from leafsearch.vectors.errors import DeploymentError, IndexNotReady
 from leafsearch.vectors.store.chunk import StoredChunk
-from leafsearch.vectors.store.connection import explained, short
+from leafsearch.vectors.store.connection import explain_errors, short
 from leafsearch.vectors.store.manifest import Manifest
 from leafsearch.vectors.store.pipelines import nearest_stage
 from leafsearch.vectors.store.retry import RetryBudget, is_transient
@@ -187,7 +187,7 @@ class Collection:
     def scan(self, fields: Sequence[str], ids: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
         """Stored chunks of this generation, with these fields: all, or those of `ids`."""
         wanted = {**self.manifest.chosen, **({"_id": {"$in": list(ids)}} if ids else {})}
-        with explained():
+        with explain_errors():
             yield from self._settled.find(wanted, dict.fromkeys(fields, 1))
 
     def renew(self, seen: Sequence[Mapping[str, Any]], fields: Sequence[Mapping[str, Any]]) -> int:
@@ -340,7 +340,7 @@ class Collection:
         return refused
 
     def _retry(self, work: Callable[[], Done]) -> Done:
-        with explained():
+        with explain_errors():
             return self.retries.run(work)
 
 
@@ -360,7 +360,7 @@ def is_found(found: Callable[[], bool], *, seconds: float) -> bool:
     """Asks again and again, since search follows writes after a moment."""
     deadline, pause = time.monotonic() + seconds, _FIRST_PAUSE
     while True:
-        with explained():
+        with explain_errors():
             if found():
                 return True
         if time.monotonic() + pause > deadline:

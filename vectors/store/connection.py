@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 
 def connect(uri: str) -> MongoClient[dict[str, Any]]:
     """A client that has reached its server. Options in the URI beat the defaults here."""
-    with explained():
+    with explain_errors():
         client: MongoClient[dict[str, Any]] = _made(MongoClient, uri)
         try:
             try:
@@ -69,7 +69,7 @@ def connect(uri: str) -> MongoClient[dict[str, Any]]:
 
 
 @contextmanager
-def connected(uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
+def open_client(uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
     """See connect; closed without waiting long for a server that is away."""
     client = connect(uri)
     try:
@@ -81,7 +81,7 @@ def connected(uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
 
 async def connect_async(uri: str) -> AsyncMongoClient[dict[str, Any]]:
     """The same for asyncio; the client belongs to the running loop."""
-    with explained():
+    with explain_errors():
         client: AsyncMongoClient[dict[str, Any]] = _made(AsyncMongoClient, uri)
         try:
             try:
@@ -97,7 +97,7 @@ async def connect_async(uri: str) -> AsyncMongoClient[dict[str, Any]]:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def explain_errors() -> Iterator[None]:
     """Turns the driver's errors into DeploymentError, never showing a password."""
     try:
         yield
@@ -113,7 +113,7 @@ def explained() -> Iterator[None]:
         raise DeploymentError(f"what MongoDB holds cannot be read: {short(error)}") from error
 
 
-def collection_kinds(database: Database[Any]) -> dict[str, str]:
+def list_collection_types(database: Database[Any]) -> dict[str, str]:
     """Each collection and its type. Names are any bytes to MongoDB; what is not UTF-8 is replaced,
     where PyMongo's own list_collections would fail for all."""
     # In this form it is open to whoever may read a collection.

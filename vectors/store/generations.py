@@ -47,7 +47,7 @@ class Generations:
         return next((m for m in self.all if m.generation == generation), None)
 
 
-def generations_of(document: Mapping[str, Any], collection: str) -> Generations:
+def parse_generations(document: Mapping[str, Any], collection: str) -> Generations:
     """`document`: of the manifest, with its `_id`."""
     active = from_document(document, collection)
     beside = {
@@ -60,7 +60,7 @@ def generations_of(document: Mapping[str, Any], collection: str) -> Generations:
 
 def find_generations(database: Database[Any], collection: str) -> Generations | None:
     document = database[MANIFESTS].find_one({"_id": collection})
-    return None if document is None else generations_of(document, collection)
+    return None if document is None else parse_generations(document, collection)
 
 
 def read_generations(database: Database[Any], collection: str) -> Generations:

@@ -22,7 +22,7 @@ from leafsearch.vectors.errors import (
     IndexNotReady,
     SearchIndexError,
 )
-from leafsearch.vectors.store.connection import explained
+from leafsearch.vectors.store.connection import explain_errors
 from leafsearch.vectors.store.manifest import Manifest
 from leafsearch.vectors.store.pipelines import (
     index_definition,
@@ -129,7 +129,7 @@ class SearchIndex:
 
     def ensure(self) -> None:
         """Create it, or update it to new filter paths; does not wait."""
-        with explained():
+        with explain_errors():
             found = self.spec.find(self._mongo.list_search_indexes())
             if found is None:
                 self._create()
@@ -139,7 +139,7 @@ class SearchIndex:
     def remake(self, *, seconds: float) -> bool:
         """Make it again where the server gave it up, and bring it in line; whether that was
         needed. Raises IndexNotReady where an old one is not gone after `seconds`."""
-        with explained():
+        with explain_errors():
             found = self.spec.find(self._mongo.list_search_indexes())
             is_dead = found is not None and found.get("status") in _DEAD
             if is_dead:
@@ -166,12 +166,12 @@ class SearchIndex:
 
     def check(self, *, ready: bool = False) -> None:
         """See IndexSpec.judge."""
-        with explained():
+        with explain_errors():
             self.spec.judge(self._mongo.list_search_indexes(), ready=ready)
 
     def require_no_failure(self) -> None:
         """See IndexSpec.require_no_failure."""
-        with explained():
+        with explain_errors():
             self.spec.require_no_failure(self._mongo.list_search_indexes())
 
     def _create(self) -> None:
@@ -213,7 +213,7 @@ def wait_for(
 
 def require_search(mongo: MongoCollection[Any]) -> None:
     """Raises DeploymentError if there is no search process; the collection need not exist."""
-    with explained():
+    with explain_errors():
         list(mongo.list_search_indexes())
 
 

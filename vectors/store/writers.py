@@ -24,7 +24,7 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.write_concern import WriteConcern
 
-from leafsearch.vectors.store.connection import FORBIDDEN_CODES, explained
+from leafsearch.vectors.store.connection import FORBIDDEN_CODES, explain_errors
 from leafsearch.vectors.store.retry import RetryBudget
 
 log = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ class Registration:
         before = _now()
         seen: dict[str, Any] = {}
         try:
-            with explained():
+            with explain_errors():
                 if self._is_known:
                     seen = self._retries.run(self._renewed_entry)
         except Exception as error:
@@ -157,7 +157,7 @@ class Registration:
 
 
 @contextmanager
-def registered(
+def register_run(
     database: Database[Any], collection: str, retries: RetryBudget
 ) -> Iterator[Registration]:
     """A run that writes from its beginning to its end."""

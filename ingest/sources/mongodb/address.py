@@ -11,8 +11,8 @@ from pymongo import MongoClient
 from leafsearch.config import ConfigError, Settings
 from leafsearch.config.text import quote
 from leafsearch.ingest.errors import SourceError
-from leafsearch.vectors import DeploymentError, explained
-from leafsearch.vectors.store import connected
+from leafsearch.vectors import DeploymentError, explain_errors
+from leafsearch.vectors.store import open_client
 
 _HERE = "mongodb:"  # of the deployment that is written to
 _SCHEMES = ("mongodb://", "mongodb+srv://")
@@ -56,14 +56,14 @@ class Address:
         """Only for an address with a `uri`."""
         with ExitStack() as opened:
             with self.explained():
-                client = opened.enter_context(connected(self.uri or ""))
+                client = opened.enter_context(open_client(self.uri or ""))
             yield client
 
     @contextmanager
     def explained(self) -> Iterator[None]:
         """Turns the driver's errors into DeploymentError that says which deployment it is."""
         try:
-            with explained():
+            with explain_errors():
                 yield
         except DeploymentError as error:
             where = self.shown if self.uri else "MONGODB_URI (--uri)"

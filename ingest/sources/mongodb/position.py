@@ -19,7 +19,7 @@ from pymongo.errors import OperationFailure
 from pymongo.write_concern import WriteConcern
 
 from leafsearch.ingest.sources.mongodb.source import MongoSource
-from leafsearch.vectors import DeploymentError, Manifest, explained
+from leafsearch.vectors import DeploymentError, Manifest, explain_errors
 from leafsearch.vectors.store import FORBIDDEN_CODES, RetryBudget, is_unanswered
 
 log = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ class Position:
         """None where the server does not let this user keep positions."""
         if self._is_refused:
             return None
-        with explained():
+        with explain_errors():
             try:
                 return (retries or self.retries).run(work)
             except OperationFailure as error:

@@ -23,7 +23,7 @@ from leafsearch.ingest.document import KEPT, Document, Place, Records, Rejected
 from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.sources.files.records import Fields, UnusableRecord, to_document
 from leafsearch.ingest.sources.mongodb.address import Address
-from leafsearch.vectors import Manifest, collection_kinds
+from leafsearch.vectors import Manifest, list_collection_types
 from leafsearch.vectors.store import (
     FORBIDDEN_CODES,
     MARK,
@@ -228,7 +228,7 @@ class MongoSource:
 
     def _require_collection(self) -> None:
         database = self.client[self.address.database]
-        names = self._patiently(lambda: collection_kinds(database))
+        names = self._patiently(lambda: list_collection_types(database))
         if self.address.collection in names:
             return
         there = sorted(name for name in names if not name.startswith(_NOT_THEIRS))
