@@ -88,7 +88,7 @@ def _manifest(storage: Storage, rows: Rows) -> Manifest:
         alignment=1.0,
         dimensions=dimensions,
         precision=storage.precision,
-        scale=Codec.calibrated(dimensions, storage.precision, rows[:_BATCH]).scale,
+        scale=Codec.calibrate(dimensions, storage.precision, rows[:_BATCH]).scale,
         similarity=storage.similarity,
         quantization=storage.quantization,
         index=INDEX,

@@ -1,4 +1,7 @@
-"""What ingest and search must agree on: encoders, stored vectors, the manifest, the collection."""
+"""What ingest and search must agree on: encoders, stored vectors, manifest, collection.
+
+The door of the package; `vectors.encoders` and `vectors.store` are the doors of its rooms.
+"""
 
 from leafsearch.vectors.encoders.alignment import Alignment, check_alignment
 from leafsearch.vectors.encoders.base import Encoder, Rows, Teacher

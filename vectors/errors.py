@@ -1,18 +1,18 @@
-"""What can go wrong between text and a vector index.
+"""The errors of this package, between text and vector index.
 
 LeafError
 └── VectorsError
     ├── ModelError         a model cannot be found, fetched or loaded
-    │   └── ExportError    a model cannot be brought to ONNX Runtime as it is
+    │   └── ExportError    a model cannot be exported to ONNX Runtime
     ├── AlignmentError     student and teacher do not share a space
-    ├── CodecError         vectors that cannot be stored as asked
-    ├── ManifestError      missing, unreadable, or contradicting what was asked
+    ├── CodecError         vectors cannot be stored as requested
+    ├── ManifestError      missing, unreadable, or in conflict with the request
     ├── DeploymentError    MongoDB cannot be reached, refuses us, or lacks search
     └── SearchIndexError   the vector index cannot be used
-        ├── IndexMissing   not there, or under another name
-        ├── IndexNotReady  building, pending, or not ready within the time given
+        ├── IndexMissing   there is none of this name
+        ├── IndexNotReady  building, pending, or not ready in time
         ├── IndexFailed    the server gave up building it
-        └── IndexDiffers   it is not what the manifest says
+        └── IndexDiffers   its definition differs from the manifest
 """
 
 from leafsearch.config import LeafError
@@ -27,7 +27,7 @@ class ModelError(VectorsError):
 
 
 class ExportError(ModelError):
-    """A model cannot be brought to ONNX Runtime as it is."""
+    """A model cannot be exported to ONNX Runtime."""
 
 
 class AlignmentError(VectorsError):
@@ -35,7 +35,7 @@ class AlignmentError(VectorsError):
 
 
 class CodecError(VectorsError):
-    """Vectors that cannot be stored as asked; `row` tells which, if it is one of them."""
+    """Vectors cannot be stored as requested; `row` is the index of the bad one, if known."""
 
     def __init__(self, message: str, *, row: int | None = None) -> None:
         self.row = row
@@ -43,7 +43,7 @@ class CodecError(VectorsError):
 
 
 class ManifestError(VectorsError):
-    """The manifest is missing, unreadable, or contradicts what was asked."""
+    """The manifest is missing, unreadable, or in conflict with the request."""
 
 
 class DeploymentError(VectorsError):
@@ -67,4 +67,4 @@ class IndexFailed(SearchIndexError):
 
 
 class IndexDiffers(SearchIndexError):
-    """The index is not what the manifest says."""
+    """The definition of the index differs from the manifest."""

@@ -253,7 +253,7 @@ class Target:
     def _agree(self, rows: Rows) -> None:
         """The manifest comes before the vectors: a run killed in between can go on."""
         asked = self.manifest
-        codec = Codec.calibrated(asked.dimensions, asked.precision, rows)
+        codec = Codec.calibrate(asked.dimensions, asked.precision, rows)
         self._settle(replace(asked, scale=codec.scale))
 
     def _settle(self, manifest: Manifest) -> None:

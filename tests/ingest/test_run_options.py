@@ -98,7 +98,7 @@ def test_a_heading_trail_is_encoded_and_belongs_to_how_the_collection_was_made(
     assert json.loads(without.stdout)["tokens"] < with_trail["tokens"]
     assert not any(c["text"].startswith("Guide > ") for c in database["chunks"].find())
     refused = leaf_ingest("docs", "--heading-trail", "--collection", "plain")
-    assert "heading_trail is False there, True was asked" in refused.stderr
+    assert "heading_trail is False, requested True" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_a_truncated_row_is_of_unit_length_again() -> None:
 )
 def test_size_is_what_is_stored(precision: str, size: int) -> None:
     rows = unit_rows(np.random.default_rng(1).normal(size=(3, 16)))
-    codec = Codec.calibrated(16, precision, rows)
+    codec = Codec.calibrate(16, precision, rows)
 
     assert codec.size == size
     assert {len(value) for value in codec.compress(rows)} == {size}
@@ -54,7 +54,7 @@ def test_size_is_what_is_stored(precision: str, size: int) -> None:
 @pytest.mark.parametrize(("precision", "least"), [("float32", 1 - 1e-6), ("int8", 0.999)])
 def test_what_is_expanded_is_what_was_compressed(precision: str, least: float) -> None:
     rows = unit_rows(np.random.default_rng(2).normal(size=(50, 256)))
-    codec = Codec.calibrated(256, precision, rows)
+    codec = Codec.calibrate(256, precision, rows)
 
     expanded = codec.expand(codec.compress(rows))
 
@@ -95,7 +95,7 @@ def test_int8_needs_a_scale() -> None:
     with pytest.raises(CodecError, match="without a scale"):
         Codec(8, "int8").compress(ROW)
     with pytest.raises(CodecError, match="needs some vectors"):
-        Codec.calibrated(8, "int8", ROW[:0])
+        Codec.calibrate(8, "int8", ROW[:0])
 
 
 def test_rows_that_are_too_short_are_refused() -> None:

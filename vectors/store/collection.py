@@ -1,7 +1,7 @@
 """A collection of chunks with their vectors.
 
-Chunks are upserted by id, so writing the same thing twice changes nothing; what a server that
-restarts or an election interrupts is tried again.
+Chunks are upserted by id, so a second write of the same chunk changes nothing; requests that a
+restart or an election interrupts are retried.
 """
 
 import time
@@ -29,13 +29,13 @@ from leafsearch.vectors.store.search_index import IndexSpec, SearchIndex, wait_f
 BY_DOCUMENT = [("document", 1), ("position", 1)]
 BY_GENERATION = "generation_1"  # index of a collection that has, or had, several
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries
-# Nested too deeply, no BSON, too large.
-_OF_ONE_DOCUMENT = {15, 22, 10334, 17419, 17420}
-# Refusals that say nothing about the document: no right, no room, no such command or namespace.
-# Those that pass (`is_transient`) are asked again before.
-_OF_ALL_DOCUMENTS = {1, 8, 11, 13, 18, 20, 26, 31, 50, 59, 61, 73, 115, 146, 166, 292, 8000, 14031}
-MOST_ALIKE = 1000  # hits in which a chunk is looked for by its own vector
-_SAME_SCORE = 1e-5  # what rounding makes of one
+# Nested too deeply, not BSON, too large.
+_DOCUMENT_CODES = {15, 22, 10334, 17419, 17420}
+# Errors that are not about the document: no right, no space, no such command or namespace.
+# Transient ones (`is_transient`) have been retried before.
+_REQUEST_CODES = {1, 8, 11, 13, 18, 20, 26, 31, 50, 59, 61, 73, 115, 146, 166, 292, 8000, 14031}
+MOST_ALIKE = 1000  # hits among which a chunk must be found by its own vector
+_SAME_SCORE = 1e-5  # equal scores differ less, by rounding
 _OF_SOURCES = [("source", 1), ("document", 1)]
 _PAGE = 5000  # chunks
 
@@ -44,17 +44,17 @@ Operation = InsertOne[Any] | ReplaceOne[Any] | UpdateOne | UpdateMany
 
 
 class Collection:
-    """`outrun`: ids of documents that others changed between the reading and the writing.
+    """`outrun`: ids of documents that other runs changed between this run's read and write.
 
-    `announce` is called before each write; see vectors.writers.
+    `announce` is called before each write; see store.writers.
     """
 
     def __init__(
         self, mongo: MongoCollection[Any], manifest: Manifest, retries: RetryBudget | None = None
     ) -> None:
-        # Acknowledged by a majority, or it does not count as done.
+        # A write counts when a majority has acknowledged it.
         self.mongo = mongo.with_options(write_concern=WriteConcern("majority"))
-        # What an election could undo does not count as stored, nor what a secondary still has.
+        # A read sees neither what an election could roll back nor what a secondary still has.
         self._settled = self.mongo.with_options(
             read_concern=ReadConcern("majority"), read_preference=ReadPreference.PRIMARY
         )
@@ -70,13 +70,13 @@ class Collection:
             self.indexes.append(SearchIndex(mongo, text))
 
     def create(self) -> None:
-        """The collection and its indexes, ordinary and of search, unless they are there.
+        """Create the collection and its indexes, ordinary ones and search indexes, if missing.
 
-        Does not wait until these can be searched.
+        Does not wait for the search indexes.
         """
         self._retry(lambda: self.mongo.create_index(BY_DOCUMENT))
         if self.manifest.generation > 1:
-            # Before its first chunk, so that a collection without it has one generation only.
+            # Before its first chunk: a collection without this index has one generation only.
             self._retry(lambda: self.mongo.create_index([("generation", 1)]))
         for index in self.indexes:
             self._retry(index.ensure)
@@ -92,11 +92,13 @@ class Collection:
 
     @property
     def _is_sound(self) -> dict[str, Any]:
-        """For the server: whether a vector has the type and size of the manifest, and says
-        something. NaN and lengths it cannot see: see ingest.repair."""
+        """A server expression: the vector has the manifest's type and size, and is not zero.
+
+        The server cannot see NaN or a wrong length; `leaf-ingest repair` does.
+        """
         least, most = self.manifest.codec.bounds
         path = f"${self.manifest.path}"
-        # Zeros are the least value; in bits they are one like any other.
+        # Zeros are the least value; as bits they are an ordinary vector.
         above = "$gte" if self.manifest.precision == "binary" else "$gt"
         return {"$and": [{above: [path, least]}, {"$lte": [path, most]}]}
 
@@ -112,12 +114,12 @@ class Collection:
         *,
         seen: Mapping[str, bytes | None] | None = None,
     ) -> dict[str, str]:
-        """Upsert; `chunks` come without the vector.
+        """Upsert `chunks`, which come without the vector.
 
-        `seen`: the hashes of those that were there a moment ago, by id. What is another chunk by
-        now stays, and its document is `outrun`. None: whatever is there is replaced.
+        `seen`: hashes of the stored chunks as this run read them, by id. A chunk that has changed
+        since stays, and its document is `outrun`. None: replace all.
 
-        Ids and reasons of those that the server refuses for what they are; the others are written.
+        Returns ids and reasons of the chunks that the server rejects; it writes the others.
         """
         marks = {k: v for k, v in self.manifest.chosen.items() if v is not None}
         documents = {
@@ -125,25 +127,24 @@ class Collection:
             for chunk, vector in zip(chunks, vectors, strict=True)
         }
         if seen is None:
-            return self._bulk({id: _replace({"_id": id}, d) for id, d in documents.items()})
-        refused = self._bulk(
+            return self._bulk({id: _upsert({"_id": id}, d) for id, d in documents.items()})
+        rejected = self._bulk(
             {
-                # To insert is five times faster than to replace what may be there.
-                id: _replace({"_id": id, "hash": seen[id]}, d) if id in seen else InsertOne(d)
+                # An insert is five times faster than a replace with upsert.
+                id: _upsert({"_id": id, "hash": seen[id]}, d) if id in seen else InsertOne(d)
                 for id, d in documents.items()
             }
         )
-        return self._not_outrun(refused, documents, seen) if refused else {}
+        return self._drop_outrun(rejected, documents, seen) if rejected else {}
 
-    def _not_outrun(
+    def _drop_outrun(
         self,
-        refused: dict[str, str],
+        rejected: dict[str, str],
         documents: Mapping[str, Mapping[str, Any]],
         seen: Mapping[str, bytes | None],
     ) -> dict[str, str]:
-        """Those that are refused for what they are, and not since another run was faster, or a
-        first try that was interrupted."""
-        wanted = {"_id": {"$in": list(refused)}}
+        """`rejected` without those that another run, or an interrupted first try, wrote before."""
+        wanted = {"_id": {"$in": list(rejected)}}
         found = self._retry(lambda: list(self._settled.find(wanted, {"hash": 1, "version": 1})))
         for there in found:
             id, hash = there["_id"], there.get("hash")
@@ -152,21 +153,21 @@ class Collection:
             ours = documents[id]
             if (hash, there.get("version")) != (ours["hash"], ours["version"]):
                 self.outrun.add(ours["document"])
-            del refused[id]
-        return refused
+            del rejected[id]
+        return rejected
 
     def size_of(self, chunk: Mapping[str, Any], vector: Binary) -> int:
-        """Bytes of BSON that the server is given for it."""
+        """Bytes of BSON that a write sends for this chunk."""
         marks = {k: v for k, v in self.manifest.chosen.items() if v is not None}
         return len(bson.encode({**chunk, **marks, self.manifest.path: vector}))
 
     def update(
         self, changes: Mapping[str, Mapping[str, Any]], *, seen: Mapping[str, bytes | None]
     ) -> dict[str, str]:
-        """Set fields of stored chunks, by id, keeping their vectors; see `write`.
+        """Set fields of stored chunks, by id, and keep their vectors; see `write`.
 
-        Only where a chunk still has the hash that was `seen`: fields of one text must not come
-        beside the vector of another, which another run has written meanwhile.
+        Only where a chunk still has the hash in `seen`: another run may have written the vector of
+        another text meanwhile, and its fields must not mix with these.
         """
         return self._bulk(
             {
@@ -176,7 +177,7 @@ class Collection:
         )
 
     def missed(self, changes: Mapping[str, Mapping[str, Any]]) -> set[str]:
-        """Those of these chunks that do not have the version of their change."""
+        """Ids of the chunks that do not have the version of their change."""
         if not changes:
             return set()
         wanted = {"_id": {"$in": list(changes)}}
@@ -185,14 +186,16 @@ class Collection:
         return {i for i, change in changes.items() if versions.get(i) != change["version"]}
 
     def scan(self, fields: Sequence[str], ids: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
-        """Stored chunks of this generation, with these fields: all, or those of `ids`."""
+        """Stored chunks of this generation with these fields; all, or those in `ids`."""
         wanted = {**self.manifest.chosen, **({"_id": {"$in": list(ids)}} if ids else {})}
         with explain_errors():
             yield from self._settled.find(wanted, dict.fromkeys(fields, 1))
 
     def renew(self, seen: Sequence[Mapping[str, Any]], fields: Sequence[Mapping[str, Any]]) -> int:
-        """Set these fields of each stored chunk that still has the `_id`, hash and text with which
-        it was seen; how many. What it was made of may be another text, so no version is left."""
+        """Set the fields of each stored chunk whose `_id`, hash and text are still as `seen`.
+
+        Returns how many changed. Unsets their version, because their source may have changed.
+        """
         if not seen:
             return 0
         operations = [
@@ -202,21 +205,21 @@ class Collection:
             )
             for chunk, changed in zip(seen, fields, strict=True)
         ]
-        done = self._changing(lambda: self.mongo.bulk_write(operations, ordered=False))
+        done = self._run_write(lambda: self.mongo.bulk_write(operations, ordered=False))
         return done.modified_count
 
     def delete(self, ids: Sequence[str], *, versions: Iterable[int | None]) -> int:
-        """How many were there in one of these versions. An empty list deletes nothing.
+        """Delete chunks in one of these versions; return how many. An empty list deletes nothing.
 
         A chunk that another run has written meanwhile has another version, and stays.
         """
         if not ids:
             return 0
         wanted = {"_id": {"$in": list(ids)}, "version": {"$in": list(set(versions))}}
-        return self._changing(lambda: self.mongo.delete_many(wanted).deleted_count)
+        return self._run_write(lambda: self.mongo.delete_many(wanted).deleted_count)
 
     def documents_of(self, sources: Sequence[str]) -> Iterator[str]:
-        """Ids of the documents that were ingested from these sources, once for each source."""
+        """Ids of the documents ingested from these sources, once for each source."""
         for source in sources:
             last: str | None = None
             while page := self._page_of(source, last):
@@ -224,7 +227,7 @@ class Collection:
                 last = page[-1]
 
     def _page_of(self, source: str, last: str | None) -> list[str]:
-        """In the order of their ids, behind `last`, so that any page can be asked for again."""
+        """The page of ids after `last`, in order, so that a page can be retried."""
         wanted: dict[str, Any] = {"source": source, **self.manifest.chosen}
         if last is not None:
             wanted["document"] = {"$gt": last}
@@ -236,19 +239,22 @@ class Collection:
         return self._retry(read)
 
     def index_sources(self) -> None:
-        """For `documents_of`, which else looks at every chunk."""
+        """Create the index without which `documents_of` scans every chunk."""
         self._retry(lambda: self.mongo.create_index(_OF_SOURCES))
 
     def delete_documents(self, documents: Sequence[str], sources: Sequence[str]) -> int:
-        """What of them is from these sources; how many chunks. Empty lists delete nothing."""
+        """Delete these documents as far as they are from these sources; return how many chunks.
+
+        Empty lists delete nothing.
+        """
         if not (documents and sources):
             return 0
         of_these = {"document": {"$in": list(documents)}, "source": {"$in": list(sources)}}
         wanted = {**of_these, **self.manifest.chosen}
-        return self._changing(lambda: self.mongo.delete_many(wanted).deleted_count)
+        return self._run_write(lambda: self.mongo.delete_many(wanted).deleted_count)
 
     def count(self) -> int:
-        """Of this generation; of the only one by what the server knows without counting."""
+        """Chunks of this generation; an estimate without a scan if it is the only one."""
         if self.manifest.generation > 1:
             return self._retry(lambda: self.mongo.count_documents(self.manifest.chosen))
         everything = self._retry(self.mongo.estimated_document_count)
@@ -260,7 +266,9 @@ class Collection:
     def wait_until_ready(
         self, chunk: str | None, *, seconds: float, on_status: Callable[[str], None]
     ) -> None:
-        """Until the indexes are READY and, unless None, this chunk is found: search lags behind.
+        """Wait until the indexes are READY and a search finds `chunk` (unless None).
+
+        Search lags behind writes.
 
         Raises IndexFailed, IndexDiffers or IndexMissing at once, IndexNotReady after `seconds`.
         """
@@ -291,36 +299,36 @@ class Collection:
             hits = list(self.mongo.aggregate(pipeline))
             if any(c["_id"] == chunk and c["hash"] == stored["hash"] for c in hits):
                 return True
-            # Where another run has replaced or removed it, there is nothing to wait for.
+            # If another run has replaced or removed it, there is nothing to wait for.
             there = {"_id": chunk, "hash": stored["hash"]}
             return all_alike(hits) or self.mongo.find_one(there) is None
 
         return is_found(lambda: self.retries.run(found), seconds=seconds)
 
     def _bulk(self, operations: Mapping[str, Operation]) -> dict[str, str]:
-        """Ids and reasons of the documents that are refused for what they are."""
+        """Run the operations; return ids and reasons of the documents that the server rejects."""
         if not operations:
             return {}
         asked = list(operations.values())
         try:
-            self._changing(lambda: self.mongo.bulk_write(asked, ordered=False))
+            self._run_write(lambda: self.mongo.bulk_write(asked, ordered=False))
         except (DeploymentError, InvalidDocument) as error:
             cause = error.__cause__ or error
             if isinstance(cause, BulkWriteError):
-                refused = _refused(cause, list(operations))
-                if refused is None:
+                rejected = _rejected(cause, list(operations))
+                if rejected is None:
                     raise
-                return refused
-            if not _may_be_of_one_document(cause):
+                return rejected
+            if not _may_concern_document(cause):
                 raise
-            refused = self._halved(operations, short(cause))
-            if len(refused) == len(operations) > 1 and not _is_of_one_document(cause):
+            rejected = self._bisect(operations, short(cause))
+            if len(rejected) == len(operations) > 1 and not _concerns_document(cause):
                 raise
-            return refused
+            return rejected
         return {}
 
-    def _changing(self, work: Callable[[], Done]) -> Done:
-        """A write, each try of which is announced to other runs."""
+    def _run_write(self, work: Callable[[], Done]) -> Done:
+        """Run a write; announce each try to other runs."""
 
         def announced() -> Done:
             self.announce()
@@ -328,28 +336,28 @@ class Collection:
 
         return self._retry(announced)
 
-    def _halved(self, operations: Mapping[str, Operation], reason: str) -> dict[str, str]:
-        """A request as a whole was refused for some document in it, and does not say which."""
+    def _bisect(self, operations: Mapping[str, Operation], reason: str) -> dict[str, str]:
+        """Find the rejected documents of a request that failed as a whole, by halving it."""
         if len(operations) == 1:
             return dict.fromkeys(operations, reason)
         items = list(operations.items())
         middle = len(items) // 2
-        refused: dict[str, str] = {}
+        rejected: dict[str, str] = {}
         for half in (dict(items[:middle]), dict(items[middle:])):
-            refused |= self._bulk(half)
-        return refused
+            rejected |= self._bulk(half)
+        return rejected
 
     def _retry(self, work: Callable[[], Done]) -> Done:
         with explain_errors():
             return self.retries.run(work)
 
 
-def _replace(there: Mapping[str, Any], document: Mapping[str, Any]) -> ReplaceOne[Any]:
+def _upsert(there: Mapping[str, Any], document: Mapping[str, Any]) -> ReplaceOne[Any]:
     return ReplaceOne(there, document, upsert=True)
 
 
 def all_alike(hits: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether so many are as near to a vector as it is to itself that it need not be among them."""
+    """Whether so many hits tie with the vector itself that it may be missing among them."""
     if len(hits) < MOST_ALIKE:
         return False
     scores = [float(hit["score"]) for hit in hits]
@@ -357,7 +365,7 @@ def all_alike(hits: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def is_found(found: Callable[[], bool], *, seconds: float) -> bool:
-    """Asks again and again, since search follows writes after a moment."""
+    """Poll until `found` is true, because search lags behind writes; False after `seconds`."""
     deadline, pause = time.monotonic() + seconds, _FIRST_PAUSE
     while True:
         with explain_errors():
@@ -369,22 +377,22 @@ def is_found(found: Callable[[], bool], *, seconds: float) -> bool:
         pause = min(pause * 1.5, _LONGEST_PAUSE)
 
 
-def _refused(error: BulkWriteError, ids: Sequence[str]) -> dict[str, str] | None:
-    """None if something else went wrong than that some documents were refused."""
-    refusals = error.details["writeErrors"]
-    of_all = any(refusal["code"] in _OF_ALL_DOCUMENTS for refusal in refusals)
+def _rejected(error: BulkWriteError, ids: Sequence[str]) -> dict[str, str] | None:
+    """Ids and reasons of rejected documents; None if the error is not only about documents."""
+    errors = error.details["writeErrors"]
+    of_all = any(one["code"] in _REQUEST_CODES for one in errors)
     if of_all or error.details.get("writeConcernErrors"):
         return None
-    return {ids[refusal["index"]]: shorten(str(refusal["errmsg"]), 300) for refusal in refusals}
+    return {ids[one["index"]]: shorten(str(one["errmsg"]), 300) for one in errors}
 
 
-def _is_of_one_document(error: BaseException) -> bool:
-    known = isinstance(error, OperationFailure) and error.code in _OF_ONE_DOCUMENT
-    return known or isinstance(error, InvalidDocument)  # larger than the driver sends
+def _concerns_document(error: BaseException) -> bool:
+    known = isinstance(error, OperationFailure) and error.code in _DOCUMENT_CODES
+    return known or isinstance(error, InvalidDocument)  # larger than the driver can send
 
 
-def _may_be_of_one_document(error: BaseException) -> bool:
-    """Whether a refused request may go well without one of its documents."""
+def _may_concern_document(error: BaseException) -> bool:
+    """Whether a failed request may succeed without one of its documents."""
     if isinstance(error, OperationFailure):
-        return error.code not in _OF_ALL_DOCUMENTS and not is_transient(error)
-    return _is_of_one_document(error)
+        return error.code not in _REQUEST_CODES and not is_transient(error)
+    return _concerns_document(error)

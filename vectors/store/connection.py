@@ -1,4 +1,4 @@
-"""Opening a connection to MongoDB, and what its failures mean in one line."""
+"""Connects to MongoDB, and explains its failures in one line."""
 
 import logging
 import re
@@ -26,24 +26,32 @@ from leafsearch.config.text import quote
 from leafsearch.vectors.errors import DeploymentError
 
 _SECONDS_TO_FIND_A_SERVER = 10
-_SECONDS_UNTIL_TOLD = 1  # of waiting without a word
-_SECONDS_WHERE_REFUSED = 3  # nothing listens there; a server that is being restarted soon will
+_SECONDS_UNTIL_LOGGED = 1  # of waiting silently
+_SECONDS_WHERE_REFUSED = 3  # nothing listens there; a restarting server soon will
 _REFUSED = re.compile(r"Errno (?:2|111|61)\]|refused|No such file")
 _SECONDS_TO_LEAVE = 1
 _LENIENT = CodecOptions[dict[str, Any]](unicode_decode_error_handler="replace")
 _AUTHENTICATION_FAILED = {18, 8000}
 _UNAUTHORIZED = 13
-# No right to; or Atlas, which keeps some commands from everybody on small clusters.
+# The user lacks the right; or Atlas, which denies some commands to all on small clusters.
 FORBIDDEN_CODES = frozenset({_UNAUTHORIZED, 8000})
 _DISK_FULL = 14031
-_BESIDE_THE_POINT = (", full error:", ", Timeout:", " (configured timeouts:")
+_NOISE = (", full error:", ", Timeout:", " (configured timeouts:")
 _ENCODE = (
     "expected user name and password percent-encoded (/ as %2F, ? as %3F), as in "
     "mongodb+srv://user:pass%2Fword@host/"
 )
 _COMMAND = re.compile(r"execute command (\{ (\w+):)")
-_READING = {"aggregate", "collStats", "count", "find", "getMore", "listCollections", "listIndexes"}
-_TWICE = re.compile(r"(\S+): \1: ")  # a host that the driver names before its own text
+_READS = {
+    "aggregate",
+    "collStats",
+    "count",
+    "find",
+    "getMore",
+    "listCollections",
+    "listIndexes",
+}
+_TWICE = re.compile(r"(\S+): \1: ")  # the driver puts the host before text that has it
 _NO_SEARCH = {59, 31082, 115, 40324, 6047401}  # unknown command or stage, SearchNotEnabled, ...
 
 Client = TypeVar("Client")
@@ -52,12 +60,12 @@ log = logging.getLogger(__name__)
 
 
 def connect(uri: str) -> MongoClient[dict[str, Any]]:
-    """A client that has reached its server. Options in the URI beat the defaults here."""
+    """A client that has reached its server. Options in the URI override the defaults here."""
     with explain_errors():
-        client: MongoClient[dict[str, Any]] = _made(MongoClient, uri)
+        client: MongoClient[dict[str, Any]] = _create(MongoClient, uri)
         try:
             try:
-                with timeout(_SECONDS_UNTIL_TOLD):
+                with timeout(_SECONDS_UNTIL_LOGGED):
                     client.admin.command("ping")
             except PyMongoError as error:
                 with timeout(_more_seconds(uri, error)):
@@ -70,7 +78,7 @@ def connect(uri: str) -> MongoClient[dict[str, Any]]:
 
 @contextmanager
 def open_client(uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
-    """See connect; closed without waiting long for a server that is away."""
+    """See connect; closes without waiting long for an unreachable server."""
     client = connect(uri)
     try:
         yield client
@@ -80,12 +88,12 @@ def open_client(uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
 
 
 async def connect_async(uri: str) -> AsyncMongoClient[dict[str, Any]]:
-    """The same for asyncio; the client belongs to the running loop."""
+    """See connect; for asyncio, the client belongs to the running loop."""
     with explain_errors():
-        client: AsyncMongoClient[dict[str, Any]] = _made(AsyncMongoClient, uri)
+        client: AsyncMongoClient[dict[str, Any]] = _create(AsyncMongoClient, uri)
         try:
             try:
-                with timeout(_SECONDS_UNTIL_TOLD):
+                with timeout(_SECONDS_UNTIL_LOGGED):
                     await client.admin.command("ping")
             except PyMongoError as error:
                 with timeout(_more_seconds(uri, error)):
@@ -98,7 +106,7 @@ async def connect_async(uri: str) -> AsyncMongoClient[dict[str, Any]]:
 
 @contextmanager
 def explain_errors() -> Iterator[None]:
-    """Turns the driver's errors into DeploymentError, never showing a password."""
+    """Turn the driver's errors into DeploymentError, without the password."""
     try:
         yield
     except OperationFailure as error:
@@ -110,13 +118,16 @@ def explain_errors() -> Iterator[None]:
     except PyMongoError as error:
         raise DeploymentError(f"MongoDB: {short(error)}") from error
     except BSONError as error:
-        raise DeploymentError(f"what MongoDB holds cannot be read: {short(error)}") from error
+        raise DeploymentError(f"a stored document cannot be decoded: {short(error)}") from error
 
 
 def list_collection_types(database: Database[Any]) -> dict[str, str]:
-    """Each collection and its type. Names are any bytes to MongoDB; what is not UTF-8 is replaced,
-    where PyMongo's own list_collections would fail for all."""
-    # In this form it is open to whoever may read a collection.
+    """Each collection and its type.
+
+    Names may be any bytes; those that are not UTF-8 come with replacement characters, where
+    PyMongo's own list_collections would fail.
+    """
+    # In this form the command is allowed to users who may read one collection only.
     listed = database.with_options(codec_options=_LENIENT).cursor_command(
         "listCollections", nameOnly=True, authorizedCollections=True, codec_options=_LENIENT
     )
@@ -124,11 +135,11 @@ def list_collection_types(database: Database[Any]) -> dict[str, str]:
 
 
 def lacks_search(error: OperationFailure) -> bool:
-    """Whether a refusal means that this deployment has no search process behind it."""
+    """Whether the error means that this deployment has no search process."""
     return error.code in _NO_SEARCH
 
 
-def _made(kind: Callable[..., Client], uri: str) -> Client:
+def _create(kind: Callable[..., Client], uri: str) -> Client:
     if not isinstance(uri, str):
         raise DeploymentError(
             f"the URI is {quote(uri)}; expected mongodb://... or mongodb+srv://..."
@@ -141,8 +152,10 @@ def _made(kind: Callable[..., Client], uri: str) -> Client:
 
 
 def _more_seconds(uri: str, error: PyMongoError) -> float:
-    """How long it is asked again, which is logged; raises what no waiting changes, and where the
-    user set a time that is over."""
+    """Seconds for the second try, which is logged.
+
+    Raises `error` if it is permanent, or if the URI sets a timeout of its own.
+    """
     if _sets_time(uri) or not (error.timeout or isinstance(error, ConnectionFailure)):
         raise error
     is_refused = bool(_REFUSED.search(str(error)))
@@ -158,7 +171,7 @@ def _sets_time(uri: str) -> bool:
 
 
 def _ends_too_early(uri: str) -> bool:
-    """Whether a sign in the password ended the hosts; the driver's text may quote the rest."""
+    """Whether a character of the password ended the host part; the driver would quote the rest."""
     given = uri.partition("://")[2]
     hosts = given.partition("?")[0].partition("/")[0]
     return "@" in given and "@" not in hosts and ":" in hosts
@@ -168,8 +181,8 @@ def _options(uri: str) -> dict[str, Any]:
     options: dict[str, Any] = {"driver": DriverInfo("leafsearch", version("leafsearch"))}
     given = uri.lower()
     if "tz_aware" not in given:
-        options["tz_aware"] = True  # a date without a zone would be taken for local time
-    # A date that Python cannot hold, or a string that is no UTF-8, must not hide all other hits.
+        options["tz_aware"] = True  # a naive date would pass for local time
+    # One date out of range, or one string that is not UTF-8, must not fail a whole search.
     if "datetime_conversion" not in given:
         options["datetime_conversion"] = "DATETIME_AUTO"
     if "unicode_decode_error_handler" not in given:
@@ -181,7 +194,7 @@ def _options(uri: str) -> dict[str, Any]:
 
 def _refusal(error: OperationFailure) -> str:
     if error.code in _AUTHENTICATION_FAILED:
-        return "MongoDB refused user name or password of MONGODB_URI (--uri); check both"
+        return "MongoDB rejected the user name or password in MONGODB_URI (--uri); check both"
     if error.code == _UNAUTHORIZED:
         return _unauthorized(short(error))
     if lacks_search(error):
@@ -191,8 +204,8 @@ def _refusal(error: OperationFailure) -> str:
         )
     if _codes(error) & {_DISK_FULL}:
         return (
-            f"MongoDB's disk is full ({short(error)}); make room there and run this again: what "
-            "is written already stays"
+            f"MongoDB's disk is full ({short(error)}); free some space and run this again: what is "
+            "written already stays"
         )
     return f"MongoDB refused: {short(error)}"
 
@@ -200,13 +213,13 @@ def _refusal(error: OperationFailure) -> str:
 def _unauthorized(reason: str) -> str:
     if "requires authentication" in reason:
         return (
-            "MONGODB_URI (--uri) has no user name and password, and this MongoDB asks for them; "
-            "write both into it, as in mongodb://user:password@host/"
+            "MONGODB_URI (--uri) has no user name and password, but this MongoDB requires them; "
+            "add both, as in mongodb://user:password@host/"
         )
-    # The server quotes the whole command, of which the name is enough.
+    # The server quotes the whole command; its name is enough.
     command = _COMMAND.search(reason)
     shown = reason[: command.start(1)] + command[2] if command else reason
-    reads = command is not None and command[2] in _READING
+    reads = command is not None and command[2] in _READS
     role = "read" if reads else "readWrite"
     return f"the MongoDB user may not do this: {shown}; it needs the role {role}"
 
@@ -216,7 +229,7 @@ def _codes(error: OperationFailure) -> set[int]:
 
 
 def _refusals(error: BaseException) -> list[Mapping[str, Any]]:
-    """The single ones behind a bulk write, whose own text only says that there are some."""
+    """The single errors of a bulk write, whose own message only says that there are some."""
     if not isinstance(error, BulkWriteError):
         return []
     details = error.details
@@ -227,19 +240,19 @@ def _help(error: Exception) -> str:
     if ".sock" in str(error):
         return (
             f"start the local deployment with {hint('leaf-mongo', 'start')}, or check MONGODB_URI "
-            "(--uri); if it ended by itself, its log tells why, a full disk for one"
+            "(--uri); if it ended by itself, its log says why (a full disk, for example)"
         )
     return (
-        "check MONGODB_URI (--uri), that the server runs (its log tells why it ended, a full disk "
-        "for one), and on Atlas that this machine's address is on the access list"
+        "check MONGODB_URI (--uri), that the server runs (its log says why it ended: a full disk, "
+        "for example), and on Atlas that this machine's address is on the access list"
     )
 
 
 def short(error: BaseException) -> str:
-    """What the driver says, without what it says of itself."""
+    """The driver's message without its own details."""
     single = next((str(one.get("errmsg")) for one in _refusals(error)), str(error))
     text = single
-    for rest in _BESIDE_THE_POINT:
+    for rest in _NOISE:
         text = text.partition(rest)[0]
     text = _TWICE.sub(r"\1: ", text)
     return text if len(text) <= 300 else text[:300] + " ..."

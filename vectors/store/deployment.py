@@ -1,6 +1,6 @@
-"""The MongoDB that is used: the one that is named, else a local one of leafmongo's.
+"""The MongoDB to use: MONGODB_URI if it is set, else a local deployment of leafmongo.
 
-The only module that knows leafmongo, which a user of Atlas need not install.
+The only module that knows leafmongo, so users of Atlas need not install it.
 """
 
 from collections.abc import Callable
@@ -24,8 +24,8 @@ def deployment_uri(settings: Settings, on_status: Callable[[str], None]) -> str:
         from leafmongo import LocalDeployment, LocalError
     except ImportError as error:
         raise DeploymentError(
-            "no MongoDB is named, and leafmongo, which would start a local one, is not installed; "
-            "set MONGODB_URI (--uri), or pip install 'leafsearch[local]'"
+            "MONGODB_URI is not set, and leafmongo, which would start a local MongoDB, is not "
+            "installed; set MONGODB_URI (--uri), or pip install 'leafsearch[local]'"
         ) from error
     try:
         deployment = LocalDeployment(settings.home)

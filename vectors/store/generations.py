@@ -1,9 +1,9 @@
-"""The generations of vectors that lie in one collection: the one that answers, and one beside it.
+"""The generations of vectors in one collection: the active one, and at most one beside it.
 
-All stand in the manifest's document, so that searches move over in one step of the server's: what
-is at its top answers, `next` is being built, `previous` is kept to go back to. `newest` is the
-highest number that was ever given: none is given twice, so that what a process which missed its
-end still writes can never be taken for vectors of other models.
+All are in the manifest's document, so that the cutover is one atomic update: searches use the
+generation at its top, `next` is being built, `previous` is kept for a rollback. `newest` is the
+highest number ever assigned. No number is assigned twice, so a process that missed the end of its
+generation can never write vectors that pass for those of other models.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ class Generations:
 
     @property
     def other(self) -> Manifest | None:
-        """There is at most one beside the active."""
+        """The generation beside the active one, if there is one."""
         return self.next or self.previous
 
     @property
@@ -48,7 +48,7 @@ class Generations:
 
 
 def parse_generations(document: Mapping[str, Any], collection: str) -> Generations:
-    """`document`: of the manifest, with its `_id`."""
+    """Parse the manifest's document, which comes with its `_id`."""
     active = from_document(document, collection)
     beside = {
         place: from_document(document[place], collection) if document.get(place) else None
@@ -67,27 +67,27 @@ def read_generations(database: Database[Any], collection: str) -> Generations:
     """Raises ManifestError when there is no manifest."""
     found = find_generations(database, collection)
     if found is None:
-        read_manifest(database, collection)  # says what there is instead
-        raise ManifestError(f"the manifest of {collection} is being written; run this again")
+        read_manifest(database, collection)  # raises, and names the collections with one
+        raise ManifestError(f"the manifest of {collection} is just being written; run this again")
     return found
 
 
 def read_generation(database: Database[Any], collection: str, generation: int) -> Manifest:
-    """Raises ManifestError if it is not there any more."""
+    """Raises ManifestError if it no longer exists."""
     found = read_generations(database, collection)
     manifest = found.find(generation)
     if manifest is None:
         raise ManifestError(
-            f"generation {generation} of {collection} was retired meanwhile (searches ask "
-            f"{found.active.generation}); run this again, and it starts from what is there now"
+            f"generation {generation} of {collection} was retired meanwhile (searches use "
+            f"{found.active.generation}); run this again to start from the current state"
         )
     return manifest
 
 
 def begin_next(database: Database[Any], collection: str, manifest: Manifest) -> Manifest:
-    """The generation of this number: `manifest`, or what another writer began under it.
+    """Begin `manifest` as the next generation; return it, or what another writer began instead.
 
-    Raises ManifestError where another generation is in the way.
+    Raises ManifestError if another generation is in the way.
     """
     fresh = {"$or": [{"newest": None}, {"newest": {"$lt": manifest.generation}}]}
     free = {"_id": collection, "next": None, "previous": None, **fresh}
@@ -99,10 +99,10 @@ def begin_next(database: Database[Any], collection: str, manifest: Manifest) -> 
 def switch_generation(
     database: Database[Any], collection: str, seen: Generations, to: Manifest
 ) -> bool:
-    """Whether searches ask `to` from now on, one of the generations that were `seen`.
+    """Make `to` active, one of the generations in `seen`; return whether that succeeded.
 
-    False, and nothing has changed, if the document is not as it was seen: both ways at once, or
-    another filter path since.
+    False, without a change, if the document differs from `seen`: a concurrent switch, or a new
+    filter path.
     """
     place = "next" if to == seen.next else "previous"
     as_seen = {
@@ -121,7 +121,7 @@ def switch_generation(
 
 
 def forget_others(database: Database[Any], collection: str, seen: Generations) -> bool:
-    """Whether none is named beside the active any more; False if they are others by now."""
+    """Forget the generations beside the active one; False if they are not those in `seen`."""
     as_seen = {
         "_id": collection,
         **at_place("", seen.active.generation),
@@ -132,5 +132,5 @@ def forget_others(database: Database[Any], collection: str, seen: Generations) -
 
 
 def _manifests(database: Database[Any]) -> Collection[Any]:
-    """What moves searches over must outlive an election."""
+    """Acknowledged by a majority, because a cutover must survive an election."""
     return database[MANIFESTS].with_options(write_concern=WriteConcern("majority"))

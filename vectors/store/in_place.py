@@ -1,10 +1,10 @@
-"""Vectors inside documents that somebody else owns, one beside the text that it was made of.
+"""Vectors inside the user's own documents, each beside the text that it encodes.
 
-Two fields of a document are ours: the vector, and `leaf`, which holds the hash of what was encoded.
-Nothing else is ever changed, and no document is ever made or removed. A vector is written only if
-the text is still the one that was encoded, so it never stands beside another.
+Two fields of a document are ours: the vector, and the mark `leaf`, which holds the hash of the
+encoded text. No other field ever changes, and no document is ever inserted or deleted. A vector is
+written only if the text is still the one that was encoded, so the two always match.
 
-To those who write, a document here is one chunk, at position 0.
+The pipeline sees each document as one chunk, at position 0.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,14 +39,14 @@ HAS_MARK: dict[str, Any] = {MARK_HASH: {"$type": "binData"}}
 
 
 class InPlace(Collection):
-    """`outrun`: ids, as text, of documents whose text was changed before their vector came."""
+    """`outrun`: ids, as text, of documents whose text changed before their vector was written."""
 
     def create(self) -> None:
         for index in self.indexes:
             self._retry(index.ensure)
 
     def stored(self, documents: Sequence[str]) -> dict[str, StoredChunk]:
-        """Of those that have a vector, by the id of their only chunk."""
+        """The documents with a vector, by the id of their only chunk."""
         found = {}
         for there in self._states(documents):
             if there["sound"] and (mark := _mark_of(there)):
@@ -55,7 +55,7 @@ class InPlace(Collection):
         return found
 
     def is_empty(self) -> bool:
-        """Never, since the documents are there before their vectors."""
+        """Always False: the documents exist before their vectors."""
         return False
 
     def write(
@@ -65,29 +65,30 @@ class InPlace(Collection):
         *,
         seen: Mapping[str, bytes | None] | None = None,
     ) -> dict[str, str]:
-        """As Collection.write, whatever was `seen`; a document whose text is another now is left
-        for `outrun`."""
+        """See Collection.write; ignores `seen`. A document whose text has changed is `outrun`."""
         wanted = {str(chunk["_id"]): chunk for chunk in chunks}
         keys = self._keys([chunk["document"] for chunk in wanted.values()])
         pairs = zip(wanted.items(), vectors, strict=True)
         operations: dict[str, Operation] = {}
         for (id, chunk), vector in pairs:
-            if there := keys[chunk["document"]]:  # it may be gone
+            if there := keys[chunk["document"]]:  # else it was deleted
                 operations[id] = self._put(chunk, vector, there)
-        refused = self._bulk(operations)
-        refused |= self._missed([chunk for id, chunk in wanted.items() if id not in refused])
-        # An old vector must not stay beside a text that it was not made of.
-        self.withdraw([wanted[id]["document"] for id in refused])
-        return refused
+        rejected = self._bulk(operations)
+        rejected |= self._check_written(
+            [chunk for id, chunk in wanted.items() if id not in rejected]
+        )
+        # An old vector must not stay beside a text that it does not encode.
+        self.withdraw([wanted[id]["document"] for id in rejected])
+        return rejected
 
     def size_of(self, chunk: Mapping[str, Any], vector: Binary) -> int:
-        """By which the document with its text grows."""
+        """Bytes by which the document grows."""
         return len(bson.encode({self.manifest.path: vector, MARK: _mark(chunk)})) - _EMPTY
 
     def update(
         self, changes: Mapping[str, Mapping[str, Any]], *, seen: Mapping[str, bytes | None]
     ) -> dict[str, str]:
-        """Only what is kept in `leaf`."""
+        """See Collection.update; sets only what the mark `leaf` keeps."""
         operations: dict[str, Operation] = {}
         for id, change in changes.items():
             ours = {f"{MARK}.{k}": v for k, v in change.items() if k in _KEPT}
@@ -97,56 +98,56 @@ class InPlace(Collection):
         return self._bulk(operations)
 
     def missed(self, changes: Mapping[str, Mapping[str, Any]]) -> set[str]:
-        """None: what is not there any more, or has another vector, needs no such mark either."""
+        """Empty: a document that is gone or has another vector needs no mark."""
         return set()
 
     def delete(self, ids: Sequence[str], *, versions: Iterable[int | None] = ()) -> int:
-        """What is ours, out of the documents with these chunks; they themselves stay."""
+        """Remove vector and mark from the documents with these chunks; the documents stay."""
         return self.withdraw([self._document(id) for id in ids])
 
     def withdraw(self, documents: Sequence[str]) -> int:
-        """Take vector and mark out of documents, by id as text; how many had them."""
+        """Remove vector and mark from documents, by id as text; return how many had them."""
         ids = [id for document in documents for id in ids_from_text(document)]
-        return self._take_out({"_id": {"$in": ids}, **HAS_MARK}) if ids else 0
+        return self._withdraw_where({"_id": {"$in": ids}, **HAS_MARK}) if ids else 0
 
     def doubt(self, ids: Sequence[Any]) -> None:
-        """Documents by their own `_id`: what they have is taken for the vector of another text."""
+        """Invalidate vectors, by the documents' own `_id`, so that they are encoded again."""
         ours = {"$set": {MARK_HASH: b""}, "$unset": {f"{MARK}.version": ""}}
         self._retry(lambda: self.mongo.update_many({"_id": {"$in": list(ids)}, **HAS_MARK}, ours))
 
     def withdraw_if(self, id: Any, hash: bytes) -> int:
-        """The same of one document by its own `_id`, if it has not been encoded anew meanwhile."""
-        return self._take_out({"_id": id, MARK_HASH: hash})
+        """Withdraw from one document by its own `_id`, unless it was encoded again meanwhile."""
+        return self._withdraw_where({"_id": id, MARK_HASH: hash})
 
     def withdraw_unfound(
         self, query: Mapping[str, Any], documents: Sequence[str] | None = None
     ) -> int:
-        """The same of these documents, or all, as far as `query` does not find them now."""
+        """Withdraw from these documents, or all, that no longer match `query`."""
         if not query or documents == []:
-            return 0  # the empty one finds all
+            return 0  # the empty query matches all
         where = dict(HAS_MARK)
         if documents is not None:
             where["_id"] = {"$in": [id for name in documents for id in ids_from_text(name)]}
         try:
-            return self._take_out({"$nor": [dict(query)], **where})
+            return self._withdraw_where({"$nor": [dict(query)], **where})
         except DeploymentError as error:
-            refused = isinstance(error.__cause__, OperationFailure) and error.__cause__.code == 2
-            if not refused or documents is None:
+            rejected = isinstance(error.__cause__, OperationFailure) and error.__cause__.code == 2
+            if not rejected or documents is None:
                 raise
-            return self._take_out(where)  # some operators, like $text, cannot be negated
+            return self._withdraw_where(where)  # some operators, such as $text, cannot be negated
 
     def count(self) -> int:
-        """Documents, with a vector or without: to tell these apart all would have to be read."""
+        """Estimated documents, with or without a vector: telling them apart would need a scan."""
         return self._retry(self.mongo.estimated_document_count)
 
-    def _take_out(self, where: Mapping[str, Any]) -> int:
+    def _withdraw_where(self, where: Mapping[str, Any]) -> int:
         ours = {"$unset": {self.manifest.path: "", MARK: ""}}
-        return self._changing(lambda: self.mongo.update_many(where, ours).modified_count)
+        return self._run_write(lambda: self.mongo.update_many(where, ours).modified_count)
 
     def _put(self, chunk: Mapping[str, Any], vector: Binary, keys: Sequence[Any]) -> UpdateOne:
         manifest, title = self.manifest, chunk["title"]
         where = {
-            # Of a sharded collection, one document is updated by its very _id only.
+            # In a sharded collection, updating one document needs its exact _id.
             "_id": keys[0] if len(keys) == 1 else {"$in": list(keys)},
             manifest.text_field: chunk["text"],
             manifest.title_field: title if title else {"$in": [None, ""]},
@@ -154,31 +155,31 @@ class InPlace(Collection):
         }
         return UpdateOne(where, {"$set": {manifest.path: vector, MARK: _mark(chunk)}})
 
-    def _missed(self, chunks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-        """Ids and reasons where the fields are somebody else's; whose text changed is `outrun`."""
+    def _check_written(self, chunks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """Ids and reasons where the fields are not ours; a changed text makes it `outrun`."""
         wanted = {chunk["document"]: chunk for chunk in chunks}
-        refused, written, left = {}, set(), set()
+        rejected, written, left = {}, set(), set()
         for there in self._states(list(wanted)):
             id = str(id_to_text(there["_id"]))
             mark, chunk = _mark_of(there), wanted[id]
             if mark is not None and mark["hash"] == chunk["hash"]:
                 written.add(id)
             elif mark is None and (MARK in there or there["kind"] != "missing"):
-                refused[str(chunk["_id"])] = _NOT_OURS.format(self.manifest.path)
+                rejected[str(chunk["_id"])] = _NOT_OURS.format(self.manifest.path)
             else:
                 left.add(id)
-        self.outrun |= left - written  # an id as text may be that of two documents
-        return refused
+        self.outrun |= left - written  # two documents may have the same id as text
+        return rejected
 
     def _keys(self, documents: Sequence[str]) -> dict[str, list[Any]]:
-        """The `_id`s that there are, by what they read as."""
+        """The existing `_id`s, by their text."""
         found: dict[str, list[Any]] = {document: [] for document in documents}
         for there in self._states(documents):
             found[str(id_to_text(there["_id"]))].append(there["_id"])
         return found
 
     def _states(self, documents: Sequence[str]) -> list[dict[str, Any]]:
-        """Marks, and as `kind` the type of what is where vectors are, of documents by id."""
+        """The marks of documents by id, with the type at the vector's path as `kind`."""
         ids = [id for document in documents for id in ids_from_text(document)]
         kind = {"$type": f"${self.manifest.path}"}
         fields = {MARK: 1, "kind": kind, "sound": self._is_sound}
@@ -211,7 +212,7 @@ class InPlace(Collection):
             hits = list(self.mongo.aggregate(pipeline))
             if any(hit["_id"] == stored["_id"] and _mark_of(hit) == mark for hit in hits):
                 return True
-            # Where another run has replaced or removed it, there is nothing to wait for.
+            # If another run has replaced or removed it, there is nothing to wait for.
             there = {"_id": stored["_id"], MARK_HASH: mark["hash"]}
             return all_alike(hits) or self.mongo.find_one(there) is None
 
@@ -219,7 +220,7 @@ class InPlace(Collection):
 
 
 def is_own_change(names: Iterable[str], manifest: Manifest) -> bool:
-    """Whether a change of these fields is one that this store makes: the mark, and its vector."""
+    """Whether a change of these fields is our own: the mark, with or without the vector."""
     tops = {name.partition(".")[0] for name in names}
     return MARK in tops and tops <= {MARK, manifest.path}
 

@@ -1,17 +1,17 @@
-"""What made the vectors of a collection, kept beside them and compared at every open.
+"""The manifest: what made the vectors of a collection, stored beside them, compared at every open.
 
-One document per collection in `leaf_manifests` of the same database. It is written before the
-first vectors and never silently changed: whoever writes first decides, everybody else must agree.
-What searches ask stands at its top; other generations of vectors below, see vectors.generations.
+One document per collection in `leaf_manifests` of the same database. It is written before the first
+vectors and never silently changed: the first writer decides, all others must agree. The active
+generation is at its top, other generations are below; see store.generations.
 
-Format 2 (format 1, of version 0.1, is read for ever):
+Format 2 (format 1, of version 0.1, will always be read):
 
     format: 2
     teacher: {name, revision, dimensions, query_prompt, document_prompt}
-    students: {NAME: {the same of a model, alignment, probe, candidates}}
+    students: {NAME: {the fields of a model, alignment, probe, candidates}}
     default_student: NAME
     transform: null
-    encode_precision: float32 | bfloat16 | float16 | null (a server's, or not recorded)
+    encode_precision: float32 | bfloat16 | float16 | null (remote, or not recorded)
     and the fields of Manifest under their own names
 """
 
@@ -37,12 +37,12 @@ MANIFESTS = "leaf_manifests"
 VECTOR_PATH = "embedding"
 FORMAT = 2
 _READ = (1, 2)
-_MAY_DIFFER = ("alignment", "probe", "scale", "filters", "hybrid")  # measured, or added to
-_PLACES = ("next.", "", "previous.")  # of a generation in the document, in the order of its life
-# Passages in a collection of their own, or a vector inside each document of somebody else's.
+_MAY_DIFFER = ("alignment", "probe", "scale", "filters", "hybrid")  # measured, or extensible
+_PLACES = ("next.", "", "previous.")  # where a generation is in the document, in order of its life
+# Chunks in a collection of their own, or a vector inside each of the user's documents.
 Layout = Literal["chunks", "in_place"]
-_DEFAULT = "default"  # name of the student that a search asks with unless it names another
-# Beside the fields of a manifest: what the document as a whole has, and what format 2 groups.
+_DEFAULT = "default"  # the student that a search uses unless it names another
+# Fields of the document beside those of Manifest: of the whole document, and grouped by format 2.
 _OF_DOCUMENT = {"_id", "format", "next", "previous", "newest"}
 _OF_STUDENT = {"student", "alignment", "probe"}
 _GROUPED = {"students", "default_student", "transform"}
@@ -53,7 +53,7 @@ _SHOWN_NAMES, _SHOWN_LENGTH = 20, 60
 class ModelRecord:
     name: str
     revision: str
-    dimensions: int  # of the whole vector, before any truncation
+    dimensions: int  # of the whole vector, before truncation
     query_prompt: str
     document_prompt: str
 
@@ -83,27 +83,29 @@ class Manifest:
     filters: tuple[str, ...]
     chunk_tokens: int
     chunk_overlap: int
-    heading_trail: bool = False  # whether what is encoded begins with the headings above it
+    heading_trail: bool = False  # whether encoded texts begin with the headings above them
     hybrid: bool = False  # whether there is a text index as well
-    probe: Binary | None = None  # of the student, see alignment.demand_probe
+    probe: Binary | None = None  # of the student, see encoders.require_probe
     layout: Layout = "chunks"
     text_field: str = "text"  # paths in a stored document
     title_field: str = "metadata.title"
-    encode_precision: str | None = None  # of the teacher; None: not recorded, or a server's own
-    generation: int = 1  # of vectors, which may lie beside others of the same collection
+    encode_precision: str | None = None  # of the teacher; None: not recorded, or remote
+    generation: int = 1  # a collection may hold several generations of vectors
 
     @property
     def codec(self) -> Codec:
         return Codec(self.dimensions, self.precision, self.scale)
 
     def stored_id(self, chunk: str) -> str:
-        """The `_id` of a chunk, of which each generation has its own."""
+        """The `_id` of a chunk in this generation."""
         return chunk if self.generation == 1 else f"{chunk}@{self.generation}"
 
     @property
     def chosen(self) -> dict[str, Any]:
-        """Fields that every stored chunk of this generation has; the first is not marked, and
-        documents with vectors in place have fields of their own."""
+        """A filter for the stored chunks of this generation.
+
+        Chunks of the first one carry no number; documents with vectors in place match all.
+        """
         if self.layout == "in_place":
             return {}
         return {"generation": None if self.generation == 1 else self.generation}
@@ -115,7 +117,7 @@ def find_manifest(database: Database[Any], collection: str) -> Manifest | None:
 
 
 def read_manifest(database: Database[Any], collection: str) -> Manifest:
-    """Raises ManifestError when there is none, naming the collections that have one."""
+    """Raises ManifestError if there is none, and names the collections that have one."""
     manifest = find_manifest(database, collection)
     if manifest is not None:
         return manifest
@@ -124,8 +126,8 @@ def read_manifest(database: Database[Any], collection: str) -> Manifest:
 
 
 def missing_manifest(database: str, collection: str, others: Sequence[str]) -> ManifestError:
-    """`others`: the names of all collections that have one."""
-    there = f"collections with one: {_listed(others)}" if others else "nor has any other"
+    """The error; `others` are the names of all collections with a manifest."""
+    there = f"collections with one: {_listed(others)}" if others else "no collection has one"
     ingest = ingest_hint(database=database, collection=collection)
     return ManifestError(
         f"collection {database}.{collection} has no manifest, so nothing was ingested into it "
@@ -134,10 +136,10 @@ def missing_manifest(database: str, collection: str, others: Sequence[str]) -> M
 
 
 def write_manifest(database: Database[Any], collection: str, manifest: Manifest) -> Manifest:
-    """The manifest now in force: `manifest`, or the like one that another writer put there.
+    """Write `manifest`; return it, or the equal one that a concurrent writer has put there.
 
-    A concurrent writer's int8 scale is adopted, since both were measured on some first batch, and
-    what either wants indexed is indexed. Raises ManifestError if the one in force differs.
+    That writer's int8 scale wins, since both were measured on some first batch, and filters of both
+    are indexed. Raises ManifestError if the manifest there differs.
     """
     try:
         database[MANIFESTS].insert_one({"_id": collection, **to_document(manifest)})
@@ -158,9 +160,9 @@ def amend_manifest(
     filters: Sequence[str],
     hybrid: bool,
 ) -> Manifest:
-    """Add what may be added, because the vectors do not depend on it: what else is indexed.
+    """Add filters or the text index to the manifest; the vectors do not depend on them.
 
-    In one step of the server's, so that of several writers at once none undoes another's.
+    Atomic, so that concurrent writers do not undo each other's additions.
     """
     for place in _PLACES:
         added: dict[str, Any] = {"$addToSet": {f"{place}filters": {"$each": list(filters)}}}
@@ -180,7 +182,7 @@ def amend_manifest(
 def remove_filters(
     database: Database[Any], collection: str, generation: int, filters: Sequence[str]
 ) -> None:
-    """Take filter paths out of this generation's manifest; another writer may add them again."""
+    """Remove filter paths from this generation; another writer may add them again."""
     for place in _PLACES:
         asked = {"_id": collection, **at_place(place, generation)}
         gone = {"$pullAll": {f"{place}filters": list(filters)}}
@@ -188,7 +190,7 @@ def remove_filters(
 
 
 def at_place(place: str, generation: int) -> dict[str, Any]:
-    """Matches where this generation stands; at the top the first may be without its number."""
+    """A filter for this generation at `place`; the first may lack its number at the top."""
     if not place and generation == 1:
         return {"generation": {"$in": [1, None]}}
     return {f"{place}generation": generation}
@@ -199,18 +201,16 @@ def delete_manifest(database: Database[Any], collection: str) -> None:
 
 
 def replace_manifest(database: Database[Any], collection: str, manifest: Manifest) -> None:
-    """In place of the one that is there, in one step."""
+    """Replace the manifest atomically."""
     document = {"_id": collection, **to_document(manifest)}
     database[MANIFESTS].replace_one({"_id": collection}, document, upsert=True)
 
 
 def require_equal(stored: Manifest, wanted: Manifest, collection: str) -> None:
-    """Raises ManifestError that shows both sides of every difference that matters to vectors."""
+    """Raises ManifestError that shows both sides of each difference that affects vectors."""
     names = [f.name for f in fields(Manifest) if f.name not in _MAY_DIFFER]
     wished = {name: getattr(wanted, name) for name in names}
-    require_fields(
-        stored, wished, collection, dict.fromkeys(names, "another ingest made it meanwhile")
-    )
+    require_fields(stored, wished, collection, {})
 
 
 def require_fields(
@@ -222,26 +222,33 @@ def require_fields(
     database: str = "",
     otherwise: str = "",
 ) -> None:
-    """The same for some of its fields, each with what asks for it, to be left out by the user.
+    """Raises ManifestError if `stored` differs from the `wanted` fields.
 
-    A model may be wanted by its name alone. `otherwise` says what else the user can do.
+    `asked_by` names the option or setting behind each field, which the user may drop; it is empty
+    where a concurrent ingest is in conflict. A model may be wanted by its name alone. `otherwise`
+    says what else the user can do.
     """
     differing = {n: v for n, v in wanted.items() if _named(getattr(stored, n), v) != v}
     if differing:
         shown = "; ".join(
-            f"{name} is {_shown(_named(getattr(stored, name), asked))} there, {_shown(asked)} "
-            "was asked"
+            f"{name} is {_shown(_named(getattr(stored, name), asked))}, requested {_shown(asked)}"
             for name, asked in differing.items()
         )
-        askers = "; ".join(dict.fromkeys(asked_by[name] for name in differing))
         is_in_place = stored.layout == "in_place"
         rebuild = rebuild_hint(
             database=database, collection=collection, in_place=is_in_place, whole=True
         )
         usual = rebuild if is_in_place else f"name a new --collection; {rebuild}"
+        advice = otherwise or usual
+        if asked_by:
+            askers = "; ".join(dict.fromkeys(asked_by[name] for name in differing))
+            advice = (
+                f"Drop what asks for it ({askers}) to keep the collection as it is, or {advice}"
+            )
+        else:
+            advice = f"Another ingest created it meanwhile: {advice}"
         raise ManifestError(
-            f"collection {collection} was made otherwise: {shown}. Leave out what asks for that "
-            f"({askers}) to go on as it is, or {otherwise or usual}"
+            f"collection {collection} conflicts with this request: {shown}. {advice}"
         )
 
 
@@ -250,7 +257,7 @@ def _named(stored: object, asked: object) -> object:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """The first of them, none over-long, and how many more there are."""
+    """The first names, shortened, and how many more there are."""
     short = [n if len(n) <= _SHOWN_LENGTH else f"{n[:_SHOWN_LENGTH]}..." for n in sorted(names)]
     more = f" and {len(short) - _SHOWN_NAMES} more" if len(short) > _SHOWN_NAMES else ""
     return ", ".join(short[:_SHOWN_NAMES]) + more
@@ -276,12 +283,12 @@ def to_document(manifest: Manifest) -> dict[str, Any]:
 
 
 def from_document(document: Mapping[str, Any], collection: str) -> Manifest:
-    """Raises ManifestError for a document that this version cannot read whole."""
+    """Raises ManifestError for a document that this version cannot read completely."""
     if document.get("format") not in _READ:
         raise ManifestError(
-            f"the manifest of {collection} has format {quote(document.get('format'))}; this "
-            f"version reads {' and '.join(map(str, _READ))}: use the leafsearch version that "
-            "wrote it, or ingest into another --collection"
+            f"the manifest of {collection} has format {quote(document.get('format'))}; expected "
+            f"{' or '.join(map(str, _READ))}. Use the leafsearch version that wrote it, or ingest "
+            "into another --collection"
         )
     try:
         flat = dict(document) if document["format"] == 1 else _flat(document, collection)
@@ -296,8 +303,8 @@ def from_document(document: Mapping[str, Any], collection: str) -> Manifest:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ManifestError(
-            f"the manifest of {collection} is damaged ({error}); restore the document of that _id "
-            f"in {MANIFESTS} from a backup, or ingest into another --collection"
+            f"the manifest of {collection} is damaged ({error}); restore the document with that "
+            f"_id in {MANIFESTS} from a backup, or ingest into another --collection"
         ) from error
 
 
@@ -307,15 +314,15 @@ def _model(document: Mapping[str, Any]) -> ModelRecord:
 
 
 def _flat(document: Mapping[str, Any], collection: str) -> dict[str, Any]:
-    """Of format 2, with what belongs to the default student under the names of Manifest."""
+    """A document of format 2 with the default student's fields under the names of Manifest."""
     names = {f.name for f in fields(Manifest)} - _OF_STUDENT
     unknown = set(document) - names - _GROUPED - _OF_DOCUMENT
     if document["transform"] is not None:
         unknown.add("transform")
     if unknown:
         raise ManifestError(
-            f"the manifest of {collection} was written by a newer version of leafsearch "
-            f"({', '.join(sorted(unknown))} is unknown here); install that version to use it"
+            f"the manifest of {collection} was written by a newer version of leafsearch (unknown "
+            f"fields: {', '.join(sorted(unknown))}); install that version to use it"
         )
     student = dict(document["students"][document["default_student"]])
     student.pop("candidates", None)
@@ -329,10 +336,10 @@ STORED_FORM = ("dimensions", "precision", "quantization")
 def require_agreement(
     manifest: Manifest, settings: Settings, form: Mapping[str, object] | None = None
 ) -> None:
-    """Raises ManifestError if a setting that was given contradicts the manifest.
+    """Raises ManifestError if an explicit setting contradicts the manifest.
 
-    Defaults do not count: for an existing collection its manifest beats them. `form` holds the
-    parts of the stored form that were given by an option of their own.
+    Defaults do not count: the manifest of an existing collection overrides them. `form` holds the
+    parts of the stored form that an option of their own sets.
     """
     given = settings.model_fields_set
     wanted: dict[str, object] = {}
@@ -352,9 +359,9 @@ def require_agreement(
 
 
 def require_precision(manifest: Manifest, settings: Settings) -> None:
-    """Raises ManifestError if documents were encoded in another precision than is asked for.
+    """Raises ManifestError if documents were encoded in another precision than requested.
 
-    For whoever writes: a search asks with the same student in any case.
+    Only writers check this: searches use the same student in any case.
     """
     asked = settings.encode_precision
     if asked != "auto" and manifest.encode_precision is not None:

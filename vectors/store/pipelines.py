@@ -1,4 +1,4 @@
-"""Index definitions and search pipelines, as pure functions that return what is sent."""
+"""Index definitions and pipeline stages as the server takes them; pure functions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -28,9 +28,9 @@ def index_definition(
 
 
 def is_same_index(wanted: Mapping[str, Any], latest: Mapping[str, Any]) -> bool:
-    """Whether the server's `latestDefinition` says what was `wanted`.
+    """Whether the server's `latestDefinition` has all that was `wanted`.
 
-    Servers add defaults of their own and may reorder, so only what we set is compared.
+    Servers add defaults and may reorder, so only the fields that we set are compared.
     """
     if "mappings" in wanted:
         return _within(wanted["mappings"]["fields"], latest.get("mappings", {}).get("fields", {}))
@@ -57,7 +57,7 @@ def _within(wanted: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
 
 
 def _ways(field: Any) -> Sequence[Mapping[str, Any]]:
-    """A field that is indexed in one way may come back without its list."""
+    """The types of a field; the server may return a single one without its list."""
     return [field] if isinstance(field, Mapping) else list(field)
 
 
@@ -76,7 +76,7 @@ def nearest_stage(
     num_candidates: int | None,
     filter: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """`num_candidates` None asks for exact search."""
+    """A `$vectorSearch` stage; exact search if `num_candidates` is None."""
     stage: dict[str, Any] = {"index": index, "path": path, "queryVector": vector, "limit": limit}
     if num_candidates is None:
         stage["exact"] = True
@@ -88,12 +88,12 @@ def nearest_stage(
 
 
 def projection(fields: Sequence[str], score: str) -> dict[str, Any]:
-    """`fields` come back, and as `score` what the server calls so: vectorSearchScore, ..."""
+    """Returns `fields`, and as `score` the `$meta` of this name: vectorSearchScore, ..."""
     return {"$project": {**dict.fromkeys(uppermost_paths(fields), 1), "score": {"$meta": score}}}
 
 
 def uppermost_paths(paths: Sequence[str]) -> list[str]:
-    """Without paths below another of them, which MongoDB refuses in a projection as a collision."""
+    """Drop paths below another path, which MongoDB rejects in a projection as a collision."""
     return [p for p in paths if not any(p.startswith(f"{other}.") for other in paths)]
 
 
@@ -107,9 +107,9 @@ def text_index_name(index: str) -> str:
 def text_index_definition(
     filters: Sequence[str], searched: Sequence[str], *, generations: bool
 ) -> dict[str, Any]:
-    """Of type `search`, over the `searched` paths, with the filters of the vector index.
+    """A definition of type `search` over the `searched` paths, with the vector index's filters.
 
-    It sees the texts of all `generations`, where there are some, and must know which each is of.
+    `generations`: also index the generation, because the index holds the texts of all of them.
     """
     types = [{"type": name} for name in _FILTERED_TYPES]
     fields: dict[str, Any] = {}
@@ -123,7 +123,7 @@ def text_index_definition(
 
 
 def _put(fields: dict[str, Any], path: Sequence[str], types: Sequence[Mapping[str, Any]]) -> None:
-    """A field is a list of all the ways in which it is indexed."""
+    """Add `types` at `path`; each field is a list of the types that it is indexed as."""
     ways = fields.setdefault(path[0], [])
     if len(path) == 1:
         ways += types

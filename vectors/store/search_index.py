@@ -1,7 +1,7 @@
-"""A search index of a collection: create it, wait for it, know why it cannot be used.
+"""A search index of a collection: create it, wait for it, explain why it cannot be used.
 
-It is checked before it is relied on, because the server answers a search on a missing or misspelt
-index with an empty result and no error.
+Check an index before a search, because the server answers a search on a missing or misspelt index
+with an empty result and no error.
 """
 
 import time
@@ -32,7 +32,7 @@ from leafsearch.vectors.store.pipelines import (
 )
 from leafsearch.vectors.store.retry import RetryBudget
 
-Listed = Iterable[Mapping[str, Any]]  # what $listSearchIndexes gives
+Listed = Iterable[Mapping[str, Any]]  # the output of $listSearchIndexes
 
 
 @dataclass(frozen=True)
@@ -66,16 +66,16 @@ class IndexSpec:
         return next((index for index in listed if index["name"] == self.name), None)
 
     def require_no_failure(self, listed: Listed) -> None:
-        """Raises IndexFailed if the server has given up this very definition."""
+        """Raises IndexFailed if the server gave up building exactly this definition."""
         found = self.find(listed) or {}
         latest = found.get("latestDefinition", {})
         if found.get("status") == "FAILED" and is_same_index(self.definition, latest):
             self.judge([found], ready=True)
 
     def judge(self, listed: Listed, *, ready: bool = False) -> None:
-        """Raises the SearchIndexError that says why a search would come back empty or wrong.
+        """Raises the SearchIndexError that explains why a search would be empty or wrong.
 
-        An index that is being rebuilt still answers from its old version; `ready` refuses that.
+        An index that is being rebuilt still answers from its old version; `ready` rejects that too.
         """
         listed = list(listed)
         found = self.find(listed)
@@ -90,14 +90,14 @@ class IndexSpec:
         queryable = bool(found.get("queryable"))
         if status == "FAILED" and (ready or not queryable):
             raise IndexFailed(
-                f"{shown} FAILED: {_reason(found)}; when the reason is gone, {self._repair} makes "
-                "it again"
+                f"{shown} FAILED: {_reason(found)}; remove the cause, then {self._repair} rebuilds "
+                "it"
             )
         if not queryable or (ready and status != "READY"):
-            raise IndexNotReady(f"{shown} is {status}, not READY; try again in a moment")
+            raise IndexNotReady(f"{shown} is {status}; expected READY. Try again in a moment")
         if not is_same_index(self.definition, latest):
             raise IndexDiffers(
-                f"{shown} is defined as {latest}, but the manifest says {self.definition}; "
+                f"{shown} is defined as {latest}; the manifest expects {self.definition}. "
                 f"{self._repair} updates it"
             )
 
@@ -128,7 +128,7 @@ class SearchIndex:
         self.spec = spec
 
     def ensure(self) -> None:
-        """Create it, or update it to new filter paths; does not wait."""
+        """Create the index, or update it to new filter paths; do not wait for it."""
         with explain_errors():
             found = self.spec.find(self._mongo.list_search_indexes())
             if found is None:
@@ -137,8 +137,10 @@ class SearchIndex:
                 self._update()
 
     def remake(self, *, seconds: float) -> bool:
-        """Make it again where the server gave it up, and bring it in line; whether that was
-        needed. Raises IndexNotReady where an old one is not gone after `seconds`."""
+        """Rebuild a failed index and update an outdated one; return whether that was needed.
+
+        Raises IndexNotReady if a dropped index is still there after `seconds`.
+        """
         with explain_errors():
             found = self.spec.find(self._mongo.list_search_indexes())
             is_dead = found is not None and found.get("status") in _DEAD
@@ -159,8 +161,8 @@ class SearchIndex:
         while self.spec.find(self._mongo.list_search_indexes()) is not None:
             if time.monotonic() > deadline:
                 raise IndexNotReady(
-                    f"search index {self.spec.name!r} of {self.spec.collection} is not gone yet "
-                    f"(waited {seconds:.0f} s; see --wait); run this again in a moment"
+                    f"search index {self.spec.name!r} of {self.spec.collection} is still being "
+                    f"dropped (waited {seconds:.0f} s; see --wait); run this again in a moment"
                 )
             time.sleep(_FIRST_PAUSE)
 
@@ -182,7 +184,7 @@ class SearchIndex:
         except OperationFailure as error:
             if error.code != _ALREADY_THERE:
                 raise
-            self._update()  # another ingest has just made it, with other filter paths
+            self._update()  # another ingest has just created it, with other filter paths
 
     def _update(self) -> None:
         self._mongo.update_search_index(self.spec.name, dict(self.spec.definition))
@@ -195,7 +197,7 @@ def wait_for(
     on_status: Callable[[str], None] = lambda status: None,
     retries: RetryBudget | None = None,
 ) -> None:
-    """Until all are READY with the wanted definition; report each new status to `on_status`.
+    """Wait until all are READY with their definition; report each new status to `on_status`.
 
     Raises IndexFailed, IndexDiffers or IndexMissing at once, IndexNotReady after `seconds`.
     """
@@ -212,13 +214,13 @@ def wait_for(
 
 
 def require_search(mongo: MongoCollection[Any]) -> None:
-    """Raises DeploymentError if there is no search process; the collection need not exist."""
+    """Raises DeploymentError without a search process; the collection need not exist."""
     with explain_errors():
         list(mongo.list_search_indexes())
 
 
 def _late(indexes: Sequence[SearchIndex]) -> str:
-    """What the first that is not READY says; all are looked at, because a later may have failed."""
+    """The first status that is not READY; checks all, because a later index may have failed."""
     late = []
     for index in indexes:
         try:

@@ -1,14 +1,14 @@
-"""The runs that write into a collection at present, so that each learns whether it was alone.
+"""The runs that write into a collection right now, so that each knows whether it was alone.
 
-One document for each collection in `leaf_writers` of the same database: `active` lists the runs
-that have begun and not ended, `epoch` grows whenever one begins. A run enters before its first look
-at the collection and asks after its last write. If none was active beside it and none has begun
-since, nothing that it saw or wrote can have changed. If it was not alone, it has to look again at
-all that it claims. A run that is killed leaves its entry behind, which costs the next runs a second
-look for a quarter of an hour, and nothing else.
+One document for each collection in `leaf_writers` of the same database: `active` lists the runs in
+progress, `epoch` grows whenever one begins. A run registers before its first read of the collection
+and checks after its last write. If no other run was active and none has begun since, nothing that
+it read or wrote can have changed. If it was not alone, it must verify everything that it claims. A
+killed run leaves its entry behind; for a quarter of an hour that costs the next runs a second
+check, and nothing else.
 
-Each entry has a `turn`, which grows whenever its run asks: all that the run had read by then is
-written.
+Each entry has a `turn`, which grows whenever its run checks: by then the run has written all that
+it had read.
 """
 
 import logging
@@ -30,15 +30,15 @@ from leafsearch.vectors.store.retry import RetryBudget
 log = logging.getLogger(__name__)
 
 WRITERS = "leaf_writers"
-_FRESH = 60.0  # seconds for which a writer may trust that its entry is there
-_FORGOTTEN = 900_000  # milliseconds after which an entry that is not renewed is dropped
+_FRESH = 60.0  # seconds for which a writer may trust its entry
+_FORGOTTEN = 900_000  # milliseconds until an entry that is not renewed is dropped
 _LEAVING = 2.0  # seconds
 
-ActiveRuns = frozenset[tuple[str, int]]  # runs, each with its turn
+ActiveRuns = frozenset[tuple[str, int]]  # ids of runs, each with its turn
 
 
 class Registration:
-    """One run. Threads may share it."""
+    """The entry of one run. Threads may share it."""
 
     def __init__(self, database: Database[Any], collection: str, retries: RetryBudget) -> None:
         self._writers = database.get_collection(WRITERS, write_concern=WriteConcern("majority"))
@@ -46,7 +46,7 @@ class Registration:
         self._retries = retries
         self._id = secrets.token_hex(8)
         self._lock = Lock()
-        self._is_known = True  # to the server, which may refuse to keep such entries
+        self._is_known = True  # False if the server refuses to keep entries
         self._epoch: int | None = None  # None before it has entered
         self._has_company = False
         self._turn = 0
@@ -55,28 +55,30 @@ class Registration:
 
     @property
     def others(self) -> ActiveRuns:
-        """Those that were active when this one looked last; none where it may not look."""
+        """Runs that were active at the last check; empty if this user may not check."""
         return self._others
 
     def enter(self) -> None:
-        """Before the first look at the collection; further calls change nothing."""
+        """Register; call it before the first read. Further calls change nothing."""
         with self._lock:
             if self._epoch is None:
                 self._look()
 
     def was_alone(self) -> bool:
-        """Whether no other run was active since it entered, or since this was asked before."""
+        """Whether no other run was active since `enter`, or since the last call."""
         with self._lock:
             if self._epoch is None:
-                return True  # it has neither read nor written
+                return True  # the run has neither read nor written
             epoch, had_company = self._epoch, self._has_company
             self._turn += 1
             self._look()
             return self._is_known and not had_company and self._epoch == epoch
 
     def renew(self) -> None:
-        """Before each write. A run that slept so long that it was forgotten enters once more, so
-        that those which were alone without it learn that they are not."""
+        """Renew the entry; call it before each write.
+
+        A run that slept until its entry was dropped enters again, so that other runs notice it.
+        """
         with self._lock:
             if self._epoch is not None and _now() > self._renewed + _FRESH:
                 epoch, had_company = self._epoch, self._has_company
@@ -85,10 +87,10 @@ class Registration:
                 self._has_company |= had_company or self._epoch != epoch
 
     def leave(self, *, trace: bool = True) -> None:
-        """After the last write. What cannot be taken back now is forgotten after a while.
+        """Remove the entry; call it after the last write. If that fails, it expires.
 
-        Without `trace`, of a run that has written nothing, what it has made goes as well. Entries
-        of others may go with it: they enter once more, and take it for company.
+        Without `trace`, for a run that has written nothing, the document goes too. Entries of other
+        runs may go with it: these enter again, and count that as company.
         """
         if not self._lock.acquire(timeout=_LEAVING):
             return  # a thread of an interrupted run still waits for the server
@@ -106,7 +108,7 @@ class Registration:
             self._lock.release()
 
     def _look(self) -> None:
-        """Renew the entry, or make it, and see who else is there, in one step of the server's."""
+        """Create or renew the entry and read the others, in one atomic update."""
         before = _now()
         seen: dict[str, Any] = {}
         try:
@@ -119,8 +121,8 @@ class Registration:
                 raise
             self._is_known = False
             log.warning(
-                "this user may not write %s, so other runs do not learn of this one: do not let "
-                "runs into collection %s overlap",
+                "this user may not write %s, so other runs cannot see this one: do not let runs "
+                "into collection %s overlap",
                 WRITERS,
                 self._collection,
             )
@@ -140,7 +142,7 @@ class Registration:
             ]
         }
         others = {"$filter": {"input": active, "as": "entry", "cond": is_other}}
-        # The first epoch is none that an earlier document of this name can have had.
+        # Starts at the time, so that no earlier document of this name had the same epoch.
         epoch = {"$ifNull": ["$epoch", {"$toLong": "$$NOW"}]}
         mine = {"run": self._id, "seen": "$$NOW", "turn": self._turn}
         change = {
@@ -160,7 +162,7 @@ class Registration:
 def register_run(
     database: Database[Any], collection: str, retries: RetryBudget
 ) -> Iterator[Registration]:
-    """A run that writes from its beginning to its end."""
+    """Register a run for the whole block."""
     registration = Registration(database, collection, retries)
     registration.enter()
     try:
@@ -170,5 +172,5 @@ def register_run(
 
 
 def _now() -> float:
-    """Goes on while the machine sleeps."""
+    """Seconds on a clock that keeps running while the machine sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -129,7 +129,7 @@ def test_without_rebuild_another_form_is_refused_and_the_way_is_named(
     ended = leaf_ingest(corpus, LEAF_STORAGE="binary")
 
     assert ended.returncode == 1
-    assert "precision is float32 there, binary was asked" in ended.stderr
+    assert "precision is float32, requested binary" in ended.stderr
     assert f"`leaf-ingest {corpus} --rebuild --database {database.name}`" in ended.stderr
     assert ended.stderr.count("\n") == 1
 
@@ -247,7 +247,7 @@ def test_an_unfinished_one_is_reported_by_ordinary_runs_and_dropped_by_retire(
     assert "generation 2 of chunks is not finished" in ordinary.stderr
     assert "holds 40 chunks" in ordinary.stdout
     assert other.returncode == 1
-    assert "teacher is hashing:128 there, hashing:64 was asked" in other.stderr
+    assert "teacher is hashing:128, requested hashing:64" in other.stderr
     assert "leaf-ingest retire" in other.stderr
     assert "generation to go back to: 1 is the only one, with a rebuild" in back.stderr
     assert "deleted 3 chunks and 1 search indexes" in dropped.stdout
@@ -460,7 +460,7 @@ def test_of_two_rebuilds_that_want_different_things_one_goes_on(
     other = opened(database, "hashing:32", rebuild=True)
     written(one, TWO, tmp_path / "r")
 
-    with pytest.raises(ManifestError, match="another ingest made it meanwhile"):
+    with pytest.raises(ManifestError, match="Another ingest created it meanwhile"):
         written(other, TWO, tmp_path / "r")
 
     assert database["c"].count_documents({"generation": 2}) == 2

@@ -81,7 +81,7 @@ def test_another_precision_than_the_manifests_is_an_error_that_shows_both(
 ) -> None:
     write(opened("float32"), tmp_path, TEXTS)
 
-    with pytest.raises(ManifestError, match="encode_precision is float32 there, float16 was ask"):
+    with pytest.raises(ManifestError, match="encode_precision is float32, requested float16"):
         opened("float16")
     asked = {"LEAF_ENCODE_PRECISION": "float16", "LEAF_DATABASE": database.name}
     with Searcher.open(mongodb_uri, load(asked, collection="c")) as searcher:

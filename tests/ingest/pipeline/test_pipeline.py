@@ -214,11 +214,11 @@ def test_the_manifest_says_how_the_vectors_were_made(write: Write, database: Dat
 @pytest.mark.parametrize(
     ("choices", "expected"),
     [
-        ({"precision": "int8"}, "precision is float32 there, int8 was asked"),
-        ({"dimensions": 32}, "dimensions is 64 there, 32 was asked"),
-        ({"quantization": "scalar"}, "quantization is none there, scalar was asked"),
-        ({"chunk_tokens": 64}, "chunk_tokens is 32 there, 64 was asked"),
-        ({"storage": "binary"}, "precision is float32 there, binary was asked"),
+        ({"precision": "int8"}, "precision is float32, requested int8"),
+        ({"dimensions": 32}, "dimensions is 64, requested 32"),
+        ({"quantization": "scalar"}, "quantization is none, requested scalar"),
+        ({"chunk_tokens": 64}, "chunk_tokens is 32, requested 64"),
+        ({"storage": "binary"}, "precision is float32, requested binary"),
     ],
 )
 def test_a_collection_keeps_the_form_it_was_made_in(

@@ -138,7 +138,7 @@ def test_a_slower_ingest_of_another_form_restores_the_index(
     write(ONE)
     stored = read_manifest(database, "c")
 
-    with pytest.raises(ManifestError, match="another ingest made it meanwhile"):
+    with pytest.raises(ManifestError, match="Another ingest created it meanwhile"):
         reconcile(database, "c", replace(stored, dimensions=32))
 
     assert follow(database, "c", stored).manifest == stored
@@ -232,7 +232,7 @@ def test_nor_does_what_an_emptied_one_left_behind(write: Write, database: Databa
 def test_one_document_is_enough_to_bind(write: Write, target: Open) -> None:
     write(ONE)
 
-    with pytest.raises(ManifestError, match="precision is float32 there, binary was asked"):
+    with pytest.raises(ManifestError, match="precision is float32, requested binary"):
         target(precision="binary")
 
 
@@ -245,7 +245,7 @@ def test_a_collection_that_was_filled_meanwhile_is_not_taken_over(
     late = target(precision="binary")
     write(ONE)
 
-    with pytest.raises(ManifestError, match="another ingest made it meanwhile"):
+    with pytest.raises(ManifestError, match="Another ingest created it meanwhile"):
         late.write([{"_id": "b#0", "document": "b"}], late.teacher.encode_documents(["two"]))
 
     assert read_manifest(database, "c").precision == "float32"
@@ -260,7 +260,7 @@ def test_a_collection_that_was_made_again_in_another_form_is_not_written_to(
     early.prepare(early.teacher.encode_documents(["one"]))
     write(ONE, precision="binary")
 
-    with pytest.raises(ManifestError, match="another ingest made it meanwhile"):
+    with pytest.raises(ManifestError, match="Another ingest created it meanwhile"):
         early.write([{"_id": "b#0", "document": "b"}], early.teacher.encode_documents(["two"]))
 
     assert database["c"].count_documents({}) == 1
@@ -282,7 +282,7 @@ def test_what_was_written_in_the_form_of_before_keeps_its_manifest(
 
     monkeypatch.setattr(settling, "delete_manifest", written_meanwhile)
 
-    with pytest.raises(ManifestError, match="another ingest made it meanwhile"):
+    with pytest.raises(ManifestError, match="Another ingest created it meanwhile"):
         late.prepare(late.teacher.encode_documents(["two"]))
 
     assert read_manifest(database, "c") == before

@@ -259,7 +259,7 @@ def test_another_path_may_be_chosen_and_is_remembered(
 
     assert articles.count_documents({"v": {"$type": "binData"}, "embedding": "their own"}) == 10
     assert holds(keep(in_place=True, in_place_path=None).summary, unchanged=10)
-    with pytest.raises(ManifestError, match="path is v there, w was asked"):
+    with pytest.raises(ManifestError, match="path is v, requested w"):
         keep(in_place=True, in_place_path="w")
 
 
@@ -268,7 +268,7 @@ def test_what_the_manifest_says_of_the_fields_binds_later_runs(
 ) -> None:
     keep(in_place=True)
 
-    with pytest.raises(ManifestError, match="text_field is body there, title was asked"):
+    with pytest.raises(ManifestError, match="text_field is body, requested title"):
         keep(in_place=True, fields=Fields("_id", "title", "body"))
 
 
