@@ -1,4 +1,4 @@
-"""A MongoDB deployment in a folder that answers `$vectorSearch`; needs no Docker, no account."""
+"""A MongoDB deployment in a folder that answers `$vectorSearch`, without Docker or an account."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 __all__ = ["IndexState", "LocalDeployment", "LocalError", "Status"]
 
-# Imported when first asked for: pytest imports this package for its fixtures in every run of
-# whoever has it installed, and should not have to import PyMongo for that.
+# Imported on first access: pytest imports this package for its fixtures in every run of everybody
+# who has it installed, and should not import PyMongo for that.
 _MODULES = {
     "IndexState": "leafmongo.deployment.status",
     "LocalDeployment": "leafmongo.deployment.deployment",

@@ -1,4 +1,4 @@
-"""`leaf-mongo`: parses, calls the deployment, prints."""
+"""The command line `leaf-mongo`."""
 
 import json
 import logging
@@ -14,9 +14,8 @@ import typer
 from leafmongo.deployment import disk
 from leafmongo.deployment.background import serve_in_background
 from leafmongo.deployment.deployment import LocalDeployment
-from leafmongo.deployment.environment import variable
-from leafmongo.deployment.paths import Home, default_home, gateway_home
-from leafmongo.deployment.status import as_text, harmless
+from leafmongo.deployment.paths import Home, default_home, gateway_home, variable
+from leafmongo.deployment.status import format_status, strip_control
 from leafmongo.errors import LocalError
 
 app = typer.Typer(
@@ -26,7 +25,7 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="A MongoDB in a folder of yours that answers $vectorSearch. "
-    "LEAF_HOME, LEAF_MONGOD and LEAF_UPSTREAM may also stand in a file .env of this folder. "
+    "LEAF_HOME, LEAF_MONGOD and LEAF_UPSTREAM may also be set in a file .env in this folder. "
     "Exit codes: 0 done, 1 failed, 2 wrong usage.",
 )
 HomeOption = Annotated[
@@ -43,7 +42,7 @@ PortOption = Annotated[
     typer.Option(
         min=0,
         max=65535,
-        help="Listen on this port of 127.0.0.1 too, and ask for a password; 0: any free port.",
+        help="Also listen on this port of 127.0.0.1, with a password; 0: any free port.",
         show_default=False,
     ),
 ]
@@ -51,7 +50,7 @@ PortOption = Annotated[
 
 @app.command()
 def start(home: HomeOption = None, port: PortOption = None, as_json: JsonOption = False) -> None:
-    """Start the deployment in the background and print its URI, the port's where it has one."""
+    """Start the deployment in the background and print its URI."""
     with _one_line_errors():
         deployment = LocalDeployment(home, port=port)
         started = deployment.start()
@@ -64,7 +63,7 @@ def start(home: HomeOption = None, port: PortOption = None, as_json: JsonOption 
 
 @app.command()
 def stop(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Stop it cleanly. Its data stay."""
+    """Stop the deployment cleanly; its data stay."""
     with _one_line_errors():
         stopped = LocalDeployment(home).stop()
         _say("stopped" if stopped else "was not running")
@@ -75,16 +74,16 @@ def stop(home: HomeOption = None, as_json: JsonOption = False) -> None:
 @app.command()
 def uri(
     home: HomeOption = None,
-    tcp: Annotated[bool, typer.Option("--tcp", help="That of the port it listens on.")] = False,
+    tcp: Annotated[bool, typer.Option("--tcp", help="Print the URI of the port.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the URI for drivers with its password, if any, whether it is running or not."""
+    """Print the URI for drivers, with its password, whether the deployment runs or not."""
     with _one_line_errors():
         deployment = LocalDeployment(home)
         address = deployment.tcp_uri if tcp else deployment.uri
         if address is None:
             start = deployment.command("start", 0)
-            raise LocalError(f"it listens on no port; {start} lets it")
+            raise LocalError(f"the deployment listens on no port. Start it with {start}")
         print(json.dumps({"uri": address}) if as_json else address)
 
 
@@ -96,32 +95,32 @@ def status(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show processes, version and indexes, with the documents that could not be indexed."""
+    """Show processes, version and indexes, with counts of documents that were not indexed."""
     with _one_line_errors():
         deployment = LocalDeployment(home)
-        found = deployment.status()
+        state = deployment.status()
         if show_password:
-            found = replace(found, uri=deployment.uri, tcp_uri=deployment.tcp_uri)
-        print(json.dumps(asdict(found)) if as_json else as_text(found))
+            state = replace(state, uri=deployment.uri, tcp_uri=deployment.tcp_uri)
+        print(json.dumps(asdict(state)) if as_json else format_status(state))
 
 
 @app.command()
 def run(home: HomeOption = None, port: PortOption = None, as_json: JsonOption = False) -> None:
-    """Run it in the foreground until Ctrl-C; print its URI when it is ready."""
-    from leafmongo.deployment.server import serve  # the other commands need none of the engine
+    """Run the deployment in the foreground until Ctrl-C; print its URI when it is ready."""
+    from leafmongo.deployment.server import serve  # other commands do not need the engine
 
     with _one_line_errors():
         _log_to_stderr()
         place = Home.at(home if home is not None else default_home())
         place.prepare()
 
-        def ready() -> None:
+        def on_ready() -> None:
             _say("running; Ctrl-C stops it")
             deployment = LocalDeployment(home)
             address = deployment.tcp_uri or deployment.uri
             print(json.dumps({"uri": address}) if as_json else address, flush=True)
 
-        serve(place, port, ready)
+        serve(place, port, on_ready)
 
 
 @app.command()
@@ -130,8 +129,8 @@ def gateway(
         str | None,
         typer.Option(
             envvar="LEAF_UPSTREAM",
-            help="URI of a replica set, with its user, password and TLS. In the environment, "
-            "other users of this machine cannot see it.",
+            help="URI of the replica set. Other users of this machine can read the command line, "
+            "but not the environment.",
             show_default=False,
             show_envvar=True,
         ),
@@ -141,37 +140,36 @@ def gateway(
         typer.Option(
             min=0,
             max=65535,
-            help="Listen on this port of 127.0.0.1 too; 0: any free port.",
+            help="Also listen on this port of 127.0.0.1; 0: any free port.",
             show_default=False,
         ),
     ] = None,
     home: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for the socket. Default: the deployment's with -gateway behind its name.",
+            help="Folder for the socket. Default: the deployment's folder with -gateway appended.",
             show_default=False,
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Give $vectorSearch to a MongoDB of your own, until Ctrl-C; print the URI to use instead."""
-    from leafmongo.gateway.gateway import (
-        serve_gateway,  # the other commands need none of the engine
-    )
-    from leafmongo.gateway.upstream import Upstream
+    """Add $vectorSearch to a MongoDB of your own until Ctrl-C; print the URI to use instead."""
+    # Other commands do not need the engine.
+    from leafmongo.deployment.gateway import serve_gateway
+    from leafmongo.deployment.upstream import Upstream
 
     with _one_line_errors():
         if (uri := upstream or variable("LEAF_UPSTREAM")) is None:
-            raise typer.BadParameter("--upstream or LEAF_UPSTREAM has to say which MongoDB")
+            raise typer.BadParameter("no MongoDB is named. Set --upstream or LEAF_UPSTREAM")
         _log_to_stderr()
         place = Home.at(home if home is not None else gateway_home())
         place.prepare_gateway()
 
-        def ready(uris: Sequence[str]) -> None:
+        def on_ready(uris: Sequence[str]) -> None:
             _say("running; Ctrl-C stops it")
             print(json.dumps({"uri": uris[0], "uris": uris}) if as_json else uris[0], flush=True)
 
-        serve_gateway(place, Upstream(uri), port, ready)
+        serve_gateway(place, Upstream(uri), port, on_ready)
 
 
 @app.command("_serve", hidden=True)
@@ -186,7 +184,7 @@ def _one_line_errors() -> Iterator[None]:
     except LocalError as error:
         _fail(str(error))
     except OSError as error:
-        _fail(disk.explanation(error))
+        _fail(disk.explain(error))
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -202,8 +200,8 @@ def _log_to_stderr() -> None:
 
 
 def _say(text: str) -> None:
-    """On one line, and nothing that a terminal would obey."""
-    line = harmless(text.replace("\n", " "))
+    """Print one line without control characters to stderr."""
+    line = strip_control(text.replace("\n", " "))
     print(f"leaf-mongo: {line}", file=sys.stderr)
 
 

@@ -1,5 +1,5 @@
-"""What goes wrong with a local deployment, in words for the person who started it."""
+"""The error of a deployment, for the person who runs it."""
 
 
 class LocalError(Exception):
-    """The deployment cannot be started, reached or stopped; says what to do about it."""
+    """The deployment cannot be started, reached or stopped; the message says what to do."""

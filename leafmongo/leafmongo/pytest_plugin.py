@@ -1,6 +1,6 @@
-"""Fixtures for the tests of any project: a MongoDB with `$vectorSearch`, started when first used.
+"""Fixtures for the tests of any project: a MongoDB with `$vectorSearch`, started on first use.
 
-pytest loads this for everybody who has the package, so what is heavy is imported in the fixtures.
+pytest loads this module for everybody who has the package, so the fixtures do the heavy imports.
 """
 
 import os
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from pymongo import MongoClient
     from pymongo.database import Database
 
-ANOTHER = "LEAF_TEST_MONGODB_URI"
+_URI_VARIABLE = "LEAF_TEST_MONGODB_URI"
 
 
 @pytest.fixture(scope="session")
 def leaf_mongodb_uri() -> Iterator[str]:
-    """LEAF_TEST_MONGODB_URI, or that of a deployment which lives as long as the tests."""
-    if given := os.environ.get(ANOTHER):
+    """LEAF_TEST_MONGODB_URI, else the URI of a deployment that runs as long as the tests."""
+    if given := os.environ.get(_URI_VARIABLE):
         yield given
         return
     from leafmongo.deployment.deployment import LocalDeployment
     from leafmongo.errors import LocalError
 
-    # Short, because pytest's own folders are too long for a socket.
+    # A short path: those of pytest's own folders are too long for a socket.
     folder = Path(tempfile.mkdtemp(prefix="leaf-"))
     deployment = LocalDeployment(folder / "home")
     try:
@@ -54,7 +54,7 @@ def leaf_mongodb_client(leaf_mongodb_uri: str) -> "Iterator[MongoClient[dict[str
 def leaf_mongodb(
     leaf_mongodb_client: "MongoClient[dict[str, Any]]",
 ) -> "Iterator[Database[dict[str, Any]]]":
-    """An empty database of the test's own, dropped after it with its search indexes."""
+    """A new database for this test, dropped afterwards with its search indexes."""
     name = f"leaf_test_{secrets.token_hex(6)}"
     yield leaf_mongodb_client[name]
     leaf_mongodb_client.drop_database(name)

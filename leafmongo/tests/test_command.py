@@ -11,7 +11,7 @@ import pytest
 from pymongo import MongoClient
 
 from leafmongo import LocalDeployment
-from leafmongo.deployment.status import IndexState, Status, as_text
+from leafmongo.deployment.status import IndexState, Status, format_status
 from mongotests.command import leaf_mongo
 from mongotests.paths import ROOT
 from mongotests.searching import wait_for
@@ -87,7 +87,7 @@ def test_names_of_indexes_are_shown_and_not_obeyed() -> None:
     state = IndexState(name, name, name, name, name, True, 1, 1, 1, {name: 1}, name)
     status = Status(running=True, home="h", data="d", uri="u", indexes=[state])
 
-    shown = as_text(status)
+    shown = format_status(status)
 
     assert all(sign.isprintable() or sign == "\n" for sign in shown)
     assert "a\ufffd]0;owned" in shown

@@ -7,7 +7,7 @@ import bson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leafmongo.gateway.discovery import Discovery
+from leafmongo.proxy.discovery import Discovery
 from leafmongo.proxy.wire import MORE_TO_COME, OP_REPLY, read_request, write_message
 
 SET = {"setName": "rs", "ismaster": True, "hosts": ["a:1", "b:1"], "primary": "a:1", "me": "a:1"}
@@ -20,24 +20,24 @@ def old_reply(body: dict[str, Any], answered: int) -> bytes:
     return head + struct.pack("<iqii", 8, 0, 0, 1) + document
 
 
-def told(discovery: Discovery, stream: bytes, cuts: list[int]) -> bytes:
+def rewrite_in_pieces(discovery: Discovery, stream: bytes, cuts: list[int]) -> bytes:
     pieces = []
     for cut in cuts:
-        pieces.append(discovery.told(stream[:cut]))
+        pieces.append(discovery.rewrite(stream[:cut]))
         stream = stream[cut:]
-    return b"".join([*pieces, discovery.told(stream)])
+    return b"".join([*pieces, discovery.rewrite(stream)])
 
 
 @settings(deadline=None)
 @given(st.lists(st.integers(1, 300), max_size=20))
 def test_the_answers_to_handshakes_name_the_gateway_and_others_stay(cuts: list[int]) -> None:
     discovery = Discovery("here")
-    discovery.asked(1)
-    discovery.asked(3)
+    discovery.expect_reply(1)
+    discovery.expect_reply(3)
     other = write_message({**SET, "long": "x" * 500}, request_id=8, response_to=2)
     stream = write_message(SET, request_id=7, response_to=1) + other + old_reply(SET, 3)
 
-    out = told(discovery, stream, cuts)
+    out = rewrite_in_pieces(discovery, stream, cuts)
 
     first = write_message(HERE, request_id=7, response_to=1)
     assert out == first + other + old_reply(HERE, 3)
@@ -47,11 +47,11 @@ def test_the_answers_to_handshakes_name_the_gateway_and_others_stay(cuts: list[i
 @given(st.lists(st.integers(1, 100), max_size=20))
 def test_a_handshake_that_goes_on_telling_is_followed(cuts: list[int]) -> None:
     discovery = Discovery("here")
-    discovery.asked(1)
+    discovery.expect_reply(1)
     replies = [write_message(SET, request_id=n + 1, response_to=n) for n in range(1, 5)]
     more = [r[:16] + struct.pack("<I", MORE_TO_COME) + r[20:] for r in replies[:3]]
 
-    out = told(discovery, b"".join([*more, *replies[3:]]), cuts)
+    out = rewrite_in_pieces(discovery, b"".join([*more, *replies[3:]]), cuts)
 
     hosts = []
     while out:
@@ -63,7 +63,7 @@ def test_a_handshake_that_goes_on_telling_is_followed(cuts: list[int]) -> None:
 
 def test_an_error_is_passed_on_as_it_is() -> None:
     discovery = Discovery("here")
-    discovery.asked(1)
+    discovery.expect_reply(1)
     refused = write_message({"ok": 0.0, "errmsg": "no", "code": 13}, request_id=2, response_to=1)
 
-    assert discovery.told(refused) == refused
+    assert discovery.rewrite(refused) == refused

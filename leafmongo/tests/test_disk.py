@@ -10,9 +10,9 @@ import pytest
 
 from leafmongo import LocalDeployment, LocalError
 from leafmongo.deployment import disk
-from leafmongo.deployment.locks import FileLock
 from leafmongo.deployment.mongod import Mongod
 from leafmongo.deployment.paths import Home
+from leafmongo.deployment.process import FileLock
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
 def test_an_error_without_a_file_gets_its_place(tmp_path: Path) -> None:
     with (
         pytest.raises(LocalError, match=rf"{tmp_path}: the disk is full \(\d+ MB free\)"),
-        disk.explained(tmp_path),
+        disk.explain_os_errors(tmp_path),
         open("/dev/full", "wb", buffering=0) as full,
     ):
         full.write(b"x")
@@ -39,7 +39,7 @@ def test_an_error_without_a_file_gets_its_place(tmp_path: Path) -> None:
 def test_other_errors_name_their_file(tmp_path: Path) -> None:
     with (
         pytest.raises(LocalError, match=rf"{tmp_path}/none: no such file or directory; expected"),
-        disk.explained(Path("/")),
+        disk.explain_os_errors(Path("/")),
     ):
         (tmp_path / "none").read_bytes()
 
@@ -49,7 +49,7 @@ def start(home: Path) -> None:
 
 
 def lock(home: Path) -> None:
-    with disk.explained(home.parent):
+    with disk.explain_os_errors(home.parent):
         FileLock(home.parent / "lock").acquire()
 
 
@@ -77,7 +77,7 @@ def test_the_end_of_mongods_log_may_be_cut_off(tmp_path: Path, logged: str, reas
     (home.log / "mongod.err").touch()
     (home.log / "mongod.log").write_text(logged)
 
-    said = Mongod(home, Path("mongod"), asking=False).why(14)
+    said = Mongod(home, Path("mongod"), with_login=False).explain_end(14)
 
     assert reason in said
     assert os.fspath(home.root) in said

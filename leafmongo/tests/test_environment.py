@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from leafmongo import LocalDeployment, LocalError
-from leafmongo.deployment.environment import variable
 from leafmongo.deployment.mongod_binary import find_mongod
-from leafmongo.deployment.paths import default_home
+from leafmongo.deployment.paths import default_home, variable
 from mongotests.paths import ROOT
 
 
@@ -34,7 +33,7 @@ def test_the_file_counts_and_the_environment_beats_it(monkeypatch: pytest.Monkey
 def test_a_file_that_cannot_be_read_is_one_line() -> None:
     Path(".env").write_bytes(b"LEAF_HOME=\xff\n")
 
-    with pytest.raises(LocalError, match=r"\.env cannot be read"):
+    with pytest.raises(LocalError, match=r"\.env: cannot be read"):
         variable("LEAF_HOME")
 
 

@@ -14,12 +14,12 @@ from pymongo.operations import SearchIndexModel
 from leafmongo import LocalDeployment
 from leafmongo.deployment.paths import Home
 from leafmongo.deployment.replica import Client, connect
-from leafmongo.deployment.status import as_text
+from leafmongo.deployment.status import format_status
 from leafmongo.engine import VectorIndex
-from leafmongo.indexes.builder import Builder
+from leafmongo.indexes.build import IndexBuilder
 from leafmongo.indexes.catalog import COLLECTION, DATABASE, Catalog
 from leafmongo.indexes.follower import Follower
-from leafmongo.indexes.registry import Indexes, Served, Version
+from leafmongo.indexes.registry import IndexRegistry, IndexVersion, ServedIndex
 from mongotests.searching import Documents, create, definition, entry, model, stage, wait_for
 
 NEAR = [1.0, 0.0]
@@ -67,7 +67,7 @@ def test_a_field_of_text_that_mongod_cannot_read_is_refused(
 ) -> None:
     mappings = {"fields": {name: {"type": "string"}}}
 
-    with pytest.raises(OperationFailure, match="is no name of a field") as error:
+    with pytest.raises(OperationFailure, match="is not a field name") as error:
         documents.create_search_index(SearchIndexModel({"mappings": mappings}, "text", "search"))
 
     assert error.value.code == 8
@@ -137,7 +137,7 @@ def assert_only_the_bad_fail(deployment: LocalDeployment, good: Documents, bad: 
     status = deployment.status()
     states = {index.name: index.status for index in status.indexes if index.collection == "bad"}
     assert states == {"default": "READY", "metadata.": "FAILED", "metadata.$x": "FAILED"}
-    assert 'an empty name between, before or behind its dots: "metadata."' in as_text(status)
+    assert 'an empty name before, between or after its dots: "metadata."' in format_status(status)
 
 
 # What no command brings about: an index whose reading mongod refuses, or that breaks on documents.
@@ -156,12 +156,12 @@ class Broken(VectorIndex):
 @contextmanager
 def indexes_of(
     deployment: LocalDeployment, documents: Documents
-) -> Iterator[tuple[dict[str, Served], Builder]]:
+) -> Iterator[tuple[dict[str, ServedIndex], IndexBuilder]]:
     """Two of one collection, `good` and `bad`, in this process; nothing is built yet."""
     names = ("good", "bad")
     for name in names:
         documents.create_search_index(model(definition(2), name))
-    indexes = Indexes()
+    indexes = IndexRegistry()
     with connect(Home.at(Path(deployment.status().home))) as client:
         for record in Catalog(client).load():
             if record.database == documents.database.name:
@@ -172,12 +172,12 @@ def indexes_of(
 
 
 @contextmanager
-def following(client: Client, indexes: Indexes) -> Iterator[Builder]:
+def following(client: Client, indexes: IndexRegistry) -> Iterator[IndexBuilder]:
     def reset() -> None:
         pytest.fail("no change was missed")
 
-    follower = Follower(client, indexes, reform=int, reset=reset, reached=lambda marker: None)
-    builder = Builder(client, follower)
+    follower = Follower(client, indexes, on_reload=int, on_gap=reset, on_marker=lambda marker: None)
+    builder = IndexBuilder(client, follower)
     follower.start()
     builder.start()
     yield builder
@@ -187,7 +187,7 @@ def following(client: Client, indexes: Indexes) -> Iterator[Builder]:
     builder.join()
 
 
-def numbers(served: Served) -> int:
+def numbers(served: ServedIndex) -> int:
     return served.main.index.stats().documents if served.main is not None else -1
 
 
@@ -201,7 +201,7 @@ def test_an_index_that_cannot_be_built_has_failed(
     documents.insert_one({"v": NEAR})
     with indexes_of(deployment, documents) as (served, builder):
         staged = served["bad"].staged
-        assert isinstance(staged, Version)
+        assert isinstance(staged, IndexVersion)
         staged.index = kind(staged.definition)
         for one in (served["bad"], served["good"]):
             builder.build(one)
@@ -225,7 +225,7 @@ def test_an_index_that_cannot_take_changes_has_failed(
         wait_for(lambda: [numbers(one) for one in served.values()] == [1, 1])
 
         main = served["bad"].main
-        assert isinstance(main, Version)
+        assert isinstance(main, IndexVersion)
         main.index = kind(main.definition)
         documents.insert_one({"v": NEAR})
 

@@ -15,9 +15,9 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from leafmongo import LocalDeployment, LocalError
-from leafmongo.deployment.locks import holder
-from leafmongo.deployment.mongod import leftover
+from leafmongo.deployment.mongod import find_leftover
 from leafmongo.deployment.paths import Home
+from leafmongo.deployment.process import lock_holder
 from mongotests.searching import definition, entry, model, stage, wait_for
 
 KINDS = ("gateway", "mongod", "both")
@@ -82,7 +82,7 @@ class Killer:
     def kill(self, kind: str) -> None:
         """With SIGKILL, at a random moment of the next third of a second."""
         time.sleep(self._chance.uniform(0, 0.3))
-        gateway, mongod = holder(self._home.server_lock), leftover(self._home)
+        gateway, mongod = lock_holder(self._home.server_lock), find_leftover(self._home)
         victims = {"gateway": [gateway], "mongod": [mongod], "both": [gateway, mongod]}[kind]
         for victim in victims:
             if victim:

@@ -12,8 +12,8 @@ from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure, PyMongoError
 
 from leafmongo import LocalError
-from leafmongo.gateway.discovery import only_host
-from leafmongo.gateway.upstream import Upstream, unfit
+from leafmongo.deployment.upstream import Upstream, server_problem
+from leafmongo.proxy.discovery import only_host
 from mongotests.folders import short_folder
 from mongotests.searching import Documents, create, definition, stage, wait_for
 from mongotests.upstreams import (
@@ -205,7 +205,7 @@ def test_what_cannot_be_used_is_told_in_one_line(
         f"tlsCAFile={certificates / 'ca.pem'}", "tlsDisableOCSPEndpointCheck=true"
     )
 
-    assert "refuses the user 'indexer'" in refusal(wrong, home)
+    assert "rejects the user 'indexer'" in refusal(wrong, home)
     assert "readAnyDatabase" in refusal(upstream.uri("reader"), home)
     assert "a URI without a user" in refusal(upstream.uri(user=None), home)
     assert "'http://" not in refusal("http://somewhere", home)
@@ -246,7 +246,7 @@ def test_a_second_gateway_in_the_same_folder_is_refused(
     ],
 )
 def test_what_will_do_as_an_upstream(hello: dict[str, Any], reason: str | None) -> None:
-    told = unfit(hello)
+    told = server_problem(hello)
 
     assert told is None if reason is None else reason in str(told)
 

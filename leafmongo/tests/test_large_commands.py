@@ -181,7 +181,7 @@ def test_names_and_ids_that_are_not_utf8_stop_nothing(
     records = [each for each in Catalog(client).load() if each.database == database]
     assert {each.name for each in records} == {"default", "second"}
     said = log.read_text()[before:]
-    assert "left out 2 documents whose _id is not UTF-8" in said
+    assert "skipped 2 documents whose _id is not UTF-8" in said
     assert "built again" not in said
     assert "Traceback" not in said
 

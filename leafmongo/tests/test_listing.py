@@ -14,16 +14,16 @@ from pymongo.errors import OperationFailure
 from leafmongo import LocalDeployment
 from leafmongo.deployment.paths import Home, socket_uri
 from leafmongo.engine import CommandError
-from leafmongo.indexes.catalog import Record
-from leafmongo.indexes.describe import entry
-from leafmongo.indexes.registry import Indexes, Served, State
+from leafmongo.indexes.catalog import IndexRecord
+from leafmongo.indexes.describe import describe_index
+from leafmongo.indexes.registry import BuildState, IndexRegistry, ServedIndex
 from leafmongo.queries.freshness import Freshness
 from leafmongo.queries.rewrite import Search
 from leafmongo.queries.search import IndexSearch
 from mongotests import in_process, searching
 from mongotests.searching import Documents, definition, model, stage
 
-RECORD = Record(
+RECORD = IndexRecord(
     id=ObjectId(),
     database="d",
     collection="c",
@@ -36,25 +36,25 @@ RECORD = Record(
 )
 
 
-def ready() -> Served:
-    served = Served(RECORD)
+def ready() -> ServedIndex:
+    served = ServedIndex(RECORD)
     assert served.staged is not None
     served.staged.complete()
     served.promote(served.staged)
     return served
 
 
-def make(served: Served, status: str) -> None:
+def make(served: ServedIndex, status: str) -> None:
     """The version that is being built, one of that status."""
     assert served.staged is not None
     if status == "FAILED":
         served.fail(served.staged, "MemoryError: ")
     else:
-        served.staged.state = State[status]
+        served.staged.state = BuildState[status]
 
 
-def told(served: Served) -> tuple[str, bool]:
-    found = entry(served)
+def status_of(served: ServedIndex) -> tuple[str, bool]:
+    found = describe_index(served)
     return found["status"], found["queryable"]
 
 
@@ -104,11 +104,11 @@ def test_a_definition_comes_back_as_it_was_written(documents: Documents) -> None
 @pytest.mark.semantics("6.3")
 @pytest.mark.parametrize("status", ["PENDING", "BUILDING", "FAILED"])
 def test_a_first_version_answers_when_it_is_ready(status: str) -> None:
-    served = Served(RECORD)
+    served = ServedIndex(RECORD)
     make(served, status)
 
-    assert told(served) == (status, False)
-    assert told(ready()) == ("READY", True)
+    assert status_of(served) == (status, False)
+    assert status_of(ready()) == ("READY", True)
 
 
 @pytest.mark.semantics("6.3")
@@ -121,19 +121,19 @@ def test_while_the_next_version_is_made_the_old_one_answers(staged: str, status:
     served.stage(RECORD)
     make(served, staged)
 
-    (host,) = entry(served)["statusDetail"]
+    (host,) = describe_index(served)["statusDetail"]
 
-    assert told(served) == (status, True)
+    assert status_of(served) == (status, True)
     assert (host["mainIndex"]["status"], host["mainIndex"]["queryable"]) == ("READY", True)
     assert (host["stagedIndex"]["status"], host["stagedIndex"]["queryable"]) == (staged, False)
 
 
 @pytest.mark.semantics("6.3")
 def test_what_went_wrong_is_told() -> None:
-    served = Served(RECORD)
+    served = ServedIndex(RECORD)
     make(served, "FAILED")
 
-    (host,) = entry(served)["statusDetail"]
+    (host,) = describe_index(served)["statusDetail"]
 
     assert (host["mainIndex"]["status"], host["mainIndex"]["message"]) == (
         "FAILED",
@@ -177,7 +177,7 @@ def test_an_index_that_is_not_built_refuses_to_answer(idle: Documents) -> None:
 )
 def test_the_error_names_the_state(status: str, name: str) -> None:
     async def ask() -> None:
-        indexes = Indexes()
+        indexes = IndexRegistry()
         make(indexes.put(RECORD), status)
         options = stage([1.0, 0.0], index=RECORD.name)["$vectorSearch"]
         search = IndexSearch(indexes, Freshness(lambda marker: None))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from leafmongo import LocalError
-from leafmongo.deployment.locks import FileLock, holder
+from leafmongo.deployment.process import FileLock, lock_holder
 
 
 def test_a_lock_is_held_by_one_who_is_named(tmp_path: Path) -> None:
@@ -17,9 +17,9 @@ def test_a_lock_is_held_by_one_who_is_named(tmp_path: Path) -> None:
 
     assert one.acquire()
     assert not other.acquire()
-    assert holder(tmp_path / "lock") == os.getpid()
+    assert lock_holder(tmp_path / "lock") == os.getpid()
     one.release()
-    assert holder(tmp_path / "lock") is None
+    assert lock_holder(tmp_path / "lock") is None
     assert other.acquire()
     other.release()
 
@@ -36,7 +36,7 @@ def test_a_holder_that_has_not_said_who_it_is_is_waited_for(tmp_path: Path) -> N
     writing = threading.Thread(target=write)
     writing.start()
 
-    assert holder(tmp_path / "lock") == 12345
+    assert lock_holder(tmp_path / "lock") == 12345
     writing.join()
     os.close(file)
 
@@ -45,6 +45,6 @@ def test_one_that_never_says_it_is_an_error(tmp_path: Path) -> None:
     file = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(file, fcntl.LOCK_EX)
 
-    with pytest.raises(LocalError, match="does not say which it is"):
-        holder(tmp_path / "lock")
+    with pytest.raises(LocalError, match="left no process id in it"):
+        lock_holder(tmp_path / "lock")
     os.close(file)

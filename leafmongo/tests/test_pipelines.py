@@ -179,9 +179,9 @@ def test_a_transaction_cannot_search(three: Documents, client: MongoClient[dict[
 def test_explain_shows_the_plan_mongod_has(three: Documents) -> None:
     command = {"aggregate": three.name, "pipeline": [stage(QUERY)], "cursor": {}}
 
-    explained = three.database.command("explain", command, verbosity="executionStats")
+    explain_os_errors = three.database.command("explain", command, verbosity="executionStats")
 
-    assert "_id" in str(explained["command"]["pipeline"][0]["$match"])
+    assert "_id" in str(explain_os_errors["command"]["pipeline"][0]["$match"])
 
 
 def test_without_a_reader_the_carrier_is_taken_out_first() -> None:

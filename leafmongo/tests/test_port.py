@@ -161,7 +161,7 @@ def test_a_folder_that_had_no_port_gets_one_and_loses_it_again(folder: Path) -> 
     uris = [started.stdout.strip()]
     assert "@127.0.0.1:" in uris[0]
     assert LocalDeployment(home, port=0).start() is False
-    with pytest.raises(LocalError, match="not on port 1;"):
+    with pytest.raises(LocalError, match=r"expected port 1\."):
         LocalDeployment(home, port=1).start()
     uris.append(LocalDeployment(home).uri)
     for uri in uris:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from leafmongo import LocalDeployment, LocalError
-from leafmongo.deployment.mongod import leftover
+from leafmongo.deployment.mongod import find_leftover
 from leafmongo.deployment.paths import Home
 from mongotests.searching import wait_for
 
@@ -106,7 +106,7 @@ def test_what_is_closed_to_oneself_is_one_line(folder: Path) -> None:
                 action()
         with pytest.raises(LocalError, match="permission denied"):
             assert deployment.uri
-    with as_user(65534), pytest.raises(LocalError, match=r"log is closed to yourself \(mode 500\)"):
+    with as_user(65534), pytest.raises(LocalError, match=r"log: closed to you \(mode 500\)"):
         deployment.start()
 
 
@@ -130,7 +130,7 @@ def test_a_process_of_another_user_is_no_mongod_of_ours(folder: Path) -> None:
     with subprocess.Popen(pretend, user=65534, stdin=subprocess.PIPE) as process:
         wait_for(lambda: b"--dbpath" in Path(f"/proc/{process.pid}/cmdline").read_bytes())
 
-        assert leftover(home) is None
+        assert find_leftover(home) is None
         assert LocalDeployment(home.root).stop() is False
         assert process.poll() is None
         process.kill()

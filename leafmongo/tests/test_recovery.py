@@ -11,10 +11,10 @@ from pymongo import MongoClient, timeout
 from pymongo.errors import ConnectionFailure
 
 from leafmongo import LocalDeployment
-from leafmongo.deployment.locks import holder
-from leafmongo.deployment.mongod import Mongod, end_leftover, leftover
+from leafmongo.deployment.mongod import Mongod, end_leftover, find_leftover
 from leafmongo.deployment.mongod_binary import find_mongod
 from leafmongo.deployment.paths import Home, socket_uri
+from leafmongo.deployment.process import lock_holder
 from leafmongo.deployment.replica import connect
 from mongotests.searching import (
     Documents,
@@ -64,7 +64,7 @@ def test_a_start_after_a_kill_has_everything(folder: Path, victims: list[str]) -
 
     for victim in victims:
         kill(status.gateway_pid if victim == "gateway" else status.mongod_pid)
-    wait_for(lambda: holder(Home.at(home).server_lock) is None)
+    wait_for(lambda: lock_holder(Home.at(home).server_lock) is None)
 
     assert deployment.start()
     assert_all_there(deployment.uri)
@@ -92,7 +92,7 @@ def test_a_killed_mongod_comes_back_by_itself(folder: Path) -> None:
 def test_a_mongod_that_takes_no_writes_yet_is_not_connected_to(folder: Path) -> None:
     home = Home.at(folder / "home")
     home.prepare()
-    mongod = Mongod(home, find_mongod(), asking=False)
+    mongod = Mongod(home, find_mongod(), with_login=False)
     mongod.start()
     try:
         mongod.wait_for_socket(seconds=60)
@@ -109,14 +109,14 @@ def test_a_mongod_that_has_hardly_begun_is_seen_and_ended(folder: Path) -> None:
     """A gateway that is killed may leave one that has written nothing yet."""
     home = Home.at(folder / "home")
     home.prepare()
-    mongod = Mongod(home, find_mongod(), asking=False)
+    mongod = Mongod(home, find_mongod(), with_login=False)
     mongod.start()
 
-    wait_for(lambda: leftover(home) == mongod.pid)
+    wait_for(lambda: find_leftover(home) == mongod.pid)
     end_leftover(home)
 
-    assert leftover(home) is None
-    assert mongod.ended() is not None
+    assert find_leftover(home) is None
+    assert mongod.exit_status() is not None
 
 
 def test_two_starts_at_once_start_one(folder: Path) -> None:

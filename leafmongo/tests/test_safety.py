@@ -22,7 +22,7 @@ from pymongo import MongoClient
 from leafmongo import LocalDeployment
 from leafmongo.deployment.mongod_binary import find_mongod
 from leafmongo.deployment.paths import Home, socket_uri
-from leafmongo.proxy.relay import Link
+from leafmongo.proxy.connection import ProxyConnection
 from leafmongo.proxy.wire import OP_MSG, OP_QUERY, write_message
 from mongotests import in_process
 from mongotests.raw import closed, compressed, connected, old_query, reply
@@ -159,7 +159,7 @@ def test_half_a_message_is_waited_for_and_given_up(
     }
     with (
         caplog.at_level(logging.WARNING),
-        in_process.gateway(mongod, at, patience=0.5) as links,
+        in_process.gateway(mongod, at, idle_seconds=0.5) as links,
         ExitStack() as opened,
         Client(socket_uri(at)) as client,
     ):
@@ -173,7 +173,7 @@ def test_half_a_message_is_waited_for_and_given_up(
         idle.sendall(ping)
         assert reply(idle)["ok"] == 1
         assert client.admin.command("ping")["ok"] == 1
-        wait_for(lambda: all(link.owed() is None for link in links))
+        wait_for(lambda: all(link.unfinished() is None for link in links))
 
 
 def test_one_who_reads_nothing_is_given_up_and_one_who_reads_slowly_is_not(
@@ -183,7 +183,7 @@ def test_one_who_reads_nothing_is_given_up_and_one_who_reads_slowly_is_not(
     mongod, at = home_of(deployment).mongod_socket, folder / "g.sock"
     find = {"find": documents.name, "batchSize": 12, "$db": documents.database.name}
     with (
-        in_process.gateway(mongod, at, patience=1) as links,
+        in_process.gateway(mongod, at, idle_seconds=1) as links,
         connected(at) as deaf,
         connected(at) as slow,
     ):
@@ -230,7 +230,7 @@ def test_what_all_keep_of_unfinished_commands_is_bounded(
 ) -> None:
     mongod, at = home_of(deployment).mongod_socket, folder / "g.sock"
     with (
-        in_process.gateway(mongod, at, gathered_bytes=4 * 2**20) as links,
+        in_process.gateway(mongod, at, buffer_bytes=4 * 2**20) as links,
         ExitStack() as opened,
         Client(socket_uri(at)) as client,
     ):
@@ -238,9 +238,9 @@ def test_what_all_keep_of_unfinished_commands_is_bounded(
         for number, stream in enumerate(streams):
             with suppress(BrokenPipeError):  # closed while it sends
                 stream.sendall(LARGE[:-1])
-            wait_for(lambda n=number: sum(link.gathered > 0 for link in links) >= min(n + 1, 3))
+            wait_for(lambda n=number: sum(link.buffered > 0 for link in links) >= min(n + 1, 3))
 
-        assert sum(link.gathered for link in links) <= 4 * 2**20
+        assert sum(link.buffered for link in links) <= 4 * 2**20
         assert client.admin.command("ping")["ok"] == 1
         assert sum(closed(stream) for stream in streams[4:]) == 4
 
@@ -285,18 +285,18 @@ def test_what_half_messages_announce_is_counted_and_given_back(
     """Nobody has logged in, and little of what is announced has come."""
     mongod, at = home_of(deployment).mongod_socket, folder / "g.sock"
     head = struct.pack("<iiiiIBi", 2**20, 1, 0, OP_MSG, 0, 1, 2**20 - 100) + b"documents\0"
-    with in_process.gateway(mongod, at, gathered_bytes=4 * 2**20) as links:
+    with in_process.gateway(mongod, at, buffer_bytes=4 * 2**20) as links:
         with ExitStack() as opened, Client(socket_uri(at)) as client:
             streams = [opened.enter_context(connected(at)) for _ in range(8)]
             for number, stream in enumerate(streams):
                 stream.sendall(head + bytes(8192))
-                wait_for(lambda n=number: sum(link.gathered > 0 for link in links) >= min(n + 1, 4))
+                wait_for(lambda n=number: sum(link.buffered > 0 for link in links) >= min(n + 1, 4))
 
             assert sum(closed(stream) for stream in streams[4:]) == 4
-            assert sum(link.gathered for link in links) == 4 * 2**20
+            assert sum(link.buffered for link in links) == 4 * 2**20
             assert client.admin.command("ping")["ok"] == 1
 
-        wait_for(lambda: not any(link.gathered for link in links))
+        wait_for(lambda: not any(link.buffered for link in links))
 
 
 def listens(at: Path) -> bool:
@@ -315,15 +315,15 @@ def test_a_message_counts_until_it_is_dealt_with_also_when_mongod_has_died(folde
         wait_for(lambda: listens(upstream))
         with in_process.gateway(upstream, at) as links, connected(at) as stream:
             stream.sendall(message)
-            wait_for(lambda: sum(link.gathered for link in links) == len(message))
+            wait_for(lambda: sum(link.buffered for link in links) == len(message))
             (link,) = links
-            assert isinstance(link, Link)
-            wait_for(lambda: link.client.held)  # the message is complete, and is being read
+            assert isinstance(link, ProxyConnection)
+            wait_for(lambda: link.client.paused)  # the message is complete, and is being read
 
             process.kill()
 
             wait_for(lambda: link.client.lost)
-            assert sum(link.gathered for link in links) == len(message)
+            assert sum(link.buffered for link in links) == len(message)
             wait_for(lambda: not links)
 
 
@@ -332,12 +332,12 @@ def test_one_who_keeps_a_half_message_for_long_makes_room(
 ) -> None:
     mongod, at = home_of(deployment).mongod_socket, folder / "g.sock"
     with (
-        in_process.gateway(mongod, at, gathered_bytes=3 * 2**19, unhurried=0.2) as links,
+        in_process.gateway(mongod, at, buffer_bytes=3 * 2**19, slow_seconds=0.2) as links,
         connected(at) as idle,
         connected(at) as hurried,
     ):
         idle.sendall(LARGE[:10_000])
-        wait_for(lambda: any(link.gathered for link in links))
+        wait_for(lambda: any(link.buffered for link in links))
         time.sleep(0.3)
 
         hurried.sendall(LARGE)
@@ -351,7 +351,7 @@ def test_room_is_made_by_whoever_lacks_most_and_never_in_vain(
 ) -> None:
     mongod, at = home_of(deployment).mongod_socket, folder / "g.sock"
     with (
-        in_process.gateway(mongod, at, gathered_bytes=5 * 2**19, unhurried=0.2) as links,
+        in_process.gateway(mongod, at, buffer_bytes=5 * 2**19, slow_seconds=0.2) as links,
         connected(at) as nearly,
         connected(at) as hardly,
         connected(at) as larger,
@@ -366,7 +366,7 @@ def test_room_is_made_by_whoever_lacks_most_and_never_in_vain(
         with suppress(BrokenPipeError, ConnectionResetError):
             larger.sendall(head + bytes(8192))
         assert closed(larger)
-        assert sum(link.gathered > 0 for link in links) == 2
+        assert sum(link.buffered > 0 for link in links) == 2
         hurried.sendall(LARGE)
 
         assert "aggregate.x" in reply(hurried)["errmsg"]

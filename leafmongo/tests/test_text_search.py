@@ -11,10 +11,10 @@ from pymongo.errors import OperationFailure
 from pymongo.operations import SearchIndexModel
 
 from leafmongo import LocalDeployment
-from leafmongo.deployment.status import as_text
+from leafmongo.deployment.status import format_status
 from leafmongo.engine import CommandError
 from leafmongo.indexes import index_types as kinds
-from leafmongo.queries.rewrite import wanted
+from leafmongo.queries.rewrite import count_needed
 from mongotests.searching import Documents, create, definition, entry, stage, wait_for
 
 pytest.importorskip("tantivy")
@@ -343,7 +343,7 @@ def test_a_restart_and_the_status_know_the_index(folder: Path) -> None:
     assert found == ["dog"]
     (index,) = status.indexes
     assert (index.type, index.status, index.documents, index.vectors) == ("search", "READY", 3, 0)
-    assert "d.c default: READY, text of 3 documents" in as_text(status)
+    assert "d.c default: READY, text of 3 documents" in format_status(status)
 
 
 def test_without_tantivy_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -375,4 +375,4 @@ def test_without_tantivy_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     ids=str,
 )
 def test_a_limit_behind_a_search_is_looked_ahead_for(stages: list[Any], expected: Any) -> None:
-    assert wanted(stages) == expected
+    assert count_needed(stages) == expected

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leafmongo.proxy.classify import (
-    Kind,
-    kind_of,
+    MessageKind,
+    classify,
+    describes_hosts,
     logs_in_by_certificate,
-    most_bytes,
-    needs_all,
-    tells_of_hosts,
+    max_bytes,
+    needs_whole,
 )
 from leafmongo.proxy.wire import (
     OP_MSG,
@@ -56,11 +56,11 @@ def look(data: bytes) -> None:
             read(data)
     with suppress(WireError):
         head = read_head(data)
-        kind_of(head, data)
-        needs_all(head)
-        most_bytes(head)
+        classify(head, data)
+        needs_whole(head)
+        max_bytes(head)
         logs_in_by_certificate(head, data)
-        tells_of_hosts(head)
+        describes_hosts(head)
 
 
 @settings(max_examples=2000, deadline=None)
@@ -110,7 +110,7 @@ def test_a_document_sequence_becomes_part_of_the_body() -> None:
     request = read_request(message)
 
     assert request.body == {"insert": "things", "documents": [{"_id": i} for i in range(3)]}
-    assert needs_all(read_head(message))
+    assert needs_whole(read_head(message))
 
 
 def test_a_handshake_loses_its_compressors_and_nothing_else() -> None:
@@ -131,24 +131,24 @@ def test_a_handshake_loses_its_compressors_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
-        ({"ping": 1}, Kind.PASS),
-        ({"hello": 1}, Kind.PASS),
-        ({"hello": 1, "compression": ["zstd"]}, Kind.HANDSHAKE),
-        ({"insert": "c"}, Kind.WRITE),
-        ({"renameCollection": "d.c"}, Kind.WRITE_ANY),
-        ({"commandOfTheFuture": 1}, Kind.WRITE_ANY),
-        ({"aggregate": "c", "pipeline": []}, Kind.PASS),
-        ({"aggregate": "c", "pipeline": [{"$out": "d"}]}, Kind.WRITE_ANY),
-        ({"aggregate": "c", "pipeline": [{"$vectorSearch": {}}]}, Kind.SEARCH),
-        ({"explain": {"aggregate": "c", "pipeline": [{"$vectorSearch": {}}]}}, Kind.SEARCH),
-        ({"dropSearchIndex": "c"}, Kind.SEARCH),
+        ({"ping": 1}, MessageKind.PASS),
+        ({"hello": 1}, MessageKind.PASS),
+        ({"hello": 1, "compression": ["zstd"]}, MessageKind.HANDSHAKE),
+        ({"insert": "c"}, MessageKind.WRITE),
+        ({"renameCollection": "d.c"}, MessageKind.WRITE_ANY),
+        ({"commandOfTheFuture": 1}, MessageKind.WRITE_ANY),
+        ({"aggregate": "c", "pipeline": []}, MessageKind.PASS),
+        ({"aggregate": "c", "pipeline": [{"$out": "d"}]}, MessageKind.WRITE_ANY),
+        ({"aggregate": "c", "pipeline": [{"$vectorSearch": {}}]}, MessageKind.SEARCH),
+        ({"explain": {"aggregate": "c", "pipeline": [{"$vectorSearch": {}}]}}, MessageKind.SEARCH),
+        ({"dropSearchIndex": "c"}, MessageKind.SEARCH),
     ],
     ids=str,
 )
-def test_each_command_is_of_a_kind(body: dict[str, Any], kind: Kind) -> None:
+def test_each_command_is_of_a_kind(body: dict[str, Any], kind: MessageKind) -> None:
     message = write_message(body)
 
-    assert kind_of(read_head(message), message) is kind
+    assert classify(read_head(message), message) is kind
 
 
 def nested(levels: int) -> dict[str, Any]:

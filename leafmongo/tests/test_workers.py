@@ -6,7 +6,7 @@ import weakref
 
 import pytest
 
-from leafmongo.proxy.workers import LARGE_BYTES, Collector, Workers
+from leafmongo.proxy.command_threads import LARGE_BYTES, Collector, CommandThreads
 
 LARGE = LARGE_BYTES + 1
 
@@ -20,7 +20,7 @@ class Node:
 
 def test_a_third_large_command_waits_until_one_of_two_has_ended() -> None:
     async def main() -> None:
-        workers, begun = Workers(), []
+        workers, begun = CommandThreads(), []
         ends = [asyncio.Event() for _ in range(3)]
 
         async def one(number: int) -> None:
@@ -53,7 +53,7 @@ def test_a_large_command_that_is_cancelled_ends_with_its_thread() -> None:
         go_on.wait()
 
     async def main() -> None:
-        workers = Workers()
+        workers = CommandThreads()
         task = asyncio.create_task(workers.run(LARGE, work))
         await asyncio.to_thread(begun.wait)
         for _ in range(3):
@@ -70,19 +70,19 @@ def test_a_large_command_that_is_cancelled_ends_with_its_thread() -> None:
 
 def test_garbage_is_collected_while_large_commands_overlap() -> None:
     collector = Collector(seconds=0)
-    with collector.sparing():
-        with collector.sparing():
+    with collector.spare():
+        with collector.spare():
             node = Node()
             left = weakref.ref(node)
-            with collector.paused():
+            with collector.pause():
                 del node
         assert left() is None
 
 
 def test_what_a_large_command_holds_is_not_looked_at() -> None:
     collector = Collector()
-    with collector.sparing():
-        with collector.paused():
+    with collector.spare():
+        with collector.pause():
             node = Node()
             left = weakref.ref(node)
             del node

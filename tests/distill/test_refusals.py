@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from leafmongo.deployment.locks import FileLock
+from leafmongo.deployment.process import FileLock
 from leafsearch.distill.run import load_teacher
 from leaftests.distill.making import PARAGRAPHS, Ended, collection, commanded
 from leaftests.paths import ROOT

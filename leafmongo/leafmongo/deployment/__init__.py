@@ -1,1 +1,1 @@
-"""A mongod and its gateway in a folder: paths, locks, processes, start and stop."""
+"""A mongod with its gateway in a folder, or a gateway alone in front of another MongoDB."""

@@ -1,4 +1,4 @@
-"""The mongod process behind the gateway: started, awaited, ended."""
+"""The mongod process behind the gateway: start, wait, stop."""
 
 import json
 import os
@@ -10,26 +10,26 @@ from itertools import pairwise
 from pathlib import Path
 
 from leafmongo.deployment import disk
-from leafmongo.deployment.mongod_binary import why_not
+from leafmongo.deployment.mongod_binary import explain_exit
 from leafmongo.deployment.paths import REPLICA_SET, Home
 from leafmongo.errors import LocalError
 
 _LOG_BYTES = 16 * 2**20
 _LAST_BYTES = 2**18
 _DRIFT_SECONDS = 2**31 - 1
-_SIGNS_OF_A_FULL_DISK = ("No space left on device", "Disk quota exceeded", '"error":28,')
-_OPLOG_MIB = 2048  # how far the indexes may fall behind before they are built anew
+_FULL_DISK_SIGNS = ("No space left on device", "Disk quota exceeded", '"error":28,')
+_OPLOG_MIB = 2048  # how far the indexes may fall behind before they have to be rebuilt
 
 
 class Mongod:
-    """One mongod that listens on the deployment's private socket, and on no port.
+    """A mongod that listens on the deployment's private socket and on no port.
 
-    `asking` for a login, it lets in its users and whoever has the deployment's key.
+    `with_login`, it admits only its users and holders of the deployment's key.
     """
 
-    def __init__(self, home: Home, binary: Path, *, asking: bool) -> None:
+    def __init__(self, home: Home, binary: Path, *, with_login: bool) -> None:
         self._home = home
-        self._login = ["--keyFile", str(home.key_file)] if asking else []
+        self._login = ["--keyFile", str(home.key_file)] if with_login else []
         self._binary = binary
         self._process: subprocess.Popen[bytes] | None = None
         self._logged = 0  # bytes of its log before it was started
@@ -39,7 +39,7 @@ class Mongod:
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Start and return at once; a mongod left over from a killed gateway is ended first."""
+        """Start and return at once; first end a mongod left over from a killed gateway."""
         end_leftover(self._home)
         for socket in (self._home.primary_socket, self._home.mongod_socket):
             socket.unlink(missing_ok=True)
@@ -68,44 +68,44 @@ class Mongod:
             *("--wiredTigerCacheSizeGB", str(_cache_gib())),
             *("--logpath", str(self._home.log / "mongod.log"), "--logappend"),
             *("--logRotate", "reopen", "--quiet"),
-            # The only member has nobody to hand over to, so waiting at the end is for nothing.
+            # The only member has no other to hand over to, so it need not wait at shutdown.
             *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
-            # Its own time never goes back. Were the machine's clock set back by more than a year,
-            # it would refuse every client until that time comes again.
+            # mongod's logical clock never goes back. If the machine's clock were set back by more
+            # than a year, mongod would refuse every client until the clock catches up.
             *("--setParameter", f"maxAcceptableLogicalClockDriftSecs={_DRIFT_SECONDS}"),
-            # The gateway has the key; nobody else may make the first user.
+            # Only the gateway, which has the key, may create the first user.
             *("--setParameter", "enableLocalhostAuthBypass=false"),
         ]
 
     def rotate_log(self) -> None:
-        """Begin a new log if this one has become large; one old one is kept."""
-        if _rotate(self._home.log / "mongod.log") and self.pid and self.ended() is None:
+        """Begin a new log when this one is large; one old log is kept."""
+        if _rotate(self._home.log / "mongod.log") and self.pid and self.exit_status() is None:
             os.kill(self.pid, signal.SIGUSR1)  # mongod opens its log again
 
-    def ended(self) -> int | None:
-        """The exit status, or None while it runs."""
+    def exit_status(self) -> int | None:
+        """None while it runs."""
         return self._process.poll() if self._process else None
 
-    def demand_running(self) -> None:
-        """Raises LocalError with what it said, if it has ended."""
-        if (status := self.ended()) is not None:
-            raise LocalError(self.why(status))
+    def require_running(self) -> None:
+        """Raise LocalError with the reason if it has ended."""
+        if (status := self.exit_status()) is not None:
+            raise LocalError(self.explain_end(status))
 
     def wait_for_socket(self, *, seconds: float) -> None:
-        """Until it listens; a long recovery after a crash may take its time."""
+        """Wait until it listens; recovery after a crash may take long."""
         deadline = time.monotonic() + seconds
         while not self._home.mongod_socket.exists():
-            self.demand_running()
+            self.require_running()
             if time.monotonic() > deadline:
                 raise LocalError(
-                    f"mongod has not listened after {seconds:.0f} s; "
-                    f"its log is {self._home.log / 'mongod.log'}"
+                    f"mongod does not listen after {seconds:.0f} s; "
+                    f"see its log {self._home.log / 'mongod.log'}"
                 )
             time.sleep(0.01)
 
     def stop(self, *, seconds: float = 60) -> None:
-        """Cleanly: everything is on the disk when it returns."""
+        """Stop it cleanly: everything is on the disk when this returns."""
         if self._process is None or self._process.poll() is not None:
             return
         self._process.terminate()
@@ -115,21 +115,21 @@ class Mongod:
             self._process.kill()
             self._process.wait()
 
-    def why(self, status: int) -> str:
-        """It has ended with that status: a sentence for a person."""
+    def explain_end(self, status: int) -> str:
+        """A sentence for people on why it ended with that status."""
         log = self._home.log / "mongod.log"
-        said = _since(log, self._logged)
-        if disk.is_full(self._home.data) or any(sign in said for sign in _SIGNS_OF_A_FULL_DISK):
-            return disk.full(self._home.data)
+        logged = _since(log, self._logged)
+        if disk.has_no_room(self._home.data) or any(sign in logged for sign in _FULL_DISK_SIGNS):
+            return disk.explain_full_disk(self._home.data)
         stderr = (self._home.log / "mongod.err").read_text("utf-8", "replace")
         if not stderr.strip() and status > 0:
-            stderr = _last_fatal(said)
-        return f"{why_not(self._binary, status, stderr)}; its log is {log}"
+            stderr = _last_fatal(logged)
+        return f"{explain_exit(self._binary, status, stderr)}; see its log {log}"
 
 
 def end_leftover(home: Home) -> None:
-    """End the mongod that a killed gateway left behind on this data, so that ours can have it."""
-    while (pid := leftover(home)) is not None:
+    """End the mongod that a killed gateway left behind on this data, so that ours can start."""
+    while (pid := find_leftover(home)) is not None:
         _end(pid, home)
 
 
@@ -140,20 +140,20 @@ def _end(pid: int, home: Home) -> None:
         except ProcessLookupError:
             return
         except PermissionError:
-            break  # one that has taken other rights since it was started
+            break  # it has changed its user since it was started
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if not _lives(pid):
                 return
             time.sleep(0.02)
-    raise LocalError(f"mongod {pid} still uses {home.data} and cannot be ended; end it yourself")
+    raise LocalError(f"mongod {pid} still uses {home.data} and cannot be ended. End it yourself")
 
 
-def leftover(home: Home) -> int | None:
-    """The process id of a living mongod on this data, whichever gateway started it.
+def find_leftover(home: Home) -> int | None:
+    """The process id of a running mongod on this data, whichever gateway started it.
 
-    By its arguments: in `mongod.lock` its number stands only when it has recovered. Anybody can
-    give a process such arguments, so it has to be one of this user's.
+    It is found by its arguments: `mongod.lock` has its id only after recovery. Every user can give
+    a process such arguments, so only this user's processes count.
     """
     pids = (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
     return next((pid for pid in pids if _serves(pid, home.data)), None)
@@ -170,8 +170,8 @@ def _serves(pid: int, data: Path) -> bool:
 
 
 def _lives(pid: int) -> bool:
-    """Also while it ends: then it has no arguments any more, and its first thread may be gone,
-    but it keeps its files until the last one is."""
+    """True also while it is ending: it then has no arguments, and its first thread may be gone, but
+    it keeps its files open until its last thread is gone."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         return state != "Z" or len(os.listdir(f"/proc/{pid}/task")) > 1
@@ -180,7 +180,7 @@ def _lives(pid: int) -> bool:
 
 
 def _since(log: Path, start: int) -> str:
-    """The end of what it has logged since then."""
+    """The last part of what it has logged since then."""
     try:
         with log.open("rb") as file:
             file.seek(max(start, log.stat().st_size - _LAST_BYTES))
@@ -189,20 +189,20 @@ def _since(log: Path, start: int) -> str:
         return ""
 
 
-def _last_fatal(said: str) -> str:
-    """What mongod itself gave as the reason, out of its log of JSON lines."""
-    for line in reversed(said.splitlines()):
+def _last_fatal(logged: str) -> str:
+    """The reason that mongod itself logged last, from its JSON lines."""
+    for line in reversed(logged.splitlines()):
         if re.search(r'"s":"[FE]"', line):
             try:
                 entry = json.loads(line)
-            except ValueError:  # half a line is what the disk had room for
+            except ValueError:  # the disk was full in the middle of the line
                 continue
             return f"{entry.get('msg', '')} {json.dumps(entry.get('attr', {}))}"
     return ""
 
 
 def _cache_gib() -> float:
-    """A tenth of the memory: a development database shares the machine with models."""
+    """A tenth of the memory, since a development database shares the machine with models."""
     pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
     return max(0.25, round(pages * size / 2**30 / 10, 2))
 

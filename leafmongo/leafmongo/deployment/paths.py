@@ -1,4 +1,4 @@
-"""The folder of a deployment: where each thing lies, and that it is nobody else's."""
+"""The folder of a deployment: its paths, URIs and permissions, and the settings that name it."""
 
 import hashlib
 import os
@@ -10,15 +10,30 @@ from pathlib import Path
 from urllib.parse import quote
 
 import platformdirs
+from dotenv import dotenv_values
 
 from leafmongo.deployment import disk
-from leafmongo.deployment.environment import variable
 from leafmongo.errors import LocalError
 
+_ENV_FILE = ".env"
 REPLICA_SET, USER = "leaf", "leaf"
 LOOPBACK = "127.0.0.1"
 _SUN_PATH = 107  # bytes of a Unix socket's path, from <sys/un.h>, without the final zero
-_PLAIN = re.compile(r"[A-Za-z0-9_./-]+")  # what every driver takes as a host without escaping
+_PLAIN = re.compile(r"[A-Za-z0-9_./-]+")  # what every driver accepts as a host without escaping
+
+
+def variable(name: str) -> str | None:
+    """From the environment, else from `.env` in the current folder; None if unset or empty."""
+    return os.environ.get(name) or _read_env_file().get(name) or None
+
+
+def _read_env_file() -> dict[str, str | None]:
+    if not os.path.isfile(_ENV_FILE):
+        return {}
+    try:
+        return dotenv_values(_ENV_FILE)
+    except (OSError, ValueError) as error:
+        raise LocalError(f"{Path(_ENV_FILE).absolute()}: cannot be read ({error})") from error
 
 
 def default_home() -> Path:
@@ -28,14 +43,14 @@ def default_home() -> Path:
 
 
 def gateway_home() -> Path:
-    """For a gateway in front of someone else's MongoDB; beside the deployment, not inside."""
+    """The folder of a gateway in front of another MongoDB, beside that of the deployment."""
     beside = default_home()
     return beside.with_name(f"{beside.name}-gateway")
 
 
 @dataclass(frozen=True)
 class Home:
-    """Paths of one deployment. `sockets` is elsewhere when the folder's own path is too long."""
+    """The paths of a deployment. `sockets` lies elsewhere if the path of the folder is too long."""
 
     root: Path
     sockets: Path
@@ -59,12 +74,12 @@ class Home:
 
     @property
     def server_lock(self) -> Path:
-        """Held by the server process as long as it lives; its content is that process's id."""
+        """Held by the server process while it runs; contains its process id."""
         return self.root / "server.lock"
 
     @property
     def start_lock(self) -> Path:
-        """Held by whoever starts or stops, so that two of them take turns."""
+        """Held by a process that starts or stops the deployment, so that they take turns."""
         return self.root / "start.lock"
 
     @property
@@ -77,9 +92,9 @@ class Home:
 
     @property
     def primary_socket(self) -> Path:
-        """The same while mongod takes writes, else nothing.
+        """A link to `mongod_socket` that exists while mongod takes writes.
 
-        To a connection made while it recovers, the driver never allows a session.
+        A driver that connects during recovery would never use sessions on that connection.
         """
         return self.sockets / "primary.sock"
 
@@ -89,12 +104,12 @@ class Home:
 
     @property
     def key_file(self) -> Path:
-        """What the gateway logs in with where mongod asks for passwords."""
+        """The key that the gateway logs in with if mongod asks for passwords."""
         return self.root / "keyfile"
 
     @property
     def password(self) -> str | None:
-        """Of the user, once it was started with a port; good whether it has one now or not."""
+        """The user's password; None until the first start with a port."""
         try:
             return self.password_file.read_text().strip() or None
         except FileNotFoundError:
@@ -105,7 +120,7 @@ class Home:
         return socket_uri(self.gateway_socket, self.password)
 
     def command(self, verb: str, port: int | None = None) -> str:
-        """`leaf-mongo verb` for this home, in backticks, so that it can be pasted."""
+        """`leaf-mongo VERB` for this home, in backticks, ready to paste."""
         words = ["leaf-mongo", verb]
         if self.root != Home.at(default_home()).root:
             words += ["--home", str(self.root)]
@@ -117,15 +132,15 @@ class Home:
         return port_uri(port, self.password)
 
     def prepare(self) -> None:
-        """Make the folders; refuse those that others own or can look into."""
+        """Create the folders; reject those that other users own or can read."""
         self.prepare_gateway()
         for folder in (self.data, self.log):
-            _private(folder)
+            _make_private(folder)
 
     def prepare_gateway(self) -> None:
-        """What a gateway needs that has no mongod of its own."""
-        _private(self.root, adopt_empty=True)
-        _private(self.sockets)
+        """Create the folders of a gateway that has no mongod of its own."""
+        _make_private(self.root, adopt_empty=True)
+        _make_private(self.sockets)
 
 
 def socket_uri(socket: Path, password: str | None = None) -> str:
@@ -147,7 +162,7 @@ def _socket_folder(root: Path) -> Path:
         return inside
     name = f"leafsearch-{hashlib.sha256(os.fsencode(root)).hexdigest()[:12]}"
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    # After `su`, it may still be the folder of the user before.
+    # After `su` it may still be the previous user's folder.
     usable = runtime and os.path.isdir(runtime) and os.access(runtime, os.W_OK | os.X_OK)
     if runtime and usable and _fits(Path(runtime) / name):
         return Path(runtime) / name
@@ -159,30 +174,30 @@ def _fits(folder: Path) -> bool:
     return len(longest) <= _SUN_PATH and bool(_PLAIN.fullmatch(str(folder)))
 
 
-def _private(folder: Path, *, adopt_empty: bool = False) -> None:
+def _make_private(folder: Path, *, adopt_empty: bool = False) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        owners = {folder.lstat().st_uid, folder.stat().st_uid}  # of a link, and what it leads to
+        owners = {folder.lstat().st_uid, folder.stat().st_uid}  # of a link and of its target
         mode = folder.stat().st_mode
         readable = os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True)
     except OSError as error:
-        if disk.is_about_room(error):
-            raise LocalError(disk.full(folder)) from error
+        if disk.is_full_disk(error):
+            raise LocalError(disk.explain_full_disk(folder)) from error
         raise LocalError(
-            f"{folder}: cannot be used as a folder of the deployment ({error.strerror}); "
-            "name another home with --home or LEAF_HOME"
+            f"{folder}: cannot be used as a folder of the deployment ({error.strerror}). "
+            "Name another home with --home or LEAF_HOME"
         ) from error
     if others := owners - {os.geteuid()}:
         raise LocalError(
-            f"{folder} belongs to user id {others.pop()}, not to you ({os.geteuid()}); "
-            "name another home with --home or LEAF_HOME"
+            f"{folder} belongs to user id {others.pop()}, not to you ({os.geteuid()}). "
+            "Name another home with --home or LEAF_HOME"
         )
     if not stat.S_ISDIR(mode):
-        raise LocalError(f"{folder} is not a folder; name another home with --home or LEAF_HOME")
+        raise LocalError(f"{folder}: not a folder. Name another home with --home or LEAF_HOME")
     mode = stat.S_IMODE(mode)
     if not readable:
         raise LocalError(
-            f"{folder} is closed to yourself (mode {mode:o}), expected 700: `chmod 700 {folder}`"
+            f"{folder}: closed to you (mode {mode:o}); expected 700. Run `chmod 700 {folder}`"
         )
     if mode & 0o077 == 0:
         return
@@ -190,6 +205,6 @@ def _private(folder: Path, *, adopt_empty: bool = False) -> None:
         folder.chmod(0o700)
         return
     raise LocalError(
-        f"{folder} is open to other users (mode {mode:o}), expected 700: "
-        f"`chmod 700 {folder}`, or name another home with --home or LEAF_HOME"
+        f"{folder}: open to other users (mode {mode:o}); expected 700. "
+        f"Run `chmod 700 {folder}`, or name another home with --home or LEAF_HOME"
     )

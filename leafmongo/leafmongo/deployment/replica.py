@@ -1,4 +1,4 @@
-"""Makes the one mongod a replica set whose only address is the gateway's."""
+"""Makes the single mongod a replica set whose only address is that of the gateway."""
 
 import time
 from pathlib import Path
@@ -9,13 +9,13 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from leafmongo.deployment.paths import REPLICA_SET, Home, socket_uri
 from leafmongo.errors import LocalError
+from leafmongo.indexes.catalog import Client
 
-Client = MongoClient[dict[str, Any]]
 _ALREADY_INITIALIZED, _NOT_YET_INITIALIZED = 23, 94
 
 
 def connect(home: Home, *, by_key: bool = False) -> Client:
-    """Behind the gateway: for its own reads and writes; `by_key` where mongod wants a login."""
+    """Connect behind the gateway for its own reads and writes, `by_key` if mongod wants a login."""
     return _connect(home, home.primary_socket, by_key)
 
 
@@ -27,7 +27,7 @@ def _connect(home: Home, socket: Path, by_key: bool) -> Client:
     return MongoClient(
         socket_uri(socket),
         appname="leaf-gateway",
-        readConcernLevel="majority",  # nothing that a crash of mongod could take back
+        readConcernLevel="majority",  # reads nothing that a crash could roll back
         datetime_conversion="DATETIME_AUTO",
         unicode_decode_error_handler="replace",
         serverSelectionTimeoutMS=10_000,
@@ -37,9 +37,9 @@ def _connect(home: Home, socket: Path, by_key: bool) -> Client:
 
 
 def become_primary(home: Home, *, by_key: bool, seconds: float) -> None:
-    """Found the replica set, or correct its address, and wait until it takes writes.
+    """Initiate the replica set, or correct its address, and wait until it takes writes.
 
-    The gateway has to listen already: mongod calls itself there to know that it is meant.
+    The gateway has to listen already: mongod connects to itself there to recognise itself.
     """
     with _connect(home, home.mongod_socket, by_key) as client:
         _become_primary(client, str(home.gateway_socket), seconds)
@@ -47,7 +47,7 @@ def become_primary(home: Home, *, by_key: bool, seconds: float) -> None:
 
 
 def _become_primary(client: Client, address: str, seconds: float) -> None:
-    _found(client, address)
+    _initiate_once(client, address)
     deadline = time.monotonic() + seconds
     corrected = False
     while not client.admin.command("hello").get("isWritablePrimary"):
@@ -55,21 +55,21 @@ def _become_primary(client: Client, address: str, seconds: float) -> None:
             _move(client, address)
             corrected = True
         if time.monotonic() > deadline:
-            raise LocalError(f"mongod has not become primary in {seconds:.0f} s; see its log")
+            raise LocalError(f"mongod has not become primary after {seconds:.0f} s; see its log")
         time.sleep(0.02)
 
 
-def _found(client: Client, address: str) -> None:
+def _initiate_once(client: Client, address: str) -> None:
     config = {"_id": REPLICA_SET, "members": [{"_id": 0, "host": address}]}
     try:
         client.admin.command("replSetGetStatus")
     except OperationFailure as error:
         if error.code == _NOT_YET_INITIALIZED:
-            _initiate(client, config)
+            _try_initiate(client, config)
 
 
-def _initiate(client: Client, config: dict[str, Any]) -> None:
-    """It may be under way: on a busy machine a first try can go on after it was given up here."""
+def _try_initiate(client: Client, config: dict[str, Any]) -> None:
+    """Initiate; on a busy machine, an earlier attempt may have gone on after it timed out here."""
     try:
         client.admin.command("replSetInitiate", config)
     except OperationFailure as error:
@@ -86,7 +86,7 @@ def _address(client: Client) -> str | None:
 
 
 def _move(client: Client, address: str) -> None:
-    """The folder was moved, or its sockets had to go elsewhere."""
+    """Change the address, after the folder or its sockets have moved."""
     config = client.admin.command("replSetGetConfig")["config"]
     config["members"][0]["host"] = address
     config["version"] += 1

@@ -11,18 +11,18 @@ from typing import Any
 
 from pymongo.errors import ConnectionFailure, PyMongoError
 
-from leafmongo.deployment import disk
+from leafmongo.deployment import disk, login
 from leafmongo.deployment.mongod import Mongod
 from leafmongo.deployment.mongod_binary import find_mongod, mongod_version
 from leafmongo.deployment.paths import LOOPBACK, Home
-from leafmongo.deployment.process import Stopping, serve_alone
-from leafmongo.deployment.replica import Client, become_primary, connect
+from leafmongo.deployment.process import StopSignals, serve_alone
+from leafmongo.deployment.replica import become_primary, connect
 from leafmongo.errors import LocalError
-from leafmongo.gateway import login
-from leafmongo.indexes.service import SearchService
-from leafmongo.proxy import sockets as listening
-from leafmongo.proxy.context import Connection, Entrance
-from leafmongo.proxy.idle import Patience
+from leafmongo.indexes.catalog import Client
+from leafmongo.proxy import sockets
+from leafmongo.proxy.context import ListenerContext
+from leafmongo.proxy.idle import IdleReaper, LiveConnections
+from leafmongo.queries.commands import SearchService
 
 log = logging.getLogger(__name__)
 _RECOVERY_SECONDS = 300.0  # mongod replays its journal before it listens
@@ -30,61 +30,61 @@ _RESTARTS, _WITHIN_SECONDS = 5, 60.0
 
 
 class Server:
-    """Runs until it is told to stop, or until mongod cannot be kept alive.
+    """Runs until a signal asks it to stop, or until mongod cannot be kept alive.
 
-    With a port, everybody has to log in, by the socket too.
+    With a port, every client has to log in, through the socket too.
     """
 
-    def __init__(self, home: Home, port: int | None, ready: Callable[[], None]) -> None:
+    def __init__(self, home: Home, port: int | None, on_ready: Callable[[], None]) -> None:
         self._home = home
-        self._guarded = port is not None
-        self._bound = listening.bind(port) if port is not None else None
-        self._ready = ready
+        self._with_login = port is not None
+        self._bound = sockets.bind(LOOPBACK, port) if port is not None else None
+        self._on_ready = on_ready
         self._binary = find_mongod()
         self._version = mongod_version(self._binary)
-        if self._guarded:
-            login.prepare(home)
-        self._mongod = Mongod(home, self._binary, asking=self._guarded)
+        if self._with_login:
+            login.create_secrets(home)
+        self._mongod = Mongod(home, self._binary, with_login=self._with_login)
         self._open = asyncio.Event()
-        self._links: set[Connection] = set()
+        self._live = LiveConnections()
 
     async def run(self) -> None:
-        stopping = Stopping()
-        client = connect(self._home, by_key=self._guarded)
-        service = SearchService(client, self._admit)
-        entrance = Entrance(self._dial, service.commands, links=self._links)
-        doors = [await listening.on_socket(self._home.gateway_socket, entrance)]
+        signals = StopSignals()
+        client = connect(self._home, by_key=self._with_login)
+        service = SearchService(client)
+        context = ListenerContext(self._dial, self._admit, service.handle, service.on_write)
+        socket = self._home.gateway_socket
+        listeners = [await sockets.listen_on_socket(socket, context, self._live)]
         try:
             await self._start_mongod()
-            await asyncio.to_thread(self._begin, client, service)
+            await asyncio.to_thread(self._start_service, client, service)
             self._open.set()
             if self._bound is not None:
-                host = f"{LOOPBACK}:{self._port}"
-                entrance = replace(entrance, host=host)
-                doors.append(await listening.on_port(self._bound, entrance))
+                context = replace(context, host=f"{LOOPBACK}:{self._port}")
+                listeners.append(await sockets.listen_on_port(self._bound, context, self._live))
             log.info("ready: mongod %s, process %d", self._version, self._mongod.pid)
-            self._ready()
-            await self._keep_alive(stopping)
+            self._on_ready()
+            await self._keep_alive(signals)
         finally:
-            for door in doors:
-                door.close()
-            for link in list(self._links):
-                link.close()
-            await asyncio.to_thread(self._end, client, service)
+            for listener in listeners:
+                listener.close()
+            for connection in self._live:
+                connection.close()
+            await asyncio.to_thread(self._stop_all, client, service)
 
     @property
     def _port(self) -> int | None:
         port: int | None = self._bound.getsockname()[1] if self._bound else None
         return port
 
-    def _begin(self, client: Client, service: SearchService) -> None:
-        # Also without a port: the URI has had the password since there was one.
+    def _start_service(self, client: Client, service: SearchService) -> None:
+        # Without a port too: the URI has held the password since the first start with one.
         if password := self._home.password:
-            login.settle_user(client, password)
+            login.ensure_user(client, password)
         service.start()
 
-    def _end(self, client: Client, service: SearchService) -> None:
-        # First what reads from mongod, so that nothing complains of its end.
+    def _stop_all(self, client: Client, service: SearchService) -> None:
+        # The readers of mongod stop first, so that none of them logs its end as a failure.
         service.stop()
         client.close()
         self._mongod.stop()
@@ -100,24 +100,24 @@ class Server:
         await self._become_primary(time.monotonic() + _RECOVERY_SECONDS)
 
     async def _become_primary(self, deadline: float) -> None:
-        """While mongod replays its journal its socket is there, and refuses."""
+        """Retry while mongod replays its journal: its socket is there and refuses connections."""
         while True:
             try:
                 return await asyncio.to_thread(
-                    become_primary, self._home, by_key=self._guarded, seconds=60.0
+                    become_primary, self._home, by_key=self._with_login, seconds=60.0
                 )
             except ConnectionFailure:
-                self._mongod.demand_running()
+                self._mongod.require_running()
                 if time.monotonic() > deadline:
                     raise
 
-    async def _keep_alive(self, stopping: Stopping) -> None:
-        """Until told to stop; a mongod that ends by itself is started again."""
+    async def _keep_alive(self, signals: StopSignals) -> None:
+        """Restart a mongod that ends by itself, until a signal arrives."""
         deaths: list[float] = []
-        patience = Patience(self._links)
-        while not await stopping.within(0.2):
-            patience.look()
-            if (status := self._mongod.ended()) is None:
+        reaper = IdleReaper(self._live)
+        while not await signals.wait(0.2):
+            reaper.check()
+            if (status := self._mongod.exit_status()) is None:
                 self._mongod.rotate_log()
                 continue
             deaths = [at for at in deaths if at > time.monotonic() - _WITHIN_SECONDS]
@@ -127,15 +127,15 @@ class Server:
             if len(deaths) > _RESTARTS:
                 raise LocalError(
                     f"mongod ended {len(deaths)} times within {_WITHIN_SECONDS:.0f} s: "
-                    f"{self._mongod.why(status)}"
+                    f"{self._mongod.explain_end(status)}"
                 )
-            await stopping.within(0.1 * 2 ** (len(deaths) - 1))
+            await signals.wait(0.1 * 2 ** (len(deaths) - 1))
             try:
                 await self._start_mongod()
                 self._open.set()
             except (LocalError, PyMongoError, OSError) as error:
-                log.error("mongod was not started again: %s", _words(error, self._home))
-                # One that runs and takes no writes would look well for ever.
+                log.error("mongod was not restarted: %s", _explain(error, self._home))
+                # A mongod that runs but takes no writes would look healthy for ever.
                 await asyncio.to_thread(self._mongod.stop)
 
     async def _dial(self, stream: Callable[[], asyncio.Protocol]) -> None:
@@ -143,7 +143,7 @@ class Server:
         await asyncio.get_running_loop().create_unix_connection(stream, path)
 
     async def _admit(self, pid: int) -> None:
-        """Clients wait for a mongod that takes writes; it itself comes by to get that far."""
+        """Clients wait until mongod takes writes; mongod itself connects in order to get there."""
         if pid != self._mongod.pid:
             await self._open.wait()
 
@@ -160,10 +160,10 @@ class Server:
         partial.replace(self._home.state)
 
 
-def _words(error: Exception, home: Home) -> str:
-    return disk.explanation(error, home.root) if isinstance(error, OSError) else str(error)
+def _explain(error: Exception, home: Home) -> str:
+    return disk.explain(error, home.root) if isinstance(error, OSError) else str(error)
 
 
-def serve(home: Home, port: int | None, ready: Callable[[], None]) -> None:
-    """Run a deployment in this process until SIGTERM or Ctrl-C; `ready` is called once."""
-    serve_alone(home, lambda: Server(home, port, ready).run())
+def serve(home: Home, port: int | None, on_ready: Callable[[], None]) -> None:
+    """Run a deployment in this process until SIGTERM or Ctrl-C; `on_ready` is called once."""
+    serve_alone(home, lambda: Server(home, port, on_ready).run())

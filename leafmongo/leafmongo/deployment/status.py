@@ -1,4 +1,4 @@
-"""What `leaf-mongo status` tells, as values."""
+"""What `leaf-mongo status` shows, as values and as text."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ from leafmongo.indexes.catalog import COLLECTION, DATABASE
 
 @dataclass(frozen=True)
 class IndexState:
-    """One index; `skipped` counts documents by the reason that kept their vectors out.
+    """One index. `skipped` counts documents by the reason why a vector was not indexed.
 
-    `message` says why it has failed.
+    `message` says why the index has failed.
     """
 
     database: str
@@ -33,9 +33,9 @@ class IndexState:
 
 @dataclass(frozen=True)
 class Status:
-    """A deployment as it is now; what only a running one has is None or empty otherwise.
+    """A deployment. Fields that only a running one has are otherwise None or empty.
 
-    The URIs are without passwords.
+    The URIs have no passwords in them.
     """
 
     running: bool
@@ -50,7 +50,7 @@ class Status:
     indexes: list[IndexState] = field(default_factory=list)
 
 
-def as_text(found: Status) -> str:
+def format_status(found: Status) -> str:
     state = "running" if found.running else "not running"
     lines = [f"{state} in {found.home}", f"uri      {found.uri}"]
     if found.tcp_uri:
@@ -60,7 +60,7 @@ def as_text(found: Status) -> str:
         lines.append(f"gateway  process {found.gateway_pid}")
     elif found.mongod_pid:
         stop = Home.at(Path(found.home)).command("stop")
-        lines.append(f"mongod   process {found.mongod_pid} was left over; {stop} ends it")
+        lines.append(f"mongod   process {found.mongod_pid} was left over; end it with {stop}")
     for index in found.indexes:
         what = "text" if index.type == "search" else f"{index.vectors} vectors"
         lines.append(
@@ -70,16 +70,16 @@ def as_text(found: Status) -> str:
         if index.message:
             lines.append(f"         {index.message}")
         lines += [f"         skipped {n}: {reason}" for reason, n in index.skipped.items()]
-    return "\n".join(map(harmless, lines))
+    return "\n".join(map(strip_control, lines))
 
 
-def harmless(line: str) -> str:
-    """Names of indexes are anybody's: a terminal must show and not obey what is in them."""
+def strip_control(line: str) -> str:
+    """Replace unprintable characters, so that an index name cannot control the terminal."""
     return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line)
 
 
 def index_states(client: MongoClient[dict[str, Any]]) -> list[IndexState]:
-    """Of all indexes of the deployment, as its gateway knows them at this moment."""
+    """All indexes of the deployment, as its gateway reports them."""
     entries = client[DATABASE][COLLECTION].list_search_indexes()
     by_name = sorted(entries, key=lambda entry: (entry["database"], entry["collection"]))
     return [_state(entry) for entry in by_name]

@@ -1,6 +1,6 @@
 """The vector index itself: definitions, queries, filters, scores. Pure: no files, no sockets."""
 
-from leafmongo.engine.definition import VectorDefinition, equivalent, parse_definition
+from leafmongo.engine.definition import VectorDefinition, is_equivalent, parse_definition
 from leafmongo.engine.errors import CommandError
 from leafmongo.engine.index import IndexStats, Match, VectorIndex
 from leafmongo.engine.query import VectorQuery, parse_query
@@ -12,7 +12,7 @@ __all__ = [
     "VectorDefinition",
     "VectorIndex",
     "VectorQuery",
-    "equivalent",
+    "is_equivalent",
     "parse_definition",
     "parse_query",
 ]

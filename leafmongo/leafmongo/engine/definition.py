@@ -1,18 +1,18 @@
-"""What a vector index is: its fields, and the rules for what may be asked of it.
+"""The definition of a vector index: its fields, and the rules for them.
 
-Three rules are stricter than the search process itself, as Atlas is: `fields` has to have an
-entry, at least one has to be a vector, and there is no model here that could embed by itself.
+Three rules are stricter than the search process itself, as on Atlas: `fields` has to have an
+entry, at least one of them has to be a vector, and no model for automatic embedding exists here.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from leafmongo.engine.documents.paths import unusable
+from leafmongo.engine.documents.paths import path_problem
 from leafmongo.engine.documents.stored_source import StoredSource, parse_stored_source
 from leafmongo.engine.errors import CommandError, Refused
-from leafmongo.engine.parser import Section, parse_definition_by, shown
+from leafmongo.engine.parser import Section, parse_definition_by, show
 
 SIMILARITIES = ("cosine", "dotProduct", "euclidean")
 QUANTIZATIONS = ("none", "scalar", "binary")
@@ -22,7 +22,7 @@ FIELD_TYPES = ("vector", "filter", "autoEmbed", "text", "embeddedDocuments")
 
 @dataclass(frozen=True)
 class HnswOptions:
-    """Accepted and compared, otherwise without effect: every search here is exhaustive."""
+    """Accepted and compared, but without effect: every search here scans all vectors."""
 
     max_edges: int = 16
     num_edge_candidates: int = 100
@@ -62,19 +62,36 @@ class VectorDefinition:
         return next((field for field in self.vector_fields if field.path == path), None)
 
     def is_nested(self, path: str) -> bool:
-        """Whether the path belongs to the elements under nestedRoot, not to the document."""
+        """Whether the path belongs to the elements under nestedRoot, not to the document itself."""
         return self.nested_root is not None and is_under(path, self.nested_root)
+
+    def projection(self) -> dict[str, Any] | None:
+        """The fields to read of documents, for find(); None for whole documents.
+
+        A projection cannot select keys that literally contain a dot, so their vectors and filter
+        values are indexed only from whole documents.
+        """
+        needed = [field.path for field in self.fields]
+        if self.nested_root:
+            needed.append(self.nested_root)
+        source = self.stored_source
+        if source is None or not source.exclude:
+            paths = [*needed, *(source.paths if source else ()), "_id"]
+            return {path: 1 for path in _outermost(paths)}
+        needed.append("_id")
+        spared = [path for path in source.paths if not any(_overlap(path, each) for each in needed)]
+        return {path: 0 for path in spared} or None
 
 
 def parse_definition(
     definition: Mapping[str, Any], *, context: str = "userCommand.indexes[0]", strict: bool = False
 ) -> VectorDefinition:
     """`strict` refuses unknown top-level keys: updateSearchIndex does, createSearchIndexes not."""
-    return parse_definition_by(lambda section: _parsed(section, strict=strict), definition, context)
+    return parse_definition_by(lambda section: _parse(section, strict=strict), definition, context)
 
 
-def equivalent(a: VectorDefinition, b: VectorDefinition) -> bool:
-    """As createSearchIndexes compares: storedSource and nestedRoot do not count."""
+def is_equivalent(a: VectorDefinition, b: VectorDefinition) -> bool:
+    """Compare like createSearchIndexes, which ignores storedSource and nestedRoot."""
     return a.fields == b.fields and a.num_partitions == b.num_partitions
 
 
@@ -82,7 +99,17 @@ def is_under(path: str, root: str) -> bool:
     return path == root or path.startswith(root + ".")
 
 
-def _parsed(section: Section, *, strict: bool) -> VectorDefinition:
+def _outermost(paths: Iterable[str]) -> list[str]:
+    """Leave out paths below others, since MongoDB refuses a path together with one below it."""
+    paths = sorted(set(paths))
+    return [path for path in paths if not any(p != path and is_under(path, p) for p in paths)]
+
+
+def _overlap(path: str, other: str) -> bool:
+    return is_under(path, other) or is_under(other, path)
+
+
+def _parse(section: Section, *, strict: bool) -> VectorDefinition:
     entries = section.need("fields", section.array("fields"))
     if not entries:
         raise section.refused("fields", "cannot be empty")
@@ -116,17 +143,18 @@ def _refuse_vectorless(section: Section, parsed: VectorDefinition) -> None:
     root = parsed.nested_root
     if root and not any(is_under(field.path, root) for field in parsed.vector_fields):
         raise section.refused(
-            "nestedRoot", f'"{root}" is no vector path of the definition, nor an ancestor of one'
+            "nestedRoot",
+            f'"{root}" is neither a vector path of the definition nor an ancestor of one',
         )
 
 
 def _field(entry: Any, where: str) -> VectorField | FilterField:
     if not isinstance(entry, Mapping):
-        raise Refused(f'"{where}" must be a document; {shown(entry)} was given')
+        raise Refused(f'"{where}" must be a document; {show(entry)} was given')
     section = Section(entry, where)
     kind = section.need("type", section.choice("type", FIELD_TYPES))
     path = section.need("path", section.text("path"))
-    if wrong := unusable(path):
+    if wrong := path_problem(path):
         raise section.refused("path", wrong)
     if kind == "filter":
         section.refuse_other_keys()

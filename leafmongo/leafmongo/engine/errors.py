@@ -1,14 +1,14 @@
-"""The one error that leaves the engine, and the one that travels inside it.
+"""The error that leaves the engine, and the one that is raised inside it.
 
-Refused(message)                       parsing says what is wrong
-CommandError(code, code_name, message) ... and its caller says which code the server gives it
+Refused(message)                       a parser says what is wrong
+CommandError(code, code_name, message) its caller adds the code that the server gives
 """
 
 PLAN_EXECUTOR = "PlanExecutor error during aggregation :: caused by :: "
 
 
 class CommandError(Exception):
-    """A command is answered with {ok: 0, code, codeName, errmsg}."""
+    """The command is answered with {ok: 0, code, codeName, errmsg}."""
 
     def __init__(self, code: int, code_name: str, message: str) -> None:
         super().__init__(message)
@@ -18,14 +18,14 @@ class CommandError(Exception):
 
 
 class Refused(Exception):
-    """What was given is not allowed; the message has the dotted path and what is allowed."""
+    """A value is not allowed; the message has its dotted path and what is allowed."""
 
 
 def definition_error(message: str) -> CommandError:
-    """The search server gives no code for these; clients see 8."""
+    """An invalid index definition. The search server gives no code; clients see 8."""
     return CommandError(8, "UnknownError", message)
 
 
 def search_error(message: str) -> CommandError:
-    """As a client sees what the search process refuses: wrapped by mongod, code 8."""
+    """A refusal of the search process as clients see it: wrapped by mongod, code 8."""
     return CommandError(8, "UnknownError", PLAN_EXECUTOR + message)

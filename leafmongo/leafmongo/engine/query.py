@@ -1,7 +1,7 @@
-"""A `$vectorSearch` stage, read in the order in which the real servers check it.
+"""Parses a `$vectorSearch` stage and checks it, in the order of the real servers.
 
-First mongod (the stage, limit, the filter as MQL), then the search process. What depends on the
-index (is the path a vector, do the dimensions fit) is `checks.py`.
+First mongod (the stage, limit, the filter as MQL), then the search process, last what depends on
+the index (is the path a vector, do the dimensions fit).
 """
 
 from collections.abc import Mapping
@@ -11,20 +11,22 @@ from typing import Any
 import numpy as np
 from bson import Binary, Decimal128
 
+from leafmongo.engine.definition import VectorDefinition, VectorField
 from leafmongo.engine.documents.vectors import (
     MalformedVector,
     NotNumeric,
     Vector,
+    VectorKind,
     from_array,
     from_binary,
     is_vector_binary,
 )
 from leafmongo.engine.errors import CommandError, Refused, search_error
 from leafmongo.engine.filters.legal_mql import refuse_illegal_mql
-from leafmongo.engine.filters.syntax import Clause, parse_filter
-from leafmongo.engine.parser import Section, shown
+from leafmongo.engine.filters.syntax import Clause, parse_filter, required_paths
+from leafmongo.engine.parser import Section, show
 
-MOST_CANDIDATES = 10_000
+MAX_CANDIDATES = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,7 @@ class VectorQuery:
 def parse_query(stage: Mapping[str, Any]) -> VectorQuery:
     _check_as_mongod(stage)
     try:
-        return _parsed(Section(stage))
+        return _parse(Section(stage))
     except Refused as refused:
         raise search_error(str(refused)) from refused
 
@@ -56,12 +58,12 @@ def parse_query(stage: Mapping[str, Any]) -> VectorQuery:
 def _check_as_mongod(stage: Any) -> None:
     if not isinstance(stage, Mapping):
         raise CommandError(
-            9, "FailedToParse", f"$vectorSearch must be an object; {shown(stage)} was given"
+            9, "FailedToParse", f"$vectorSearch must be an object; {show(stage)} was given"
         )
     if "limit" in stage:
         limit = stage["limit"]
         if isinstance(limit, bool) or not isinstance(limit, int | float | Decimal128):
-            raise _located(8575100, f"limit must be a number; {shown(limit)} was given")
+            raise _located(8575100, f"limit must be a number; {show(limit)} was given")
         if not float(str(limit)) > 0:
             raise _located(7912700, f"limit must be positive; {limit} was given")
     if isinstance(stage.get("filter"), Mapping):
@@ -72,7 +74,7 @@ def _located(code: int, message: str) -> CommandError:
     return CommandError(code, f"Location{code}", f"$vectorSearch {message}")
 
 
-def _parsed(section: Section) -> VectorQuery:
+def _parse(section: Section) -> VectorQuery:
     _check_node_preference(section)
     index = section.need("index", section.text("index"))
     path = section.need("path", section.text("path"))
@@ -97,14 +99,14 @@ def _parsed(section: Section) -> VectorQuery:
 
 
 def _check_node_preference(section: Section) -> None:
-    """It has no effect here, but a wrong one is refused."""
+    """Reject an invalid preference; a valid one has no effect here."""
     preference = section.section("searchNodePreference")
     if preference is not None:
         preference.need("key", preference.text("key"))
 
 
 def _num_candidates(section: Section, *, exact: bool) -> int | None:
-    candidates = section.within("numCandidates", 1, MOST_CANDIDATES)
+    candidates = section.within("numCandidates", 1, MAX_CANDIDATES)
     if exact and candidates is not None:
         raise section.refused("numCandidates", 'must be omitted when "exact" is set to true')
     if not exact and candidates is None:
@@ -156,7 +158,7 @@ def _query_vector(section: Section) -> Vector | None:
     raise section.refused(
         "queryVector",
         "Unexpected type found when parsing vector; "
-        f"an array of numbers or BinData subtype 9 is allowed, {shown(value)} was given",
+        f"an array of numbers or BinData subtype 9 is allowed, {show(value)} was given",
     )
 
 
@@ -199,3 +201,54 @@ def bson_type(value: Any) -> str:
         Decimal128: "DECIMAL128", bytes: "BINARY", Binary: "BINARY",
     }  # fmt: skip
     return names.get(type(value), type(value).__name__.upper())
+
+
+def check_query(definition: VectorDefinition, query: VectorQuery) -> tuple[VectorField, Vector]:
+    """The field to search and the query vector; CommandError if they do not fit the index."""
+    try:
+        if query.return_stored_source and definition.stored_source is None:
+            raise Refused("storedSource is not configured for this index.")
+        field, vector = _field(definition, query)
+        _check_nested_options(definition, query)
+        _check_filters(definition, query)
+        _check_vector(field, vector)
+    except Refused as refused:
+        raise search_error(str(refused)) from refused
+    return field, vector
+
+
+def _field(definition: VectorDefinition, query: VectorQuery) -> tuple[VectorField, Vector]:
+    field = definition.vector_field(query.path)
+    if field is None:
+        raise Refused(f"{query.path} is not indexed as vector")
+    if query.vector is None:
+        raise Refused(f"query needs an auto-embedding index; {query.path} has vectors of your own")
+    if query.vector.dimensions != field.dimensions:
+        raise Refused(
+            f"vector field is indexed with {field.dimensions} dimensions "
+            f"but queried with {query.vector.dimensions}"
+        )
+    return field, query.vector
+
+
+def _check_nested_options(definition: VectorDefinition, query: VectorQuery) -> None:
+    if query.score_mode is not None and not definition.is_nested(query.path):
+        raise Refused(f'"nestedOptions" needs a path under nestedRoot; {query.path} is not')
+
+
+def _check_filters(definition: VectorDefinition, query: VectorQuery) -> None:
+    declared = set(definition.filter_paths)
+    for clause in (query.filter, query.parent_filter):
+        for path in required_paths(clause) if clause is not None else ():
+            if path not in declared:
+                raise Refused(f"Path '{path}' needs to be indexed as filter")
+
+
+def _check_vector(field: VectorField, vector: Vector) -> None:
+    if field.similarity == "cosine" and vector.is_zero:
+        raise Refused("Cosine similarity cannot be calculated against a zero vector.")
+    if vector.kind is VectorKind.PACKED_BIT and field.similarity != "euclidean":
+        raise Refused(
+            "Binary vectors can only be used with fields indexed with Euclidean similarity "
+            f"but indexed similarity is {field.similarity}"
+        )

@@ -1,1 +1,1 @@
-"""Definitions, builds and served indexes, kept in line with the change stream."""
+"""Index definitions, the builds from collections, and the indexes kept up by the change stream."""

@@ -1,6 +1,8 @@
-"""One version of an index on its way to be complete, a batch of its collection at a time."""
+"""Builds indexes from their collections, batch by batch, in a thread of the gateway."""
 
 import logging
+import queue
+import threading
 import time
 from collections.abc import Generator
 from typing import Any
@@ -8,25 +10,26 @@ from typing import Any
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
-from leafmongo.deployment.replica import Client
-from leafmongo.indexes.failures import Backoff, lasting, reason
-from leafmongo.indexes.follower import Follower
+from leafmongo.indexes.catalog import Client
+from leafmongo.indexes.follower import Backoff, Follower, explain_failure, is_permanent
 from leafmongo.indexes.index_types import VECTOR
-from leafmongo.indexes.registry import Served, Version
+from leafmongo.indexes.registry import IndexVersion, ServedIndex
 
 log = logging.getLogger(__name__)
-# Documents of a batch. Changes to the index wait while one is indexed, and words take longer.
+# Documents in a batch. Changes to the index wait while a batch is indexed; texts take longer.
 _VECTORS_AT_ONCE, _TEXTS_AT_ONCE = 2000, 250
+_REPLACED = "\N{REPLACEMENT CHARACTER}"  # stands for bytes of an id that are not UTF-8
+_IDLE_SECONDS = 3600.0
 
 
-_REPLACED = "\N{REPLACEMENT CHARACTER}"  # where an id has bytes that are not UTF-8
+class IndexBuild:
+    """Builds one version of an index until it is complete.
 
-
-class Build:
-    """Begins anew after what passes; what does not pass makes the version a failed one."""
+    It starts over after a transient failure; after a permanent one the version has failed.
+    """
 
     def __init__(
-        self, client: Client, follower: Follower, served: Served, version: Version
+        self, client: Client, follower: Follower, served: ServedIndex, version: IndexVersion
     ) -> None:
         self._client = client
         self._follower = follower
@@ -35,32 +38,34 @@ class Build:
         self._batches = self._scan()
         self._backoff = Backoff()
         self._documents: float | None = None
-        self.due = 0.0  # not before, by time.monotonic()
+        self.due = 0.0  # earliest time of the next step, by time.monotonic()
 
     @property
-    def needed(self) -> bool:
-        """Until it is complete, has failed, or the index was dropped or defined anew."""
+    def is_needed(self) -> bool:
+        """False once it is complete or has failed, or the index was dropped or redefined."""
         return self._served.staged is self._version
 
     @property
     def rank(self) -> tuple[bool, float]:
-        """The least comes first: what is asked for, then what is small."""
-        return not self._served.asked, self._size()
+        """The least comes first: indexes that searches wait for, then small ones."""
+        return not self._served.awaited, self._size()
 
     def step(self) -> None:
         try:
             next(self._batches, None)
-            self._backoff.succeeded()
+            self._backoff.reset()
         except Exception as error:
-            if lasting(error):
+            if is_permanent(error):
                 if not isinstance(error, PyMongoError):
                     log.exception("building index %s failed", self._served.record.name)
-                self._served.fail(self._version, reason(error))
+                self._served.fail(self._version, explain_failure(error))
                 return
             log.warning(
-                "building index %s was interrupted: %s", self._served.record.name, reason(error)
+                "building index %s was interrupted: %s",
+                self._served.record.name,
+                explain_failure(error),
             )
-            self.due = time.monotonic() + self._backoff.after(error)
+            self.due = time.monotonic() + self._backoff.next_delay(error)
             self._version.rewind()
             self._batches = self._scan()
 
@@ -68,7 +73,7 @@ class Build:
         self._batches.close()
 
     def _size(self) -> float:
-        """About how many documents there are, as of when it was first asked."""
+        """About how many documents the collection had when this was first called."""
         if self._documents is None:
             database, name = self._served.record.namespace
             try:
@@ -78,7 +83,7 @@ class Build:
         return self._documents
 
     def _with_ids(self, documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Without those whose `_id` is not UTF-8: no search could ask mongod for them."""
+        """Leave out documents whose `_id` is not UTF-8: no search could fetch them from mongod."""
         doubtful = [each for each in documents if _is_doubtful(each["_id"])]
         if not doubtful:
             return documents
@@ -88,20 +93,22 @@ class Build:
             {"_id": {"$in": ids}}, self._version.index.projection()
         )
         known = list(found)
-        if left_out := len(doubtful) - len(known):
+        if skipped := len(doubtful) - len(known):
             log.warning(
-                "index %s: left out %d documents whose _id is not UTF-8",
+                "index %s: skipped %d documents whose _id is not UTF-8",
                 self._served.record.name,
-                left_out,
+                skipped,
             )
         return [each for each in documents if not _is_doubtful(each["_id"])] + known
 
     def _scan(self) -> Generator[None, None, None]:
-        """Pauses after each batch."""
+        """Yields after each batch."""
         started = time.monotonic()
         served, version = self._served, self._version
-        self._follower.wait_until_covers(lambda: served.record.namespace if self.needed else None)
-        if not self.needed:
+        self._follower.wait_until_covers(
+            lambda: served.record.namespace if self.is_needed else None
+        )
+        if not self.is_needed:
             return
         version.begin()
         at_once = _VECTORS_AT_ONCE if version.record.type == VECTOR else _TEXTS_AT_ONCE
@@ -112,10 +119,10 @@ class Build:
             for document in cursor:
                 batch.append(document)
                 if len(batch) == at_once:
-                    version.scanned(self._with_ids(batch))
+                    version.add_scanned(self._with_ids(batch))
                     batch = []
                     yield
-        version.scanned(self._with_ids(batch))
+        version.add_scanned(self._with_ids(batch))
         version.complete()
         served.promote(version)
         documents, seconds = version.index.stats().documents, time.monotonic() - started
@@ -124,3 +131,62 @@ class Build:
 
 def _is_doubtful(id: Any) -> bool:
     return not isinstance(id, ObjectId | int) and _REPLACED in str(id)
+
+
+class IndexBuilder:
+    """A thread that builds one batch at a time: of the index with the least `rank`."""
+
+    def __init__(self, client: Client, follower: Follower) -> None:
+        self._client = client
+        self._follower = follower
+        self._new: queue.SimpleQueue[IndexBuild | None] = queue.SimpleQueue()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="builder", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._new.put(None)
+
+    def join(self) -> None:
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def build(self, served: ServedIndex) -> None:
+        """Queue the staged version. The index answers with the previous one, if any, meanwhile."""
+        if (version := served.staged) is not None:
+            self._new.put(IndexBuild(self._client, self._follower, served, version))
+
+    def rebuild(self, served: ServedIndex, *, answers: bool = True) -> None:
+        """Build again after a gap in the change stream: the present contents may be wrong."""
+        served.restage(answers=answers)
+        self.build(served)
+
+    def _run(self) -> None:
+        builds: list[IndexBuild] = []
+        while not self._stopping:
+            builds += self._take_new(builds)
+            now = time.monotonic()
+            for build in builds:
+                if not build.is_needed:
+                    build.close()
+            builds = [build for build in builds if build.is_needed]
+            if due := [build for build in builds if build.due <= now]:
+                min(due, key=lambda build: build.rank).step()
+        for build in builds:
+            build.close()
+
+    def _take_new(self, builds: list[IndexBuild]) -> list[IndexBuild]:
+        """Take new builds from the queue; wait while there is nothing to do."""
+        wait = min((build.due for build in builds), default=time.monotonic() + _IDLE_SECONDS)
+        arrived: list[IndexBuild] = []
+        try:
+            new = self._new.get(timeout=max(0.0, wait - time.monotonic()))
+            while new is not None:
+                arrived.append(new)
+                new = self._new.get_nowait()
+        except queue.Empty:
+            pass
+        return arrived

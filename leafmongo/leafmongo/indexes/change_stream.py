@@ -1,4 +1,4 @@
-"""What changes in the followed collections, by batches; PyMongo's own gives one event at a time."""
+"""A change stream that returns batches of events; PyMongo's own returns one event at a time."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -6,20 +6,19 @@ from typing import Any
 from bson import Timestamp
 from pymongo.client_session import ClientSession
 
-from leafmongo.deployment.replica import Client
-from leafmongo.indexes.catalog import COLLECTION, DATABASE
+from leafmongo.indexes.catalog import COLLECTION, DATABASE, Client
 from leafmongo.indexes.registry import Namespace
 from leafmongo.proxy.wire import LENIENT
 
 MARKERS = "markers"
 MARKER_FIELD, MARKER_OWNER = "leafSearchMarker", "by"
-_REFORMING = ("drop", "rename", "dropDatabase")
+_DDL = ("drop", "rename", "dropDatabase")
 _AWAIT_MS = 500
 
 
 class ChangeStream:
-    """Over the whole deployment, of the covered collections' documents, every reforming of
-    collections, the definitions and the markers."""
+    """Events of the whole deployment: changes of documents in the covered collections, drops and
+    renames anywhere, changes of index definitions, and markers."""
 
     def __init__(
         self,
@@ -39,7 +38,7 @@ class ChangeStream:
         self._batch = self._cursor["firstBatch"]
 
     def next_batch(self) -> list[dict[str, Any]]:
-        """Empty when nothing has changed for a while."""
+        """Empty if nothing has changed for a while."""
         if batch := self._batch:
             self._batch = []
             return list(batch)
@@ -75,18 +74,18 @@ def _pipeline(covered: Iterable[Namespace], position: Timestamp | None) -> list[
         "marker": f"$fullDocument.{MARKER_FIELD}",
         "by": f"$fullDocument.{MARKER_OWNER}",
     }
-    matching = {"$or": [{"operationType": {"$in": list(_REFORMING)}}, *followed]}
+    matching = {"$or": [{"operationType": {"$in": list(_DDL)}}, *followed]}
     return [{"$changeStream": source}, {"$match": matching}, {"$project": kept}]
 
 
-def reforms(event: Mapping[str, Any]) -> bool:
-    """Whether collections came under other names, or another gateway changed the definitions."""
-    if event["operationType"] in _REFORMING:
+def requires_reload(event: Mapping[str, Any]) -> bool:
+    """Whether collections were dropped or renamed, or a gateway changed index definitions."""
+    if event["operationType"] in _DDL:
         return True
     return bool(event["ns"] == {"db": DATABASE, "coll": COLLECTION})
 
 
 def operation_time(client: Client) -> Timestamp:
-    """The last operation of the deployment, as its place in the oplog."""
+    """The position in the oplog of the deployment's last operation."""
     time: Timestamp = client.admin.command("ping")["operationTime"]
     return time

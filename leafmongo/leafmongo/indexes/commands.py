@@ -1,4 +1,4 @@
-"""createSearchIndexes, updateSearchIndex, dropSearchIndex and the listing, on the catalog."""
+"""createSearchIndexes, updateSearchIndex, dropSearchIndex and `$listSearchIndexes`."""
 
 import datetime as dt
 import threading
@@ -11,57 +11,57 @@ from bson import Binary, ObjectId
 
 from leafmongo.engine import CommandError
 from leafmongo.engine.errors import definition_error
-from leafmongo.engine.parser import shown
-from leafmongo.indexes.builder import Builder
-from leafmongo.indexes.catalog import Catalog, Record
-from leafmongo.indexes.describe import entry
-from leafmongo.indexes.index_types import TEXT, equivalent, parse_definition
-from leafmongo.indexes.registry import Indexes, Namespace, Served
+from leafmongo.engine.parser import show
+from leafmongo.indexes.build import IndexBuilder
+from leafmongo.indexes.catalog import Catalog, IndexRecord
+from leafmongo.indexes.describe import describe_index
+from leafmongo.indexes.index_types import TEXT, is_equivalent, parse_definition
+from leafmongo.indexes.registry import IndexRegistry, Namespace, ServedIndex
 from leafmongo.proxy import large_bson
 from leafmongo.proxy.wire import CODEC
 
-_MOST_BYTES = 2**20  # of a definition
+_MAX_BYTES = 2**20  # of a definition
 
 
-class Lifecycle:
-    """One change at a time. Blocking: for threads, not for the event loop."""
+class IndexCommands:
+    """One change at a time. Blocks: call it in threads, not in the event loop."""
 
-    def __init__(self, catalog: Catalog, indexes: Indexes, builder: Builder) -> None:
+    def __init__(self, catalog: Catalog, registry: IndexRegistry, builder: IndexBuilder) -> None:
         self._catalog = catalog
-        self._indexes = indexes
+        self._registry = registry
         self._builder = builder
         self._lock = threading.RLock()
 
     def load(self) -> None:
-        """What there is at the start, and was searchable before."""
-        self.reform()
-        for served in self._indexes.all():
-            served.behind = True
+        """Load the stored definitions at the start; all of them were searchable before."""
+        self.reload()
+        for served in self._registry.all():
+            served.rebuilding = True
 
-    def reform(self) -> None:
-        """Put the indexes in memory in line with the catalog and the collections there are."""
+    def reload(self) -> None:
+        """Bring the indexes in memory in line with the catalog and the collections."""
         with self._lock:
             records = {record.id: record for record in self._catalog.load()}
-            for served in self._indexes.all():
+            for served in self._registry.all():
                 if served.record.id not in records:
-                    self._indexes.drop(served.record.id)
-            known = {served.record.id: served.record for served in self._indexes.all()}
+                    self._registry.drop(served.record.id)
+            known = {served.record.id: served.record for served in self._registry.all()}
             for record in records.values():
                 before = known.get(record.id)
-                served = self._indexes.put(record)
+                served = self._registry.put(record)
                 if before is None or before.version != record.version:
                     self._builder.build(served)
                 elif before.namespace != record.namespace:
-                    # Changes and scans just before looked for documents under the old name.
+                    # Changes and scans just before have read under the old name.
                     self._builder.rebuild(served, answers=False)
 
-    def reset(self) -> None:
-        """Build everything again: changes were missed."""
-        for served in self._indexes.all():
+    def rebuild_all(self) -> None:
+        """Build all indexes again after a gap in the change stream."""
+        for served in self._registry.all():
             self._builder.rebuild(served)
 
     def create(self, namespace: Namespace, specs: Any) -> list[dict[str, Any]]:
-        """Names and ids of what was asked for, in order; what is already there is not touched."""
+        """Names and ids of the requested indexes, in order. Existing ones stay as they are."""
         if not isinstance(specs, list) or not specs:
             raise CommandError(9, "FailedToParse", '"indexes" must be a non-empty array')
         with self._lock:
@@ -74,11 +74,11 @@ class Lifecycle:
             new = [
                 replace(record, uuid=uuid)
                 for record in records
-                if not self._already_there(namespace, record)
+                if not self._exists(namespace, record)
             ]
             self._catalog.add(new)
             for record in new:
-                self._builder.build(self._indexes.put(record))
+                self._builder.build(self._registry.put(record))
         return [{"id": str(record.id), "name": record.name} for record in records]
 
     def update(self, namespace: Namespace, command: Mapping[str, Any]) -> None:
@@ -97,23 +97,27 @@ class Lifecycle:
                 raise CommandError(125, "CommandFailed", error.message) from error
             updated = replace(record, definition=definition, version=record.version + 1)
             self._catalog.put(updated)
-            self._builder.build(self._indexes.put(updated))
+            self._builder.build(self._registry.put(updated))
 
     def drop(self, namespace: Namespace, command: Mapping[str, Any]) -> None:
         with self._lock:
             record = self._named(namespace, command).record
             self._catalog.remove(record)
-            self._indexes.drop(record.id)
+            self._registry.drop(record.id)
 
-    def listed_all(self) -> list[dict[str, Any]]:
-        """Of all collections, as they are at this moment."""
+    def list_all(self) -> list[dict[str, Any]]:
+        """The entries of all collections."""
         return [
-            {"database": one.record.database, "collection": one.record.collection, **entry(one)}
-            for one in self._indexes.all()
+            {
+                "database": one.record.database,
+                "collection": one.record.collection,
+                **describe_index(one),
+            }
+            for one in self._registry.all()
         ]
 
-    def listed(self, namespace: Namespace, stage: Any) -> list[dict[str, Any]]:
-        """The entries `$listSearchIndexes` gives, all or those of one name or id."""
+    def list_of(self, namespace: Namespace, stage: Any) -> list[dict[str, Any]]:
+        """The entries of a collection: all, or those of one name or id."""
         wanted = _document(stage, "$listSearchIndexes")
         if unknown := set(wanted) - {"name", "id"}:
             raise CommandError(
@@ -123,14 +127,14 @@ class Lifecycle:
             raise CommandError(
                 72, "InvalidOptions", "$listSearchIndexes takes a name or an id, not both"
             )
-        served = self._indexes.of(namespace)
+        served = self._registry.of(namespace)
         if "name" in wanted:
             served = [s for s in served if s.record.name == wanted["name"]]
         if "id" in wanted:
             served = [s for s in served if str(s.record.id) == str(wanted["id"])]
-        return [entry(one) for one in served]
+        return [describe_index(one) for one in served]
 
-    def _record(self, namespace: Namespace, spec: Any, context: str) -> Record:
+    def _record(self, namespace: Namespace, spec: Any, context: str) -> IndexRecord:
         spec = _document(spec, context)
         kind = spec.get("type", TEXT)
         name = spec.get("name", "default")
@@ -139,8 +143,8 @@ class Lifecycle:
         definition = _definition(spec.get("definition"), f"{context}.definition")
         parse_definition(kind, definition, context=context)
         created = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-        missing = Binary(b"", 4)  # put in when the collection is known to exist
-        return Record(ObjectId(), *namespace, missing, name, kind, definition, 0, created)
+        missing = Binary(b"", 4)  # set once the collection is known to exist
+        return IndexRecord(ObjectId(), *namespace, missing, name, kind, definition, 0, created)
 
     def _uuid(self, namespace: Namespace) -> Binary:
         uuid = self._catalog.uuid_of(*namespace)
@@ -150,8 +154,8 @@ class Lifecycle:
             )
         return uuid
 
-    def _already_there(self, namespace: Namespace, record: Record) -> bool:
-        served = self._indexes.find(namespace, record.name)
+    def _exists(self, namespace: Namespace, record: IndexRecord) -> bool:
+        served = self._registry.find(namespace, record.name)
         if served is None:
             return False
         if _same(served.record, record):
@@ -163,14 +167,14 @@ class Lifecycle:
             "drop it first, or use updateSearchIndex",
         )
 
-    def _named(self, namespace: Namespace, command: Mapping[str, Any]) -> Served:
+    def _named(self, namespace: Namespace, command: Mapping[str, Any]) -> ServedIndex:
         if ("name" in command) == ("id" in command):
             raise CommandError(
                 9, "FailedToParse", f"{next(iter(command))} takes a name or an id, one of the two"
             )
         key = "name" if "name" in command else "id"
         wanted = str(command[key])
-        for served in self._indexes.of(namespace):
+        for served in self._registry.of(namespace):
             if wanted == (served.record.name if key == "name" else str(served.record.id)):
                 return served
         where = ".".join(namespace)
@@ -179,12 +183,12 @@ class Lifecycle:
         )
 
 
-def _same(stored: Record, wanted: Record) -> bool:
+def _same(stored: IndexRecord, wanted: IndexRecord) -> bool:
     try:
         old, new = (parse_definition(r.type, r.definition) for r in (stored, wanted))
-    except CommandError:  # of what was stored earlier, and cannot be built
+    except CommandError:  # a stored definition that cannot be built
         return False
-    return equivalent(old, new)
+    return is_equivalent(old, new)
 
 
 def _refuse_duplicates(names: Sequence[str]) -> None:
@@ -196,12 +200,12 @@ def _refuse_duplicates(names: Sequence[str]) -> None:
 
 
 def _definition(value: Any, where: str) -> dict[str, Any]:
-    """A copy: the index keeps it longer than the command. Small, as each listing gives it several
-    times in one answer."""
+    """Copy the definition, which outlives the command. It has to be small, since one listing
+    repeats it several times."""
     packed = large_bson.encode(_document(value, where), CODEC)
-    if len(packed) > _MOST_BYTES:
+    if len(packed) > _MAX_BYTES:
         raise definition_error(
-            f'"{where}" has {len(packed)} bytes; expected at most {_MOST_BYTES}, enough for some '
+            f'"{where}" has {len(packed)} bytes; expected at most {_MAX_BYTES}, enough for some '
             "10,000 fields"
         )
     return large_bson.decode(packed, CODEC)
@@ -209,5 +213,5 @@ def _definition(value: Any, where: str) -> dict[str, Any]:
 
 def _document(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise CommandError(8, "UnknownError", f'"{where}" must be a document, not {shown(value)}')
+        raise CommandError(8, "UnknownError", f'"{where}" must be a document, not {show(value)}')
     return dict(value)

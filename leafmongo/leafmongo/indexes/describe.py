@@ -1,17 +1,17 @@
-"""What `$listSearchIndexes` tells of an index."""
+"""Describes an index as `$listSearchIndexes` does."""
 
 import socket
 from typing import Any
 
-from leafmongo.indexes.catalog import Record
+from leafmongo.indexes.catalog import IndexRecord
 from leafmongo.indexes.index_types import VECTOR
-from leafmongo.indexes.registry import Failure, Served, State, Version
+from leafmongo.indexes.registry import BuildFailure, BuildState, IndexVersion, ServedIndex
 
 _FAILED = "FAILED"
 
 
-def entry(served: Served) -> dict[str, Any]:
-    """As the real server gives it, with `type` as Atlas adds it, and what was skipped."""
+def describe_index(served: ServedIndex) -> dict[str, Any]:
+    """An entry like the real server's, with `type` as Atlas adds it, and skipped documents."""
     record = served.record
     status = _status(served)
     return {
@@ -26,20 +26,20 @@ def entry(served: Served) -> dict[str, Any]:
     }
 
 
-def _status(served: Served) -> str:
+def _status(served: ServedIndex) -> str:
     if served.failure is not None:
         return _FAILED
     latest = served.staged or served.main
     if latest is None:
         return "DOES_NOT_EXIST"
-    if served.main is not None and latest.state is State.PENDING:
-        return State.BUILDING.value
+    if served.main is not None and latest.state is BuildState.PENDING:
+        return BuildState.BUILDING.value
     return latest.state.value
 
 
-def _details(served: Served, status: str) -> list[dict[str, Any]]:
-    """One for each host: for the only one there is, and none before it has begun."""
-    begun = status not in (State.PENDING.value, "DOES_NOT_EXIST")
+def _details(served: ServedIndex, status: str) -> list[dict[str, Any]]:
+    """One entry for the only host; none before its build has begun."""
+    begun = status not in (BuildState.PENDING.value, "DOES_NOT_EXIST")
     if not begun and not served.queryable:
         return []
     versions = [_version(version) for version in served.versions]
@@ -55,12 +55,12 @@ def _details(served: Served, status: str) -> list[dict[str, Any]]:
     ]
 
 
-def _version(version: Version) -> dict[str, Any]:
+def _version(version: IndexVersion) -> dict[str, Any]:
     stats = version.index.stats()
     vectors = {"numVectors": stats.vectors} if version.record.type == VECTOR else {}
     return {
         "status": version.state.value,
-        "queryable": version.state is State.READY,
+        "queryable": version.state is BuildState.READY,
         **_definition(version.record),
         "numDocs": stats.documents,
         **vectors,
@@ -72,12 +72,12 @@ def _version(version: Version) -> dict[str, Any]:
     }
 
 
-def _failure(failure: Failure) -> dict[str, Any]:
-    told = {"status": _FAILED, "queryable": False, "message": failure.reason}
-    return {**told, **_definition(failure.record)}
+def _failure(failure: BuildFailure) -> dict[str, Any]:
+    status = {"status": _FAILED, "queryable": False, "message": failure.reason}
+    return {**status, **_definition(failure.record)}
 
 
-def _definition(record: Record) -> dict[str, Any]:
+def _definition(record: IndexRecord) -> dict[str, Any]:
     return {
         "definitionVersion": {"version": record.version, "createdAt": record.created},
         "definition": dict(record.definition),

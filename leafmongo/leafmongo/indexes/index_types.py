@@ -1,6 +1,6 @@
-"""The two types of search index: which definitions they take, and what is made of these.
+"""The two types of search index: parses their definitions and makes the indexes.
 
-Text needs tantivy, which is imported with the first index of text.
+Text indexes need tantivy, which is imported with the first of them.
 """
 
 from collections.abc import Mapping
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Union
 
 from leafmongo.engine import CommandError, VectorDefinition, VectorIndex
 from leafmongo.engine import definition as vectors
-from leafmongo.engine.parser import shown
+from leafmongo.engine.parser import show
 
 if TYPE_CHECKING:
     from leafmongo.engine.text import TextDefinition, TextIndex, TextQuery
 
 VECTOR, TEXT = "vectorSearch", "search"
 Definition = Union[VectorDefinition, "TextDefinition"]
-Index = Union[VectorIndex, "TextIndex"]  # alike but for how they are searched
+Index = Union[VectorIndex, "TextIndex"]  # the same interface except for `search`
 
 
 def parse_definition(
@@ -32,7 +32,7 @@ def parse_definition(
         raise CommandError(
             8,
             "UnknownError",
-            f'"{context}.type" must be one of [{TEXT}, {VECTOR}]; {shown(kind)} was given',
+            f'"{context}.type" must be one of [{TEXT}, {VECTOR}]; {show(kind)} was given',
         )
     _refuse_without_tantivy()
     from leafmongo.engine.text import parse_text_definition
@@ -40,9 +40,9 @@ def parse_definition(
     return parse_text_definition(definition, context=context, strict=strict)
 
 
-def equivalent(a: Definition, b: Definition) -> bool:
+def is_equivalent(a: Definition, b: Definition) -> bool:
     if isinstance(a, VectorDefinition) and isinstance(b, VectorDefinition):
-        return vectors.equivalent(a, b)
+        return vectors.is_equivalent(a, b)
     return a == b
 
 
@@ -67,5 +67,5 @@ def _refuse_without_tantivy() -> None:
             115,
             "CommandNotSupported",
             f'an index of type "{TEXT}" needs tantivy, which is not installed where the gateway '
-            "runs; install it there",
+            "runs. Install it there",
         )

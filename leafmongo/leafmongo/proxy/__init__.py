@@ -1,1 +1,1 @@
-"""Byte streams between clients and mongod: messages pass as they come, or are answered here."""
+"""The wire protocol between clients and mongod: connections, messages, the threads of commands."""

@@ -1,17 +1,17 @@
-"""What the gateway does with a message, by its command: pass it, note it, or answer it."""
+"""Decides by its command what the gateway does with a message: pass it, note it, or answer it."""
 
 import re
 from collections.abc import Sequence
 from enum import Enum
 
+from leafmongo.proxy.command_threads import LARGE_BYTES
 from leafmongo.proxy.wire import MAX_MESSAGE_BYTES, OP_MSG, OP_QUERY, Head
-from leafmongo.proxy.workers import LARGE_BYTES
 
 HANDSHAKES = frozenset({"hello", "isMaster", "ismaster"})
 MANAGEMENT = frozenset({"createSearchIndexes", "updateSearchIndex", "dropSearchIndex"})
 _PIPELINES = frozenset({"aggregate", "explain"})
 _HANDSHAKE_BYTES, COMMAND_BYTES = 2**20, 17 * 2**20
-# `$search` with the type of its value in front: {$text: {$search: "..."}} has another.
+# `$search` follows the type of its value, since {$text: {$search: "..."}} is not a search.
 _SEARCH_STAGES = (
     *(b"$vectorSearch\0", b"\x03$search\0", b"\x03$searchMeta\0"),
     b"$listSearchIndexes\0",
@@ -32,30 +32,31 @@ _READS = frozenset(
 )
 
 
-class Kind(Enum):
-    PASS = "pass"  # harmless for every index
+class MessageKind(Enum):
+    PASS = "pass"  # changes no indexed document
     WRITE = "write"  # may change documents of the collection it names
     WRITE_ANY = "write any"  # may change any collection
     HANDSHAKE = "handshake"
     SEARCH = "search"
 
 
-def tells_of_hosts(head: Head) -> bool:
-    """Whether the answer may name the members of the replica set."""
+def describes_hosts(head: Head) -> bool:
+    """Whether the answer may name the hosts of the replica set."""
     return head.opcode == OP_QUERY or head.name in HANDSHAKES
 
 
 def logs_in_by_certificate(head: Head, message: bytes) -> bool:
-    """Whether a message, complete where `needs_all` wants it, is or holds a login by X.509.
+    """Whether the message is, or contains, a login by X.509 certificate.
 
-    The command `authenticate` is for nothing else; a handshake may have it inside.
+    `authenticate` is for nothing else; a handshake may contain it. The message has to be complete
+    if `needs_whole` says so.
     """
     may_hold = head.opcode == OP_QUERY or head.name is None or head.name in HANDSHAKES
     return head.name == "authenticate" or (may_hold and b"authenticate\0" in message)
 
 
-def needs_all(head: Head) -> bool:
-    """Whether the beginning of a message is not enough to tell its kind."""
+def needs_whole(head: Head) -> bool:
+    """Whether the beginning of the message is not enough to classify it."""
     if head.opcode == OP_QUERY:
         return True
     if head.opcode != OP_MSG:
@@ -65,45 +66,45 @@ def needs_all(head: Head) -> bool:
     return head.name in HANDSHAKES or head.name in MANAGEMENT or head.name in _PIPELINES
 
 
-def most_bytes(head: Head) -> int:
-    """What mongod would take of such a command at most; only those that are kept have a limit."""
+def max_bytes(head: Head) -> int:
+    """The most bytes that mongod accepts of such a command; only buffered commands are limited."""
     if head.opcode == OP_QUERY or head.name in HANDSHAKES:
         return _HANDSHAKE_BYTES
     return COMMAND_BYTES if head.name in MANAGEMENT | _PIPELINES else MAX_MESSAGE_BYTES
 
 
-def kind_of(head: Head, message: bytes) -> Kind:
-    """Of a message that is complete, or at least as far as `needs_all` wants it."""
+def classify(head: Head, message: bytes) -> MessageKind:
+    """Classify a message, which has to be complete if `needs_whole` says so."""
     if head.opcode == OP_QUERY:
-        return Kind.HANDSHAKE if b"compression\0" in message else Kind.PASS
+        return MessageKind.HANDSHAKE if b"compression\0" in message else MessageKind.PASS
     if head.opcode != OP_MSG:
-        return Kind.WRITE_ANY
+        return MessageKind.WRITE_ANY
     name = head.name
     if name in _DOCUMENT_WRITES:
-        return Kind.WRITE
+        return MessageKind.WRITE
     if name in HANDSHAKES:
-        return Kind.HANDSHAKE if b"compression\0" in message else Kind.PASS
+        return MessageKind.HANDSHAKE if b"compression\0" in message else MessageKind.PASS
     if name in MANAGEMENT or name is None:
-        return Kind.SEARCH
+        return MessageKind.SEARCH
     if name in _PIPELINES and (len(message) > LARGE_BYTES or may_search(message)):
-        return Kind.SEARCH  # a thread looks through a large one
+        return MessageKind.SEARCH  # a thread scans a large message
     if name == "aggregate":
-        return Kind.WRITE_ANY if writes_by_stage(message) else Kind.PASS
-    return Kind.PASS if name in _READS else Kind.WRITE_ANY
+        return MessageKind.WRITE_ANY if writes_by_stage(message) else MessageKind.PASS
+    return MessageKind.PASS if name in _READS else MessageKind.WRITE_ANY
 
 
 def writes_by_stage(message: bytes) -> bool:
-    """Of a pipeline, whether it may end in a collection; which one is not looked for."""
-    return _holds(message, _WRITING_STAGES)
+    """Whether a pipeline may write its result to a collection, any collection."""
+    return _contains(message, _WRITING_STAGES)
 
 
 def may_search(message: bytes) -> bool:
-    """Whether a pipeline has anything that looks like one of our stages."""
-    return _holds(message, _SEARCH_STAGES)
+    """Whether a pipeline contains bytes that look like a search stage."""
+    return _contains(message, _SEARCH_STAGES)
 
 
-def _holds(message: bytes, names: Sequence[bytes]) -> bool:
-    """In steps: no other thread runs while Python looks for bytes."""
+def _contains(message: bytes, names: Sequence[bytes]) -> bool:
+    """Scan in steps: no other thread runs while Python searches bytes."""
     return any(
         message.find(name, at, at + LARGE_BYTES + len(name)) >= 0
         for at in range(0, len(message), LARGE_BYTES)

@@ -1,7 +1,7 @@
-"""Large BSON documents decoded and encoded a piece at a time, in a thread.
+"""Decodes and encodes large BSON documents piece by piece, in a thread.
 
-PyMongo's codec is C that lets no other Python thread run until it is done, which would hold up
-the event loop, and so every client, for as long as a command of 16 MiB takes.
+PyMongo's codec is C code that lets no other Python thread run until it is done. A command of
+16 MiB would hold up the event loop, and so every client, for as long.
 """
 
 import struct
@@ -15,19 +15,19 @@ from bson.errors import InvalidBSON
 STEP_BYTES = 64 * 2**10  # PyMongo reads them in well under a millisecond
 _STEP_VALUES = 2000
 _DOCUMENT, _ARRAY = 3, 4
-# Bytes of a value by its type; others begin with their length, or are two names.
+# Bytes of a value by its type. Other values begin with their length, or consist of two names.
 _FIXED = {0x01: 8, 0x06: 0, 0x07: 12, 0x08: 1, 0x09: 8, 0x0A: 0, 0x10: 4, 0x11: 8, 0x12: 8}
 _FIXED |= {0x13: 16, 0x7F: 0, 0xFF: 0}
 _BESIDE_LENGTH = {0x02: 4, 0x0D: 4, 0x0E: 4, 0x03: 0, 0x04: 0, 0x05: 5, 0x0F: 0, 0x0C: 16}
 _REGEX = 0x0B
 _length = struct.Struct("<i").unpack_from
-_DEEPEST = 250  # levels; mongod itself takes 200
+_MAX_DEPTH = 250  # levels; mongod itself accepts 200
 
 Codec = CodecOptions[dict[str, Any]]
 
 
 def decode(document: bytes, codec: Codec, *, step: int = STEP_BYTES) -> dict[str, Any]:
-    """As `bson.decode`; RecursionError where it is nested deeper than mongod takes."""
+    """Like `bson.decode`; RecursionError if it is nested deeper than mongod accepts."""
     if len(document) <= step:
         return bson.decode(document, codec)
     decoded: dict[str, Any] = _Decoder(document, codec, step).container(0, _DOCUMENT, 0)
@@ -35,12 +35,12 @@ def decode(document: bytes, codec: Codec, *, step: int = STEP_BYTES) -> dict[str
 
 
 def encode(document: Mapping[str, Any], codec_options: Codec) -> bytes:
-    """As `bson.encode` of a document without an `_id` at its top."""
+    """Like `bson.encode` of a document without a top-level `_id`."""
     return b"".join(_document(document.items(), codec_options))
 
 
 def release(container: Any) -> None:
-    """Empty it a piece at a time: to free a million values at once takes long as well."""
+    """Empty a container piece by piece: freeing a million values at once also takes long."""
     if isinstance(container, dict):
         while container:
             release(container.popitem()[1])
@@ -60,10 +60,10 @@ class _Decoder:
         self._step = step
 
     def container(self, at: int, kind: int, depth: int) -> Any:
-        """The document or array that begins there: small neighbours at once, large values each
-        by itself."""
-        if depth > _DEEPEST:
-            raise RecursionError("nested too deep")
+        """The document or array that begins there. Small neighbours are decoded together, large
+        values each alone."""
+        if depth > _MAX_DEPTH:
+            raise RecursionError("nested too deeply")
         end = at + self._sized(at, 5) - 1
         if self._data[end] != 0:
             raise InvalidBSON("bad eoo")
@@ -96,12 +96,12 @@ class _Decoder:
         return bson.decode(b"".join((head, elements, b"\0\0")), self._codec)[""]
 
     def _element(self, at: int, end: int) -> tuple[int, int]:
-        """Where its value begins, and where the next element does."""
+        """Where the element's value begins, and where the next element begins."""
         data = self._data
         kind = data[at]
         value = data.find(b"\0", at + 1, end) + 1
         if not value:
-            raise InvalidBSON("an element without the end of its name")
+            raise InvalidBSON("an element whose name does not end")
         if (size := _FIXED.get(kind)) is None:
             if kind == _REGEX:
                 pattern_end = data.find(b"\0", value, end) + 1
@@ -109,9 +109,9 @@ class _Decoder:
             elif (beside := _BESIDE_LENGTH.get(kind)) is not None:
                 size = self._sized(value, 0) + beside
             else:
-                raise InvalidBSON(f"an element of type {kind}, which is unknown")
+                raise InvalidBSON(f"an element of unknown type {kind}")
             if size <= 0:
-                raise InvalidBSON("an element that ends before it begins")
+                raise InvalidBSON("an element that is cut off")
         if value + size > end:
             raise InvalidBSON("an element that is longer than its document")
         return value, value + size
@@ -121,19 +121,19 @@ class _Decoder:
             raise InvalidBSON("a length that is cut off")
         size: int = _length(self._data, at)[0]
         if not least <= size <= len(self._data) - at:
-            raise InvalidBSON(f"a value of {size} bytes where {len(self._data) - at} are left")
+            raise InvalidBSON(f"a value of {size} bytes; {len(self._data) - at} are left")
         return size
 
 
 def _document(items: Iterable[tuple[str, Any]], codec: Codec) -> list[bytes]:
-    """In pieces, not too many; scalars that stand together are encoded together."""
+    """Encode in a limited number of pieces; neighbouring scalars are encoded together."""
     joined: list[bytes] = []
     pieces: list[bytes] = []
     scalars: dict[str, Any] = {}
 
     def flush() -> None:
         if scalars:
-            # Inside another document: at the top, PyMongo would put an `_id` first.
+            # Nested, since PyMongo moves a top-level `_id` to the front.
             pieces.append(bson.encode({"": scalars}, codec_options=codec)[10:-2])
             scalars.clear()
         if len(pieces) > _STEP_VALUES:

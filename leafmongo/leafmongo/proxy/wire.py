@@ -1,6 +1,6 @@
 """MongoDB's wire protocol, as far as the gateway has to read it: heads, bodies, rewriting.
 
-Everything here raises WireError on bytes that are no message; nothing trusts a length.
+Everything here raises WireError on bytes that are not a message, and checks every length.
 """
 
 import itertools
@@ -16,21 +16,21 @@ from bson.errors import BSONError
 from leafmongo.proxy import large_bson
 
 OP_REPLY, OP_QUERY, OP_COMPRESSED, OP_MSG = 1, 2004, 2012, 2013
-# With those of mongods before 6.0, one of which may be behind the gateway.
+# Including those of mongod before 6.0, which may run behind the gateway.
 _OPCODES = frozenset({OP_QUERY, OP_MSG, 2001, 2002, 2005, 2006, 2007})
 HEADER_BYTES = 16
 MAX_MESSAGE_BYTES = 48_000_000  # mongod's own limit; it closes the connection beyond it
 CHECKSUM_PRESENT, MORE_TO_COME = 1, 2
 _STRING = 2
 
-# Everything a client can send must come out again as it was, dates beyond year 9999 included.
+# Whatever a client can send is written out again unchanged, including dates beyond year 9999.
 CODEC: CodecOptions[dict[str, Any]] = CodecOptions(
     document_class=dict, datetime_conversion=DatetimeConversion.DATETIME_AUTO
 )
-# Names and ids may be any bytes: mongod does not look whether they are UTF-8.
+# Names and ids may be any bytes: mongod does not check that they are UTF-8.
 LENIENT = CODEC.with_options(unicode_decode_error_handler="replace")
-MOST_LEVELS = 200  # of documents and arrays in each other, below a command: mongod's own limit
-_MOST_SECTIONS = 100
+MAX_LEVELS = 200  # nested documents and arrays below a command, mongod's own limit
+_MAX_SECTIONS = 100
 _header = struct.Struct("<iiii")
 _int32 = struct.Struct("<i")
 _uint32 = struct.Struct("<I")
@@ -38,20 +38,20 @@ _request_ids = itertools.count(1)
 
 
 class WireError(Exception):
-    """These bytes are no message of the protocol."""
+    """These bytes are not a message of the protocol."""
 
 
 class NotUtf8(WireError):
-    """A string in it is not UTF-8, which mongod takes."""
+    """A string in the message is not UTF-8. mongod accepts such a string."""
 
 
 class TooDeep(WireError):
-    """Documents in each other, more than mongod takes; it says so itself."""
+    """Documents are nested deeper than mongod accepts. mongod answers such a command itself."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """What the beginning of a message tells. `name` is None where no command can be seen."""
+    """What the beginning of a message shows. `name` is None when no command can be read."""
 
     size: int
     request_id: int
@@ -59,7 +59,7 @@ class Head:
     flags: int = 0
     name: str | None = None
     target: str | None = None
-    body_first: bool = True  # else document sequences come before it
+    body_first: bool = True  # False: document sequences precede the body
 
     @property
     def unanswered(self) -> bool:
@@ -68,9 +68,9 @@ class Head:
 
 @dataclass(frozen=True)
 class Request:
-    """A command, its document sequences already put into the body.
+    """A command, with its document sequences merged into the body.
 
-    Where it is not `exact`, strings that are not UTF-8 are not what the client sent.
+    If it is not `exact`, it had strings that are not UTF-8, and these are not as the client sent.
     """
 
     request_id: int
@@ -88,31 +88,31 @@ class Request:
 
 
 def message_size(data: bytes | bytearray | memoryview) -> int:
-    """The length a message claims to have; `data` is at least its header."""
+    """The length that a message declares; `data` holds at least its header."""
     size: int = _int32.unpack_from(data)[0]
     if not HEADER_BYTES <= size <= MAX_MESSAGE_BYTES:
-        raise WireError(f"a message of {size} bytes; allowed are 16 to {MAX_MESSAGE_BYTES}")
+        raise WireError(f"a message of {size} bytes; expected 16 to {MAX_MESSAGE_BYTES}")
     return size
 
 
 def first_message(data: bytes, at: int) -> bytes:
-    """What there is of the message that begins there."""
+    """As much as `data` has of the message that begins there."""
     if len(data) - at < HEADER_BYTES:
         return data[at:]
     return data[at : at + message_size(memoryview(data)[at:])]
 
 
 def refuse_opcode(data: bytes) -> None:
-    """Of a message of which at least the header is there: those that no driver sends."""
+    """Reject messages that no driver sends; `data` holds at least the header."""
     opcode: int = _header.unpack_from(data)[3]
     if opcode == OP_COMPRESSED:
-        raise WireError("a compressed message, which was not agreed on")
+        raise WireError("a compressed message; compression was not negotiated")
     if opcode not in _OPCODES:
-        raise WireError(f"opcode {opcode}, which is none; does the client speak TLS?")
+        raise WireError(f"unknown opcode {opcode}; is the client using TLS?")
 
 
 def read_head(data: bytes) -> Head:
-    """Of a message that may still be incomplete; `data` is at least its header."""
+    """The head of a message, which may be incomplete; `data` holds at least its header."""
     size = message_size(data)
     _, request_id, _, opcode = _header.unpack_from(data)
     if opcode == OP_MSG:
@@ -136,10 +136,10 @@ def _message_head(data: bytes, size: int, request_id: int) -> Head:
 
 
 def _body_at(data: bytes) -> int | None:
-    """Where the section with the command begins, if it is there: behind its kind, and behind the
-    document sequences that may come first."""
+    """Where the section with the command begins, behind any document sequences; None if it has not
+    arrived."""
     at = 20
-    for _ in range(_MOST_SECTIONS):
+    for _ in range(_MAX_SECTIONS):
         if len(data) < at + 5 or data[at] > 1:
             return None
         if data[at] == 0:
@@ -158,13 +158,13 @@ def _string_at(data: bytes, start: int, kind: int) -> str | None:
 
 
 def read_request(message: bytes) -> Request:
-    """A complete OP_MSG."""
+    """Parse a complete OP_MSG."""
     size = message_size(message)
     if size != len(message) or size < 26:
-        raise WireError(f"a message of {len(message)} bytes claims to have {size}")
+        raise WireError(f"a message of {len(message)} bytes declares {size}")
     _, request_id, _, opcode = _header.unpack_from(message)
     if opcode != OP_MSG:
-        raise WireError(f"opcode {opcode} where OP_MSG was expected")
+        raise WireError(f"opcode {opcode}; expected OP_MSG")
     flags = _uint32.unpack_from(message, 16)[0]
     end = size - 4 if flags & CHECKSUM_PRESENT else size
     try:
@@ -187,7 +187,7 @@ def _body(message: bytes, end: int, codec: CodecOptions[dict[str, Any]]) -> dict
             name, documents = _sequence(section, codec)
             sequences[name] = documents
         else:
-            raise WireError(f"a section of kind {kind}; known are 0 and 1")
+            raise WireError(f"a section of kind {kind}; expected 0 or 1")
     if not body:
         raise WireError("a message without a command")
     return {**body, **sequences}
@@ -195,10 +195,10 @@ def _body(message: bytes, end: int, codec: CodecOptions[dict[str, Any]]) -> dict
 
 def _section(message: bytes, at: int, end: int) -> bytes:
     if at + 5 > end:
-        raise WireError("a section ends before it begins")
+        raise WireError("a section is cut off")
     length = _int32.unpack_from(message, at)[0]
     if not 5 <= length <= end - at:
-        raise WireError(f"a section of {length} bytes where {end - at} are left")
+        raise WireError(f"a section of {length} bytes; {end - at} are left")
     return message[at : at + length]
 
 
@@ -223,19 +223,19 @@ def _decode(document: bytes, codec: CodecOptions[dict[str, Any]] = CODEC) -> dic
     try:
         return large_bson.decode(document, codec)
     except RecursionError as error:
-        raise TooDeep("a document that is nested too deep") from error
+        raise TooDeep("a document that is nested too deeply") from error
     except (BSONError, UnicodeDecodeError, OverflowError) as error:
-        if "recursion depth" in str(error):  # in PyMongo's wrapping
-            raise TooDeep("a document that is nested too deep") from error
+        if "recursion depth" in str(error):  # PyMongo wraps the RecursionError
+            raise TooDeep("a document that is nested too deeply") from error
         if codec is CODEC and "codec can't decode" in str(error):
             raise NotUtf8(f"a string that is not UTF-8: {error}") from error
-        raise WireError(f"a document that is no BSON: {error}") from error
+        raise WireError(f"a document that is not BSON: {error}") from error
 
 
 def is_too_deep(body: Mapping[str, Any]) -> bool:
-    """Whether it has more documents and arrays in each other than mongod takes."""
+    """Whether documents and arrays are nested deeper than mongod accepts."""
     level: list[Any] = [body]
-    for _ in range(MOST_LEVELS + 1):
+    for _ in range(MAX_LEVELS + 1):
         level = [inner for outer in level for inner in _inside(outer)]
         if not level:
             return False
@@ -250,8 +250,10 @@ def _inside(outer: Any) -> list[Any]:
 def write_message(
     body: Mapping[str, Any], *, request_id: int = 0, response_to: int = 0, large: bool = False
 ) -> bytes:
-    """An OP_MSG. Without a request id it gets one of its own. `large` is for threads: it lets
-    others go on meanwhile."""
+    """Write an OP_MSG, with a new request id if none is given.
+
+    `large` encodes in steps, so that other threads run meanwhile.
+    """
     encode = large_bson.encode if large else bson.encode
     document = encode(body, codec_options=CODEC)
     head = _header.pack(21 + len(document), request_id or next_id(), response_to, OP_MSG)
@@ -259,7 +261,7 @@ def write_message(
 
 
 def next_id() -> int:
-    # High numbers, which drivers that count from 0 or 1 do not reach.
+    # Drivers count from 0 or 1 and do not reach such high numbers.
     return 0x60000000 | next(_request_ids) & 0xFFFFFFF
 
 
@@ -269,9 +271,9 @@ def response_to(message: bytes | bytearray) -> int:
 
 
 def without_compression(message: bytes) -> bytes:
-    """The same handshake, as OP_MSG or OP_QUERY, that offers no compressors.
+    """Rewrite a handshake, OP_MSG or OP_QUERY, so that it offers no compressors.
 
-    A compressed message could not be looked into; with no offer, mongod and client agree on none.
+    The gateway could not read compressed messages; without an offer, mongod sends none.
     """
     head = read_head(message)
     if head.opcode == OP_MSG:
@@ -279,7 +281,7 @@ def without_compression(message: bytes) -> bytes:
         body = {key: value for key, value in request.body.items() if key != "compression"}
         return write_message(body, request_id=request.request_id)
     name_end = message.find(b"\0", 20)
-    start = name_end + 9  # behind the numbers to skip and to return
+    start = name_end + 9  # behind numberToSkip and numberToReturn
     body = _decode(_section(message, start, len(message)))
     body.pop("compression", None)
     rest = message[16:start] + bson.encode(body, codec_options=CODEC)

@@ -1,1 +1,1 @@
-"""Search commands: what is allowed where, how they are answered, what mongod runs behind them."""
+"""Search commands: validate them, answer them, rewrite the pipeline that mongod runs."""

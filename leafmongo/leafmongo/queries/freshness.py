@@ -1,6 +1,6 @@
-"""A client finds what it wrote: searches wait until the indexes have passed its last write.
+"""Makes clients find what they wrote: searches wait until the indexes have passed the last write.
 
-Whenever a write has been answered since the last wait, a marker goes into mongod and comes back
+If a write has been answered since the last wait, a marker is written to mongod. It comes back
 through the change stream, behind everything that was written before it.
 """
 
@@ -13,21 +13,21 @@ log = logging.getLogger(__name__)
 
 
 class Freshness:
-    """Lives in the gateway's event loop; `reached` may come from any thread."""
+    """Lives in the gateway's event loop; `on_marker` may be called from any thread."""
 
     def __init__(self, mark: Callable[[int], None], *, seconds: float = 5.0) -> None:
         self._mark = mark
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
-        self._markers = itertools.count(1)  # each follower knows its own from others'
+        self._markers = itertools.count(1)  # each follower recognises its own
         self._waiting: dict[int, asyncio.Future[None]] = {}
-        self._writes = 0  # answered so far
-        self._seen = 0  # of these, known to be in the indexes
+        self._writes = 0  # number of writes answered so far
+        self._seen = 0  # number of writes known to be in the indexes
         self._any = 0
         self._by_collection: dict[str, int] = {}
         self._round: tuple[int, asyncio.Task[None]] | None = None
 
-    def wrote(self, collection: str | None) -> None:
+    def on_write(self, collection: str | None) -> None:
         """A write to collections of that name, or to any when None, has been answered."""
         self._writes += 1
         if collection is None:
@@ -36,7 +36,7 @@ class Freshness:
             self._by_collection[collection] = self._writes
 
     async def wait(self, collection: str) -> None:
-        """Until the indexes of that collection have seen its writes, or for `seconds`."""
+        """Wait until the indexes of that collection have its writes, `seconds` at most."""
         wanted = max(self._any, self._by_collection.get(collection, 0))
         if wanted <= self._seen:
             return
@@ -44,8 +44,8 @@ class Freshness:
             self._round = (self._writes, self._loop.create_task(self._catch_up(self._writes)))
         await asyncio.shield(self._round[1])
 
-    def reached(self, marker: int) -> None:
-        """The change stream has come to that marker."""
+    def on_marker(self, marker: int) -> None:
+        """The change stream has reached that marker."""
         self._loop.call_soon_threadsafe(self._release, marker)
 
     def _release(self, marker: int) -> None:
@@ -65,7 +65,7 @@ class Freshness:
             log.warning("the indexes are more than %.0f s behind the writes", self._seconds)
             return
         except Exception as error:
-            log.warning("the indexes cannot be waited for: %s", error)
+            log.warning("cannot wait for the indexes: %s", error)
             return
         finally:
             self._waiting.pop(marker, None)

@@ -1,8 +1,8 @@
 """`$rankFusion`: several searches of one collection, ranked together.
 
 A document's score is the sum of weight / (60 + rank) over the searches that find it, rank from 1
-(Cormack, Clarke and Buettcher, SIGIR 2009). Here each input is one search, maybe with a `$limit`;
-those with a `$match` or `$sort` of their own are the real server's.
+(Cormack, Clarke and Buettcher, SIGIR 2009). Here each input is one search with an optional
+`$limit`; only the real server takes inputs with a `$match` or `$sort` of their own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,8 @@ from typing import Any
 from leafmongo.engine import CommandError
 from leafmongo.engine.documents.batch import id_key
 from leafmongo.engine.errors import Refused
-from leafmongo.engine.parser import Section, shown
-from leafmongo.queries.rewrite import Found, is_count
+from leafmongo.engine.parser import Section, show
+from leafmongo.queries.rewrite import FoundDocuments, is_count
 from leafmongo.queries.score_meta import FUSION
 
 _CONSTANT = 60
@@ -21,7 +21,7 @@ _SEARCHES = ("$vectorSearch", "$search")
 
 
 @dataclass(frozen=True)
-class Input:
+class FusionInput:
     name: str
     stage: str
     options: Any
@@ -31,21 +31,21 @@ class Input:
 
 @dataclass(frozen=True)
 class Fusion:
-    inputs: Sequence[Input]
+    inputs: Sequence[FusionInput]
     details: bool
 
 
 def parse_fusion(options: Any) -> Fusion:
     try:
         if not isinstance(options, Mapping):
-            raise Refused(f"{FUSION} must be an object; {shown(options)} was given")
-        return _parsed(Section(options, FUSION))
+            raise Refused(f"{FUSION} must be an object; {show(options)} was given")
+        return _parse(Section(options, FUSION))
     except Refused as refused:
         raise CommandError(9, "FailedToParse", str(refused)) from refused
 
 
-def fuse(fusion: Fusion, found: Sequence[Found]) -> Found:
-    """What each input found, best first, as one; equal scores are for mongod to order by _id."""
+def fuse(fusion: Fusion, found: Sequence[FoundDocuments]) -> FoundDocuments:
+    """Fuse what each input found, best first; mongod orders equal scores by _id."""
     ids: dict[Any, Any] = {}
     scores: dict[Any, float] = {}
     places: list[dict[Any, tuple[int, float]]] = []
@@ -60,7 +60,7 @@ def fuse(fusion: Fusion, found: Sequence[Found]) -> Found:
         places.append(place)
     keys = sorted(scores, key=lambda key: -scores[key])
     details = [_details(fusion, places, key, scores[key]) for key in keys]
-    return Found(
+    return FoundDocuments(
         [ids[key] for key in keys],
         [scores[key] for key in keys],
         fused=True,
@@ -71,7 +71,7 @@ def fuse(fusion: Fusion, found: Sequence[Found]) -> Found:
 def _details(
     fusion: Fusion, places: Sequence[Mapping[Any, tuple[int, float]]], key: Any, score: float
 ) -> dict[str, Any]:
-    """As `{$meta: "scoreDetails"}` gives it; an input that has not found a document has no rank."""
+    """As `{$meta: "scoreDetails"}` shows it; inputs without the document have no rank."""
     parts: list[dict[str, Any]] = []
     for each, place in zip(fusion.inputs, places, strict=True):
         rank, value = place.get(key, ("NA", None))
@@ -81,7 +81,7 @@ def _details(
     return {"value": score, "description": summed, "details": parts}
 
 
-def _parsed(section: Section) -> Fusion:
+def _parse(section: Section) -> Fusion:
     given = section.need("input", section.section("input"))
     pipelines = given.need("pipelines", given.section("pipelines"))
     given.refuse_other_keys()
@@ -103,21 +103,23 @@ def _weight(weights: Section, name: str) -> float:
     if value is None:
         return 1.0
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise weights.refused(name, f"must be a number of at least 0; {shown(value)} was given")
+        raise weights.refused(name, f"must be a number of at least 0; {show(value)} was given")
     return float(value)
 
 
-def _input(pipelines: Section, name: str, weight: float) -> Input:
+def _input(pipelines: Section, name: str, weight: float) -> FusionInput:
     if not name or name.startswith("$") or "." in name:
-        raise Refused(f'"{name}" cannot name a pipeline: it is empty, begins with $ or has a dot')
+        raise Refused(
+            f'"{name}" cannot name a pipeline: it is empty, begins with $ or contains a dot'
+        )
     pipeline = pipelines.need(name, pipelines.array(name))
     stages = [list(stage.items()) if isinstance(stage, Mapping) else [] for stage in pipeline]
     match stages:
         case [[(stage, options)]] if _is_plain(stage, options):
-            return Input(name, stage, options, None, weight)
+            return FusionInput(name, stage, options, None, weight)
         case [[(stage, options)], [("$limit", limit)]] if _is_plain(stage, options):
             if is_count(limit):
-                return Input(name, stage, options, int(limit), weight)
+                return FusionInput(name, stage, options, int(limit), weight)
     raise CommandError(
         115,
         "CommandNotSupported",
@@ -127,6 +129,6 @@ def _input(pipelines: Section, name: str, weight: float) -> Input:
 
 
 def _is_plain(stage: str, options: Any) -> bool:
-    """Whether it is a search that gives documents as they are in the collection."""
+    """Whether the stage is a search that returns documents as they are in the collection."""
     stored = isinstance(options, Mapping) and options.get("returnStoredSource")
     return stage in _SEARCHES and not stored

@@ -1,15 +1,14 @@
-"""Pipelines with a search in them, and what mongod runs instead."""
+"""Replaces each search in a pipeline by stages that mongod can run."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from leafmongo.proxy.workers import Result
 from leafmongo.queries import score_meta as score
 from leafmongo.queries.validate import SUBPIPELINES, first_stage, has_search
 
 LISTING = "$listSearchIndexes"
-# Stages that give a document for every document, in the same order.
+# Stages that return one document for each document, in the same order.
 _ONE_TO_ONE = frozenset(
     {"$addFields", "$lookup", "$project", "$replaceRoot", "$replaceWith", "$set", "$unset"}
 )
@@ -17,7 +16,7 @@ _ONE_TO_ONE = frozenset(
 
 @dataclass(frozen=True)
 class Search:
-    """`wanted` is how many documents the rest of the pipeline takes, None where it takes all."""
+    """`wanted` is how many documents the rest of the pipeline needs; None for all."""
 
     collection: str
     stage: str
@@ -26,10 +25,10 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What an index gave: best first. `stored` and `details` are set where they were asked for.
+class FoundDocuments:
+    """What an index found, best first. `stored` and `details` are set if they were requested.
 
-    What several indexes gave is `fused`: of equal scores the lesser id comes first.
+    `fused` results come from several indexes: among equal scores the lesser id comes first.
     """
 
     ids: Sequence[Any]
@@ -39,32 +38,30 @@ class Found:
     details: Sequence[Mapping[str, Any]] | None = None
 
 
-Searching = Callable[[Search], Awaitable[Found]]
+FindDocuments = Callable[[Search], Awaitable[FoundDocuments]]
 
 
-class Running(Protocol):
-    """Runs what may take long where it holds up nobody."""
-
-    async def __call__(self, work: Callable[..., Result], *given: Any) -> Result: ...
+# Runs a function with these arguments without holding up the event loop.
+Run = Callable[..., Awaitable[Any]]
 
 
-async def rewrite(collection: str, pipeline: Any, search: Searching, run: Running) -> Any:
-    """The pipeline for mongod: every search in it replaced by the documents it found."""
+async def rewrite(collection: str, pipeline: Any, search: FindDocuments, run: Run) -> Any:
+    """The pipeline for mongod, with every search replaced by the documents it found."""
     if not isinstance(pipeline, list):
         return pipeline
     rest = list(pipeline)
-    for at in await run(_with_searches, pipeline):
-        rest[at] = await _inside(pipeline[at], search, run)
+    for at in await run(_stages_with_searches, pipeline):
+        rest[at] = await _rewrite_inner(pipeline[at], search, run)
     name = first_stage(pipeline)
     if name not in score.METAS:
         return rest
-    most = await run(wanted, pipeline[1:])
-    found = await search(Search(collection, name, pipeline[0][name], most))
-    return await run(_fetching, name, found, rest[1:])
+    needed = await run(count_needed, pipeline[1:])
+    found = await search(Search(collection, name, pipeline[0][name], needed))
+    return await run(_fetch_stages, name, found, rest[1:])
 
 
-def _with_searches(pipeline: Sequence[Any]) -> list[int]:
-    """Of which stages the inner pipelines search."""
+def _stages_with_searches(pipeline: Sequence[Any]) -> list[int]:
+    """The stages that have a search in an inner pipeline."""
     return [
         at
         for at, stage in enumerate(pipeline)
@@ -73,7 +70,7 @@ def _with_searches(pipeline: Sequence[Any]) -> list[int]:
     ]
 
 
-def _fetching(name: str, found: Found, rest: Sequence[Any]) -> list[Any]:
+def _fetch_stages(name: str, found: FoundDocuments, rest: Sequence[Any]) -> list[Any]:
     stages = score.fetch(found.ids, found.scores)
     if found.fused:
         stages += score.refine(found.details)
@@ -83,7 +80,7 @@ def _fetching(name: str, found: Found, rest: Sequence[Any]) -> list[Any]:
     return stages + score.carry(rest, metas)
 
 
-async def _inside(stage: Any, search: Searching, run: Running) -> Any:
+async def _rewrite_inner(stage: Any, search: FindDocuments, run: Run) -> Any:
     name, value = next(iter(stage.items()), ("", None))
     if name not in SUBPIPELINES or not isinstance(value, Mapping):
         return stage
@@ -93,10 +90,10 @@ async def _inside(stage: Any, search: Searching, run: Running) -> Any:
     return {name: {**value, "pipeline": await rewrite(other, value["pipeline"], search, run)}}
 
 
-def wanted(stages: Sequence[Any]) -> int | None:
-    """How many documents, of those that stand first, reach a `$limit`.
+def count_needed(stages: Sequence[Any]) -> int | None:
+    """How many of the first documents the pipeline needs; None if it may need all.
 
-    `$search` finds all there are. Most pipelines take the first few, and mongod need not fetch
+    `$search` finds all that match. Most pipelines take the first few, and mongod need not fetch
     the others.
     """
     skipped = 0
@@ -108,18 +105,18 @@ def wanted(stages: Sequence[Any]) -> int | None:
             return skipped + int(value) if is_count(value) else None
         if name == "$skip" and is_count(value):
             skipped += int(value)
-        elif name not in _ONE_TO_ONE and not _is_by_score(name, value):
+        elif name not in _ONE_TO_ONE and not _sorts_by_score(name, value):
             return None
     return None
 
 
 def is_count(value: Any) -> bool:
-    """As mongod takes one; what it refuses it may refuse itself."""
+    """Whether mongod may accept the value as a count; mongod itself refuses it if not."""
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= 1
 
 
-def _is_by_score(name: str, value: Any) -> bool:
-    """A sort by the score alone: that is the order already."""
+def _sorts_by_score(name: str, value: Any) -> bool:
+    """Whether the stage sorts by score alone, which is already the order."""
     if name != "$sort" or not isinstance(value, Mapping) or len(value) != 1:
         return False
     return isinstance(next(iter(value.values())), Mapping)

@@ -1,8 +1,7 @@
-"""Pipelines that carry a score: `{$meta: "vectorSearchScore"}` and the like, as mongod without it
-can do it.
+"""Stages that carry a score for `{$meta: "vectorSearchScore"}` and the like.
 
-The score travels in a field of its own, `CARRIER`, from the stages that fetch the documents to
-the last stage that asks for it, and is taken out again there: documents come out as stored.
+A mongod without search knows no such score. It travels in a field of its own, `CARRIER`, from the
+stages that fetch the documents to the last stage that reads it, which removes the field again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import Any
 CARRIER = "__leaf"
 FUSION = "$rankFusion"
 _SCORE, _DETAILS = f"${CARRIER}.score", f"${CARRIER}.details"
-# What each search's score is asked for by, and where it then is.
+# By search: the names that `$meta` has for its score, and where the score is.
 METAS: dict[str, "Metas"] = {
     "$vectorSearch": {"vectorSearchScore": _SCORE, "score": _SCORE},
     "$search": {"searchScore": _SCORE, "score": _SCORE},
@@ -19,7 +18,7 @@ METAS: dict[str, "Metas"] = {
 }
 DETAILED: "Metas" = {**METAS[FUSION], "scoreDetails": _DETAILS}
 _WHOLE = frozenset({"$$ROOT", "$$CURRENT"})
-# Stages whose results are new documents: what the old ones carried has ended.
+# Stages that make new documents, which have no carrier.
 _ENDING = frozenset({"$group", "$bucket", "$bucketAuto", "$count", "$sortByCount", "$facet"})
 
 Stage = Mapping[str, Any]
@@ -27,9 +26,9 @@ Metas = Mapping[str, str]
 
 
 def fetch(ids: Sequence[Any], scores: Sequence[float]) -> list[dict[str, Any]]:
-    """Stages that give the documents of these ids in this order, each with its carrier.
+    """Stages that return the documents of these ids in this order, each with its carrier.
 
-    mongod looks a constant array up by hash: 10,000 documents take 0.5 s, 100,000 take 3.5 s.
+    mongod looks up a constant array by hash: 10,000 documents take 0.5 s, 100,000 take 3.5 s.
     """
     rank = {"$indexOfArray": [{"$literal": list(ids)}, "$_id"]}
     return [
@@ -41,7 +40,7 @@ def fetch(ids: Sequence[Any], scores: Sequence[float]) -> list[dict[str, Any]]:
 
 
 def refine(details: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
-    """Stages that put documents of equal scores in the order of their ids, and add `details`."""
+    """Stages that order documents of equal score by id, and add `details`."""
     by_score = [{"$sort": {f"{CARRIER}.score": -1, "_id": 1}}]
     if details is None:
         return by_score
@@ -49,7 +48,7 @@ def refine(details: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
 
 
 def replace_by(stored: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Stages that put what the index has stored in the place of each document."""
+    """Stages that replace each document by what the index has stored of it."""
     found = _of_rank(stored)
     return [{"$replaceWith": {"$mergeObjects": [found, {CARRIER: f"${CARRIER}"}]}}]
 
@@ -59,8 +58,8 @@ def _of_rank(values: Sequence[Any]) -> dict[str, Any]:
 
 
 def carry(stages: Sequence[Stage], metas: Metas) -> list[dict[str, Any]]:
-    """The client's stages over documents with a carrier; its last reader takes it out."""
-    last = max((at for at, stage in enumerate(stages) if _asks(stage, metas)), default=-1)
+    """The client's stages over documents with a carrier; its last reader removes it."""
+    last = max((at for at, stage in enumerate(stages) if _reads(stage, metas)), default=-1)
     carried: list[dict[str, Any]] = []
     for at, stage in enumerate(stages[: last + 1]):
         carried.append(_read(stage, metas, kept=at < last))
@@ -70,12 +69,12 @@ def carry(stages: Sequence[Stage], metas: Metas) -> list[dict[str, Any]]:
     return [*carried, {"$unset": CARRIER}, *rest]
 
 
-def _asks(value: Any, metas: Metas) -> bool:
+def _reads(value: Any, metas: Metas) -> bool:
     if isinstance(value, Mapping):
         if len(value) == 1 and _meta(value) in metas:
             return True
-        return any(_asks(inner, metas) for key, inner in value.items() if key != "$literal")
-    return isinstance(value, list) and any(_asks(inner, metas) for inner in value)
+        return any(_reads(inner, metas) for key, inner in value.items() if key != "$literal")
+    return isinstance(value, list) and any(_reads(inner, metas) for inner in value)
 
 
 def _read(stage: Stage, metas: Metas, *, kept: bool) -> dict[str, Any]:
@@ -98,7 +97,7 @@ def _read(stage: Stage, metas: Metas, *, kept: bool) -> dict[str, Any]:
 def _sort(keys: Mapping[str, Any], metas: Metas) -> dict[str, Any]:
     read: dict[str, Any] = {}
     for key, direction in keys.items():
-        if _asks(direction, metas):
+        if _reads(direction, metas):
             read |= {f"{CARRIER}.score": -1, f"{CARRIER}.rank": 1}
         else:
             read[key] = direction
@@ -130,7 +129,7 @@ def _is_inclusion(projection: Any) -> bool:
 
 
 def _excludes(value: Any) -> bool:
-    """Whether a field of a projection, or one inside it, is left out."""
+    """Whether a projection excludes the field or one inside it."""
     if isinstance(value, Mapping):
         return not any(key.startswith("$") for key in value) and any(map(_excludes, value.values()))
     return isinstance(value, bool | int | float) and not value

@@ -1,4 +1,4 @@
-"""Where in a pipeline a search may stand, and what may not be beside it."""
+"""Checks where a pipeline may have a search, and what may not go with one."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,23 +7,23 @@ from leafmongo.engine import CommandError
 from leafmongo.queries.score_meta import FUSION, METAS
 
 SUBPIPELINES = {"$unionWith": "coll", "$lookup": "from"}
-_MOST_STAGES = 1000  # mongod's own limit
+_MAX_STAGES = 1000  # mongod's own limit
 _META_STAGE = "$searchMeta"
 _UNSUPPORTED_METAS = ("searchHighlights", "searchScoreDetails", "searchSequenceToken")
 
 
 def first_stage(pipeline: Any) -> str:
-    """The name of the first stage, empty when there is none."""
+    """The name of the first stage; empty for a pipeline without one."""
     if not isinstance(pipeline, list) or not pipeline or not isinstance(pipeline[0], Mapping):
         return ""
     return next(iter(pipeline[0]), "")
 
 
 def has_search(pipeline: Any) -> bool:
-    """Whether a search stands anywhere in the pipeline, allowed or not."""
+    """Whether the pipeline has a search anywhere, allowed or not."""
     for stage in pipeline if isinstance(pipeline, list) else []:
         for name, value in stage.items() if isinstance(stage, Mapping) else ():
-            # $rankFusion of other stages than ours is mongod's, if it is new enough.
+            # mongod runs a $rankFusion without searches itself, if it is new enough.
             if (name in METAS and name != FUSION) or name == _META_STAGE:
                 return True
             if any(map(has_search, _inner(name, value))):
@@ -31,8 +31,8 @@ def has_search(pipeline: Any) -> bool:
     return False
 
 
-def check(command: Mapping[str, Any]) -> None:
-    """Refuse what the real server refuses before it searches, and what is not here."""
+def require_valid(command: Mapping[str, Any]) -> None:
+    """Reject what the real server rejects before it searches, and what is not supported here."""
     pipeline = command.get("pipeline")
     _check_pipeline(pipeline)
     if first_stage(pipeline) in METAS and not isinstance(command.get("aggregate"), str):
@@ -52,11 +52,11 @@ def check(command: Mapping[str, Any]) -> None:
 
 
 def _check_pipeline(pipeline: Any, *, in_facet: bool = False) -> None:
-    if isinstance(pipeline, list) and len(pipeline) > _MOST_STAGES:
+    if isinstance(pipeline, list) and len(pipeline) > _MAX_STAGES:
         raise CommandError(
             9,
             "FailedToParse",
-            f"Pipeline length must be no longer than {_MOST_STAGES} stages; it has {len(pipeline)}",
+            f"Pipeline length must be no longer than {_MAX_STAGES} stages; it has {len(pipeline)}",
         )
     for at, stage in enumerate(pipeline if isinstance(pipeline, list) else []):
         for name, value in stage.items() if isinstance(stage, Mapping) else ():
@@ -102,7 +102,7 @@ def _inner(name: str, value: Any) -> list[Any]:
 
 
 def _refuse_metadata(stages: Any) -> None:
-    """Of a search, only the score is to be had."""
+    """Reject metadata of a search other than its score."""
     for part in _parts(stages):
         if isinstance(part, Mapping) and len(part) == 1:
             meta = part.get("$meta")
@@ -117,7 +117,7 @@ def _is_search_meta(part: Any) -> bool:
 
 
 def _parts(value: Any) -> Iterator[Any]:
-    """The value and all that is in it, but for literals."""
+    """The value and everything in it except literals."""
     yield value
     if isinstance(value, Mapping):
         for key, inner in value.items():

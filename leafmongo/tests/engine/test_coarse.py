@@ -5,11 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leafmongo.engine.documents.growable import GrowingArray
-from leafmongo.engine.scorers.coarse import CoarseCodes, CoarseQuery, coded
+from leafmongo.engine.arrays import GrowingArray, best
+from leafmongo.engine.scorers.coarse import CoarseCodes, CoarseQuery, encode_rows
 from leafmongo.engine.scorers.floats import FloatScorer
 from leafmongo.engine.scorers.scoring import euclidean_score, product_score
-from leafmongo.engine.scorers.topk import best
 
 SIMILARITIES = ("cosine", "dotProduct", "euclidean")
 COUNT, DIMENSIONS = 25_000, 24
@@ -190,7 +189,7 @@ def test_what_codes_leave_out_is_not_understated(scale: float) -> None:
     rows = (RNG.uniform(-1, 1, (100, 9)) * scale).astype(np.float32)
     rows[0] = 0
 
-    codes, steps, rests = coded(rows)
+    codes, steps, rests = encode_rows(rows)
 
     left = rows.astype(np.float64) - codes * steps.astype(np.float64)[:, None]
     assert np.all(np.sqrt((left**2).sum(axis=1)) <= rests * (1 + 1e-9))

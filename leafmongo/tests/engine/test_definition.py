@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from bson import Decimal128, Int64
 
-from leafmongo.engine import CommandError, equivalent, parse_definition
+from leafmongo.engine import CommandError, is_equivalent, parse_definition
 from leafmongo.engine.definition import FilterField, HnswOptions, VectorField
 
 VECTOR = {"type": "vector", "path": "v", "numDimensions": 8, "similarity": "cosine"}
@@ -151,7 +151,7 @@ def test_every_similarity_goes_with_every_quantization(
         (definition(VECTOR, {"type": "filter"}), '"userCommand.indexes[0].fields[1].path" is req'),
         (definition(VECTOR, numPartitions=0), "[1, 2, 4, 8, 16, 32, 64]; 0"),
         (definition(VECTOR, numPartitions="2"), "must be an integer"),
-        (definition(VECTOR, nestedRoot="w"), '"w" is no vector path'),
+        (definition(VECTOR, nestedRoot="w"), '"w" is neither a vector path'),
         (definition(VECTOR, nestedRoot=1), "must be a string"),
         (definition({"type": "embeddedDocuments", "path": "e"}), "not supported"),
         ([VECTOR], "must be a document"),
@@ -240,6 +240,6 @@ def test_equivalence_looks_at_fields_and_partitions_only() -> None:
         )
     )
 
-    assert equivalent(plain, written_out)
-    assert not equivalent(plain, parse_definition(definition(FILTER, VECTOR)))
-    assert not equivalent(plain, parse_definition(definition(VECTOR, FILTER, numPartitions=2)))
+    assert is_equivalent(plain, written_out)
+    assert not is_equivalent(plain, parse_definition(definition(FILTER, VECTOR)))
+    assert not is_equivalent(plain, parse_definition(definition(VECTOR, FILTER, numPartitions=2)))

@@ -18,8 +18,8 @@ from leafmongo.engine.filters.syntax import (
     In,
     Not,
     Range,
-    declared_paths,
     parse_filter,
+    required_paths,
 )
 from leafmongo.engine.filters.values import Key, KeyKind
 
@@ -145,4 +145,4 @@ def test_integers_and_doubles_mix_in_a_list() -> None:
 def test_only_comparisons_with_null_need_no_declared_path(
     given: dict[str, Any], paths: list[str]
 ) -> None:
-    assert list(declared_paths(parse_filter(given))) == paths
+    assert list(required_paths(parse_filter(given))) == paths

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from leafmongo.engine.arrays import best
 from leafmongo.engine.scorers import kernels, scan
-from leafmongo.engine.scorers.topk import best
 
 needs_numkong = pytest.mark.skipif(not kernels.ACCELERATED, reason="needs numkong")
 MANY = 2 * scan.WORTH_A_THREAD + 1  # enough for several threads, and no even share for each
@@ -76,7 +76,7 @@ def test_threads_find_the_best_in_the_order_of_a_single_one(name: str, count: in
     all_positions = np.arange(MANY) if positions is None else positions
     order = best(scores[all_positions], count)
 
-    places, found = scan.nearest(lambda chosen: scores[chosen], MANY, count, positions)
+    places, found = scan.find_nearest(lambda chosen: scores[chosen], MANY, count, positions)
 
     np.testing.assert_array_equal(places, all_positions[order])
     np.testing.assert_array_equal(found, scores[all_positions][order])
@@ -84,6 +84,6 @@ def test_threads_find_the_best_in_the_order_of_a_single_one(name: str, count: in
 
 @pytest.mark.parametrize("count", [0, 1, 9_999, 20_000, 100_003, 1_000_000])
 def test_parts_are_consecutive_and_complete(count: int) -> None:
-    parts = scan.in_parts(count, lambda part: list(range(part.start, part.stop)))
+    parts = scan.map_parts(count, lambda part: list(range(part.start, part.stop)))
 
     assert [row for part in parts for row in part] == list(range(count))

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from leafmongo.engine import VectorIndex, parse_query
-from leafmongo.engine.scorers.scalar import Quantizer, calibrated
+from leafmongo.engine.scorers.scalar import Quantizer, calibrate
 
 pytestmark = pytest.mark.semantics("5")
 
@@ -121,7 +121,7 @@ def test_corrections_make_up_for_the_offset_and_the_rounding() -> None:
 def test_quantiles_leave_out_the_tails() -> None:
     rows = np.random.default_rng(5).normal(size=(2000, 128)).astype(np.float32)
 
-    quantizer = calibrated(rows)
+    quantizer = calibrate(rows)
 
     inside = ((rows > quantizer.low) & (rows < quantizer.high)).mean()
     assert inside == pytest.approx(1 - 1 / 129, abs=0.002)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from leafmongo.engine.scorers import kernels
-from leafmongo.engine.scorers.shared_scan import SharedScan
+from leafmongo.engine.scorers.scan import SharedScan
 
 pytestmark = pytest.mark.skipif(not kernels.ACCELERATED, reason="needs numkong")
 ROWS = np.random.default_rng(1).integers(-127, 128, (30_000, 32)).astype(np.int8)

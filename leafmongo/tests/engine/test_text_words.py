@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("tantivy")
 
-from leafmongo.engine.text.words import has_words, terms
+from leafmongo.engine.text.postings import has_words, terms
 
 
 @pytest.mark.parametrize(

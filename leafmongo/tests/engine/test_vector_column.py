@@ -8,9 +8,9 @@ from bson import Binary
 
 from leafmongo.engine.definition import VectorField
 from leafmongo.engine.documents.batch import id_key
-from leafmongo.engine.documents.intake import chosen_vector
+from leafmongo.engine.documents.intake import choose_vector
 from leafmongo.engine.documents.vector_column import VectorColumn
-from leafmongo.engine.documents.vectors import Kind
+from leafmongo.engine.documents.vectors import VectorKind
 
 FIELDS = [
     VectorField("v", 8, similarity, quantization)
@@ -77,7 +77,7 @@ def test_a_column_is_what_its_units_are_one_by_one(
     expected = {
         (vector.kind, unit): vector.values.tolist()
         for unit, value in enumerate(UNITS)
-        if (vector := chosen_vector(field, value, segments, expected_reasons[unit])) is not None
+        if (vector := choose_vector(field, value, segments, expected_reasons[unit])) is not None
     }
 
     column = VectorColumn(field, segments).read(UNITS, reasons)
@@ -103,7 +103,7 @@ def test_packed_bits_short_of_a_byte_are_still_a_wrong_length() -> None:
 @pytest.mark.semantics("2.1", "2.2")
 def test_values_that_a_column_gives_do_not_depend_on_the_documents() -> None:
     units = [{"v": float32(*ONES)}]
-    rows = VectorColumn(FIELDS[0], ("v",)).read(units, [set()])[Kind.FLOAT32]
+    rows = VectorColumn(FIELDS[0], ("v",)).read(units, [set()])[VectorKind.FLOAT32]
     units.clear()
 
     assert rows.values.tolist() == [ONES]

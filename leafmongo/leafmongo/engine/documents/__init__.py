@@ -1,1 +1,1 @@
-"""What is kept of documents: vectors, values for filters, stored fields."""
+"""The documents of a vector index: reads their paths and vectors, stores these in columns."""

@@ -1,4 +1,4 @@
-"""Documents read into columns, before any of it enters the index (and without its lock)."""
+"""Reads documents into columns, without the lock of the index that they are for."""
 
 import functools
 from collections.abc import Hashable, Mapping, Sequence
@@ -14,25 +14,25 @@ from leafmongo.engine.definition import VectorDefinition, VectorField, is_under
 from leafmongo.engine.documents.intake import MISSING
 from leafmongo.engine.documents.paths import elements_at, scalars, values_at
 from leafmongo.engine.documents.vector_column import VectorColumn, VectorRows
-from leafmongo.engine.documents.vectors import Kind
+from leafmongo.engine.documents.vectors import VectorKind
 from leafmongo.engine.filters.values import Key, indexed_key
 
 ENCODING: CodecOptions[dict[str, Any]] = CodecOptions(
     uuid_representation=UuidRepresentation.STANDARD
 )
-# UUIDs come back as Binary and dates out of Python's range as numbers: all of it encodes again.
+# UUIDs decode to Binary and dates out of Python's range to numbers, so that everything re-encodes.
 DECODING: CodecOptions[dict[str, Any]] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_AUTO
 )
 
-StoreKey = tuple[str, Kind]
+StoreKey = tuple[str, VectorKind]
 IdKey = Hashable
 _INT32 = 2**31
 
 
 @dataclass
 class UnitRows:
-    """What units (documents, or elements under nestedRoot) add to the columns of their level."""
+    """What units (documents, or elements under nestedRoot) add to their columns."""
 
     count: int = 0
     vectors: dict[StoreKey, VectorRows] = field(default_factory=dict)
@@ -40,8 +40,8 @@ class UnitRows:
 
 
 @dataclass
-class Batch:
-    """Rows are numbered from 0 within the batch; `parents` has a document for each element."""
+class DocumentBatch:
+    """Rows are numbered from 0 in the batch; `parents` has the row of each element's document."""
 
     ids: list[Any]
     keys: list[IdKey]
@@ -53,16 +53,16 @@ class Batch:
 
 
 def id_key(id_: Any) -> IdKey:
-    """Equal for equal BSON, so for any type of _id; 1 and 1.0 are two ids."""
+    """A key that is equal for equal BSON, for any type of _id; 1 and 1.0 are two ids."""
     kind = type(id_)
     if kind is str or kind is ObjectId or (kind is int and -_INT32 <= id_ < _INT32):
-        found: IdKey = id_  # as good as its BSON, and many times cheaper
+        found: IdKey = id_  # as distinct as its BSON and many times cheaper
         return found
     return bson.encode({"": id_}, codec_options=ENCODING)
 
 
 class UnitReader:
-    """Reads the vectors and filter values that belong to one level, relative to its root."""
+    """Reads the vectors and filter values of documents, or of elements relative to their root."""
 
     def __init__(self, vectors: Sequence[VectorField], filters: Sequence[str], root: str) -> None:
         self._vectors = {each.path: VectorColumn(each, _below(each.path, root)) for each in vectors}
@@ -73,7 +73,7 @@ class UnitReader:
         return bool(self._vectors)
 
     def read(self, units: Sequence[Any], reasons: Sequence[set[str]]) -> UnitRows:
-        """`reasons` are one set for each unit; some may be the same set."""
+        """`reasons` has a set for each unit; units of one document share a set."""
         rows = UnitRows(len(units))
         for path, column in self._vectors.items():
             for kind, vectors in column.read(units, reasons).items():
@@ -91,12 +91,12 @@ def _below(path: str, root: str) -> tuple[str, ...]:
 def _filter_keys(
     units: Sequence[Any], segments: Sequence[str]
 ) -> tuple[list[int], list[list[Key]]]:
-    """Which units have the path, and the keys of each."""
+    """The units that have the path, and the keys of each."""
     rows: list[int] = []
     keys: list[list[Key]] = []
     name = segments[0] if len(segments) == 1 else None
     for row, unit in enumerate(units):
-        if name is not None and type(unit) is dict:  # as nearly all are
+        if name is not None and type(unit) is dict:  # nearly always
             if name in unit:
                 rows.append(row)
                 keys.append(_keys(unit[name]))
@@ -129,11 +129,11 @@ class DocumentReader:
             root or "",
         )
 
-    def read(self, documents: Sequence[Mapping[str, Any]]) -> Batch:
+    def read(self, documents: Sequence[Mapping[str, Any]]) -> DocumentBatch:
         ids = [document["_id"] for document in documents]
         reasons: list[set[str]] = [set() for _ in documents]
         elements, parents = self._elements_of(documents, reasons)
-        return Batch(
+        return DocumentBatch(
             ids=ids,
             keys=[id_key(id_) for id_ in ids],
             sources=[self._source_of(document) for document in documents],
@@ -151,7 +151,7 @@ class DocumentReader:
     def _elements_of(
         self, documents: Sequence[Mapping[str, Any]], reasons: Sequence[set[str]]
     ) -> tuple[list[Any], list[int]]:
-        """Those under nestedRoot, and the row of the document that each is part of."""
+        """The elements under nestedRoot, and the row of each element's document."""
         elements: list[Any] = []
         parents: list[int] = []
         for row, document in enumerate(documents if self._root else ()):

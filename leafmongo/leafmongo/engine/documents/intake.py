@@ -1,7 +1,7 @@
-"""Which vector of a document is indexed at a path, and why the others are not.
+"""Chooses the vector of a document that is indexed at a path, and says why others are not.
 
-Nothing here is an error: a document without a usable vector stays in the index, and is never
-found. Wrong dimensions and zero vectors (under cosine) spoil the path for the rest of the document.
+A document without a usable vector is not an error: it stays in the index and is never found. After
+wrong dimensions or a zero vector (under cosine) the rest of the path is skipped in that document.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,10 +10,10 @@ from typing import Any
 from leafmongo.engine.definition import VectorField
 from leafmongo.engine.documents.paths import values_at
 from leafmongo.engine.documents.vectors import (
-    Kind,
     MalformedVector,
     NotNumeric,
     Vector,
+    VectorKind,
     from_array,
     from_binary,
     is_vector_binary,
@@ -29,15 +29,15 @@ QUANTIZED = "int8 or packed_bit in a quantized field"
 BITS_NEED_EUCLIDEAN = "packed_bit without euclidean"
 NOT_FIRST = "not the first vector of its path"
 
-_SPOILING = (WRONG_DIMENSIONS, ZERO)
+_SKIP_REST = (WRONG_DIMENSIONS, ZERO)
 
 
-def chosen_vector(
+def choose_vector(
     field: VectorField, document: Any, segments: Sequence[str], reasons: set[str]
 ) -> Vector | None:
-    """The vector to index; `reasons` gains what kept others, or all, from it.
+    """The vector to index; adds to `reasons` why others, or all, are not indexed.
 
-    No segments: the document is itself the value (nestedRoot may be the path of the vectors).
+    Without segments the document is itself the value (nestedRoot may be the path of the vectors).
     """
     values = values_at(document, segments) if segments else iter([document])
     found: Vector | None = None
@@ -47,12 +47,12 @@ def chosen_vector(
         if found is not None:
             reasons.add(NOT_FIRST)
             break
-        vector, reason = _judged(field, candidate)
+        vector, reason = _judge(field, candidate)
         if reason is None:
             found = vector
             continue
         reasons.add(reason)
-        if reason in _SPOILING:
+        if reason in _SKIP_REST:
             break
     if not any_value:
         reasons.add(MISSING)
@@ -60,7 +60,7 @@ def chosen_vector(
 
 
 def _candidates(value: Any) -> Iterator[Any]:
-    """An array that holds arrays or binaries is not a vector but may hold some."""
+    """The values that may be vectors. An array of arrays or binaries may contain some."""
     if isinstance(value, list) and any(isinstance(each, list | bytes) for each in value):
         for each in value:
             if isinstance(each, list | bytes):
@@ -69,7 +69,7 @@ def _candidates(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _judged(field: VectorField, value: Any) -> tuple[Vector | None, str | None]:
+def _judge(field: VectorField, value: Any) -> tuple[Vector | None, str | None]:
     try:
         if isinstance(value, list):
             vector = from_array(value)
@@ -81,15 +81,15 @@ def _judged(field: VectorField, value: Any) -> tuple[Vector | None, str | None]:
         return None, NOT_A_VECTOR
     except MalformedVector:
         return None, MALFORMED
-    return vector, _unfit(field, vector)
+    return vector, _problem(field, vector)
 
 
-def _unfit(field: VectorField, vector: Vector) -> str | None:
+def _problem(field: VectorField, vector: Vector) -> str | None:
     if vector.dimensions != field.dimensions:
         return WRONG_DIMENSIONS
-    if field.quantization != "none" and vector.kind is not Kind.FLOAT32:
+    if field.quantization != "none" and vector.kind is not VectorKind.FLOAT32:
         return QUANTIZED
-    if vector.kind is Kind.PACKED_BIT and field.similarity != "euclidean":
+    if vector.kind is VectorKind.PACKED_BIT and field.similarity != "euclidean":
         return ZERO if field.similarity == "cosine" and vector.is_zero else BITS_NEED_EUCLIDEAN
     if not vector.is_finite:
         return NOT_FINITE

@@ -1,7 +1,7 @@
-"""Dotted paths through documents, as the search process walks them.
+"""Dotted paths through documents, as the search process follows them.
 
-Arrays are entered at any depth and are never indexed into: "a.0" is a key named "0". A literal key
-with dots, {"a.b": 1}, has the same path as {"a": {"b": 1}}.
+A path enters arrays at any depth and never selects by position: "a.0" is a key named "0". A literal
+key with dots, {"a.b": 1}, has the same path as {"a": {"b": 1}}.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,31 +9,31 @@ from typing import Any
 
 from bson import DBRef
 
-_DEEPEST = 100  # levels that MongoDB lets documents have
-_OF_REFERENCES = frozenset({"$ref", "$id", "$db"})
+_MAX_DEPTH = 100  # levels of a document, MongoDB's own limit
+_REFERENCE_KEYS = frozenset({"$ref", "$id", "$db"})
 
 
-def unusable(path: str) -> str | None:
-    """Why MongoDB can read no such path out of its documents, None where it can."""
+def path_problem(path: str) -> str | None:
+    """Why MongoDB cannot read this path from documents; None if it can."""
     first, *below = segments = path.split(".")
     if "" in segments:
-        return f'has an empty name between, before or behind its dots: "{path}"'
-    if first.startswith("$") or any(s[0] == "$" and s not in _OF_REFERENCES for s in below):
+        return f'has an empty name before, between or after its dots: "{path}"'
+    if first.startswith("$") or any(s[0] == "$" and s not in _REFERENCE_KEYS for s in below):
         return f'names a field that begins with $, which MongoDB does not project: "{path}"'
     if "\0" in path:
-        return f"has a zero byte in it: {path!r}"
-    if len(segments) > _DEEPEST:
-        return f"has {len(segments)} levels; documents have at most {_DEEPEST}"
+        return f"contains a zero byte: {path!r}"
+    if len(segments) > _MAX_DEPTH:
+        return f"has {len(segments)} levels; documents have at most {_MAX_DEPTH}"
     return None
 
 
 def values_at(document: Any, segments: Sequence[str]) -> Iterator[Any]:
-    """Every value whose key ends the path; an array there comes as one value."""
+    """Every value at the path; an array counts as one value."""
     if isinstance(document, list):
         for element in document:
             if isinstance(element, Mapping | list | DBRef):
                 yield from values_at(element, segments)
-    elif isinstance(document, DBRef):  # as PyMongo reads a document with $ref and $id
+    elif isinstance(document, DBRef):  # PyMongo's type for a document with $ref and $id
         yield from values_at(document.as_doc(), segments)
     elif isinstance(document, Mapping):
         for length in range(1, len(segments)):
@@ -46,7 +46,7 @@ def values_at(document: Any, segments: Sequence[str]) -> Iterator[Any]:
 
 
 def scalars(value: Any) -> Iterator[Any]:
-    """The value, or what a nest of arrays holds; sub-documents are left to longer paths."""
+    """The value, or the values in nested arrays; sub-documents belong to longer paths."""
     if isinstance(value, list):
         for element in value:
             yield from scalars(element)
@@ -55,7 +55,7 @@ def scalars(value: Any) -> Iterator[Any]:
 
 
 def elements_at(document: Any, segments: Sequence[str]) -> Iterator[Any]:
-    """The elements of the array at a path; what is no array is its own only element."""
+    """The elements of the array at a path; a value that is not an array is its own only element."""
     for value in values_at(document, segments):
         if isinstance(value, list):
             yield from value

@@ -1,11 +1,11 @@
-"""storedSource: the part of a document that an index keeps, to give it back with the hits."""
+"""storedSource: the part of a document that an index keeps and returns with the hits."""
 
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from leafmongo.engine.documents.paths import unusable
+from leafmongo.engine.documents.paths import path_problem
 from leafmongo.engine.errors import Refused
 from leafmongo.engine.parser import Section
 
@@ -14,7 +14,7 @@ Tree = dict[str, "Tree"]
 
 @dataclass(frozen=True)
 class StoredSource:
-    """Either what to keep or, where `exclude`, what to leave out."""
+    """The paths to keep or, if `exclude`, to leave out."""
 
     paths: tuple[str, ...]
     exclude: bool = False
@@ -24,7 +24,7 @@ class StoredSource:
 
     @functools.cached_property
     def _paths(self) -> Tree:
-        """`_id` is kept with whatever is included."""
+        """`_id` is always kept with the included paths."""
         return _tree(self.paths if self.exclude else (*self.paths, "_id"))
 
 
@@ -55,7 +55,7 @@ def _paths(entries: Sequence[Any], where: str) -> tuple[str, ...]:
             raise Refused(f'"{where}[{i}]" must be a string')
         if not entry.strip():
             raise Refused(f'"{where}[{i}]" cannot be blank')
-        if wrong := unusable(entry):
+        if wrong := path_problem(entry):
             raise Refused(f'"{where}[{i}]" {wrong}')
     known = set(entries)
     for entry in entries:
@@ -69,7 +69,7 @@ def _paths(entries: Sequence[Any], where: str) -> tuple[str, ...]:
 
 
 def _tree(paths: Sequence[str]) -> Tree:
-    """Nested dicts of path segments; an empty one is the end of a path."""
+    """Nested dicts of path segments; an empty dict ends a path."""
     tree: Tree = {}
     for path in paths:
         node = tree
@@ -87,7 +87,7 @@ def _only(value: Mapping[str, Any], tree: Tree) -> dict[str, Any]:
 
 
 def _keep(kept: dict[str, Any], key: str, below: Any, tree: Tree) -> None:
-    """What a path leads through has to be a document or an array of them to be kept."""
+    """Keep a value that a path leads through only if it is a document or an array."""
     if not tree:
         kept[key] = below
     elif isinstance(below, Mapping):
@@ -106,15 +106,15 @@ def _only_elements(elements: list[Any], tree: Tree) -> list[Any]:
 
 def _without(value: Mapping[str, Any], tree: Tree) -> dict[str, Any]:
     return {
-        key: _pruned(below, tree[key]) if key in tree else below
+        key: _prune(below, tree[key]) if key in tree else below
         for key, below in value.items()
         if tree.get(key) != {}
     }
 
 
-def _pruned(value: Any, tree: Tree) -> Any:
+def _prune(value: Any, tree: Tree) -> Any:
     if isinstance(value, Mapping):
         return _without(value, tree)
     if isinstance(value, list):
-        return [_pruned(element, tree) for element in value]
+        return [_prune(element, tree) for element in value]
     return value

@@ -1,7 +1,7 @@
-"""The vectors of one path and kind: an array of rows, and for each the unit that owns it.
+"""Stores the vectors of one path and kind as rows, with the unit that owns each.
 
 A unit is a document or, under nestedRoot, an element of the nested array. Vectors are appended in
-the order of their units and never moved before one another, so position order is insertion order.
+the order of their units and keep that order, so position order is insertion order.
 """
 
 from dataclasses import dataclass
@@ -10,15 +10,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from leafmongo.engine.arrays import GrowingArray
 from leafmongo.engine.definition import VectorField
-from leafmongo.engine.documents.growable import GrowingArray
-from leafmongo.engine.documents.vectors import Kind, Vector
-from leafmongo.engine.scorers.bits import BitScorer, sign_words, words
+from leafmongo.engine.documents.vectors import Vector, VectorKind
 from leafmongo.engine.scorers.coarse import CoarseCodes
 from leafmongo.engine.scorers.floats import FloatScorer
-from leafmongo.engine.scorers.int8 import Int8Scorer
+from leafmongo.engine.scorers.integers import BitScorer, Int8Scorer, pack_signs, pack_words
 from leafmongo.engine.scorers.kernels import ACCELERATED
-from leafmongo.engine.scorers.scalar_codes import ScalarCodes
+from leafmongo.engine.scorers.scalar import ScalarCodes
 from leafmongo.engine.scorers.scoring import Scorer
 
 Mask = NDArray[np.bool_]
@@ -26,10 +25,10 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Scorers:
-    """`approximate` is what the definition's quantization leaves of `exact`.
+    """`approximate` scores as the definition's quantization does.
 
-    With `signs` it only ranks by sign bits, and its hits are to be scored again. `floats` is
-    `exact` where the vectors are floats.
+    With `signs` it only ranks by sign bits, and its hits have to be scored again. `floats` is
+    `exact` for float vectors.
     """
 
     exact: Scorer
@@ -44,7 +43,7 @@ class Store(Protocol):
     def extend(self, rows: NDArray[Any], owners: NDArray[np.int64]) -> None: ...
 
     def keep(self, mask: Mask) -> None:
-        """Drops the other rows; `owners` is left to the caller, who renumbers them."""
+        """Drop the other rows. The caller renumbers `owners`."""
         ...
 
     def scorers(self, query: Vector) -> Scorers: ...
@@ -53,13 +52,13 @@ class Store(Protocol):
     def nbytes(self) -> int: ...
 
 
-def store_for(field: VectorField, kind: Kind) -> Store:
+def store_for(field: VectorField, kind: VectorKind) -> Store:
     match kind:
-        case Kind.FLOAT32:
+        case VectorKind.FLOAT32:
             return FloatStore(field)
-        case Kind.INT8:
+        case VectorKind.INT8:
             return Int8Store(field)
-        case Kind.PACKED_BIT:
+        case VectorKind.PACKED_BIT:
             return BitStore(field)
 
 
@@ -71,7 +70,7 @@ class FloatStore:
         self._norms = GrowingArray(np.float64)
         self._signs = GrowingArray(np.uint64, -(-field.dimensions // 64))
         self._codes = ScalarCodes(field)
-        # Without fast products of int8, going through codes is slower than through the floats.
+        # Without fast int8 products, scanning the codes is slower than scanning the floats.
         self._coarse = CoarseCodes(field.dimensions) if ACCELERATED else None
 
     def extend(self, rows: NDArray[Any], owners: NDArray[np.int64]) -> None:
@@ -80,7 +79,7 @@ class FloatStore:
         if self._coarse is not None:
             self._coarse.extend(rows)
         if self._field.quantization == "binary":
-            self._signs.extend(sign_words(rows))
+            self._signs.extend(pack_signs(rows))
         self.owners.extend(owners)
 
     def keep(self, mask: Mask) -> None:
@@ -100,7 +99,7 @@ class FloatStore:
         if self._field.quantization == "scalar":
             return Scorers(exact, self._codes.scorer(rows, norms, query.values), exact)
         if self._field.quantization == "binary":
-            wanted = sign_words(query.values[None])[0]
+            wanted = pack_signs(query.values[None])[0]
             signs = BitScorer(self._signs.view, self._field.dimensions, wanted)
             return Scorers(exact, signs, exact, signs=True)
         return Scorers(exact, exact, exact)
@@ -144,14 +143,14 @@ class BitStore:
         self._rows = GrowingArray(np.uint64, -(-field.dimensions // 64))
 
     def extend(self, rows: NDArray[Any], owners: NDArray[np.int64]) -> None:
-        self._rows.extend(words(rows))
+        self._rows.extend(pack_words(rows))
         self.owners.extend(owners)
 
     def keep(self, mask: Mask) -> None:
         self._rows.replace(self._rows.view[mask])
 
     def scorers(self, query: Vector) -> Scorers:
-        exact = BitScorer(self._rows.view, self._dimensions, words(query.values[None])[0])
+        exact = BitScorer(self._rows.view, self._dimensions, pack_words(query.values[None])[0])
         return Scorers(exact, exact)
 
     @property

@@ -1,12 +1,12 @@
-"""From BSON values to vectors.
+"""Converts BSON values to vectors.
 
     array of int32, int64, double    float32
     BinData subtype 9, 27 00         float32, little-endian
     BinData subtype 9, 03 00         int8
     BinData subtype 9, 10 00         packed_bit, first dimension in the highest bit
 
-Arrays and float32 BinData are the same kind of vector; int8 and packed_bit are kinds of their own,
-and a query of one kind never finds a document of another.
+Arrays and float32 BinData are the same kind of vector; int8 and packed_bit are kinds of their own.
+A query of one kind never finds a document of another.
 """
 
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ from bson.binary import VECTOR_SUBTYPE, Binary
 from numpy.typing import NDArray
 
 
-class Kind(Enum):
+class VectorKind(Enum):
     FLOAT32 = "float32"
     INT8 = "int8"
     PACKED_BIT = "packed_bit"
 
 
 class MalformedVector(Exception):
-    """BinData subtype 9 that breaks its own format."""
+    """BinData subtype 9 with invalid contents."""
 
 
 class NotNumeric(Exception):
@@ -37,12 +37,12 @@ class NotNumeric(Exception):
 class Vector:
     """`values` are float32, int8 or, for packed_bit, uint8 with eight dimensions each."""
 
-    kind: Kind
+    kind: VectorKind
     values: NDArray[Any]
 
     @property
     def dimensions(self) -> int:
-        return len(self.values) * (8 if self.kind is Kind.PACKED_BIT else 1)
+        return len(self.values) * (8 if self.kind is VectorKind.PACKED_BIT else 1)
 
     @property
     def is_zero(self) -> bool:
@@ -50,16 +50,16 @@ class Vector:
 
     @property
     def is_finite(self) -> bool:
-        return self.kind is not Kind.FLOAT32 or bool(np.isfinite(self.values).all())
+        return self.kind is not VectorKind.FLOAT32 or bool(np.isfinite(self.values).all())
 
 
 _NUMBERS = frozenset({int, float, Int64})
 _STEP = 10_000
-DTYPES = {Kind.FLOAT32: "<f4", Kind.INT8: "i1", Kind.PACKED_BIT: "u1"}
+DTYPES = {VectorKind.FLOAT32: "<f4", VectorKind.INT8: "i1", VectorKind.PACKED_BIT: "u1"}
 HEADERS = {  # of a vector without padding
-    Kind.FLOAT32: b"\x27\x00",
-    Kind.INT8: b"\x03\x00",
-    Kind.PACKED_BIT: b"\x10\x00",
+    VectorKind.FLOAT32: b"\x27\x00",
+    VectorKind.INT8: b"\x03\x00",
+    VectorKind.PACKED_BIT: b"\x10\x00",
 }
 _KINDS = {header[0]: kind for kind, header in HEADERS.items()}
 
@@ -69,7 +69,7 @@ def is_vector_binary(value: Any) -> bool:
 
 
 def from_binary(value: bytes) -> Vector:
-    """Of the padding byte only the low three bits count; bytes short of a float are ignored."""
+    """Only the low three bits of padding count; trailing bytes short of a float are ignored."""
     if len(value) < 2:
         raise MalformedVector(f"a vector needs a header of 2 bytes; {len(value)} were given")
     if value[0] not in _KINDS:
@@ -83,11 +83,13 @@ def from_binary(value: bytes) -> Vector:
 
 
 def from_array(elements: list[Any]) -> Vector:
-    """Narrowed to float32 as a cast does: what is too large becomes infinite."""
-    if len(elements) > _STEP:  # no index has that many: in steps, as numpy lets no thread run
+    """Cast numbers to float32; numbers that are too large become infinite."""
+    if len(elements) > _STEP:  # in steps, as numpy lets no other thread run
         parts = (elements[at : at + _STEP] for at in range(0, len(elements), _STEP))
-        return Vector(Kind.FLOAT32, np.concatenate([from_array(part).values for part in parts]))
+        return Vector(
+            VectorKind.FLOAT32, np.concatenate([from_array(part).values for part in parts])
+        )
     if not _NUMBERS.issuperset(map(type, elements)):
         raise NotNumeric(next(each for each in elements if type(each) not in _NUMBERS))
     with np.errstate(over="ignore"):
-        return Vector(Kind.FLOAT32, np.array(elements, dtype=np.float64).astype("<f4"))
+        return Vector(VectorKind.FLOAT32, np.array(elements, dtype=np.float64).astype("<f4"))

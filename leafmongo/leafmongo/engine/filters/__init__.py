@@ -1,1 +1,1 @@
-"""The filter language: what may be written, and which documents match."""
+"""The filter language: parse filters, and match them against columns of values."""

@@ -1,7 +1,8 @@
-"""The values of one filter path, by kind: which row has which.
+"""The values of one filter path, by kind, with the rows that have them.
 
-Per kind two parallel arrays, the row and its value; a row with an array has several entries. Terms
-(strings, ObjectIds, UUIDs) are numbers into a dictionary, so that equality compares integers.
+Each kind has two parallel arrays, rows and values; a row with an array has several entries. Terms
+(strings, ObjectIds, UUIDs) are stored as numbers into a dictionary, so that equality compares
+integers.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leafmongo.engine.documents.growable import GrowingArray
+from leafmongo.engine.arrays import GrowingArray
 from leafmongo.engine.filters.values import TERMS, Key, KeyKind
 
 Mask = NDArray[np.bool_]
@@ -44,11 +45,11 @@ class Entries:
         return number
 
     def number(self, term: bytes) -> int:
-        """-1, which no row has, for a term that no document has."""
+        """The term's number; -1, which no row has, for an unknown term."""
         return self._numbers.get(term, -1)
 
     def keep(self, mask: Mask, new_rows: NDArray[np.int64]) -> None:
-        """Only the entries of kept rows, under their new numbers; unused terms are forgotten."""
+        """Keep the entries of these rows, under their new numbers, and drop unused terms."""
         kept = mask[self.rows.view]
         values = self.values.view[kept]
         if self.kind in TERMS:
@@ -61,12 +62,12 @@ class Entries:
 
     @property
     def nbytes(self) -> int:
-        """Without Python's own overhead for the dictionary of terms."""
+        """Bytes without Python's overhead for the dictionary of terms."""
         return self.rows.nbytes + self.values.nbytes + self._term_bytes
 
 
 class FilterColumn:
-    """All the kinds at one path, and which rows have the path at all."""
+    """The entries of all kinds at one path, and the rows that have the path at all."""
 
     def __init__(self) -> None:
         self.present = GrowingArray(np.int64)
@@ -76,7 +77,7 @@ class FilterColumn:
         return self._entries.get(kind)
 
     def extend(self, rows: Sequence[int], keys: Sequence[Sequence[Key]]) -> None:
-        """One sequence of keys for each row that has the path."""
+        """`keys` has a sequence for each row that has the path."""
         self.present.extend(rows)
         by_kind: dict[KeyKind, tuple[list[int], list[Any]]] = {}
         for row, row_keys in zip(rows, keys, strict=True):

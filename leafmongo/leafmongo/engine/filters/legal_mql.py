@@ -1,14 +1,14 @@
-"""mongod's own look at `filter`, before the search process sees it: is it MQL at all?
+"""Checks that `filter` is MQL, as mongod does before the search process sees it.
 
-Only what MQL does not know is refused here; what MQL knows and `$vectorSearch` does not, $regex
-for one, is refused by `filter_syntax.py` with another code.
+Operators that MQL has and `$vectorSearch` lacks, such as $regex, pass here; `syntax` rejects them
+with another code.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from leafmongo.engine.errors import CommandError
-from leafmongo.engine.parser import shown
+from leafmongo.engine.parser import show
 
 _LOGICAL = {"$and", "$or", "$nor"}
 _TOP_LEVEL = {
@@ -36,12 +36,12 @@ def refuse_illegal_mql(document: Mapping[str, Any]) -> None:
 
 def _check_clauses(key: str, value: Any) -> None:
     if not isinstance(value, list):
-        raise _bad_value(f"{key} must be an array; {shown(value)} was given")
+        raise _bad_value(f"{key} must be an array; {show(value)} was given")
     if not value:
         raise _bad_value(f"{key} must be a nonempty array")
     for clause in value:
         if not isinstance(clause, Mapping):
-            raise _bad_value(f"{key} entries need to be full objects; {shown(clause)} was given")
+            raise _bad_value(f"{key} entries need to be full objects; {show(clause)} was given")
         refuse_illegal_mql(clause)
 
 
@@ -50,7 +50,7 @@ def _check_operators(operators: Mapping[str, Any]) -> None:
         if key not in _OPERATORS:
             raise _bad_value(f"unknown operator: {key}")
         if key in ("$in", "$nin") and not isinstance(value, list):
-            raise _bad_value(f"{key} needs an array; {shown(value)} was given")
+            raise _bad_value(f"{key} needs an array; {show(value)} was given")
         if key == "$not" and isinstance(value, Mapping):
             if not value:
                 raise _bad_value("$not cannot be empty")

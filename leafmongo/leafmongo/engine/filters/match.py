@@ -1,4 +1,4 @@
-"""Which rows a clause keeps: one pass over the column per comparison, no loop over documents."""
+"""Matches clauses against columns: one pass over the column for each comparison."""
 
 import operator
 from collections.abc import Callable, Iterable, Mapping
@@ -30,15 +30,15 @@ _INT64 = np.iinfo(np.int64)
 _LARGEST_DOUBLE = np.finfo(np.float64).max
 
 
-def matching(clause: Clause, columns: Mapping[str, FilterColumn], rows: int) -> Mask:
-    """(rows,) booleans; a path without a column is one that no row has."""
+def match_clause(clause: Clause, columns: Mapping[str, FilterColumn], rows: int) -> Mask:
+    """(rows,) booleans. No row has a path without a column."""
     match clause:
         case AllOf(clauses):
-            return _combined(np.logical_and, True, clauses, columns, rows)
+            return _combine(np.logical_and, True, clauses, columns, rows)
         case AnyOf(clauses):
-            return _combined(np.logical_or, False, clauses, columns, rows)
+            return _combine(np.logical_or, False, clauses, columns, rows)
         case Not(inner):
-            return ~matching(inner, columns, rows)
+            return ~match_clause(inner, columns, rows)
     mask = np.zeros(rows, dtype=np.bool_)
     column = columns.get(clause.path)
     if column is None:
@@ -55,7 +55,7 @@ def matching(clause: Clause, columns: Mapping[str, FilterColumn], rows: int) -> 
     return mask
 
 
-def _combined(
+def _combine(
     join: Callable[..., Any],
     start: bool,
     clauses: tuple[Clause, ...],
@@ -64,14 +64,14 @@ def _combined(
 ) -> Mask:
     mask = np.full(rows, start, dtype=np.bool_)
     for clause in clauses:
-        join(mask, matching(clause, columns, rows), out=mask)
+        join(mask, match_clause(clause, columns, rows), out=mask)
     return mask
 
 
 def _mark(
     mask: Mask, column: FilterColumn, key: Key, test: Callable[[NDArray[Any], Any], Mask]
 ) -> None:
-    """Numbers are looked for among the integers and among the doubles."""
+    """Mark rows with an equal value; numbers are compared with integers and doubles."""
     for kind, value in _probes(key):
         entries = column.entries(kind)
         if entries is not None:
@@ -90,10 +90,10 @@ def _probes(key: Key) -> list[tuple[KeyKind, Any]]:
 
 
 def _mark_any(mask: Mask, column: FilterColumn, keys: tuple[Key, ...] | KeyList) -> None:
-    """One look at each kind, however many values; doubles find their integral part as well.
+    """Mark rows with any of the values, in one pass for each kind.
 
-    The server looks for a double of `$in` among the integers after cutting off its fraction, so
-    $in: [1.9] finds 1. $eq does not.
+    The server truncates a double of `$in` before it compares it with integers, so $in: [1.9]
+    finds 1. $eq does not.
     """
     wanted: dict[KeyKind, list[NDArray[Any]]] = {}
     for kind, values in keys.parts if isinstance(keys, KeyList) else _by_kind(keys):
@@ -128,7 +128,7 @@ def _many_probes(kind: KeyKind, values: Any) -> list[KeyPart]:
 
 
 def _integral(doubles: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Without their fractions; what is beyond int64 becomes its first or last number."""
+    """Truncate doubles; those beyond int64 become its smallest or largest number."""
     known = doubles[~np.isnan(doubles)]
     within = (known >= -(2.0**63)) & (known < 2.0**63)
     beyond = np.where(known > 0, _INT64.max, _INT64.min)
@@ -150,7 +150,7 @@ def _mark_range(mask: Mask, column: FilterColumn, symbol: str, key: Key) -> None
 
 
 def in_range(entries: Entries, symbol: str, bound: Any) -> Mask:
-    """Which entries, not rows, are on that side of the bound, a value of their kind."""
+    """Which entries, not rows, are on that side of the bound; the bound is of their kind."""
     compare = _COMPARISONS[symbol]
     values = entries.values.view
     if entries.kind in TERMS:
@@ -168,7 +168,7 @@ def in_range(entries: Entries, symbol: str, bound: Any) -> Mask:
 
 
 def _integers_in_range(values: NDArray[np.int64], symbol: str, bound: float) -> Mask:
-    """By an integer bound that says the same, as int64 and float64 do not compare exactly."""
+    """Compare with an equivalent integer bound, as int64 and float64 do not compare exactly."""
     if np.isnan(bound):
         return np.zeros(len(values), dtype=np.bool_)
     above = symbol in ("$gt", "$gte")

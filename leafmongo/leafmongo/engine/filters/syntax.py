@@ -1,7 +1,7 @@
-"""The filter language: what may be written, and the tree of clauses that it becomes.
+"""Parses filters into trees of clauses.
 
-A subset of MQL with its own rules: no $regex, $elemMatch, $size, $type, $expr; values compare
-within their own kind only; a negation is the complement over all documents.
+The language is a subset of MQL with its own rules: no $regex, $elemMatch, $size, $type, $expr;
+values compare within their own kind only; a negation is the complement over all documents.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,10 +15,10 @@ from leafmongo.engine.filters.values import (
     KeyKind,
     KeyList,
     equality_key,
-    key_list,
+    pack_keys,
     range_key,
 )
-from leafmongo.engine.parser import shown
+from leafmongo.engine.parser import show
 
 
 @dataclass(frozen=True)
@@ -65,56 +65,56 @@ class Exists:
 Clause = AllOf | AnyOf | Not | Equals | Range | In | Exists
 
 _RANGES = ("$gt", "$gte", "$lt", "$lte")
-_MANY = 1000  # values, from which on they are not kept one by one
-MOST_CLAUSES = 1024  # comparisons of a filter; the real server's limit, of Lucene
+_MANY = 1000  # values; more are kept in a KeyList
+MAX_CLAUSES = 1024  # comparisons of a filter; the real server's limit, from Lucene
 _OPERATORS = ("$eq", "$ne", *_RANGES, "$in", "$nin", "$exists", "$not")
 
 
 def parse_filter(document: Any, where: str = "filter") -> Clause:
     if not isinstance(document, Mapping):
-        raise Refused(f"{where} must be a document; {shown(document)} was given")
-    if too_many(leaves(document)):
+        raise Refused(f"{where} must be a document; {show(document)} was given")
+    if exceeds_limit(iter_leaves(document)):
         raise Refused(
-            f'"{where}" has too many clauses; expected at most {MOST_CLAUSES}. '
+            f'"{where}" has too many clauses; expected at most {MAX_CLAUSES}. '
             "Many values of one path are one clause with $in"
         )
-    return _parsed(document, where)
+    return _parse(document, where)
 
 
-def leaves(document: Any) -> Iterator[None]:
-    """One for each comparison, but that all values of an `$in` are one; `{}` counts as one."""
+def iter_leaves(document: Any) -> Iterator[None]:
+    """One item for each comparison. All values of an `$in` count as one, and so does `{}`."""
     if not isinstance(document, Mapping) or not document:
         yield None
         return
     for key, value in document.items():
         if key in ("$and", "$or", "$nor") and isinstance(value, list):
             for each in value:
-                yield from leaves(each)
+                yield from iter_leaves(each)
         elif isinstance(value, Mapping) and value:
             yield from repeat(None, len(value))
         else:
             yield None
 
 
-def too_many(clauses: Iterator[None]) -> bool:
-    """Whether there are more than MOST_CLAUSES, without counting them all."""
-    return next(islice(clauses, MOST_CLAUSES, None), False) is None
+def exceeds_limit(clauses: Iterator[None]) -> bool:
+    """Whether there are more than MAX_CLAUSES; does not count further."""
+    return next(islice(clauses, MAX_CLAUSES, None), False) is None
 
 
-def _parsed(document: Any, where: str) -> Clause:
+def _parse(document: Any, where: str) -> Clause:
     if not isinstance(document, Mapping):
-        raise Refused(f"{where} must be a document; {shown(document)} was given")
+        raise Refused(f"{where} must be a document; {show(document)} was given")
     return _clause(document, where)
 
 
-def declared_paths(clause: Clause) -> Iterator[str]:
-    """The paths that the index has to know: all but those only compared with null."""
+def required_paths(clause: Clause) -> Iterator[str]:
+    """The paths that have to be indexed: all except those only compared with null."""
     match clause:
         case AllOf(clauses) | AnyOf(clauses):
             for each in clauses:
-                yield from declared_paths(each)
+                yield from required_paths(each)
         case Not(inner):
-            yield from declared_paths(inner)
+            yield from required_paths(inner)
         case Equals(path, key):
             if key.kind is not KeyKind.NULL:
                 yield path
@@ -139,7 +139,7 @@ def _entry(key: str, value: Any, where: str) -> Clause:
 
 def _clauses(value: Any, where: str) -> tuple[Clause, ...]:
     clauses = _elements(value, where)
-    return tuple(_parsed(clause, f"{where}[{i}]") for i, clause in enumerate(clauses))
+    return tuple(_parse(clause, f"{where}[{i}]") for i, clause in enumerate(clauses))
 
 
 def _condition(path: str, value: Any, where: str) -> Clause:
@@ -149,9 +149,9 @@ def _condition(path: str, value: Any, where: str) -> Clause:
 
 
 def _operators(path: str, document: Any, where: str) -> Clause:
-    """Several operators on one path; different elements of an array may satisfy them."""
+    """Operators on one path; different elements of an array may satisfy them."""
     if not isinstance(document, Mapping) or not document:
-        raise Refused(f'"{where}" must be a document of operators; {shown(document)} was given')
+        raise Refused(f'"{where}" must be a document of operators; {show(document)} was given')
     unknown = [f'"{where}.{key}"' for key in document if key not in _OPERATORS]
     if unknown:
         allowed = ", ".join(_OPERATORS)
@@ -169,22 +169,22 @@ def _operator(path: str, operator: str, value: Any, where: str) -> Clause:
         case "$ne":
             return Not(Equals(path, equality_key(value, where)))
         case "$in":
-            return In(path, listed_keys(value, where))
+            return In(path, parse_keys(value, where))
         case "$nin":
-            return Not(In(path, listed_keys(value, where)))
+            return Not(In(path, parse_keys(value, where)))
         case "$not":
             return Not(_operators(path, value, where))
     if not isinstance(value, bool):
-        raise Refused(f'"{where}" must be a boolean; {shown(value)} was given')
+        raise Refused(f'"{where}" must be a boolean; {show(value)} was given')
     return Exists(path) if value else Not(Exists(path))
 
 
-def listed_keys(value: Any, where: str) -> tuple[Key, ...] | KeyList:
-    """Integers and doubles are the same kind; nothing else mixes, and null is not allowed."""
+def parse_keys(value: Any, where: str) -> tuple[Key, ...] | KeyList:
+    """Parse a list of one kind. Integers and doubles are the same kind; null is not allowed."""
     elements = _elements(value, where)
     keys: tuple[Key, ...] | KeyList
     if len(elements) > _MANY:
-        keys = key_list(elements, where)
+        keys = pack_keys(elements, where)
         found = keys.kinds
     else:
         keys = tuple(equality_key(each, f"{where}[{i}]") for i, each in enumerate(elements))
@@ -200,7 +200,7 @@ def listed_keys(value: Any, where: str) -> tuple[Key, ...] | KeyList:
 
 def _elements(value: Any, where: str) -> list[Any]:
     if not isinstance(value, list):
-        raise Refused(f'"{where}" must be an array; {shown(value)} was given')
+        raise Refused(f'"{where}" must be an array; {show(value)} was given')
     if not value:
         raise Refused(f'"{where}" cannot be empty')
     return value

@@ -1,7 +1,7 @@
-"""The kinds of values that a filter knows, and how a BSON value becomes one of them.
+"""The kinds of values that filters compare, and their conversion from BSON.
 
-Numbers are two kinds, as they are indexed: int32 and int64 exactly, doubles as doubles. Strings,
-ObjectIds and UUIDs become bytes, in whose order ranges are answered.
+Numbers are of two kinds, as indexed: int32 and int64 exactly, doubles as doubles. Strings,
+ObjectIds and UUIDs become bytes, and ranges follow the order of these bytes.
 """
 
 import calendar
@@ -18,9 +18,9 @@ from bson.datetime_ms import DatetimeMS
 from numpy.typing import NDArray
 
 from leafmongo.engine.errors import Refused
-from leafmongo.engine.parser import shown
+from leafmongo.engine.parser import show
 
-LONGEST_STRING = 8191  # UTF-16 units; Lucene has no longer terms
+MAX_STRING = 8191  # UTF-16 units, the longest term in Lucene
 _STEP = 1000
 _INTEGERS = frozenset({int, Int64})
 
@@ -47,8 +47,9 @@ class Key(NamedTuple):
 
 
 class KeyList(Sequence[Key]):
-    """Many keys without an object for each: a million objects would hold up all threads whenever
-    they are made, looked through for garbage, or freed.
+    """Many keys without an object for each.
+
+    Creating, garbage-collecting and freeing a million objects would hold up all threads.
     """
 
     def __init__(self, parts: Sequence["KeyPart"]) -> None:
@@ -99,12 +100,12 @@ class Terms(Sequence[bytes]):
             start = end
 
 
-# Of one kind: `Terms`, an array of numbers, or a list where there are few.
+# Values of one kind: `Terms`, an array of numbers, or a list if there are few.
 KeyPart = tuple[KeyKind, Sequence[Any] | NDArray[Any]]
 
 
-def key_list(values: Sequence[Any], where: str) -> KeyList:
-    """What `equality_key` makes of each."""
+def pack_keys(values: Sequence[Any], where: str) -> KeyList:
+    """The keys that `equality_key` makes of the values."""
     return KeyList(
         [
             part
@@ -128,10 +129,10 @@ def _parts(values: Sequence[Any], where: str, first: int) -> list[KeyPart]:
     for at, value in enumerate(values, start=first):
         key = equality_key(value, f"{where}[{at}]")
         by_kind.setdefault(key.kind, []).append(key.value)
-    return [(kind, _packed(kind, found)) for kind, found in by_kind.items()]
+    return [(kind, _pack(kind, found)) for kind, found in by_kind.items()]
 
 
-def _packed(kind: KeyKind, values: Sequence[Any]) -> Sequence[Any] | NDArray[Any]:
+def _pack(kind: KeyKind, values: Sequence[Any]) -> Sequence[Any] | NDArray[Any]:
     if kind in TERMS:
         return Terms(values)
     if kind is KeyKind.NULL:
@@ -140,10 +141,10 @@ def _packed(kind: KeyKind, values: Sequence[Any]) -> Sequence[Any] | NDArray[Any
 
 
 def indexed_key(value: Any) -> Key | None:
-    """How a value of a document is indexed; None for the types that are not."""
+    """The key under which a document's value is indexed; None for types that are not indexed."""
     key = _key(value)
-    if key is not None and key.kind is KeyKind.STRING and len(key.value) > LONGEST_STRING:
-        return Key(KeyKind.STRING, _utf8(_truncated(value)))
+    if key is not None and key.kind is KeyKind.STRING and len(key.value) > MAX_STRING:
+        return Key(KeyKind.STRING, _utf8(_truncate(value)))
     return key
 
 
@@ -155,7 +156,7 @@ def equality_key(value: Any, where: str) -> Key:
         raise Refused(f'"{where}" binary value must be UUID subtype 4')
     raise Refused(
         f'"{where}" must be a boolean, objectId, number, string, date, uuid, or null; '
-        f"{shown(value)} was given"
+        f"{show(value)} was given"
     )
 
 
@@ -201,6 +202,6 @@ def _utf8(text: str) -> bytes:
     return text.encode("utf-8", errors="replace")
 
 
-def _truncated(text: str) -> str:
-    units = text.encode("utf-16-le", errors="replace")[: 2 * LONGEST_STRING]
+def _truncate(text: str) -> str:
+    units = text.encode("utf-16-le", errors="replace")[: 2 * MAX_STRING]
     return units.decode("utf-16-le", errors="replace")

@@ -1,1 +1,1 @@
-"""How near vectors are to a query: one scorer for each form that is stored."""
+"""Scores of vectors by kind and quantization, and fast ways to find the best."""

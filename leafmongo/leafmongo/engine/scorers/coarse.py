@@ -1,13 +1,13 @@
-"""Which float vectors may be among the best, from codes of a quarter of their size.
+"""Narrows down which float vectors can be among the best, by codes of a quarter of their size.
 
-A row x is kept as x = s c + r with int8 codes c and the length |r| of what they leave out; so is
-the query, q = t e + u, when it comes. Then x.q = s t (c.e) + (s c).u + r.q, of which the first is
-an exact integer, and the others are bounded by what is known:
+A row is split as x = s c + r into int8 codes c with a step s, and a rest r of which the length is
+kept; a query likewise, q = t e + u. Then x.q = s t (c.e) + (s c).u + r.q. Here c.e is an exact
+integer, and the other terms are bounded:
 
     |(s c).u + r.q|  <=  (|x| + |r|) |u| + |r| |q|
 
-A row whose upper bound is below the lower bounds of enough others is not looked at again. With
-unit vectors of 256 dimensions that leaves some hundreds of a million.
+A row is dropped if its upper bound is below the lower bounds of enough others. Of a million unit
+vectors with 256 dimensions some hundreds are left.
 """
 
 from dataclasses import dataclass
@@ -15,21 +15,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leafmongo.engine.documents.growable import GrowingArray
-from leafmongo.engine.scorers.scan import in_parts
+from leafmongo.engine.arrays import GrowingArray, Positions
+from leafmongo.engine.scorers.scan import Products, SharedScan, map_parts
 from leafmongo.engine.scorers.scoring import slack
-from leafmongo.engine.scorers.shared_scan import Products, SharedScan
-from leafmongo.engine.scorers.topk import Positions
 
 Bounds = NDArray[np.float64]
 _LEVELS = 127
-_BLOCK = 256  # rows coded at a time, whose float64 copies stay in a core's cache
-_EVERY = 16  # rows of which the largest stands for all
+_BLOCK = 256  # rows encoded together, whose float64 copies fit a core's cache
+_GROUP = 16  # rows represented by the largest of them
 
 
 @dataclass(frozen=True, eq=False)
 class CoarseQuery:
-    """The query's own codes; `rest` and `length` are |u| and |q| of the formula above."""
+    """The codes of the query; `rest` and `length` are |u| and |q| of the formula above."""
 
     codes: NDArray[np.int8]
     step: float
@@ -38,14 +36,14 @@ class CoarseQuery:
 
     @classmethod
     def of(cls, query: NDArray[np.float32]) -> "CoarseQuery":
-        codes, steps, rests = coded(query[None])
+        codes, steps, rests = encode_rows(query[None])
         length = float(np.sqrt((query.astype(np.float64) ** 2).sum()))
         return cls(codes[0], float(steps[0]), float(rests[0]), length)
 
 
 @dataclass(frozen=True, eq=False)
 class Coarse:
-    """The codes of a store as they were when a search began."""
+    """The codes of a store as of the start of a search."""
 
     codes: NDArray[np.int8]
     steps: NDArray[np.float32]
@@ -57,12 +55,12 @@ class Coarse:
     def contenders(
         self, query: NDArray[np.float32], count: int, chosen: NDArray[np.bool_] | None
     ) -> Positions:
-        """Ascending; of the rows chosen by the mask (None: all), those that can be among the
-        `count` best, or equal to one of them as a float32 score."""
+        """Rows, ascending, that can be among the `count` best of the chosen (None: all), or equal
+        to one of them as a float32 score."""
         coarse = CoarseQuery.of(query)
         products = self.shared.products(self.codes, coarse.codes)
-        parts = in_parts(
-            len(self.codes), lambda part: self._promising(coarse, products, count, part, chosen)
+        parts = map_parts(
+            len(self.codes), lambda part: self._select(coarse, products, count, part, chosen)
         )
         positions = np.concatenate([positions for positions, _ in parts])
         lower, upper = self._bounds(coarse, positions, np.concatenate([m for _, m in parts]))
@@ -70,7 +68,7 @@ class Coarse:
         kept: Positions = positions[upper >= least]
         return kept
 
-    def _promising(
+    def _select(
         self,
         query: CoarseQuery,
         products: Products,
@@ -78,10 +76,10 @@ class Coarse:
         part: slice,
         chosen: NDArray[np.bool_] | None,
     ) -> tuple[Positions, Bounds]:
-        """Rows of a part, with their middles, and among them all that can be contenders.
+        """Rows of a part with their middles, including all that can be contenders.
 
-        By one margin for all rows of the part, the widest: that of each would take most of the
-        time. Who is below the middles of enough others by twice as much is out.
+        One margin serves all rows of the part, the widest: computing each would take most of the
+        time. A row is dropped if it is below enough other middles by twice that margin.
         """
         middle = self._middle(query, part, products[part])
         positions: Positions | None = None
@@ -89,7 +87,7 @@ class Coarse:
             positions = np.flatnonzero(chosen[part])
             middle = middle[positions]
         widest = self._widest(query, part)
-        least = _reached(middle, count) - widest
+        least = _lower_bound(middle, count) - widest
         if self.similarity != "dotProduct" or least > -1:  # all below -1 have the score 0
             kept = np.flatnonzero(middle >= least - widest)
             middle = middle[kept]
@@ -99,7 +97,7 @@ class Coarse:
         return positions + part.start, middle
 
     def _middle(self, query: CoarseQuery, part: slice, products: Products) -> Bounds:
-        """What grows with the score of each row, as its codes have it."""
+        """A value for each row that grows with its score, estimated by its codes."""
         middle = np.multiply(products, self.steps[part], dtype=np.float64)
         middle *= query.step
         norms = self.norms[part]
@@ -126,7 +124,7 @@ class Coarse:
     def _bounds(
         self, query: CoarseQuery, positions: Positions, middle: Bounds
     ) -> tuple[Bounds, Bounds]:
-        """Below and above what grows with the score of each row."""
+        """Lower and upper bounds of the value that grows with the score."""
         norms, rests = self.norms[positions], self.rests[positions].astype(np.float64)
         margin = (norms + rests) * query.rest + rests * query.length
         if self.similarity == "cosine":
@@ -151,7 +149,7 @@ class CoarseCodes:
 
     def extend(self, rows: NDArray[np.float32]) -> None:
         for start in range(0, len(rows), _BLOCK):
-            codes, steps, rests = coded(rows[start : start + _BLOCK])
+            codes, steps, rests = encode_rows(rows[start : start + _BLOCK])
             self._codes.extend(codes)
             self._steps.extend(steps)
             self._rests.extend(rests)
@@ -169,10 +167,10 @@ class CoarseCodes:
         return self._codes.nbytes + self._steps.nbytes + self._rests.nbytes
 
 
-def coded(
+def encode_rows(
     rows: NDArray[np.float32],
 ) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.float32]]:
-    """Codes, the step of each row, and the length of what each row's codes leave out."""
+    """Codes, the step of each row, and the length of each row's rest."""
     steps = (np.abs(rows).max(axis=1, initial=0) / np.float32(_LEVELS)).astype(np.float32)
     exact = rows.astype(np.float64)
     step = steps.astype(np.float64)[:, None]
@@ -180,23 +178,23 @@ def coded(
     codes = np.clip(np.rint(scaled), -_LEVELS, _LEVELS)
     exact -= codes * step
     rests = np.sqrt(np.einsum("ij,ij->i", exact, exact)).astype(np.float32)
-    # The next number up, so that rounding has not made the bound too small.
+    # Rounded up, so that the bound is never too small.
     return codes.astype(np.int8), steps, np.nextafter(rests, np.float32(np.inf))
 
 
-def _reached(middle: Bounds, count: int) -> float:
-    """What at least `count` of these reach, and few more; -inf where there are not so many.
+def _lower_bound(middle: Bounds, count: int) -> float:
+    """A value that at least `count` of these reach, and few more; -inf if there are fewer.
 
-    It is looked for among the largest of every few, which are sooner gone through.
+    It is computed from the largest of each group, which is faster.
     """
-    whole = len(middle) // _EVERY * _EVERY
-    if whole >= _EVERY * count * _EVERY:
-        middle = middle[:whole].reshape(_EVERY, -1).max(axis=0)  # row by row, as processors like it
+    whole = len(middle) // _GROUP * _GROUP
+    if whole >= _GROUP * count * _GROUP:
+        middle = middle[:whole].reshape(_GROUP, -1).max(axis=0)  # row-wise, for sequential access
     return float(_largest(middle, count).min()) if len(middle) >= count else -np.inf
 
 
 def _largest(bounds: Bounds, count: int) -> Bounds:
-    """In no order; all of them where there are no more."""
+    """The `count` largest, unordered; all if there are fewer."""
     if count >= len(bounds):
         return bounds
     return np.partition(bounds, len(bounds) - count)[len(bounds) - count :]

@@ -1,9 +1,9 @@
-"""Scores of float32 vectors: found fast in float32, settled in float64.
+"""Scores of float32 vectors: selected fast in float32, computed in float64.
 
-Among many vectors, their codes first leave some hundreds that can be among the best. Then one
-matrix product, which is quick but rounds each row in its own way: equal vectors may differ in the
-last bits, and the distance of a vector to itself need not be 0. It only decides who might be among
-the best; those are scored again in float64, each row alone: einsum calls no BLAS.
+Of many vectors, the codes first select some hundreds that can be among the best. A matrix product
+narrows these down: it is fast but rounds each row differently, so that equal vectors may differ in
+the last bits and a vector's distance to itself need not be 0. The rest is scored in float64, each
+row alone, by einsum, which does not call BLAS.
 """
 
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from leafmongo.engine.arrays import Positions, Scores, best, near_best
 from leafmongo.engine.scorers.coarse import Coarse
 from leafmongo.engine.scorers.scoring import euclidean_score, product_score, slack
-from leafmongo.engine.scorers.topk import Positions, Scores, at_least, best
 
-_BLOCK = 256  # whose float64 copies stay in a core's cache
-_WORTH_GATHERING = 4  # copying the rows of less than a quarter beats multiplying all
-_WORTH_CODES = 32  # and of less than this share even going through all codes
-_FEW = 1024  # vectors that are settled in less time than it takes to leave some out
-_LARGEST = 1e15  # longer vectors may have products or scores that float32 cannot tell apart
+_BLOCK = 256  # rows whose float64 copies fit a core's cache
+_WORTH_GATHERING = 4  # copying less than a quarter of the rows beats multiplying all
+_WORTH_CODES = 32  # copying less than this share beats even scanning all codes
+_FEW = 1024  # vectors that are faster to score than to narrow down
+_LARGEST = 1e15  # float32 cannot tell apart the products or scores of longer vectors
 
 
 @dataclass(frozen=True, eq=False)
 class FloatScorer:
     """`rows` is (n, d) float32, `norms` the (n,) float64 lengths of the rows.
 
-    `coarse` has the codes of the same rows, where there are any.
+    `coarse` has the codes of the same rows, if the store keeps codes.
     """
 
     rows: NDArray[np.float32]
@@ -47,15 +47,15 @@ class FloatScorer:
         if len(positions) > max(count, _FEW):
             closeness, gap = self._closeness(positions)
             if np.isfinite(closeness).all():
-                positions = positions[at_least(closeness, count, gap)]
+                positions = positions[near_best(closeness, count, gap)]
         scores = self.scores(positions)
         order = best(scores, count)
         return positions[order], scores[order]
 
     def sign_products(self, positions: Positions) -> NDArray[np.float64]:
-        """The query times the signs, +1 or -1, of these vectors.
+        """Products of the query with the signs, +1 or -1, of these vectors.
 
-        Signs all have the same length, so this ranks them for every similarity.
+        Vectors of signs all have the same length, so this ranks them for every similarity.
         """
         signs = np.where(self.rows[positions] > 0, 1.0, -1.0)
         return np.asarray(np.einsum("ij,j->i", signs, self.query.astype(np.float64)))
@@ -72,7 +72,7 @@ class FloatScorer:
         return product_score(product)
 
     def _contenders(self, count: int, positions: Positions | None) -> Positions:
-        """Those of `positions` (None: all) that can be among the `count` best, or more."""
+        """A superset of those among `positions` (None: all) that can be the `count` best."""
         every = len(self.rows)
         chosen = every if positions is None else len(positions)
         worth_it = chosen > max(count, _FEW, every // _WORTH_CODES)
@@ -82,7 +82,7 @@ class FloatScorer:
         return np.arange(every, dtype=np.int64) if positions is None else positions
 
     def _closeness(self, positions: Positions) -> tuple[NDArray[np.float64], float]:
-        """Grows with the score; off by less than half the gap, rounding of scores included."""
+        """Values that grow with the score. Their error, rounding included, is below gap / 2."""
         with np.errstate(over="ignore", invalid="ignore"):
             product = self._products(positions).astype(np.float64)
         norms = self.norms[positions]
@@ -100,7 +100,7 @@ class FloatScorer:
 
     def _products(self, positions: Positions) -> NDArray[np.float32]:
         if len(positions) * _WORTH_GATHERING < len(self.rows):
-            # BLAS would wake threads for it, and wait for them where the machine is busy.
+            # BLAS would use threads for it, and wait for them on a busy machine.
             return np.asarray(np.einsum("ij,j->i", self.rows[positions], self.query))
         product = self.rows @ self.query
         return product if len(positions) == len(product) else product[positions]

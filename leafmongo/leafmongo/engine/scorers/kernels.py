@@ -1,7 +1,7 @@
 """Products and Hamming distances of many rows with one query, as exact integers.
 
-numkong computes them as fast as memory gives the rows; numpy stands in where it is
-missing, five to ten times slower.
+numkong computes them as fast as memory delivers the rows. Without it numpy does, five to ten times
+slower.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leafmongo.engine.scorers.topk import Positions
+from leafmongo.engine.arrays import Positions
 
 try:
     import numkong
@@ -22,23 +22,23 @@ Figures = NDArray[np.float64]
 Kernel = Callable[[Rows, Rows], Figures]
 Chosen = slice | Positions
 ACCELERATED = numkong is not None
-_BLOCK = 4096  # rows that numpy converts, or that are gathered, at a time
-_EXACT = 1024  # products of int8 whose float32 sum is exact, being below 2^24
+_BLOCK = 4096  # rows converted or gathered at a time
+_EXACT = 1024  # int8 products whose sum is below 2^24, and so exact in float32
 
 
 def products(rows: Rows, query: Rows, chosen: Chosen) -> Figures:
-    """Of these int8 rows with an int8 query."""
+    """Dot products of int8 rows with an int8 query."""
     return _figures(product, rows, query, chosen)
 
 
 def distances(rows: Rows, query: Rows, chosen: Chosen) -> Figures:
-    """Bits that differ between these uint64 rows and the query."""
+    """Hamming distances of uint64 rows to the query."""
     return _figures(distance, rows, query, chosen)
 
 
 def many_products(rows: Rows, queries: Rows) -> NDArray[np.int32]:
-    """(n, q) of these int8 rows with some int8 queries; where numkong is there."""
-    if not len(rows):  # which numkong refuses
+    """(n, q) dot products of int8 rows with several int8 queries; requires numkong."""
+    if not len(rows):  # numkong refuses none
         return np.empty((0, len(queries)), dtype=np.int32)
     packed = numkong.dots_pack(queries, dtype="int8")
     return np.asarray(numkong.dots_packed(rows, packed))
@@ -56,7 +56,7 @@ def _figures(kernel: Kernel, rows: Rows, query: Rows, chosen: Chosen) -> Figures
 
 def _block_figures(kernel: Kernel, rows: Rows, query: Rows, block: Positions) -> Figures:
     first, end = int(block.min()), int(block.max()) + 1
-    if end - first < 2 * len(block):  # most of what lies between: no need to copy it
+    if end - first < 2 * len(block):  # most rows in between: no need to copy them
         return kernel(rows[first:end], query)[block - first]
     return kernel(rows[block], query)
 
@@ -66,14 +66,14 @@ def _numkong_product(rows: Rows, query: Rows) -> Figures:
 
 
 def _numkong_distance(rows: Rows, query: Rows) -> Figures:
-    if not len(rows):  # which numkong refuses
+    if not len(rows):  # numkong refuses none
         return np.empty(0)
     bits, wanted = rows.view(np.uint8), query.view(np.uint8)
     return np.asarray(numkong.cdist(bits, wanted[None], "hamming", dtype="uint1"))[:, 0]
 
 
 def _numpy_product(rows: Rows, query: Rows) -> Figures:
-    """By the float32 matrix product: numpy's own product of integers is ten times slower."""
+    """Use float32 matrix products, since numpy's integer products are ten times slower."""
     exact = np.zeros(len(rows))
     floats = query.astype(np.float32)
     for start in range(0, len(rows), _BLOCK):

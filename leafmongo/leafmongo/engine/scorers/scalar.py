@@ -1,10 +1,14 @@
-"""Scores of float vectors quantised to 7 bits, an approximation of what Lucene computes.
+"""Scores of float vectors quantised to 7 bits, which approximate those of Lucene.
 
 Values between two quantiles become 0..127; a product of codes plus one correction per vector
 approximates the product of the floats. The quantiles leave out the share 1/(d+1) of the values
-and are averaged over groups of 20 vectors. The server has such a pair of quantiles per segment,
-this has one for the whole index, so scores agree with the server's no better than with the exact
-ones: within some 0.02 at 256 dimensions, 0.05 at 64.
+and are averaged over groups of 20 vectors. The server has a pair of quantiles for each segment;
+here the whole index has one, so scores agree with the server's no better than with the exact ones:
+within some 0.02 at 256 dimensions, 0.05 at 64.
+
+The codes of a growing store are made when a search first needs them. The quantiles are computed
+again whenever the store has doubled; in between, new rows are encoded with the present quantiles,
+since encoding all rows after every write would slow down every search.
 """
 
 from dataclasses import dataclass
@@ -12,13 +16,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from leafmongo.engine.arrays import GrowingArray, Positions, Scores
+from leafmongo.engine.definition import VectorField
 from leafmongo.engine.scorers.kernels import Chosen, products
-from leafmongo.engine.scorers.scan import nearest
+from leafmongo.engine.scorers.scan import find_nearest
 from leafmongo.engine.scorers.scoring import euclidean_score, product_score
-from leafmongo.engine.scorers.topk import Positions, Scores
 
 _GROUP = 20
 _SAMPLE = 25_000
+_BLOCK = 8192
 
 
 @dataclass(frozen=True)
@@ -39,17 +45,17 @@ class Quantizer:
     def corrections(
         self, rows: NDArray[np.float32], codes: NDArray[np.int8]
     ) -> NDArray[np.float64]:
-        """With x = low + (x - low): what the product of the codes leaves out, to first order."""
+        """What the product of the codes leaves out, to first order, with x = low + (x - low)."""
         exact = rows.astype(np.float64)
-        coded = codes * self.step
-        rest = self.low * (exact - self.low / 2) + (exact - self.low - coded) * coded
+        encode_rows = codes * self.step
+        rest = self.low * (exact - self.low / 2) + (exact - self.low - encode_rows) * encode_rows
         return np.asarray(rest.sum(axis=1))
 
 
-def calibrated(rows: NDArray[np.float32], norms: NDArray[np.float64] | None = None) -> Quantizer:
-    """Quantiles of at most 25,000 rows, evenly spread; groups short of 20 are left out.
+def calibrate(rows: NDArray[np.float32], norms: NDArray[np.float64] | None = None) -> Quantizer:
+    """Quantiles of at most 25,000 evenly spread rows, of which there has to be one.
 
-    With `norms` of the rows as they are when made unit vectors. There has to be a row.
+    An incomplete group of 20 is left out. With `norms` the rows are normalised first.
     """
     step = -(-len(rows) // _SAMPLE)
     sample = rows[::step]
@@ -67,7 +73,7 @@ def calibrated(rows: NDArray[np.float32], norms: NDArray[np.float64] | None = No
 
 @dataclass(frozen=True, eq=False)
 class ScalarScorer:
-    """`codes` (n, d) in 0..127 and their (n,) `corrections`; the query coded in the same way."""
+    """`codes` is (n, d) in 0..127 with (n,) `corrections`; the query is encoded likewise."""
 
     codes: NDArray[np.int8]
     corrections: NDArray[np.float64]
@@ -81,11 +87,64 @@ class ScalarScorer:
         product = products(self.codes, code[0], chosen)
         square = self.quantizer.step**2
         if self.similarity == "euclidean":
-            # `corrections` are here the sums of squares of the codes.
+            # For this similarity, `corrections` are the sums of squares of the codes.
             squares = float((code.astype(np.float64) ** 2).sum()) + self.corrections[chosen]
             return euclidean_score((squares - 2 * product) * square)
         correction = float(self.quantizer.corrections(query, code)[0])
         return product_score(product * square + correction + self.corrections[chosen])
 
     def nearest(self, count: int, positions: Positions | None) -> tuple[Positions, Scores]:
-        return nearest(self.scores, len(self.codes), count, positions)
+        return find_nearest(self.scores, len(self.codes), count, positions)
+
+
+class ScalarCodes:
+    """The codes of a growing store."""
+
+    def __init__(self, field: VectorField) -> None:
+        self._field = field
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop all codes, after rows were renumbered."""
+        self._quantizer = Quantizer(0.0, 0.0)
+        self._calibrated_on = 0
+        self._codes = GrowingArray(np.int8, self._field.dimensions)
+        self._corrections = GrowingArray(np.float64)
+
+    @property
+    def nbytes(self) -> int:
+        return self._codes.nbytes + self._corrections.nbytes
+
+    def scorer(
+        self, rows: NDArray[np.float32], norms: NDArray[np.float64], query: NDArray[np.float32]
+    ) -> ScalarScorer:
+        if len(rows) >= 2 * self._calibrated_on and len(rows) > self._calibrated_on:
+            self.forget()
+            self._quantizer = calibrate(rows, norms if self._normalised else None)
+            self._calibrated_on = len(rows)
+        for start in range(len(self._codes), len(rows), _BLOCK):
+            self._extend(rows[start : start + _BLOCK], norms[start : start + _BLOCK])
+        if self._normalised:
+            query = (query / np.sqrt((query.astype(np.float64) ** 2).sum())).astype(np.float32)
+        return ScalarScorer(
+            self._codes.view,
+            self._corrections.view,
+            self._quantizer,
+            self._field.similarity,
+            query,
+        )
+
+    @property
+    def _normalised(self) -> bool:
+        """Whether unit vectors are encoded, whose product is the cosine."""
+        return self._field.similarity == "cosine"
+
+    def _extend(self, rows: NDArray[np.float32], norms: NDArray[np.float64]) -> None:
+        if self._normalised:
+            rows = (rows / norms[:, None]).astype(np.float32)
+        codes = self._quantizer.codes(rows)
+        self._codes.extend(codes)
+        if self._field.similarity == "euclidean":
+            self._corrections.extend((codes.astype(np.float64) ** 2).sum(axis=1))
+        else:
+            self._corrections.extend(self._quantizer.corrections(rows, codes))

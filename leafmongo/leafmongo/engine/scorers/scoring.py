@@ -1,4 +1,4 @@
-"""Formulas from distances and products to scores, and what every way of scoring can do.
+"""The score formulas, and the contract of all scorers.
 
 similarity   float32                     int8                          packed_bit
 euclidean    1 / (1 + |a-b|^2)           the same on integers          (n - hamming) / n
@@ -11,20 +11,20 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from leafmongo.engine.scorers.topk import Positions, Scores
+from leafmongo.engine.arrays import Positions, Scores
 
 _EPSILON = float(np.finfo(np.float32).eps)
 
 
 class Scorer(Protocol):
-    """One query against the vectors of one store, as they were when it was made."""
+    """Scores a query against the vectors of a store, as of the scorer's creation."""
 
     def scores(self, positions: Positions) -> Scores:
-        """The scores of these vectors, in this order."""
+        """The scores of these vectors, in their order."""
         ...
 
     def nearest(self, count: int, positions: Positions | None) -> tuple[Positions, Scores]:
-        """The best of these vectors (None: of all), best first, the earlier of equals first."""
+        """The `count` best of these vectors (None: of all), best first, ties by position."""
         ...
 
 
@@ -33,16 +33,16 @@ def euclidean_score(squared: NDArray[Any]) -> Scores:
 
 
 def product_score(product: NDArray[Any]) -> Scores:
-    """For cosines and for dot products of floats; a very long vector may score infinity."""
+    """The score of a cosine or a dot product of floats; very long vectors may score infinity."""
     with np.errstate(over="ignore"):
         return np.maximum((1 + product) / 2, 0).astype(np.float32)
 
 
 def slack(similarity: str, dimensions: int, lengths: Any, length: float) -> Any:
-    """How far apart scores may seem in float32 and yet be equal.
+    """How far apart two values may be in float32 although their scores are equal.
 
-    In the unit of what they are computed from (product, cosine, squared distance), for float
-    vectors of these `lengths`, one or an array of them, and a query of that `length`.
+    The unit is that of the value which scores are computed from (product, cosine, squared
+    distance). `lengths`, one or an array, are those of the vectors, `length` that of the query.
     """
     error = 4 * (dimensions + 4) * _EPSILON
     if similarity == "euclidean":

@@ -1,4 +1,4 @@
-"""The full-text index: mappings, `$search` operators, BM25. Needs tantivy."""
+"""The full-text index: mappings, `$search` operators, BM25. Requires tantivy."""
 
 from leafmongo.engine.text.index import TextIndex
 from leafmongo.engine.text.mappings import TextDefinition, parse_text_definition

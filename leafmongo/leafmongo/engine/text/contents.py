@@ -1,8 +1,8 @@
-"""What a text index holds: documents in rows, their filter columns, and postings for each path.
+"""The contents of a text index: documents in rows, their filter columns, postings for each path.
 
-A row is never used twice: an update leaves its old row dead and takes the next one, which makes
-the order of rows that of insertion. Dead rows are swept out once they outnumber the living.
-Postings know documents by serial numbers, which stay when rows move; both rise together.
+A row is never reused: an update marks its old row dead and takes the next one, so that rows are in
+order of insertion. Dead rows are removed once they outnumber the living. Postings identify
+documents by serial numbers, which ascend like rows but do not change when rows move.
 """
 
 from collections.abc import Iterable
@@ -10,14 +10,14 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from leafmongo.engine.arrays import GrowingArray
 from leafmongo.engine.documents.batch import IdKey, id_key
-from leafmongo.engine.documents.growable import GrowingArray
 from leafmongo.engine.filters.column import FilterColumn, Mask
 from leafmongo.engine.text.postings import Postings
 from leafmongo.engine.text.read import TextRows
 
-_FEW = 1000  # dead rows not worth sweeping
-_DOCUMENT_BYTES = 150  # its id, and its place in a list and in a dictionary
+_FEW = 1000  # dead rows that are not worth removing
+_DOCUMENT_BYTES = 150  # its id, and its entries in a list and a dictionary
 
 
 class TextContents:
@@ -30,8 +30,8 @@ class TextContents:
         self.postings: dict[str, Postings] = {}
         self._serials = GrowingArray(np.int64)
         self._next_serial = 0
-        self._lengths = GrowingArray(np.int64)  # of each row's texts together
-        self._texts: list[tuple[str, ...]] = []  # the paths where each row has one
+        self._lengths = GrowingArray(np.int64)  # total characters of each row's texts
+        self._texts: list[tuple[str, ...]] = []  # the paths at which each row has text
         self._rows: dict[IdKey, int] = {}
 
     def __len__(self) -> int:
@@ -61,7 +61,7 @@ class TextContents:
         self._sweep()
 
     def rows_of(self, serials: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Where documents that are alive stand."""
+        """The rows of documents, which have to be alive."""
         return np.searchsorted(self._serials.view, serials)
 
     def _add_texts(self, serial: int, texts: dict[str, str]) -> None:
@@ -96,7 +96,7 @@ class TextContents:
 
     @property
     def nbytes(self) -> int:
-        """Postings count as the length of their texts, which is about what they take."""
+        """Bytes; postings are estimated by the length of their texts."""
         texts = int(self._lengths.view[self.alive.view].sum())
         keys = len(self._rows) * _DOCUMENT_BYTES
         columns = sum(column.nbytes for column in self.columns.values())

@@ -1,4 +1,4 @@
-"""A full-text index in memory: documents in, documents out, the best matches found."""
+"""A full-text index in memory: add and remove documents, find the best matches."""
 
 import itertools
 import threading
@@ -7,30 +7,30 @@ from typing import Any
 
 import numpy as np
 
+from leafmongo.engine.arrays import best
 from leafmongo.engine.errors import Refused, search_error
 from leafmongo.engine.index import IndexStats, Match
-from leafmongo.engine.scorers.topk import best
 from leafmongo.engine.text.contents import TextContents
 from leafmongo.engine.text.mappings import TextDefinition
-from leafmongo.engine.text.match import Matching
+from leafmongo.engine.text.match import TextMatcher
 from leafmongo.engine.text.query import TextQuery
 from leafmongo.engine.text.read import read
 
-_BATCH = 1000  # documents read at a time, and entered under one hold of the lock
+_BATCH = 1000  # documents that are read together and added under one lock
 _STATS_SECONDS = 0.05
 
 
 class TextIndex:
-    """Searches and changes may come from several threads; they take turns."""
+    """Safe for threads; searches and changes exclude each other."""
 
     def __init__(self, definition: TextDefinition) -> None:
         self.definition = definition
         self._lock = threading.Lock()
         self._contents = TextContents()
-        self._told = IndexStats(0, vectors=0)
+        self._last_stats = IndexStats(0, vectors=0)
 
     def upsert_many(self, docs: Iterable[Mapping[str, Any]]) -> None:
-        """Each has its `_id`; one that is already there is replaced and counts as the newest."""
+        """Add documents with their `_id`; one that exists is replaced and becomes the newest."""
         documents = iter(docs)
         while chunk := list(itertools.islice(documents, _BATCH)):
             rows = read(chunk, self.definition.mappings)
@@ -38,7 +38,7 @@ class TextIndex:
                 self._contents.add(rows)
 
     def remove_many(self, ids: Iterable[Any]) -> None:
-        """Ids that are not there are no error."""
+        """Remove documents; unknown ids are ignored."""
         with self._lock:
             self._contents.remove(ids)
 
@@ -47,10 +47,10 @@ class TextIndex:
             self._contents = TextContents()
 
     def search(self, query: TextQuery, limit: int | None = None) -> list[Match]:
-        """Best first, the earlier of equals first; CommandError where it does not fit the index."""
+        """Matches, best first, ties by insertion; CommandError if the query is not valid here."""
         with self._lock:
             try:
-                matched = Matching(self.definition, self._contents).of(query.operator)
+                matched = TextMatcher(self.definition, self._contents).of(query.operator)
             except Refused as refused:
                 raise search_error(str(refused)) from refused
             rows = np.flatnonzero(matched.mask & self._contents.alive.view)
@@ -60,15 +60,15 @@ class TextIndex:
         return [Match(ids[rows[each]], float(scores[each])) for each in order]
 
     def projection(self) -> dict[str, Any] | None:
-        """What to read of the collection's documents; None for all of it."""
+        """The fields to read of the collection's documents; None for whole documents."""
         return self.definition.projection()
 
     def stats(self) -> IndexStats:
-        """Of a moment ago where many words are just being written, which takes seconds."""
+        """Statistics; those of the previous call while many texts are being written."""
         if self._lock.acquire(timeout=_STATS_SECONDS):
             try:
                 contents = self._contents
-                self._told = IndexStats(len(contents), vectors=0, bytes=contents.nbytes)
+                self._last_stats = IndexStats(len(contents), vectors=0, bytes=contents.nbytes)
             finally:
                 self._lock.release()
-        return self._told
+        return self._last_stats

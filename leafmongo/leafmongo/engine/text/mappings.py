@@ -1,7 +1,7 @@
-"""What a search index indexes: `mappings`, dynamic or field by field.
+"""Parses the `mappings` of a search index, dynamic or by field.
 
-Accepted is what text search with filters needs; what the real server can do beyond that is
-refused with what there is here.
+Supported are the types and options that text search with filters needs. An error for others of the
+real server lists the supported ones.
 """
 
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ from typing import Any
 from leafmongo.engine.definition import PARTITIONS
 from leafmongo.engine.errors import Refused
 from leafmongo.engine.filters.values import KeyKind
-from leafmongo.engine.parser import Section, parse_definition_by, shown
+from leafmongo.engine.parser import Section, parse_definition_by, show
 
 ANALYZER = "lucene.standard"
-# By type of field: its options, and their values that are supported.
+# By type of field: its options with their supported values.
 _ANALYZED = {"analyzer": [ANALYZER], "searchAnalyzer": [ANALYZER]}
 _OPTIONS: dict[str, dict[str, list[Any]]] = {
     "string": {
@@ -44,7 +44,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class TextField:
-    """How the values at a path are indexed. `kinds` are those a filter can compare."""
+    """How the values at a path are indexed. `kinds` are those that filters can compare."""
 
     text: bool = False
     kinds: frozenset[KeyKind] = frozenset({KeyKind.NULL})
@@ -62,7 +62,7 @@ class Mappings:
         return DYNAMIC if found is None and self.dynamic else found
 
 
-# Strings are words here, not tokens: equality needs a field of its own, as on the real server.
+# Strings are indexed as words, not as tokens: equality requires a token field, as on the server.
 DYNAMIC = TextField(
     text=True,
     kinds=frozenset({KeyKind.NULL}).union(*(k for t, k in _KINDS.items() if t != "token")),
@@ -75,7 +75,7 @@ class TextDefinition:
     mappings: Mappings
 
     def field(self, path: str) -> TextField | None:
-        """What is mapped at a dotted path."""
+        """The mapping at a dotted path; None if it is not indexed."""
         mappings: Mappings | None = self.mappings
         found: TextField | None = None
         for segment in path.split("."):
@@ -84,7 +84,7 @@ class TextDefinition:
         return found
 
     def projection(self) -> dict[str, Any] | None:
-        """For find(); None where whole documents are needed."""
+        """The fields to read of documents, for find(); None for whole documents."""
         if self.mappings.dynamic:
             return None
         return dict.fromkeys([*self.mappings.fields, "_id"], 1)
@@ -94,10 +94,10 @@ def parse_text_definition(
     definition: Mapping[str, Any], *, context: str = "userCommand.indexes[0]", strict: bool = False
 ) -> TextDefinition:
     """`strict` refuses unknown top-level keys: updateSearchIndex does, createSearchIndexes not."""
-    return parse_definition_by(lambda section: _parsed(section, strict=strict), definition, context)
+    return parse_definition_by(lambda section: _parse(section, strict=strict), definition, context)
 
 
-def _parsed(section: Section, *, strict: bool) -> TextDefinition:
+def _parse(section: Section, *, strict: bool) -> TextDefinition:
     mappings = _mappings(section.need("mappings", section.section("mappings")))
     if not mappings.dynamic and not mappings.fields:
         raise section.refused("mappings", "must be dynamic or have fields: it indexes nothing")
@@ -122,7 +122,7 @@ def _check_partitions(section: Section) -> None:
 def _mappings(section: Section) -> Mappings:
     dynamic = section.value("dynamic")
     if isinstance(dynamic, Mapping):
-        raise section.refused("dynamic", "takes true or false here, not a type set")
+        raise section.refused("dynamic", "must be true or false here; type sets are not supported")
     dynamic = section.boolean("dynamic") or False
     listed = section.section("fields")
     section.refuse_other_keys()
@@ -132,25 +132,25 @@ def _mappings(section: Section) -> Mappings:
 def _fields(fields: Mapping[str, Any], section: Section) -> dict[str, TextField]:
     for name in fields:
         if not name or name.startswith("$") or "." in name:
-            raise section.refused(name, 'is no name of a field; nest with type "document"')
+            raise section.refused(name, 'is not a field name; nest with type "document"')
     return {name: _field(entry, section.name(name)) for name, entry in fields.items()}
 
 
 def _field(entry: Any, where: str) -> TextField:
-    """Of one definition, or of several for one path, each of another type."""
+    """Parse the definition of a path, or several of different types."""
     entries = entry if isinstance(entry, list) else [entry]
     if not entries:
         raise Refused(f'"{where}" cannot be empty')
     types: dict[str, Section] = {}
     for each in entries:
         if not isinstance(each, Mapping):
-            raise Refused(f'"{where}" must be a document; {shown(each)} was given')
+            raise Refused(f'"{where}" must be a document; {show(each)} was given')
         section = Section(each, where)
         kind = _type(section)
         if kind in types:
             raise Refused(f'"{where}" has type "{kind}" twice')
         types[kind] = section
-    return _of_types(types)
+    return _combine_types(types)
 
 
 def _type(section: Section) -> str:
@@ -162,7 +162,7 @@ def _type(section: Section) -> str:
     return kind
 
 
-def _of_types(types: Mapping[str, Section]) -> TextField:
+def _combine_types(types: Mapping[str, Section]) -> TextField:
     for kind, section in types.items():
         _check_options(section, _OPTIONS[kind])
         if kind != "document":
@@ -183,5 +183,5 @@ def _check_options(section: Section, options: Mapping[str, list[Any]]) -> None:
         if value is not None and value not in supported:
             allowed = ", ".join(str(each) for each in supported)
             raise section.refused(
-                key, f"is {shown(value)}, which is not supported here; supported: {allowed}"
+                key, f"is {show(value)}, which is not supported here; supported: {allowed}"
             )

@@ -1,6 +1,6 @@
-"""Which documents an operator finds, and how well each of them matches.
+"""Finds and scores the documents that match an operator.
 
-Scores add up, as in Lucene: over words, over paths, over clauses. What only filters adds nothing.
+Scores add up as in Lucene: over words, over paths, over clauses. Filters add nothing.
 """
 
 import functools
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from leafmongo.engine.errors import Refused
 from leafmongo.engine.filters.column import FilterColumn, Mask
-from leafmongo.engine.filters.match import in_range, matching
+from leafmongo.engine.filters.match import in_range, match_clause
 from leafmongo.engine.filters.syntax import Equals, Exists, In, Range
 from leafmongo.engine.filters.values import Key, KeyKind, KeyList, Terms
 from leafmongo.engine.text.contents import TextContents
 from leafmongo.engine.text.mappings import TextDefinition
-from leafmongo.engine.text.operators import (
+from leafmongo.engine.text.query import (
     AnyComparison,
     Between,
     Comparison,
@@ -32,34 +32,34 @@ _NUMBERS = (KeyKind.INT, KeyKind.DOUBLE)
 
 
 @dataclass(frozen=True, eq=False)
-class Matched:
-    """For every row, dead ones too; scores are 0 where the mask is not set."""
+class MatchedRows:
+    """For every row, dead ones included; scores are 0 outside the mask."""
 
     mask: Mask
     scores: NDArray[np.float64]
 
 
-class Matching:
-    """Of one search. The contents must not change meanwhile."""
+class TextMatcher:
+    """Matches the operators of one search. The contents must not change meanwhile."""
 
     def __init__(self, definition: TextDefinition, contents: TextContents) -> None:
         self._definition = definition
         self._contents = contents
         self._rows = len(contents.ids)
 
-    def of(self, operator: Operator) -> Matched:
+    def of(self, operator: Operator) -> MatchedRows:
         match operator:
             case Text():
                 return self._text(operator)
             case AnyComparison(comparisons):
                 mask = self._mask(False)
                 for comparison in comparisons:
-                    mask |= self._compared(comparison)
-                return Matched(mask, mask.astype(np.float64))
+                    mask |= self._compare(comparison)
+                return MatchedRows(mask, mask.astype(np.float64))
             case Compound():
                 return self._compound(operator)
 
-    def _text(self, text: Text) -> Matched:
+    def _text(self, text: Text) -> MatchedRows:
         mask, scores = self._mask(False), np.zeros(self._rows)
         for path in self._paths(text.paths):
             for query in text.queries:
@@ -69,10 +69,10 @@ class Matching:
                 rows = self._contents.rows_of(serials)
                 mask[rows] = True
                 scores[rows] += found
-        return Matched(mask, scores)
+        return MatchedRows(mask, scores)
 
     def _paths(self, paths: Iterable[TextPath]) -> list[str]:
-        """Those with words; a path that several of these name counts once."""
+        """The paths that have words; each counts once."""
         found: dict[str, None] = {}
         for path in paths:
             if not path.wildcard and path.pattern in self._contents.postings:
@@ -83,7 +83,7 @@ class Matching:
                 found |= dict.fromkeys(filter(pattern.fullmatch, self._contents.postings))
         return list(found)
 
-    def _compound(self, compound: Compound) -> Matched:
+    def _compound(self, compound: Compound) -> MatchedRows:
         mask, scores = self._mask(True), np.zeros(self._rows)
         for each in compound.must:
             matched = self.of(each)
@@ -103,41 +103,41 @@ class Matching:
             scores += matched.scores
         if minimum:
             mask &= found >= minimum
-        return Matched(mask, np.where(mask, scores, 0))
+        return MatchedRows(mask, np.where(mask, scores, 0))
 
     def _mask(self, value: bool) -> Mask:
         return np.full(self._rows, value, dtype=np.bool_)
 
     # comparisons
 
-    def _compared(self, comparison: Comparison) -> Mask:
+    def _compare(self, comparison: Comparison) -> Mask:
         columns = self._contents.columns
-        normal = functools.partial(self._normal, comparison.path)
+        normalise = functools.partial(self._normalise, comparison.path)
         match comparison:
             case Exists():
-                return matching(comparison, columns, self._rows)
+                return match_clause(comparison, columns, self._rows)
             case Equals(path, key):
-                return matching(Equals(path, normal(key)), columns, self._rows)
+                return match_clause(Equals(path, normalise(key)), columns, self._rows)
             case In(path, KeyList() as keys):
-                return matching(In(path, self._all_normal(path, keys)), columns, self._rows)
+                return match_clause(In(path, self._normalise_all(path, keys)), columns, self._rows)
             case In(path, keys):
-                return matching(In(path, tuple(map(normal, keys))), columns, self._rows)
+                return match_clause(In(path, tuple(map(normalise, keys))), columns, self._rows)
             case Between(path, bounds):
-                bounds = tuple(replace(bound, key=normal(bound.key)) for bound in bounds)
+                bounds = tuple(replace(bound, key=normalise(bound.key)) for bound in bounds)
                 return self._between(columns.get(path), bounds)
 
-    def _all_normal(self, path: str, keys: KeyList) -> KeyList:
+    def _normalise_all(self, path: str, keys: KeyList) -> KeyList:
         return KeyList(
             [
-                (kind, Terms(self._normal(path, Key(kind, value)).value for value in values))
+                (kind, Terms(self._normalise(path, Key(kind, value)).value for value in values))
                 if kind is KeyKind.STRING
                 else (kind, values)
                 for kind, values in keys.parts
             ]
         )
 
-    def _normal(self, path: str, key: Key) -> Key:
-        """Strings as they are indexed at the path."""
+    def _normalise(self, path: str, key: Key) -> Key:
+        """Normalise strings as they are indexed at the path."""
         if key.kind is not KeyKind.STRING:
             return key
         field = self._definition.field(path)

@@ -1,7 +1,7 @@
-"""Documents read into texts and filter values by path, as their mappings say.
+"""Reads documents into texts and filter values by path, according to their mappings.
 
-Arrays are entered at any depth and count as several values of their path; a document in an array
-is read like one that stands alone.
+An array, nested or not, counts as several values of its path; a document in an array is read like
+one outside.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,9 +15,9 @@ from leafmongo.engine.text.mappings import Mappings, TextField
 
 @dataclass
 class TextRows:
-    """Rows are numbered from 0 within the batch; `columns` has a list of keys for each row there.
+    """Rows are numbered from 0 in the batch; `columns` has a list of keys for each row.
 
-    A row is listed in the column of every mapped path that it has, even if with no keys.
+    A row is in the column of every mapped path that it has, even without keys.
     """
 
     ids: list[Any] = field(default_factory=list)
@@ -26,8 +26,8 @@ class TextRows:
     columns: dict[str, tuple[list[int], list[list[Key]]]] = field(default_factory=dict)
 
 
-class _Found:
-    """What one document has."""
+class _DocumentValues:
+    """The texts and keys of one document."""
 
     def __init__(self) -> None:
         self.texts: dict[str, list[str]] = {}
@@ -65,11 +65,11 @@ def _key(value: Any, mapped: TextField) -> list[Key]:
 def read(documents: Iterable[Mapping[str, Any]], mappings: Mappings) -> TextRows:
     rows = TextRows()
     for row, document in enumerate(documents):
-        found = _Found()
+        found = _DocumentValues()
         found.walk(document, mappings, "")
         rows.ids.append(document["_id"])
         rows.keys.append(id_key(document["_id"]))
-        # No word goes over the end of a line, so these stay apart.
+        # No word spans lines, so the texts stay separate.
         rows.texts.append({path: "\n".join(texts) for path, texts in found.texts.items()})
         for path, keys in found.keys.items():
             listed, values = rows.columns.setdefault(path, ([], []))

@@ -10,14 +10,14 @@ from typing import Any
 from pymongo import MongoClient
 
 from leafmongo.deployment.paths import socket_uri
-from leafmongo.indexes.builder import Builder
+from leafmongo.indexes.build import IndexBuilder
 from leafmongo.indexes.catalog import Catalog
-from leafmongo.indexes.commands import Lifecycle
+from leafmongo.indexes.commands import IndexCommands
 from leafmongo.indexes.follower import Follower
-from leafmongo.indexes.registry import Indexes
-from leafmongo.proxy import sockets as listening
-from leafmongo.proxy.context import Connection, Entrance
-from leafmongo.proxy.idle import Patience
+from leafmongo.indexes.registry import IndexRegistry
+from leafmongo.proxy.context import ListenerContext
+from leafmongo.proxy.idle import IdleReaper, LiveConnections
+from leafmongo.proxy.sockets import listen_on_socket
 from leafmongo.queries.commands import SearchCommands
 from leafmongo.queries.freshness import Freshness
 
@@ -29,64 +29,53 @@ def gateway(
     upstream: Path,
     at: Path,
     *,
-    patience: float = 60.0,
-    gathered_bytes: int = 2**29,
-    unhurried: float = 60.0,
-) -> Iterator[set[Connection]]:
-    """In front of the mongod behind a socket; its living connections."""
+    idle_seconds: float = 60.0,
+    buffer_bytes: int = 2**29,
+    slow_seconds: float = 60.0,
+) -> Iterator[LiveConnections]:
+    """Run a gateway in front of the mongod behind a socket; its live connections."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    links: set[Connection] = set()
+    live = LiveConnections(buffer_bytes=buffer_bytes, slow_seconds=slow_seconds)
     with Client(socket_uri(upstream), connect=False) as client:
-        opening = _open(client, upstream, at, links, gathered_bytes, unhurried)
+        opening = _open(client, upstream, at, live)
         server = asyncio.run_coroutine_threadsafe(opening, loop).result()
-        looking = asyncio.run_coroutine_threadsafe(_look(Patience(links, seconds=patience)), loop)
-        yield links
-        looking.cancel()
-        asyncio.run_coroutine_threadsafe(_close(server, links), loop).result()
+        reaper = IdleReaper(live, seconds=idle_seconds)
+        reaping = asyncio.run_coroutine_threadsafe(_reap(reaper), loop)
+        yield live
+        reaping.cancel()
+        asyncio.run_coroutine_threadsafe(_close(server, live), loop).result()
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
 
 
-async def _open(
-    client: Client,
-    upstream: Path,
-    at: Path,
-    links: set[Connection],
-    gathered_bytes: int,
-    unhurried: float,
-) -> Any:
+async def _open(client: Client, upstream: Path, at: Path, live: LiveConnections) -> Any:
     async def admit(pid: int) -> None:
         assert pid > 0
 
     async def dial(stream: Any) -> None:
         await asyncio.get_running_loop().create_unix_connection(stream, str(upstream))
 
-    indexes = Indexes()
-    nothing = {"reform": int, "reset": int, "reached": lambda marker: None}
-    builder = Builder(client, Follower(client, indexes, **nothing))
-    lifecycle = Lifecycle(Catalog(client), indexes, builder)
-    commands = SearchCommands(indexes, lifecycle, Freshness(lambda marker: None), admit)
-    entrance = Entrance(
-        dial,
-        commands,
-        links=links,
-        gathered_bytes=gathered_bytes,
-        unhurried_seconds=unhurried,
-    )
-    return await listening.on_socket(at, entrance)
+    registry = IndexRegistry()
+    ignored = {"on_reload": int, "on_gap": int, "on_marker": lambda marker: None}
+    builder = IndexBuilder(client, Follower(client, registry, **ignored))
+    index_commands = IndexCommands(Catalog(client), registry, builder)
+    freshness = Freshness(lambda marker: None)
+    commands = SearchCommands(registry, index_commands, freshness)
+    context = ListenerContext(dial, admit, commands.handle, freshness.on_write)
+    return await listen_on_socket(at, context, live)
 
 
-async def _look(patience: Patience) -> None:
+async def _reap(reaper: IdleReaper) -> None:
     while True:
-        patience.look()
+        reaper.check()
         await asyncio.sleep(0.02)
 
 
-async def _close(server: Any, links: set[Connection]) -> None:
+async def _close(server: Any, live: LiveConnections) -> None:
     server.close()
-    for link in list(links):
-        link.abort()
+    for connection in live:
+        connection.abort()
     await asyncio.sleep(0.1)

@@ -1,7 +1,7 @@
-"""Passwords of a deployment that listens on a port: its one user, and the gateway's own key.
+"""Passwords of a deployment that listens on a port: those of its one user and of the gateway.
 
-mongod decides who is let in (SCRAM). The gateway logs in as mongod's members do among themselves,
-so that whatever becomes of the user, it can put the user right at the next start.
+mongod authenticates clients (SCRAM). The gateway logs in with a key file, as the members of a
+replica set do, so that it can restore the user at every start.
 """
 
 import base64
@@ -19,14 +19,14 @@ from leafmongo.deployment.paths import USER, Home
 _NO_SUCH_USER = 11
 
 
-def prepare(home: Home) -> None:
-    """Make the password and the key, if they are not there from an earlier start."""
-    _keep(home.password_file, secrets.token_urlsafe(24))
-    _keep(home.key_file, base64.b64encode(secrets.token_bytes(96)).decode())
+def create_secrets(home: Home) -> None:
+    """Create the password and the key unless an earlier start has."""
+    _create(home.password_file, secrets.token_urlsafe(24))
+    _create(home.key_file, base64.b64encode(secrets.token_bytes(96)).decode())
 
 
-def settle_user(client: MongoClient[dict[str, Any]], password: str) -> None:
-    """There is the user, with all rights and this password."""
+def ensure_user(client: MongoClient[dict[str, Any]], password: str) -> None:
+    """Create or update the user, with all rights and this password."""
     settings: dict[str, Any] = {"pwd": password, "roles": ["root"]}
     try:
         client.admin.command("updateUser", USER, **settings)
@@ -36,15 +36,15 @@ def settle_user(client: MongoClient[dict[str, Any]], password: str) -> None:
         client.admin.command("createUser", USER, **settings)
 
 
-def masked(uri: str) -> str:
-    """The same address without its password."""
+def mask_password(uri: str) -> str:
+    """Replace the password in a URI by ***."""
     return re.sub(r"(//[^:@/]*:)[^@]*@", r"\1***@", uri)
 
 
-def _keep(file: Path, secret: str) -> None:
+def _create(file: Path, secret: str) -> None:
     if file.exists() and file.stat().st_size:
         return
-    # Under another name first: half a secret must not stay for the next start.
+    # Renamed when complete: the next start must not find half a secret.
     partial = file.with_suffix(".new")
     partial.unlink(missing_ok=True)
     with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:

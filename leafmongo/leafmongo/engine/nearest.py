@@ -1,11 +1,11 @@
-"""From a query and its candidates to the best documents.
+"""Finds the best documents for a query among its candidates.
 
-    exact          all candidates scored
+    exact          all candidates are scored
     approximate    the numCandidates nearest, then parentFilter, then the limit best
       binary       ... of the numCandidates nearest by sign bits, the sqrt(limit * numCandidates)
                    best by float query against signs are scored in full
 
-parentFilter comes after the numCandidates are chosen, as on the server: fewer may be left.
+As on the server, parentFilter applies after the numCandidates are chosen, so fewer may be left.
 """
 
 import math
@@ -14,16 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from leafmongo.engine.arrays import Positions, Scores, best
 from leafmongo.engine.documents.stores import Scorers
 from leafmongo.engine.filters.column import Mask
 from leafmongo.engine.query import VectorQuery
 from leafmongo.engine.scorers.floats import FloatScorer
-from leafmongo.engine.scorers.topk import Positions, Scores, best
 
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """`positions` are of vectors (None: all); `documents` has the slot of each vector's document.
+    """`positions` select vectors (None: all); `documents` has the slot of each vector's document.
 
     `parents` are the documents that pass parentFilter (None: no such filter).
     """
@@ -35,8 +35,8 @@ class Candidates:
     nested: bool
 
 
-def nearest_documents(candidates: Candidates, query: VectorQuery) -> tuple[Positions, Scores]:
-    """Slots and scores, best first, at most `limit`."""
+def find_documents(candidates: Candidates, query: VectorQuery) -> tuple[Positions, Scores]:
+    """At most `limit` slots and their scores, best first."""
     positions, scores = _hits(candidates, query)
     documents = candidates.documents[positions]
     if not candidates.nested:
@@ -45,7 +45,7 @@ def nearest_documents(candidates: Candidates, query: VectorQuery) -> tuple[Posit
         rescored = _all_elements(candidates, query, documents)
         if rescored is not None:
             documents, scores = rescored
-    slots, scores = _joined(documents, scores, average=query.score_mode == "avg")
+    slots, scores = _join(documents, scores, average=query.score_mode == "avg")
     order = best(scores, query.limit)
     return slots[order], scores[order]
 
@@ -63,7 +63,7 @@ def _hits(candidates: Candidates, query: VectorQuery) -> tuple[Positions, Scores
         positions, scores = positions[passed], scores[passed]
     if scorers.signs and scorers.floats:
         count = math.isqrt(query.limit * query.num_candidates)
-        return _rescored(scorers.floats, positions, count)
+        return _rescore(scorers.floats, positions, count)
     return positions, scores
 
 
@@ -77,7 +77,7 @@ def _exact_hits(candidates: Candidates, limit: int) -> tuple[Positions, Scores]:
     return candidates.scorers.exact.nearest(count, positions)
 
 
-def _rescored(floats: FloatScorer, positions: Positions, count: int) -> tuple[Positions, Scores]:
+def _rescore(floats: FloatScorer, positions: Positions, count: int) -> tuple[Positions, Scores]:
     positions = np.sort(positions)
     kept = np.sort(positions[best(floats.sign_products(positions), count)])
     return floats.nearest(len(kept), kept)
@@ -86,9 +86,9 @@ def _rescored(floats: FloatScorer, positions: Positions, count: int) -> tuple[Po
 def _all_elements(
     candidates: Candidates, query: VectorQuery, documents: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], Scores] | None:
-    """An approximate average counts every element of a found document, not only the hits.
+    """All elements of the found documents: an approximate average counts them, not only the hits.
 
-    So does the server for float vectors; for the other kinds it averages the hits.
+    The server does so for float vectors; for the other kinds it averages the hits.
     """
     floats = candidates.scorers.floats
     if query.num_candidates is None or floats is None:
@@ -97,10 +97,10 @@ def _all_elements(
     return candidates.documents[positions], floats.scores(positions)
 
 
-def _joined(
+def _join(
     documents: NDArray[np.int64], scores: Scores, *, average: bool
 ) -> tuple[NDArray[np.int64], Scores]:
-    """One score for each document, in the order of their slots."""
+    """One score for each document, in slot order."""
     order = np.argsort(documents, kind="stable")
     slots, starts, counts = np.unique(documents[order], return_index=True, return_counts=True)
     if not len(slots):

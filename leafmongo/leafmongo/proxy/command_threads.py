@@ -1,4 +1,4 @@
-"""Threads for the work of searches, so that a large command holds up no small one."""
+"""Threads for the work of commands, so that a large command does not hold up small ones."""
 
 import asyncio
 import gc
@@ -19,19 +19,23 @@ Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 
-class Workers:
-    """Large commands have threads of their own and wait for each other; `size` is a command's
-    bytes, or about what it will have."""
+class CommandThreads:
+    """Large commands have their own threads and wait for each other.
+
+    `size` is a command's bytes, known or estimated.
+    """
 
     def __init__(self) -> None:
         self._large = ThreadPoolExecutor(_LARGE_AT_ONCE, thread_name_prefix="large-command")
-        self._turns = asyncio.Semaphore(_LARGE_AT_ONCE)
+        self._slots = asyncio.Semaphore(_LARGE_AT_ONCE)
 
     async def run(
         self, size: int, work: Callable[Given, Result], *given: Given.args, **named: Given.kwargs
     ) -> Result:
-        """In a thread. For a large command it ends with the work, also when it is cancelled: until
-        then the thread reads what it was given."""
+        """Run the work in a thread.
+
+        For a large command a cancelled call still waits for the thread, which reads its arguments.
+        """
         if size <= LARGE_BYTES:
             return await asyncio.to_thread(work, *given, **named)
         loop = asyncio.get_running_loop()
@@ -42,20 +46,22 @@ class Workers:
     async def run_short(
         self, size: int, work: Callable[Given, Result], *given: Given.args, **named: Given.kwargs
     ) -> Result:
-        """At once where the command is so small that it cannot take long."""
+        """Run the work at once if the command is too small to take long, else in a thread."""
         if size <= STEP_BYTES:
             return work(*given, **named)
         return await self.run(size, work, *given, **named)
 
     @asynccontextmanager
     async def command(self, size: int) -> AsyncIterator[None]:
-        """Around all that is done with a command from reading it to freeing it. A large one waits
-        for its turn: what is read may take many times the bytes of the message."""
+        """Enclose a command from reading to freeing it.
+
+        A large one waits for its turn: parsed, it may take many times the bytes of its message.
+        """
         if size <= LARGE_BYTES:
             yield
             return
-        async with self._turns:
-            with _collector.sparing():
+        async with self._slots:
+            with _collector.spare():
                 yield
 
     def close(self) -> None:
@@ -70,7 +76,7 @@ async def _result(work: "asyncio.Future[Result]") -> Result:
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:
-        work.exception()  # else asyncio logs one as lost
+        work.exception()  # otherwise asyncio logs the exception as never retrieved
         raise cancelled
     return work.result()
 
@@ -78,13 +84,15 @@ async def _result(work: "asyncio.Future[Result]") -> Result:
 def _without_collection(
     work: Callable[Given, Result], *given: Given.args, **named: Given.kwargs
 ) -> Result:
-    with _collector.paused():
+    with _collector.pause():
         return work(*given, **named)
 
 
 class Collector:
-    """Python's garbage collector, which visits all objects and lets no thread run meanwhile. Left
-    to itself, it would often do so while a million values are read, none of which is garbage."""
+    """Python's garbage collector, which visits all objects and lets no thread run meanwhile.
+
+    By default it would run many times while a million values are read, none of them garbage.
+    """
 
     def __init__(self, *, seconds: float = _COLLECT_SECONDS) -> None:
         self._lock = threading.Lock()
@@ -93,9 +101,11 @@ class Collector:
         self._collected = 0.0  # by time.monotonic()
 
     @contextmanager
-    def paused(self) -> Iterator[None]:
-        """For a short time. While `sparing`, the collector skips all objects that exist at the end
-        of the pause."""
+    def pause(self) -> Iterator[None]:
+        """Turn the collector off for a short time.
+
+        Inside `spare` it then skips all objects that exist at the end of the pause.
+        """
         with self._lock:
             self._pauses += 1
             gc.disable()
@@ -110,8 +120,8 @@ class Collector:
                     gc.enable()
 
     @contextmanager
-    def sparing(self) -> Iterator[None]:
-        """Where others spare it all the time, it collects between them every few seconds."""
+    def spare(self) -> Iterator[None]:
+        """Spare the collector the objects of this block; it still collects every few seconds."""
         with self._lock:
             if not self._spared:
                 self._collected = time.monotonic()
