@@ -1,4 +1,4 @@
-"""Figures beside the bars that they are to meet, and the command that measures them."""
+"""Measured figures beside the bars they have to meet, and the command line of each benchmark."""
 
 import argparse
 import json

@@ -1,14 +1,13 @@
-"""How good distilled students are, on test collections that none was trained on the judgments of.
+"""Measure how good distilled students are, on test collections that none of them was trained on.
 
     .venv/bin/python -m benchmarks.distill [--small] [--json FILE] [--only NAME ...]
 
-`shipped`: the student of the preset `offline`, which has seen nothing of these collections. `own`:
-one distilled here from the documents of each collection alone, without queries and judgments.
-`losses`: what the terms for truncated vectors and for signs change, with everything else equal. All
-are compared with the teacher on both sides, by exact search (which is that of `$vectorSearch`, as
-`benchmarks.quality` shows). The collections are looked for in LEAF_TEST_DATA, by default
-../shared/data. Half an hour for each collection; --small takes a part of it, whose figures mean
-nothing.
+`shipped` is the student of the preset `offline`, which has seen nothing of these collections. `own`
+is distilled here from the documents of each collection alone, without queries and judgments.
+`losses` shows what the loss terms for truncated vectors and for signs change, everything else being
+equal. All are compared with the teacher on both sides by exact search, which equals that of
+`$vectorSearch`, as `benchmarks.quality` shows. The collections are in the folder LEAF_TEST_DATA
+(default ../shared/data). Each takes half an hour; --small uses a part, whose figures mean nothing.
 """
 
 import json

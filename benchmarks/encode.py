@@ -1,12 +1,12 @@
-"""How fast documents are encoded, against sentence-transformers with its defaults.
+"""Measure how fast documents are encoded, against sentence-transformers with its defaults.
 
     .venv/bin/python -m benchmarks.encode [--small] [--json FILE] [--only NAME ...]
 
-Both encode the same texts in turns within one run: passages of NFCorpus, in the folder
-LEAF_TEST_DATA (default ../shared/data), or of Python's own documentation, from 8 to 256 tokens.
-They are batches that sentence-transformers, which sorts by characters, makes of 4,096 such texts:
-so it computes as little padding here as in a large corpus. Ten minutes on two cores. --small has
-few texts, and two layers of the large model; its bars mean nothing.
+Both encode the same texts, alternating within one run: passages of 8 to 256 tokens from NFCorpus in
+the folder LEAF_TEST_DATA (default ../shared/data), or from Python's own documentation. The passages
+are batches that sentence-transformers makes of 4,096 such texts, which it sorts by characters, so
+it computes as little padding here as in a large corpus. Takes ten minutes on two cores. --small has
+few texts and two layers of the large model; its bars mean nothing.
 """
 
 import tempfile

@@ -1,4 +1,4 @@
-"""What one client's excess costs the others: their pings beside a huge filter, and memory."""
+"""Measure what one client costs the others: their pings beside a huge filter, and memory."""
 
 import socket
 import struct

@@ -1,4 +1,4 @@
-"""The processes of a deployment under measurement: their memory, their end, their return."""
+"""The processes of a deployment under measurement: memory, termination, restart."""
 
 import os
 import signal

@@ -1,11 +1,11 @@
-"""How fast ingesting is: every bar of its speed table but those of the encoder alone.
+"""Measure how fast ingesting is: every bar of its speed table except those of the encoder alone.
 
     .venv/bin/python -m benchmarks.ingest [--small] [--json FILE] [--only NAME ...]
 
-Each figure is of `leaf-ingest` as a command, on a local deployment of its own. What it is compared
-with runs in turns with it: the encoder alone as a process that encodes the same chunks, and
-langchain-mongodb's `add_documents` with the same model into the same server. --small has a
-fiftieth of the documents; its bars mean nothing.
+Each figure is of `leaf-ingest` as a command, on a local deployment of its own. It alternates with
+what it is compared with: a process that only encodes the same chunks, and langchain-mongodb's
+`add_documents` with the same model into the same server. --small has a fiftieth of the documents;
+its bars mean nothing.
 """
 
 import json

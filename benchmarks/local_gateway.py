@@ -1,11 +1,11 @@
-"""How fast leafmongo is: every bar of its speed table, from a client's side.
+"""Measure how fast leafmongo is: every bar of its speed table, seen from a client.
 
     .venv/bin/python -m benchmarks.local_gateway [--small] [--prefer] [--json FILE] [--only NAME]
 
-Starts deployments of its own in a temporary folder, asks everything through PyMongo, and compares
-with a direct connection to the same mongod, taking turns within one run. --small has a twentieth of
-the documents, for a look in under a minute; its bars mean nothing. --prefer, as root, lets the
-searches that are timed come before whatever else a shared machine does.
+Starts deployments of its own in a temporary folder, sends everything through PyMongo, and
+alternates with a direct connection to the same mongod within one run. --small has a twentieth of
+the documents and takes under a minute; its bars mean nothing. --prefer, as root, gives the timed
+searches priority over everything else on a shared machine.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What every benchmark here needs: repeated timing, its spread, and the machine it ran on."""
+"""Repeated timing, its spread, and the machine it ran on, for every benchmark."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""Passages of given lengths, out of NFCorpus or, where that is missing, Python's documentation."""
+"""Passages of given lengths, from NFCorpus or, where it is missing, Python's documentation."""
 
 import json
 import os

@@ -1,11 +1,11 @@
-"""What the precision in which the teacher computes costs, and that it is the same in every process.
+"""Measure what the teacher's precision costs, and that it is the same in every process.
 
     .venv/bin/python -m benchmarks.precision [--small] [--json FILE] [--only NAME ...]
 
-The offline pair encodes NFCorpus and Vaswani (folder LEAF_TEST_DATA, by default ../shared/data;
-what is not there is left out) in float32 and in bfloat16: cosine of the two, mean and worst, and
+The offline pair encodes NFCorpus and Vaswani (folder LEAF_TEST_DATA, default ../shared/data; a
+missing collection is skipped) in float32 and in bfloat16: mean and worst cosine of the two, and
 nDCG@10 of the student's queries over each by exact search. On a processor without instructions for
-bfloat16 that takes long. Three processes in a row then encode the same texts, with the precision
+bfloat16 that takes long. Then three processes in a row encode the same texts, with the precision
 left to `auto`. --small has 60 documents and two processes.
 """
 

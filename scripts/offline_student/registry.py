@@ -1,6 +1,6 @@
-"""The sources by name, and how many texts each gives at most.
+"""The sources by name, and the maximum number of texts from each.
 
-The numbers keep computing, which Debian is rich in, from outweighing medicine and everyday words.
+The limits keep computing, in which Debian is rich, from outweighing medicine and everyday words.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""WordNet: each synset as words with their gloss, and each part of that alone."""
+"""WordNet: each synset as words with their gloss, and each of the two alone."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
