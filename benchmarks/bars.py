@@ -42,16 +42,16 @@ def command(
     bench: Callable[[bool], AbstractContextManager[Bench]],
     packages: Iterable[str],
 ) -> None:
-    """What `python -m benchmarks.NAME [--small] [--json FILE] [--only PART ...]` does.
+    """Run `python -m benchmarks.NAME [--small] [--json FILE] [--only PART ...]` does.
 
-    `bench` is told whether it is --small, and gives what each part takes.
+    `bench` takes whether the run is --small, and returns the arguments of each part.
     """
     parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--only", nargs="+", choices=parts, default=list(parts))
     given = parser.parse_args()
-    told = circumstances(*packages)
+    machine = circumstances(*packages)
     rows = []
     with bench(given.small) as made:
         for name in given.only:
@@ -59,4 +59,4 @@ def command(
                 rows.append(found)
                 print(shown(found), flush=True)
     if given.json:
-        given.json.write_text(json.dumps({**told, "results": rows}, indent=2))
+        given.json.write_text(json.dumps({**machine, "results": rows}, indent=2))

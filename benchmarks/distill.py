@@ -59,14 +59,14 @@ def own(small: bool) -> Iterator[Row]:
         options = ["--epochs", "1", "--examples", "400", "--truncated", "256", "--bits", "1"]
     for test in islice(collections(small), 1 if small else None):
         with tempfile.TemporaryDirectory(prefix="leaf-") as folder:
-            told = distilled(test, Path(folder), options)
+            results = distilled(test, Path(folder), options)
             student = str(Path(folder, "student"))
             yield from compared("student of its own documents", test, student, 95)
-        minutes = Spread.of([told["seconds"] / 60])
-        yield row(f"{test.name}, the time of distilling it", minutes, 30, "min", **about(told))
-        cosine = Spread.of([told["cosine"]])
+        minutes = Spread.of([results["seconds"] / 60])
+        yield row(f"{test.name}, the time of distilling it", minutes, 30, "min", **about(results))
+        cosine = Spread.of([results["cosine"]])
         yield row(f"{test.name}, its cosine on held-out texts", cosine, 0.85, "", least=True)
-        share = Spread.of([told["latency"]["student"] / told["latency"]["teacher"]])
+        share = Spread.of([results["latency"]["student"] / results["latency"]["teacher"]])
         yield row(f"{test.name}, its time of a query", share, 0.6, "x")
 
 
@@ -103,9 +103,11 @@ def compared(what: str, test: TestCollection, student: str, bar: float) -> Itera
 
 def by_form(test: TestCollection, student: str) -> dict[str, float]:
     documents = CachedModel(PAIR.teacher, "teacher").encode(
-        [p.encoded for p in test.passages], "documents", told
+        [p.encoded for p in test.passages], "documents", report_progress
     )
-    queries = CachedModel(student, "student").encode(list(test.queries.values()), "queries", told)
+    queries = CachedModel(student, "student").encode(
+        list(test.queries.values()), "queries", report_progress
+    )
     return {
         form: quality(test, documents, queries, dimensions) for form, dimensions in FORMS.items()
     }
@@ -145,11 +147,11 @@ def distilled(test: TestCollection, folder: Path, options: Sequence[str]) -> dic
     return dict(json.loads(done.stdout))
 
 
-def about(told: dict[str, Any]) -> dict[str, Any]:
-    return {name: told[name] for name in ("examples", "cosine_before")}
+def about(results: dict[str, Any]) -> dict[str, Any]:
+    return {name: results[name] for name in ("examples", "cosine_before")}
 
 
-def told(line: str) -> None:
+def report_progress(line: str) -> None:
     print(line, file=sys.stderr)
 
 

@@ -39,7 +39,7 @@ def slowest_pings(clients: Sequence[Client], action: Callable[[], object]) -> li
 
 
 def answer(at: Path, message: bytes) -> bytes:
-    """Of the gateway behind that socket; the message is ready, as its making is not measured."""
+    """Send a ready message to the gateway behind that socket, and return its answer."""
     with socket.socket(socket.AF_UNIX) as stream:
         stream.connect(str(at))
         stream.sendall(message)

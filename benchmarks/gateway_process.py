@@ -15,7 +15,7 @@ from leafmongo import LocalDeployment
 
 
 def resident_bytes(deployment: LocalDeployment) -> int:
-    """Of the gateway's process, which holds the indexes; mongod is not counted."""
+    """Memory of the gateway's process, which holds the indexes; mongod does not count."""
     status = Path(f"/proc/{deployment.status().gateway_pid}/status").read_text()
     (line,) = [each for each in status.splitlines() if each.startswith("VmRSS")]
     return int(line.split()[1]) * 1024
@@ -29,7 +29,7 @@ def cpu_seconds(deployment: LocalDeployment) -> float:
 
 
 def processes(deployment: LocalDeployment) -> list[int]:
-    """Of a search: this one, the gateway and mongod."""
+    """The processes of a search: this one, the gateway and mongod."""
     status = deployment.status()
     return [os.getpid(), *filter(None, (status.gateway_pid, status.mongod_pid))]
 

@@ -84,10 +84,10 @@ _MEASURED = """
 import json, resource, subprocess, sys, time
 started = time.perf_counter()
 ended = subprocess.run(sys.argv[1:], capture_output=True, text=True)
-told = {"process_seconds": time.perf_counter() - started, "stderr": ended.stderr[-2000:]}
-told["memory_mb"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-told |= {"returncode": ended.returncode, "output": ended.stdout}
-print(json.dumps(told))
+stats = {"process_seconds": time.perf_counter() - started, "stderr": ended.stderr[-2000:]}
+stats["memory_mb"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+stats |= {"returncode": ended.returncode, "output": ended.stdout}
+print(json.dumps(stats))
 """
 
 
@@ -100,10 +100,10 @@ def run_measured(command: Sequence[str], environ: dict[str, str]) -> Row:
         text=True,
         check=True,
     )
-    told: Row = json.loads(outer.stdout)
-    if told["returncode"]:
-        raise SystemExit(f"{command}: {told['stderr']}")
-    return {**json.loads(told.pop("output")), **told}
+    stats: Row = json.loads(outer.stdout)
+    if stats["returncode"]:
+        raise SystemExit(f"{command}: {stats['stderr']}")
+    return {**json.loads(stats.pop("output")), **stats}
 
 
 def everything_but_encoding(bench: Bench) -> Iterator[Row]:
@@ -120,7 +120,7 @@ def everything_but_encoding(bench: Bench) -> Iterator[Row]:
 
 
 def rate(summary: Row) -> float:
-    """Of the work itself: the start of the interpreter and of the model are not in it."""
+    """Seconds of the work itself, without the start of the interpreter and of the model."""
     return float(summary["chunks"] / summary["seconds"])
 
 
@@ -155,8 +155,8 @@ def memory(bench: Bench) -> Iterator[Row]:
     sizes = []
     for documents in (10_000, 300_000):
         corpus = bench.corpus(f"memory-{documents}", documents, (20, 120))
-        told = bench.ingest(corpus, f"memory{documents}", "--wait", "0", hashed=True)
-        sizes.append(told["memory_mb"])
+        stats = bench.ingest(corpus, f"memory{documents}", "--wait", "0", hashed=True)
+        sizes.append(stats["memory_mb"])
         bench.drop(f"memory{documents}")
         corpus.unlink()
     growth = Spread.of([sizes[1] - sizes[0]])
@@ -217,8 +217,8 @@ def langchain(bench: Bench, chunks: Sequence[Row]) -> Callable[[], Any]:
 
 def stored_bytes(collection: Any) -> float:
     """BSON of all documents, before the server compresses it."""
-    (told,) = collection.aggregate([{"$collStats": {"storageStats": {}}}])
-    return float(told["storageStats"]["size"])
+    (stats,) = collection.aggregate([{"$collStats": {"storageStats": {}}}])
+    return float(stats["storageStats"]["size"])
 
 
 PACKAGES = ["pymongo", "langchain-mongodb", "sentence-transformers", "torch"]

@@ -191,7 +191,7 @@ def main() -> None:
     parser.add_argument("--prefer", action="store_true", help="as root: over other work")
     given = parser.parse_args()
     run = Run(0.05 if given.small else 1.0, given.prefer)
-    told = circumstances("numpy", "numkong", "pymongo")
+    machine = circumstances("numpy", "numkong", "pymongo")
     rows = []
     print("| what | median (quartiles) | bar | | gateway CPU |\n|---|---|---|---|---|")
     for name in given.only:
@@ -199,7 +199,7 @@ def main() -> None:
             rows.append(each)
             print(line(each), flush=True)
     if given.json:
-        given.json.write_text(json.dumps({**told, "small": given.small, "rows": rows}, indent=2))
+        given.json.write_text(json.dumps({**machine, "small": given.small, "rows": rows}, indent=2))
 
 
 def line(each: Row) -> str:

@@ -18,7 +18,7 @@ UNCOUNTED = 3  # runs before the ones that are measured
 
 @dataclass(frozen=True)
 class Spread:
-    """Of repeated figures: the median, and between what most of them lie (quartiles)."""
+    """Repeated figures: their median, and their quartiles."""
 
     median: float
     low: float

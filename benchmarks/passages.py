@@ -32,7 +32,7 @@ def mixed(folder: str, batches: int) -> list[str]:
 
 
 def passages(folder: str, lengths: Sequence[int]) -> list[str]:
-    """Of so many tokens each, special tokens included."""
+    """Make passages of that many tokens each, special tokens included."""
     known = tokenizer(folder)
     special = len(known.encode(""))
     wanted = iter([length - special for length in lengths])

@@ -87,7 +87,7 @@ def questions() -> list[dict[str, Any]]:
 
 
 def rank(searcher: Searcher, *, question: str, topics: list[str]) -> int | None:
-    """Of the first hit that answers, counted from 1; None if none of ten does."""
+    """Rank of the first hit that answers, counted from 1; None if no hit of ten does."""
     hits = searcher.search(question, k=10)
     return next((n for n, hit in enumerate(hits, 1) if hit.document in topics), None)
 

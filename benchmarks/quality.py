@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--pictures", type=Path, metavar="FOLDER")
     given = parser.parse_args()
-    told = circumstances("numpy", "onnxruntime", "pymongo", "sentence-transformers", "torch")
+    machine = circumstances("numpy", "onnxruntime", "pymongo", "sentence-transformers", "torch")
     reports = []
     with (
         tempfile.TemporaryDirectory(prefix="leaf-", dir="/tmp") as folder,
@@ -59,7 +59,7 @@ def main() -> None:
     if given.json:
         results = [asdict(report) for report in reports]
         given.json.write_text(
-            json.dumps({**told, "small": given.small, "results": results}, indent=2)
+            json.dumps({**machine, "small": given.small, "results": results}, indent=2)
         )
 
 

@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--prefer", action="store_true", help="as root: over other work")
     parser.add_argument("--json", type=Path, metavar="FILE")
     given = parser.parse_args()
-    told = circumstances("numpy", "numkong", "faiss-cpu", "usearch")
+    machine = circumstances("numpy", "numkong", "faiss-cpu", "usearch")
     rows = []
     print("| vectors | of | library | median ms (quartiles) | right |\n|---|---|---|---|---|")
     for kind, make in CORPORA.items():
@@ -92,7 +92,7 @@ def main() -> None:
                 rows.append(row)
                 print(line(row), flush=True)
     if given.json:
-        given.json.write_text(json.dumps({**told, "small": given.small, "rows": rows}, indent=2))
+        given.json.write_text(json.dumps({**machine, "small": given.small, "rows": rows}, indent=2))
 
 
 def line(row: Row) -> str:

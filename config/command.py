@@ -1,4 +1,4 @@
-"""What every command does alike: settings, and failures as one line with an exit code."""
+"""What all commands share: settings, lines for people, errors as one line with an exit code."""
 
 import logging
 import os
@@ -17,23 +17,23 @@ FAILED, WRONG_USAGE, SOME_REJECTED, INTERRUPTED = 1, 2, 3, 130
 
 
 def settings(**options: Any) -> Settings:
-    """From options, the process's environment and `.env` in the current folder."""
+    """Read options, the environment of the process, and `.env` in the current folder."""
     dotenv = Path(".env")
     return load(os.environ, dotenv=dotenv if dotenv.is_file() else None, **options)
 
 
 def say(command: str, text: str) -> None:
-    """A line for a person, beside what is printed as the result."""
+    """Print a line for a person to stderr; stdout carries the result."""
     print(one_line(f"{command}: {text}"), file=sys.stderr, flush=True)
 
 
 def say_warnings(command: str) -> None:
-    """What is logged as a warning, or worse, from now on."""
+    """Print every log record of level WARNING or above from here on."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[_Warnings(command)])
 
 
 class _Warnings(logging.Handler):
-    """Asks for stderr each time, because a moving line puts something of its own there."""
+    """Look up stderr for each record, because a progress line replaces it."""
 
     def __init__(self, command: str) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class _Warnings(logging.Handler):
 
 
 def leave_at_once(end: SystemExit) -> NoReturn:
-    """Ends the process without waiting for PyMongo's monitors, which takes up to half a second.
+    """End the process without waiting for PyMongo's monitors, which takes up to half a second.
 
     For commands that have closed what they opened.
     """
@@ -61,7 +61,7 @@ def leave_at_once(end: SystemExit) -> NoReturn:
 def one_line_errors(
     command: str, *more: type[Exception], line: Line | None = None
 ) -> Iterator[None]:
-    """LeafError, OSError and `more` end the process with a line on stderr; others are bugs.
+    """End the process with a line on stderr on LeafError, OSError or `more`; others are bugs.
 
     Hints meanwhile repeat the options of `line`.
     """
@@ -73,7 +73,7 @@ def one_line_errors(
             say(command, problem)
         sys.exit(WRONG_USAGE if error.is_usage else FAILED)
     except BrokenPipeError:
-        # Whoever read our output has seen enough; the interpreter must not complain at exit.
+        # The reader of our output has closed the pipe; keep the interpreter quiet at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
     except Exception as error:

@@ -15,7 +15,7 @@ from leafsearch.config.settings import Settings
 
 PATH = "PATH"  # stands for what the user has to name
 _WHERE = ("--uri", "--database", "--collection", "--home")
-# How the documents at a path are read: what encodes the same path needs them as well.
+# Options that decide how a path is read: a command on the same path needs them too.
 _READING = (
     *("--format", "--include", "--exclude", "--source", "--filter-source"),
     *("--id-field", "--text-field", "--title-field", "--in-place", "--path"),
@@ -126,16 +126,16 @@ def ingest_hint(
 def rebuild_hint(
     *arguments: str, database: str, collection: str, in_place: bool = False, whole: bool = False
 ) -> str:
-    """What a user does for other vectors; those `in_place` cannot be built beside others."""
+    """Say how to get other vectors; vectors `in_place` cannot be rebuilt beside others."""
     if in_place:
         return "ingest the documents into another --collection, without --in-place"
     names: Names = {"database": database, "collection": collection}
     command = ingest_hint("--rebuild", *arguments, **names, whole=whole)
-    return f"{command} builds other vectors beside the present ones"
+    return f"{command} rebuilds the vectors beside the active ones"
 
 
 def shown(value: str) -> str:
-    """Without the password, where it is the address of a MongoDB."""
+    """Mask the password of a MongoDB URI; return any other value as it is."""
     scheme, separator, rest = value.partition("://")
     if not separator or not scheme.startswith("mongodb"):
         return value
@@ -150,5 +150,5 @@ def _option(name: str, value: str | None) -> Sequence[str]:
 
 
 def _quoted(word: str) -> str:
-    """For a shell, on one line."""
+    """Quote a word for a shell, on one line."""
     return shlex.quote("".join(sign if sign.isprintable() else "?" for sign in word))

@@ -45,7 +45,7 @@ def _variable(field: str) -> str:
 
 
 class Settings(BaseModel):
-    """`model_fields_set` tells what was given from what is a default."""
+    """`model_fields_set` holds the names of the fields that were given."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     _askers: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -83,12 +83,12 @@ class Settings(BaseModel):
 
     @property
     def uri(self) -> str | None:
-        """With its password: to connect, never to show."""
+        """The URI with its password: to connect, never to print."""
         return None if self.mongodb_uri is None else self.mongodb_uri.get_secret_value()
 
     @property
     def key(self) -> str | None:
-        """Of remote encoders: to send, never to show."""
+        """The API key of remote encoders: to send, never to print."""
         return self.api_key.get_secret_value() if self.api_key else None
 
     @property
@@ -115,7 +115,7 @@ class Settings(BaseModel):
             try:
                 parse_uri(text)
             except (PyMongoError, ValueError) as error:
-                # The driver's text may quote the password, so only its kind is told.
+                # The driver's message may quote the password, so the error names only its kind.
                 raise ValueError(_without_secrets(error, text)) from None
         return uri if text else None
 
@@ -176,7 +176,7 @@ class Settings(BaseModel):
 
 
 def load(environ: Mapping[str, str], *, dotenv: Path | None = None, **options: Any) -> Settings:
-    """Settings from options (None: not given), `environ` and the file `dotenv`.
+    """Read settings from options (None: not given), `environ` and the file `dotenv`.
 
     Raises ConfigError with all problems at once. An empty variable counts as not given; a name that
     looks like one of ours and is unknown is logged as a warning, since it may be another program's.
@@ -231,7 +231,7 @@ def _read(dotenv: Path) -> dict[str, str]:
 
 
 def _unknown_names(variables: Mapping[str, str], given: Container[str]) -> Iterator[str]:
-    """Catches misspelt LEAF_ names; MONGO_ names are only looked at where MONGODB_URI is missing.
+    """Catch misspelt LEAF_ names; look at MONGO_ names only where MONGODB_URI is missing.
 
     `given`: fields that have a value.
     """
@@ -250,7 +250,7 @@ def _unknown_names(variables: Mapping[str, str], given: Container[str]) -> Itera
 
 @cache
 def _warn(text: str) -> None:
-    """Once in a process, however often its settings are read."""
+    """Warn once in a process, however often it reads settings."""
     log.warning("%s", text)
 
 
@@ -260,7 +260,7 @@ def _require_unicode(text: str) -> None:
 
 
 def _expanded(path: Path) -> Path:
-    """With `~` and `~user` replaced."""
+    """Replace `~` and `~user`."""
     try:
         return path.expanduser()
     except RuntimeError as error:

@@ -37,7 +37,7 @@ class Storage:
         return _SIMILARITIES[self.precision]
 
     def problems(self) -> list[str]:
-        """What the server would refuse or skip without a word; empty when all is well."""
+        """List what the server would refuse, or skip silently; empty if the form is fine."""
         found = []
         if self.dimensions is not None and not 1 <= self.dimensions <= 8192:
             found.append(f"dimensions {self.dimensions}: expected 1 to 8192")
@@ -53,7 +53,7 @@ class Storage:
 
 
 def index_bytes(precision: str, quantization: str, dimensions: int) -> float:
-    """Of one vector in the memory of the search process, with its share of the graph; about."""
+    """Estimate the bytes of a vector in the search process, with its share of the graph."""
     if precision == "binary":
         return dimensions / 8 + _GRAPH
     if precision == "int8":

@@ -59,38 +59,24 @@ def command(
 
 def _table(entries: Sequence[CatalogEntry]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for title in ("collection", "teacher, student", "format"):
-        table.add_column(title, overflow="fold")
-    table.add_column("holds", justify="right")
-    table.add_column("generation", overflow="fold")
+    table.add_column("collection", overflow="fold")
+    table.add_column("holds", overflow="fold")
     for entry in entries:
-        name = Text(one_line(entry.collection), style="bold")
-        if entry.problem is not None and not entry.teacher:
-            table.add_row(name, Text(one_line(entry.problem)))
-            continue
-        table.add_row(
-            name,
-            Text(one_line(f"{entry.teacher}\n{entry.student}".replace("\n", ", "))),
-            _format(entry),
-            _holds(entry),
-            _generation(entry),
-        )
+        table.add_row(Text(one_line(entry.collection), style="bold"), _describe(entry))
     return table
 
 
-def _format(entry: CatalogEntry) -> str:
-    quantized = f", {entry.quantization} quantization" if entry.quantization != "none" else ""
-    hybrid = ", words too" if entry.hybrid else ""
-    return f"{entry.dimensions} x {entry.precision}{quantized}, {entry.vector_bytes:,} B{hybrid}"
-
-
-def _holds(entry: CatalogEntry) -> str:
+def _describe(entry: CatalogEntry) -> Text:
     if entry.problem is not None:
-        return "dropped"
+        return Text(one_line(entry.problem))
     word = "document" if entry.layout == "in_place" else "chunk"
-    return f"{entry.count:,} {word}{'' if entry.count == 1 else 's'}"
-
-
-def _generation(entry: CatalogEntry) -> str:
-    beside = f" ({entry.other} {entry.other_is})" if entry.other else ""
-    return f"{entry.generation}{beside}"
+    quantized = f", {entry.quantization} quantization" if entry.quantization != "none" else ""
+    beside = f" ({entry.other} is {entry.other_is})" if entry.other else ""
+    shown = Text(
+        f"{entry.count:,} {word}{'' if entry.count == 1 else 's'} as {entry.dimensions} x "
+        f"{entry.precision}{quantized}, {entry.vector_bytes:,} bytes a vector; "
+        f"generation {entry.generation}{beside}{'; with words' if entry.hybrid else ''}"
+    )
+    return shown.append(
+        f"\nteacher {one_line(entry.teacher)}\nstudent {one_line(entry.student)}", "dim"
+    )

@@ -16,7 +16,7 @@ from pymongo.errors import OperationFailure
 
 from leafsearch.ingest.target.open import INDEX
 from leafsearch.vectors import Collection, IndexNotReady, explain_errors
-from leafsearch.vectors.store import forget_others, read_generations, retry
+from leafsearch.vectors.store import RetryBudget, forget_others, read_generations
 
 _PAUSE = 0.2  # seconds between two looks
 _NO_INDEX = 27
@@ -100,4 +100,4 @@ def _drop(mongo: Mongo[Any], name: str) -> None:
 def _delete_chunks(active: Collection, generation: int) -> int:
     chosen = {**_A_CHUNK, "generation": None if generation == 1 else generation}
     with explain_errors():
-        return retry(lambda: active.mongo.delete_many(chosen).deleted_count)
+        return RetryBudget().run(lambda: active.mongo.delete_many(chosen).deleted_count)

@@ -66,7 +66,7 @@ def entries(folder: Path, name: str) -> Iterator[tuple[str, str]]:
 
 
 def number(digits: str) -> int:
-    """Of base 64, most significant digit first."""
+    """Decode base 64, most significant digit first."""
     value = 0
     for digit in digits:
         value = value * 64 + VALUES[digit]

@@ -112,7 +112,7 @@ def examinations(downloads: Downloads) -> Material:
 
 
 def examination(content: str) -> tuple[str, str]:
-    """Of "T9B11 (C)", the question and lines of answers from "A. " on."""
+    """Parse "T9B11 (C)": the question and lines of answers from "A. " on."""
     head, _, rest = content.partition("\n")
     question, *answers = re.split(r"\n(?=[A-D]\. )", rest.strip())
     right = head.partition("(")[2][:1]

@@ -96,8 +96,8 @@ def test_collections_lists_models_format_counts_and_generation(run: Run, where: 
     entry = json.loads(line)
 
     assert (table.returncode, table.stderr) == (0, "")
-    assert "64 x float32, 258 B" in table.stdout
-    assert "2 chunks" in table.stdout
+    assert "2 chunks as 64 x float32, 258 bytes a vector; generation 1" in table.stdout
+    assert "teacher hashing:64" in table.stdout
     assert (entry["collection"], entry["count"], entry["generation"]) == ("c", 2, 1)
     assert (entry["teacher"], entry["student"]) == ("hashing:64", "hashing:64")
     assert (entry["dimensions"], entry["precision"], entry["problem"]) == (64, "float32", None)

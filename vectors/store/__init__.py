@@ -72,7 +72,6 @@ from leafsearch.vectors.store.retry import (
     RetryBudget,
     is_transient,
     is_unanswered,
-    retry,
 )
 from leafsearch.vectors.store.search_index import IndexSpec, SearchIndex, require_search
 from leafsearch.vectors.store.writers import ActiveRuns, Registration, register_run
@@ -141,7 +140,6 @@ __all__ = [
     "require_fields",
     "require_precision",
     "require_search",
-    "retry",
     "switch_generation",
     "text_index_name",
     "uppermost_paths",

@@ -97,11 +97,6 @@ class RetryBudget:
             log.warning("MongoDB is back after %.1f s", time.monotonic() - since)
 
 
-def retry(work: Callable[[], Done], *, seconds: float = RETRY_SECONDS) -> Done:
-    """Run `work` with a retry budget of its own."""
-    return RetryBudget(seconds).run(work)
-
-
 def is_transient(error: BaseException) -> bool:
     """Whether the same request may succeed a moment later."""
     error = _cause(error)

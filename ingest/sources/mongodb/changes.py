@@ -14,7 +14,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from leafsearch.config.hint import PATH, hint
 from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.sources.mongodb.source import MongoSource
-from leafsearch.vectors.store import FORBIDDEN_CODES, is_encodable_id, retry
+from leafsearch.vectors.store import FORBIDDEN_CODES, RetryBudget, is_encodable_id
 
 _QUIET_MS = 250  # without a change, until those that came are handed over
 _LONGEST = 0.5  # seconds from the first to the last change of a batch
@@ -72,7 +72,7 @@ class Changes:
         self.token = token
         with source.explained():
             try:
-                retry(self._open)
+                RetryBudget().run(self._open)
             except OperationFailure as error:
                 if error.code == _NO_REPLICA_SET:
                     raise SourceError(
@@ -90,7 +90,7 @@ class Changes:
         """
         with self._source.explained():
             try:
-                return retry(self._gathered, seconds=float("inf"))
+                return RetryBudget(float("inf")).run(self._gathered)
             except OperationFailure as error:
                 if error.code in _HISTORY_LOST:
                     raise HistoryLost from error

@@ -307,7 +307,7 @@ def test_where_the_history_is_lost_all_is_read_again(
     ending = threading.Thread(target=end)
     ending.start()
     position = Position(database, "articles", source, keeper._target.manifest, RetryBudget())
-    follow(source, keeper, changes, position, stop, on_progress=lambda text: None, say=said.append)
+    follow(source, keeper, changes, position, stop, on_status=lambda text: None, say=said.append)
 
     ending.join()
     assert hash_of(articles, 1) != before
