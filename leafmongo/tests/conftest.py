@@ -1,4 +1,4 @@
-"""One deployment for the tests that leave it as it was, and small folders for those that do not."""
+"""One deployment for the tests that leave it as it was, and short folders for the others."""
 
 import os
 import secrets
@@ -17,7 +17,7 @@ from mongotests.searching import Documents
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test depends on what this shell or this folder has set."""
+    """Tests do not depend on the settings of this shell or this folder."""
     for name in list(os.environ):
         if name.startswith(("LEAF_", "MONGODB_")) and name != "LEAF_MONGOD":
             monkeypatch.delenv(name)
@@ -34,14 +34,14 @@ def _mongod() -> None:
 
 @pytest.fixture(scope="session")
 def deployment() -> Iterator[LocalDeployment]:
-    """Running; no test stops it."""
+    """A running deployment, which no test stops."""
     with short_folder() as folder, LocalDeployment(folder / "shared") as deployment:
         yield deployment
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """For a deployment of the test's own; whatever still runs in it afterwards is ended."""
+    """A folder for a deployment of the test's own, which is stopped afterwards."""
     with short_folder() as folder:
         yield folder
         for home in folder.iterdir():
@@ -57,7 +57,7 @@ def client(deployment: LocalDeployment) -> Iterator[MongoClient[dict[str, Any]]]
 
 @pytest.fixture
 def documents(client: MongoClient[dict[str, Any]]) -> Iterator[Documents]:
-    """An empty collection in a database of its own."""
+    """An empty collection in a new database."""
     name = f"t{secrets.token_hex(5)}"
     yield client[name].create_collection("documents")
     client.drop_database(name)

@@ -1,4 +1,4 @@
-"""`leaf-mongo`: data on stdout, words on stderr, exit codes."""
+"""`leaf-mongo`: data on stdout, messages on stderr, exit codes."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from mongotests.paths import ROOT
 from mongotests.searching import wait_for
 
 
-def test_a_life(folder: Path) -> None:
+def test_start_status_and_stop(folder: Path) -> None:
     home = ("--home", folder / "home")
 
     assert json.loads(leaf_mongo("status", *home, "--json").stdout)["running"] is False
@@ -36,7 +36,7 @@ def test_a_life(folder: Path) -> None:
     assert json.loads(leaf_mongo("stop", *home, "--json").stdout) == {"stopped": False}
 
 
-def test_in_the_foreground_until_interrupted(folder: Path) -> None:
+def test_run_ends_at_an_interrupt(folder: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [sys.executable, "-m", "leafmongo", "run", "--home", folder / "home"],
@@ -57,7 +57,7 @@ def test_in_the_foreground_until_interrupted(folder: Path) -> None:
     wait_for(lambda: not LocalDeployment(folder / "home").status().running)
 
 
-def test_what_fails_is_one_line(tmp_path: Path) -> None:
+def test_failures_are_one_line(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
 
@@ -70,19 +70,17 @@ def test_what_fails_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["begin"], ["start", "--nothing"], []])
-def test_wrong_usage_is_2(arguments: list[str]) -> None:
+def test_usage_errors_exit_2(arguments: list[str]) -> None:
     assert leaf_mongo(*arguments).exit_code == 2
 
 
-def test_the_home_comes_from_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_home_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEAF_HOME", str(tmp_path / "elsewhere"))
 
     assert json.loads(leaf_mongo("status", "--json").stdout)["home"] == str(tmp_path / "elsewhere")
 
 
-def test_names_of_indexes_are_shown_and_not_obeyed() -> None:
+def test_control_characters_in_index_names_are_replaced() -> None:
     name = "a\x1b]0;owned\x07\x9b2J\r"
     state = IndexState(name, name, name, name, name, True, 1, 1, 1, {name: 1}, name)
     status = Status(running=True, home="h", data="d", uri="u", indexes=[state])

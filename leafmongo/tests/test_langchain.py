@@ -1,4 +1,4 @@
-"""A program that knows nothing of this project: langchain-mongodb, told nothing but the URI."""
+"""langchain-mongodb, which knows only the URI, works with a deployment."""
 
 import asyncio
 import re
@@ -26,7 +26,7 @@ TEXTS = {
 
 
 class Words(Embeddings):
-    """A vector counts the words that fall into each of 64 places."""
+    """A vector has 64 counts of words by their hash."""
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         return [self.embed_query(text) for text in texts]
@@ -40,7 +40,7 @@ class Words(Embeddings):
 
 @pytest.fixture
 def store(deployment: LocalDeployment, documents: Documents) -> Iterator[MongoDBAtlasVectorSearch]:
-    """It makes its index itself and waits for it; then four texts are added."""
+    """A store that has created its index and holds four texts."""
     namespace = f"{documents.database.name}.texts"
     store = MongoDBAtlasVectorSearch.from_connection_string(
         deployment.uri, namespace, Words(), dimensions=64, auto_index_timeout=60
@@ -58,7 +58,7 @@ def names(found: list[Document]) -> list[Any]:
     return [document.id for document in found]
 
 
-def test_what_was_added_is_found_at_once(store: MongoDBAtlasVectorSearch) -> None:
+def test_added_texts_are_found_at_once(store: MongoDBAtlasVectorSearch) -> None:
     assert names(store.similarity_search("who hunts mice at night", k=2)) == ["owl", "cat"]
 
 
@@ -85,7 +85,7 @@ def test_filters(
     assert set(names(found)) == (expected or {"owl", "hen", "bee"})
 
 
-def test_a_stage_behind_the_search(store: MongoDBAtlasVectorSearch) -> None:
+def test_stage_after_the_search(store: MongoDBAtlasVectorSearch) -> None:
     found = store.similarity_search(
         "hunts mice", k=4, post_filter_pipeline=[{"$match": {"legs": 4}}]
     )
@@ -107,7 +107,7 @@ def test_as_a_retriever_and_with_asyncio(store: MongoDBAtlasVectorSearch) -> Non
     assert names(asyncio.run(retriever.ainvoke("lays eggs"))) == ["hen"]
 
 
-def test_what_was_deleted_or_replaced_is_so_at_once(store: MongoDBAtlasVectorSearch) -> None:
+def test_deletes_and_updates_apply_at_once(store: MongoDBAtlasVectorSearch) -> None:
     store.delete(["owl"])
     store.add_documents([Document("The cat sleeps", metadata={"kind": "mammal"}, id="cat")])
 

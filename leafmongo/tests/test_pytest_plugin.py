@@ -1,4 +1,4 @@
-"""The page for other people's tests: its examples run as they stand, each in its own folder."""
+"""The examples in the documentation of the fixtures run unchanged, each in its own folder."""
 
 import os
 import re
@@ -15,7 +15,7 @@ EXAMPLES, README = (
 
 
 def python(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """As a stranger would, in the present folder; what is installed is all there is."""
+    """Run Python in the current folder with only the installed packages."""
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         capture_output=True,
@@ -27,18 +27,18 @@ def python(*arguments: object, **environment: str) -> subprocess.CompletedProces
 
 
 def run_pytest(*arguments: object, **environment: str) -> str:
-    """Without langsmith's plugin, which a stranger does not have, and which takes a second."""
+    """Run pytest without langsmith's plugin, which takes a second."""
     done = python("-m", "pytest", "-q", "-p", "no:langsmith_plugin", *arguments, **environment)
     return done.stdout + done.stderr
 
 
-def test_the_example_with_fixtures(tmp_path: Path) -> None:
+def test_example_with_fixtures(tmp_path: Path) -> None:
     (tmp_path / "test_films.py").write_text(EXAMPLES[0])
 
     assert "1 passed" in run_pytest("-W", "error", "test_films.py")
 
 
-def test_the_examples_of_the_readme(tmp_path: Path) -> None:
+def test_examples_of_the_readme(tmp_path: Path) -> None:
     (tmp_path / "test_film.py").write_text(README[0])
     (tmp_path / "example.py").write_text(README[1])
 
@@ -47,7 +47,7 @@ def test_the_examples_of_the_readme(tmp_path: Path) -> None:
     assert done.stdout.startswith("mongodb://"), done.stderr
 
 
-def test_the_example_without_pytest(tmp_path: Path) -> None:
+def test_example_without_pytest(tmp_path: Path) -> None:
     (tmp_path / "example.py").write_text(EXAMPLES[1])
 
     done = python("-W", "error", "example.py")
@@ -63,27 +63,27 @@ def test_each_test_has_an_empty_database(tmp_path: Path) -> None:
     assert "2 passed" in run_pytest("test_twice.py")
 
 
-def test_another_deployment_can_be_named(tmp_path: Path) -> None:
+def test_environment_can_name_another_deployment(tmp_path: Path) -> None:
     (tmp_path / "test_uri.py").write_text(
         "def test(leaf_mongodb_uri):\n    assert leaf_mongodb_uri == 'mongodb://elsewhere/'\n"
     )
 
-    told = run_pytest("test_uri.py", LEAF_TEST_MONGODB_URI="mongodb://elsewhere/")
+    output = run_pytest("test_uri.py", LEAF_TEST_MONGODB_URI="mongodb://elsewhere/")
 
-    assert "1 passed" in told
+    assert "1 passed" in output
 
 
-def test_where_it_cannot_start_the_test_says_why_in_one_line(tmp_path: Path) -> None:
+def test_failed_start_is_one_line_in_the_test(tmp_path: Path) -> None:
     (tmp_path / "test_uri.py").write_text("def test(leaf_mongodb_uri):\n    pass\n")
 
-    told = run_pytest("test_uri.py", LEAF_MONGOD="/nothing/here")
+    output = run_pytest("test_uri.py", LEAF_MONGOD="/nothing/here")
 
-    assert "1 error" in told
-    assert "LEAF_MONGOD=/nothing/here: not an" in told
-    assert "Traceback" not in told
+    assert "1 error" in output
+    assert "LEAF_MONGOD=/nothing/here: not an" in output
+    assert "Traceback" not in output
 
 
-def test_who_does_not_use_it_imports_nothing_for_it() -> None:
+def test_plugin_imports_nothing_heavy() -> None:
     loaded = "import sys, pytest, leafmongo.pytest_plugin; print(*sys.modules)"
 
     modules = set(python("-c", loaded).stdout.split())

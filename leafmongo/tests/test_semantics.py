@@ -1,7 +1,7 @@
-"""Every section of what is known of the real server has tests that name it.
+"""Every section of the notes on the real server has tests that name it.
 
 The sections are those of the notes that `local` was made from: facts read from the server's public
-source, each told with its evidence. A test says by `@pytest.mark.semantics("3.2")` which it holds.
+source, each with its evidence. A test names its sections by `@pytest.mark.semantics("3.2")`.
 """
 
 import ast
@@ -34,7 +34,7 @@ SECTIONS = {
 
 
 def named(source: str) -> Iterator[str]:
-    """What the marks in a file name."""
+    """The sections that the marks in a file name."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.semantics":
             yield from (ast.literal_eval(argument) for argument in node.args)

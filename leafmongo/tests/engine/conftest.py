@@ -1,4 +1,4 @@
-"""Builders of definitions and stages, so that a test states only what it is about."""
+"""Builders of definitions and stages, so that a test states only what matters to it."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any

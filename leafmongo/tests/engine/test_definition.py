@@ -106,7 +106,7 @@ def test_accepts_a_vector_entry(changes: dict[str, Any]) -> None:
         ({"dims": 8}, "dims", "unrecognized field"),
     ],
 )
-def test_refuses_a_vector_entry_and_names_the_place(
+def test_rejects_a_vector_entry_and_names_the_path(
     changes: dict[str, Any], key: str, text: str
 ) -> None:
     error = refusal(with_vector(**changes))
@@ -121,10 +121,10 @@ def test_refuses_a_vector_entry_and_names_the_place(
 @pytest.mark.parametrize("similarity", ["euclidean", "cosine", "dotProduct"])
 @pytest.mark.parametrize("quantization", ["none", "scalar", "binary"])
 @pytest.mark.parametrize("method", ["hnsw", "flat"])
-def test_every_similarity_goes_with_every_quantization(
+def test_every_similarity_allows_every_quantization(
     similarity: str, quantization: str, method: str
 ) -> None:
-    """The kind of the vectors is not part of a definition."""
+    """A definition does not say the kind of its vectors."""
     given = with_vector(similarity=similarity, quantization=quantization, indexingMethod=method)
 
     (field,) = parse_definition(given).vector_fields
@@ -157,7 +157,7 @@ def test_every_similarity_goes_with_every_quantization(
         ([VECTOR], "must be a document"),
     ],
 )
-def test_refuses_a_definition(given: Any, text: str) -> None:
+def test_rejects_a_definition(given: Any, text: str) -> None:
     assert text in refusal(given).message
 
 
@@ -177,14 +177,14 @@ def test_nested_root_is_an_ancestor_of_a_vector_or_the_vector(root: str) -> None
 
 
 @pytest.mark.semantics("1.1")
-def test_nested_root_is_no_ancestor_by_letters_alone() -> None:
+def test_nested_root_matches_whole_segments() -> None:
     assert "nestedRoot" in refusal(definition({**VECTOR, "path": "ab.v"}, nestedRoot="a")).message
 
 
 @pytest.mark.semantics("1.2")
 @pytest.mark.parametrize("kind", ["autoEmbed", "text"])
 @pytest.mark.parametrize("beside", [[], [VECTOR]], ids=["alone", "beside a vector"])
-def test_a_model_to_embed_with_is_unknown_here(kind: str, beside: list[Any]) -> None:
+def test_embedding_models_are_rejected(kind: str, beside: list[Any]) -> None:
     error = refusal(
         definition(*beside, {"type": kind, "path": "t", "model": "voyage-4", "modality": "text"})
     )
@@ -209,7 +209,7 @@ def test_null_counts_as_missing() -> None:
 
 
 @pytest.mark.semantics("1.1")
-def test_strict_knows_every_key_there_is() -> None:
+def test_strict_accepts_every_known_key() -> None:
     given = definition(
         {**VECTOR, "path": "a.v"},
         numPartitions=2,
@@ -228,7 +228,7 @@ def test_context_is_the_prefix_of_messages() -> None:
 
 
 @pytest.mark.semantics("6.1")
-def test_equivalence_looks_at_fields_and_partitions_only() -> None:
+def test_equivalence_compares_fields_and_partitions_only() -> None:
     plain = parse_definition(definition(VECTOR, FILTER))
     written_out = parse_definition(
         definition(

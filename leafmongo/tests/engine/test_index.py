@@ -1,4 +1,4 @@
-"""Keeping an index: changes against a model, ids, order, sweeping, threads, what it reads."""
+"""A vector index: changes against a model, ids, order, removal of dead slots, threads."""
 
 import datetime
 import itertools
@@ -30,7 +30,7 @@ DEFINITION = {"fields": FIELDS, "nestedRoot": "s", "storedSource": {"include": [
 
 
 def document(id_: int, value: int) -> dict[str, Any]:
-    """Without a vector where the value is 0; with an array of as many elements as the value."""
+    """A document with an array of `value` elements and, unless `value` is 0, a vector."""
     found: dict[str, Any] = {"_id": id_, "f": str(value)}
     found["s"] = [{"v": [float(value)], "f": number} for number in range(value)]
     return {**found, "v": [float(value)]} if value else found
@@ -56,8 +56,8 @@ steps = st.lists(
 
 @settings(max_examples=100, deadline=None)
 @given(steps, st.sampled_from([0, 3, 1000]))
-def test_any_sequence_of_changes_leaves_what_a_dict_has(steps: Any, few: int) -> None:
-    """With sweeping after every death, after some, and never; a dict keeps insertion order."""
+def test_any_sequence_of_changes_agrees_with_a_dict(steps: Any, few: int) -> None:
+    """Dead slots are removed at once, later or never; a dict keeps insertion order."""
     index = VectorIndex(parse_definition(DEFINITION))
     model: dict[int, int] = {}
     with pytest.MonkeyPatch.context() as patch:
@@ -91,7 +91,7 @@ def test_any_sequence_of_changes_leaves_what_a_dict_has(steps: Any, few: int) ->
     assert sum(stats.skipped.values()) == sum(1 for value in model.values() if not value)
 
 
-def test_an_update_counts_as_a_new_insertion(make_index: Make, ids: Ids) -> None:
+def test_update_counts_as_a_new_insertion(make_index: Make, ids: Ids) -> None:
     index = make_index({"_id": each, "v": [1.0, 0.0]} for each in "abc")
 
     index.upsert_many([{"_id": "a", "v": [1.0, 0.0]}])
@@ -99,7 +99,7 @@ def test_an_update_counts_as_a_new_insertion(make_index: Make, ids: Ids) -> None
     assert ids(index) == ["b", "c", "a"]
 
 
-def test_an_update_that_loses_its_vector_is_found_no_more(make_index: Make, ids: Ids) -> None:
+def test_document_updated_without_vector_is_not_found(make_index: Make, ids: Ids) -> None:
     index = make_index([{"_id": 1, "v": [1.0, 0.0]}])
 
     index.upsert_many([{"_id": 1, "v": None}])
@@ -108,7 +108,7 @@ def test_an_update_that_loses_its_vector_is_found_no_more(make_index: Make, ids:
     assert index.stats().documents == 1
 
 
-def test_in_one_batch_the_last_of_an_id_stands(
+def test_last_document_of_an_id_in_a_batch_wins(
     make_index: Make, ids: Ids, stage: Callable[..., dict[str, Any]]
 ) -> None:
     index = make_index([{"_id": 1, "v": [9.0, 0.0]}, {"_id": 1, "v": [1.0, 0.0]}])
@@ -139,7 +139,7 @@ def test_in_one_batch_the_last_of_an_id_stands(
     ],
     ids=lambda id_: type(id_).__name__,
 )
-def test_an_id_can_be_anything(make_index: Make, ids: Ids, id_: Any) -> None:
+def test_id_can_be_anything(make_index: Make, ids: Ids, id_: Any) -> None:
     index = make_index([{"_id": id_, "v": [1.0, 0.0]}, {"_id": "other", "v": [0.0, 0.0]}])
 
     assert ids(index)[0] == id_
@@ -155,7 +155,7 @@ def test_key_order_makes_two_ids(make_index: Make) -> None:
     assert make_index(docs).stats().documents == 2
 
 
-def test_nothing_changes_nothing(make_index: Make, ids: Ids) -> None:
+def test_empty_changes_change_nothing(make_index: Make, ids: Ids) -> None:
     index = make_index([{"_id": 1, "v": [1.0, 0.0]}])
 
     index.upsert_many([])
@@ -165,7 +165,7 @@ def test_nothing_changes_nothing(make_index: Make, ids: Ids) -> None:
     assert ids(index) == [1]
 
 
-def test_an_empty_index_finds_nothing(make_index: Make, ids: Ids) -> None:
+def test_empty_index_finds_nothing(make_index: Make, ids: Ids) -> None:
     index = make_index(filters=["f"])
 
     assert ids(index, filter={"f": 1}) == []
@@ -173,8 +173,8 @@ def test_an_empty_index_finds_nothing(make_index: Make, ids: Ids) -> None:
     assert index.stats().documents == 0
 
 
-def test_the_dead_are_swept_out(make_index: Make, ids: Ids) -> None:
-    """Many updates of few documents need room for few."""
+def test_dead_slots_are_removed(make_index: Make, ids: Ids) -> None:
+    """Many updates of few documents do not grow the index."""
     index = make_index(filters=["f"])
     for turn in range(40):
         index.upsert_many({"_id": i, "v": [float(i), 0.0], "f": f"{turn}-{i}"} for i in range(100))
@@ -196,7 +196,7 @@ def test_bytes_grow_with_the_vectors(make_index: Make) -> None:
     assert large > small + 150 * 512 * 4
 
 
-def test_several_vectors_of_a_document_are_searched_apart() -> None:
+def test_several_vectors_of_a_document_are_separate() -> None:
     index = VectorIndex(parse_definition(DEFINITION))
     index.upsert_many([{"_id": 1, "v": [2.0]}, {"_id": 2, "s": {"v": [2.0]}}])
     stage = {"index": "i", "queryVector": [2.0], "limit": 9, "numCandidates": 9}
@@ -205,8 +205,8 @@ def test_several_vectors_of_a_document_are_searched_apart() -> None:
     assert [match.id for match in index.search(parse_query({**stage, "path": "s.v"}))] == [2]
 
 
-def test_searches_and_changes_at_once(make_index: Make, ids: Ids) -> None:
-    """Each id has one vector only, so its score tells whether a search saw a torn state."""
+def test_concurrent_searches_and_changes(make_index: Make, ids: Ids) -> None:
+    """Each id has one vector, so its score shows whether a search saw an inconsistent state."""
     index = make_index(filters=["f"])
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(500, 2)).tolist()
@@ -250,13 +250,13 @@ def test_searches_and_changes_at_once(make_index: Make, ids: Ids) -> None:
         ({"storedSource": {"exclude": ["v"]}}, None),
     ],
 )
-def test_projection_reads_what_is_needed(top: dict[str, Any], expected: Any) -> None:
+def test_projection_has_the_needed_fields(top: dict[str, Any], expected: Any) -> None:
     index = VectorIndex(parse_definition({"fields": FIELDS, **top}))
 
     assert index.projection() == expected
 
 
-def test_a_projection_never_has_a_path_below_another() -> None:
+def test_projection_never_has_a_path_below_another() -> None:
     fields = [{**FIELDS[0], "path": "a.b.c"}, {"type": "filter", "path": "a.b"}]
     definition = {"fields": [*fields, {"type": "filter", "path": "ab"}]}
 

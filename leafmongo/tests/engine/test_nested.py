@@ -36,7 +36,7 @@ def scores(index: VectorIndex, given: dict[str, Any]) -> dict[Any, float]:
 
 
 @pytest.mark.semantics("5")
-def test_a_parent_has_the_best_score_of_its_children(books: VectorIndex, stage: Stage) -> None:
+def test_parent_has_the_best_score_of_its_children(books: VectorIndex, stage: Stage) -> None:
     found = scores(books, stage(path="s.v"))
 
     assert list(found) == ["a", "b", "c"]
@@ -44,7 +44,7 @@ def test_a_parent_has_the_best_score_of_its_children(books: VectorIndex, stage: 
 
 
 @pytest.mark.semantics("5")
-def test_or_the_average(books: VectorIndex, stage: Stage, exact: Stage) -> None:
+def test_parent_can_have_the_average_score(books: VectorIndex, stage: Stage, exact: Stage) -> None:
     for build in (stage, exact):
         found = scores(books, build(path="s.v", nestedOptions={"scoreMode": "avg"}))
 
@@ -53,7 +53,7 @@ def test_or_the_average(books: VectorIndex, stage: Stage, exact: Stage) -> None:
 
 
 @pytest.mark.semantics("5")
-def test_an_approximate_average_counts_all_children_of_what_was_found(
+def test_approximate_average_counts_all_children_of_what_was_found(
     books: VectorIndex, stage: Stage
 ) -> None:
     options = {"path": "s.v", "nestedOptions": {"scoreMode": "avg"}, "limit": 1}
@@ -62,8 +62,8 @@ def test_an_approximate_average_counts_all_children_of_what_was_found(
 
 
 @pytest.mark.semantics("5")
-def test_an_average_under_a_filter(books: VectorIndex, stage: Stage, exact: Stage) -> None:
-    """The exact one is of the children that pass; the approximate one again of all."""
+def test_average_under_a_filter(books: VectorIndex, stage: Stage, exact: Stage) -> None:
+    """The exact average is over the children that pass; the approximate one is over all."""
     options = {"path": "s.v", "nestedOptions": {"scoreMode": "avg"}, "filter": {"s.n": 2}}
 
     assert scores(books, exact(**options)) == pytest.approx({"b": 0.8, "a": 0.55})
@@ -97,27 +97,27 @@ def test_candidates_are_children_so_there_may_be_fewer_parents(
     assert ids(books, path="s.v", limit=3, numCandidates=3) == ["a", "b"]
 
 
-def test_a_filter_looks_at_each_child(books: VectorIndex, stage: Stage, exact: Stage) -> None:
+def test_filter_applies_to_each_child(books: VectorIndex, stage: Stage, exact: Stage) -> None:
     for build in (stage, exact):
         found = scores(books, build(path="s.v", filter={"s.n": 2}))
 
         assert found == pytest.approx({"b": 0.8, "a": 0.55})
 
 
-def test_conditions_of_a_filter_meet_in_one_child(books: VectorIndex, ids: Ids) -> None:
+def test_one_child_must_meet_all_conditions(books: VectorIndex, ids: Ids) -> None:
     condition = {"$and": [{"s.n": {"$gte": 2}}, {"s.n": {"$lte": 2}}]}
 
     assert ids(books, path="s.v", filter=condition) == ["b", "a"]
     assert ids(books, path="s.v", filter={"s.n": {"$gt": 1, "$lt": 2}}) == []
 
 
-def test_a_parent_filter_looks_at_the_document(books: VectorIndex, ids: Ids) -> None:
+def test_parent_filter_looks_at_the_document(books: VectorIndex, ids: Ids) -> None:
     assert ids(books, path="s.v", parentFilter={"lang": "de"}) == ["a", "c"]
     assert ids(books, path="s.v", parentFilter={"lang": "de"}, filter={"s.n": 2}) == ["a"]
 
 
 @pytest.mark.semantics("3.1")
-def test_a_parent_filter_may_leave_fewer_but_not_in_an_exact_search(
+def test_parent_filter_may_leave_fewer_but_not_in_an_exact_search(
     books: VectorIndex, ids: Ids, exact: Stage
 ) -> None:
     options = {"path": "s.v", "parentFilter": {"lang": "en"}, "limit": 1}
@@ -126,7 +126,7 @@ def test_a_parent_filter_may_leave_fewer_but_not_in_an_exact_search(
     assert list(scores(books, exact(**options))) == ["b"]
 
 
-def test_each_filter_sees_its_own_level_only(books: VectorIndex, ids: Ids) -> None:
+def test_each_filter_applies_to_its_own_level(books: VectorIndex, ids: Ids) -> None:
     assert ids(books, path="s.v", filter={"lang": "de"}) == []
     assert ids(books, path="s.v", filter={"lang": {"$ne": "de"}}) == ["a", "b", "c"]
     assert ids(books, path="s.v", parentFilter={"s.n": 1}) == []
@@ -151,7 +151,7 @@ def test_deeper_arrays_belong_to_the_child(make_index: Make, stage: Stage) -> No
     assert scores(index, stage(path="s.p.v", filter={"s.n": 1})) == pytest.approx({1: 0.65})
 
 
-def test_the_root_may_hold_the_vectors_themselves(make_index: Make, stage: Stage) -> None:
+def test_root_may_hold_the_vectors_themselves(make_index: Make, stage: Stage) -> None:
     index = make_index(
         [{"_id": 1, "v": [[0.1, 0.0], [0.9, 0.0]]}, {"_id": 2, "v": [[0.2, 0.0]]}],
         top={"nestedRoot": "v"},
@@ -161,7 +161,7 @@ def test_the_root_may_hold_the_vectors_themselves(make_index: Make, stage: Stage
     assert scores(index, stage()) == pytest.approx({1: 0.95, 2: 0.6})
 
 
-def test_a_single_document_is_an_array_of_one(make_index: Make, ids: Ids) -> None:
+def test_single_document_is_an_array_of_one(make_index: Make, ids: Ids) -> None:
     index = make_index([{"_id": 1, "s": {"v": [1.0, 0.0]}}], top={"nestedRoot": "s"}, path="s.v")
 
     assert ids(index, path="s.v") == [1]

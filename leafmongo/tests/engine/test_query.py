@@ -21,7 +21,7 @@ def refusal(stage: Any) -> CommandError:
 
 
 @pytest.mark.semantics("3.1")
-def test_what_a_stage_becomes(stage: Stage) -> None:
+def test_stage_is_parsed(stage: Stage) -> None:
     query = parse_query(stage(limit=5.0, numCandidates=Int64(20)))
 
     assert (query.index, query.path, query.limit) == ("default", "v", 5)
@@ -99,10 +99,10 @@ def test_accepts(stage: Stage, changes: dict[str, Any], seen: tuple[Any, Any]) -
         ({"filter": {"$or": [{"$foo": 1}]}}, 2, "BadValue", "unknown top level operator"),
     ],
 )
-def test_refused_by_mongod(
+def test_rejected_by_mongod(
     stage: Stage, changes: dict[str, Any], code: int, name: str, text: str
 ) -> None:
-    """Before anything else, whatever else is wrong, and without the search process' prefix."""
+    """mongod rejects these before all other errors, without the prefix of the search process."""
     error = refusal(stage(index=..., **changes))
 
     assert (error.code, error.code_name) == (code, name)
@@ -111,7 +111,7 @@ def test_refused_by_mongod(
 
 
 @pytest.mark.semantics("0")
-def test_the_stage_is_an_object() -> None:
+def test_stage_must_be_an_object() -> None:
     error = refusal([1])
 
     assert (error.code, error.code_name) == (9, "FailedToParse")
@@ -181,7 +181,7 @@ def test_the_stage_is_an_object() -> None:
         ({"searchNodePreference": {"key": ""}}, '"searchNodePreference.key" cannot be empty'),
     ],
 )
-def test_refused_by_the_search_process(stage: Stage, changes: dict[str, Any], text: str) -> None:
+def test_rejected_by_the_search_process(stage: Stage, changes: dict[str, Any], text: str) -> None:
     error = refusal(stage(**changes))
 
     assert (error.code, error.code_name) == (8, "UnknownError")
@@ -190,8 +190,8 @@ def test_refused_by_the_search_process(stage: Stage, changes: dict[str, Any], te
 
 
 @pytest.mark.semantics("0")
-def test_the_first_of_many_problems_is_named(stage: Stage) -> None:
-    """Each option is wrong; taking them away one by one shows the order of the checks."""
+def test_first_of_many_problems_is_named(stage: Stage) -> None:
+    """Each option is invalid; removing them one by one shows the order of the checks."""
     wrong: dict[str, Any] = {
         "searchNodePreference": 1,
         "index": 1,
@@ -217,7 +217,7 @@ def test_the_first_of_many_problems_is_named(stage: Stage) -> None:
 
 
 @pytest.mark.semantics("0", "3.2")
-def test_how_many_there_are_counts_before_what_is_in_them(stage: Stage) -> None:
+def test_dimensions_are_checked_before_values(stage: Stage) -> None:
     not_finite = [float("nan"), 0.0]
 
     both = refusal(stage(queryVector=not_finite, query="words", filter=1))
@@ -258,7 +258,7 @@ def query(stage: Stage) -> Callable[..., VectorQuery]:
         ("cosine", {"filter": {"v": 1}}, "Path 'v' needs to be indexed as filter"),
     ],
 )
-def test_refused_by_the_index(
+def test_rejected_by_the_index(
     make_index: Callable[..., VectorIndex],
     query: Callable[..., VectorQuery],
     similarity: str,
@@ -277,7 +277,7 @@ def test_refused_by_the_index(
 
 @pytest.mark.semantics("3.2")
 @pytest.mark.parametrize("similarity", ["euclidean", "dotProduct"])
-def test_a_zero_query_is_fine_without_cosine(
+def test_zero_query_is_valid_without_cosine(
     make_index: Callable[..., VectorIndex], ids: Callable[..., list[Any]], similarity: str
 ) -> None:
     index = make_index([{"_id": 1, "v": [1.0, 0.0]}], similarity=similarity)
@@ -286,10 +286,10 @@ def test_a_zero_query_is_fine_without_cosine(
 
 
 @pytest.mark.semantics("0")
-def test_the_index_names_the_first_of_many_problems(
+def test_index_names_the_first_of_many_problems(
     make_index: Callable[..., VectorIndex], stage: Stage
 ) -> None:
-    """Each mistake is put right when it has been named."""
+    """Each error is corrected once it has been reported."""
     index = make_index(filters=["f"], numDimensions=8, similarity="cosine")
     options = {
         "returnStoredSource": True,

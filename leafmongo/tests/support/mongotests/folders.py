@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class short_folder:
-    """Short, because pytest's own folders are too long for a socket."""
+    """A folder with a short path: those of pytest are too long for a socket."""
 
     def __enter__(self) -> Path:
         self._path = tempfile.mkdtemp(prefix="leaf-", dir="/tmp")

@@ -1,4 +1,4 @@
-"""A gateway in this process, for what cannot be set from outside; it has no change stream."""
+"""A gateway in this process, for settings that no option has; without a change stream."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Bare streams to a gateway, and bytes on them that no driver would send."""
+"""Bare streams to a gateway, and bytes that no driver would send."""
 
 import socket
 import struct
@@ -32,7 +32,7 @@ def reply(stream: socket.socket) -> dict[str, Any]:
 
 
 def closed(stream: socket.socket) -> bool:
-    """Whether the other end is gone, once what it had to say is read."""
+    """Whether the other end has closed, after everything it sent is read."""
     try:
         while stream.recv(2**20):
             pass
@@ -60,7 +60,7 @@ def with_checksum(message: bytes) -> bytes:
 
 
 def compressed(message: bytes) -> bytes:
-    """By zlib, which nobody has agreed on."""
+    """Compress by zlib without negotiation."""
     size, request, to, opcode = struct.unpack_from("<iiii", message)
     packed = zlib.compress(message[16:])
     head = struct.pack(
@@ -70,6 +70,6 @@ def compressed(message: bytes) -> bytes:
 
 
 def old_query(body: dict[str, Any], number: int) -> bytes:
-    """The kind of message that a handshake may still be."""
+    """An OP_QUERY, which a handshake may still be."""
     query = struct.pack("<i", 0) + b"admin.$cmd\0" + struct.pack("<ii", 0, -1) + bson.encode(body)
     return struct.pack("<iiii", 16 + len(query), number, 0, OP_QUERY) + query

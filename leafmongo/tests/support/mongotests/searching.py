@@ -1,4 +1,4 @@
-"""What the tests of `local` say often: vectors, definitions, searches, waiting."""
+"""What many tests need: vectors, definitions, searches, waiting."""
 
 import time
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def int8(row: np.ndarray) -> Binary:
 
 
 def bits(row: np.ndarray) -> Binary:
-    """Of a row of zeros and ones, a multiple of eight of them."""
+    """Pack a row of zeros and ones, whose length is a multiple of eight."""
     return Binary(b"\x10\x00" + np.packbits(row.astype(bool)).tobytes(), 9)
 
 
@@ -40,7 +40,7 @@ def model(definition: dict[str, Any], name: str = "default") -> SearchIndexModel
 
 
 def create(documents: Documents, definition: dict[str, Any], name: str = "default") -> None:
-    """Make an index and wait until it answers."""
+    """Create an index and wait until it answers."""
     documents.create_search_index(model(definition, name))
     wait_for(lambda: entry(documents, name)["queryable"])
 
@@ -53,7 +53,7 @@ def entry(documents: Documents, name: str = "default") -> dict[str, Any]:
 def wait_for(condition: Callable[[], Any], *, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not come true"
+        assert time.monotonic() < deadline, "the condition has not become true"
         time.sleep(0.02)
 
 

@@ -1,4 +1,4 @@
-"""Replica sets as somebody else would run them: on ports, with users, with TLS."""
+"""Replica sets as other people run them: on ports, with users, with TLS."""
 
 import base64
 import os
@@ -93,7 +93,7 @@ def replica_set(
     options: Sequence[object] = (),
     uri_options: str = "authSource=admin",
 ) -> Iterator[ReplicaSet]:
-    """Initiated, with the users above in it; asks for their passwords."""
+    """Run an initiated replica set that has the users above and requires logins."""
     key = folder / "key"
     key.write_text(base64.b64encode(secrets.token_bytes(48)).decode())
     key.chmod(0o600)
@@ -148,7 +148,7 @@ def _initiated(client: Client, config: dict[str, Any]) -> bool:
 
 @contextmanager
 def alone(folder: Path, *options: object) -> Iterator[int]:
-    """The port of a mongod that is in no replica set, or has not been told which."""
+    """The port of a mongod without a replica set, or with an uninitiated one."""
     member = Member(folder / "alone", options)
     with Client(f"mongodb://127.0.0.1:{member.port}/?directConnection=true") as client:
         wait_for(lambda: _answers(client))
@@ -171,7 +171,7 @@ def gateway_command(home: Path, *arguments: object) -> list[object]:
 
 @contextmanager
 def gateway(home: Path, upstream: str, *arguments: object) -> Iterator[str]:
-    """The URI that `leaf-mongo gateway` prints; it has to end cleanly."""
+    """Run `leaf-mongo gateway` and yield the URI it prints; assert a clean end."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "LEAF_UPSTREAM": upstream}
     with subprocess.Popen(
         gateway_command(home, *arguments),
@@ -191,7 +191,7 @@ def gateway(home: Path, upstream: str, *arguments: object) -> Iterator[str]:
 
 
 def authority(folder: Path) -> Path:
-    """An authority's certificate; beside it `server.pem` and `client.pem`, which it has signed."""
+    """Create an authority's certificate, with `server.pem` and `client.pem` signed by it."""
     _openssl(
         folder,
         "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem",
