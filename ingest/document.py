@@ -1,4 +1,4 @@
-"""What a reader yields: documents, and records that cannot be one."""
+"""What a reader yields: documents, and records that were rejected."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ KEPT = 10_000  # characters of a rejected record
 
 @dataclass(frozen=True)
 class Place:
-    """Where a record came from; `line` counts from 1, None for a whole file."""
+    """The origin of a record; `line` counts from 1, None for a whole file."""
 
     source: str
     line: int | None = None
@@ -24,7 +24,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Document:
-    """`source` is the name of what was named on the command line, such as a folder's."""
+    """`source` names the path of the command line that the document comes from, such as a
+    folder's."""
 
     id: str
     text: str
@@ -41,7 +42,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Rejected:
-    """`record` is the raw text, as far as it could be read, so that it can be mended."""
+    """`record` is the raw text as far as it could be read, so that it can be repaired."""
 
     place: Place
     reason: str
@@ -55,5 +56,5 @@ Records = Iterator[Document | Rejected]
 
 
 def cut_record(raw: bytes) -> str:
-    """A record as its reject keeps it."""
+    """A raw record as its reject keeps it."""
     return raw[: 4 * KEPT].decode(errors="replace").rstrip("\r\n")[:KEPT]

@@ -1,13 +1,13 @@
-"""What can go wrong while a corpus is read and written.
+"""Errors of reading and writing a corpus.
 
     LeafError
     └── IngestError
-        ├── SourceError      a path, file or column that cannot be read at all
-        ├── TooManyRejects   more unusable records than were allowed
+        ├── SourceError      a path, file or column cannot be read at all
+        ├── TooManyRejects   more records were rejected than allowed
         ├── OverlapError     another run wrote the same documents at the same time
-        └── TargetError      a collection that must not be written to, or not like this
+        └── TargetError      the collection must not be written to, or not like this
 
-A single unusable record is no exception: readers yield it as Rejected and go on.
+A single unusable record raises nothing: readers yield it as Rejected and go on.
 """
 
 from leafsearch.config import LeafError
@@ -18,11 +18,11 @@ class IngestError(LeafError):
 
 
 class SourceError(IngestError):
-    """A path, file or column that cannot be read at all."""
+    """A path, file or column cannot be read at all."""
 
 
 class TooManyRejects(IngestError):
-    """More unusable records than were allowed."""
+    """More records were rejected than allowed."""
 
 
 class OverlapError(IngestError):
@@ -30,4 +30,4 @@ class OverlapError(IngestError):
 
 
 class TargetError(IngestError):
-    """A collection that must not be written to, or not like this."""
+    """The collection must not be written to, or not like this."""

@@ -1,1 +1,1 @@
-"""Documents to chunks: where they may be cut, and how many tokens they have."""
+"""Cuts documents into chunks that fit the teacher."""

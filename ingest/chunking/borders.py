@@ -1,6 +1,6 @@
-"""Where a text may be cut: between sentences, paragraphs, list items and rows, and around headings.
+"""Borders at which a text may be cut: between sentences, paragraphs, list items and rows.
 
-Markdown is looked for in every text, because most text that has any does not say so. Fenced code,
+Every text is searched for Markdown, because most text that has any does not say so. Fenced code,
 tables and front matter are blocks: one span each, or a span for each line where they are long. A
 trail names the headings above a passage: `Guide > Install > Linux`.
 """
@@ -57,7 +57,7 @@ def split_spans(text: str) -> Iterator[Span]:
 
 
 def split_lines(text: str, start: int, end: int) -> Iterator[Span]:
-    """Of a block that is too long to stay whole."""
+    """The lines of a block that is too long for one span."""
     while start < end:
         stop = text.find("\n", start, end) + 1 or end
         yield from _short(start, stop)
@@ -65,7 +65,7 @@ def split_lines(text: str, start: int, end: int) -> Iterator[Span]:
 
 
 def parse_heading(text: str, start: int, end: int) -> Heading | None:
-    """What a span says if it is a heading and nothing else."""
+    """The heading in a span that holds nothing else; else None."""
     found = _HEADING.match(text, start, end)
     if found is None:
         return None
@@ -92,7 +92,7 @@ def _short(start: int, end: int) -> Iterator[Span]:
 
 
 def _blocks(text: str) -> Iterator[Span]:
-    """In their order, apart, each with the blanks behind it."""
+    """Blocks in order, without overlap, each with the blanks after it."""
     done = 0
     for start, end in sorted(_found(text)):
         if start >= done:
@@ -113,7 +113,7 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _fenced(text: str) -> Iterator[tuple[int, int]]:
-    """From each opening fence to the one that closes it; one that is not closed is no fence."""
+    """Each fenced block, up to its closing fence; a fence that is never closed is text."""
     opened: re.Match[str] | None = None
     for line in _FENCE.finditer(text):
         if opened is None:
@@ -146,7 +146,7 @@ def _table_end(text: str, end: int) -> int:
 
 
 def heading_trails(headings: Sequence[Heading | None]) -> list[tuple[str, ...]]:
-    """For each piece what stands above it; a heading does not stand under itself."""
+    """For each piece, the headings above it; a heading is not part of its own trail."""
     above: list[Heading] = []
     found: list[tuple[str, ...]] = []
     names: tuple[str, ...] = ()
@@ -162,7 +162,7 @@ def heading_trails(headings: Sequence[Heading | None]) -> list[tuple[str, ...]]:
 
 
 def fit_trail(names: tuple[str, ...], count: Callable[[str], int], most: int) -> tuple[str, int]:
-    """The trail and its tokens; of one that is too long the inner headings."""
+    """The trail and its number of tokens; a trail that is too long keeps its inner headings."""
     for first in range(len(names)):
         trail = _BETWEEN.join(names[first:])
         if (tokens := count(trail)) <= most:

@@ -14,10 +14,9 @@ from leafsearch.vectors.store import digest, encoded_digest
 class Chunk:
     """Stored as `{_id: "<document>#<position>", document, position, text, metadata, hash}`.
 
-    `trail` holds the headings that the passage stands under, where that is asked for.
-    `tokens` are those of what is encoded, without prompt and special tokens.
-    `hash` is a digest of what is encoded and one of the metadata: equal first halves mean equal
-    vectors.
+    `trail` holds the headings above the passage, if it is encoded with them. `tokens` counts the
+    encoded text without prompt and special tokens. `hash` joins a digest of the encoded text and
+    one of the metadata: equal first halves mean equal vectors.
     """
 
     document: str
@@ -35,7 +34,7 @@ class Chunk:
 
     @property
     def encoded_text(self) -> str:
-        """The title goes before a passage that does not begin with it, then the trail."""
+        """The passage after its title, unless it begins with the title, and after its trail."""
         title, trail, text = self.title, self.trail, self.text
         if not title or text.startswith(title) or (trail and begins_with(trail, title)):
             return f"{trail} {text}" if trail else text
@@ -71,5 +70,5 @@ class Chunk:
 
 
 def same_vector(one: bytes, other: bytes) -> bool:
-    """Whether two hashes are of chunks with the same vector."""
+    """Whether two hashes belong to chunks with the same vector."""
     return encoded_digest(one) == encoded_digest(other)

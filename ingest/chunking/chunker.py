@@ -29,7 +29,7 @@ _LIKELY_TOO_LONG = 6  # characters a token, of a text that is not tokenised as a
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A document on its way: the text to cut, the title to repeat and the tokens it costs."""
+    """A document being cut: the text to cut, the title to repeat, and the tokens that it costs."""
 
     document: Document
     text: str
@@ -54,7 +54,8 @@ class Draft:
 
 @dataclass(frozen=True)
 class Packer:
-    """`budget` and `overlap` in tokens, of all that is encoded of a chunk but the prompt."""
+    """`budget` and `overlap` are in tokens, and count all that is encoded of a chunk but the
+    prompt."""
 
     tokens: TokenCounter
     pieces: Pieces
@@ -82,7 +83,7 @@ class Packer:
 
 
 class _DocumentPacker:
-    """One document. Pieces are named by their place in the list of all."""
+    """Packs one document. Pieces are named by their index in the list of all."""
 
     def __init__(self, rules: Packer, draft: Draft, pieces: Sequence[Piece]) -> None:
         self._rules = rules
@@ -113,20 +114,20 @@ class _DocumentPacker:
             begin = self._overlapping(begin, end)
 
     def _filled(self, begin: int, budget: int) -> int:
-        """As many pieces as fit, and at least one."""
+        """The end of a chunk with as many pieces as fit, and at least one."""
         end, size, pieces = begin, 0, self._pieces
         while end < len(pieces) and (size := size + pieces[end].tokens) <= budget:
             end += 1
         return max(end, begin + 1)
 
     def _before_headings(self, first: int, end: int) -> int:
-        """A heading belongs to what follows it."""
+        """Move the end before trailing headings: a heading belongs to the text after it."""
         while first + 1 < end < len(self._pieces) and self._pieces[end - 1].heading:
             end -= 1
         return end
 
     def _overlapping(self, begin: int, end: int) -> int:
-        """Where the next chunk begins: as many last pieces as fit the overlap, never all."""
+        """The start of the next chunk: as many last pieces as fit the overlap, but never all."""
         start, size, most = end, 0, self._rules.overlap
         while start - 1 > begin and (size := size + self._pieces[start - 1].tokens) <= most:
             start -= 1
@@ -138,7 +139,8 @@ class _DocumentPacker:
         return self._draft.chunk(self._made, passage, trail)
 
     def _trail(self, begin: int) -> tuple[str, int]:
-        """Of a long one as much as leaves room for the first piece, and for others."""
+        """The trail and its cost; a long trail is cut, so that the first piece and others have
+        room."""
         if not self._above or not (names := self._above[begin]):
             return "", 0
         room = self._rules.budget - self._draft.cost - self._pieces[begin].tokens
@@ -153,7 +155,7 @@ class _DocumentPacker:
         return self._rules.tokens.count(chunk.encoded_text) > self._rules.budget
 
     def _less(self, begin: int, end: int, trail: str) -> tuple[int, str]:
-        """Without the last piece; of one piece without its trail, and then a part of it."""
+        """Drop the last piece; a single piece loses its trail first, then a part of itself."""
         if end > begin + 1:
             return end - 1, trail
         if not trail:
@@ -174,9 +176,9 @@ class _DocumentPacker:
 
 
 class Chunker:
-    """`tokens` counts all that the model sees of a chunk: prompt, title and special tokens too.
+    """`tokens` limits all that the model sees of a chunk: prompt, title and special tokens too.
 
-    With `heading_trail` each chunk is encoded behind the headings that it stands under.
+    With `heading_trail` each chunk is encoded after the headings above it.
     """
 
     def __init__(
@@ -208,7 +210,8 @@ class Chunker:
         return self.split_many([document])[0]
 
     def split_many(self, documents: Sequence[Document]) -> list[list[Chunk]]:
-        """The chunks of each, as `split` makes them; their tokens are counted all at once."""
+        """The chunks of each document, as `split` makes them; their tokens are counted in few
+        calls."""
         drafts = self._drafts(documents)
         wholes = [draft.whole() if self._may_fit(draft) else None for draft in drafts]
         counts = iter(self._tokens.counts(w.encoded_text for w in wholes if w is not None))
@@ -218,7 +221,7 @@ class Chunker:
         return [[w] if w and fit else next(packed) for w, fit in zip(counted, fits, strict=True)]
 
     def _drafts(self, documents: Sequence[Document]) -> list[Draft]:
-        """A long title is text like any other: before each chunk it would crowd it out."""
+        """A long title becomes text: repeated before each chunk, it would crowd the text out."""
         titles = [document.title for document in documents if document.title]
         costs = iter(self._tokens.counts(titles))
         return [

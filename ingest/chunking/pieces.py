@@ -23,7 +23,7 @@ class TokenCounter:
         return self.counts([text])[0] if text else 0
 
     def counts(self, texts: Iterable[str]) -> list[int]:
-        """In one call, which the library spreads over the processor's cores."""
+        """Count all texts in one call, which the library spreads over the processor's cores."""
         given = list(texts)
         if not given:
             return []
@@ -31,7 +31,7 @@ class TokenCounter:
         return [len(encoding) for encoding in found]
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
-        """Where each token begins and ends in the text."""
+        """The start and end of each token in the text."""
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         found: list[tuple[int, int]] = encoding.offsets
         return found
@@ -50,7 +50,8 @@ class Pieces:
         self._tokens = tokens
 
     def of(self, texts: Sequence[str], budgets: Sequence[int]) -> list[list[Piece]]:
-        """Of each text, in its order, covering it; none has more tokens than the text's budget."""
+        """The pieces of each text, in order, covering it; none has more tokens than the text's
+        budget."""
         found = [list(split_spans(text)) for text in texts]
         counts = iter(self._counts(texts, found))
         return [
@@ -59,7 +60,7 @@ class Pieces:
         ]
 
     def cut(self, text: str, piece: Piece, budget: int) -> Iterator[Piece]:
-        """A sentence too long for one chunk, cut between words where it has any."""
+        """Cut a sentence that is too long for one chunk, between words if it has any."""
         start, whole = piece.start, text[piece.start : piece.end]
         offsets = self._tokens.offsets(whole)
         begin = first = 0
@@ -92,14 +93,15 @@ class Pieces:
             yield from self.cut(text, Piece(start, end, tokens), budget)
 
     def _shortened(self, text: str, begin: int, stop: int, budget: int) -> tuple[int, int]:
-        """A word cut in two may have more tokens than it had as a whole."""
+        """Shorten until it fits: a word cut in two may have more tokens than the whole word."""
         while (tokens := self._tokens.count(text[begin:stop])) > budget and stop > begin + 1:
             stop = max(begin + 1, stop - max(1, (stop - begin) // 20))
         return stop, tokens
 
 
 def _cut_at(text: str, begin: int, most: int) -> int:
-    """The last line end or blank in the second half of what fits, else all that fits."""
+    """After the last line end or blank in the second half of what fits, else after all that
+    fits."""
     for blank in ("\n", " "):
         at = text.rfind(blank, (begin + most) // 2, most)
         if at > begin:

@@ -1,7 +1,7 @@
-"""Documents that get one vector each, however long their text is.
+"""Documents with one vector each, however long their text is.
 
-A text that fits one chunk is encoded as it is. A longer one has the mean of its chunks' vectors,
-brought back to unit length: nothing of it is cut off, but it says less of each part than a chunk
+A text that fits one chunk is encoded as it is. A longer text gets the mean of its chunks' vectors,
+normalised to unit length: nothing is cut off, but the mean says less about each part than a chunk
 of its own would.
 """
 
@@ -28,7 +28,7 @@ class WholeChunk(Chunk):
 
 
 class WholeTexts:
-    """A Chunker that leaves texts whole; `longer` counts those that one chunk could not hold."""
+    """A Chunker that leaves texts whole; `longer` counts texts that do not fit one chunk."""
 
     def __init__(self, chunker: Chunker) -> None:
         self.parts = chunker
@@ -44,12 +44,12 @@ class WholeTexts:
         if len(parts) <= 1:
             return [replace(chunk, tokens=tokens)]
         self.longer += 1
-        # Kept with the vector, so that whoever compares the two knows what it is.
+        # Stored beside the vector, so that a comparison of text and vector knows it is a mean.
         return [replace(chunk, metadata={"chunks": len(parts)}, tokens=tokens)]
 
 
 class MeanEncoder:
-    """An encoder of documents of any length, out of one for chunks."""
+    """Encodes documents of any length with an encoder for chunks."""
 
     def __init__(self, encoder: Teacher, chunker: Chunker) -> None:
         self._encoder = encoder

@@ -1,1 +1,1 @@
-"""Vectors built beside those that answer searches."""
+"""Generations of vectors: built beside the active one, switched to, retired."""

@@ -1,8 +1,8 @@
-"""A generation of other vectors, built beside the one that answers searches.
+"""Build a generation of new vectors beside the one that answers searches.
 
-Options that are not given keep their value; only the precision of encoding follows from the device
-of this machine. A rebuild that was stopped goes on by the same
-command; nothing changes for searches before `generations.move_over`.
+Options that are not given keep their value; only the precision of encoding follows from this
+machine's device. A rebuild that was stopped goes on with the same command; searches notice nothing
+before `cutover.cut_over`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -43,7 +43,7 @@ def open_rebuild(
     retries: RetryBudget | None = None,
     on_status: OnStatus = lambda phase: None,
 ) -> Target:
-    """The generation that is begun, or goes on. Raises as open_target does, before any write."""
+    """Begin a generation, or go on with it. Raises as open_target does, before any write."""
     if problems := choices.problems(settings):
         raise ConfigError(problems)
     name = settings.collection
@@ -54,12 +54,12 @@ def open_rebuild(
             read_manifest(database, name)  # says what there is instead
     if found is None or empty:
         raise TargetError(
-            f"collection {database.name}.{name} is empty, so there is nothing to build anew "
-            "beside: leave --rebuild out"
+            f"collection {database.name}.{name} is empty, so there is nothing to rebuild. "
+            "Leave --rebuild out"
         )
     begun = _begun(found, settings, choices)
     if begun is None:
-        return _anew(database, settings, choices, found, retries, on_status)
+        return _begin_new(database, settings, choices, found, retries, on_status)
     for index in Collection(database[name], begun).indexes:
         index.require_no_failure()
     wanted = with_wanted_indexes(begun, choices.filters, hybrid=choices.hybrid)
@@ -67,7 +67,7 @@ def open_rebuild(
 
 
 def _begun(found: Generations, settings: Settings, choices: Choices) -> Manifest | None:
-    """The generation that the same command made before, and went on with or not."""
+    """The generation that the same command began before, whether it went on with it or not."""
     if found.other is None:
         return None
     name, active = settings.collection, found.active
@@ -76,7 +76,7 @@ def _begun(found: Generations, settings: Settings, choices: Choices) -> Manifest
         _require_asked(found.next, active, settings, choices, f"drop that one with {retire}")
         return found.next
     kept = found.other
-    # Rolled back from: it is brought up to date instead of being made again.
+    # Searches were rolled back from it: bring it up to date instead of building it again.
     for candidate in (kept, active) if kept.generation > active.generation else (active,):
         try:
             _require_asked(candidate, active, settings, choices, "")
@@ -85,8 +85,8 @@ def _begun(found: Generations, settings: Settings, choices: Choices) -> Manifest
         return candidate
     raise TargetError(
         f"collection {name} keeps generation {kept.generation} beside {active.generation}, which "
-        f"answers; a third is not built: go back to it with {_finish(settings, 'rollback')}, or "
-        f"drop it with {_finish(settings, 'retire')}"
+        f"is active, and a third is not built. Roll back to it with "
+        f"{_finish(settings, 'rollback')}, or drop it with {_finish(settings, 'retire')}"
     )
 
 
@@ -94,7 +94,7 @@ def _finish(settings: Settings, verb: str) -> str:
     return hint("leaf-ingest", verb, database=settings.database, collection=settings.collection)
 
 
-def _anew(
+def _begin_new(
     database: Database[Any],
     settings: Settings,
     choices: Choices,
@@ -131,7 +131,8 @@ def _anew(
 
 
 def _models(active: Manifest, settings: Settings) -> dict[str, Named]:
-    """At the revision of now where one is asked for, else at that of the active generation."""
+    """Models at their current revision if they are requested, else at that of the active
+    generation."""
     asked = settings.model_fields_set
     sides: dict[str, Named] = {}
     for side in ("teacher", "student"):
@@ -144,7 +145,8 @@ def _models(active: Manifest, settings: Settings) -> dict[str, Named]:
 
 
 def _form(active: Manifest, settings: Settings, choices: Choices) -> Storage:
-    """As asked, the rest as it is; None dimensions where it keeps all that its teacher has."""
+    """The requested storage, the rest as it is; dimensions are None to keep all that the teacher
+    has."""
     whole = active.dimensions == active.teacher.dimensions
     there = Storage(
         dimensions=None if whole else active.dimensions,
@@ -154,14 +156,14 @@ def _form(active: Manifest, settings: Settings, choices: Choices) -> Storage:
     is_named = "storage" in settings.model_fields_set
     parts = choices.form
     if parts.get("precision", "float32") != "float32":
-        parts.setdefault("quantization", "none")  # the server's own is of floats only
+        parts.setdefault("quantization", "none")  # the server quantizes floats only
     return replace(STORAGES[settings.storage] if is_named else there, **parts)
 
 
 def _require_asked(
     stored: Manifest, active: Manifest, settings: Settings, choices: Choices, otherwise: str
 ) -> None:
-    """Raises ManifestError if something that is asked contradicts this generation."""
+    """Raises ManifestError if a request contradicts this generation."""
     wanted = dict(_wanted(stored, active, settings, choices))
     about = f"{settings.collection} (generation {stored.generation}, whose rebuild is not finished)"
     require_fields(stored, wanted, about, _askers(settings, choices), otherwise=otherwise)
@@ -196,9 +198,10 @@ def _wanted(
 
 
 def tell_generations_apart(database: Database[Any], name: str) -> None:
-    """A text index sees the texts of all, and one that was made long ago does not know whose.
+    """A text index covers the texts of all generations, and an old one does not know which is
+    which.
 
-    To be called before anything of another generation is written.
+    Call this before anything of another generation is written.
     """
     active = read_manifest(database, name)
     if active.hybrid:
@@ -210,7 +213,7 @@ def tell_generations_apart(database: Database[Any], name: str) -> None:
 def find_missing_documents(
     database: Database[Any], name: str, there: Manifest, new: Manifest
 ) -> Iterator[str]:
-    """Ids of documents that the one generation has and the other has not."""
+    """Ids of documents that the one generation has and the other lacks."""
     others = _documents(database, name, new)
     other = next(others, None)
     for document in _documents(database, name, there):
@@ -221,7 +224,7 @@ def find_missing_documents(
 
 
 def _documents(database: Database[Any], name: str, manifest: Manifest) -> Iterator[str]:
-    """In the order of their code points, which is MongoDB's as well."""
+    """Ids in the order of their code points, which is MongoDB's order as well."""
     first: Mapping[str, Any] = {**manifest.chosen, "position": 0}
     with explain_errors():
         found = database[name].find(first, {"_id": 0, "document": 1}).sort("document", 1)

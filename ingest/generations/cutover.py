@@ -1,7 +1,7 @@
-"""Searches move over to another generation of vectors, and back to the one before.
+"""Switch searches to another generation of vectors, and back to the one before.
 
-Each is one write to the manifest's document; a command that is killed is finished by running it
-again.
+Each switch is one atomic write to the manifest's document; running a killed command again finishes
+it.
 """
 
 import time
@@ -30,9 +30,9 @@ _PAUSE = 0.2  # seconds between two looks
 def require_whole(
     database: Database[Any], name: str, new: Manifest, *, rejected: int, yes: bool
 ) -> None:
-    """Raises TargetError if searches would lose documents by moving over, unless that is meant.
+    """Raises TargetError if the switch would lose documents, unless `yes` accepts that.
 
-    What was rejected in the generation before as well is lost to nobody.
+    Records that were rejected in the previous generation as well are not lost.
     """
     with explain_errors():
         active = read_generations(database, name).active
@@ -45,23 +45,24 @@ def require_whole(
     names: Names = {"database": database.name, "collection": name}
     anyway = ingest_hint("--rebuild", "--yes", **names, whole=True)
     raise TargetError(
-        f"generation {new.generation} of {name} is built, but {count} documents that searches find "
-        f"now are not in it: {ids}{why}; searches still ask generation {active.generation}. Give "
-        f"the whole corpus, or move over all the same with {anyway}; nothing is encoded again"
+        f"generation {new.generation} of {name} is built, but lacks {count} documents that "
+        f"searches find now: {ids}{why}; searches still use generation {active.generation}. "
+        f"Give the whole corpus, or switch anyway with {anyway}; nothing is encoded again"
     )
 
 
 def require_nothing_lost(database: Database[Any], name: str, old: Manifest, new: Manifest) -> None:
-    """Raises TargetError if another run wrote documents into `old` until searches moved to `new`.
+    """Raises TargetError if another run wrote documents into `old` just before the switch to
+    `new`.
 
-    Such a run has ended well, since searches asked what it wrote.
+    Such a run ended well, since searches used the generation that it wrote.
     """
     count, ids = _missing(database, name, old, new)
     if count:
         names: Names = {"database": database.name, "collection": name}
         raise TargetError(
-            f"searches of {name} moved over to generation {new.generation}, but another run wrote "
-            f"{count} documents into generation {old.generation} at the same time ({ids}); ingest "
+            f"searches of {name} switched to generation {new.generation}, but another run wrote "
+            f"{count} documents into generation {old.generation} at the same time ({ids}). Ingest "
             f"them again, or go back with {hint('leaf-ingest', 'rollback', **names)}"
         )
 
@@ -83,9 +84,9 @@ def cut_over(
     seconds: float,
     on_status: Callable[[str], None],
 ) -> Generations:
-    """Searches ask this generation from then on: as soon as it is READY, and `chunk` is found.
+    """Switch searches to this generation as soon as its index is READY and finds `chunk`.
 
-    What others had indexed of the active one meanwhile is indexed of this one too.
+    Paths that others added to the active index meanwhile are added to this one too.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -118,14 +119,14 @@ def cut_over(
 def roll_back(
     database: Database[Any], name: str, *, seconds: float, on_status: Callable[[str], None]
 ) -> Generations:
-    """To the generation from before the last rebuild; nothing if it answers already."""
+    """Switch back to the generation before the last rebuild; nothing if it is active already."""
     with explain_errors():
         seen = read_generations(database, name)
     active, kept = seen.active, seen.previous
     if kept is None:
         raise TargetError(
-            f"collection {name} has no generation to go back to: {active.generation} is the only "
-            "one" + (", with a rebuild that is not finished" if seen.next else "")
+            f"collection {name} has no generation to roll back to: {active.generation} is the only "
+            "one" + (", beside an unfinished rebuild" if seen.next else "")
         )
     if kept.generation > active.generation:
         return seen
@@ -135,13 +136,13 @@ def roll_back(
 
 
 def _newest(collection: Collection) -> str:
-    """Of its chunks the one that was written last, which a search finds last."""
+    """The chunk of the generation that was written last, which searches find last."""
     manifest, last = collection.manifest, [("$natural", -1)]
     with explain_errors():
         found = collection.mongo.find_one(manifest.chosen, {"_id": 1}, sort=last)
     if found is None:
         raise TargetError(
             f"generation {manifest.generation} of {collection.mongo.full_name} has no chunks, so "
-            "searches stay where they are: ingest into it again"
+            "searches do not switch to it. Ingest into it again"
         )
     return str(found["_id"])

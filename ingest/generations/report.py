@@ -1,4 +1,4 @@
-"""What the command says of generations, and the runs that are about nothing else."""
+"""What a run reports about generations, and the runs that only switch or retire them."""
 
 import json
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def complete(
     *,
     on_status: Callable[[str], None],
 ) -> None:
-    """The end of a run that has written all: searches move over where that was the order."""
+    """End a run that has written everything: switch searches over if it is a rebuild."""
     name, generation = target.collection.mongo.name, target.manifest.generation
     rollback, retire = (_hint(database, name, verb) for verb in ("rollback", "retire"))
     with explain_errors():
@@ -48,24 +48,24 @@ def complete(
         if seen.next is not None:
             say(
                 f"generation {seen.next.generation} of {name} is not finished, and this run wrote "
-                f"nothing into it: go on with it by {_hint(database, name, 'PATH', '--rebuild')}, "
-                f"or drop it with {retire}"
+                f"nothing into it: {_hint(database, name, 'PATH', '--rebuild')} finishes it, "
+                f"{retire} drops it"
             )
         return
     if seen.active.generation == generation:
         if order.wait:
             target.wait_until_ready(summary.last_written, seconds=order.wait, on_status=on_status)
-        say(f"searches ask generation {generation} already; {finish}")
+        say(f"searches use generation {generation} already; {finish}")
         return
     require_whole(database, name, target.manifest, rejected=summary.rejected, yes=order.yes)
     chunk = summary.last_written
     cut_over(database, name, generation, chunk=chunk, seconds=order.wait, on_status=on_status)
     if not order.yes and not target.registration.was_alone():
-        # Patiently by itself: once searches have moved, the rest is not done a second time.
+        # Retried by itself: the switch before it is done.
         target.retries.run(
             lambda: require_nothing_lost(database, name, seen.active, target.manifest)
         )
-    say(f"searches moved over from {_shown(seen.active)} to {_shown(target.manifest)}; {finish}")
+    say(f"searches switched from {_shown(seen.active)} to {_shown(target.manifest)}; {finish}")
 
 
 def run_rollback(database: Database[Any], name: str, *, wait: float, as_json: bool) -> None:
@@ -73,8 +73,8 @@ def run_rollback(database: Database[Any], name: str, *, wait: float, as_json: bo
     kept, again = now.other, _hint(database, name, "PATH", "--rebuild")
     _print(
         {"generation": now.active.generation, "kept": kept.generation if kept else None},
-        f"searches of {name} ask {_shown(now.active)}; "
-        f"{_shown(kept) if kept else 'nothing'} is kept: {again} moves over to it again, "
+        f"searches of {name} use {_shown(now.active)}; "
+        f"{_shown(kept) if kept else 'nothing'} is kept: {again} switches to it again, "
         f"{_hint(database, name, 'retire')} deletes it",
         as_json=as_json,
     )
@@ -84,10 +84,15 @@ def run_retire(database: Database[Any], name: str, *, wait: float, as_json: bool
     done = retire(database, name, seconds=wait, on_status=lambda status: None)
     _print(
         {"generation": done.generation, "chunks": done.chunks, "indexes": done.indexes},
-        f"deleted {done.chunks:,} chunks and {done.indexes} search indexes; {name} holds "
-        f"generation {done.generation} alone",
+        f"deleted {_counted(done.chunks, 'chunk', 'chunks')} and "
+        f"{_counted(done.indexes, 'search index', 'search indexes')}; {name} keeps only generation "
+        f"{done.generation}",
         as_json=as_json,
     )
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def _shown(manifest: Manifest) -> str:

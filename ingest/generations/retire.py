@@ -1,7 +1,6 @@
-"""What generations that answer no searches any more, or never did, leave behind is deleted.
+"""Delete generations that no longer answer searches, or never did.
 
-One write to the manifest's document decides it; a command that is killed is finished by running it
-again.
+One atomic write to the manifest's document decides it; running a killed command again finishes it.
 """
 
 import re
@@ -21,7 +20,7 @@ from leafsearch.vectors.store import RetryBudget, forget_others, read_generation
 _PAUSE = 0.2  # seconds between two looks
 _NO_INDEX = 27
 _OURS = re.compile(rf"{INDEX}(?:_(\d+))?(?:_text)?")
-# What every stored chunk has, so that nothing else is ever deleted.
+# Fields of every stored chunk, so that nothing else is ever deleted.
 _A_CHUNK = {
     "document": {"$type": "string"},
     "position": {"$type": ["int", "long"]},
@@ -41,10 +40,11 @@ class Retired:
 def retire(
     database: Database[Any], name: str, *, seconds: float, on_status: Callable[[str], None]
 ) -> Retired:
-    """Everything of other generations than the active is deleted, and nothing else.
+    """Delete all generations but the active one, and nothing else.
 
-    The manifest comes first, so that nobody goes back to half of one; then the indexes, so that a
-    search of an old generation finds nothing and moves over, and never a part.
+    The manifest comes first, so that no command rolls back to half a generation; then the
+    indexes, so that a search of an old generation finds nothing and reloads, instead of finding
+    a part.
     """
     while True:
         with explain_errors():
@@ -55,7 +55,7 @@ def retire(
         with explain_errors():
             if forget_others(database, name, seen):
                 break
-    # What is begun from now on has a higher number, and is none of our business.
+    # A rebuild that begins later has a higher number.
     old = set(range(1, seen.newest + 1)) - {seen.active.generation}
     indexes = _drop_indexes(active.mongo, old, seconds=seconds, on_status=on_status)
     chunks = sum(_delete_chunks(active, generation) for generation in old)
@@ -65,7 +65,7 @@ def retire(
 def _drop_indexes(
     mongo: Mongo[Any], generations: Set[int], *, seconds: float, on_status: Callable[[str], None]
 ) -> int:
-    """How many; waits until they are gone, which takes the server a while."""
+    """Drop the indexes, wait until the server has removed them, and return how many they were."""
     deadline, dropped = time.monotonic() + seconds, set[str]()
     while there := _indexes(mongo, generations):
         for name in there - dropped:
@@ -93,7 +93,7 @@ def _drop(mongo: Mongo[Any], name: str) -> None:
         try:
             mongo.drop_search_index(name)
         except OperationFailure as error:
-            if error.code != _NO_INDEX:  # another run was faster
+            if error.code != _NO_INDEX:  # another run dropped it
                 raise
 
 

@@ -55,9 +55,9 @@ def ingest_on_ray(
 ) -> Summary:
     """`records` have a text, and perhaps an id and a title; other columns become metadata.
 
-    Of documents with the same id, which of them is stored is left to chance; `rejects` reports
+    If several documents have the same id, chance decides which one is stored; `rejects` reports
     them. Raises what `open_target` raises, before any work is handed out, and IngestError for
-    what fails in Ray.
+    failures in Ray.
     """
     if problems := [*job.problems(), *_too_much(job)]:
         raise ConfigError(problems)
@@ -77,14 +77,14 @@ def ingest_on_ray(
                     summary.rejected += 1
                 target.registration.renew()
                 on_progress(summary)
-        # A pipeline does not read its records twice: what other runs undid is an error.
+        # A pipeline reads its records once, so what other runs undid is an error.
         settle_overlap(target, lambda lost: _refuse(lost, target))
     summary.seconds = round(time.monotonic() - started, 3)
     return summary
 
 
 def _too_much(job: Job) -> Iterator[str]:
-    """For such actors Ray would wait for ever, and say so only in its log."""
+    """Ray waits for ever for actors that do not fit, and says so only in its log."""
     if not ray.is_initialized():
         ray.init()
     there = ray.cluster_resources()
@@ -93,7 +93,7 @@ def _too_much(job: Job) -> Iterator[str]:
         if count > there.get(kind, 0):
             yield (
                 f"{job.planners} planners, {job.encoders} encoders and {job.writers} writers need "
-                f"{count:g} {kind}s, with one CPU to read; Ray has {there.get(kind, 0):g}: take "
+                f"{count:g} {kind}s, with one CPU to read; Ray has {there.get(kind, 0):g}. Use "
                 "fewer, or add machines first"
             )
 
@@ -103,7 +103,7 @@ def _refuse(lost: Lost, target: Target) -> None:
 
 
 def _prepare_target(records: Dataset, job: Job, client: MongoClient[Any]) -> Target:
-    """A new collection is made here, so that actors need not agree on it."""
+    """Create a new collection here, so that actors need not agree on it."""
     target = open_target(client[job.settings.database], job.settings, job.choices)
     try:
         if target.is_new and (chunks := _first_chunks(records, job, target)):
@@ -118,7 +118,7 @@ def _prepare_target(records: Dataset, job: Job, client: MongoClient[Any]) -> Tar
 
 
 def _first_chunks(records: Dataset, job: Job, target: Target) -> list[Chunk]:
-    """Those on which int8 is calibrated, in the order of the corpus; else one."""
+    """The chunks on which int8 is calibrated, in the order of the corpus; else one."""
     most = _CALIBRATED_ON if target.needs_calibration else 1
     found: list[Chunk] = []
     count, reason = 0, ""
@@ -150,7 +150,7 @@ def _pipeline(records: Dataset, job: Job) -> Dataset:
             **resources,
         )
 
-    # What a planner gives stays together, so that no batch grows beyond what Ray allows a block.
+    # A planner's output stays together, so that no batch outgrows Ray's block size.
     planned = stage(records, PlanActor, job.planners, _BATCH, num_cpus=PLANNER_CPUS)
     gpus = job.gpus or None
     encoded = stage(planned, EncodeActor, job.encoders, None, num_cpus=1, num_gpus=gpus)
@@ -158,7 +158,7 @@ def _pipeline(records: Dataset, job: Job) -> Dataset:
 
 
 def _batches(dataset: Dataset) -> Generator[pa.Table, None, None]:
-    """Closing it ends what Ray does for it."""
+    """Closing it ends Ray's work for it."""
     batches = iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow"))
     try:
         yield from batches
@@ -182,13 +182,12 @@ def _explained() -> Iterator[None]:
         yield
     except RayError as error:
         raise IngestError(
-            f"Ray could not finish this: {_reason(error)}; what is written stays, and running it "
-            "again goes on from there"
+            f"Ray failed: {_reason(error)}; what is written stays. Run it again to go on from there"
         ) from error
 
 
 def _reason(error: RayError) -> str:
-    """Of what was raised in an actor Ray keeps the traceback's text alone."""
+    """Ray keeps only the traceback's text of an exception in an actor."""
     cause = error.cause if isinstance(error, RayTaskError) else error
     if isinstance(cause, UserCodeException):
         traceback = str(error).partition("\n\nThe above exception was")[0]
@@ -198,7 +197,7 @@ def _reason(error: RayError) -> str:
 
 
 def absorb(item: Any, summary: Summary, seen: Seen, claims: Claims, job: Job) -> Iterator[Rejected]:
-    """What an item adds to the summary or the claims, and what is to be rejected."""
+    """Add an item to the summary or the claims, and yield the records to reject."""
     if isinstance(item, LeafError):
         raise item
     if isinstance(item, Rejected):
@@ -217,6 +216,6 @@ def _check_repeated(met: Met, seen: Seen, job: Job) -> Iterator[Rejected]:
         if first is not None:
             yield Rejected(
                 place,
-                f"id {quote(document.id)} stands more than once in this run; which of its "
-                "documents is stored is left to chance: make ids unique and run it again",
+                f"id {quote(document.id)} occurs more than once in this run; chance decides "
+                "which of its documents is stored. Make ids unique and run it again",
             )

@@ -1,8 +1,8 @@
 """The stages of a pipeline on Ray: what its actors do with the rows they are handed.
 
-Between them a row is one pickled item: a plan, encoded chunks, or what the driver is to hear of. A
-document goes in one row with all its chunks, so that it is finished where it is written. An error
-of ours is an item too, because Ray would bring it to the driver as a text inside its own.
+Each row between stages is one pickled item: a plan, encoded chunks, or a message to the driver. A
+document and all its chunks go in one row, so that it is finished where it is written. Our own
+errors travel as items too, because Ray would hand the driver only their text.
 """
 
 import pickle
@@ -32,14 +32,14 @@ _COLUMN = "pickled"
 
 @dataclass(frozen=True)
 class Met:
-    """Ids of documents, as they stand in the corpus."""
+    """Ids of documents, in the order of the corpus."""
 
     ids: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """What an actor says is stored: see Claims.add."""
+    """Claims of an actor: see Claims.add."""
 
     documents: Sequence[str]
     versions: Sequence[int]
@@ -63,7 +63,7 @@ class _Stage:
         raise NotImplementedError
 
     def claimed(self) -> Claimed:
-        """What was claimed since this was asked last."""
+        """Claims since the last call."""
         claims = [claim for group in self.target.claims.all() for claim in group]
         self.target.claims.clear()
         return Claimed(
@@ -74,14 +74,14 @@ class _Stage:
 
     @cached_property
     def target(self) -> Target:
-        """Opened with the first work, where an error finds its way to the driver."""
+        """Opened with the first work, so that an error finds its way to the driver."""
         settings = self.job.settings
         client = connect(settings.uri or "")
         return open_target(client[settings.database], settings, self.job.choices)
 
 
 class PlanActor(_Stage):
-    """Records to plans; of what is stored already only the numbers go on."""
+    """Records to plans; documents that are stored already only add to the counts."""
 
     def work(self, batch: pa.Table) -> Iterator[Sequence[Item]]:
         judged = list(documents_of(batch, self.job))
@@ -95,7 +95,7 @@ class PlanActor(_Stage):
 
 
 class EncodeActor(_Stage):
-    """Plans get their vectors; what is no plan passes."""
+    """Adds vectors to plans; passes other items on."""
 
     def work(self, batch: pa.Table) -> Iterator[Sequence[Item]]:
         items = list(from_tables([batch]))
@@ -110,7 +110,7 @@ class EncodeActor(_Stage):
 
     @cached_property
     def teacher(self) -> Teacher:
-        """In this process alone: others of a machine's cores and GPUs are other actors'."""
+        """In this process alone: a machine's other cores and GPUs belong to other actors."""
         devices = ["cuda:0" if self.job.gpus else "cpu"]  # Ray shows an actor its own GPU only
         return load_teacher(
             self.target.manifest,
@@ -121,7 +121,7 @@ class EncodeActor(_Stage):
 
 
 class WriteActor(_Stage):
-    """What the driver is to hear of passes."""
+    """Writes encoded chunks; passes messages to the driver on."""
 
     def work(self, batch: pa.Table) -> Iterator[Sequence[Item]]:
         items = list(from_tables([batch]))
@@ -134,7 +134,7 @@ class WriteActor(_Stage):
 
 
 def documents_of(batch: pa.Table, job: Job) -> Iterator[Document | Rejected]:
-    """As `leaf-ingest` has them of a Parquet file."""
+    """Documents as `leaf-ingest` reads them from a Parquet file."""
     for row in rows(batch):
         yield row_document(row, job.fields, Place(job.source), job.source)
 
@@ -150,7 +150,7 @@ def from_tables(tables: Iterable[pa.Table]) -> Iterator[Any]:
 
 
 def _light(plan: Plan) -> Plan:
-    """Without what its chunks hold as well."""
+    """The plan without what its chunks hold as well."""
     return replace(plan, document=replace(plan.document, text="", metadata={}))
 
 

@@ -1,4 +1,4 @@
-"""The third stage: new chunks to vectors, in batches that are passed on as they are done."""
+"""The third stage: encode new chunks in batches, and pass each batch on when it is done."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -11,22 +11,22 @@ from leafsearch.ingest.pipeline.write import Encoded
 from leafsearch.ingest.target.target import Target
 from leafsearch.vectors import Rows
 
-_WINDOW = 2048  # chunks that are sorted by length, so that those of a batch are alike
-_IDLE = 10.0  # seconds that the encoder waits for a slow source before it takes less
-_CALIBRATED_ON = 512  # first chunks of a corpus, whose largest value is the scale of int8
+_WINDOW = 2048  # chunks sorted by length, so that a batch holds chunks of similar length
+_IDLE = 10.0  # seconds that the encoder waits for a slow source before it takes a smaller window
+_CALIBRATED_ON = 512  # first chunks of a corpus; their largest value is the scale of int8
 
 Planned = tuple[Plan, Chunk]
 
 
 def encode(plans: Channel[Sequence[Plan]], target: Target, tally: Tally) -> Iterator[Encoded]:
-    """In windows of chunks in the order of the corpus, whatever stage is the faster.
+    """Encode windows of chunks in the order of the corpus, whichever stage is the slowest.
 
-    Which texts are computed together decides the last bits of their vectors, so windows do not
+    The last bits of a vector depend on the texts that are computed with it, so windows do not
     depend on time, unless the source is slower than the encoder.
     """
     waiting = _Waiting(plans)
     if target.needs_calibration and (first := waiting.take(_CALIBRATED_ON, seconds=None)):
-        # At once and in the order of the corpus, so that the scale is the same in every run.
+        # In one batch and in the order of the corpus, so that every run gets the same scale.
         yield _part(first, target.teacher.encode_documents(_texts(first)), tally)
     while window := waiting.take(_WINDOW, seconds=_IDLE):
         for places, rows in target.teacher.document_batches(_texts(window)):
@@ -34,16 +34,17 @@ def encode(plans: Channel[Sequence[Plan]], target: Target, tally: Tally) -> Iter
 
 
 class _Waiting:
-    """Chunks that are to be encoded, in the order of the corpus."""
+    """Chunks that wait for the encoder, in the order of the corpus."""
 
     def __init__(self, plans: Channel[Sequence[Plan]]) -> None:
         self._plans = plans
         self._chunks: list[Planned] = []
 
     def take(self, most: int, *, seconds: float | None) -> list[Planned]:
-        """So many, or fewer at the end, or if more do not come within `seconds`; none at the end.
+        """Take `most` chunks; fewer at the end, or if no more arrive within `seconds`; none
+        after the end.
 
-        It waits for the first without limit.
+        It waits for the first chunk without limit.
         """
         deadline = None
         while len(self._chunks) < most:

@@ -13,14 +13,15 @@ from leafsearch.ingest.pipeline.queue import Stopped
 
 @dataclass(frozen=True)
 class Shard:
-    """The `index`-th of `count`, from 1. A document's id alone decides, the same everywhere."""
+    """The `index`-th of `count` shards, from 1. A document's id alone decides, on every machine
+    alike."""
 
     index: int = 1
     count: int = 1
 
     @classmethod
     def parse(cls, text: str) -> "Shard":
-        """Of `i/n`. Raises ValueError, as a phrase."""
+        """Parse `i/n`. Raises ValueError, as a phrase."""
         index, slash, count = text.partition("/")
         if not (slash and index.isdecimal() and count.isdecimal() and int(count)):
             raise ValueError("expected i/n, like 1/4 on the first of four machines")
@@ -39,18 +40,19 @@ WHOLE = Shard()
 
 
 class Seen:
-    """`sources` are the names of those that had a document, also one that is another shard's.
+    """Ids that a run has met, on disk: a corpus may have more than fit in memory.
 
-    A run that is interrupted closes it while the thread that reads may still ask: then that thread
-    hears Stopped.
+    `sources` are the names of sources that had a document, even if it belongs to another shard.
+    An interrupted run closes this while the reading thread may still use it; that thread gets
+    Stopped.
     """
 
     def __init__(self) -> None:
         self.sources: set[str] = set()
-        # SQLite crashes the process where one thread closes what another one uses.
+        # SQLite crashes the process if one thread closes a connection that another thread uses.
         self._using = Lock()
         self._is_closed = False
-        # A private temporary file, gone when closed.
+        # A private temporary file, deleted on close.
         self._ids = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._ids.execute("PRAGMA journal_mode = OFF")
         table = "seen (id TEXT PRIMARY KEY, place TEXT, number INTEGER) WITHOUT ROWID"
@@ -59,7 +61,8 @@ class Seen:
         self._count = 0
 
     def judged(self, documents: Sequence[Document]) -> Iterator[tuple[Document, str | None]]:
-        """Each with the place where its id was met first, None if it is new; now all are known."""
+        """Each document with the place where its id was met first, None if the id is new;
+        records the ids."""
         first = self._count
         self._count += len(documents)
         rows = [(d.id, escape_surrogates(str(d.place)), first + n) for n, d in enumerate(documents)]
@@ -88,7 +91,7 @@ class Seen:
             raise Stopped
 
     def _places(self, ids: Sequence[str]) -> dict[str, tuple[str, int]]:
-        """With the number of the document that was met there."""
+        """The first place of each id, with the number of the document there."""
         asked = ", ".join("?" * len(ids))
         query = f"SELECT id, place, number FROM seen WHERE id IN ({asked})"
         with self._using:
@@ -99,8 +102,8 @@ class Seen:
 
 @dataclass(frozen=True)
 class Extent:
-    """More than `most_rejects` end it; None for any number. `seen`, if given, knows the ids of
-    all its documents afterwards, this shard's alone."""
+    """More than `most_rejects` end the run; None allows any number. `seen`, if given, holds the
+    ids of all documents of this shard afterwards."""
 
     seen: Seen | None = None
     shard: Shard = WHOLE

@@ -14,18 +14,18 @@ from leafsearch.ingest.target.target import Target
 from leafsearch.vectors import Manifest, StoredChunk
 from leafsearch.vectors.store import digest
 
-_CHUNKER = "1"  # another one where the same document is cut otherwise than before
+_CHUNKER = "1"  # changes when the same document is cut differently than before
 
 
 @dataclass
 class Plan:
-    """`new` chunks are encoded and written; `changes` are fields of stored ones, by id.
+    """What to do about a document.
 
-    `stored` are the chunks that were seen of it, by id: a change or a deletion is made only where
-    the chunk is still the one that was seen.
-    `gone` ids are deleted when all else is done, so that a document that shrinks is never without
-    an answer. `waiting` counts the new chunks that are not written yet; `refused` says why the
-    server did not take one.
+    `new` chunks are encoded and written; `changes` are fields of stored chunks, by id. `stored`
+    are the chunks that were found, by id: a chunk is changed or deleted only if it is still the
+    one that was found. `gone` ids are deleted last, so that a document that shrinks is never
+    without hits. `waiting` counts new chunks that are not written yet; `refused` is the server's
+    reason for refusing one.
     """
 
     document: Document
@@ -43,7 +43,7 @@ class Plan:
         self.waiting = len(self.new)
 
     def refuse(self, reasons: Mapping[str, str], ids: Iterable[str]) -> None:
-        """`reasons` by id; the first of these ids that has one counts."""
+        """Keep the reason of the first of these ids that has one."""
         self.refused = self.refused or next((reasons[i] for i in ids if i in reasons), "")
 
     def fields(self, chunk: Chunk, manifest: Manifest) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class Plan:
 
 
 def digest_of(document: Document, manifest: Manifest) -> bytes:
-    """Of everything that its stored chunks depend on; in place only vectors are stored."""
+    """A digest of everything that the stored chunks depend on; in place only vectors are stored."""
     parts = (_CHUNKER, document.id, document.source, document.title, document.text)
     metadata = b"" if manifest.layout == "in_place" else document.encoded_metadata
     return digest("\0".join(parts).encode() + b"\0" + metadata)
@@ -86,7 +86,7 @@ def plan(
         i: {
             "version": version,
             "source": document.source,
-            "text": c.text,  # may differ and be encoded the same, where a title moved into it
+            "text": c.text,  # may differ while its encoding is equal, if a title moved into it
             **(_changed(c) if i in changed else {}),
         }
         for i, (c, s) in kept.items()
@@ -121,8 +121,8 @@ def _changed(chunk: Chunk) -> dict[str, Any]:
 def plan_windows(
     windows: Iterable[Sequence[Document]], target: Target, tally: Tally
 ) -> Iterator[Sequence[Plan]]:
-    """For each window the documents that anything is to be done about, in their order."""
-    # Of a collection that is empty, nobody need ask for what this run has not met yet.
+    """For each window, plans for the documents that are not stored as they are, in order."""
+    # An empty collection stores nothing of documents that this run has not met yet.
     is_empty: bool | None = None
     for documents in windows:
         if documents:

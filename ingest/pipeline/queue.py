@@ -1,4 +1,4 @@
-"""Between two stages that work at once: a queue that holds little and knows when to end."""
+"""A short queue between two stages that run at the same time; it knows when to end."""
 
 import time
 from collections import deque
@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from threading import Condition, Event
 from typing import Generic, TypeVar
 
-_LOOK = 0.1  # seconds after which a stage that waits looks whether all is to stop
+_LOOK = 0.1  # seconds between two looks of a waiting stage at `stop`
 
 Item = TypeVar("Item")
 
 
 class Stopped(Exception):
-    """Another stage has failed, or whoever runs this wants to stop."""
+    """Another stage has failed, or the run is interrupted."""
 
 
 class Channel(Generic[Item]):
-    """`stop` is shared by all channels of a run: once set, both sides end with Stopped."""
+    """All channels of a run share `stop`: once it is set, both sides raise Stopped."""
 
     def __init__(self, size: int, stop: Event) -> None:
         self._size = size
@@ -34,13 +34,14 @@ class Channel(Generic[Item]):
             self._changed.notify_all()
 
     def close(self) -> None:
-        """No more will be put."""
+        """Announce that nothing more will be put."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def get(self, deadline: float | None = None) -> Item | None:
-        """The next item; None if there is none until `deadline` (monotonic seconds), or ever."""
+        """The next item; None if none arrives until `deadline` (monotonic seconds), or after the
+        end."""
         with self._changed:
             while not (self._items or self._closed or self._stop.is_set()):
                 if deadline is not None and time.monotonic() >= deadline:

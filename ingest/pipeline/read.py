@@ -15,7 +15,7 @@ _CHARACTERS = 1_000_000
 
 
 def cut_windows(documents: Iterable[Document]) -> Iterator[Sequence[Document]]:
-    """Of documents that are looked up together."""
+    """Windows of documents that are looked up together."""
     window = _Window()
     for document in documents:
         window.add(document)
@@ -35,7 +35,8 @@ class Reader:
     extent: Extent = ALL
 
     def windows(self) -> Iterator[Sequence[Document]]:
-        """What was read before an error comes first. Raises TooManyRejects."""
+        """Windows of new documents; what was read before an error comes first. Raises
+        TooManyRejects."""
         window = _Window()
         try:
             for record in self.records:
@@ -68,7 +69,7 @@ class Reader:
             window.add(document)
 
     def _unrepeated(self, window: "_Window") -> Iterator[Sequence[Document]]:
-        """Those whose ids are new, then the others are refused."""
+        """The documents with new ids; rejects those with ids that were met before."""
         judged = list(self.seen.judged(window.documents))
         if new := [document for document, first in judged if first is None]:
             yield new

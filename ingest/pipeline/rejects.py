@@ -1,4 +1,4 @@
-"""The file of records that could not be used, one JSON object a line."""
+"""The file of rejected records, one JSON object a line."""
 
 import fcntl
 import json
@@ -20,7 +20,6 @@ DEFAULT = Path("leaf-ingest.rejects.jsonl")
 _LONGEST_NAME = 255  # bytes of a file's name on nearly every file system
 _KEYS = ["source", "line", "reason", "record"]
 
-
 # What differs between rejects of one kind: names, places and numbers.
 _VARYING = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\(.*?\)|\d+|first at \S+""")
 _SORTED_BY = 1000  # characters of a reason
@@ -35,9 +34,10 @@ class _RejectKind:
 
 
 class Rejects:
-    """Created with the first reject; that of an earlier run goes when a run begins.
+    """The file is created with the first reject; a run removes the file of an earlier run when
+    it begins.
 
-    Runs at once may share it: each adds its lines, and none removes what another is writing.
+    Runs may share a file: each appends its lines, and none removes what another is writing.
     """
 
     def __init__(self, path: Path = DEFAULT) -> None:
@@ -49,27 +49,28 @@ class Rejects:
         self._kinds: dict[str, _RejectKind] = {}
 
     def problems(self) -> Iterator[str]:
-        """Why it could not be written, told before there is anything to write; makes nothing."""
+        """Reasons why the file cannot be written, before there is anything to write. Creates
+        nothing."""
         path, shown = self.path, shorten(str(self.path), 200)
         try:
             mode = os.stat(path).st_mode if os.path.lexists(path) else None
         except OSError as error:
-            yield f"--rejects {shown}: cannot be used: {error.strerror}; name another file"
+            yield f"--rejects {shown}: cannot be used ({error.strerror}); name another file"
             return
         if mode is not None and stat.S_ISDIR(mode):
             yield f"--rejects {shown}: is a folder; expected a file"
         elif not os.path.isdir(path.parent):
             yield f"--rejects {shown}: there is no folder {shorten(str(path.parent), 200)}"
         elif not os.access(path.parent if mode is None else path, os.W_OK):
-            yield f"--rejects {shown}: may not be written; name another file"
+            yield f"--rejects {shown}: you may not write there; name another file"
         elif mode is not None and stat.S_ISREG(mode) and not _is_ours(path):
-            yield f"--rejects {shown}: holds something else, which stays; name another file"
+            yield f"--rejects {shown}: holds something other than rejects; name another file"
         elif len(os.fsencode(path.name)) > _LONGEST_NAME:
             yield f"--rejects {shown}: expected a name of at most {_LONGEST_NAME} bytes"
 
     def require_not_all(self, what: str) -> None:
-        """Raises SourceError with the reasons, for a run in which nothing was written; `what` they
-        are."""
+        """Raises SourceError with the reasons if all `what` were rejected and nothing was
+        written."""
         if self.count:
             raise SourceError(
                 f"all {self.count} {what} were rejected, nothing was written: "
@@ -77,13 +78,13 @@ class Rejects:
             )
 
     def begin(self) -> None:
-        """An old file would look like this run's, so it is removed; later ones are of others."""
+        """Remove the file of an earlier run, which would look like this run's."""
         path = Path(os.path.realpath(self.path))
         begins, self._has_begun = not self._has_begun, True
         if begins and os.path.isfile(path) and os.path.getsize(path) and _is_ours(path):
             with suppress(BlockingIOError, FileNotFoundError), path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # Another run may have removed it, and made one of its own, before the locking.
+                # Another run may have replaced the file before it was locked.
                 if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                     path.unlink()
 
@@ -106,11 +107,11 @@ class Rejects:
         except OSError as error:
             raise TargetError(
                 f"--rejects {self.path}: cannot be written ({error.strerror}); what was read "
-                "before is ingested: name another file and run it again"
+                "before is ingested. Name another file and run this again"
             ) from error
 
     def reasons(self, most: int = 3) -> list[str]:
-        """The commonest, with counts and where each was met first; for a terminal."""
+        """The most frequent reasons, with their counts and first places; for a terminal."""
         with self._lock:
             kinds = sorted(self._kinds.values(), key=lambda kind: -kind.count)
         shown = [f"{k.count:,} x {_short(k.first.reason)} ({_short(k.first.place)})" for k in kinds]
@@ -119,11 +120,11 @@ class Rejects:
 
     def close(self) -> None:
         if self._file is not None:
-            with suppress(OSError):  # every entry was flushed, or its failure told
+            with suppress(OSError):  # every entry was flushed, or its failure raised
                 self._file.close()
 
     def sort(self, rejected: Rejected) -> None:
-        """Count its reason, without writing it."""
+        """Count a reject's reason without writing it."""
         kind = _VARYING.sub("", rejected.reason[:_SORTED_BY])
         if kind in self._kinds:
             self._kinds[kind].count += 1
@@ -134,7 +135,7 @@ class Rejects:
         while self._file is None:
             file = self.path.open("a", encoding="utf-8")
             fcntl.flock(file, fcntl.LOCK_SH)
-            # Another run may have removed the file between the opening and the locking.
+            # Another run may have removed the file between opening and locking.
             if self.path.exists() and os.path.samestat(os.fstat(file.fileno()), self.path.stat()):
                 self._file = file
             else:
@@ -143,13 +144,13 @@ class Rejects:
 
 
 def _short(text: object) -> str:
-    """On one line, without signs that a terminal obeys."""
+    """One line, without characters that control a terminal."""
     line = " ".join("".join(s if s.isprintable() else " " for s in str(text)).split())
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether a file is empty or begins as this one writes."""
+    """Whether a file is empty or begins like a file of rejects."""
     try:
         with path.open("rb") as file:
             first = file.readline(2**20)

@@ -1,8 +1,8 @@
 """read -> plan -> encode -> write, all at the same time, encoding only what is not stored yet.
 
-What is in the collection decides what is to be done, so a run that was killed is finished by
-running it again. Between the stages are short queues: the encoder, where the time goes, does not
-wait for the others, and nobody runs far ahead.
+The collection decides what is left to do, so running a killed run again finishes it. Between the
+stages are short queues: the encoder, which takes the time, does not wait for the others, and no
+stage runs far ahead.
 """
 
 import time
@@ -25,7 +25,7 @@ from leafsearch.ingest.target.target import Target
 _WINDOWS = 4  # of documents that are read ahead
 _PLANNED = 8  # windows whose chunks wait for the encoder
 _ENCODED = 32  # batches that wait to be written
-_LAST_WRITE = 10.0  # seconds for what is on its way when the run is interrupted
+_LAST_WRITE = 10.0  # seconds for batches in flight when the run is interrupted
 
 
 def ingest(
@@ -36,7 +36,8 @@ def ingest(
     on_progress: OnProgress = lambda summary: None,
     extent: Extent = ALL,
 ) -> Summary:
-    """Write a corpus into `target`; `on_progress` hears the running summary after each step.
+    """Write a corpus into `target`; calls `on_progress` with the running summary after each
+    step.
 
     Documents that are stored but not among `records` stay as they are. What was read before an
     error of the source is written, and what was encoded before an error of the encoder.
@@ -76,12 +77,12 @@ class _Run:
             self._require_no_interrupt()
             planner.join()
             writer.join()
-        except BaseException:  # whoever interrupts does not want to wait for a model
+        except BaseException:  # an interrupt does not wait for a model
             for stop in self._stop_all:
                 stop.set()
             writer.join(0 if self._target.retries.is_waiting else _LAST_WRITE)
             raise
-        if not self._stop_encoding.is_set():  # else it may wait for its input for ever
+        if not self._stop_encoding.is_set():  # otherwise it may wait for its input for ever
             reader.join()
         if self._errors:
             raise self._errors[0]
@@ -99,7 +100,8 @@ class _Run:
     def _stage(
         self, work: Callable[[], None], into: Channel[Any] | None, *stops_at_error: Event
     ) -> None:
-        """What was passed on before an error goes on its way, unless `stops_at_error` says no."""
+        """Run one stage. What it passed on before an error goes its way, unless `stops_at_error`
+        stops it."""
         try:
             work()
         except Stopped:
@@ -124,7 +126,7 @@ class _Run:
                 self._plans.put(new)
 
     def _entered(self) -> Iterator[Sequence[Document]]:
-        """The windows; before the first look at what is stored, other runs learn of this one."""
+        """The windows; announces this run to others before the first look at what is stored."""
         for window in self._windows:
             if window:
                 self._target.registration.enter()

@@ -1,4 +1,4 @@
-"""What a run has done so far, counted by several threads."""
+"""Counts of what a run has done so far, kept by several threads."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -7,12 +7,13 @@ from threading import Lock
 
 @dataclass
 class Summary:
-    """`unchanged` counts chunks that were stored already; `updated` those whose metadata changed.
+    """`unchanged` counts chunks that were stored already; `updated` counts chunks with new
+    metadata.
 
-    `removed` counts stored chunks that their document has no longer, and those of the `pruned`
-    documents, which their source has no longer. `tokens` are the teacher's, of what was encoded.
-    `repeated` counts those of the `rejected` whose id was met before in the run.
-    `planned` counts the chunks of all documents that were looked at, written or not.
+    `removed` counts stored chunks that are gone from their document, and chunks of the `pruned`
+    documents, which are gone from their source. `tokens` are the teacher's, of encoded chunks.
+    `repeated` counts the `rejected` records whose id was met before in the run. `planned` counts
+    the chunks of all documents that were looked at, written or not.
     """
 
     documents: int = 0
@@ -41,7 +42,7 @@ class Summary:
         return total
 
     def with_pass(self, other: "Summary") -> "Summary":
-        """With another pass over documents that are counted already."""
+        """Add another pass over documents that are counted already."""
         return self.added(replace(other, documents=0, chunks=0, unchanged=0))
 
 
@@ -49,7 +50,7 @@ OnProgress = Callable[[Summary], None]
 
 
 class Tally:
-    """`on_progress` hears the summary after each change."""
+    """Calls `on_progress` with the summary after each change."""
 
     def __init__(self, on_progress: OnProgress = lambda summary: None) -> None:
         self.summary = Summary()

@@ -1,4 +1,4 @@
-"""The last stage: encoded chunks into the collection, many at a time."""
+"""The last stage: write encoded chunks into the collection, many at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _AT_ONCE = 1000  # chunks of one request
 
 @dataclass(frozen=True)
 class Encoded:
-    """Chunks, each with the plan that it is part of, and their rows; or plans without any."""
+    """Chunks, each with its plan, and their rows; or plans without any chunk."""
 
     plans: Sequence[Plan]
     chunks: Sequence[Chunk]
@@ -27,22 +27,22 @@ class Encoded:
 
 
 def without_vectors(plans: Sequence[Plan]) -> Encoded:
-    """Of documents of which nothing is to be encoded."""
+    """Plans that need no encoding."""
     return Encoded(plans, (), np.empty((0, 0), dtype=np.float32))
 
 
 @dataclass
 class Writer:
-    """`refuse` hears of documents that the server does not take."""
+    """Calls `refuse` with documents that the server refuses."""
 
     target: Target
     tally: Tally
     refuse: Callable[[Rejected], None]
 
     def write_all(self, encoded: Channel[Encoded]) -> None:
-        """Until the channel ends. What waits there is written together, and none is waited for."""
+        """Write until the channel ends. Batches that wait there are written together."""
         while (first := encoded.get()) is not None:
-            # What decides the scale of int8 comes by itself, whatever else is there by now.
+            # The batch that decides the scale of int8 is written alone.
             room = 0 if self.target.needs_calibration else _AT_ONCE - len(first.chunks)
             self.write([first, *_more(encoded, room)])
         self.target.ensure_index()
@@ -71,12 +71,12 @@ class Writer:
         self.tally.summary.last_written = fields[-1]["_id"]
 
     def _finish(self, plans: Sequence[Plan]) -> None:
-        """Documents whose new chunks are all written."""
+        """Finish documents whose new chunks are all written."""
         changes = {i: fields for plan in plans for i, fields in plan.changes.items()}
         collection = self.target.collection
         seen = {i: plan.stored[i].hash for plan in plans for i in plan.changes}
         refused = collection.update(changes, seen=seen)
-        # Another run may have removed or replaced some meanwhile, and their vectors with them.
+        # Another run may have removed or replaced some of them meanwhile.
         missed = collection.missed(changes) - refused.keys()
         collection.outrun |= {p.document.id for p in plans if not missed.isdisjoint(p.changes)}
         for plan in plans:
@@ -84,7 +84,7 @@ class Writer:
                 (refused[i] for i in plan.changes if i in refused), ""
             )
         good = [plan for plan in plans if not plan.refused]
-        # Last, so that a document that shrinks is never without an answer.
+        # Last, so that a document that shrinks is never without hits.
         gone = {i: plan.stored[i].version for plan in good for i in plan.gone}
         removed = collection.delete(list(gone), versions=gone.values())
         self.target.claims.add(
@@ -116,4 +116,4 @@ def _more(encoded: Channel[Encoded], room: int) -> Iterator[Encoded]:
 
 
 def _reason(plan: Plan) -> str:
-    return f"MongoDB does not take document {quote(plan.document.id)}: {plan.refused}"
+    return f"MongoDB refuses document {quote(plan.document.id)}: {plan.refused}"

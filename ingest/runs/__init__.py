@@ -1,1 +1,1 @@
-"""Whole runs, from an open connection to what is printed at the end."""
+"""Whole runs, from an open connection to the printed summary."""

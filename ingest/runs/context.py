@@ -11,7 +11,7 @@ from leafsearch.ingest.target.target import Target
 
 @dataclass(frozen=True)
 class RunContext:
-    """`seen` knows the ids of all documents of the corpus once the run has read it."""
+    """`seen` holds the ids of all documents of the corpus once the run has read it."""
 
     order: Order
     target: Target

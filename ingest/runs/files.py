@@ -75,7 +75,7 @@ def _write_again(lost: Lost, run: RunContext) -> Summary:
 
 
 def require_documents(documents: int, corpus: Corpus, run: RunContext) -> None:
-    """Raises SourceError if there are none, unless only this shard has none."""
+    """Raises SourceError if there are none, unless other shards have some."""
     if documents or run.is_empty_shard():
         return
     run.rejects.require_not_all("records")
@@ -90,12 +90,12 @@ def report_skipped(corpus: Corpus) -> None:
         if kind in others[_MOST_KINDS:]:
             continue
         if kind == NO_FILE:
-            say(f"left out {count} that are {NO_FILE}: pipes, sockets, devices")
+            say(f"skipped {count} that are {NO_FILE}: pipes, sockets, devices")
         elif kind == QUESTIONS:
-            say(f"left out the {QUESTIONS}, which are no documents")
+            say(f"skipped the {QUESTIONS}, which are not documents")
         else:
             kind = shorten(kind, 80)
-            say(f"left out {count} files of another kind ({kind}); --format reads them all")
+            say(f"skipped {count} files of another kind ({kind}); --format reads them all")
     if more := others[_MOST_KINDS:]:
         count = sum(corpus.ignored[kind] for kind in more)
-        say(f"left out {count} files of {len(more)} further kinds")
+        say(f"skipped {count} files of {len(more)} further kinds")

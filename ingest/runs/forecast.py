@@ -27,17 +27,17 @@ from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.ingest.target.target import Target
 
 _LOOKED_AT = 100
-_CHEAP = ("jsonl", "json")  # other tables lack a column as a whole, which is told when they open
-_SAMPLE = 256  # chunks that are encoded to learn the teacher's speed
-_WARMING, _MEASURING = 2.0, 10.0  # seconds, after which it is not waited for all of them
+_CHEAP = ("jsonl", "json")  # other tables lack a column as a whole, and opening them reports that
+_SAMPLE = 256  # chunks that are encoded to measure the teacher's speed
+_WARMING, _MEASURING = 2.0, 10.0  # seconds
 
 
 def peek(corpus: Corpus | MongoSource, order: Order, rejects: Rejects) -> None:
-    """Raises SourceError if no record at all can be used; says so if none of the first can."""
+    """Raises SourceError if all records are unusable; warns if the first ones are."""
     try:
         refused = _refused(_first_records(corpus, order))
     except SourceError:
-        return  # told by the run, with what was read before it
+        return  # the run raises it, after what is read before it
     if not refused:
         return
     if _are_all(refused, order):
@@ -51,18 +51,18 @@ def peek(corpus: Corpus | MongoSource, order: Order, rejects: Rejects) -> None:
     trial = Rejects(rejects.path)
     for each in refused:
         trial.sort(each)
-    say(f"none of the first {len(refused)} records can be used: {'; '.join(trial.reasons())}")
+    say(f"the first {len(refused)} records are all unusable: {'; '.join(trial.reasons())}")
 
 
 def _are_all(refused: Sequence[Rejected], order: Order) -> bool:
-    """Whether there is no more, and no option that has a word of its own to say about it."""
+    """Whether these are all the records, and no option has its own message about them."""
     is_plain = order.max_rejects is None and not order.prune and order.shard.count == 1
     return is_plain and len(refused) < _LOOKED_AT and len(order.paths) == 1
 
 
 def _first_records(corpus: Corpus | MongoSource, order: Order) -> Iterable[Document | Rejected]:
     if isinstance(corpus, MongoSource):
-        # In place the manifest may know better where the texts are.
+        # In place, the manifest may name another text field.
         return () if order.mongodb.in_place else corpus.first(_LOOKED_AT)
     first = order.paths[0]
     if not Path(first).is_file() or corpus.format_of(Path(first)) not in _CHEAP:
@@ -71,7 +71,7 @@ def _first_records(corpus: Corpus | MongoSource, order: Order) -> Iterable[Docum
 
 
 def _refused(records: Iterable[Document | Rejected]) -> Sequence[Rejected]:
-    """The first records, if none of them can be used."""
+    """The first records, if all of them are unusable."""
     refused = []
     for record in islice(records, _LOOKED_AT):
         if isinstance(record, Document):
@@ -82,11 +82,13 @@ def _refused(records: Iterable[Document | Rejected]) -> Sequence[Rejected]:
 
 @dataclass
 class Forecast:
-    """`tokens`, and `seconds`, which a run would take, are of the chunks that are not stored yet.
+    """What a run would do.
 
-    `bytes_stored` is what MongoDB is given for these, before it compresses it; `index_memory` of
-    all chunks of the corpus, in bytes. `updated` and `removed` are as in Summary, but for chunks of
-    documents that are pruned: their number is None unless --prune was asked for.
+    `tokens`, and the `seconds` that a run would take, count chunks that are not stored yet.
+    `bytes_stored` is the size of these chunks before MongoDB compresses them; `index_memory` is
+    that of an index of all chunks of the corpus, in bytes. `updated` and `removed` are as in
+    Summary, except for chunks of documents that are pruned; `documents_pruned` is None without
+    --prune.
     """
 
     documents: int = 0
@@ -105,7 +107,7 @@ class Forecast:
 
 @dataclass
 class _Counted:
-    """Plans, and of their new chunks the first, for the teacher's speed."""
+    """Counts plans, and keeps the first new chunks to measure the teacher's speed."""
 
     target: Target
     forecast: Forecast
@@ -148,13 +150,13 @@ def _index_bytes(target: Target) -> float:
 
 
 def _speed(sample: Sequence[Chunk], target: Target) -> float:
-    """Tokens a second; a first time only warms the model up."""
+    """Tokens a second; a first measurement only warms the model up."""
     _measured(sample, target, _WARMING)
     return _measured(sample, target, _MEASURING)
 
 
 def _measured(sample: Sequence[Chunk], target: Target, most: float) -> float:
-    """As a run encodes them, for no longer than `most` seconds and one batch."""
+    """Encode as a run does, for at most `most` seconds and one batch."""
     tokens, started = 0, time.monotonic()
     for places, _ in target.teacher.document_batches([chunk.encoded_text for chunk in sample]):
         tokens += sum(sample[place].tokens for place in places)

@@ -36,8 +36,8 @@ def run_mongodb(source: MongoSource, run: RunContext) -> Summary:
         opened.callback(sync.close)
         if lost:
             say(
-                f"what has changed in {source.name} since it was followed last is not known: all "
-                "of it is read again, and what is gone is removed"
+                f"the changes in {source.name} since it was last followed are lost: reading all "
+                "of it again and removing what is gone"
             )
         run.display.begin()
         sync.whole(run.seen)
@@ -71,18 +71,17 @@ def _position(source: MongoSource, target: Target, order: Order) -> Position:
 
 
 def require_another(source: MongoSource, target: Target) -> None:
-    """Raises SourceError if chunks would be made of the target's own chunks."""
+    """Raises SourceError if chunks would be made from the target's own chunks."""
     mongo = target.collection.mongo
     same_place = source.client.nodes == mongo.database.client.nodes
     if target.manifest.layout == "chunks" and source.name == mongo.full_name and same_place:
         raise SourceError(
-            f"{source.paths[0]}: is the collection that is written to; name another --collection, "
-            "or give --in-place"
+            f"{source.paths[0]}: is also the target; name another --collection, or give --in-place"
         )
 
 
 def require_any(documents: int, source: MongoSource, run: RunContext) -> None:
-    """Raises SourceError if there are no documents, unless only this shard has none, or the source
+    """Raises SourceError if there are no documents, unless other shards have some or the source
     is followed."""
     if documents or run.is_empty_shard():
         return
@@ -99,6 +98,6 @@ def _tell(sync: SourceSync, target: Target, rejects: Rejects) -> None:
     longer = target.chunker.longer if isinstance(target.chunker, WholeTexts) else 0
     if longer:
         say(
-            f"{longer} texts are longer than one chunk, and have the mean of their chunks' "
-            "vectors; for long texts a collection of chunks finds more: leave --in-place out"
+            f"{longer} texts are longer than one chunk and get the mean of their chunks' "
+            "vectors. A collection of chunks finds more in long texts: leave --in-place out"
         )

@@ -1,4 +1,4 @@
-"""Removing what has left the source: stored documents of it that a whole run did not meet.
+"""Remove stored documents that are gone from their source, after a run that read all of it.
 
 Only documents that were ingested from a source of the same name are ever looked at.
 """
@@ -17,9 +17,10 @@ _AT_ONCE = 500  # documents of one request
 
 @dataclass(frozen=True)
 class Pruning:
-    """`sources` are names as stored; `seen` knows the ids of all documents that were met.
+    """`sources` are names as stored; `seen` holds the ids of all documents that were met.
 
-    `present` says which of some documents the source has at this moment, where it can be asked.
+    `present` returns which of some documents the source has at this moment, if it can be
+    queried.
     """
 
     target: Target
@@ -29,13 +30,13 @@ class Pruning:
     present: Callable[[Sequence[str]], set[str]] = lambda documents: set()
 
     def remove(self, summary: Summary, *, yes: bool) -> None:
-        """Documents and chunks are counted in `summary`.
+        """Remove documents, and count them and their chunks in `summary`.
 
-        Raises TargetError, unless `yes`, where the source may hold more than could be read of it.
+        Raises TargetError, unless `yes`, if the source may hold more than could be read.
         """
         if not yes:
             self.require_safety(summary)
-        if self.target.is_new:  # nothing was ever stored
+        if self.target.is_new:  # nothing is stored
             return
         collection = self.target.collection
         self.target.registration.enter()
@@ -46,17 +47,17 @@ class Pruning:
             some = [document for document in some if document not in kept]
             summary.removed += collection.delete_documents(some, self.sources)
             summary.pruned += len(some)
-            # The source got them back at this moment, and a follower may have seen that before.
+            # The source may have got them back just now, and a follower may have seen that already.
             collection.outrun |= self.present(some)
 
     def gone(self) -> Iterator[str]:
-        """Ids of the documents that would be removed."""
+        """Ids of the documents to remove."""
         for document in self.target.collection.documents_of(self.sources):
             if self.shard.holds(document) and not self.seen.has(document):
                 yield document
 
     def is_incomplete(self) -> bool:
-        """Whether there is something to remove, as another run may have written meanwhile."""
+        """Whether something is left to remove, because another run wrote meanwhile."""
         gone = self.gone()
         while some := list(islice(gone, _AT_ONCE)):
             if not self.present(some).issuperset(some):
@@ -64,17 +65,17 @@ class Pruning:
         return False
 
     def require_safety(self, read: Summary) -> None:
-        """Raises TargetError where only --yes may remove anything, after all was read."""
+        """Raises TargetError if only --yes may remove anything, after everything was read."""
         if empty := [source for source in self.sources if source not in self.seen.sources]:
             raise TargetError(
-                f"--prune: no documents were read from {', '.join(empty)}, so all that is stored "
-                "of it would be removed; nothing was: check the source, or give --yes if it is "
-                "meant"
+                f"--prune: no documents were read from {', '.join(empty)}, so everything stored "
+                "from it would be removed; nothing was removed. Check the source, or give --yes to "
+                "remove it"
             )
-        # What is met twice is met, so that nothing of it is removed.
+        # A repeated id was met, so its stored document stays.
         if rejected := read.rejected - read.repeated:
             raise TargetError(
-                f"--prune: {rejected} records of {', '.join(self.sources)} were rejected, and what "
-                "is stored of them would be removed; nothing was: mend them, or give --yes if it "
-                "is meant"
+                f"--prune: {rejected} records of {', '.join(self.sources)} were rejected, and "
+                "their stored documents would be removed; nothing was removed. Repair the records, "
+                "or give --yes to remove them"
             )

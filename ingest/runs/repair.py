@@ -1,7 +1,7 @@
-"""What the doctor finds wrong with vectors and indexes, put right without the source.
+"""Repair vectors and indexes that the doctor finds faulty, without the source.
 
-A vector of the wrong form, of zeros or NaN, or beside a text that was changed since, is made again
-from the text that is stored with it. Search indexes become what the manifest says.
+A vector of the wrong form, of zeros or NaN, or beside a text that was changed since, is encoded
+again from the text that is stored with it. Search indexes become what the manifest says.
 """
 
 import json
@@ -39,16 +39,16 @@ from leafsearch.vectors.store import (
     remove_filters,
 )
 
-_TO_DROP = 600.0  # seconds for an old index to go, where no time was given
+_TO_DROP = 600.0  # seconds for an old index to go, if no time was given
 _AT_ONCE = 500  # chunks that are encoded and written together
-_NO_HASH = b""  # as no text has it, so that the next ingest encodes the chunk
+_NO_HASH = b""  # the hash of no text, so that the next ingest encodes the chunk
 
 
 @dataclass
 class Repaired:
-    """`left`: chunks that need their source, since what was encoded is not stored with them.
-    `unsettled`: documents in place that changed faster than they could be encoded.
-    `undeclared`: filter paths that no document has."""
+    """`left` counts chunks that need their source, since the encoded text is not stored with
+    them. `unsettled` counts documents in place that changed faster than they could be encoded.
+    `undeclared` are filter paths that no document has."""
 
     vectors: int = 0
     encoded: int = 0
@@ -68,9 +68,9 @@ def repair(
     on_status: OnStatus,
     retries: RetryBudget,
 ) -> Repaired:
-    """Of all generations; `everything` encodes every stored text again, sound vector or not.
+    """Repair all generations; `everything` encodes every stored text again, sound vector or not.
 
-    Other runs learn of it, since a chunk that is made again is not the one that they have seen.
+    Other runs learn of it, since an encoded chunk is no longer the one that they have seen.
     """
     name, done = settings.collection, Repaired()
     with register_run(database, name, retries) as registration:
@@ -78,7 +78,7 @@ def repair(
         for known in generations.all:
             manifest = read_generations(database, name).find(known.generation)
             if manifest is None:
-                continue  # it was retired meanwhile
+                continue  # retired meanwhile
             if manifest.precision == "int8" and not manifest.scale:
                 if known != generations.active:
                     continue
@@ -89,7 +89,7 @@ def repair(
             for index in collection.indexes:
                 done.indexes += index.remake(seconds=seconds or _TO_DROP)
             collection.create()
-            on_status("looking at the vectors")
+            on_status("checking the vectors")
             if isinstance(collection, InPlace):
                 with closing(Target(database, settings, manifest, retries=retries)) as target:
                     last = _repair_in_place(collection, target, rejects, done, everything)
@@ -105,16 +105,16 @@ def _unreadable(database: Database[Any], name: str, manifest: Manifest) -> Targe
     is_in_place = manifest.layout == "in_place"
     again = rebuild_hint(database=database.name, collection=name, in_place=is_in_place)
     return TargetError(
-        f"the manifest of {database.name}.{name} says int8 without a scale, so no vector can be "
-        f"read or made: {again}"
+        f"the manifest of {database.name}.{name} says int8 without a scale, so vectors can be "
+        f"neither read nor made: {again}"
     )
 
 
 def _without_unused_filters(
     database: Database[Any], name: str, manifest: Manifest, done: Repaired
 ) -> Manifest:
-    """A filter by such a path finds nothing without a word; by one that is not declared, it says
-    so. Nothing is taken out of a collection without documents."""
+    """Undeclare filter paths that no document has: a filter by such a path finds nothing without
+    an error, while an undeclared path raises one. Nothing is undeclared for an empty collection."""
     mongo = database[name]
     with explain_errors():
         if mongo.find_one(manifest.chosen, {"_id": 1}) is None:
@@ -132,7 +132,7 @@ def _without_unused_filters(
 
 
 class _Chunks:
-    """`done` is counted up."""
+    """Repairs a collection of chunks; counts in `done`."""
 
     def __init__(
         self, collection: Collection, settings: Settings, done: Repaired, on_status: OnStatus
@@ -144,13 +144,13 @@ class _Chunks:
         self._loaded: Teacher | None = None
 
     def repair(self, *, everything: bool) -> str | None:
-        """The id of the chunk that was written last."""
+        """Returns the id of the chunk that was written last."""
         damaged, changed, matched = self._judged(everything=everything)
-        # Where no hash fits, what was encoded is not in the collection: titles or headings.
+        # If no hash fits, chunks were encoded with titles or headings that are not stored.
         is_stored = matched and not self._manifest.heading_trail
         last = None
         for ids in _parts([*damaged, *(changed if is_stored else ())]):
-            self._on_status(f"{self._done.encoded:,} vectors are made again")
+            self._on_status(f"encoded {self._done.encoded:,} vectors again")
             last = self._encode(ids, changed_too=bool(is_stored)) or last
         return last
 
@@ -163,11 +163,12 @@ class _Chunks:
         return self._collection.manifest
 
     def _judged(self, *, everything: bool) -> tuple[list[str], list[str], int]:
-        """Ids of damaged chunks, of others beside a changed text, and how many texts fit."""
+        """Ids of damaged chunks, ids of chunks beside a changed text, and how many texts fit
+        their hash."""
         damaged, changed, matched = [], [], 0
         for stored in self._collection.scan([*self._fields, self._manifest.path]):
             if not isinstance(stored.get("hash"), bytes):
-                continue  # no chunk of ours, though it lies among them
+                continue  # not a chunk of ours
             self._done.vectors += 1
             fits = _encoded_text(stored) is not None
             matched += fits
@@ -215,7 +216,7 @@ class _Chunks:
 def _repair_in_place(
     collection: InPlace, target: Target, rejects: Rejects, done: Repaired, everything: bool
 ) -> str | None:
-    """The documents are the source: what is wrong with a vector makes it one of another text."""
+    """The documents are the source: a faulty vector is treated like one of another text."""
     path, codec = collection.manifest.path, collection.manifest.codec
     wrong = []
     for stored in collection.scan([path, f"{MARK}.hash"]):
@@ -240,7 +241,7 @@ def _repair_in_place(
 
 
 def _encoded_text(stored: Mapping[str, Any]) -> str | None:
-    """What the vector was made of, if it is stored: by its hash, so that nothing is guessed."""
+    """The text that the vector was computed from, if it is stored; its hash proves it."""
     wanted, text = encoded_digest(_hash(stored)), stored.get("text")
     if not isinstance(text, str):
         return None
@@ -248,7 +249,7 @@ def _encoded_text(stored: Mapping[str, Any]) -> str | None:
 
 
 def _text_now(stored: Mapping[str, Any]) -> str:
-    """What a chunk with this text and title is encoded as."""
+    """The text that a chunk with this text and title would be encoded from."""
     text, title = stored.get("text"), (stored.get("metadata") or {}).get("title")
     title = title if isinstance(title, str) else ""
     return Chunk("", 0, text, title, {}).encoded_text if isinstance(text, str) else ""
@@ -281,7 +282,7 @@ def run_repair(
     retries: RetryBudget,
     as_json: bool,
 ) -> int:
-    """What the command says of it; how many documents were rejected."""
+    """Repair and print the result; returns how many documents were rejected."""
     console = Console(stderr=True)
     with console.status("connecting") if console.is_terminal else nullcontext() as status:
         done = repair(
@@ -307,10 +308,10 @@ def run_repair(
         return rejects.count
     undeclared = ""
     if done.undeclared:
-        undeclared = f", no filter by {', '.join(done.undeclared)} any more"
+        undeclared = f", undeclared the filter paths {', '.join(done.undeclared)}"
     print(
-        f"{database.name}.{settings.collection}: {done.encoded:,} of {done.vectors:,} vectors made "
-        f"again, {done.indexes} search indexes{undeclared}; {hint('leaf-search doctor', **names)} "
-        "checks"
+        f"{database.name}.{settings.collection}: encoded {done.encoded:,} of {done.vectors:,} "
+        f"vectors again; search indexes rebuilt: {done.indexes}{undeclared}; "
+        f"{hint('leaf-search doctor', **names)} checks the result"
     )
     return rejects.count

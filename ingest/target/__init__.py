@@ -1,1 +1,1 @@
-"""The collection that is written to: opened, agreed with its manifest, shared with other runs."""
+"""The target collection: opened, reconciled with its manifest, shared with other runs."""

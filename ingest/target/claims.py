@@ -22,7 +22,7 @@ StoredChunks = Mapping[str, StoredChunk]
 
 
 class Claim(NamedTuple):
-    """A document whose `chunks` chunks are stored, all with this version."""
+    """A document whose `chunks` chunks are all stored with this version."""
 
     document: str
     version: int
@@ -30,8 +30,8 @@ class Claim(NamedTuple):
 
 
 class Claims:
-    """Threads may add at once. Of a document that is claimed twice, the later claim counts from
-    `renew` on."""
+    """Safe to use from several threads. If a document is claimed twice, the later claim counts
+    once `renew` was called for it."""
 
     def __init__(self) -> None:
         self._file: IO[bytes] = BytesIO()
@@ -39,9 +39,9 @@ class Claims:
         self._renewed: dict[str, Claim | None] = {}
 
     def add(self, documents: Sequence[str], versions: Sequence[int], chunks: Sequence[int]) -> None:
-        """Ids of documents, each with the version and the number of its chunks.
+        """Claim documents, given as columns: ids, versions and numbers of chunks.
 
-        In columns, which are packed in a tenth of the time: every document comes here.
+        Columns are packed in a tenth of the time, and every document comes through here.
         """
         if not documents:
             return
@@ -57,7 +57,7 @@ class Claims:
             marshal.dump(columns, self._file)
 
     def renew(self, documents: Iterable[str]) -> None:
-        """Forget what was claimed of these; what is claimed of them from now on counts."""
+        """Drop the claims on these documents; later claims on them count."""
         with self._lock:
             self._renewed.update(dict.fromkeys(documents))
 
@@ -68,7 +68,7 @@ class Claims:
             self._renewed.clear()
 
     def all(self) -> Iterator[list[Claim]]:
-        """In groups that are looked up together. While it is read, none may be added."""
+        """All claims, in groups that are looked up together. Nothing may be added meanwhile."""
         self._file.seek(0)
         group = [claim for claim in self._renewed.values() if claim is not None]
         while True:
@@ -85,9 +85,9 @@ class Claims:
             yield group
 
     def broken(self, collection: Collection) -> Iterator[str]:
-        """Ids of the documents of which something else is stored now."""
+        """Ids of documents that are no longer stored as claimed."""
         if isinstance(collection, InPlace):
-            return  # a vector is written only beside the text that it was made of
+            return  # a vector is written only beside the text that it was computed from
         for group in self.all():
             stored = group_by_document(collection.stored([claim.document for claim in group]))
             for claim in group:
@@ -102,7 +102,7 @@ class Claims:
 
 
 def group_by_document(stored: StoredChunks) -> dict[str, StoredChunks]:
-    """By document."""
+    """Stored chunks by their documents."""
     groups: dict[str, dict[str, StoredChunk]] = defaultdict(dict)
     for id, chunk in stored.items():
         groups[chunk.document][id] = chunk

@@ -46,7 +46,7 @@ _ALWAYS_FILTERED = "document"
 def require_ours(
     database: Database[Any], name: str, stored: Manifest | None, *, empty: bool
 ) -> None:
-    """Raises TargetError where chunks would come among documents of others."""
+    """Raises TargetError if chunks would be written among documents of other programs."""
     if empty:
         return
     if stored is None:
@@ -65,15 +65,16 @@ def require_ours(
 def require_room(
     database: Database[Any], name: str, stored: Manifest | None, choice: InPlaceChoice
 ) -> None:
-    """Raises TargetError where vectors in place would come among chunks, or over other fields.
+    """Raises TargetError if vectors in place would be written among chunks, or over other
+    fields.
 
-    Without an index on these fields, the server looks at every document for this.
+    Without an index on these fields the server scans every document for this.
     """
     if stored is not None and stored.layout == "chunks":
         raise TargetError(
             f"collection {database.name}.{name} has a manifest of chunks that leafsearch wrote; "
-            "expected documents of your own for --in-place: name another collection, or delete "
-            f"its entry in leaf_manifests if these documents were dropped"
+            "expected documents of your own for --in-place. Name another collection, or delete "
+            "its entry in leaf_manifests if its chunks were dropped"
         )
     path = choice.path or VECTOR_PATH
     theirs = {"$or": [{path: {"$exists": True}}, {MARK: {"$exists": True}}]}
@@ -82,7 +83,7 @@ def require_room(
         raise TargetError(
             f"collection {database.name}.{name} has documents with a field {quote(field)} that "
             f"leafsearch did not write (_id {quote(found['_id'])}); nothing was changed: "
-            + ("that name is needed" if field == MARK else "choose another --path")
+            + ("leafsearch needs this name" if field == MARK else "choose another --path")
         )
 
 
@@ -93,10 +94,10 @@ def open_target(
     retries: RetryBudget | None = None,
     on_status: OnStatus = lambda phase: None,
 ) -> Target:
-    """`on_status` hears what takes a while.
+    """Open the target; calls `on_status` before what takes a while.
 
-    Raises what stands against it before anything is written, and most of it before a model is
-    loaded: ConfigError, DeploymentError, ManifestError, AlignmentError or TargetError.
+    Raises ConfigError, DeploymentError, ManifestError, AlignmentError or TargetError before
+    anything is written, and mostly before a model is loaded.
     """
     if problems := choices.problems(settings):
         raise ConfigError(problems)
@@ -115,7 +116,7 @@ def open_target(
     try:
         return _existing(database, settings, choices, stored, retries, on_status)
     except (ManifestError, ModelError):
-        # What a dropped collection leaves behind binds nobody: there is nothing made that way.
+        # Ignore the stale manifest of a dropped collection.
         if not empty:
             raise
         return _new(database, settings, choices, retries, on_status)
@@ -154,7 +155,7 @@ def _new(
     pair = load_pair((names.teacher, None), (names.student, None), settings, retries)
     storage = fit_storage(choices.storage(settings), settings, pair.teacher)
     chunk_tokens = or_default(choices.chunk_tokens, min(DEFAULT_TOKENS, pair.teacher.max_tokens))
-    # In the mean of a text's parts, what two of them share would count twice.
+    # In a mean of chunks, text that two chunks share would count twice.
     overlap = 0 if choices.in_place else min(DEFAULT_OVERLAP, chunk_tokens // 4)
     manifest = Manifest(
         teacher=ModelRecord.of(pair.teacher),
@@ -187,7 +188,7 @@ class LoadedPair:
     alignment: float  # see Manifest
 
 
-Named = tuple[str, str | None]  # name and revision of a model, None for the one of now
+Named = tuple[str, str | None]  # name and revision of a model, None for the current revision
 
 
 def load_pair(
@@ -195,7 +196,7 @@ def load_pair(
 ) -> LoadedPair:
     """Raises ModelError or AlignmentError.
 
-    The student is exported here, where torch is, so that no search needs it.
+    The student is exported here, where torch is installed, so that searches do not need torch.
     """
     seconds = (retries or RetryBudget()).seconds
     one = load_with_key(
@@ -223,11 +224,11 @@ def load_pair(
 
 
 def fit_storage(storage: Storage, settings: Settings, teacher: Teacher) -> Storage:
-    """With the number of dimensions, which for some forms is the teacher's."""
+    """The storage with its number of dimensions, which some formats take from the teacher."""
     if (dimensions := storage.dimensions or teacher.dimensions) > teacher.dimensions:
         raise TargetError(
-            f"the stored form has {dimensions} dimensions, but teacher {teacher.name} gives "
-            f"{teacher.dimensions}; expected no more: choose --dimensions or --storage full"
+            f"the storage format has {dimensions} dimensions, but teacher {teacher.name} gives "
+            f"{teacher.dimensions}; expected no more. Choose --dimensions or --storage full"
         )
     return settings.stored_as(**{**vars(storage), "dimensions": dimensions})
 

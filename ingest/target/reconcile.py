@@ -1,8 +1,8 @@
-"""Manifest and search indexes of a collection brought in line, while others may do the same.
+"""Bring manifest and search indexes of a collection in line, while other runs may do the same.
 
-The indexes come first, so that what the server refuses never gets into the manifest; of a
-generation that is built beside another the manifest comes first, so that none is there unnamed.
-Filter paths are only ever added; whoever comes last finds all of them and indexes them.
+Indexes come first, so that the manifest never names one that the server refuses; for a generation
+that is built beside another the manifest comes first, so that none exists unnamed. Filter paths are
+only ever added; the last run finds all of them and indexes them.
 """
 
 from collections.abc import Sequence
@@ -29,16 +29,17 @@ from leafsearch.vectors.store import (
 def reconcile(
     database: Database[Any], name: str, wanted: Manifest, retries: RetryBudget | None = None
 ) -> Collection:
-    """The collection as it is then: made as `wanted`, indexed as all want it.
+    """Create the collection as `wanted`, with all filter paths that any run wants, and return
+    it.
 
-    Raises ManifestError if it was made otherwise and holds documents, DeploymentError or
-    SearchIndexError where the server refuses an index.
+    Raises ManifestError if it holds documents of another form, DeploymentError or
+    SearchIndexError if the server refuses an index.
     """
     with explain_errors():
         found = find_generations(database, name)
         empty = is_empty(database, name)
     if found is not None and found.active.generation != wanted.generation and not empty:
-        return _settle_beside(database, name, wanted, retries)
+        return _reconcile_beside(database, name, wanted, retries)
     stored = None if found is None else found.active
     with explain_errors():
         left_over = stored is not None and _is_left_over(database, name, stored, wanted)
@@ -52,11 +53,11 @@ def reconcile(
                 delete_manifest(database, name)
             agreed = write_manifest(database, name, wanted)
             if stored is not None and left_over and not is_empty(database, name, stored):
-                # Another run wrote in the form of before, just after it was seen to be empty.
+                # Another run wrote with the old manifest just after the collection was seen empty.
                 replace_manifest(database, name, stored)
                 require_equal(stored, wanted, name)
     except ManifestError:
-        # Another ingest was faster, and its index is the one that must stay.
+        # Another run was faster, and its index must stay.
         with explain_errors():
             theirs = read_generation(database, name, wanted.generation)
         follow(database, name, theirs, retries)
@@ -67,7 +68,7 @@ def reconcile(
 def follow(
     database: Database[Any], name: str, manifest: Manifest, retries: RetryBudget | None = None
 ) -> Collection:
-    """Index what the manifest says, until it says nothing new. Raises as settle does."""
+    """Index what the manifest says until it says nothing new. Raises as reconcile does."""
     known = None
     while True:
         with explain_errors():
@@ -81,13 +82,13 @@ def follow(
 
 
 def with_wanted_indexes(manifest: Manifest, filters: Sequence[str], *, hybrid: bool) -> Manifest:
-    """With what else is wanted indexed; the vectors do not depend on it."""
+    """The manifest with further filter paths and text search; the vectors do not depend on them."""
     filters = tuple(dict.fromkeys([*manifest.filters, *filters]))
     return replace(manifest, filters=filters, hybrid=manifest.hybrid or hybrid)
 
 
 def holds_ours(database: Database[Any], name: str, generation: int = 1) -> bool:
-    """Whether there are documents, and a manifest that speaks of this generation of them."""
+    """Whether there are documents and a manifest that describes this generation of them."""
     with explain_errors():
         found = find_generations(database, name)
         stored = found.find(generation) if found is not None else None
@@ -95,15 +96,16 @@ def holds_ours(database: Database[Any], name: str, generation: int = 1) -> bool:
 
 
 def is_empty(database: Database[Any], name: str, stored: Manifest | None = None) -> bool:
-    """Whether nothing is there, or of a manifest in place, no vector of ours."""
+    """Whether the collection is empty; with a manifest in place, whether it has no vector of
+    ours."""
     ours = HAS_MARK if stored is not None and stored.layout == "in_place" else {}
     return database[name].find_one(ours, {"_id": 1}) is None
 
 
-def _settle_beside(
+def _reconcile_beside(
     database: Database[Any], name: str, wanted: Manifest, retries: RetryBudget | None
 ) -> Collection:
-    """Of a generation that does not answer searches."""
+    """Reconcile a generation that does not answer searches."""
     with explain_errors():
         stored = begin_next(database, name, wanted)
         require_equal(stored, wanted, name)
@@ -113,7 +115,8 @@ def _settle_beside(
 
 
 def _is_left_over(database: Database[Any], name: str, stored: Manifest, wanted: Manifest) -> bool:
-    """Of a collection that was dropped: it contradicts, and there is nothing it could speak of."""
+    """Whether a manifest is left from a dropped collection: it differs, and describes no
+    document."""
     try:
         require_equal(stored, wanted, name)
     except ManifestError:

@@ -46,10 +46,12 @@ from leafsearch.vectors.store import (
 
 log = logging.getLogger(__name__)
 
-_PAUSE = 0.2  # seconds, for another ingest to bring the index in line
+_PAUSE = 0.2  # seconds, for another run to bring the index in line
 _ROUNDS = 5
-_BETWEEN_ROUNDS = 1.0  # seconds at most, so that of two runs that undo each other one is faster
-_MOST = 200_000  # documents that are mended, since their ids are held in memory
+_BETWEEN_ROUNDS = (
+    1.0  # seconds at most; random, so that one of two runs that undo each other is faster
+)
+_MOST = 200_000  # documents to write again; their ids are held in memory
 
 OnStatus = Callable[[str], None]
 Lost = set[str]
@@ -62,7 +64,7 @@ def load_teacher(
     retry_for: float,
     devices: Sequence[str] | None = None,
 ) -> Teacher:
-    """In the manifest's precision, so that all vectors of a collection are computed alike.
+    """Load the teacher in the manifest's precision, so that all vectors of a collection agree.
 
     `retry_for` and `devices` as for load_encoder. Raises ModelError.
     """
@@ -104,8 +106,8 @@ class Target:
         retries: RetryBudget | None = None,
         on_status: OnStatus = lambda phase: None,
     ) -> None:
-        """With a `teacher` the collection is new; else the manifest is in force and names it, and
-        `on_status` hears when it is loaded."""
+        """With a `teacher` the collection is new; otherwise the manifest names the teacher, and
+        `on_status` is called when it is loaded."""
         name = settings.collection
         self.is_new = teacher is not None
         self._loaded = teacher
@@ -144,7 +146,7 @@ class Target:
         return self._loaded
 
     def end_teacher(self) -> None:
-        """End what it has running; it is loaded once more when it is needed again."""
+        """End the teacher's processes; it is loaded again when it is needed."""
         if self._loaded is not None:
             self._loaded.close()
 
@@ -163,7 +165,7 @@ class Target:
         return self.is_new and self.manifest.precision == "int8"
 
     def prepare(self, rows: Rows) -> None:
-        """Make the collection, as `write` would for these first rows; nothing if it is there."""
+        """Create the collection as `write` would for these first rows; nothing if it exists."""
         if self.is_new:
             self._agree(rows)
 
@@ -174,9 +176,10 @@ class Target:
         *,
         seen: Mapping[str, bytes | None] | None = None,
     ) -> dict[str, str]:
-        """`rows`: (n, the teacher's dimensions), one for each of the stored forms of n chunks.
+        """Write n chunks in their stored form, with `rows`: (n, the teacher's dimensions).
 
-        Ids and reasons of the chunks that the server refuses; for `seen` see Collection.write.
+        Returns ids and reasons of chunks that the server refuses; for `seen` see
+        Collection.write.
         """
         try:
             self.prepare(rows)
@@ -190,7 +193,8 @@ class Target:
         return self.collection.write(chunks, vectors, seen=seen)
 
     def ensure_index(self) -> None:
-        """Manifest and indexes say what was asked; nothing for a collection without vectors yet."""
+        """Bring manifest and indexes in line with what was requested; nothing for a collection
+        without vectors."""
         if self._is_settled:
             return
         generation = self.manifest.generation
@@ -203,7 +207,7 @@ class Target:
     def wait_until_ready(
         self, chunk: str | None, *, seconds: float, on_status: Callable[[str], None]
     ) -> None:
-        """See Collection.wait_until_ready; what others add to the index meanwhile is adopted."""
+        """See Collection.wait_until_ready; adopts what other runs add to the index meanwhile."""
         deadline = time.monotonic() + seconds
         while True:
             try:
@@ -216,7 +220,8 @@ class Target:
             self._adopt(follow(self._database, self._name, self.manifest, self.retries))
 
     def require_active(self) -> None:
-        """Raises TargetError if searches have moved to another generation since it was opened."""
+        """Raises TargetError if searches have switched to another generation since the target
+        was opened."""
         if self.is_new:
             return
         generation = self.manifest.generation
@@ -224,14 +229,14 @@ class Target:
             seen = self.retries.run(lambda: read_generations(self._database, self._name))
         if seen.active.generation != generation:
             raise TargetError(
-                f"searches of {self._name} moved over from generation {generation} to "
-                f"{seen.active.generation} while this ran; run it again, so that what was new is "
-                "in both"
+                f"searches of {self._name} switched from generation {generation} to "
+                f"{seen.active.generation} during this run. Run it again, so that both have the "
+                "new documents"
             )
 
     def require_generation(self) -> None:
-        """Nothing is written under a number that was retired meanwhile, or that others have given
-        to vectors of another form.
+        """Write nothing under a generation that was retired meanwhile, or that now has another
+        form.
 
         Raises TargetError or ManifestError.
         """
@@ -245,13 +250,13 @@ class Target:
         require_equal(stored, self.manifest, self._name)
         if stored.scale != self.manifest.scale:
             raise TargetError(
-                f"the int8 scale of collection {self._name} is {stored.scale} now, and was "
-                f"{self.manifest.scale} when this run began: another run made the collection "
-                "again; run this once more"
+                f"the int8 scale of collection {self._name} is {stored.scale}; expected "
+                f"{self.manifest.scale}, as when this run began: another run has replaced the "
+                "collection. Run this again"
             )
 
     def _agree(self, rows: Rows) -> None:
-        """The manifest comes before the vectors: a run killed in between can go on."""
+        """Write the manifest before the vectors, so that a run killed in between can go on."""
         asked = self.manifest
         codec = Codec.calibrate(asked.dimensions, asked.precision, rows)
         self._settle(replace(asked, scale=codec.scale))
@@ -262,7 +267,7 @@ class Target:
         self.is_new, self._is_settled = False, True
 
     def _adopt(self, collection: Collection) -> None:
-        """The same with another manifest; what is known of the documents stays known."""
+        """Use the collection with another manifest; what is known of its documents stays known."""
         collection.announce = self.registration.renew
         collection.outrun |= self.collection.outrun
         self.collection = collection
@@ -270,14 +275,14 @@ class Target:
 
 def settle_overlap(
     target: Target,
-    mend: Callable[[Lost], None],
+    repair: Callable[[Lost], None],
     *,
     leftover: Callable[[], bool] | None = None,
 ) -> None:
-    """Look at what the run claims until all of it is there, unless no other run was active.
+    """Check what the run claims until all of it is stored, unless no other run was active.
 
-    `mend` writes what is lost of it once more, and removes what `leftover` finds. Raises
-    OverlapError where other runs do not cease to undo it.
+    `mend` writes lost documents once more, and removes what `leftover` finds. Raises
+    OverlapError if other runs keep undoing it.
     """
     for left in reversed(range(_ROUNDS)):
         collection = target.collection
@@ -294,7 +299,7 @@ def settle_overlap(
             raise overlap_error(lost, target)
         time.sleep(random.uniform(0, _BETWEEN_ROUNDS))
         target.claims.renew(lost)
-        mend(lost)
+        repair(lost)
 
 
 def overlap_error(lost: Lost, target: Target) -> OverlapError:
@@ -302,5 +307,5 @@ def overlap_error(lost: Lost, target: Target) -> OverlapError:
     what = f"{len(lost)} documents ({some})" if lost else "documents that --prune removes"
     return OverlapError(
         f"collection {target.collection.mongo.full_name}: another run wrote {what} at the same "
-        "time; expected what this run wrote. Run this again when the other has ended"
+        "time; expected what this run wrote. Run this again when the other run has ended"
     )

@@ -81,7 +81,7 @@ def test_long_texts_in_place_are_reported_with_what_to_do(
     ended = leaf_ingest(path, "--text-field", "body", "--in-place")
 
     assert ended.returncode == 0
-    assert "1 texts are longer than one chunk, and have the mean" in ended.stderr
+    assert "1 texts are longer than one chunk and get the mean" in ended.stderr
 
 
 def test_rejects_are_reported_and_end_with_3(
@@ -113,11 +113,14 @@ def test_a_collection_whose_documents_have_no_such_field_is_an_error(
         (["--in-place", "--path", "a.b"], "--path 'a.b': expected a name without dots and $"),
         (["--in-place", "--path", "body"], "--path body: is taken"),
         (["--in-place", "--path", "leaf"], "--path leaf: is taken"),
-        (["--id-field", "key"], "--id-field key: documents of a collection are known by their _id"),
+        (
+            ["--id-field", "key"],
+            "--id-field key: documents of a collection are identified by their _id",
+        ),
         (["--format", "jsonl"], "--format jsonl: a MongoDB collection has none"),
         (["--filter-source", "{"], "--filter-source {: not Extended JSON"),
         (["--filter-source", "[]"], "--filter-source []: expected a JSON object"),
-        (["more.jsonl"], "a MongoDB collection is read by itself"),
+        (["more.jsonl"], "a MongoDB collection cannot be combined with other PATHs"),
         (["--in-place", "--collection", "other"], "--collection: --in-place writes into"),
         (["--in-place", "--database", "other"], "--database: --in-place writes into"),
     ],
@@ -154,7 +157,7 @@ def test_a_collection_that_is_not_there_is_one_line(
 
         assert ended.returncode == 1
         (line,) = lines(ended)
-        assert "there is no collection 'artikel'" in line
+        assert "no collection 'artikel' in database" in line
         assert "it has: articles" in line
     assert "artikel" not in database.list_collection_names()
 
@@ -168,7 +171,7 @@ def test_a_collection_is_never_made_into_chunks_of_itself(
     ours = leaf_ingest(f"mongodb:{database.name}.chunks")
 
     assert "holds documents that leafsearch did not write" in theirs.stderr
-    assert "is the collection that is written to" in ours.stderr
+    assert "is also the target" in ours.stderr
     assert database["chunks"].count_documents({}) == 5
 
 

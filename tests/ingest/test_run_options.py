@@ -51,9 +51,9 @@ def test_the_questions_of_a_test_collection_have_a_line_of_their_own(leaf_ingest
 
         assert ended.returncode == 0
         assert ended.stderr.splitlines() == [
-            "leaf-ingest: left out 1 files of another kind (.doc); --format reads them all",
-            "leaf-ingest: left out the questions and judgements of a BEIR collection, which are "
-            "no documents",
+            "leaf-ingest: skipped 1 files of another kind (.doc); --format reads them all",
+            "leaf-ingest: skipped the questions and judgements of a BEIR collection, which are "
+            "not documents",
         ]
 
 

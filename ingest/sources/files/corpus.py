@@ -1,4 +1,4 @@
-"""From the paths of the command line to a stream of documents."""
+"""A corpus: the paths of a command line as a stream of documents."""
 
 import io
 import os
@@ -36,12 +36,12 @@ Count = Callable[[int], None]
 _READ = 2**18  # bytes at once
 _SHOWN = 200  # characters of a path in messages
 NAMELESS = "--source: expected a name"
-_IS_REJECTS = "{}: is the file for rejects; leave it out, or name another with --rejects"
+_IS_REJECTS = "{}: is the file for rejects; leave it out, or choose another with --rejects"
 
 
 @contextmanager
 def open_source(source: SourceFile, count: Count = lambda read: None) -> Iterator[Buffered]:
-    """`count` hears of each read how many bytes it had. Raises OSError or SourceError."""
+    """Calls `count` with the number of bytes of each read. Raises OSError or SourceError."""
     if source.is_stdin:
         yield unpack(sys.stdin.buffer, None)  # type: ignore[arg-type]
         return
@@ -66,9 +66,9 @@ class _CountedFile(io.FileIO):
 
 @dataclass
 class Corpus:
-    """`ignored` counts the files of other kinds that folders held, by ending; `bytes_read` grows
-    while records are read. The file `rejects` is never read. `source` names all documents' source
-    instead of what each was found in."""
+    """`ignored` counts files of other kinds in folders, by ending; `bytes_read` grows while
+    records are read. The file `rejects` is never read. `source` replaces the source name of all
+    documents."""
 
     paths: Sequence[str]
     fields: Fields = field(default_factory=Fields)
@@ -80,7 +80,7 @@ class Corpus:
     source: str | None = None
 
     def problems(self) -> Iterator[str]:
-        """What cannot be read, told before any work is done."""
+        """Paths that cannot be read, before any work is done."""
         yield from self.choice.problems()
         if self.source == "":
             yield NAMELESS
@@ -93,7 +93,7 @@ class Corpus:
                 yield from self._path_problems(given, Path(given))
 
     def size(self) -> int | None:
-        """Bytes of all files; None where nobody can know."""
+        """Bytes of all files; None if a pipe or device is among them."""
         sources = [source for source in self._files() if isinstance(source, SourceFile)]
         if any(source.is_stream for source in sources):
             return None
@@ -101,7 +101,7 @@ class Corpus:
 
     @property
     def names(self) -> list[str]:
-        """Of all that was named, as sources of documents, also of what holds none now."""
+        """Source names of all given paths, including paths without documents."""
         return [self.source] if self.source else list(dict.fromkeys(map(name_of, self.paths)))
 
     def records(self) -> Records:
@@ -123,7 +123,7 @@ class Corpus:
         return self.format or format_of(path)
 
     def _stdin_problems(self, given: str) -> Iterator[str]:
-        with suppress(OSError, ValueError, AttributeError):  # where there is no standard input
+        with suppress(OSError, ValueError, AttributeError):  # there may be no standard input
             if self.rejects and os.path.samestat(os.fstat(sys.stdin.fileno()), self.rejects.stat()):
                 yield _IS_REJECTS.format(given)
 
@@ -159,7 +159,7 @@ class Corpus:
             yield f"{given}: {_reason(error, given)}"
 
     def _read(self, source: SourceFile) -> Records:
-        """What is wrong with all of a file is a reject, unless the file was named itself."""
+        """A problem with a whole file is a reject, unless the file was given itself."""
         format = self.format_of(source.path) or "jsonl"
         whole = Whole(source.place, source.id, self.source or source.of)
         try:
@@ -176,7 +176,7 @@ class Corpus:
 
 
 def _is_readable_kind(mode: int, path: Path) -> bool:
-    """Of devices only terminals and the empty one: the others never end."""
+    """Devices never end, except terminals and the null device."""
     if stat.S_ISCHR(mode):
         return resolve(path).as_posix().startswith(("/dev/null", "/dev/tty", "/dev/pts/"))
     return not (stat.S_ISSOCK(mode) or stat.S_ISBLK(mode))

@@ -1,7 +1,7 @@
-"""Which files the paths of a command line mean, and the ids of those that are one document.
+"""The files that the paths of a command line mean, and the ids of files that are one document.
 
-The id is the name of the folder that was given and the path in it, or for a file that was given
-itself the name of the folder it lies in, so that it does not depend on where the command runs.
+An id joins the name of the given folder and the path inside it; for a file that was given itself,
+the name of its folder and its own name. So it does not depend on the current directory.
 """
 
 import os
@@ -18,7 +18,7 @@ from leafsearch.ingest.sources.files.patterns import FilePatterns
 from leafsearch.ingest.sources.readers.compression import DOCUMENTS
 
 STDIN = ("-", "/dev/stdin")
-NO_FILE = "neither file nor folder"
+NO_FILE = "neither files nor folders"
 QUESTIONS = "questions and judgements of a BEIR collection"
 _BEIR_DOCUMENTS = {DOCUMENTS, f"{DOCUMENTS}.gz", f"{DOCUMENTS}.zst"}
 _BEIR_QUESTIONS = ("queries.jsonl", "queries.jsonl.gz", "queries.jsonl.zst", "qrels")
@@ -26,7 +26,8 @@ _BEIR_QUESTIONS = ("queries.jsonl", "queries.jsonl.gz", "queries.jsonl.zst", "qr
 
 @dataclass(frozen=True)
 class SourceFile:
-    """`named` on the command line, rather than found in a folder; `of` is what was named."""
+    """`named` if the command line names it, rather than a folder around it; `of` is the source's
+    name."""
 
     path: Path
     id: str
@@ -40,21 +41,21 @@ class SourceFile:
 
     @property
     def is_stream(self) -> bool:
-        """A pipe or a device: of a length that nobody knows."""
+        """Whether it is a pipe or device, whose length is unknown."""
         return self.is_stdin or (os.path.exists(self.path) and not os.path.isfile(self.path))
 
     @property
     def size(self) -> int:
-        """In bytes; 0 for what is not there."""
+        """Size in bytes; 0 if the file does not exist."""
         return os.path.getsize(self.path) if os.path.isfile(self.path) else 0
 
 
 @dataclass(frozen=True)
 class Files:
-    """In alphabetical order, the same on every machine; each once.
+    """All files in alphabetical order, the same on every machine; each once.
 
-    `is_read` tells which files in folders are read; the others are counted in `ignored`, by
-    ending. `rejects`, resolved, is no part of a corpus: it would grow while it is read.
+    `is_read` decides which files in folders are read; the others are counted in `ignored`, by
+    ending. `rejects`, resolved, is not part of a corpus: it would grow while it is read.
     """
 
     paths: Sequence[str]
@@ -68,7 +69,7 @@ class Files:
         for given in self.paths:
             for source in self._of(given):
                 if isinstance(source, SourceFile) and len(self.paths) > 1:
-                    # Links are files of their own; it is the path that must not come twice.
+                    # A link is a file of its own, but no path may come twice.
                     key = resolve(source.path.parent) / source.path.name
                     if key in met:
                         continue
@@ -107,7 +108,7 @@ class Files:
         return SourceFile(path, id, named=False, of=root)
 
     def _walked(self, folder: Path) -> Iterator[Path | Rejected]:
-        """Without what is hidden or excluded; a folder that cannot be read is told of."""
+        """Skips hidden and excluded files; yields a reject for each folder that cannot be read."""
         refused: list[OSError] = []
         for inside, folders, names in os.walk(folder, onerror=refused.append):
             here = Path(inside)
@@ -123,7 +124,8 @@ class Files:
             yield Rejected(Place(str(error.filename)), f"cannot be read: {error.strerror}")
 
     def _leave_out_questions(self, folders: list[str], names: list[str]) -> None:
-        """What lies beside a test collection's documents would be read as documents too."""
+        """Without this, questions beside a test collection's documents would be read as
+        documents."""
         if not _BEIR_DOCUMENTS.isdisjoint(names):
             for listed in (folders, names):
                 for name in set(_BEIR_QUESTIONS).intersection(listed):
@@ -136,7 +138,7 @@ class Files:
         try:
             is_file = stat.S_ISREG(os.stat(path).st_mode)
         except OSError:
-            is_file = True  # such as a broken link: it is rejected with the reason
+            is_file = True  # such as a broken link, which is rejected with the reason
         if not is_file:
             self.ignored[NO_FILE] += 1
             return False
@@ -146,12 +148,12 @@ class Files:
         return not self.is_rejects(path)
 
     def _may_be_rejects(self, path: Path) -> bool:
-        """By its name, because to resolve a path takes long."""
+        """Compare names first, because resolving a path is slow."""
         return self.rejects is not None and path.name == self.rejects.name
 
 
 def name_of(given: str) -> str:
-    """Of a folder its own; of a file with that of the folder it lies in. Always valid Unicode."""
+    """A folder's own name; a file's name with that of its folder. Always valid Unicode."""
     path = Path(given)
     if given in STDIN:
         return "stdin"
@@ -161,7 +163,7 @@ def name_of(given: str) -> str:
 
 
 def resolve(path: Path) -> Path:
-    """Without links as far as they can be read and lead anywhere; Path.resolve raises else."""
+    """Follow links as far as they can be read; Path.resolve would raise."""
     try:
         return Path(os.path.realpath(path))
     except OSError:  # a link in /proc that may not be read

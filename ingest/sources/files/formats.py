@@ -1,4 +1,4 @@
-"""Which formats are read, and how a file's name tells its own."""
+"""Formats of files, and the format that a file's name tells."""
 
 import sys
 from importlib.util import find_spec
@@ -41,7 +41,7 @@ def compression_of(path: Path) -> Compression | None:
 
 
 def format_of(path: Path) -> Format | None:
-    """By the ending, or the one before it where a file is compressed (`a.jsonl.gz`)."""
+    """The format of the ending; a compressed file's ending stands before `.gz` (`a.jsonl.gz`)."""
     inner = path.with_suffix("") if compression_of(path) else path
     return ENDINGS.get(inner.suffix.lower())
 
@@ -51,7 +51,7 @@ def is_zip(path: Path) -> bool:
 
 
 def require_library(form: Format | Compression) -> None:
-    """Raises SourceError where what reads this form is not installed."""
+    """Raises SourceError if the library for this form is not installed."""
     library = _LIBRARIES.get(form)
     if library and not _is_installed(library):
         raise SourceError(f"{form} needs {library}: pip install 'leafsearch[formats]'")
@@ -60,5 +60,5 @@ def require_library(form: Format | Compression) -> None:
 def _is_installed(library: str) -> bool:
     try:
         return find_spec(library) is not None
-    except ModuleNotFoundError:  # of the package that a dotted name lies in
+    except ModuleNotFoundError:  # the package around a dotted name is missing
         return False

@@ -1,7 +1,7 @@
-"""Which files of a folder are wanted, by patterns as in a .gitignore.
+"""Patterns that choose the files of a folder, as in a .gitignore.
 
-A pattern is matched name by name, and no part of it ever backtracks, so that its time is bounded by
-the lengths of pattern and path whatever is in it.
+A pattern is matched name by name, and no part of it ever backtracks, so the lengths of pattern and
+path bound its time.
 """
 
 import re
@@ -30,8 +30,8 @@ _CLASSES = {
 
 @dataclass(frozen=True)
 class FilePatterns:
-    """A file is wanted if some pattern of `include` matches (or there is none), and none of
-    `exclude`. Paths are relative to the folder, with slashes."""
+    """A file is wanted if it matches some pattern of `include`, or `include` is empty, and no
+    pattern of `exclude`. Paths are relative to the folder, with slashes."""
 
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
@@ -66,15 +66,15 @@ class FilePatterns:
 
 @dataclass(frozen=True)
 class Rule:
-    """One pattern. `names`: what each name of a path must match; None for any number of names."""
+    """One pattern. `names` match the names of a path in order; None matches any number of names."""
 
     names: Sequence[re.Pattern[str] | None]
     negates: bool
     only_folders: bool
 
     def lies_above(self, path: str) -> bool | None:
-        """Whether it matches a folder that the path is or lies in; False if the file itself; None
-        if it matches neither. A path of a folder ends with a slash."""
+        """True if it matches a folder that the path is or lies in; False if it matches the file
+        itself; None if it matches neither. A folder's path ends with a slash."""
         is_folder = path.endswith("/")
         parts = path.removesuffix("/").split("/")
         states = self._closed({0})
@@ -98,7 +98,7 @@ class Rule:
             yield state + 1
 
     def _closed(self, states: set[int]) -> set[int]:
-        """With what is reached by taking no name for a `**`."""
+        """Add the states that a `**` reaches by taking no name."""
         last = len(self.names) - 1
         return states | {s + 1 for s in states if s < last and self.names[s] is None}
 
@@ -138,7 +138,7 @@ def _without_trailing_blanks(line: str) -> str:
 
 
 def _decides(rules: Sequence[Rule], path: str) -> bool:
-    """By the last rule that matches, as git does it: a file's own match beats that of a folder."""
+    """The last matching rule decides, as in git: a file's own match beats that of a folder."""
     is_taken, by_itself = False, False
     for rule in rules:
         above = rule.lies_above(path)
@@ -152,8 +152,8 @@ def _decides(rules: Sequence[Rule], path: str) -> bool:
 
 
 def _compiled(name: str) -> re.Pattern[str]:
-    """Of a pattern for one name. Between two stars stand pieces of a fixed length; the first place
-    where such a piece fits is as good as any later one, so it is never given up again."""
+    """Compile a pattern for one name. Between two stars stand pieces of a fixed length; the
+    first place where a piece fits is as good as any later one, so the match never backtracks."""
     pieces = [""]
     at = 0
     while at < len(name):
@@ -165,7 +165,7 @@ def _compiled(name: str) -> re.Pattern[str]:
             pieces[-1] += "."
         elif sign == "\\":
             if at == len(name):
-                raise ValueError("expected a sign behind the last backslash")
+                raise ValueError("expected a character after the last backslash")
             pieces[-1] += re.escape(name[at])
             at += 1
         elif sign == "[" and (end := _end_of_class(name, at)):
@@ -181,7 +181,8 @@ def _compiled(name: str) -> re.Pattern[str]:
 
 
 def _end_of_class(name: str, at: int) -> int:
-    """Where its closing bracket stands; 0 if there is none, and the opening one means itself."""
+    """The index of the closing bracket; 0 if there is none, and the opening bracket means
+    itself."""
     at += name[at : at + 1] in ("!", "^")
     at += name[at : at + 1] == "]"
     while at < len(name) and name[at] != "]":
@@ -201,7 +202,7 @@ def _class(content: str) -> str:
         if content.startswith("[:", at) and (end := content.find(":]", at)) > 0:
             named = content[at + 2 : end]
             if named not in _CLASSES:
-                raise ValueError(f"[:{named}:] is not a class of signs")
+                raise ValueError(f"[:{named}:] is not a character class")
             found += _CLASSES[named]
             at = end + 2
             continue
@@ -217,6 +218,6 @@ def _class(content: str) -> str:
 
 
 def _sign(content: str, at: int) -> tuple[str, int]:
-    """The sign that stands at a place of a class, and the place behind it."""
+    """The character at a place of a class, and the index after it."""
     at += content[at] == "\\" and at + 1 < len(content)
     return content[at], at + 1

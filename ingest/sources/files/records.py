@@ -1,4 +1,4 @@
-"""From a record with named fields to a Document, or to the reason for rejecting it."""
+"""Turn a record with named fields into a Document, or into the reason for rejecting it."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ _KINDS: Sequence[tuple[type, str]] = (
     (list, "an array"),
     (str, "a string"),
     (type(None), "null"),
-    (bool, "a boolean"),  # which Python takes for a number
+    (bool, "a boolean"),  # before int: Python counts it as one
     (float, "a number with a fraction"),
     (int, "a number"),
     (ObjectId, "an ObjectId"),
@@ -29,11 +29,11 @@ _KINDS: Sequence[tuple[type, str]] = (
     (Decimal128, "a decimal number"),
     (bytes, "binary"),
 )
-# Every chunk carries a copy. A document of MongoDB ends at 16 MiB, of which the text and the vector
-# need some, and at 180 levels, of which the chunk itself is one.
+# Every chunk carries a copy. MongoDB limits a document to 16 MiB, including text and vector, and to
+# 180 levels, of which the chunk itself is one.
 _MAX = 15 * 2**20  # bytes
 DEEPEST = 179  # levels of objects and arrays, the metadata itself being the first
-TOO_DEEP = f"nested more than {DEEPEST} levels deep, which MongoDB does not hold"
+TOO_DEEP = f"nested more than {DEEPEST} levels deep, which MongoDB cannot store"
 _NESTING = frozenset({dict, list, tuple})
 __all__ = ["MAX_TEXT", "Fields", "UnusableRecord", "to_document"]
 
@@ -50,19 +50,19 @@ def kind_of_value(value: object) -> str:
 
 
 def open_metadata(rest: dict[str, Any]) -> dict[str, Any]:
-    """An object called `metadata` is open_metadata, as BEIR and others write it."""
+    """Merge an object called `metadata` into the record, as BEIR and others write it."""
     inner = rest.pop("metadata", None)
     if not inner:
         return rest
     if not isinstance(inner, dict):
         raise UnusableRecord(f"field 'metadata' is {kind_of_value(inner)}; expected an object")
     if both := sorted(set(inner) & set(rest)):
-        raise UnusableRecord(f"field {quote(both[0])} stands both beside and inside 'metadata'")
+        raise UnusableRecord(f"field {quote(both[0])} occurs both beside and inside 'metadata'")
     return {**rest, **inner}
 
 
 def encode_metadata(metadata: Mapping[str, Any]) -> bytes:
-    """As MongoDB holds it. Raises UnusableRecord for what it cannot hold."""
+    """Metadata as MongoDB stores it. Raises UnusableRecord for what it cannot store."""
     if _is_deeper(metadata, DEEPEST):
         raise UnusableRecord(TOO_DEEP)
     try:
@@ -70,17 +70,17 @@ def encode_metadata(metadata: Mapping[str, Any]) -> bytes:
     except UnicodeEncodeError as error:
         raise not_unicode() from error
     except (BSONError, OverflowError, ValueError, TypeError, RecursionError) as error:
-        raise UnusableRecord(f"metadata that MongoDB cannot hold: {error}") from error
+        raise UnusableRecord(f"metadata that MongoDB cannot store: {error}") from error
     if len(found) > _MAX:
         raise UnusableRecord(
             f"metadata of {len(found):,} bytes; expected at most {_MAX:,}, since each chunk "
-            "carries a copy and a document of MongoDB ends at 16 MiB"
+            "carries a copy and MongoDB limits a document to 16 MiB"
         )
     return found
 
 
 def _is_deeper(value: Any, most: int) -> bool:
-    """Level by level, so that no depth exhausts the stack."""
+    """Walk level by level, so that no depth exhausts the stack."""
     level = [value]
     for _ in range(most):
         level = [inner for outer in level for inner in _nested_in(outer)]
@@ -118,7 +118,7 @@ class Fields:
 
 
 def to_document(record: object, fields: Fields, place: Place, source: str = "") -> Document:
-    """Raises UnusableRecord. Without an id, the content's hash is one."""
+    """Raises UnusableRecord. A record without an id gets a hash of its content as id."""
     if not isinstance(record, dict):
         raise UnusableRecord(
             f"is JSON, but {kind_of_value(record)}; expected an object with fields"
@@ -134,7 +134,7 @@ def to_document(record: object, fields: Fields, place: Place, source: str = "") 
     metadata = open_metadata(rest)
     if title:
         if fields.title == "title" and metadata.get("title", title) != title:
-            raise UnusableRecord("field 'title' is there twice: also in the object 'metadata'")
+            raise UnusableRecord("field 'title' occurs twice: also in the object 'metadata'")
         metadata = {"title": title, **metadata}
     storable = encode_metadata(metadata)
     if identity is None:
@@ -145,7 +145,7 @@ def to_document(record: object, fields: Fields, place: Place, source: str = "") 
 
 
 def _popped_id(record: dict[str, Any], fields: Fields) -> tuple[str, object]:
-    """The id and the field that it stood in."""
+    """The id and the field that held it."""
     identity = record.pop(fields.id, None)
     if identity is None and fields.id == "id":
         return "_id", record.pop("_id", None)

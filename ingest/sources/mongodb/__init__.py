@@ -1,1 +1,1 @@
-"""A MongoDB collection as a source, once or followed."""
+"""A MongoDB collection as a source, read once or followed."""

@@ -1,4 +1,4 @@
-"""A MongoDB collection as it is named on the command line; its password is never shown."""
+"""The address of a MongoDB collection on a command line; its password is never shown."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,14 +14,14 @@ from leafsearch.ingest.errors import SourceError
 from leafsearch.vectors import DeploymentError, explain_errors
 from leafsearch.vectors.store import open_client
 
-_HERE = "mongodb:"  # of the deployment that is written to
+_HERE = "mongodb:"  # a collection of the target's own deployment
 _SCHEMES = ("mongodb://", "mongodb+srv://")
 _EXPECTED = "expected mongodb://HOST/DATABASE.COLLECTION, or mongodb:DATABASE.COLLECTION"
 
 
 @dataclass(frozen=True)
 class Address:
-    """`uri` is None for the deployment that is written to."""
+    """`uri` is None for a collection of the target's own deployment."""
 
     database: str
     collection: str
@@ -33,7 +33,7 @@ class Address:
 
     @classmethod
     def of(cls, path: str) -> "Address":
-        """Raises SourceError for what names no collection."""
+        """Raises SourceError if the path names no collection."""
         is_uri = path.startswith(_SCHEMES)
         namespace = _namespace(path) if is_uri else path.removeprefix(_HERE)
         database, _, collection = namespace.partition(".")
@@ -61,7 +61,7 @@ class Address:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Turns the driver's errors into DeploymentError that says which deployment it is."""
+        """Turn the driver's errors into a DeploymentError that names the source."""
         try:
             with explain_errors():
                 yield
@@ -80,7 +80,7 @@ def addresses(paths: Sequence[str]) -> list[str]:
 
 
 def shown(path: str) -> str:
-    """Without user, password and options."""
+    """The URI without user, password and options."""
     scheme, there, rest = path.partition("://")
     if not there:
         return path

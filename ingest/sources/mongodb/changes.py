@@ -1,4 +1,4 @@
-"""What changes in a MongoDB source, out of its change stream, in batches."""
+"""Read the change stream of a MongoDB source, in batches."""
 
 import time
 from collections.abc import Mapping
@@ -16,15 +16,15 @@ from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.vectors.store import FORBIDDEN_CODES, RetryBudget, is_encodable_id
 
-_QUIET_MS = 250  # without a change, until those that came are handed over
+_QUIET_MS = 250  # without a change, until a batch ends
 _LONGEST = 0.5  # seconds from the first to the last change of a batch
 _SECONDS_TO_CLOSE = 1
 _MOST = 500  # documents of a batch
-_HISTORY_LOST = (286, 136, 280)  # the last: what it was resumed after is not there
+_HISTORY_LOST = (286, 136, 280)  # the last: the resume token is gone
 _NO_REPLICA_SET = 40573
 _OF_DOCUMENTS = ("insert", "update", "replace", "delete")
-# Names of what was changed are enough: the documents are read as they are when it is their turn,
-# and an event with a whole document may be larger than MongoDB delivers.
+# The names of changed fields are enough: documents are read as they are when it is their turn, and
+# an event with a whole document may exceed MongoDB's limit.
 _PIPELINE: list[Mapping[str, Any]] = [
     {
         "$project": {
@@ -49,21 +49,22 @@ class SourceEnded(SourceError):
 
 
 class HistoryLost(Exception):
-    """The server remembers no longer what has changed since the last batch."""
+    """The server no longer remembers what has changed since the last batch."""
 
 
 @dataclass(frozen=True)
 class ChangeBatch:
-    """`_id`s of documents that were made, changed or deleted, the last of them at the time `at`."""
+    """`_id`s of documents that were inserted, changed or deleted, the last of them at the time
+    `at`."""
 
     ids: list[Any]
     at: Timestamp | None
 
 
 class Changes:
-    """From the moment on when this is made, or from behind the token of an earlier one. A lost
-    connection is made once more, for as long as needed, and what has changed meanwhile is read on
-    from where it was. All changes before `token` are in the batches so far."""
+    """Changes from this moment on, or after the token of an earlier stream. A lost connection is
+    opened again, for as long as needed, and reading goes on where it was. All changes before
+    `token` are in the batches so far."""
 
     def __init__(self, source: MongoSource, token: Mapping[str, Any] | None = None) -> None:
         """Raises SourceError for what cannot be watched, HistoryLost for an old token."""
@@ -76,7 +77,7 @@ class Changes:
             except OperationFailure as error:
                 if error.code == _NO_REPLICA_SET:
                     raise SourceError(
-                        f"source {source.name}: its MongoDB keeps no history of changes; expected "
+                        f"source {source.name}: its MongoDB has no change streams; expected "
                         "a replica set for --follow"
                     ) from error
                 if token is not None and error.code not in FORBIDDEN_CODES:
@@ -84,7 +85,7 @@ class Changes:
                 raise
 
     def batch(self) -> ChangeBatch:
-        """Empty when nothing has changed for a moment.
+        """Empty if nothing has changed for a moment.
 
         Raises HistoryLost; SourceEnded if the collection was dropped or renamed.
         """
@@ -99,7 +100,7 @@ class Changes:
     def close(self) -> None:
         stream, self._stream = self._stream, None
         if stream is not None:
-            # It may be closed because its server is gone.
+            # The server may be gone.
             with suppress(PyMongoError), timeout(_SECONDS_TO_CLOSE):
                 stream.close()
 
@@ -112,7 +113,7 @@ class Changes:
         return self._stream
 
     def _gathered(self) -> ChangeBatch:
-        """Anew from the last batch if it fails, since it fails with what it has."""
+        """Reopen the stream after a failure, from the last complete batch."""
         try:
             stream = self._open()
             changed: dict[str, Any] = {}
@@ -132,13 +133,13 @@ class Changes:
             raise
 
     def _concerns(self, event: Mapping[str, Any]) -> bool:
-        """Not a document whose `_id` is not UTF-8: it is rejected wherever it is read."""
+        """Skips a document whose `_id` is not UTF-8: every reader rejects it."""
         kind = event["operationType"]
         if kind not in _OF_DOCUMENTS:
             again = hint("leaf-ingest", PATH, "--follow", whole=True)
             raise SourceEnded(
-                f"source {self._source.name}: it ended while it was followed ({kind}); what was "
-                f"made of it stays: {again} goes on when it is back"
+                f"source {self._source.name}: it ended while it was followed ({kind}); its stored "
+                f"documents stay: {again} goes on when it is back"
             )
         names = [n for part in ("set", "removed", "cut") for n in event.get(part) or ()]
         if kind == "update" and self._source.changed_by_us(names):

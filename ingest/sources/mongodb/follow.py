@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def open_changes(source: MongoSource, position: Position) -> tuple[Changes, bool]:
-    """What has changed since `position`, or from now on; whether changes before are lost."""
+    """The changes since `position`, or from now on; and whether earlier changes are lost."""
     position.read()
     if position.token is not None:
         with suppress(HistoryLost):
@@ -40,10 +40,10 @@ def follow(
     on_status: Callable[[str], None],
     say: Callable[[str], None],
 ) -> None:
-    """Until it is stopped, with the batch in flight finished; `on_status` hears how far it is.
+    """Follow until stopped, finishing the batch in flight; calls `on_status` with the progress.
 
-    Raises SourceEnded if the source is dropped or renamed, TargetError when searches have moved to
-    another generation.
+    Raises SourceEnded if the source is dropped or renamed, TargetError when searches have
+    switched to another generation.
     """
     applied = 0
     try:
@@ -53,8 +53,8 @@ def follow(
                     batch = changes.batch()
             except HistoryLost:
                 say(
-                    f"{source.name} has changed more than its history holds: all of it is read "
-                    "again, and what is gone is removed"
+                    f"{source.name} has changed more than its history holds: reading all of it "
+                    "again and removing what is gone"
                 )
                 changes.close()
                 changes = Changes(source)
@@ -72,9 +72,9 @@ def follow(
                 on_status(f"following {source.name}: {applied:,} changes")
             _patiently(sync.look_in_time, sync, stop)
     except StopRequested:
-        pass  # asked for while nothing was being done, or could be
+        pass  # the signal came while it waited
     except SourceEnded:
-        position.save_if_answered(None)  # behind this no stream goes on
+        position.save_if_answered(None)  # no stream resumes after this
         raise
     finally:
         changes.close()
@@ -83,7 +83,7 @@ def follow(
 def _read_again(
     sync: SourceSync, position: Position, stop: Stop, say: Callable[[str], None]
 ) -> None:
-    """The whole source, and what is no longer in it is removed."""
+    """Read the whole source, and remove what is gone from it."""
     with closing(Seen()) as seen:
         sync.whole(seen)
         sync.settle()

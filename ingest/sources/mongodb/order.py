@@ -1,4 +1,4 @@
-"""What a command line asks of a MongoDB collection as its source."""
+"""What a command line requests from a MongoDB collection as its source."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from leafsearch.ingest.sources.mongodb.address import Address, addresses
 from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.vectors.store import NotExtendedJson, RetryBudget, parse_extended_json
 
-# Names of fields that are ours, or that a hit has.
+# Names of our own fields, or of a hit's.
 _TAKEN = ("leaf", "_id", "key", "document", "position", "text", "metadata", "score")
 
 
@@ -33,7 +33,7 @@ class MongoOrder:
     filter: str | None = None
 
     def choice(self, fields: Fields) -> InPlaceChoice | None:
-        """What is the default of an option is left to the manifest."""
+        """Leaves options at their default to the manifest."""
         if not self.in_place:
             return None
         usual = Fields()
@@ -68,14 +68,14 @@ class MongoOrder:
     def directed(self, paths: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
         """Options with those that the source settles: in place it is the target as well.
 
-        Raises ConfigError where others were given.
+        Raises ConfigError if others were given.
         """
         if not self.in_place or not addresses(paths):
             return dict(options)
         try:
             source = Address.of(addresses(paths)[0])
         except SourceError:
-            return dict(options)  # told among the problems
+            return dict(options)  # `problems` reports it
         settled = {"database": source.database, "collection": source.collection}
         if source.uri is not None:
             settled["mongodb_uri"] = source.uri
@@ -83,13 +83,13 @@ class MongoOrder:
         if other:
             names = ", ".join(f"--{name.removeprefix('mongodb_')}" for name in other)
             raise ConfigError(
-                [f"{names}: --in-place writes into {source.namespace}, the source; leave it out"],
+                [f"{names}: --in-place writes into the source, {source.namespace}; leave it out"],
                 is_usage=True,
             )
         return {**options, **settled}
 
     def completed(self, settings: Settings, paths: Sequence[str]) -> Settings:
-        """Without another deployment to write to, the source's own is the one."""
+        """Settings that write to the source's own deployment, unless another one is named."""
         if settings.mongodb_uri is not None or not addresses(paths):
             return settings
         try:
@@ -102,13 +102,13 @@ class MongoOrder:
     def opened(
         self, path: str, fields: Fields, client: MongoClient[Any], retries: RetryBudget
     ) -> Iterator[MongoSource]:
-        """`client` is of the deployment that is written to; another is connected where needed."""
+        """`client` is connected to the target's deployment; another one is opened if needed."""
         address = Address.of(path)
         if address.uri is None:
             yield MongoSource(client, address, fields, self.query(), retries)
             return
         with address.connected() as other:
-            # Another deployment is away by itself.
+            # Another deployment has a retry budget of its own.
             elsewhere = RetryBudget(retries.seconds)
             yield MongoSource(other, address, fields, self.query(), elsewhere)
 
@@ -118,15 +118,19 @@ class MongoOrder:
             yield from self._needless()
             return
         if len(paths) > 1:
-            yield "a MongoDB collection is read by itself; run leaf-ingest once for each PATH"
+            yield (
+                "a MongoDB collection cannot be combined with other PATHs; run leaf-ingest once "
+                "for each PATH"
+            )
         if fields.id not in ("id", "_id"):
             yield (
-                f"--id-field {shorten(fields.id, 80)}: documents of a collection are known by "
-                "their _id"
+                f"--id-field {shorten(fields.id, 80)}: documents of a collection are "
+                "identified by their _id"
             )
         if format is not None:
             yield (
-                f"--format {shorten(str(format), 80)}: a MongoDB collection has none; leave it out"
+                f"--format {shorten(str(format), 80)}: a MongoDB collection has no format; leave "
+                "it out"
             )
         if self.path is not None:
             yield from self._path_problems(self.path, fields)
@@ -156,4 +160,4 @@ class MongoOrder:
         elif not path or set(path) & set(".$\0") or not is_unicode(path):
             yield f"--path {quote(path)}: expected a name without dots and $"
         elif path in (*_TAKEN, fields.text.partition(".")[0], fields.title.partition(".")[0]):
-            yield f"--path {path}: is taken; expected the name of a field for vectors alone"
+            yield f"--path {path}: is taken; expected a field that holds nothing else"

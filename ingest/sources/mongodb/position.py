@@ -1,7 +1,7 @@
-"""How far a source has been followed into a collection, kept beside the manifest.
+"""How far a source has been followed into a collection, stored beside the manifest.
 
-A follower that is started again reads on from there, so that what was deleted while it was away is
-deleted here as well.
+A follower that is started again goes on from there, so that documents that were deleted while it
+was away are deleted here as well.
 """
 
 import json
@@ -25,10 +25,10 @@ from leafsearch.vectors.store import FORBIDDEN_CODES, RetryBudget, is_unanswered
 log = logging.getLogger(__name__)
 
 POSITIONS = "leaf_positions"
-_PAUSE = 10.0  # seconds between two writes where nothing has changed
-_RENEWAL = 3600.0  # seconds until one that stays the same is written again, as in use
-_ABANDONED = 7 * 86_400_000  # milliseconds after which nothing counts as followed any more
-_BRIEFLY = 3.0  # seconds for a position that may as well be saved the next time
+_PAUSE = 10.0  # seconds between two writes while nothing changes
+_RENEWAL = 3600.0  # seconds until an unchanged position is written again, to show that it is in use
+_ABANDONED = 7 * 86_400_000  # milliseconds after which a source no longer counts as followed
+_BRIEFLY = 3.0  # seconds for a save that the next one can replace
 
 Done = TypeVar("Done")
 Token = Mapping[str, Any]
@@ -36,10 +36,11 @@ Token = Mapping[str, Any]
 
 @dataclass
 class Position:
-    """Of one source, as one command line names it, in the generation that searches use.
+    """The position in one source, as one command line names it, for the generation that searches
+    use.
 
-    `token` is None where it was never followed (`is_known` is False), or where what has changed
-    since cannot be read any more.
+    `token` is None if the source was never followed (`is_known` is False), or if later changes
+    cannot be read any more.
     """
 
     database: Database[Any]
@@ -62,11 +63,11 @@ class Position:
             self.token = found.get("token")
 
     def save(self, token: Token | None) -> None:
-        """All that changed before `token` is written; None: what has changed is not known."""
+        """Everything that changed before `token` is written; None: the changes are not known."""
         self._save(token, self.retries)
 
     def save_if_answered(self, token: Token | None) -> None:
-        """Where MongoDB is away, the next time makes up for it: the token of then says more."""
+        """Skip this time if MongoDB is unreachable: the next token says more."""
         is_saved = token == self.token and self.is_known
         if is_saved and time.monotonic() < self._saved + _RENEWAL:
             return
@@ -84,7 +85,7 @@ class Position:
             self._is_late = True
 
     def save_in_time(self, token: Token | None) -> None:
-        """As save_if_answered, if the last time was a while ago."""
+        """Call save_if_answered if the last save was a while ago."""
         if time.monotonic() >= self._saved + _PAUSE:
             self.save_if_answered(token)
 
@@ -98,7 +99,7 @@ class Position:
         self._is_late = False
 
     def others(self) -> list[str]:
-        """What else was followed in these days under the same source name."""
+        """Other sources that were followed under the same source name in the last days."""
         same = {
             "_id.collection": self.collection,
             "_id.source": self.source.source,
@@ -124,7 +125,7 @@ class Position:
         return self.database.get_collection(POSITIONS, write_concern=WriteConcern("majority"))
 
     def _ask(self, work: Callable[[], Done], retries: RetryBudget | None = None) -> Done | None:
-        """None where the server does not let this user keep positions."""
+        """None if the server does not let this user keep positions."""
         if self._is_refused:
             return None
         with explain_errors():
@@ -138,6 +139,6 @@ class Position:
 
 
 def _followed(id: Mapping[str, Any]) -> str:
-    """As it is named on a command line, of whichever shard."""
+    """The source as a command line names it, without its shard."""
     part = f" with --filter-source '{id['filter']}'" if id["filter"] != "{}" else ""
     return f"{id['from']}{part}"

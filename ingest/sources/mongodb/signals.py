@@ -1,4 +1,4 @@
-"""Ending on SIGINT or SIGTERM between two pieces of work, and at once while only waiting."""
+"""SIGINT and SIGTERM end a run between two pieces of work, or at once while it only waits."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -13,12 +13,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequested(BaseException):
-    """Whoever waits is to end; no error, so nothing that catches those may swallow it."""
+    """A wait has to end. Not an Exception, so that no handler of errors swallows it."""
 
 
 class Stop:
-    """While entered, the first SIGINT or SIGTERM asks for an orderly end, and the retry budgets of
-    a run no longer wait for a MongoDB that is away; the second interrupts at once."""
+    """The first SIGINT or SIGTERM requests a graceful stop, and the retry budgets of the run no
+    longer wait for an unreachable MongoDB; the second one interrupts at once."""
 
     def __init__(self, *budgets: RetryBudget) -> None:
         self.is_set = False

@@ -36,9 +36,9 @@ from leafsearch.vectors.store import (
 _MISSING = object()
 _BATCH = 500
 _NOT_THEIRS = ("system.", "leaf_manifests", "leaf_writers", "leaf_positions")
-# A cursor that was idle for too long, or died with its session or its server.
+# The cursor was idle for too long, or died with its session or server.
 _CURSOR_IS_GONE = {43, 136, 175, 237, 206}
-# A date that Python cannot hold, or a string that is no UTF-8, is one document's fault.
+# One document's bad date or string must not fail the others.
 _TOLERANT: CodecOptions[dict[str, Any]] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
     unicode_decode_error_handler="surrogateescape",
@@ -64,13 +64,13 @@ def read_document(
         made = to_document({**record, **own}, Fields("_id", fields.text, fields.title), place)
     except UnusableRecord as error:
         return Rejected(place, str(error), _shown(stored, left_out))
-    # As it is stored, so that it can be compared with what is stored.
+    # Unstripped, as it is stored, so that it compares equal to what is stored.
     title = record.get(fields.title) or ""
     return Document(made.id, made.text, title, made.metadata, place, source)
 
 
 def _taken(rest: dict[str, Any], path: str) -> Any:
-    """The value at a path, which is gone from `rest` then; what it held is left as it was."""
+    """Remove and return the value at a path; the objects around it are copied, not changed."""
     if path in rest:
         return rest.pop(path)
     name, _, below = path.partition(".")
@@ -92,7 +92,7 @@ def _refuse_without_text(rest: Mapping[str, Any], path: str) -> None:
 
 
 def _shown(stored: Mapping[str, Any], left_out: Collection[str]) -> str:
-    """As Extended JSON, cut off where it is long."""
+    """The document as Extended JSON, cut off if it is long."""
     some = {name: _short(v) for name, v in stored.items() if name not in left_out}
     return json_util.dumps(some, json_options=json_util.RELAXED_JSON_OPTIONS, default=str)[:KEPT]
 
@@ -102,11 +102,11 @@ def _short(value: Any) -> Any:
 
 
 class MongoSource:
-    """With the face of a Corpus, but that `size` and `bytes_read` count documents.
+    """Like a Corpus, except that `size` and `bytes_read` count documents.
 
-    `source` is what its documents are stored as being from, by default its own name.
-    `unusable` gathers the `_id`s of documents that are there and cannot be encoded, each with the
-    hash of a vector in place that it still has.
+    `source` is the source name of its documents, by default its own name. `unusable` gathers the
+    `_id`s of documents that cannot be encoded, each with the hash of the vector in place that it
+    still has.
     """
 
     def __init__(
@@ -134,9 +134,9 @@ class MongoSource:
         self._left_out: tuple[str, ...] = ()
 
     def begin(self, manifest: Manifest) -> None:
-        """With the manifest of the target, which may know better where the texts are.
+        """Take over the target's manifest, which may name another text field.
 
-        Raises SourceError if there is no such collection.
+        Raises SourceError if the collection does not exist.
         """
         self._require_collection()
         if manifest.layout == "in_place":
@@ -148,7 +148,7 @@ class MongoSource:
 
     @property
     def names(self) -> list[str]:
-        """As sources of documents that are stored."""
+        """Source names of its stored documents."""
         return [self.source]
 
     @property
@@ -159,26 +159,26 @@ class MongoSource:
         return self._patiently(self.collection.estimated_document_count)
 
     def records(self) -> Records:
-        """All of them; a cursor that is lost goes on behind the last document."""
+        """All documents; a lost cursor is reopened after the last document."""
         reading = _ResumingCursor(self)
         while batch := self._patiently(reading.batch):
             self.bytes_read += len(batch)
             yield from map(self._read, batch)
 
     def first(self, most: int) -> list[Document | Rejected]:
-        """Some of them, before `begin`."""
+        """The first documents, before `begin`."""
         with self.explained():
             found = list(self.collection.find(self.query, limit=most))
         return [read_document(stored, self.fields, self.name, ()) for stored in found]
 
     def of_ids(self, ids: Iterable[Any], at: Timestamp | None = None) -> list[Document | Rejected]:
-        """Those of these `_id`s that are there, as they are now, or after the time `at`."""
+        """The documents with these `_id`s, as they are now, or after the time `at`."""
         wanted = list(ids)
         stored = self._patiently(lambda: self._find(wanted, at))
         return [self._read(document) for document in stored]
 
     def changed_by_us(self, names: Iterable[str]) -> bool:
-        """Whether a change of these fields is what writing a vector in place looks like."""
+        """Whether a change of these fields looks like the writing of a vector in place."""
         return self._in_place is not None and is_own_change(names, self._in_place)
 
     def explained(self) -> AbstractContextManager[None]:
@@ -195,7 +195,7 @@ class MongoSource:
             return list(self.find(filter=wanted, session=session))
 
     def _projection(self) -> dict[str, Any] | None:
-        """In place, no more than is encoded and compared; elsewhere all but our own vectors."""
+        """In place, only what is encoded and compared; elsewhere all but our own vectors."""
         if self._in_place is not None:
             return {self.fields.text: 1, self.fields.title: 1, f"{MARK}.hash": 1}
         return dict.fromkeys(self._left_out, 0) or None
@@ -205,7 +205,7 @@ class MongoSource:
         if isinstance(read, Rejected):
             mark = stored.get(MARK) if self._in_place is not None else None
             hash = mark.get("hash") if isinstance(mark, Mapping) else None
-            if is_encodable_id(stored["_id"]):  # else nothing was ever stored under it
+            if is_encodable_id(stored["_id"]):  # otherwise nothing is stored under it
                 self.unusable.append((stored["_id"], hash))
         elif self.source != self.name:
             return replace(read, source=self.source)
@@ -216,7 +216,7 @@ class MongoSource:
             return self._retries.run(work)
 
     def _manifest(self) -> Manifest | None:
-        """Of the source itself, which may have vectors of ours; many may not look for one."""
+        """The source's own manifest, if it holds vectors of ours; many users may not read one."""
         place = self.client[self.address.database], self.address.collection
         with self.explained():
             try:
@@ -232,9 +232,9 @@ class MongoSource:
         if self.address.collection in names:
             return
         there = sorted(name for name in names if not name.startswith(_NOT_THEIRS))
-        others = f"it has: {', '.join(there[:10])}" if there else "it has none at all"
+        others = f"it has: {', '.join(there[:10])}" if there else "it has none"
         raise SourceError(
-            f"{self.paths[0]}: there is no collection {quote(self.address.collection)} in database "
+            f"{self.paths[0]}: no collection {quote(self.address.collection)} in database "
             f"{quote(self.address.database)} ({others}); nothing was written"
         )
 
@@ -270,6 +270,6 @@ class _ResumingCursor:
     def _rest(self) -> dict[str, Any]:
         if not self._last:
             return self._source.query
-        # Unlike {_id: {$gt: ...}}, this goes on with ids of other types.
+        # Unlike {_id: {$gt: ...}}, this continues with ids of other types.
         behind = {"$expr": {"$gt": ["$_id", {"$literal": self._last[0]}]}}
         return {"$and": [behind, self._source.query]}

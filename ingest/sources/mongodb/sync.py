@@ -23,15 +23,18 @@ from leafsearch.vectors.store import ActiveRuns, RetryBudget, id_to_text, ids_fr
 
 _ROUNDS = 10
 _TOGETHER = 500
-_PAUSE = 5.0  # seconds between two looks at what was written beside other runs
-_REST = 20  # times as long as such a look took, where that is more
+_PAUSE = 5.0  # seconds between two checks of what was written beside other runs
+_REST = 20  # times the duration of such a check, if that is more
 
 
 class Watched:
-    """A run that was active when the follower wrote a document may have read it earlier, and write
-    that later, when the follower looks no more: no event of the change stream will tell it. So the
-    document is written once more, as the source has it, when each of those runs has taken another
-    turn or has ended. Runs that begin later read what the follower has read.
+    """Documents of a follower that a run beside it may still undo, since that run read them
+    before.
+
+    A run that was active when the follower wrote a document may have read it earlier, and may
+    write that later: no event of the change stream will show it. So the document is written once
+    more, as the source has it, when each of those runs has taken another turn or has ended. Runs
+    that begin later read what the follower has read.
     """
 
     def __init__(self) -> None:
@@ -46,23 +49,23 @@ class Watched:
         return bool(self._newer or self._older or self._pass)
 
     def add(self, documents: Iterable[str]) -> None:
-        """Written beside others a moment ago."""
+        """Add documents that were just written beside other runs."""
         self._newer.update(documents)
 
     def add_pass(self, claims: Claims, beside: ActiveRuns) -> None:
-        """What a pass over the whole source claims; there may be more of it than memory holds."""
+        """Add the claims of a pass over the whole source; they may exceed memory."""
         self.close()
         self._pass, self._beside_pass = claims, beside
 
     def doubtful(self, collection: Collection, beside: ActiveRuns) -> set[str]:
-        """What is to be written once more, with these runs active."""
+        """Documents to write once more, with these runs active."""
         documents = self._newer | self._older
         if self._pass is not None and beside.isdisjoint(self._beside_pass):
             documents.update(self._pass.broken(collection))
         return documents
 
     def forget(self, beside: ActiveRuns) -> None:
-        """After all that was `doubtful` with these runs active is written once more."""
+        """Forget what was `doubtful` with these runs active, once it is written again."""
         if beside.isdisjoint(self._beside_pass):
             self.close()
         if beside.isdisjoint(self._beside_older):
@@ -76,7 +79,7 @@ class Watched:
 
 
 class SourceSync:
-    """`summary` is of everything so far; `unsettled` counts documents that changed faster than
+    """`summary` covers everything so far; `unsettled` counts documents that changed faster than
     they could be encoded."""
 
     def __init__(
@@ -100,13 +103,13 @@ class SourceSync:
         self._extent = extent
         self._follows = follows
         self._watched = Watched()
-        self._is_of_pass = False  # what the target claims now
+        self._is_of_pass = False  # whether the target's claims are those of a pass
         self._next_look = 0.0
-        self._later = replace(extent, seen=None)  # what is met again is no duplicate
+        self._later = replace(extent, seen=None)  # a document that is met again is not a duplicate
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the MongoDB of the source or that of the target is away."""
+        """Whether the source's or the target's MongoDB is unreachable."""
         return any(budget.is_waiting for budget in self._budgets)
 
     def reset_retries(self) -> None:
@@ -118,8 +121,8 @@ class SourceSync:
         return self._source.retries, self._target.retries
 
     def whole(self, seen: Seen | None = None) -> None:
-        """Every document, up to the one at which it is to stop; `seen` knows them afterwards."""
-        # Before the first look at the source: a follower must know who may write what it has read.
+        """Read every document until the run is stopped; `seen` holds their ids afterwards."""
+        # Announced before the source is read, so that followers know which runs may undo theirs.
         self._target.registration.enter()
         self._target.claims.clear()
         self._is_of_pass = True
@@ -128,18 +131,18 @@ class SourceSync:
         self._catch_up()
 
     def encode(self, ids: Sequence[Any]) -> None:
-        """These documents, as they are now, by their own `_id`."""
+        """Encode these documents as they are now, by their own `_id`."""
         self._ingest(iter(self._source.of_ids(ids)))
         self._withdraw_unusable()
         self._catch_up()
 
     def settle(self, pruning: Pruning | None = None) -> None:
-        """The end of a pass, as of any run: see ingest.overlap."""
+        """End a pass like any run: see target.settle_overlap."""
 
         def mend(lost: Lost) -> None:
             self._write_again(lost)
             if pruning:
-                pruning.remove(self.summary, yes=True)  # it was safe before
+                pruning.remove(self.summary, yes=True)  # checked above
 
         settle_overlap(self._target, mend, leftover=pruning.is_incomplete if pruning else None)
         if self._is_of_pass and self._beside:
@@ -156,10 +159,10 @@ class SourceSync:
             self._next_look = now + max(_PAUSE, _REST * (now - begun))
 
     def look_again(self) -> None:
-        """What was written beside other runs is written once more, as the source has it now.
+        """Write once more what was written beside other runs, as the source has it now.
 
-        Also where there is no such thing: others learn that all is written which this one has read.
-        Raises TargetError if searches have moved to another generation.
+        Even without such documents it tells other runs that everything read so far is written.
+        Raises TargetError if searches have switched to another generation.
         """
         self._target.require_active()
         self._target.registration.was_alone()
@@ -175,23 +178,25 @@ class SourceSync:
         self._watched.close()
 
     def pruning(self, seen: Seen) -> Pruning:
-        """What removes documents that the source has no longer."""
+        """Removes documents that are gone from the source."""
         names, shard = self._source.names, self._extent.shard
         return Pruning(self._target, names, seen, shard, self._present)
 
     def remove_gone(self, seen: Seen, position: Position, say: Callable[[str], None]) -> None:
-        """After a whole pass, what went while the source was not followed."""
+        """Remove, after a whole pass, what was deleted while the source was not followed."""
         collection = self._target.collection
         name, where = self._source.name, self._source.source
         if isinstance(collection, InPlace):
             self.summary.removed += collection.withdraw_unfound(self._source.query)
         elif not seen.sources:
-            say(f"{name} has no usable documents; what is stored of {where} stays: see --prune")
+            say(
+                f"{name} has no usable documents; the stored documents of {where} stay: see --prune"
+            )
         elif others := position.others():
             say(
                 f"{name} is followed as {where}, and so was {shorten(' and '.join(others), 300)} "
-                "in the last seven days; what was deleted meanwhile stays: give each a --source "
-                "of its own"
+                "in the last seven days, so what was deleted meanwhile stays. Give each source its "
+                "own --source name"
             )
         else:
             pruning = self.pruning(seen)
@@ -199,9 +204,9 @@ class SourceSync:
             self.settle(pruning)
 
     def apply(self, batch: ChangeBatch) -> None:
-        """Documents that changed, were made or deleted, as they are now.
+        """Apply changes: documents as they are now, or their removal.
 
-        Raises TargetError if searches have moved to another generation.
+        Raises TargetError if searches have switched to another generation.
         """
         self._target.require_active()
         self._target.registration.enter()
@@ -217,7 +222,7 @@ class SourceSync:
             self.summary.removed += collection.withdraw_unfound(self._source.query, unfound)
         else:
             self._source.unusable.clear()
-            # One that cannot be encoded any more must not be found by what it was.
+            # A document that cannot be encoded any more must not be found by its old text.
             self._remove(sorted((names | unusable) - kept))
         self._ingest(iter(there))
         self._catch_up()
@@ -227,13 +232,13 @@ class SourceSync:
 
     @property
     def _beside(self) -> ActiveRuns:
-        """The runs that may undo what a follower has written. None undoes a vector in place, which
-        is only written beside its own text."""
+        """The runs that may undo what a follower has written. None undoes a vector in place,
+        which is only written beside its own text."""
         in_place = isinstance(self._target.collection, InPlace)
         return self._target.registration.others if self._follows and not in_place else frozenset()
 
     def _bring_in_line(self, names: Sequence[str]) -> None:
-        """These documents, which were counted before, and removed where the source has none."""
+        """Write these documents, which were counted before; remove those that the source lacks."""
         for start in range(0, len(names), _TOGETHER):
             if self._stop.is_set:
                 return
@@ -252,24 +257,24 @@ class SourceSync:
             yield record
 
     def _withdraw_unusable(self) -> None:
-        """Of vectors in place, those beside texts that they cannot have been made of."""
+        """Withdraw vectors in place beside texts that cannot have produced them."""
         unusable, self._source.unusable = self._source.unusable, []
         collection = self._target.collection
         if isinstance(collection, InPlace):
             stale = [(id, hash) for id, hash in unusable if hash is not None]
             self.summary.removed += sum(collection.withdraw_if(*each) for each in stale)
-        elif self._follows:  # as if it had been followed when the text went
+        elif self._follows:  # as if the source had been followed when the text vanished
             self._remove([text for id, _ in unusable if (text := id_to_text(id)) is not None])
 
     def _remove(self, documents: Sequence[str]) -> None:
-        """Only the source's own: another one may have documents of these ids."""
+        """Remove only the source's own documents: another source may use the same ids."""
         if documents:
             self._target.registration.enter()
             collection = self._target.collection
             self.summary.removed += collection.delete_documents(documents, self._source.names)
 
     def _catch_up(self) -> None:
-        """Encode again whose text was changed between reading and writing."""
+        """Encode again what changed between reading and writing."""
         collection = self._target.collection
         for _ in range(_ROUNDS):
             outrun, collection.outrun = collection.outrun, set()
@@ -279,7 +284,7 @@ class SourceSync:
         self.unsettled, collection.outrun = len(collection.outrun), set()
 
     def _write_again(self, documents: set[str]) -> None:
-        """As the source has them now."""
+        """Write the documents as the source has them now."""
         names = sorted(documents)
         for start in range(0, len(names), _TOGETHER):
             some = set(names[start : start + _TOGETHER])
@@ -287,7 +292,7 @@ class SourceSync:
             self._withdraw_unusable()
 
     def _present(self, documents: Sequence[str]) -> set[str]:
-        """Those which the source has at this moment, in a form that can be encoded."""
+        """Those that the source has at this moment, in a form that can be encoded."""
         return {document.id for document in self._usable(set(documents))}
 
     def _usable(self, documents: set[str]) -> list[Document]:
@@ -314,7 +319,7 @@ class SourceSync:
 
 
 def _twins(names: set[str]) -> list[Any]:
-    """All `_id`s that read alike: where one goes, the other takes its place."""
+    """All `_id`s with the same text: if one is deleted, another takes its place."""
     return [id for name in sorted(names) for id in ids_from_text(name)]
 
 

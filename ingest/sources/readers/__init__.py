@@ -32,7 +32,7 @@ _DELIMITERS: dict[str, str | None] = {"csv": None, "tsv": "\t"}  # None: the hea
 
 
 def read(stream: BinaryIO, format: Format, whole: Whole, fields: Fields) -> Records:
-    """`whole` names the file. Raises SourceError for what is wrong with all of it."""
+    """`whole` names the file. Raises SourceError if the file as a whole is unreadable."""
     require_library(format)
     match format:
         case "jsonl":
@@ -52,7 +52,7 @@ def read(stream: BinaryIO, format: Format, whole: Whole, fields: Fields) -> Reco
 
 
 def require_readable(stream: BinaryIO, format: Format, file: str, fields: Fields) -> None:
-    """Raises SourceError for what can be told from the beginning of a file, or its end."""
+    """Raises SourceError for problems that the beginning or the end of a file shows."""
     require_library(format)
     if format in _DELIMITERS:
         require_columns(stream, file, fields, _DELIMITERS[format])

@@ -1,6 +1,6 @@
 """Streams of gzip, zstd and zip, unpacked while they are read.
 
-The first bytes tell what a stream is, whatever its name: text in UTF-8 begins with none of them. A
+The first bytes tell what a stream is, not its name: text in UTF-8 begins with none of them. A
 stream that is truncated or damaged yields what comes before, then the error. Only the documents of
 a zip in BEIR's layout are read.
 """
@@ -19,16 +19,17 @@ from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.sources.files.formats import ZSTD, Compression, require_library
 
 _MAGIC: dict[bytes, Compression] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
-_SKIPPED = b"\x2a\x4d\x18"  # after the first byte of a zstd frame that holds no content
+_SKIPPED = b"\x2a\x4d\x18"  # after the first byte of a zstd frame without content
 BUFFER = 2**18  # bytes
 
-Buffered: TypeAlias = "io.BufferedReader[Any]"  # at run time it takes no parameter
+Buffered: TypeAlias = "io.BufferedReader[Any]"  # takes no parameter at run time
 DOCUMENTS = "corpus.jsonl"
 _DAMAGE = (zipfile.BadZipFile, zlib.error)
 
 
 def unpack(stream: Buffered, named: Compression | None) -> Buffered:
-    """`named` is what the file's ending promises. Raises SourceError for another content."""
+    """`named` is the compression that the file's ending promises. Raises SourceError for other
+    content."""
     first = stream.peek(4)[:4]
     found = _found(first)
     if named not in (None, found) and first:
@@ -53,7 +54,7 @@ def _opened(stream: BinaryIO, compression: Compression) -> "UnpackedStream":
 
 
 class UnpackedStream(io.RawIOBase):
-    """Tells what is wrong with a stream in one way for all libraries."""
+    """Reports damage in the same way for all libraries."""
 
     def __init__(self, inner: Any, form: str, *damage: type[Exception]) -> None:
         self._inner = inner
@@ -68,7 +69,7 @@ class UnpackedStream(io.RawIOBase):
         try:
             read: int = self._inner.readinto(buffer)
         except EOFError as error:
-            raise self._error("is cut off") from error
+            raise self._error("is truncated") from error
         except self._damage as error:
             raise self._error(f"is damaged ({error})") from error
         self._given += read
@@ -76,24 +77,24 @@ class UnpackedStream(io.RawIOBase):
 
     def _error(self, what: str) -> SourceError:
         return SourceError(
-            f"the {self._form} stream {what} after {self._given} unpacked bytes; what came before "
-            "is read"
+            f"the {self._form} stream {what} after {self._given} unpacked bytes; what comes "
+            "before is read"
         )
 
 
 @contextmanager
 def open_zipped_documents(stream: BinaryIO) -> Iterator[Buffered]:
-    """Unpacked while they are read. Raises SourceError."""
+    """The documents of a zip, unpacked while they are read. Raises SourceError."""
     try:
         packed = zipfile.ZipFile(stream)
     except zipfile.BadZipFile as error:
-        raise SourceError(f"is no zip, or a damaged one ({error})") from error
+        raise SourceError(f"not a zip, or damaged ({error})") from error
     with packed:
         names = [n for n in packed.namelist() if PurePosixPath(n).name == DOCUMENTS]
         if len(names) != 1:
             raise SourceError(
                 f"a zip with {len(names)} files called {DOCUMENTS}; expected one, as in a BEIR "
-                "test collection: unpack others"
+                "test collection. Unpack other zips"
             )
         try:
             member = packed.open(names[0])

@@ -1,8 +1,8 @@
 """CSV: a header names the columns, and each row after it is a record.
 
-A quote that is opened and not closed would swallow the rows after it, which the csv module takes
-without a word. Here it is an error of the row in which it opens, and the lines behind that are
-read again as rows of their own, if that is what they look like.
+An unclosed quote would swallow the rows after it, which the csv module accepts silently. Here it is
+an error of the row in which it opens, and the lines after that are read again as rows of their own,
+if they look like rows.
 """
 
 import csv
@@ -23,7 +23,7 @@ csv.field_size_limit(MAX_TEXT)
 def read_csv(
     stream: BinaryIO, file: str, fields: Fields, delimiter: str | None, source: str = ""
 ) -> Records:
-    """Numbers written as Python would write them become numbers. Raises SourceError."""
+    """Numbers written as Python writes them become numbers. Raises SourceError."""
     with _decoded(stream) as text:
         header = text.readline(MAX_TEXT)
         delimiter = delimiter or _delimiter(header)
@@ -44,7 +44,7 @@ def read_csv(
 
 
 def require_columns(stream: BinaryIO, file: str, fields: Fields, delimiter: str | None) -> None:
-    """Raises SourceError, as read_csv would, for a header that cannot be used."""
+    """Raises SourceError, as read_csv would, for an unusable header."""
     with _decoded(stream) as text:
         header = text.readline(MAX_TEXT)
         _columns(header, file, fields, delimiter or _delimiter(header))
@@ -52,17 +52,17 @@ def require_columns(stream: BinaryIO, file: str, fields: Fields, delimiter: str 
 
 @contextmanager
 def _decoded(stream: BinaryIO) -> Iterator[TextIOWrapper]:
-    # Bytes that are not UTF-8 travel as surrogates and are refused with their record, not before.
+    # Bytes that are not UTF-8 travel as surrogates, and only their record is rejected.
     text = TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
     try:
         yield text
     finally:
-        with suppress(ValueError):  # of a stream that was closed meanwhile
-            text.detach()  # which stays the caller's to close
+        with suppress(ValueError):  # the stream was closed meanwhile
+            text.detach()  # the caller closes the stream
 
 
 class _Lines:
-    """Lines that can be given back, to be read again; the header, line 1, is not among them."""
+    """Lines that can be given back and read again; the header, line 1, is not among them."""
 
     def __init__(self, stream: TextIOWrapper) -> None:
         self._stream = stream
@@ -71,7 +71,7 @@ class _Lines:
         self.taken: list[str] = []
 
     def begin(self) -> int:
-        """A new record begins; the number of its first line."""
+        """Begin a new record; returns the number of its first line."""
         self.taken = []
         return self._number + 1
 
@@ -89,13 +89,13 @@ class _Lines:
         return line
 
     def give_back(self) -> None:
-        """All of this record but its first line."""
+        """Give back all lines of this record but its first."""
         self._again.extendleft(reversed(self.taken[1:]))
         self._number -= len(self.taken) - 1
         del self.taken[1:]
 
     def span(self) -> str:
-        """Where a record ends, if not where it begins."""
+        """The last line of a record, if it has several."""
         return f" (up to line {self._number})" if len(self.taken) > 1 else ""
 
     def shown(self) -> str:
@@ -103,7 +103,7 @@ class _Lines:
 
 
 def _torn(error: csv.Error, lines: _Lines, columns: Sequence[str], delimiter: str) -> str:
-    """The reason; what looks like rows of their own is given back."""
+    """The reason for rejecting a record; gives back lines that look like rows of their own."""
     rest = [line for line in lines.taken[1:] if line.strip()]
     is_open = bool(rest) or "end of data" in str(error)
     reason = "a quote that opens in this record is not closed" if is_open else error
@@ -115,7 +115,7 @@ def _torn(error: csv.Error, lines: _Lines, columns: Sequence[str], delimiter: st
 
 
 def _is_row(line: str, columns: Sequence[str], delimiter: str) -> bool:
-    """Whether a line makes a row by itself, without a quote that may be half of a pair."""
+    """Whether a line is a row by itself, without a quote that may be half of a pair."""
     try:
         row = next(csv.reader([line], delimiter=delimiter, strict=True), [])
     except csv.Error:
@@ -135,7 +135,7 @@ def _columns(header: str, file: str, fields: Fields, delimiter: str) -> list[str
             "name the text's column with --text-field"
         )
     if len(set(columns)) < len(columns):
-        raise SourceError(f"{file}: a column name stands twice in the header: {quote_all(columns)}")
+        raise SourceError(f"{file}: a column name occurs twice in the header: {quote_all(columns)}")
     return columns
 
 

@@ -1,4 +1,4 @@
-"""HTML: the main text of a page, without its menus and footers, headings as Markdown has them."""
+"""HTML: the main text of a page, without menus and footers, with headings as in Markdown."""
 
 import codecs
 import logging
@@ -16,7 +16,7 @@ _CHARSET = re.compile(
 )
 _XML = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _ROOT = re.compile(r"<(?:html|body)\b", re.IGNORECASE)
-# What browsers read these names as: each holds the other and a few signs more.
+# Browsers read these names as larger charsets.
 _MEANT = {
     "iso8859-1": "cp1252",
     "ascii": "cp1252",
@@ -27,7 +27,7 @@ _MEANT = {
 
 
 def read_html(stream: BinaryIO, whole: Whole) -> Records:
-    """Its `<title>` is the title."""
+    """The page's `<title>` is the title."""
     try:
         raw = read_limited(stream)
         page = _XML.sub("", _decoded(raw))
@@ -54,8 +54,8 @@ def _charset(raw: bytes) -> str | None:
     try:
         known = codecs.lookup(name).name
     except LookupError as error:
-        raise UnusableRecord(f"declares the charset {name!r}, which is none") from error
-    # A page that could be read so far is in no such charset, whatever it says.
+        raise UnusableRecord(f"declares an unknown charset {name!r}") from error
+    # A page whose declaration could be read as ASCII is in neither of these charsets.
     return "utf-8" if known.startswith(("utf-16", "utf-32")) else _MEANT.get(known, known)
 
 
@@ -64,7 +64,7 @@ def _main_text(page: str) -> str:
 
     if not page.strip():
         return ""
-    # What it has to say of a page is in the reason of a reject.
+    # The reason of the reject says what trafilatura would log.
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
     if not _ROOT.search(page):
         page = f"<html><body>{page}</body></html>"

@@ -33,8 +33,8 @@ _MANY_DIGITS = b"0" * 19
 _MOST_WHOLE = 2.0**63
 _NO_FLOATS = frozenset({str, int, bool, type(None)})
 _READ = 2**18  # bytes at a time
-# A whole string, some brackets that open, one that closes, or the quote of a string that goes on
-# behind what is read so far. No part of it backtracks.
+# A whole string, opening brackets, one closing bracket, or the quote of a string that continues
+# after the buffer. No part of it backtracks.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{]++|[\]}]|"', re.DOTALL)
 _IN_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _SCALAR = re.compile(rb'[^\s,\[\]{}"]*+')
@@ -43,7 +43,7 @@ _QUOTE, _OPENING, _CLOSING = ord('"'), b"[{", b"]}"
 
 
 def read_json_lines(stream: BinaryIO, file: str, fields: Fields, source: str = "") -> Records:
-    """Blank lines are passed over."""
+    """Skips blank lines."""
     for number, line in _lines(stream):
         place = Place(file, number)
         if len(line) > MAX_RECORD:
@@ -58,7 +58,7 @@ def read_json_lines(stream: BinaryIO, file: str, fields: Fields, source: str = "
 
 
 def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Line number and line; of an over-long line only the beginning, as its mark."""
+    """Line numbers and lines; an over-long line is cut after its limit."""
     number = 0
     while line := stream.readline(MAX_RECORD + 1):
         number += 1
@@ -70,7 +70,7 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def parse_json(line: bytes) -> object:
-    """By the faster of two parsers, and by the other what that one refuses or rounds."""
+    """Use the faster of two parsers, and the other one for what the first refuses or rounds."""
     if b"$" not in line or b'"$' not in line:
         try:
             record = orjson.loads(line)
@@ -81,7 +81,7 @@ def parse_json(line: bytes) -> object:
 
 
 def _may_be_rounded(record: Any, line: bytes) -> bool:
-    """Whether a whole number may have become a float, being larger than 64 bits."""
+    """Whether a whole number may have become a float because it exceeds 64 bits."""
     if type(record) is not dict:
         return False
     for value in record.values():
@@ -108,18 +108,18 @@ def _exact(line: bytes) -> object:
 
 
 class _Broken(Exception):
-    """Where a file ends to be JSON, as a phrase."""
+    """The file stops being JSON here; the reason, as a phrase."""
 
 
 class _Raw(NamedTuple):
-    """A record as it is written; with a `problem`, no more of it than its reject shows."""
+    """A record as it is written; with a `problem`, only as much of it as its reject shows."""
 
     text: bytes
     problem: str = ""
 
 
 def read_json(stream: BinaryIO, file: str, fields: Fields, source: str = "") -> Records:
-    """A record's number counts from 1. Raises SourceError where the JSON ends to be such."""
+    """A record's number counts from 1. Raises SourceError where the file stops being JSON."""
     number = 0
     try:
         for number, raw in enumerate(_Cutter(stream).records(), 1):
@@ -138,7 +138,8 @@ def _document(raw: _Raw, fields: Fields, place: Place, source: str) -> Document 
 
 
 class _Cutter:
-    """`_buffer` holds what is read and, from `_at` on, not used yet."""
+    """Cuts a stream into records. `_buffer` holds what was read; from `_at` on it is not used
+    yet."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -162,10 +163,10 @@ class _Cutter:
                 self._at += 1
                 yield self._value()
         if self._next() != b"]":
-            raise _Broken(f"expected , or ] behind a record, got {self._shown()}")
+            raise _Broken(f"expected , or ] after a record, got {self._shown()}")
         self._at += 1
         if self._next():
-            raise _Broken(f"expected the end behind the array, got {self._shown()}")
+            raise _Broken(f"expected the end of the file after the array, got {self._shown()}")
 
     def _value(self) -> _Raw:
         first = self._next()
@@ -176,7 +177,7 @@ class _Cutter:
         return self._scalar(self._word())
 
     def _scalar(self, text: bytes) -> _Raw:
-        """No record, but JSON: else nothing behind it can be trusted."""
+        """Not a record, but valid JSON; otherwise nothing after it could be trusted."""
         try:
             parse_json(text)
         except UnusableRecord as error:
@@ -185,7 +186,7 @@ class _Cutter:
         return _Raw(text)
 
     def _container(self) -> _Raw:
-        """From a bracket to the one that closes it."""
+        """The text from a bracket to the one that closes it."""
         parts: list[bytes] = []
         depth = size = 0
         problem = ""
@@ -203,14 +204,14 @@ class _Cutter:
                 return _Raw(b"".join(parts)[: None if not problem else 4 * KEPT], problem)
             if problem:
                 del parts[1:]
-            if self._at < len(self._buffer):  # a string goes on behind what is read
+            if self._at < len(self._buffer):  # a string continues after the buffer
                 problem = self._passed_over(problem)
             elif not self._read_on():
                 raise _Broken("the file ends within a record")
 
     def _scanned(self, depth: int) -> tuple[int, int, int]:
-        """The depth after this, the greatest in it, and where it ends: behind the last bracket, or
-        before a string that goes on."""
+        """The depth afterwards, the greatest depth, and the end: after the last bracket, or
+        before a string that continues."""
         deepest = depth
         for token in _TOKEN.finditer(self._buffer, self._at):
             start, end = token.span()
@@ -227,7 +228,7 @@ class _Cutter:
         return depth, deepest, len(self._buffer)
 
     def _passed_over(self, problem: str) -> str:
-        """Reads until the string at `_at` is whole, or passes it over where it is too long."""
+        """Read until the string at `_at` is complete, or skip it if it is too long."""
         if not problem and len(self._buffer) - self._at <= MAX_RECORD:
             if not self._read_on():
                 raise _Broken("the file ends within a string")
@@ -267,7 +268,7 @@ class _Cutter:
                 return text
 
     def _next(self) -> bytes:
-        """The next sign that is no blank; empty at the end."""
+        """The next character that is not blank; empty at the end."""
         while True:
             found = _BLANKS.match(self._buffer, self._at)
             self._at = found.end() if found else self._at
@@ -275,7 +276,7 @@ class _Cutter:
                 return self._buffer[self._at : self._at + 1]
 
     def _read_on(self) -> bool:
-        """As much again as is held, so that what is long is not looked at too often."""
+        """Double the buffer, so that a long record is not scanned too often."""
         held = self._buffer[self._at :]
         more = self._stream.read(max(_READ, len(held)))
         self._buffer, self._at = held + more, 0

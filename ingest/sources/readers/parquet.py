@@ -29,16 +29,16 @@ _PAGE_BUFFER = 2**16
 
 
 def rows(table: Any, held: Any = None) -> Iterator[Row]:
-    """Without what is null: a column of a table has to be there in each row.
+    """Rows without their null values: every row of a table has all columns.
 
-    A row with a value that Python has no type for, such as a date after the year 9999, is the
-    reason why it cannot be used.
-    `held` is what `held_schema` says of the table, for whoever reads many of one schema.
+    A row with a value that Python has no type for, such as a date after the year 9999, yields
+    the reason for rejecting it. `held` is the result of `held_schema`, for callers that read
+    many tables of one schema.
     """
     import pyarrow
 
     held = held_schema(table.schema) if held is None else held
-    # One by one, because Arrow cannot cast a list of nothing but nulls, not even to what it is.
+    # One by one, because Arrow cannot cast a list of nulls, not even to its own type.
     columns = [
         column if column.type == field.type else column.cast(field.type, safe=False)
         for column, field in zip(table.columns, held, strict=True)
@@ -76,7 +76,7 @@ def _converted_alone(row: Any) -> list[Row]:
 
 
 def held_schema(schema: Any) -> Any:
-    """The types that Python and MongoDB have: nothing finer than a microsecond."""
+    """The schema in types that Python and MongoDB have: nothing finer than a microsecond."""
     import pyarrow
 
     return pyarrow.schema([field.with_type(_coarse(field.type)) for field in schema])
@@ -149,7 +149,7 @@ def read_parquet(stream: BinaryIO, file: str, fields: Fields, source: str = "") 
 
 
 def require_parquet_column(stream: BinaryIO, file: str, fields: Fields) -> None:
-    """Raises SourceError, as read_parquet would, for a file that cannot be used."""
+    """Raises SourceError, as read_parquet would, for an unusable file."""
     import pyarrow
 
     try:
@@ -172,7 +172,7 @@ def _opened(stream: IO[bytes], file: str, fields: Fields) -> Any:
             "name the text's column with --text-field"
         )
     if len(set(names)) < len(names):
-        raise SourceError(f"{file}: a column name stands twice: {quote_all(names)}")
+        raise SourceError(f"{file}: a column name occurs twice: {quote_all(names)}")
     return parquet
 
 
@@ -194,7 +194,7 @@ def _tables(parquet: Any) -> Iterator[Any]:
                 yield pyarrow.Table.from_batches(list(_batches(parquet, groups, most)))
                 continue
             except (pyarrow.ArrowException, OSError):
-                pass  # what comes before the damage is read below
+                pass  # read what comes before the damage below
         for group in groups:
             for batch in _batches(parquet, [group], most):
                 yield pyarrow.Table.from_batches([batch])
@@ -208,7 +208,7 @@ def _batches(parquet: Any, groups: list[int], most: int) -> Iterator[Any]:
 
 
 def _together(metadata: Any) -> Iterator[tuple[list[int], int]]:
-    """Row groups, the smallest many at a time, and how many of their rows to hold at once."""
+    """Row groups, small ones together, and how many of their rows to hold at once."""
     groups: list[int] = []
     rows = size = 0
     for number in range(metadata.num_row_groups):

@@ -1,4 +1,4 @@
-"""PDF: the text of all pages in their order, a blank line between two."""
+"""PDF: the text of all pages in order, with a blank line between two pages."""
 
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -7,12 +7,12 @@ from leafsearch.ingest.document import Place, Records, Rejected
 from leafsearch.ingest.sources.files.records import MAX_TEXT, UnusableRecord
 from leafsearch.ingest.sources.readers.text import Whole, as_seekable
 
-# What PDFium writes for a hyphen at which a word is broken across lines.
+# PDFium's output for a hyphen that breaks a word across lines.
 _BROKEN = ("\ufffe\n", "\x02\n", "\ufffe", "\x02")
 
 
 def read_pdf(stream: BinaryIO, whole: Whole) -> Records:
-    """Not for several threads at once, which the library does not bear."""
+    """Not safe in several threads at once, because the library is not."""
     try:
         with as_seekable(stream) as file, _opened(file) as pdf:
             title = str(pdf.get_metadata_value("Title") or "")
@@ -32,7 +32,7 @@ def _opened(file: Any) -> Any:
         return pypdfium2.PdfDocument(file)
     except pypdfium2.PdfiumError as error:
         if error.err_code in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY):
-            raise UnusableRecord("encrypted PDF; expected one that opens without password") from (
+            raise UnusableRecord("encrypted PDF; expected one that opens without a password") from (
                 error
             )
         raise UnusableRecord("not a PDF, or a damaged one") from error
@@ -45,7 +45,7 @@ def _text(pdf: Any) -> str:
         if (size := size + len(page)) > MAX_TEXT:
             raise UnusableRecord(f"text of more than {MAX_TEXT} characters")
     if not any(pages):
-        raise UnusableRecord(f"no text in its {len(pages)} pages; a scan needs OCR first")
+        raise UnusableRecord(f"no text in its {len(pages)} pages; run OCR on a scan first")
     return "\n\n".join(filter(None, pages))
 
 

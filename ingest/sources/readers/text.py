@@ -15,7 +15,7 @@ from leafsearch.ingest.sources.files.records import MAX_TEXT, Fields, UnusableRe
 
 _MAX_COPIED = 4 * 2**30  # bytes of a file that is unpacked onto the disk
 _STEP = 2**20
-# The longer ones first: two of them begin alike.
+# UTF-32 before UTF-16, because their marks begin alike.
 _BOMS = (
     (BOM_UTF8, "utf-8-sig"),
     (BOM_UTF32_LE, "utf-32"),
@@ -45,7 +45,7 @@ class Whole:
 
 
 def read_limited(stream: BinaryIO) -> bytes:
-    """All of it. Raises UnusableRecord for more than one document may have."""
+    """The whole content. Raises UnusableRecord if it exceeds the limit of one document."""
     raw = stream.read(MAX_TEXT + 1)
     if len(raw) > MAX_TEXT:
         raise UnusableRecord(f"file of more than {MAX_TEXT} bytes")
@@ -53,7 +53,7 @@ def read_limited(stream: BinaryIO) -> bytes:
 
 
 def decode(raw: bytes, charset: str = "utf-8") -> str:
-    """By its byte order mark, else in `charset`. Raises UnusableRecord with the position."""
+    """Decode by the byte order mark, else in `charset`. Raises UnusableRecord with the position."""
     charset = next((name for bom, name in _BOMS if raw.startswith(bom)), charset)
     try:
         return raw.decode(charset).replace("\r\n", "\n")
@@ -61,13 +61,13 @@ def decode(raw: bytes, charset: str = "utf-8") -> str:
         name = error.encoding.upper()
         raise UnusableRecord(f"not {name} at byte {error.start}") from error
     except (UnicodeError, LookupError) as error:
-        # Python knows names that are no charsets ("undefined") or not of texts ("hex").
+        # Python has codecs that are not charsets ("undefined") or not for text ("hex").
         raise UnusableRecord(f"cannot be read as {quote(charset)}") from error
 
 
 @contextmanager
 def as_seekable(stream: BinaryIO) -> Iterator[IO[bytes]]:
-    """The stream, or where it only goes forward a copy on the disk, gone when closed."""
+    """The stream, or if it cannot seek a copy on disk, deleted on close."""
     if stream.seekable():
         yield stream
         return
@@ -75,7 +75,7 @@ def as_seekable(stream: BinaryIO) -> Iterator[IO[bytes]]:
         size = 0
         while part := stream.read(_STEP):
             if (size := size + len(part)) > _MAX_COPIED:
-                raise SourceError(f"more than {_MAX_COPIED} bytes unpacked; unpack it before")
+                raise SourceError(f"more than {_MAX_COPIED} unpacked bytes; unpack it first")
             copy.write(part)
         copy.seek(0)
         yield copy
@@ -91,7 +91,7 @@ def read_text(stream: BinaryIO, whole: Whole, *, markdown: bool) -> Records:
 
 
 def _title(text: str) -> str:
-    """Of the first heading of the first level that says something."""
+    """The first level-1 heading with text."""
     for heading in _TITLE.finditer(_FENCE.sub("", text)):
         if title := _CLOSING.sub("", heading[1].strip()).strip():
             return title

@@ -76,7 +76,7 @@ def test_another_teacher_is_built_beside_and_searches_move_over(
     assert f"{N} encoded" in ended.stdout
     assert "holds 40 chunks as 128 x float32" in ended.stdout
     assert (
-        "searches moved over from generation 1 (hashing:64, 64 x float32) to generation 2 "
+        "searches switched from generation 1 (hashing:64, 64 x float32) to generation 2 "
         "(hashing:128, 128 x float32)"
     ) in ended.stderr
     assert ended.stderr.count("\n") == 1
@@ -120,7 +120,7 @@ def test_what_is_not_asked_otherwise_stays_as_it_is(
     assert (new.chunk_tokens, new.chunk_overlap) == (old.chunk_tokens, old.chunk_overlap)
     assert (new.scale is not None) == (new.precision == "int8")
     assert "0 encoded" in again.stdout
-    assert "searches ask generation 2 already" in again.stderr
+    assert "searches use generation 2 already" in again.stderr
 
 
 def test_without_rebuild_another_form_is_refused_and_the_way_is_named(
@@ -156,7 +156,7 @@ def test_rollback_and_retire_finish_it_and_are_idempotent(
 
     assert [ended.returncode for ended in back] == [0, 0]
     assert back[0].stdout == back[1].stdout
-    assert "searches of chunks ask generation 1 (hashing:64, 64 x float32)" in back[0].stdout
+    assert "searches of chunks use generation 1 (hashing:64, 64 x float32)" in back[0].stdout
     assert generations(database).active.generation == 1
     retired = [leaf_ingest("retire", "--json") for _ in range(2)]
     assert [json.loads(ended.stdout) for ended in retired] == [
@@ -208,7 +208,7 @@ def test_documents_that_would_be_lost_stop_the_move_until_that_is_meant(
     assert refused.returncode == 1
     last = refused.stderr.splitlines()[-1]
     assert "5 records were rejected" in last  # four of one id, one without text
-    assert "5 documents that searches find now are not in it: d35, d36, d37, ..." in last
+    assert "lacks 5 documents that searches find now: d35, d36, d37, ..." in last
     assert f"`leaf-ingest part.jsonl --rebuild --yes --database {database.name}`" in last
     seen = generations(database)
     assert (seen.active.generation, seen.next is None) == (1, False)
@@ -249,7 +249,9 @@ def test_an_unfinished_one_is_reported_by_ordinary_runs_and_dropped_by_retire(
     assert other.returncode == 1
     assert "teacher is hashing:128, requested hashing:64" in other.stderr
     assert "leaf-ingest retire" in other.stderr
-    assert "generation to go back to: 1 is the only one, with a rebuild" in back.stderr
+    assert (
+        "generation to roll back to: 1 is the only one, beside an unfinished rebuild" in back.stderr
+    )
     assert "deleted 3 chunks and 1 search indexes" in dropped.stdout
     assert stored(database) == {1: N}
     assert indexes(database) == {"leaf_vectors"}
@@ -302,7 +304,7 @@ def test_rollback_without_a_rebuild_is_refused(leaf_ingest: Run, corpus: str) ->
     ended = leaf_ingest("rollback")
 
     assert ended.returncode == 1
-    assert "has no generation to go back to: 1 is the only one" in ended.stderr
+    assert "has no generation to roll back to: 1 is the only one" in ended.stderr
 
 
 def test_an_active_one_that_cannot_answer_keeps_the_other_from_being_retired(
@@ -431,7 +433,7 @@ def test_two_rebuilds_at_once_make_one_generation_and_one_move(
     done = [command.ended() for command in running]
 
     assert [command.returncode for command in done] == [0, 0]
-    assert any("searches moved over from generation 1" in command.stderr for command in done)
+    assert any("searches switched from generation 1" in command.stderr for command in done)
     assert stored(database) == {1: N, 2: N}
     seen = generations(database)
     assert (seen.active.generation, seen.newest) == (2, 2)
@@ -489,7 +491,7 @@ def test_an_ordinary_run_that_misses_the_move_says_so(
     cut_over(database, "c", 2, chunk=None, seconds=60, on_status=lambda status: None)
     written(late, [Document("c", "three")], tmp_path / "r")
 
-    with pytest.raises(TargetError, match="moved over from generation 1 to 2 while this ran"):
+    with pytest.raises(TargetError, match="switched from generation 1 to 2 during this run"):
         late.require_active()
 
 

@@ -199,7 +199,7 @@ def test_running_it_again_encodes_only_what_changed(
     plainly(written(tmp_path / "corpus.parquet", rows))
 
     (reason,) = twice
-    assert reason.startswith("id 'd1' stands more than once")
+    assert reason.startswith("id 'd1' occurs more than once")
     assert (first.rejected, changed.rejected) == (3, 2)
     after = state(database, "on_ray")
     assert after == state(database, "plain")
@@ -276,7 +276,7 @@ def test_a_failed_run_is_finished_by_running_it_again(
         return row
 
     parts = dataset(rows, blocks=3)
-    with pytest.raises(IngestError, match=r"the disk is gone.*running it again") as reported:
+    with pytest.raises(IngestError, match=r"the disk is gone.*[Rr]un it again") as reported:
         on_ray(parts.map(failing))
     before = len(state(database, "on_ray"))
     summary = on_ray(parts)

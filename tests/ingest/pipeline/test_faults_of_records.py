@@ -60,8 +60,7 @@ def test_documents_that_a_validator_refuses_are_rejects_and_the_others_are_writt
     assert ended.returncode == 3, ended.stderr
     assert json.loads(ended.stdout)["rejected"] == 200
     assert set(reasons()) == {
-        f"MongoDB does not take document '{n}': Document failed validation"
-        for n in range(1100, 1300)
+        f"MongoDB refuses document '{n}': Document failed validation" for n in range(1100, 1300)
     }
     assert stored(database) == {str(n) for n in range(1000, 1100)}
 
@@ -77,7 +76,7 @@ def test_a_change_that_a_validator_refuses_is_one_reject(
     ended = leaf_ingest(corpus({"id": 1, "text": "T", "year": 2000}, other))
 
     assert ended.returncode == 3, ended.stderr
-    assert reasons() == ["MongoDB does not take document '1': Document failed validation"]
+    assert reasons() == ["MongoDB refuses document '1': Document failed validation"]
 
 
 def test_more_rejects_than_allowed_end_it_and_what_was_read_before_is_written(
@@ -184,7 +183,7 @@ def test_records_nested_too_deeply_are_rejects_and_the_others_are_written(
     ended = leaf_ingest(path, as_array, "--json")
 
     assert ended.returncode == 3, ended.stderr
-    assert reasons() == ["nested more than 179 levels deep, which MongoDB does not hold"] * 6
+    assert reasons() == ["nested more than 179 levels deep, which MongoDB cannot store"] * 6
     good = {str(n) for n in range(1500) if n not in deep}
     assert stored(database) == good | {f"j{n}" for n in good}
 
@@ -224,8 +223,8 @@ def test_what_the_server_refuses_of_a_document_is_a_reject_whatever_its_reason(
 
     assert ended.returncode == 3, ended.stderr
     assert [reason.partition(":")[0] for reason in reasons()] == [
-        "MongoDB does not take document '600'",
-        "MongoDB does not take document '1100'",
+        "MongoDB refuses document '600'",
+        "MongoDB refuses document '1100'",
     ]
     assert stored(database) == {str(n) for n in range(1200)} - {"600", "1100"}
     alone = leaf_ingest(corpus({"id": "a", "text": "T", "where": "nowhere"}))

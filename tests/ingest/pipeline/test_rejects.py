@@ -102,7 +102,7 @@ def test_of_many_records_the_first_are_reported_and_the_rest_are_read(leaf_inges
 
     assert ended.returncode == 3
     first, *_ = ended.stderr.splitlines()
-    assert first.startswith("leaf-ingest: none of the first 100 records can be used: 100 x no")
+    assert first.startswith("leaf-ingest: the first 100 records are all unusable: 100 x no")
     assert "1 documents in 1 chunks" in ended.stdout
 
 
@@ -143,7 +143,7 @@ def test_naming_it_as_input_is_refused_and_leaves_it_alone(leaf_ingest: Run) -> 
         ended = leaf_ingest(name)
         assert ended.returncode == 1
         assert ended.stderr == (
-            f"leaf-ingest: {name}: is the file for rejects; leave it out, or name another with "
+            f"leaf-ingest: {name}: is the file for rejects; leave it out, or choose another with "
             "--rejects\n"
         )
     assert reasons(DEFAULT) == ["is bad"]
@@ -166,7 +166,7 @@ def test_a_file_that_holds_something_else_is_not_overwritten(leaf_ingest: Run) -
     ended = leaf_ingest("c.jsonl", "--rejects", "notes.txt")
 
     assert ended.returncode == 1
-    assert "--rejects notes.txt: holds something else, which stays" in ended.stderr
+    assert "--rejects notes.txt: holds something other than rejects" in ended.stderr
     assert Path("notes.txt").read_text() == "precious\n"
 
 

@@ -162,7 +162,7 @@ def test_a_mongodb_source_is_reported_as_any_other(
 def test_a_source_that_is_the_target_is_refused(ordered: Ordered, database: Database[Any]) -> None:
     ordered(corpus({"a": "A text."}))
 
-    with pytest.raises(SourceError, match="is the collection that is written to"):
+    with pytest.raises(SourceError, match="is also the target"):
         ordered(f"mongodb:{database.name}.c", dry_run=True)
 
 
@@ -204,5 +204,5 @@ def test_what_it_prints_reads_well(leaf_ingest: Run, database: Database[Any]) ->
     assert lines[4] == "  632 bytes of memory for an index of all these chunks"
     assert re.match(r"  (less than a second|\d+ s) to encode them, at [\d,]+ tokens", lines[5])
     assert max(map(len, lines)) <= 80
-    assert "left out 1 files of another kind (.doc)" in ended.stderr
+    assert "skipped 1 files of another kind (.doc)" in ended.stderr
     assert "1 records were rejected; see leaf-ingest.rejects.jsonl" in ended.stderr

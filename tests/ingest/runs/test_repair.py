@@ -87,5 +87,5 @@ def test_in_place_all_documents_are_looked_at_and_rejects_are_reported(
 
     assert ended.returncode == 3, ended.stderr
     assert "1 records were rejected; see leaf-ingest.rejects.jsonl" in ended.stderr
-    assert "2 of 3 vectors made again" in ended.stdout
+    assert "encoded 2 of 3 vectors again" in ended.stdout
     assert list(database["d"].find({"_id": {"$lt": 2}}).sort("_id")) == before[:2]

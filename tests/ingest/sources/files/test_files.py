@@ -61,7 +61,7 @@ def test_what_is_no_file_in_a_folder_is_left_out_and_counted(tmp_path: Path) -> 
         found = [str(record.place) for record in corpus.records()]
 
     assert found == ["a/readme.md", "a/deep/readme.md"]
-    assert corpus.ignored == {"neither file nor folder": 2}
+    assert corpus.ignored == {"neither files nor folders": 2}
 
 
 def test_a_pipe_that_is_named_is_read_as_it_comes() -> None:

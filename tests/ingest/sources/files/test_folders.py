@@ -160,7 +160,7 @@ def test_another_zip_is_reported_before_any_work() -> None:
 
     assert other == (
         "other.zip: a zip with 0 files called corpus.jsonl; expected one, as in a BEIR test "
-        "collection: unpack others"
+        "collection. Unpack other zips"
     )
     assert no.startswith("no.zip: is no zip, or a damaged one")
 

@@ -71,8 +71,8 @@ def test_the_last_pattern_that_matches_decides() -> None:
     ("pattern", "reason"),
     [
         ("[z-a].txt", "the range z-a ends before it begins"),
-        ("[[:foo:]]", "[:foo:] is not a class of signs"),
-        ("a\\", "expected a sign behind the last backslash"),
+        ("[[:foo:]]", "[:foo:] is not a character class"),
+        ("a\\", "expected a character after the last backslash"),
         ("a//b", "expected names between the slashes"),
         ("*" * 5000, "expected at most 4096 characters"),
         (b"\xe9".decode(errors="surrogateescape"), "expected a pattern in UTF-8"),

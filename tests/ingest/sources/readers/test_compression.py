@@ -90,7 +90,7 @@ def test_a_stream_that_is_cut_off_gives_what_came_before(ending: str, pack: Pack
     records: Records = Corpus([str(path)]).records()
     read: list[Document | Rejected] = []
 
-    with pytest.raises(SourceError, match=r"^a\.jsonl\S+: the \w+ stream is cut off after \d+"):
+    with pytest.raises(SourceError, match=r"^a\.jsonl\S+: the \w+ stream is truncated after \d+"):
         read.extend(records)
 
     assert 1000 < len(read) < 1600
@@ -120,7 +120,7 @@ def test_in_a_folder_it_is_a_reject_and_the_rest_is_read(ending: str, pack: Pack
 
     assert len(before) > 1000
     assert isinstance(rejected, Rejected)
-    assert "is cut off" in rejected.reason
+    assert "is truncated" in rejected.reason
     assert isinstance(last, Document)
     assert last.id == "f/b.txt"
 

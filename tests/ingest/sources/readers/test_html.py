@@ -81,7 +81,7 @@ def test_other_ways_to_say_it_are_understood(raw: bytes) -> None:
         (b"<html><body></body></html>", "no text in this page"),
         (b"<body><script>let x = 1</script></body>", "no text in this page"),
         (b"<p>caf\xe9</p>", "not UTF-8 at byte 6, and the page declares no charset"),
-        (b"<meta charset=nonsense><p>T</p>", "declares the charset 'nonsense', which is none"),
+        (b"<meta charset=nonsense><p>T</p>", "declares an unknown charset 'nonsense'"),
         (b"<meta charset=euc-jp><p>\xff</p>", "not EUC_JP at byte 24"),
         (b"<meta charset=hex><p>T</p>", "cannot be read as 'hex'"),
         (b"<meta charset=undefined><p>T</p>", "cannot be read as 'undefined'"),

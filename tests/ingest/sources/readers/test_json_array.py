@@ -80,7 +80,7 @@ def test_a_value_nested_deeply_is_a_reject() -> None:
     (rejected, last) = read(b'[{"text": "T", "x": ' + deep + b'}, {"text": "U"}]')
 
     assert isinstance(rejected, Rejected)
-    assert rejected.reason == "nested more than 179 levels deep, which MongoDB does not hold"
+    assert rejected.reason == "nested more than 179 levels deep, which MongoDB cannot store"
     assert isinstance(last, Document)
 
 

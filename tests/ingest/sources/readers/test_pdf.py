@@ -51,12 +51,12 @@ def test_pages_are_paragraphs_in_their_order() -> None:
 
 
 def test_one_without_text_is_rejected_with_what_helps() -> None:
-    assert reason(pdf("", "")) == "no text in its 2 pages; a scan needs OCR first"
+    assert reason(pdf("", "")) == "no text in its 2 pages; run OCR on a scan first"
 
 
 def test_an_encrypted_one_is_rejected() -> None:
     assert reason(pdf("Secret.", password="word")) == (
-        "encrypted PDF; expected one that opens without password"
+        "encrypted PDF; expected one that opens without a password"
     )
 
 

@@ -81,7 +81,7 @@ def step_generations(world: World, database: Database[Any]) -> None:
         world.finish(lambda op=op: world.start(name, op))  # type: ignore[misc]
     found = world.found(name)
     ends = [_after(end, again).found for end in orders(model, batch.done, batch.stopped)]
-    if any("searches of chunks moved over to generation" in said for said in batch.said):
+    if any("searches of chunks switched to generation" in said for said in batch.said):
         world.ledger.add(world.ledger.checks, "a move that lost documents said so")
         return
     demand(world, found in ends, "of generations", batch, found, ends)
