@@ -24,7 +24,7 @@ from leafsearch.vectors.store import Generations
 
 T = TypeVar("T")
 
-# A date that Python cannot hold, or a string that is no UTF-8, must not end the examination.
+# One bad date or string must not end the examination.
 _TOLERANT: CodecOptions[dict[str, Any]] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
     unicode_decode_error_handler="replace",
@@ -32,7 +32,7 @@ _TOLERANT: CodecOptions[dict[str, Any]] = CodecOptions(
 
 
 class Unknown(Exception):
-    """Says which earlier check did not tell."""
+    """An earlier check did not learn this fact; the message names the check."""
 
 
 class OutOfTime(Exception):
@@ -41,10 +41,10 @@ class OutOfTime(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Examination:
-    """What to examine, and how much may be spent on it.
+    """What to examine, and how much time to spend.
 
-    `path`, `index` and `text_field` are for collections without a manifest, or to look at
-    something else than it names.
+    `path`, `index` and `text_field` are for collections without a manifest, or to examine others
+    than the manifest names.
     """
 
     uri: str
@@ -52,17 +52,17 @@ class Examination:
     path: str | None = None
     index: str | None = None
     text_field: str | None = None
-    num_candidates: int | None = None  # of the searches to be judged; None is leaf-search's own
+    num_candidates: int | None = None  # of the judged searches; None is leaf-search's default
     sample: int = 1000
     queries: int = 10
     seconds: float = 60.0
 
 
 class Fact(Generic[T]):
-    """An attribute of Case that the check `told_by` sets."""
+    """An attribute of Case that the check `learnt_by` sets."""
 
-    def __init__(self, told_by: str) -> None:
-        self._told_by = told_by
+    def __init__(self, learnt_by: str) -> None:
+        self._learnt_by = learnt_by
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -75,7 +75,7 @@ class Fact(Generic[T]):
         if case is None:
             return self
         if self._name not in vars(case):
-            raise Unknown(f"not looked at, because of `{self._told_by}` above")
+            raise Unknown(f"not checked, because of `{self._learnt_by}` above")
         value: T = vars(case)[self._name]
         return value
 
@@ -86,25 +86,25 @@ class Fact(Generic[T]):
 class Case:
     client = Fact[MongoClient[dict[str, Any]]]("connection")
     listed = Fact[Sequence[Mapping[str, Any]]]("search")  # what $listSearchIndexes gives
-    documents = Fact[int]("collection")  # how many, about
+    documents = Fact[int]("collection")  # an estimate
     manifest = Fact[Manifest | None]("manifest")
     generations = Fact[Generations]("manifest")  # if there is a good manifest
     path = Fact[str]("index")
     index = Fact[IndexEntry]("index")
     sample = Fact[Sample]("vectors")
-    readable = Fact[Sample]("vector type")  # the same, if it holds any vector
+    readable = Fact[Sample]("vector type")  # the sample, if it holds any vector
     passages = Fact[Sequence[EncodedText]]("texts")
     teacher = Fact[Encoder]("teacher")
     probes = Fact[Sequence[Probe]]("hits")
 
     def __init__(self, order: Examination) -> None:
         self.order = order
-        self.others = 0  # documents of other generations than the one that is looked at
-        self.other_model = False  # whether the vectors turned out not to be the teacher's
+        self.others = 0  # documents of other generations than the examined one
+        self.other_model = False  # whether the vectors are not the teacher's
         self._deadline = time.monotonic() + order.seconds
 
     def knows(self, fact: Fact[T]) -> T | None:
-        """The fact, or None where it was not learnt."""
+        """The fact, or None if it was not learnt."""
         try:
             return fact.__get__(self, Case)
         except Unknown:
@@ -121,7 +121,7 @@ class Case:
 
     @property
     def chosen(self) -> Mapping[str, Any]:
-        """Matches the documents that are looked at, where others lie beside them."""
+        """Matches the examined documents, if documents of other generations lie beside them."""
         return self.manifest.chosen if self.others and self.manifest else {}
 
     def aggregate(self, *pipeline: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -136,7 +136,7 @@ class Case:
                 raise OutOfTime from error
 
     def left_ms(self) -> int:
-        """Of the time limit; raises OutOfTime when there is none."""
+        """What is left of the time limit; raises OutOfTime if nothing is."""
         left = int((self._deadline - time.monotonic()) * 1000)
         if left <= 0:
             raise OutOfTime

@@ -91,10 +91,7 @@ def choose(
     collection: str,
     examine: Callable[..., str],
 ) -> tuple[Listed, str] | str:
-    """The index and the path to look at, or why there is none.
-
-    `examine` gives the command that looks again, with other options.
-    """
+    """The index and the path to examine, or why there is none."""
     if name is not None:
         named = [each for each in listed if each["name"] == name]
         if named:

@@ -1,8 +1,8 @@
-"""Rows of many texts, each encoded once: they stay in the user's cache.
+"""Rows of many texts, each encoded once and kept in the user's cache.
 
-The texts are cut into blocks; a file holds the rows of one, named after model, revision, side and
-the block's own texts. A run that was killed goes on where it was, and a corpus that grew encodes
-what is new.
+The texts are cut into blocks; a file holds the rows of one block and is named after model,
+revision, side and the block's texts. A killed run goes on where it was, and a corpus that grew
+encodes only what is new.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 
 @dataclass(frozen=True)
 class Milliseconds:
-    """Of one query each."""
+    """Percentiles of the time of one query."""
 
     p50: float
     p95: float
@@ -47,7 +47,7 @@ class Milliseconds:
 
 
 class CachedModel:
-    """A model by name, loaded only where its rows are not in the cache yet."""
+    """A model by name, loaded only if its rows are not cached yet."""
 
     def __init__(
         self, name: str, role: Role, key: str | None = None, precision: str = "auto"
@@ -65,7 +65,7 @@ class CachedModel:
         return find_model(self.name).revision
 
     def encode(self, texts: Sequence[str], side: Side, on_status: OnStatus) -> Rows:
-        """(n, dimensions), from the cache as far as they are there."""
+        """(n, dimensions), from the cache as far as rows are there."""
         blocks = [texts[start : start + _BLOCK] for start in range(0, len(texts), _BLOCK)]
         rows = []
         for number, block in enumerate(blocks):
@@ -77,7 +77,7 @@ class CachedModel:
         return np.concatenate(rows)
 
     def latency(self, queries: Sequence[str]) -> Milliseconds | None:
-        """Of encoding one query alone; None for a teacher that nothing had to be loaded for."""
+        """The time to encode one query alone; None for a teacher that was not loaded."""
         if self.role == "teacher" and "_encoder" not in vars(self):
             return None
         for query in queries[:_WARM_UP]:
@@ -86,7 +86,7 @@ class CachedModel:
 
     @cached_property
     def _encoder(self) -> Encoder:
-        """As ingest and search load them: a student runs without torch."""
+        """Loaded as ingest and search do it: a student runs without torch."""
         if self.role == "student" and not self.name.startswith("hashing:"):
             return load_student(self.name, revision=self.revision, key=self._key)
         return load_encoder(self.name, key=self._key, precision=self._precision)
@@ -123,7 +123,7 @@ def cache_folder() -> Path:
 
 
 def _write(file: Path, rows: Rows) -> None:
-    """In one step, so that nobody ever loads half of it."""
+    """Atomic rename, so that no reader loads half a file."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as made:
         np.save(made, rows)

@@ -19,7 +19,7 @@ from leafsearch.evaluation.measures import Grades
 
 @dataclass(frozen=True)
 class TextFile:
-    """One text file of the collection, wherever it lies."""
+    """One text file of the collection, in a folder or in a zip."""
 
     shown: str
     path: Path | zipfile.Path
@@ -36,7 +36,7 @@ class TextFile:
 
 
 def find_files(path: Path) -> dict[str, TextFile]:
-    """By the path inside the collection, whose files may lie in one folder of the zip."""
+    """Files by their path inside the collection, which may be one folder of the zip."""
     if path.is_dir():
         found = [p for p in (*path.glob("*.jsonl"), *path.glob("qrels/*.tsv"))]
         return {p.relative_to(path).as_posix(): TextFile(str(p), p) for p in found}
@@ -80,15 +80,15 @@ class BeirPassage:
 
     @property
     def encoded(self) -> str:
-        """As BEIR has it, so that figures can be compared with published ones."""
+        """Title and text as BEIR joins them, so that figures compare with published ones."""
         return f"{self.title} {self.text}".strip()
 
 
 @dataclass(frozen=True)
 class TestCollection:
-    """`queries` are those with a relevant document; `warnings` say what was left out, and count."""
+    """`queries` have a relevant document each; `warnings` say what was skipped, and count."""
 
-    __test__ = False  # for pytest, which takes it for a test
+    __test__ = False  # pytest would take it for a test
 
     name: str
     passages: Sequence[BeirPassage]
@@ -97,7 +97,7 @@ class TestCollection:
     warnings: Sequence[str]
 
     def part(self, count: int) -> "TestCollection":
-        """The first `count` documents, with the judgments and the queries that are about them."""
+        """The first `count` documents, with the judgments and queries about them."""
         passages = self.passages[:count]
         ids = {passage.id for passage in passages}
         judgments = {
@@ -128,7 +128,7 @@ def _sound(
     texts: Mapping[str, str],
     judgments: Mapping[str, Grades],
 ) -> TestCollection:
-    """Leaves out what cannot be asked, and counts it."""
+    """Skip and count what cannot be measured."""
     ids = {p.id for p in passages}
     asked = {id: texts[id] for id in judgments if id in texts}
     full = {id: text for id, text in asked.items() if text.strip()}

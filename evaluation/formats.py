@@ -1,4 +1,4 @@
-"""What is compared: who encodes, and how documents are stored."""
+"""The formats that are compared: who encodes, and how documents are stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,8 @@ _SHORTER_INT8 = 256  # the preset mrl256-int8
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """One row of the table. `rescore` is of bits, as in search.Query; None is its default there."""
+    """One row of the table. `rescore` is for bits, as in search.Query; None is its default
+    there."""
 
     name: str
     storage: Storage
@@ -29,19 +30,19 @@ class Format:
 
     @property
     def alone(self) -> bool:
-        """Whether one model is on both sides, though there are two."""
+        """Whether one of two models encodes both sides."""
         return self.documents == self.queries
 
     @property
     def stored(self) -> tuple[Role, Storage]:
-        """Formats that agree in it can be asked in one collection."""
+        """Formats with equal values can share one collection."""
         return self.documents, self.storage
 
 
 def formats(dimensions: int, *, one_model: bool) -> list[Format]:
-    """Those that there are for models of so many dimensions.
+    """All formats for models of so many dimensions.
 
-    `one_model`: teacher and student are the same, so that it does not matter who encodes what.
+    `one_model`: teacher and student are the same, so that it does not matter which one encodes.
     """
     full = Storage(dimensions=dimensions)
     found = [] if one_model else _symmetric(full)
@@ -50,7 +51,7 @@ def formats(dimensions: int, *, one_model: bool) -> list[Format]:
 
 
 def derived_formats(dimensions: int) -> list[Format]:
-    """All that can be made of float32 rows of so many dimensions, other than they are."""
+    """All formats that can be made from float32 rows of so many dimensions, except these rows."""
     found = [
         Format(name="float32", storage=Storage(dimensions=d)) for d in _SHORTER if d < dimensions
     ]

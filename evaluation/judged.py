@@ -1,4 +1,4 @@
-"""What each format keeps on a test collection whose judgments are known."""
+"""What each format keeps on a test collection with judgments."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -87,7 +87,7 @@ def one_model(models: Mapping[Role, CachedModel]) -> bool:
 
 
 def _dimensions(vectors: Vectors, models: Mapping[Role, CachedModel]) -> int:
-    """By the queries: they take a moment, and tell a pair that does not fit before the corpus."""
+    """Queries take a moment, and show before the corpus whether a pair fits."""
     student = vectors.queries("student").dimensions
     teacher = student if one_model(models) else vectors.queries("teacher").dimensions
     if teacher != student:
@@ -136,7 +136,7 @@ def _mean(measure: Any, rankings: Sequence[Sequence[str]], grades: Sequence[Any]
 
 
 def _chunk(passage: BeirPassage) -> dict[str, Any]:
-    """As ingest stores a document of one chunk."""
+    """The stored form of a document of one chunk, as ingest writes it."""
     return {
         "_id": passage.id,
         "document": passage.id,

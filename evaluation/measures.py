@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-Grades = Mapping[str, int]  # of documents, by id; who is not there is not relevant
+Grades = Mapping[str, int]  # by document id; a document without a grade is not relevant
 
 
 def ranking(scores: Mapping[str, float]) -> list[str]:
@@ -38,7 +38,7 @@ def reciprocal_rank(ranked: Sequence[str], grades: Grades, k: int) -> float:
 
 
 def overlap(found: Sequence[str], wanted: Sequence[str]) -> float:
-    """Share of the wanted that were found, in whatever order."""
+    """Share of the wanted that were found, in any order."""
     return len(set(found) & set(wanted)) / len(wanted) if wanted else 1.0
 
 

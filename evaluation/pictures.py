@@ -36,7 +36,7 @@ class Theme:
         return self.colours[family]
 
     def settings(self) -> dict[str, Any]:
-        """Of matplotlib."""
+        """Settings of matplotlib."""
         return {
             "figure.facecolor": self.page,
             "axes.facecolor": self.page,

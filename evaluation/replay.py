@@ -27,12 +27,12 @@ _WARM_UP = 3
 
 
 class Remembered:
-    """The face of an Encoder over rows that are there already."""
+    """An encoder that looks up rows computed before."""
 
     name = "leaf-search eval"
     revision = "-"
     query_prompt = document_prompt = ""
-    max_tokens = 1 << 30  # nothing is cut off any more
+    max_tokens = 1 << 30  # rows are computed already, so nothing is truncated
 
     def __init__(self, texts: Sequence[str], rows: Rows) -> None:
         self._rows = dict(zip(texts, rows, strict=True))
@@ -46,7 +46,7 @@ class Remembered:
 
 
 def replay_searcher(client: MongoClient[Any], collection: Collection, encoder: Encoder) -> Searcher:
-    """On a collection that is known to be ready. Closing it closes `client`."""
+    """A searcher on a collection that is known to be ready. Closing it closes `client`."""
     database, name = collection.mongo.database.name, collection.mongo.name
     opened = OpenCollection(
         database=database,
@@ -68,7 +68,7 @@ class Answers:
 
 
 def ask_each(searcher: Searcher, questions: Sequence[str], **options: Any) -> Answers:
-    """One after the other, as a user does, and timed."""
+    """Ask one question after the other, as a user does, and time each."""
     for question in questions[:_WARM_UP]:
         searcher.search(question, **options)
     rankings, seconds = [], []
@@ -81,7 +81,7 @@ def ask_each(searcher: Searcher, questions: Sequence[str], **options: Any) -> An
 
 
 def ask_all(searcher: Searcher, questions: Sequence[str], **options: Any) -> list[list[str]]:
-    """At once, and without the texts: for what is not timed."""
+    """All questions at once, without texts: for what is not timed."""
     found = searcher.search_many(questions, fields=[], **options)
     return [_ranking(hits) for hits in found]
 

@@ -20,8 +20,8 @@ _WIDTH = 110
 class Judged:
     """A format's means over all queries. `of_best`: nDCG@10 as a share of the highest.
 
-    `overlap`: of the ten hits with those of exact search in the same format. `latency` is that of
-    a search for ten, without the encoding.
+    `overlap` compares ten hits with those of exact search in the same format. `latency` is the
+    time of a search for ten hits, without encoding.
     """
 
     format: Format
@@ -36,7 +36,7 @@ class Judged:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """`encoding` is of one query alone."""
+    """`encoding` is the time to encode one query alone."""
 
     collection: str
     documents: int

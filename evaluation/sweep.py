@@ -47,7 +47,7 @@ class SweepOptions:
 def sweep(
     client: MongoClient[Any], settings: Settings, asked: SweepOptions, on_status: OnStatus
 ) -> SweepReport:
-    """Raises EvalError if there is nothing to ask, and what open_collection and searching raise."""
+    """Raises EvalError if there is nothing to ask, and what opening and searching raise."""
     started = time.monotonic()
     opened = perform(open_collection(settings), client[settings.database])
     if opened.is_in_place:
@@ -118,7 +118,7 @@ class _Task:
 
 
 def _rescoring(asked: SweepOptions, vectors: int) -> int:
-    """The option `rescore` by which so many bits are ordered anew, all that a step can reach."""
+    """The option `rescore` that re-scores all the bits that a step can reach."""
     return math.ceil(min(vectors, MOST_CANDIDATES) / asked.k)
 
 
@@ -144,7 +144,7 @@ def _others(
 
 
 def _everything(collection: Collection) -> tuple[list[dict[str, Any]], Rows]:
-    """Without the texts, which no measurement here needs."""
+    """All chunks and rows, without texts, which no measurement here needs."""
     path = collection.manifest.path
     fields = dict.fromkeys(("document", "position", "hash", path), 1)
     with explain_errors():
@@ -154,9 +154,9 @@ def _everything(collection: Collection) -> tuple[list[dict[str, Any]], Rows]:
 
 
 def _sampled(collection: Collection, count: int) -> list[str]:
-    """The beginnings of some passages, which are no questions but lie where questions do.
+    """The beginnings of some passages: not questions, but near where questions lie.
 
-    The same ones every time, so that two runs can be compared.
+    Always the same, so that runs can be compared.
     """
     with explain_errors():
         own = collection.mongo.find(collection.manifest.chosen, {"_id": 1})

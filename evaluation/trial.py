@@ -1,4 +1,4 @@
-"""A collection for the time of a measurement: written as ingest writes, dropped at the end."""
+"""A temporary collection for one measurement: written as ingest writes, dropped at the end."""
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ Chunks = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Sizes:
-    """Bytes per document on the average; `index` is None where the server does not tell."""
+    """Average bytes per document; `index` is None if the server does not report it."""
 
     vector: int
     document: float
@@ -37,7 +37,7 @@ def trial_collection(
     rows: Rows,
     on_status: Callable[[str], None],
 ) -> Iterator[Collection]:
-    """`chunks` with their `rows`, found by search; nothing of it is left afterwards."""
+    """A collection of `chunks` with their `rows`, ready for search; dropped afterwards."""
     manifest = _manifest(storage, rows)
     name = PREFIX + secrets.token_hex(4)
     try:
@@ -71,20 +71,20 @@ def measure_sizes(collection: Collection) -> Sizes:
 
 
 def _memory(listed: Mapping[str, Any]) -> int | None:
-    """What leaf-mongo tells of its indexes, and other servers do not."""
+    """Memory that leaf-mongo reports of its indexes; other servers do not."""
     for host in listed.get("statusDetail", ()):
-        if (listed := host.get("mainIndex", {}).get("memoryBytes")) is not None:
-            return int(listed)
+        if (memory := host.get("mainIndex", {}).get("memoryBytes")) is not None:
+            return int(memory)
     return None
 
 
 def _manifest(storage: Storage, rows: Rows) -> Manifest:
-    """No model is named, since rows are given: a collection of vectors for vectors."""
+    """Names no model, since rows are given."""
     dimensions = storage.dimensions or rows.shape[1]
-    nobody = ModelRecord("leaf-search eval", "-", rows.shape[1], "", "")
+    unused = ModelRecord("leaf-search eval", "-", rows.shape[1], "", "")
     return Manifest(
-        teacher=nobody,
-        student=nobody,
+        teacher=unused,
+        student=unused,
         alignment=1.0,
         dimensions=dimensions,
         precision=storage.precision,

@@ -1,4 +1,4 @@
-"""Searching within asyncio: what Searcher does, on an AsyncMongoClient.
+"""Search within asyncio: what Searcher does, on an AsyncMongoClient.
 
 Encoding runs in a thread, so that the event loop goes on meanwhile.
 """

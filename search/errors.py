@@ -1,12 +1,12 @@
-"""What can go wrong with a query.
+"""Errors of a query.
 
     LeafError
     └── SearchError
-        ├── QueryError    a question or a number that cannot be searched with
+        ├── QueryError    a question or an option that cannot be searched with
         ├── FilterError   a filter that no index can apply
-        │   └── UndeclaredPath  a path of it that this index was not made for
-        ├── SearchTimeout the server took longer than it was allowed to
-        └── NoHits        the index is READY and yet finds nothing that is there
+        │   └── UndeclaredPath  a filter path that the index does not declare
+        ├── SearchTimeout the server took longer than allowed
+        └── NoHits        the index is READY and yet finds none of the documents
 
 Errors of the index, the manifest, the models and the connection are in vectors.errors.
 """
@@ -19,7 +19,7 @@ class SearchError(LeafError):
 
 
 class QueryError(SearchError):
-    """A question or a number that cannot be searched with."""
+    """A question or an option that cannot be searched with."""
 
     is_usage = True
 
@@ -31,14 +31,14 @@ class FilterError(SearchError):
 
 
 class UndeclaredPath(FilterError):
-    """A filter path that this index was not made for."""
+    """A filter path that the index does not declare."""
 
     is_usage = False
 
 
 class SearchTimeout(SearchError):
-    """The server took longer than it was allowed to."""
+    """The server took longer than allowed."""
 
 
 class NoHits(SearchError):
-    """The index is READY and yet finds nothing that is there."""
+    """The index is READY and yet finds none of the documents."""

@@ -1,4 +1,4 @@
-"""Filters are checked here, because what is wrong with one the server tells late or not at all."""
+"""Check filters here, because the server reports a faulty one late or not at all."""
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from leafsearch.search.values import filtered_kind
 Declaring = Callable[[str], str]  # the command that declares a path
 
 _LONGEST_PATH = 1024
-_DEEPEST = 90  # filters in each other: two levels each of the 200 that the server reads
+_DEEPEST = 90  # nested filters, each two of the 200 levels that the server reads
 _LOGICAL = ("$and", "$or", "$nor")
 _NEGATED = ("$nor", "$ne", "$nin", "$not", "$exists")
 _OF_FIELDS = ("$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$not")
@@ -27,7 +27,7 @@ _HELP = f"expected {', '.join(_OF_FIELDS)} on a path, combined by {', '.join(_LO
 
 
 def declare_command(path: str) -> str:
-    """The command after which a collection of the usual name can be filtered by this path."""
+    """The command that declares this path for the default collection."""
     return hint("leaf-ingest", PATH, "--filter-field", path)
 
 
@@ -36,10 +36,10 @@ def check_filter(
     declared: Sequence[str] | None,
     declaring: Declaring = declare_command,
 ) -> dict[str, Any]:
-    """The filter as it is sent, by a client of whatever settings: a UUID as Binary.
+    """The filter as it is sent by any client: a UUID as Binary.
 
-    Raises UndeclaredPath for a path that is not `declared` (None: not known yet), and FilterError
-    for an operator that search lacks, or a value that cannot be sent.
+    Raises UndeclaredPath for a path that is not `declared` (None: not known yet), and
+    FilterError for an operator that search lacks, or a value that cannot be sent.
     """
     _Check(declared, declaring).whole(filter)
     try:
@@ -52,7 +52,7 @@ def check_filter(
 
 
 def required_values(filter: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """The values that a filter, once checked, demands at each path, rather than forbids."""
+    """The values that a checked filter requires at each path, rather than forbids."""
     found: dict[str, list[Any]] = {}
     for key, value in filter.items():
         if key in _NEGATED:
@@ -85,9 +85,7 @@ class _Check:
 
     def whole(self, filter: Mapping[str, Any], depth: int = 1) -> None:
         if depth > _DEEPEST:
-            raise FilterError(
-                f"filter: nested too deeply; expected at most {_DEEPEST} filters in each other"
-            )
+            raise FilterError(f"filter: nested too deeply; expected at most {_DEEPEST} levels")
         if not isinstance(filter, Mapping):
             raise FilterError(f"filter is {quote(filter)}; expected an object like {{path: value}}")
         for key, value in filter.items():
@@ -96,7 +94,7 @@ class _Check:
             if key in _LOGICAL:
                 self._clauses(key, value, depth)
             elif key.startswith("$"):
-                raise FilterError(f"filter operator {shorten(key, 80)} is not known here; {_HELP}")
+                raise FilterError(f"filter operator {shorten(key, 80)} is unknown; {_HELP}")
             else:
                 self._path(key)
                 _check_condition(key, value, depth)
@@ -118,7 +116,7 @@ class _Check:
         if close:
             help = f"did you mean {_shortened(declared).get(close[0], close[0])}?"
         else:
-            # Chunks are always filtered by `document` too; without it, these are others' documents.
+            # An index over chunks always declares `document`; other documents do not.
             own = path.startswith("metadata.") or "document" not in declared
             stored = path if own else f"metadata.{path}"
             help = f"declare it with {self.declaring(shorten(stored, 80))}"
@@ -142,9 +140,7 @@ def _check_condition(path: str, condition: object, depth: int) -> None:
         raise FilterError(f"filter {path} holds {{}}; {_HELP}")
     for operator, value in condition.items():
         if operator not in _OF_FIELDS:
-            raise FilterError(
-                f"filter {path}: {shorten(str(operator), 80)} is not known here; {_HELP}"
-            )
+            raise FilterError(f"filter {path}: {shorten(str(operator), 80)} is unknown; {_HELP}")
         if operator == "$not":
             if not isinstance(value, Mapping):
                 raise FilterError(

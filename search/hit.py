@@ -7,12 +7,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Hit:
-    """`similarity` is the plain cosine, from -1 to 1; `score` what put the hit in its place.
+    """`similarity` is the plain cosine, from -1 to 1; `score` is what hits are ordered by.
 
-    `score` is MongoDB's own number, the fused reciprocal ranks of a hybrid search, or what a
-    reranker gave. For bits `similarity` is that of the float query to the stored bits, or without
-    re-scoring that of the query's bits to them. `context` is the passage with its neighbours, if
-    they were asked for. Fields that were left out of the answer are empty.
+    `score` is MongoDB's own number, the fused reciprocal ranks of a hybrid search, or a
+    reranker's score. For bits, `similarity` compares the float query with the stored bits, or
+    without re-scoring the query's bits with them. `context` is the passage with its neighbours,
+    if they were requested. Fields that were not requested are empty.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""What can be asked of a search, and what cannot."""
+"""The options of a search, and their checks."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -11,10 +11,10 @@ from leafsearch.search.errors import QueryError
 from leafsearch.search.filters import Declaring, check_filter, declare_command
 
 MOST_CANDIDATES = 10_000  # the server's limit
-_MOST = 2**31  # what fits the server's numbers
+_MOST = 2**31  # the server's numbers are smaller
 _DEEPEST_FIELD = 100  # names of a path
-REACH = 1000  # how far pages go
-REACH_REORDERED = 100  # the same where hits are compared with each other or read by a model
+REACH = 1000  # last hit of the last page
+REACH_REORDERED = 100  # the same with MMR or a reranker
 
 Reranker = Callable[[str, Sequence[str]], Sequence[float]]
 
@@ -42,23 +42,23 @@ class Options(TypedDict, total=False):
 @dataclass(frozen=True, kw_only=True)
 class Query:
     """
-    k               how many hits
-    skip            leave out so many first, for pages: give it from the first page on (0, then k,
-                    ...), since all pages are then cut from one ranking; k + skip up to 1,000, with
-                    diversity or rerank 100
+    k               number of hits
+    skip            number of hits to skip, for pages: give it from the first page on (0, then k,
+                    ...), since all pages are then cut from one ranking; k + skip up to 1,000, or
+                    100 with diversity or rerank
     filter          MongoDB's operators on declared filter paths
     exact           compare with every vector
-    num_candidates  how many the server looks at, k to 10,000; None: see retrieval/retrieve.py
-    min_similarity  least cosine of a hit, -1 to 1
-    rescore         of bits: so many per hit are re-scored by the float query; 0 for none
-    max_time_ms     longest time that the server may take for one of its answers
+    num_candidates  candidates that the server considers, k to 10,000; None: see candidates_for
+    min_similarity  minimum cosine of a hit, -1 to 1
+    rescore         for bits: candidates per hit to re-score with the float query; 0 for none
+    max_time_ms     time limit of each request to the server
     fields          what hits carry of `text`, `metadata`, `metadata.PATH`; None for all
     by_document     only the best passage of each document
     neighbours      passages before and after, merged with the hit as its `context`
-    diversity       0 to 1: how much hits may not resemble those before them (MMR,
-                    Carbonell and Goldstein 1998, lambda = 1 - diversity)
+    diversity       MMR: 0 = relevance only, 1 = diversity only (Carbonell and Goldstein 1998,
+                    lambda = 1 - diversity)
     hybrid          fuse with a text search by reciprocal rank
-    weights         of the vector and the text search in that, at least 0
+    weights         weights of the vector and the text search in the fusion, at least 0
     rerank          scores texts for the question, higher is better; see rerank.CrossEncoder
     """
 
@@ -80,7 +80,7 @@ class Query:
 
     @property
     def last(self) -> int:
-        """Rank of the last hit that is wanted, from 1."""
+        """Rank of the last requested hit, from 1."""
         return self.k + (self.skip or 0)
 
     @property
@@ -93,12 +93,12 @@ def check_options(
 ) -> Query:
     """Raises QueryError or FilterError.
 
-    `declared` are the paths that can be filtered by; None: not known before a collection is opened.
+    `declared` are the filter paths of the index; None: not known before a collection is opened.
     """
     unknown = sorted(set(options) - set(Query.__dataclass_fields__))
     if unknown:
         raise QueryError(
-            f"option {quote_all(unknown)} is not known; expected some of "
+            f"unknown option {quote_all(unknown)}; expected some of "
             f"{', '.join(Query.__dataclass_fields__)}"
         )
     query = Query(**options)
@@ -193,18 +193,20 @@ def _is_of_a_hit(field: str) -> bool:
 
 def _check_reach(query: Query) -> None:
     if query.exact and query.num_candidates is not None:
-        raise QueryError("exact search looks at every vector: leave num_candidates out")
+        raise QueryError("exact search considers every vector: leave num_candidates out")
     if query.reordered and query.last > REACH_REORDERED:
         raise QueryError(
             f"k and skip reach hit {query.last}; with diversity or rerank expected at most "
             f"{REACH_REORDERED}"
         )
     if query.skip is not None and query.last > REACH:
-        raise QueryError(f"k and skip reach hit {query.last}; pages end at {REACH}: narrow it down")
+        raise QueryError(
+            f"k and skip reach hit {query.last}; pages end at {REACH}. Narrow the search down"
+        )
     if query.exact:
         return
     if query.k > MOST_CANDIDATES:
-        raise QueryError(f"k (-k) is {query.k}; the server gives at most {MOST_CANDIDATES}")
+        raise QueryError(f"k (-k) is {query.k}; the server returns at most {MOST_CANDIDATES}")
     if query.num_candidates is not None and not (
         query.last <= query.num_candidates <= MOST_CANDIDATES
     ):

@@ -1,4 +1,4 @@
-"""Reranks hits with a cross-encoder, which reads question and passage together."""
+"""Rerank hits with a cross-encoder, which reads question and passage together."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,10 +10,10 @@ _KINDS = ("ForSequenceClassification", "ForCausalLM")
 
 
 class CrossEncoder:
-    """For the option `rerank`: a sentence-transformers cross-encoder, by hub name or folder.
+    """A sentence-transformers cross-encoder, by hub name or folder, for the option `rerank`.
 
-    Needs the extra [ingest]. Raises ModelError if the model cannot be had, or is of another kind:
-    sentence-transformers would give that a new, random head, and so a random order.
+    Needs the extra [ingest]. Raises ModelError if the model cannot be loaded, or is of another
+    kind: sentence-transformers would give that a new, random head, and so a random order.
     """
 
     def __init__(self, name: str) -> None:

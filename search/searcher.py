@@ -24,8 +24,8 @@ from leafsearch.vectors.store import deployment_uri
 class Searcher:
     """Keeps the student and the connection; safe to use from several threads.
 
-    All it needs to know it reads from the manifest, so that a query cannot be encoded with
-    another model or compressed otherwise than the documents were.
+    It reads all it needs from the manifest, so a query is never encoded with another model, or
+    compressed differently, than the documents.
     """
 
     def __init__(self, client: MongoClient[Any], session: Session) -> None:
@@ -56,18 +56,19 @@ class Searcher:
         """The `k` passages nearest to `question`, best first; for the options see search.Query.
 
         Raises QueryError, FilterError, SearchTimeout, NoHits, and a SearchIndexError where the
-        server would answer with an empty list.
+        server would return an empty list.
         """
         return self._perform(search_steps(self._session, question, options))
 
     def search_many(self, questions: Sequence[str], **options: Unpack[Options]) -> list[list[Hit]]:
-        """The hits of each question, which are encoded together and asked side by side."""
+        """The hits of each question; all are encoded together and searched side by side."""
         return self._perform(search_many_steps(self._session, questions, options))
 
     def context(self, question: str, max_tokens: int, **options: Unpack[Options]) -> Context:
-        """What a language model should read to answer: the hits, in reading order, with sources.
+        """The text that a language model should read to answer: hits in reading order, with
+        sources.
 
-        At most `max_tokens` of the student's tokens, of which a model's own may be some more.
+        At most `max_tokens` of the student's tokens; a language model may count a few more.
         """
         return self._perform(context_steps(self._session, question, max_tokens, options))
 
@@ -96,7 +97,7 @@ class Searcher:
         return perform(steps, self._client[self._session.opened.database])
 
 
-# By process too: a connection does not survive a fork.
+# The key has the process id too, since a connection does not survive a fork.
 _open: dict[tuple[int, Settings], Searcher] = {}
 _opening = Lock()
 
@@ -110,10 +111,10 @@ def search(
 ) -> list[Hit]:
     """The `k` passages nearest to `question`, best first; see Searcher.search.
 
-    `collection` and `database` beat LEAF_COLLECTION and LEAF_DATABASE. MONGODB_URI and the LEAF_
-    settings come from the environment and `.env`; without MONGODB_URI the local deployment is
-    used, and started if need be. The connection and the student are opened once per process and
-    collection, and kept until the collection is made with other models.
+    `collection` and `database` override LEAF_COLLECTION and LEAF_DATABASE. MONGODB_URI and the
+    LEAF_ settings come from the environment and `.env`; without MONGODB_URI the local deployment
+    is used, and started if needed. Connection and student are opened once per process and
+    collection, and kept until the collection is replaced by one with other models.
     """
     searcher = _kept_searcher(settings(collection=collection, database=database))
     try:

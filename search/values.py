@@ -9,7 +9,7 @@ from uuid import UUID
 from bson import Binary, DatetimeMS, ObjectId
 from bson.binary import UUID_SUBTYPE
 
-# What is of one kind to a filter, in the order in which Python's types are to be asked.
+# Kinds that a filter knows, in the order in which to test Python's types.
 _FILTERED: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (bool, "boolean"),
     (Real, "number"),
@@ -22,7 +22,7 @@ _FILTERED: tuple[tuple[type | tuple[type, ...], str], ...] = (
 
 
 def values_at(document: Any, path: str) -> list[Any]:
-    """Every value at the path, through sub-documents and arrays of them; [] where there is none."""
+    """Every value at the path, through sub-documents and arrays of them; [] without any."""
     name, _, rest = path.partition(".")
     if isinstance(document, list):
         return [value for each in document for value in values_at(each, path)]
@@ -36,12 +36,12 @@ def values_at(document: Any, path: str) -> list[Any]:
 
 
 def scalars_at(document: Any, path: str) -> list[Any]:
-    """The same with arrays taken apart, which is how filters see them."""
+    """Every value at the path, with arrays taken apart, as filters see them."""
     return [scalar for value in values_at(document, path) for scalar in _flat(value)]
 
 
 def paths_of(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Every path to a value that is no sub-document, with that value."""
+    """Every path to a value that is not a sub-document, with that value."""
     for name, value in document.items():
         parts: Sequence[Any] = value if isinstance(value, list) else [value]
         inner = [part for part in parts if isinstance(part, Mapping)]
@@ -53,14 +53,14 @@ def paths_of(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[st
 
 
 def filtered_kind(value: Any) -> str | None:
-    """Of a value in a filter, which compares with values of its own kind only; None: with none."""
+    """The kind of a value in a filter, which compares only values of one kind; None: unusable."""
     if isinstance(value, Binary) and value.subtype == UUID_SUBTYPE:
         return "UUID"
     return next((name for types, name in _FILTERED if isinstance(value, types)), None)
 
 
 def kind_of(value: Any) -> str:
-    """The same of any value, by a name for people."""
+    """The kind of any value, by a name for people."""
     other = "sub-document" if isinstance(value, dict) else type(value).__name__
     return filtered_kind(value) or other
 

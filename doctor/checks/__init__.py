@@ -1,1 +1,1 @@
-"""One module for each thing that is looked at; a check makes a verdict of the context."""
+"""One module for each thing that is checked; a check returns a verdict about the context."""

@@ -1,4 +1,4 @@
-"""The collection and what is recorded about it."""
+"""The collection and its manifest."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ def collection(case: Case) -> Verdict:
         return problem(f"{case.full_name} does not exist; {_others(case, list(kinds))}")
     if kinds[name] == "timeseries":
         return problem(
-            f"{case.full_name} is a time series, which cannot have a search index; ingest its "
+            f"{case.full_name} is a time series, which cannot have a search index. Ingest its "
             f"documents into another collection: {_elsewhere(case)}"
         )
     if not count:
@@ -47,7 +47,7 @@ def _count(case: Case) -> int:
 
 
 def _counted(case: Case, generation: int) -> int:
-    """By an index alone, which does not tell null from missing."""
+    """Count by an index alone, which does not distinguish null from missing."""
     wanted = {"$gt": 1} if generation == 1 else generation
     found = case.aggregate({"$match": {"generation": wanted}}, {"$count": "documents"})
     counted = sum(int(part["documents"]) for part in found)
@@ -56,7 +56,7 @@ def _counted(case: Case, generation: int) -> int:
 
 def manifest(case: Case) -> Verdict:
     order = case.order
-    case.manifest = None  # unless a good one is found: then all is checked as a stranger's
+    case.manifest = None  # unless a good one is found; without, all is checked as another program's
     try:
         with explain_errors():
             generations = find_generations(case.mongo.database, order.settings.collection)
@@ -83,8 +83,8 @@ def _manifest(case: Case, found: Manifest) -> Verdict:
         return problem(str(error))
     if found.precision == "int8" and not found.scale:
         return problem(
-            "it says int8 without a scale, so no question can be encoded; restore it from a "
-            f"backup, or make other vectors: {rebuild(case)}"
+            "it says int8 without a scale, so no question can be encoded. Restore it from a "
+            f"backup, or rebuild the vectors: {rebuild(case)}"
         )
     computed = found.encode_precision or "a precision that is not recorded"
     return ok(
@@ -96,29 +96,29 @@ def _manifest(case: Case, found: Manifest) -> Verdict:
 def _no_manifest(case: Case) -> Verdict:
     if case.order.path or case.order.index:
         return skipped(f"{case.full_name} has none, so another program wrote it")
-    _ = case.documents  # else there is nothing that a manifest could be about
+    _ = case.documents  # raises Unknown if there are no documents to describe
     some = case.aggregate({"$limit": 5})
     if any(isinstance(document.get("hash"), bytes) for document in some):
         return problem(
-            f"{case.full_name} has lost its own, so leaf-search cannot search it; restore the "
+            f"{case.full_name} has lost its manifest, so leaf-search cannot search it; restore the "
             f"document of that _id in {MANIFESTS} from a backup, or ingest elsewhere: "
             f"{_elsewhere(case)}"
         )
     paths, text = vector_paths(some), _longest_text(some)
     look = f"look at its vectors with {examine(case, '--path', paths[0])}; " if paths else ""
     return problem(
-        f"{case.full_name} has none, so leaf-search cannot search it: another program wrote it; "
-        f"{look}to search it, give its documents vectors of ours: {_in_place(case, some, text)}"
+        f"{case.full_name} has no manifest, so leaf-search cannot search it: another program wrote "
+        f"it; {look}to search it, give its documents vectors: {_in_place(case, some, text)}"
     )
 
 
 def _elsewhere(case: Case) -> str:
-    """Into a collection of another name."""
+    """The command that ingests into a collection of another name."""
     return ingest(case, "--collection", f"{case.order.settings.collection}_2")
 
 
 def _longest_text(documents: Sequence[Mapping[str, Any]]) -> str:
-    """Where the texts of these documents most likely are."""
+    """The most likely text field of these documents."""
     found = [(len(v), p) for doc in documents for p, v in paths_of(doc) if isinstance(v, str)]
     return max(found)[1] if found else "FIELD"
 
@@ -136,5 +136,7 @@ def _others(case: Case, there: Sequence[str]) -> str:
     if close := difflib.get_close_matches(name, known, n=1):
         return f"did you mean {examine(case, '--collection', close[0])}?"
     if not known:
-        return f"nor has the database any other; check --database, or ingest with {ingest(case)}"
+        return (
+            f"the database has no other collection; check --database, or ingest with {ingest(case)}"
+        )
     return f"the database has: {', '.join(known[:10])}; name one with --collection"

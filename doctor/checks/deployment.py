@@ -1,4 +1,4 @@
-"""The deployment itself: connection, TLS, version, and whether there is a search behind it."""
+"""The deployment: connection, TLS, version, and whether it has search."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ def judge_tls(uri: str, hosts: Sequence[str]) -> Verdict:
         )
     if unchecked := [name for name in _UNCHECKED if options.get(name) == "true"]:
         return warning(
-            f"encrypted, but {unchecked[0]}=true lets anybody pose as {', '.join(hosts)}; name the "
+            f"encrypted, but {unchecked[0]}=true lets anybody pose as {', '.join(hosts)}. Name the "
             "authority with tlsCAFile instead"
         )
     return ok("encrypted, and the server's certificate is checked")
@@ -89,7 +89,8 @@ def _encrypted(uri: str, options: Mapping[str, str]) -> bool:
 
 
 def _options(uri: str) -> dict[str, str]:
-    """As the driver reads them, to whom most signs are welcome in a password; `ssl` as `tls`."""
+    """Options as the driver parses them, which accepts most characters in a password; `ssl` as
+    `tls`."""
     given = uri.partition("://")[2].partition("?")[2]
     options = split_options(given, validate=False) if given else {}
     return {name.lower(): str(value).lower() for name, value in options.items()}

@@ -1,4 +1,4 @@
-"""The paths that searches may filter by: does a document have them, and can the server use them?"""
+"""Filter paths: does a document have them, and can the server use their values?"""
 
 import difflib
 from collections.abc import Sequence
@@ -40,7 +40,9 @@ def values(case: Case) -> Verdict:
         elif len(usable := sorted({kind_of(value) for value in found} - {"null"})) > 1:
             doubtful.append(f"{path} holds {' and '.join(usable)}")
         if any(_is_cut(value) for value in found):
-            wrong.append(f"{path} holds strings that are cut off after {_LONGEST:,} characters")
+            wrong.append(
+                f"{path} holds strings that the index truncates after {_LONGEST:,} characters"
+            )
     again = "change these fields where they come from"
     if case.manifest is not None:
         again += f", and {ingest(case)} brings them here"

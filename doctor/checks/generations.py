@@ -1,4 +1,4 @@
-"""Generations of vectors in one collection: is each that is there known, and could it answer?"""
+"""Generations of vectors in one collection: is each one known, and could it answer?"""
 
 import re
 from collections.abc import Mapping
@@ -23,8 +23,8 @@ def generations(case: Case) -> Verdict:
     if strangers := {n: chunks for n, chunks in counts.items() if n not in known}:
         shown = ", ".join(f"{chunks:,} of generation {n}" for n, chunks in strangers.items())
         return problem(
-            f"chunks of a generation that the manifest does not name take up room ({shown}), as "
-            f"a rebuild that was dropped leaves them: {retire(case)} deletes them",
+            f"chunks of a generation that the manifest does not name take up space ({shown}), left "
+            f"by a dropped rebuild: {retire(case)} deletes them",
             **numbers,
         )
     if left := left - known:
@@ -38,7 +38,7 @@ def generations(case: Case) -> Verdict:
 
 def _beside(case: Case, counts: Mapping[int, int], numbers: Mapping[str, int]) -> Verdict:
     found = case.generations
-    active = f"searches ask generation {found.active.generation}"
+    active = f"searches use generation {found.active.generation}"
     if found.next is not None:
         chunks = counts.get(found.next.generation, 0)
         return ok(
@@ -49,12 +49,12 @@ def _beside(case: Case, counts: Mapping[int, int], numbers: Mapping[str, int]) -
     kept = found.previous
     if not counts.get(kept.generation):
         return warning(
-            f"{active}; {kept.generation} is kept to go back to, but has no chunks: drop it with "
+            f"{active}; {kept.generation} is kept for rollback, but has no chunks: drop it with "
             f"{retire(case)}",
             **numbers,
         )
     if trouble := _trouble(case, kept):
-        return warning(f"{active}; {kept.generation} is kept to go back to, but {trouble}")
+        return warning(f"{active}; {kept.generation} is kept for rollback, but {trouble}")
     rollback = hint("leaf-ingest", "rollback", **names(case))
     return ok(f"{active}; {kept.generation} is kept for {rollback}", **numbers)
 
@@ -72,7 +72,7 @@ def _trouble(case: Case, kept: Manifest) -> str:
 
 
 def _counts(case: Case) -> dict[int, int]:
-    """Chunks of each generation; where there never was a second, nothing is counted."""
+    """Chunks of each generation; nothing is counted if there never was a second one."""
     everything = case.documents + case.others
     with explain_errors():
         indexes = {str(index["name"]) for index in case.mongo.list_indexes()}
@@ -81,7 +81,7 @@ def _counts(case: Case) -> dict[int, int]:
     later = {"$match": {"generation": {"$gt": 1}}}
     found = case.aggregate(later, {"$group": {"_id": "$generation", "chunks": {"$sum": 1}}})
     counts = {int(group["_id"]): int(group["chunks"]) for group in found}
-    # The rest is about the first, as a whole is known without counting; so one is looked for.
+    # The rest belongs to the first generation, approximately; look whether it has any chunk.
     if case.aggregate({"$match": {"generation": None, "hash": {"$exists": True}}}, {"$limit": 1}):
         counts[1] = max(everything - sum(counts.values()), 1)
     return counts

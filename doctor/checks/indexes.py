@@ -1,4 +1,4 @@
-"""The vector index: there, READY, as the manifest says, and holding what it should."""
+"""The vector index: it exists, is READY, matches the manifest, and holds what it should."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,11 +11,11 @@ from leafsearch.doctor.sample import list_ids
 from leafsearch.vectors import SearchIndexError
 from leafsearch.vectors.store import IndexSpec, is_same_index
 
-_MISSING = "missing"  # of which the documents of other generations are part
+_MISSING = "missing"  # includes the documents of other generations
 
 
 def index(case: Case) -> Verdict:
-    """Which index, and which path: from the order, else the manifest, else the only one there."""
+    """Which index and path: from the options, else the manifest, else the only one there is."""
     order, manifest = case.order, case.manifest
     path = order.path or (manifest.path if manifest else None)
     name = order.index or (manifest.index if manifest else None)
@@ -25,14 +25,14 @@ def index(case: Case) -> Verdict:
     if is_ours and name not in {each["name"] for each in case.listed}:
         return problem(
             f"{case.full_name} has no search index {name!r}: a search on it finds nothing, without "
-            f"an error; {repair(case)} makes it"
+            f"an error; {repair(case)} creates it"
         )
     found = choose(case.listed, name, path, case.full_name, lambda *new: examine(case, *new))
     if isinstance(found, str):
         return problem(found)
     listed, case.path = found
     case.index = IndexEntry.of(listed, case.path)
-    return ok(f"{case.index.name} is there, on {quote(case.path)}")
+    return ok(f"found index {case.index.name} on {quote(case.path)}")
 
 
 def status(case: Case) -> Verdict:
@@ -41,16 +41,17 @@ def status(case: Case) -> Verdict:
         return problem(f"{index.name} FAILED: {index.reason}; {_made_again(case)}")
     if not index.queryable:
         return problem(
-            f"{index.name} is {index.status}, so searches are refused; wait until it is READY"
+            f"{index.name} is {index.status}, so the server refuses searches; "
+            "wait until it is READY"
         )
     if index.status == "STALE":
         return problem(
-            f"{index.name} is STALE: it answers, but no longer hears of changes; "
+            f"{index.name} is STALE: it answers, but no longer receives changes; "
             f"{_made_again(case)}, and the log of mongot says why"
         )
     if index.status != "READY":
         return warning(
-            f"{index.name} is {index.status}: the version from before its last change answers"
+            f"{index.name} is {index.status}: the version before its last change answers"
         )
     return ok(f"{index.name} is READY")
 
@@ -64,7 +65,7 @@ def definition(case: Case) -> Verdict:
     latest = index.listed.get("latestDefinition", {})
     if not is_same_index(wanted, latest):
         return problem(
-            f"{index.name} is not as the manifest says: {_differences(wanted, latest)}; "
+            f"{index.name} does not match the manifest: {_differences(wanted, latest)}; "
             f"{repair(case)} updates it"
         )
     if manifest.hybrid:
@@ -76,7 +77,8 @@ def definition(case: Case) -> Verdict:
 
 
 def coverage(case: Case) -> Verdict:
-    """Of all documents where the server tells, else of the sample by the server's rules."""
+    """Counted over all documents if the server does that, else over the sample by the server's
+    rules."""
     counted = case.index.counted
     if counted is None:
         return _by_the_rules(case)
@@ -99,13 +101,13 @@ def coverage(case: Case) -> Verdict:
 
 
 def _encoded_again(case: Case) -> str:
-    return encode_again(case, otherwise="the checks above say why, and what to do")
+    return encode_again(case, otherwise="the checks above say why and what to do")
 
 
 def _made_again(case: Case) -> str:
     if case.knows(Case.manifest) is None:
-        return "drop it and make it again"
-    return f"{repair(case)} makes it again"
+        return "drop it and create it again"
+    return f"{repair(case)} rebuilds it"
 
 
 def _by_the_rules(case: Case) -> Verdict:

@@ -1,4 +1,4 @@
-"""The types of the stored vectors: the server keeps each type apart, and skips some."""
+"""Types of the stored vectors: the server keeps each type apart, and skips some."""
 
 from collections import Counter
 from typing import Any
@@ -10,7 +10,7 @@ from leafsearch.doctor.sample import Sample, VectorKind, list_ids
 from leafsearch.vectors import Manifest
 
 _BYTES_OF_ARRAY, _BYTES_OF_BINDATA = 12.6, 4  # for each dimension
-Fault = tuple[str, str]  # what was found, and what the program that wrote it should do
+Fault = tuple[str, str]  # the fault, and what the program that wrote the vectors should do
 _KINDS = {"float32": VectorKind.FLOAT32, "int8": VectorKind.INT8, "binary": VectorKind.BITS}
 
 
@@ -30,7 +30,7 @@ def kind(case: Case) -> Verdict:
         wrong += [*_skipped_kinds(kinds, index), *_several(sample, index)]
     if wrong:
         numbers = {kind.name.lower(): n for kind, n in kinds.items()}
-        if manifest:  # one command mends all of it
+        if manifest:  # one command repairs all of it
             facts = "; ".join(found for found, _ in wrong)
             return problem(f"{facts}; {encode_again(case, otherwise='')}", **numbers)
         return problem("; ".join(f"{found}; {advice}" for found, advice in wrong), **numbers)

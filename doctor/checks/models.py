@@ -1,4 +1,4 @@
-"""The models against what is stored: did the teacher make it, does the student find it?"""
+"""The models against the vectors: did the teacher make them, does the student find them?"""
 
 import math
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ from leafsearch.vectors.encoders import (
 
 _TEXTS = 16
 _SAME = 0.9  # cosine of two encodings of one text by one model, however they were stored
-# What is left of that cosine where both sides are only signs: the angle's share of a half turn.
+# The same minimum for signs alone: what remains is the angle's share of a half turn.
 _MINIMUM_IN_BITS = 1 - 2 * math.acos(MINIMUM_COSINE) / math.pi
-_FOUND = 0.5  # least share of texts whose own vector is the nearest of all
+_FOUND = 0.5  # minimum share of texts whose own vector is the nearest
 
 
 def teacher(case: Case) -> Verdict:
@@ -31,7 +31,7 @@ def teacher(case: Case) -> Verdict:
     loaded = _teacher(case)
     if isinstance(loaded, Verdict):
         return loaded
-    case.other_model = True  # until it has shown that it made the vectors
+    case.other_model = True  # until its vectors are compared
     if too_short := _too_short("teacher", loaded, passages):
         return problem(f"{too_short}; {_by_this_teacher(case)}")
     cosines = _cosines(loaded.encode_documents(_texts(passages)), _stored(passages))
@@ -80,10 +80,10 @@ def student(case: Case) -> Verdict:
 
 
 def _compared(case: Case, student: Encoder, passages: Sequence[EncodedText]) -> tuple[Rows, float]:
-    """Cosines (n, n) of each text with all, and the least that is expected of a text's own."""
+    """Cosines (n, n) of each text with all, and the minimum that is expected for a text's own."""
     texts, stored = _texts(passages), _stored(passages)
     if teacher := case.knows(Case.teacher):
-        # Both as questions, with their prompts: the role in which the student stands in for it.
+        # Both as queries, with their prompts: the student's role.
         wanted = teacher.encode_queries(texts)[:, : stored.shape[1]]
         return _cosines(student.encode_queries(texts), wanted), MINIMUM_COSINE
     # As documents, since the stored vectors are.
@@ -109,10 +109,10 @@ def _teacher(case: Case) -> Encoder | Verdict:
             variable="LEAF_TEACHER",
         )
     except ModelError as error:
-        # Searches do without the teacher; but not with another one under its name.
+        # Searches do not need the teacher, but another model under its name is a problem.
         if not _is_there(settings, name):
             return skipped(str(error))
-        return problem(f"{error}; {_with_models_of_now(case)}" if manifest else str(error))
+        return problem(f"{error}; {_with_current_models(case)}" if manifest else str(error))
 
 
 def _student(case: Case) -> Encoder | Verdict:
@@ -130,7 +130,7 @@ def _student(case: Case) -> Encoder | Verdict:
         return loaded
     except ModelError as error:
         is_other = manifest is not None and _is_there(settings, name)
-        return problem(f"{error}; {_with_models_of_now(case)}" if is_other else str(error))
+        return problem(f"{error}; {_with_current_models(case)}" if is_other else str(error))
 
 
 def _by_this_teacher(case: Case) -> str:
@@ -141,18 +141,18 @@ def _by_this_teacher(case: Case) -> str:
 def _another_student(case: Case) -> str:
     manifest = case.manifest
     if manifest is None:
-        return "take a student of the teacher that made them"
+        return "use a student of the teacher that made them"
     teacher = manifest.teacher.name
     pair = rebuild(case, "--teacher", teacher, "--student", teacher)
-    return f"name a student of {teacher}, or let it encode the questions itself: {pair}"
+    return f"name a student of {teacher}, or let the teacher encode the questions: {pair}"
 
 
-def _with_models_of_now(case: Case) -> str:
+def _with_current_models(case: Case) -> str:
     manifest = case.manifest
     if manifest is None:
         return "name another"
     models = ("--teacher", manifest.teacher.name, "--student", manifest.student.name)
-    return f"bring the model back as it was, or take it as it is now: {rebuild(case, *models)}"
+    return f"restore the old model, or use the current one: {rebuild(case, *models)}"
 
 
 def _texts(passages: Sequence[EncodedText]) -> list[str]:
@@ -164,7 +164,7 @@ def _stored(passages: Sequence[EncodedText]) -> Rows:
 
 
 def _cosines(rows: Rows, wanted: Rows) -> Rows:
-    """(n, n), after `rows` were brought to the form of `wanted`: truncated, in bits."""
+    """(n, n), with `rows` brought to the form of `wanted`: truncated, in bits."""
     cut = rows[:, : wanted.shape[1]]
     if np.isin(wanted, (-1, 1)).all():
         cut = np.where(cut > 0, 1, -1)
@@ -199,7 +199,7 @@ def _is_there(settings: Settings, name: str) -> bool:
 
 
 def _revision(settings: Settings, name: str) -> str:
-    """Of what stands under a name now; raises ModelError if nothing does."""
+    """The current revision of a model name; raises ModelError if it does not exist."""
     if name.startswith("hashing:") or is_remote(name):
         return load_with_key(settings, name, lambda key: load_encoder(name, key=key).revision)
     from leafsearch.vectors.encoders import find_model

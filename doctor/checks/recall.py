@@ -1,4 +1,4 @@
-"""Searches with stored vectors: does each find itself, and do approximate ones find the nearest?"""
+"""Search with stored vectors: does each find itself, do approximate searches find the nearest?"""
 
 from typing import cast
 
@@ -10,7 +10,7 @@ from leafsearch.doctor.sample import list_ids, spread_over
 from leafsearch.doctor.searches import DEEP, K, Probe, nearest
 from leafsearch.search.retrieval.retrieve import candidates_for
 
-_ENOUGH, _TOLERABLE = 0.95, 0.9  # what MongoDB aims at is between them
+_ENOUGH, _TOLERABLE = 0.95, 0.9  # MongoDB's target lies between them
 _LADDER = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 
 
@@ -27,7 +27,7 @@ def hits(case: Case) -> Verdict:
     ]
     if not any(probe.hits for probe in probes):
         return problem(
-            f"a search in {index.name} finds nothing at all; if this was just written, try again "
+            f"a search in {index.name} finds nothing; if this was just written, try again "
             f"in a moment, else {_made_again(case)}"
         )
     lost = [probe.id for probe in probes if not probe.finds_itself(index)]
@@ -62,7 +62,7 @@ def recall(case: Case) -> Verdict:
         if case.manifest is not None and quantization != "none":
             more = f"; {rebuild(case, '--quantization', 'none')}"
         return (warning if best >= _TOLERABLE else problem)(
-            f"{measured}, and no more than {best:.2f} with any: make the index with another "
+            f"{measured}, and no more than {best:.2f} with any: create the index with another "
             f"quantization than {index.quantization}, or the vectors with more dimensions{more}",
             **numbers,
         )
@@ -71,7 +71,7 @@ def recall(case: Case) -> Verdict:
             f"{measured}; {_ENOUGH} needs {enough:,}: search with {_with_candidates(case, enough)}",
             **numbers,
         )
-    less = f"; {enough:,} would do for {_ENOUGH}" if enough < judged else ""
+    less = f"; {enough:,} is enough for {_ENOUGH}" if enough < judged else ""
     return ok(f"{measured}{less}", **numbers)
 
 
@@ -84,8 +84,8 @@ def _with_candidates(case: Case, number: int) -> str:
 
 def _made_again(case: Case) -> str:
     if case.manifest is None:
-        return "drop the index and make it again"
-    return f"drop the index, and {repair(case)} makes it again"
+        return "drop the index and create it again"
+    return f"drop the index, and {repair(case)} creates it again"
 
 
 def _mean_recall(case: Case, probes: list[Probe], num_candidates: int) -> float:

@@ -1,4 +1,4 @@
-"""What the index takes of memory, and whether MongoDB advises to quantize it."""
+"""Memory of the index, and whether MongoDB recommends quantization."""
 
 from collections import Counter
 
@@ -39,14 +39,14 @@ def judge_memory(needed: int, there: int) -> Verdict:
     numbers = {"needed_bytes": needed, "machine_bytes": there}
     if needed > _ALL * there:
         return problem(
-            f"{found}: searches will wait for the disk; quantize, store fewer dimensions, or give "
+            f"{found}: searches will wait for the disk. Quantize, store fewer dimensions, or give "
             "search a larger machine",
             **numbers,
         )
     if needed > _HALF * there:
         return warning(
-            f"{found}, half of which mongod takes for itself: enough only if search has a machine "
-            "of its own; else quantize or take a larger one",
+            f"{found}, half of which mongod uses itself: enough only if search has a machine "
+            "of its own. Otherwise quantize, or use a larger one",
             **numbers,
         )
     return ok(found, **numbers)
@@ -65,8 +65,8 @@ def quantization(case: Case) -> Verdict:
     advice = "scalar" if index.dimensions < _FEW_DIMENSIONS else "binary"
     saving = {"scalar": "3.75", "binary": "24"}[advice]
     return warning(
-        f"none, for {shown}; from {_MANY:,} vectors or {_shown(_LARGE)} MongoDB advises to "
-        f'quantize: make the index with quantization "{advice}", which takes 1/{saving} of the '
+        f"none, for {shown}; from {_MANY:,} vectors or {_shown(_LARGE)} MongoDB recommends to "
+        f'quantize: create the index with quantization "{advice}", which takes 1/{saving} of the '
         "memory" + (f"; {rebuild(case, '--quantization', advice)}" if case.manifest else ""),
         advice=advice,
     )

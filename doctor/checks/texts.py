@@ -1,4 +1,4 @@
-"""The texts that were encoded: are they still there, and still the same?"""
+"""The encoded texts: are they still there, and unchanged?"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _TITLE = "metadata.title"
 class _Read:
     passage: EncodedText
     unchanged: bool
-    in_parts: bool  # a vector that is the mean of several chunks'
+    in_parts: bool  # whether the vector is the mean of several chunks
 
 
 def texts(case: Case) -> Verdict:
@@ -43,7 +43,7 @@ def texts(case: Case) -> Verdict:
     ]
     if not read:
         return problem(f"no document has a text at {quote(field)}; {_elsewhere(case)}")
-    # A model that is given a longer text does not give the mean of its parts.
+    # A model's vector of a long text is not the mean of its parts.
     if short := [each.passage for each in read if not each.in_parts]:
         case.passages = short
     if case.manifest is None or case.order.text_field:
@@ -58,15 +58,15 @@ def _unchanged(case: Case, read: list[_Read]) -> Verdict:
     if changed:
         again = ingest(case) if is_in_place(case) else repair(case)
         return problem(
-            f"{len(changed):,} of {len(read):,} are not what was encoded ({list_ids(changed)}): "
-            f"they were changed since; {again} encodes them as they are now",
+            f"{len(changed):,} of {len(read):,} have changed since they were encoded "
+            f"({list_ids(changed)}); {again} encodes them as they are now",
             changed=len(changed),
         )
     return ok(f"{len(read):,} of {len(read):,} are what was encoded")
 
 
 def _read(title_field: str, document: Mapping[str, Any], passage: EncodedText) -> _Read:
-    """leaf-ingest encodes a passage behind its title, and keeps a hash of both together."""
+    """leaf-ingest encodes a passage after its title, and stores a hash of both together."""
     title = next(iter(values_at(document, title_field)), "")
     hashes = [*values_at(document, MARK_HASH), document.get("hash")]
     wanted = encoded_digest(hashes[0]) if isinstance(hashes[0], bytes) else b""
@@ -86,6 +86,6 @@ def _elsewhere(case: Case) -> str:
     some = case.aggregate({"$limit": 5})
     names = sorted({p for doc in some for p, value in paths_of(doc) if isinstance(value, str)})
     if not names:
-        return "nor a string anywhere else: without texts the models cannot be compared"
+        return "and no other field holds a string: the models cannot be compared without texts"
     example = examine(case, "--text-field", names[0])
     return f"strings are at {', '.join(names[:10])}: name one with --text-field, as in {example}"

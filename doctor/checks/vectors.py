@@ -1,4 +1,4 @@
-"""The stored vectors, on a sample: are they there, of the right size, and usable?"""
+"""The stored vectors, on a sample: do they exist, are they of the right size, and usable?"""
 
 from collections import Counter
 
@@ -8,7 +8,7 @@ from leafsearch.doctor.findings import Verdict, ok, problem, warning
 from leafsearch.doctor.sample import Drawn, Sample, list_ids, vector_paths
 from leafsearch.vectors.store import UNIT_TOLERANCE, uppermost_paths
 
-_TOO_ALIKE = 0.1  # share of one and the same vector
+_TOO_ALIKE = 0.1  # share of one vector among all
 _ENOUGH = 20  # vectors, before a share means something
 
 
@@ -42,7 +42,7 @@ def dimensions(case: Case) -> Verdict:
         right = encode_again(case, otherwise="encode them again with the right model")
         return problem(
             f"{sample.of_vectors(len(wrong))} have {others} dimensions, {who} {wanted}: they "
-            f"are skipped without a word ({list_ids(wrong)}); {right}"
+            f"are skipped silently ({list_ids(wrong)}); {right}"
         )
     return ok(f"all have {wanted}")
 
@@ -80,7 +80,7 @@ def length(case: Case) -> Verdict:
         if not floats and most > least * (1 + 5 * UNIT_TOLERANCE):
             return problem(
                 f"the lengths are {found}, and dotProduct prefers the long ones; "
-                + encode_again(case, "--all", otherwise="make the index with cosine")
+                + encode_again(case, "--all", otherwise="create the index with cosine")
             )
     wrong = [id for id, norm in norms if abs(norm - 1) > UNIT_TOLERANCE]
     if of_unit and wrong:
@@ -89,7 +89,7 @@ def length(case: Case) -> Verdict:
             f"({list_ids(wrong)}): dotProduct then prefers the long ones; "
             + encode_again(
                 case,
-                otherwise="divide each vector by its length, or make the index with cosine",
+                otherwise="divide each vector by its length, or create the index with cosine",
             )
         )
     return ok("all are of length 1" if not wrong else f"{found}, which does not matter here")
@@ -101,11 +101,10 @@ def variety(case: Case) -> Verdict:
     if len(vectors) >= _ENOUGH and most > _TOO_ALIKE * len(vectors):
         ids = [id for id, vector in case.readable.vectors if vector.values.tobytes() == same]
         return warning(
-            f"{case.readable.of_vectors(most)} are one and the same ({list_ids(ids)}), as when "
-            "empty texts or error pages were encoded; look at their texts, and leave out of the "
-            "source what says nothing"
+            f"{case.readable.of_vectors(most)} are identical ({list_ids(ids)}), as for empty "
+            "texts or error pages; look at their texts, and leave empty ones out of the source"
         )
-    return ok("no vector stands out by being repeated")
+    return ok("no vector is repeated often")
 
 
 def _draw(case: Case) -> Sample:
@@ -113,7 +112,7 @@ def _draw(case: Case) -> Sample:
     filters = [*(manifest.filters if manifest else ()), *(index.filters if index else ())]
     whole = case.documents <= size
     chosen = [{"$match": case.chosen}] if case.chosen else []
-    # Documents of others may have no text, and then they need no vector.
+    # In place, a document without text needs no vector.
     in_place = manifest is not None and manifest.layout == "in_place"
     texts = [{"$match": {manifest.text_field: {"$regex": r"\S"}}}] if manifest and in_place else []
     found = case.aggregate(
@@ -131,11 +130,11 @@ def _elsewhere(case: Case) -> str:
         return _missing(case)
     if paths:
         return f"did you mean {examine(case, '--path', paths[0])}?"
-    return "nor do its first documents have any elsewhere; encode them first"
+    return "and its first documents have none elsewhere; encode them first"
 
 
 def _missing(case: Case) -> str:
-    """In place a document may never have had one, which is not known from what is stored."""
+    """A document in place may never have had a vector; the stored data does not show it."""
     if is_in_place(case):
         return f"{ingest(case)} encodes them"
     return encode_again(case, otherwise="encode or remove them")

@@ -1,1 +1,1 @@
-"""From a query to hits: candidates by vector and by text, ranked, with their passages."""
+"""Turns a query into hits: retrieves candidates by vector and text, ranks them, adds passages."""

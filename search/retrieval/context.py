@@ -15,7 +15,7 @@ from leafsearch.search.session.io import Aggregate, Steps
 from leafsearch.search.session.open import OpenCollection, look_up
 
 PLACE = ("document", "position")
-_SHORTEST = 12  # characters of an overlap; less may be shared by chance
+_SHORTEST = 12  # characters; chunks may share less by chance
 _AROUND = 1  # chunks before and after a hit, as far as the budget allows
 
 
@@ -43,10 +43,10 @@ class Context:
 def compose(
     opened: OpenCollection, hits: Sequence[Hit], max_tokens: int, max_time_ms: int | None = None
 ) -> Steps[Context]:
-    """Hits by rank as long as they fit, then their neighbours, joined where they touch.
+    """Take hits by rank as long as they fit, then their neighbours, and join adjacent chunks.
 
-    Of the best hit, as much as fits is always there. Documents are in the order of their best hit,
-    passages in that of the document.
+    The best hit is always included, cut if it does not fit. Documents are in the order of their
+    best hit, passages in the order of their document.
     """
     if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 1:
         raise QueryError(
@@ -58,7 +58,7 @@ def compose(
     texts = yield from read_texts(opened, near, max_time_ms)
     there = [h for h in hits if (h.document, h.position) in texts]
     if len(there) < len(hits):
-        yield from look_up(opened)  # retired since they were found, or only deleted
+        yield from look_up(opened)  # deleted or retired since they were found
     if not there:
         return Context("", (), 0)
     hits, wanted = there, [(h.document, h.position) for h in there]
@@ -76,7 +76,7 @@ def compose(
 
 
 def _cut(opened: OpenCollection, context: Context, max_tokens: int) -> Context:
-    """Its one passage, to the end of a word."""
+    """Cut the only passage at the end of a word."""
     (passage,) = context.passages
     source = _source(1, passage)
     tokenizer = opened.student.tokenizer
@@ -87,7 +87,7 @@ def _cut(opened: OpenCollection, context: Context, max_tokens: int) -> Context:
     if end <= len(source) + 1:
         raise QueryError(
             f"max_tokens is {max_tokens}; the line that names the source alone has "
-            f"{len(tokenizer.encode(source, add_special_tokens=False))}: allow more"
+            f"{len(tokenizer.encode(source, add_special_tokens=False))}. Allow more"
         )
     text = context.text[:end].rstrip()
     passage = replace(passage, text=text[len(source) + 1 :])
@@ -112,7 +112,7 @@ def _written(
 
 
 def _runs(positions: Sequence[int]) -> list[list[int]]:
-    """Numbers that follow each other, together."""
+    """Group consecutive numbers."""
     runs: list[list[int]] = []
     for position in positions:
         if runs and position == runs[-1][-1] + 1:
@@ -159,7 +159,7 @@ def read_texts(
 
 
 def join_chunks(texts: Sequence[str]) -> str:
-    """Texts of consecutive chunks as one, what they share by overlap only once."""
+    """Join the texts of consecutive chunks, with shared text only once."""
     whole = ""
     for text in texts:
         shared = _overlap(whole, text)
@@ -169,7 +169,7 @@ def join_chunks(texts: Sequence[str]) -> str:
 
 
 def _overlap(before: str, after: str) -> int:
-    """Length of the longest beginning of `after` that `before` ends with, of whole words."""
+    """Length of the longest beginning of `after`, in whole words, that `before` ends with."""
     for length in range(min(len(before), len(after)), _SHORTEST - 1, -1):
         whole_words = after[length : length + 1].strip() == "" and (
             length == len(before) or before[-length - 1].isspace()

@@ -1,4 +1,4 @@
-"""From the pool of candidates to the hits: the steps of one search."""
+"""Rank candidates and turn them into hits: the steps of one search."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,7 +38,7 @@ def rank(opened: OpenCollection, asked: EncodedQuestion) -> Steps[list[Hit]]:
         enough = len(best) >= documents_wanted(query) or len(found) < pool
         if not query.by_document or enough or pool >= most:
             break
-        pool = min(4 * pool, most)  # few documents had all the passages so far
+        pool = min(4 * pool, most)  # all passages so far belong to few documents
     chosen = yield from _reorder(opened, asked, best)
     page = chosen[query.skip or 0 : query.last]
     return (yield from _fill_in(opened, query, page, whole=_whole(query, pool)))
@@ -69,7 +69,7 @@ def _reorder(
 
 
 def _rerank(asked: EncodedQuestion, found: Sequence[Candidate]) -> Steps[list[Candidate]]:
-    """A model reads them one by one, so only the first hundred, and once."""
+    """A model reads candidates one by one, so only the first hundred, and only once."""
     rerank = asked.query.rerank
     if rerank is None or not found:
         return list(found)
@@ -80,11 +80,12 @@ def _rerank(asked: EncodedQuestion, found: Sequence[Candidate]) -> Steps[list[Ca
         scores = [float(score) for score in given]
     except (TypeError, ValueError) as error:
         raise SearchError(
-            f"rerank gave {quote(given)}; expected a number for each of {len(texts)} texts"
+            f"rerank returned {quote(given)}; expected a number for each of {len(texts)} texts"
         ) from error
     if len(scores) != len(texts) or not np.isfinite(scores).all():
         raise SearchError(
-            f"rerank gave {len(scores)} scores for {len(texts)} texts; expected a number for each"
+            f"rerank returned {len(scores)} scores for {len(texts)} texts; "
+            "expected a number for each"
         )
     scored = [replace(c, score=s) for c, s in zip(found, scores, strict=True)]
     return sorted(scored, key=lambda c: (-c.score, c.chunk["_id"]))
@@ -93,7 +94,7 @@ def _rerank(asked: EncodedQuestion, found: Sequence[Candidate]) -> Steps[list[Ca
 def _fill_in(
     opened: OpenCollection, query: Query, page: Sequence[Candidate], *, whole: bool
 ) -> Steps[list[Hit]]:
-    """With what was left out while choosing, unless they are whole, and with the neighbours."""
+    """Add fields that were left out while choosing, unless all came along, and the neighbours."""
     contents = {c.chunk["_id"]: c.chunk for c in page} if whole else {}
     fields = _contents(query)
     if page and fields and not whole:
@@ -105,7 +106,7 @@ def _fill_in(
         chunks = [chunk_of(opened.manifest, each) for each in found]
         contents = {chunk["_id"]: chunk for chunk in chunks}
         if len(contents) < len(page):
-            yield from look_up(opened)  # retired since they were found, or only deleted
+            yield from look_up(opened)  # deleted or retired since they were found
     around = yield from _read_contexts(opened, query, page)
     return [_hit(c, contents.get(c.chunk["_id"], {}), around.get(c.chunk["_id"], "")) for c in page]
 
@@ -154,12 +155,12 @@ def _contents(query: Query) -> list[str]:
 
 
 def _whole(query: Query, pool: int) -> bool:
-    """Whether all candidates may be hits, so that they may as well come with their contents."""
+    """Whether all candidates may be hits, so that they come with their contents."""
     return pool == query.last and query.skip is None
 
 
 def _fields(opened: OpenCollection, query: Query, pool: int) -> list[str]:
-    """What candidates come with: all that hits need, or no more than choosing them needs."""
+    """Fields of the candidates: all that hits need, or only what choosing them needs."""
     fields = [*PLACE]
     if _whole(query, pool):
         fields += _contents(query)
@@ -173,10 +174,11 @@ def _fields(opened: OpenCollection, query: Query, pool: int) -> list[str]:
 def order_by_mmr(
     relevance: NDArray[np.floating], rows: Rows, *, count: int, diversity: float
 ) -> list[int]:
-    """Positions of the `count` chosen, in order; `relevance` (n,) cosines, `rows` (n, d) unit rows.
+    """Positions of the `count` chosen, in order; `relevance` (n,) cosines, `rows` (n, d) unit
+    rows.
 
-    Carbonell and Goldstein, SIGIR 1998: each next one maximises
-    (1 - diversity) * relevance - diversity * (its largest cosine to those already chosen).
+    Maximal marginal relevance: Carbonell and Goldstein, SIGIR 1998. Each next one maximises (1 -
+    diversity) * relevance - diversity * (its largest cosine to those already chosen).
     """
     chosen: list[int] = []
     nearest = np.full(len(rows), -1.0)  # cosine to the most similar one chosen so far

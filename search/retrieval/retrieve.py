@@ -27,16 +27,16 @@ from leafsearch.vectors.store import nearest_stage, text_index_name
 
 _PER_HIT = 20  # MongoDB's advice
 _FEWEST = 100
-_LARGE = 100_000  # documents from which on the same effort finds a smaller share
+_LARGE = 100_000  # documents; above this, the same effort finds a smaller share
 _PER_HIT_BINARY = 64
 _FUSED = 100
-_MOST_EXACT = 2**31 - 1  # the server's limit is that of numCandidates, which exact search has not
+_MOST_EXACT = 2**31 - 1  # the server limits numCandidates, which exact search does not use
 CONSTANT = 60  # as in the paper and in MongoDB's $rankFusion
 _UNKNOWN_STAGE = 40324
 
 
 def pool_size(query: Query, *, in_bits: bool) -> int:
-    """No more than the server looks at, where the query says so."""
+    """How many passages to fetch; no more than the server considers, if the query limits that."""
     wanted = query.last if query.skip is None else _reach(query)
     if in_bits and query.rescore:
         wanted = max(query.rescore * wanted, _FEWEST)
@@ -50,12 +50,13 @@ def pool_size(query: Query, *, in_bits: bool) -> int:
 
 
 def most_passages(query: Query) -> int:
-    """How many may be asked for at most."""
+    """How many passages may be fetched at most."""
     return query.num_candidates or (_MOST_EXACT if query.exact else MOST_CANDIDATES)
 
 
 def documents_wanted(query: Query) -> int:
-    """Of how many documents passages are looked for; of all pages as many, for one ranking."""
+    """How many documents to find passages of; the same for all pages, so that they share a
+    ranking."""
     if query.reordered and query.skip is not None:
         return REACH_REORDERED
     return query.last
@@ -68,9 +69,9 @@ def _reach(query: Query) -> int:
 def candidates_for(limit: int, *, documents: int, quantization: Quantization) -> int:
     """Default of numCandidates for `limit` hits out of so many documents.
 
-    20 per hit and at least 100, 20 more per hit for each tenfold of documents above 100,000. With
-    the server's binary quantization 64 per hit: it re-scores int(sqrt(limit * numCandidates)) with
-    whole vectors, which then are 8 per hit. Never more than 10,000.
+    20 per hit and at least 100, 20 more per hit for each tenfold of documents above 100,000. The
+    server's binary quantization takes 64 per hit: it re-scores int(sqrt(limit * numCandidates))
+    with whole vectors, which are 8 per hit then. Never more than 10,000.
     """
     per_hit: float = _PER_HIT_BINARY if quantization == "binary" else _PER_HIT
     per_hit *= 1 + max(0.0, math.log10(max(documents, 1) / _LARGE))
@@ -94,7 +95,8 @@ def fuse(rankings: Iterable[tuple[float, Sequence[str]]]) -> dict[str, float]:
 def fusion_stages(
     pipelines: Mapping[str, Sequence[Mapping[str, Any]]], weights: Sequence[float], *, limit: int
 ) -> list[dict[str, Any]]:
-    """The same by MongoDB 8.1 and later, in one round trip; the score's name is `score`."""
+    """Stages that fuse on the server, from MongoDB 8.1 on, in one round trip; the score is
+    called `score`."""
     weighty = {name: w for name, w in zip(pipelines, weights, strict=True) if w}
     fusion = {
         "input": {"pipelines": {name: pipelines[name] for name in weighty}},
@@ -130,7 +132,7 @@ class Candidate:
 def retrieve(
     opened: OpenCollection, asked: EncodedQuestion, limit: int, fields: Sequence[str]
 ) -> Steps[list[Candidate]]:
-    """Best first; `fields` are what the chunks come with."""
+    """Candidates, best first, with these fields."""
     query = asked.query
     if not query.hybrid:
         found = yield from _by_vector(opened, asked, limit, fields)
@@ -152,12 +154,12 @@ def retrieve(
 
 
 def is_rescored(opened: OpenCollection, query: Query) -> bool:
-    """Whether more bits are fetched than wanted, for the float query to choose from."""
+    """Whether more bits are fetched than requested, for the float query to choose from."""
     return opened.manifest.precision == "binary" and query.rescore > 0
 
 
 def _is_similarity_computed(opened: OpenCollection, query: Query) -> bool:
-    """Whether the similarity is computed here: the score is of bits, or of scalar codes."""
+    """Whether similarity is computed here, because the score is of bits or of scalar codes."""
     scalar = opened.manifest.quantization == "scalar" and not query.exact
     return scalar or is_rescored(opened, query)
 
@@ -177,7 +179,7 @@ def _by_vector(
     try:
         found = yield from _chunks(opened, stages, query.max_time_ms)
     except DeploymentError:
-        yield from look_up(opened)  # one that was retired or replaced is the likelier reason
+        yield from look_up(opened)  # the generation was retired or replaced, more likely
         raise
     if not found:
         yield from explain_no_hits(opened, query.filter)
@@ -185,7 +187,7 @@ def _by_vector(
         found = _with_vectors(opened, found)
     if again:
         return _in_order(found, _similarities(opened, asked.row, [c[path] for c in found]))
-    # Cosine, the dot product of unit rows, and the share of equal bits all come as this.
+    # Cosine, dot product of unit rows, and share of equal bits all come in this form.
     return _in_order(found, [2 * chunk["score"] - 1 for chunk in found])
 
 
@@ -196,7 +198,7 @@ def _by_text(
     shape = fetch_stages(manifest, [*fields, manifest.path], "searchScore")
     stages = [*_text(opened, asked, limit), *shape]
     found = yield from _chunks(opened, stages, asked.query.max_time_ms)
-    if not found:  # no passage has these words, or the index is gone
+    if not found:  # either no passage has these words, or the index is gone
         yield from require_indexes(opened)
     found = _with_vectors(opened, found)
     similarities = _similarities(opened, asked.row, [c[manifest.path] for c in found])
@@ -207,13 +209,13 @@ def _by_text(
 
 
 def _server_fuses(opened: OpenCollection, query: Query) -> bool:
-    """Not where one ranking must be changed before they are fused."""
+    """Whether the server may fuse: not if one ranking is changed before the fusion."""
     changed = is_rescored(opened, query) or query.min_similarity is not None
     return opened.fuses and not changed and opened.manifest.layout != "in_place"
 
 
 def _with_vectors(opened: OpenCollection, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The text index also holds what was not encoded yet, and every index lags behind a little."""
+    """Chunks with a vector: the text index also holds unencoded ones, and indexes lag behind."""
     return [chunk for chunk in found if isinstance(chunk.get(opened.manifest.path), Binary)]
 
 
@@ -238,7 +240,7 @@ def _fused_by_server(
 
 
 def _is_one_half_alone(found: Sequence[dict[str, Any]], query: Query) -> bool:
-    """As it is where no passage has the words, and where an index is gone."""
+    """One ranking is empty if no passage has the words, or if an index is gone."""
     return is_one_ranking([chunk["score"] for chunk in found], query.weights)
 
 
@@ -289,6 +291,6 @@ def _similarities(opened: OpenCollection, row: Rows, stored: Sequence[Binary]) -
 
 
 def _in_order(found: Sequence[dict[str, Any]], similarities: Sequence[float]) -> list[Candidate]:
-    """Equal ones by id, so that pages and repeated searches agree."""
+    """Candidates by similarity; equal ones by id, so that pages and repeated searches agree."""
     scored = [Candidate(c, c["score"], s) for c, s in zip(found, similarities, strict=True)]
     return sorted(scored, key=lambda c: (-c.similarity, c.chunk["_id"]))

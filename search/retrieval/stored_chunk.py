@@ -1,8 +1,8 @@
-"""Chunks as a search handles them, whichever way they are stored.
+"""Chunks as a search handles them, however they are stored.
 
-In a collection of chunks they are what is stored. Of a document with its vector in place, a chunk
-is made here: `_id` and `document` are its id as text, `position` is 0, `metadata` all fields but
-the text and what leafsearch put there. `key` is its own `_id`.
+In a collection of chunks they are the stored documents. A document with its vector in place becomes
+a chunk here: `_id` and `document` are its id as text, `position` is 0, `metadata` holds all fields
+but the text and those of leafsearch. `key` is its own `_id`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,14 +11,14 @@ from typing import Any
 from leafsearch.vectors import Manifest
 from leafsearch.vectors.store import MARK, id_to_text, ids_from_text, projection, uppermost_paths
 
-_WHOLE = "stored"  # where a document is carried, so that none of its fields can be in the way
+_WHOLE = "stored"  # holds the document, so that its fields collide with none of ours
 _OF_EVERY_CHUNK = ("document", "position")
 
 
 def fetch_stages(
     manifest: Manifest, fields: Sequence[str], score: str | None
 ) -> list[dict[str, Any]]:
-    """Stages that bring chunks' fields, and as `score` what the server calls so."""
+    """Stages that fetch fields of chunks, and as `score` the server's score of that name."""
     if manifest.layout == "chunks":
         if score:
             return [projection(fields, score)]
@@ -48,12 +48,12 @@ def chunk_of(manifest: Manifest, found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def key_of(chunk: Mapping[str, Any]) -> Any:
-    """The `_id` under which it is stored."""
+    """The `_id` that it is stored under."""
     return chunk["key"] if "key" in chunk else chunk["_id"]
 
 
 def match_documents(manifest: Manifest, spans: Sequence[tuple[str, int, int]]) -> dict[str, Any]:
-    """A query for the chunks `first` to `last` of documents, from (document, first, last)."""
+    """A query for chunks `first` to `last` of documents, from (document, first, last)."""
     if manifest.layout == "chunks":
         either = [{"document": d, "position": {"$gte": a, "$lte": b}} for d, a, b in spans]
         return {**manifest.chosen, "$or": either}
@@ -84,7 +84,7 @@ def _at(document: Any, path: str) -> Any:
 
 
 def _taken(document: dict[str, Any], path: str) -> Any:
-    """The value at a path, which is gone from the document then."""
+    """Remove and return the value at a path."""
     name, _, below = path.partition(".")
     if not below:
         return document.pop(name, None)

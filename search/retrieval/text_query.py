@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_GENERATION = "generation"  # of a passage; the first is not marked
+_GENERATION = "generation"  # field of a passage; the first generation has none
 _ANY: dict[str, Any] = {"exists": {"path": "_id"}}
 _NOTHING: dict[str, Any] = {"compound": {"filter": [_ANY], "mustNot": [_ANY]}}
 
@@ -19,7 +19,7 @@ def text_stages(
 ) -> list[dict[str, Any]]:
     """The passages that share words with the question, best first by BM25.
 
-    Of this generation; None in documents of others, which know of none.
+    Passages of this generation; None for documents of other programs, which have no generation.
     """
     compound: dict[str, Any] = {"must": [{"text": {"query": question, "path": list(paths)}}]}
     passing = text_filter(filter or {})
@@ -34,9 +34,10 @@ def text_stages(
 
 
 def text_filter(filter: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A filter of `$vectorSearch` as a clause of `$search`; None if everything passes it.
+    """Translate a filter of `$vectorSearch` into a clause of `$search`; None if everything
+    passes.
 
-    That has to be left out: a compound clause is refused when it is empty.
+    Leave that out then: the server refuses an empty compound clause.
     """
     return _all_of([_clause(key, value) for key, value in filter.items()])
 

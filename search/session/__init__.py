@@ -1,1 +1,1 @@
-"""An open collection that searches share, and a search as steps without I/O of its own."""
+"""An open collection that searches share, and searches as sans-I/O steps."""

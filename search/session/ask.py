@@ -1,4 +1,4 @@
-"""The steps of what a searcher is asked for, the same for its blocking and its asyncio face."""
+"""Searches as steps without I/O, shared by the blocking and the asyncio searcher."""
 
 import logging
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def search_steps(session: Session, question: str, options: Options) -> Steps[lis
 def search_many_steps(
     session: Session, questions: Sequence[str], options: Options
 ) -> Steps[list[list[Hit]]]:
-    """Encoded together, then asked side by side."""
+    """Encode all questions together, then search side by side."""
     return (yield from session.on_current(lambda opened: _search(opened, questions, options)))
 
 
@@ -61,7 +61,7 @@ def _check(opened: OpenCollection, questions: Sequence[str], options: Options) -
     if query.hybrid and not opened.manifest.hybrid:
         again = ingest_hint("--hybrid", **opened.names, in_place=opened.is_in_place)
         raise IndexMissing(
-            f"collection {opened.full_name} has no text index, which hybrid search needs: run "
+            f"collection {opened.full_name} has no text index, which hybrid search needs. Run "
             f"{again}, which encodes nothing again"
         )
     return query

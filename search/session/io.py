@@ -1,8 +1,7 @@
-"""What a search wants done, apart from how: one program for blocking and for asyncio clients.
+"""Sans-I/O: a search says what it needs, and a client does it, blocking or with asyncio.
 
-A search is a generator that yields requests and is sent their answers, or thrown the errors that
-these end in. `perform` answers them with
-a MongoClient, `perform_async` with an AsyncMongoClient.
+A search is a generator: it yields requests and is sent their answers, or is thrown their errors.
+`perform` answers requests with a MongoClient, `perform_async` with an AsyncMongoClient.
 """
 
 import asyncio
@@ -24,7 +23,7 @@ from leafsearch.vectors import explain_errors
 Result = TypeVar("Result")
 Steps = Generator[Any, Any, Result]
 
-_AT_ONCE = 8  # searches on the way to the server
+_AT_ONCE = 8  # concurrent requests
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Aggregate:
 
 @dataclass(frozen=True)
 class Compute:
-    """Work for the processor, such as encoding; answered with what the function returns."""
+    """Work for the processor, such as encoding; answered with the function's result."""
 
     function: Callable[[], Any]
 
@@ -55,7 +54,7 @@ class Together:
 
 
 def perform(steps: Steps[Result], database: Database[Any]) -> Result:
-    with closing(steps):  # whatever ends this, so that locks and the like are given back at once
+    with closing(steps):  # releases locks at once, however this ends
         go_on = partial(steps.send, None)
         while True:
             try:
@@ -115,7 +114,7 @@ async def _answer_async(request: object, database: AsyncDatabase[Any]) -> Any:
 
 
 async def _all_or_none(works: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
-    """The results of all; with the first that fails the others are ended, and its error raised."""
+    """All results; the first failure cancels the others and is raised."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(work) for work in works]
@@ -130,6 +129,6 @@ def _timely(request: Aggregate) -> Iterator[None]:
         yield
     except ExecutionTimeout as error:
         raise SearchTimeout(
-            f"the search took longer than max_time_ms ({request.max_time_ms}); expected an answer "
-            "in that time: allow more, or ask for fewer hits or candidates"
+            f"the search took longer than max_time_ms ({request.max_time_ms}). Allow more time, or "
+            "request fewer hits or candidates"
         ) from error

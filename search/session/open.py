@@ -1,4 +1,4 @@
-"""From a collection's name to all that a search must know, read from its manifest."""
+"""Open a collection: everything that a search must know, read from its manifest."""
 
 import logging
 import time
@@ -25,20 +25,20 @@ from leafsearch.vectors.store import (
 
 log = logging.getLogger(__name__)
 
-_SAMPLED = 200  # documents whose values are looked at
+_SAMPLED = 200  # documents whose values are compared
 
 Load = Callable[[Manifest], Encoder]
 
 
-class MovedOver(SearchError):
-    """Searches of the collection ask another generation of vectors than the one in use."""
+class GenerationSwitched(SearchError):
+    """Searches of the collection use another generation of vectors than the open one."""
 
 
 @dataclass
 class OpenCollection:
-    """`documents` is about how many; `seen` when that and the manifest were last read.
+    """`documents` is an estimate; `seen` is when it and the manifest were last read.
 
-    `fuses` until the server is found not to know $rankFusion.
+    `fuses` until the server turns out not to know $rankFusion.
     """
 
     database: str
@@ -62,7 +62,7 @@ class OpenCollection:
         return self.manifest.layout == "in_place"
 
     def declaring(self, path: str) -> str:
-        """The command after which searches can be filtered by this path."""
+        """The command that declares this path for filters."""
         return ingest_hint("--filter-field", path, **self.names, in_place=self.is_in_place)
 
 
@@ -74,7 +74,7 @@ def open_collection(settings: Settings) -> Steps[OpenCollection]:
 
 
 def reopen_collection(settings: Settings, load: Load) -> Steps[OpenCollection]:
-    """The same after a move, whatever the settings say of an earlier generation's models."""
+    """Open after a switch, ignoring settings that name an earlier generation's models."""
     found = yield from _generations(settings.database, settings.collection)
     return (yield from _opened(settings, found, load))
 
@@ -88,7 +88,7 @@ def _opened(settings: Settings, found: Generations, load: Load) -> Steps[OpenCol
 
 
 def load_for(manifest: Manifest, settings: Settings) -> Encoder:
-    """The student, known to be the one of ingest."""
+    """Load the student, and check that it is the one of ingest."""
     model = manifest.student
     student = load_with_key(
         settings,
@@ -104,7 +104,7 @@ def load_for(manifest: Manifest, settings: Settings) -> Encoder:
         )
         raise ModelError(
             f"student {student.name} gives {student.dimensions} dimensions, but the collection "
-            f"needs {manifest.dimensions}; name a student of this teacher: {again}"
+            f"needs {manifest.dimensions}. Choose a student of this teacher: {again}"
         )
     if manifest.probe is not None:
         require_probe(student, manifest.probe)
@@ -112,7 +112,8 @@ def load_for(manifest: Manifest, settings: Settings) -> Encoder:
 
 
 def require_index(manifest: Manifest, database: str, collection: str) -> Steps[None]:
-    """The server answers a search on a missing index with nothing, and no error."""
+    """Raises SearchIndexError: the server answers a search on a missing index with nothing, and
+    no error."""
     listed = yield Aggregate(collection, [{"$listSearchIndexes": {}}])
     specs = [IndexSpec.of_vectors(manifest, f"{database}.{collection}")]
     if manifest.hybrid:
@@ -122,31 +123,31 @@ def require_index(manifest: Manifest, database: str, collection: str) -> Steps[N
 
 
 def require_indexes(opened: OpenCollection) -> Steps[None]:
-    """The same of what is in use, which may have been retired."""
+    """Check the indexes in use, which may have been retired."""
     yield from look_up(opened)
     yield from require_index(opened.manifest, opened.database, opened.collection)
 
 
 def explain_no_hits(opened: OpenCollection, filter: Mapping[str, Any] | None) -> Steps[None]:
-    """Raises the error that a search without hits hides; returns if there is none."""
+    """Raises the error that a search without hits hides; returns if the result is right."""
     now = yield from look_up(opened)
     manifest = now.manifest
     yield from require_index(manifest, now.database, now.collection)
     if filter:
-        yield from _comparing_types(now, filter)
+        yield from _warn_of_other_types(now, filter)
     if filter or not now.documents:
         return
     doctor = hint("leaf-search doctor", **now.names)
     raise NoHits(
-        f"search index {manifest.index!r} is there and finds nothing, although {now.full_name} "
-        f"holds {now.documents} documents: it may lag behind the last write, so try again in a "
+        f"search index {manifest.index!r} finds nothing, although {now.full_name} "
+        f"holds {now.documents} documents. It may lag behind the last write, so try again in a "
         f"moment; or the stored vectors are not {manifest.dimensions} x {manifest.precision}, "
-        f"which the server skips: {doctor} tells"
+        f"and the server skips them: {doctor} checks that"
     )
 
 
-def _comparing_types(opened: OpenCollection, filter: Mapping[str, Any]) -> Steps[None]:
-    """Warns where a filter compares with another type than is stored, which finds nothing."""
+def _warn_of_other_types(opened: OpenCollection, filter: Mapping[str, Any]) -> Steps[None]:
+    """Warn if a filter compares with another type than is stored, which finds nothing."""
     for path, values in required_values(filter).items():
         chosen = {"$match": opened.manifest.chosen}
         some: list[Any] = [chosen, {"$limit": _SAMPLED}, {"$project": {path: 1}}]
@@ -166,22 +167,22 @@ def _comparing_types(opened: OpenCollection, filter: Mapping[str, Any]) -> Steps
 
 
 def look_up(opened: OpenCollection) -> Steps[OpenCollection]:
-    """What is open, as it is now.
+    """The open collection as it is now.
 
-    Raises MovedOver if searches ask another generation, ManifestError if the collection is not
-    what was opened.
+    Raises GenerationSwitched if searches use another generation, ManifestError if the collection
+    was replaced by another one.
     """
     found = yield from _generations(opened.database, opened.collection)
     now, known = found.active, opened.manifest
     if now.generation != known.generation:
-        raise MovedOver(
-            f"searches of {opened.full_name} moved over from generation {known.generation} to "
-            f"{now.generation} at this moment; search again"
+        raise GenerationSwitched(
+            f"searches of {opened.full_name} just switched from generation {known.generation} to "
+            f"{now.generation}; search again"
         )
     if any(getattr(now, f) != getattr(known, f) for f in ("student", "codec", "path", "layout")):
         raise ManifestError(
             f"collection {opened.full_name} was replaced by one with other models or another "
-            "storage since it was opened; call reopen()"
+            "storage since it was opened. Call reopen()"
         )
     documents = yield from _count(opened.collection, found)
     return replace(opened, manifest=now, documents=documents, seen=time.monotonic())
@@ -196,11 +197,11 @@ def _generations(database: str, collection: str) -> Steps[Generations]:
 
 
 def _count(collection: str, found: Generations) -> Steps[int]:
-    """Of the active generation; of a lone one by what the server knows without counting."""
+    """Documents of the active generation; a lone generation needs no counting."""
     if found.other is not None and found.active.generation > 1:
         return (yield from _counted(collection, found.active.chosen))
     counted = yield Aggregate(collection, [{"$collStats": {"count": {}}}])
-    everything = sum(int(part["count"]) for part in counted)  # a part for each shard
+    everything = sum(int(part["count"]) for part in counted)  # one part per shard
     if found.other is None:
         return everything
     return everything - (yield from _counted(collection, found.other.chosen))

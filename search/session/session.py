@@ -1,8 +1,8 @@
-"""What a searcher keeps open, replaced as a whole when searches move over to other vectors.
+"""A searcher's session: the open collection, replaced as a whole when searches switch generations.
 
-A search that is under way goes on with what it began with, whose index is there until it is
-retired; then it is begun once more. So no question is encoded by one model and compared with the
-vectors of another.
+A search that is under way goes on with what it began with, whose index exists until it is retired;
+then the search begins again. So no question is encoded by one model and compared with the vectors
+of another.
 """
 
 import logging
@@ -14,7 +14,7 @@ from typing import TypeVar
 from leafsearch.config import LeafError, Settings
 from leafsearch.search.session.io import Steps
 from leafsearch.search.session.open import (
-    MovedOver,
+    GenerationSwitched,
     OpenCollection,
     load_for,
     look_up,
@@ -46,7 +46,7 @@ class Session:
         begun = self.opened
         try:
             return (yield from work(begun))
-        except MovedOver:
+        except GenerationSwitched:
             # Another thread may have been faster; one that merely looked up was not.
             if self.opened.manifest.generation == begun.manifest.generation:
                 yield from self._move()
@@ -67,7 +67,7 @@ class Session:
     def _renew(self, opened: OpenCollection) -> Steps[None]:
         try:
             self.opened = yield from look_up(opened)
-        except MovedOver:
+        except GenerationSwitched:
             try:
                 yield from self._move()
             except LeafError as error:

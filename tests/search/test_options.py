@@ -360,7 +360,7 @@ def test_a_collection_that_was_replaced_is_reported_from_the_one_that_was_opened
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"limit": 3}, "option limit is not known; expected some of k, skip, filter"),
+        ({"limit": 3}, "unknown option limit; expected some of k, skip, filter"),
         ({"skip": -1}, "skip is -1; expected a whole number of at least 0"),
         ({"neighbours": 1.5}, "neighbours is 1.5; expected a whole number"),
         ({"diversity": 2}, "diversity is 2; expected a number from 0 to 1"),

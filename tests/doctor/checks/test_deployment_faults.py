@@ -30,7 +30,7 @@ def test_a_server_that_does_not_answer(examined: Examined) -> None:
     assert connection.level is Severity.PROBLEM
     assert "does not answer" in connection.message
     assert {finding.level for finding in others} == {Severity.SKIPPED}
-    assert all("not looked at, because of" in finding.message for finding in others)
+    assert all("not checked, because of" in finding.message for finding in others)
     assert "secret" not in str(findings)
 
 

@@ -40,7 +40,7 @@ def test_a_path_that_a_sample_has_missed_is_looked_for(
         (Regex("a"), "a Regex"),
         (Timestamp(1, 1), "a Timestamp"),
         (b"\x01", "a bytes"),
-        ("x" * 9000, "cut off after 8,191 characters"),
+        ("x" * 9000, "truncates after 8,191 characters"),
     ],
 )
 def test_values_that_cannot_be_filtered(

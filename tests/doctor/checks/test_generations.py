@@ -65,7 +65,7 @@ def test_a_collection_in_transition_is_well_all_the_time(
     findings = [f["generations"] for f in (building, moved, retired)]
     assert "2 is being built and has 20 chunks" in findings[0].message
     assert "1 is kept for `leaf-ingest rollback " in findings[1].message
-    assert "searches ask generation 2, the only one" in findings[2].message
+    assert "searches use generation 2, the only one" in findings[2].message
     assert findings[1].numbers == {"generation_1": 60, "generation_2": 20}
     assert [f["indexed documents"].numbers["vectors"] for f in (building, moved, retired)] == [
         60,

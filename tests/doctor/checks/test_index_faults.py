@@ -141,7 +141,7 @@ def test_a_text_index_that_is_gone(ingested: Ingested, examined: Examined) -> No
         ("PENDING", False, P, "searches are refused"),
         ("BUILDING", False, P, "wait until it is READY"),
         ("BUILDING", True, Severity.WARNING, "before its last change"),
-        ("STALE", True, P, "no longer hears of changes"),
+        ("STALE", True, P, "no longer receives changes"),
         ("FAILED", False, P, "FAILED: too many vectors"),
         ("FAILED", True, P, "FAILED: too many vectors"),
     ],

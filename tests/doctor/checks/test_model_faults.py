@@ -31,7 +31,7 @@ def test_texts_that_were_changed_since(ingested: Ingested, examined: Examined) -
     findings = examined()
 
     assert findings["texts"].level is P
-    assert "3 of 60 are not what was encoded" in findings["texts"].message
+    assert "3 of 60 have changed since they were encoded" in findings["texts"].message
 
 
 def test_titles_belong_to_what_was_encoded(ingested: Ingested, examined: Examined) -> None:

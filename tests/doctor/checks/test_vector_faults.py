@@ -233,7 +233,7 @@ def test_one_vector_for_many_documents(foreign: Foreign, examined: Examined) -> 
     findings = examined(path="v")
 
     assert complaints(findings) == {**FOREIGN, "vector variety": W}
-    assert "20 of 60 vectors are one and the same" in findings["vector variety"].message
+    assert "20 of 60 vectors are identical" in findings["vector variety"].message
 
 
 def test_a_large_collection_is_sampled(foreign: Foreign, examined: Examined) -> None:
