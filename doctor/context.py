@@ -156,7 +156,7 @@ def retire(case: Case) -> str:
 
 
 def ingest(case: Case, *more: str) -> str:
-    """Of the collection itself where its vectors are in place."""
+    """The command that ingests; for vectors in place, the collection itself is its source."""
     return ingest_hint(*more, **names(case), in_place=is_in_place(case))
 
 

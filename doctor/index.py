@@ -91,7 +91,7 @@ def choose(
     collection: str,
     examine: Callable[..., str],
 ) -> tuple[Listed, str] | str:
-    """The index and the path to examine, or why there is none."""
+    """The index and the path to examine; or a text that says why none can be chosen."""
     if name is not None:
         named = [each for each in listed if each["name"] == name]
         if named:
@@ -115,20 +115,20 @@ def _on_path(
         return listed, path
     if has_old_syntax(listed):
         return (
-            f"{name} is of type `search` with `knnVector`, the syntax from before $vectorSearch; "
-            "make an index of type vectorSearch"
+            f"{name} is of type `search` with `knnVector`, which $vectorSearch cannot use; "
+            "create an index of type vectorSearch"
         )
     if embeds_by_itself(listed):
-        return f"{name} is an autoEmbed index: MongoDB makes its vectors itself, none is stored"
+        return f"{name} is an autoEmbed index: MongoDB computes its vectors and stores none"
     if not paths:
-        return f"{name} is no vector index; name another with --index"
+        return f"{name} is not a vector index; choose another with --index"
     if path is None and len(paths) == 1:
         return listed, paths[0]
     if path is None:
         one = examine("--path", paths[0])
         return f"{name} covers several paths ({', '.join(paths)}); name one: {one}"
     right = examine("--path", paths[0])
-    return f"{name} covers {', '.join(paths)}, not {path}: searches on it fail; correct it: {right}"
+    return f"{name} covers {', '.join(paths)}, not {path}: searches on it fail. Try {right}"
 
 
 def _no_such(
@@ -151,7 +151,7 @@ def _none_usable(
     names = ", ".join(f"{each['name']} on {', '.join(_paths(each)) or '-'}" for each in listed)
     where = "" if path is None else f" on {path}"
     return (
-        f"{collection} has no vector index{where} (search indexes: {names or 'none'}); make one "
+        f"{collection} has no vector index{where} (search indexes: {names or 'none'}). Create one "
         "of type vectorSearch, or correct --path"
     )
 

@@ -28,13 +28,13 @@ class VectorKind(StrEnum):
 
     @property
     def is_float(self) -> bool:
-        """Both kinds are one to the server: a query of either finds the other."""
+        """The server treats both float kinds as one: a query of either finds the other."""
         return self in (VectorKind.ARRAY, VectorKind.FLOAT32)
 
 
 @dataclass(frozen=True)
 class StoredVector:
-    """`values` as float32, bits as -1 and 1; `raw` is what a query has to be to find it."""
+    """`values` as float32, bits as -1 and 1; `raw` is the query that finds it."""
 
     kind: VectorKind
     values: NDArray[np.float32]
@@ -65,7 +65,7 @@ _BINARY: dict[bytes, tuple[VectorKind, Any]] = {
 
 
 def read(value: Any) -> StoredVector | str:
-    """Or what the value is instead of a vector."""
+    """The vector, or what the value is instead."""
     if isinstance(value, list):
         return _from_array(value)
     if isinstance(value, Binary) and value.subtype == VECTOR_SUBTYPE:
@@ -113,7 +113,7 @@ def _from_binary(value: Binary) -> StoredVector | str:
 
 
 def vector_paths(documents: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Where in these documents vectors may be, for a user who has misspelt the path."""
+    """Paths in these documents that may hold vectors, for a user who has misspelt one."""
     found = {
         path
         for document in documents
@@ -125,7 +125,7 @@ def vector_paths(documents: Sequence[Mapping[str, Any]]) -> list[str]:
 
 @dataclass(frozen=True)
 class Drawn:
-    """`faults` say what stands at the path instead of a vector."""
+    """`faults` say what the path holds instead of a vector."""
 
     id: Any
     document: Mapping[str, Any]
@@ -166,7 +166,7 @@ class Sample:
 
     @property
     def vectors(self) -> Iterator[tuple[Any, StoredVector]]:
-        """With the id of the document that each is in."""
+        """All vectors, each with the id of its document."""
         return ((drawn.id, vector) for drawn in self.drawn for vector in drawn.vectors)
 
     @property
@@ -175,13 +175,13 @@ class Sample:
 
     @property
     def alike(self) -> list[tuple[Any, StoredVector]]:
-        """The usable vectors of the type and size that most have."""
+        """The usable vectors of the most frequent type and size."""
         usable = [(id, v) for id, v in self.vectors if v.is_finite and not v.is_zero]
         forms = Counter((v.kind, v.dimensions) for _, v in usable)
         return [(id, v) for id, v in usable if (v.kind, v.dimensions) == forms.most_common(1)[0][0]]
 
     def indexed_by(self, index: IndexEntry) -> list[tuple[Any, StoredVector]]:
-        """Those that the server must have indexed."""
+        """Vectors that the server must have indexed."""
         return [(id, v) for id, v in self.vectors if why_skipped(v, index) is None]
 
     def skipped_by(self, index: IndexEntry) -> list[Any]:
@@ -205,18 +205,18 @@ class Sample:
 
 
 def spread_over(items: Sequence[T], most: int) -> Sequence[T]:
-    """At most so many, evenly from all."""
+    """At most `most` of them, spread evenly."""
     return items[:: max(1, -(-len(items) // most))]
 
 
 def list_ids(ids: Sequence[Any]) -> str:
-    """A few ids, for a user who wants to look."""
+    """A few ids, for a user who wants to look them up."""
     some = ", ".join(repr(each) for each in ids[:3])
     return f"_id {some}{', ...' if len(ids) > 3 else ''}"
 
 
 def _each_vector(values: Sequence[Any]) -> Iterator[Any]:
-    """null is as good as absent; an array of vectors is taken apart."""
+    """Treats null as absent, and takes an array of vectors apart."""
     for value in values:
         if isinstance(value, list) and any(isinstance(each, list | bytes) for each in value):
             yield from _each_vector(value)

@@ -34,7 +34,7 @@ class Probe:
         return [hit for hit in self.hits if hit.id != self.id]
 
     def finds_itself(self, index: IndexEntry) -> bool:
-        """Also where more than DEEP others are as near to it as it is to itself."""
+        """True as well if more than DEEP others are as near to it as it is to itself."""
         if any(hit.id == self.id for hit in self.hits):
             return True
         own = _own_score(self.stored, index.similarity)

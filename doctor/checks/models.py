@@ -86,7 +86,7 @@ def _compared(case: Case, student: Encoder, passages: Sequence[EncodedText]) -> 
         # Both as queries, with their prompts: the student's role.
         wanted = teacher.encode_queries(texts)[:, : stored.shape[1]]
         return _cosines(student.encode_queries(texts), wanted), MINIMUM_COSINE
-    # As documents, since the stored vectors are.
+    # Both as documents, like the stored vectors.
     least = _MINIMUM_IN_BITS if _in_bits(passages) else MINIMUM_COSINE
     return _cosines(student.encode_documents(texts), stored), least
 

@@ -146,7 +146,7 @@ def _table_end(text: str, end: int) -> int:
 
 
 def heading_trails(headings: Sequence[Heading | None]) -> list[tuple[str, ...]]:
-    """For each piece, the headings above it; a heading is not part of its own trail."""
+    """The headings above each piece; a heading is not part of its own trail."""
     above: list[Heading] = []
     found: list[tuple[str, ...]] = []
     names: tuple[str, ...] = ()

@@ -100,8 +100,8 @@ class Pieces:
 
 
 def _cut_at(text: str, begin: int, most: int) -> int:
-    """After the last line end or blank in the second half of what fits, else after all that
-    fits."""
+    """Cut after the last line end or blank in the second half of what fits, else after all of
+    it."""
     for blank in ("\n", " "):
         at = text.rfind(blank, (begin + most) // 2, most)
         if at > begin:

@@ -110,7 +110,7 @@ class EncodeActor(_Stage):
 
     @cached_property
     def teacher(self) -> Teacher:
-        """In this process alone: a machine's other cores and GPUs belong to other actors."""
+        """Runs in this process alone: other cores and GPUs of a machine belong to other actors."""
         devices = ["cuda:0" if self.job.gpus else "cpu"]  # Ray shows an actor its own GPU only
         return load_teacher(
             self.target.manifest,

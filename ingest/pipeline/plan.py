@@ -121,7 +121,7 @@ def _changed(chunk: Chunk) -> dict[str, Any]:
 def plan_windows(
     windows: Iterable[Sequence[Document]], target: Target, tally: Tally
 ) -> Iterator[Sequence[Plan]]:
-    """For each window, plans for the documents that are not stored as they are, in order."""
+    """Plans for the documents of each window that are not stored as they are, in order."""
     # An empty collection stores nothing of documents that this run has not met yet.
     is_empty: bool | None = None
     for documents in windows:

@@ -1,4 +1,4 @@
-"""Where chunks go, and how: agreed with the manifest before anything is read or encoded.
+"""The target of a run: the collection that its chunks go to, as the manifest says.
 
 `settle_overlap` ends a run beside which others have written: it checks what the run claims and
 repairs what the others undid. A run that ends well has written nothing after the check that found
@@ -106,8 +106,8 @@ class Target:
         retries: RetryBudget | None = None,
         on_status: OnStatus = lambda phase: None,
     ) -> None:
-        """With a `teacher` the collection is new; otherwise the manifest names the teacher, and
-        `on_status` is called when it is loaded."""
+        """A `teacher` means that the collection is new; otherwise the manifest names the
+        teacher, and `on_status` is called when it is loaded."""
         name = settings.collection
         self.is_new = teacher is not None
         self._loaded = teacher

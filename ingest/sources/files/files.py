@@ -124,8 +124,7 @@ class Files:
             yield Rejected(Place(str(error.filename)), f"cannot be read: {error.strerror}")
 
     def _leave_out_questions(self, folders: list[str], names: list[str]) -> None:
-        """Without this, questions beside a test collection's documents would be read as
-        documents."""
+        """Skip the questions beside a test collection's documents, which are not documents."""
         if not _BEIR_DOCUMENTS.isdisjoint(names):
             for listed in (folders, names):
                 for name in set(_BEIR_QUESTIONS).intersection(listed):

@@ -181,7 +181,7 @@ def _compiled(name: str) -> re.Pattern[str]:
 
 
 def _end_of_class(name: str, at: int) -> int:
-    """The index of the closing bracket; 0 if there is none, and the opening bracket means
+    """The index of the closing bracket; 0 if none follows, and the opening bracket means
     itself."""
     at += name[at : at + 1] in ("!", "^")
     at += name[at : at + 1] == "]"

@@ -102,7 +102,7 @@ def _short(value: Any) -> Any:
 
 
 class MongoSource:
-    """Like a Corpus, except that `size` and `bytes_read` count documents.
+    """A Corpus whose `size` and `bytes_read` count documents.
 
     `source` is the source name of its documents, by default its own name. `unusable` gathers the
     `_id`s of documents that cannot be encoded, each with the hash of the vector in place that it
@@ -195,7 +195,8 @@ class MongoSource:
             return list(self.find(filter=wanted, session=session))
 
     def _projection(self) -> dict[str, Any] | None:
-        """In place, only what is encoded and compared; elsewhere all but our own vectors."""
+        """Only what is encoded and compared, for vectors in place; elsewhere all but our own
+        vectors."""
         if self._in_place is not None:
             return {self.fields.text: 1, self.fields.title: 1, f"{MARK}.hash": 1}
         return dict.fromkeys(self._left_out, 0) or None

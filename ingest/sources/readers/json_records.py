@@ -177,7 +177,8 @@ class _Cutter:
         return self._scalar(self._word())
 
     def _scalar(self, text: bytes) -> _Raw:
-        """Not a record, but valid JSON; otherwise nothing after it could be trusted."""
+        """Accept a value that is JSON though not a record; after anything else the rest cannot
+        be trusted."""
         try:
             parse_json(text)
         except UnusableRecord as error:

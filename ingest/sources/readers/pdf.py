@@ -12,7 +12,7 @@ _BROKEN = ("\ufffe\n", "\x02\n", "\ufffe", "\x02")
 
 
 def read_pdf(stream: BinaryIO, whole: Whole) -> Records:
-    """Not safe in several threads at once, because the library is not."""
+    """The library is not thread-safe, so neither is this."""
     try:
         with as_seekable(stream) as file, _opened(file) as pdf:
             title = str(pdf.get_metadata_value("Title") or "")
