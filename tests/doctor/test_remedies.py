@@ -267,7 +267,7 @@ def test_quantization_that_costs_too_much_is_built_without(
 
 
 @pytest.mark.parametrize("fault", ["chunks", "index", "empty"])
-def test_what_a_rebuild_left_behind_is_dropped(
+def test_leftovers_of_a_rebuild_are_dropped(
     ingested: Ingested, examined: Examined, obey: Obey, run: Run, mongodb_uri: str, fault: str
 ) -> None:
     database = ingested().database

@@ -99,7 +99,7 @@ def test_other_formats_cannot_be_made_of_bits(
 
 
 @pytest.mark.parametrize("count", [200, pytest.param(1000, marks=pytest.mark.long)])
-def test_exact_search_of_bits_orders_all_of_them_anew(
+def test_exact_search_of_bits_rescores_all_of_them(
     client: MongoClient[Any], database: Database[Any], tmp_path: Any, count: int
 ) -> None:
     """So it is what a step comes to that looks at all of them, and the reference of bits."""

@@ -41,7 +41,7 @@ def test_chunks_come_into_another_collection(
     assert (database["chunks"].find_one({"document": "3"}) or {})["metadata"] == {"year": 2003}
 
 
-def test_vectors_come_into_the_documents_and_later_runs_need_not_be_told(
+def test_vectors_in_place_need_no_options_in_later_runs(
     leaf_ingest: Run, database: Database[Any], path: str
 ) -> None:
     first = leaf_ingest(path, "--text-field", "body", "--in-place", "--filter-field", "year")

@@ -262,7 +262,7 @@ def test_storage_formats_are_measured_on_collections_of_chunks_only(
 
 
 @pytest.mark.parametrize("options", [{}, {"min_similarity": -1}, {"weights": (0.0, 1.0)}], ids=str)
-def test_words_of_a_document_without_our_vector_are_passed_over(
+def test_documents_without_our_vector_are_skipped_in_text_search(
     made: Made, articles: Collection[Any], options: dict[str, Any]
 ) -> None:
     """The text index holds every document, those that are not encoded yet too."""

@@ -55,7 +55,7 @@ def test_pages_end_where_it_is_said(made: Made) -> None:
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_a_least_similarity_is_a_plain_cosine(made: Made, precision: str) -> None:
+def test_the_minimum_similarity_is_a_plain_cosine(made: Made, precision: str) -> None:
     searcher = made(corpus(), precision=precision)
     everything = searcher.search(QUESTION, k=300)
     border = everything[50].similarity
@@ -281,7 +281,9 @@ def test_a_reranker_that_does_not_answer_is_an_error(made: Made, scores: Any) ->
     assert not isinstance(caught.value, QueryError)  # the question and its options were right
 
 
-def test_a_model_of_another_kind_is_no_cross_encoder(published_pair: tuple[str, str]) -> None:
+def test_a_model_of_another_kind_is_refused_as_cross_encoder(
+    published_pair: tuple[str, str],
+) -> None:
     """It would get a random head, and so give a random order."""
     with pytest.raises(ModelError, match="is BertModel; expected a cross-encoder"):
         CrossEncoder(published_pair[0])
@@ -298,7 +300,7 @@ def test_with_scalar_codes_the_similarity_is_the_cosine_too(made: Made) -> None:
     assert [2 * h.score - 1 for h in hits] != pytest.approx([h.similarity for h in hits], abs=1e-3)
 
 
-def test_a_cross_encoder_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_a_missing_cross_encoder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such folder"):
         CrossEncoder(str(tmp_path / "nothing"))
 
@@ -403,6 +405,6 @@ def test_an_option_that_cannot_be_is_refused(
     assert len(str(caught.value)) < 500
 
 
-def test_a_text_is_no_list_of_questions(made: Made) -> None:
+def test_a_text_is_refused_as_list_of_questions(made: Made) -> None:
     with pytest.raises(QueryError, match="questions is 'ash'; expected a list of texts"):
         made(corpus(2)).search_many("ash")

@@ -247,7 +247,7 @@ def test_one_searcher_serves_many_threads(made: Made) -> None:
     assert together == alone
 
 
-def test_what_python_cannot_hold_hides_no_hit(made: Made, database: Database[Any]) -> None:
+def test_values_that_python_cannot_hold_hide_no_hit(made: Made, database: Database[Any]) -> None:
     """A date after the year 9999, and a string that is no UTF-8, as other programs write them."""
     searcher = made([Document("far", "ash"), Document("bad", "elm"), Document("good", "oak")])
     chunks = database["c"]
@@ -267,6 +267,6 @@ def test_what_python_cannot_hold_hides_no_hit(made: Made, database: Database[Any
 
 
 @pytest.mark.parametrize(("uri", "settings"), [(None, None), (b"mongodb://", None), ("", "leaf")])
-def test_what_is_no_uri_or_settings_is_reported(opener: Any, uri: Any, settings: Any) -> None:
+def test_an_invalid_uri_or_settings_are_reported(opener: Any, uri: Any, settings: Any) -> None:
     with pytest.raises(LeafError, match="expected"):
         opener.open(uri, settings)

@@ -103,7 +103,7 @@ def test_a_reader_may_look_at_all_but_the_machine(with_users: str) -> None:
     assert findings["memory"].numbers["needed_bytes"] > 0
 
 
-def test_who_may_not_list_indexes_is_reported_and_the_rest_goes_on(with_users: str) -> None:
+def test_a_user_who_may_not_list_indexes_is_reported_and_the_rest_goes_on(with_users: str) -> None:
     findings = _examined(with_users, "finder")
 
     assert findings["search"].level is Severity.SKIPPED
@@ -122,7 +122,7 @@ def test_an_address_without_a_login_is_said_to_have_none(with_users: str) -> Non
     assert "readWrite" not in str(found)
 
 
-def test_who_may_read_nothing_has_a_problem(with_users: str) -> None:
+def test_a_user_who_may_read_nothing_is_a_problem(with_users: str) -> None:
     findings = _examined(with_users, "nobody")
 
     assert findings["collection"].level is Severity.PROBLEM

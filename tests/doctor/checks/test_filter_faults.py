@@ -64,7 +64,7 @@ def test_values_of_two_types(foreign: Foreign, examined: Examined) -> None:
     assert "n holds number and string" in findings["filter values"].message
 
 
-def test_null_and_lists_are_no_fault(foreign: Foreign, examined: Examined) -> None:
+def test_null_and_lists_are_not_faults(foreign: Foreign, examined: Examined) -> None:
     collection = foreign(filters=["n"])
     change(collection, "n", [1, 2.5, [3]])
     collection.update_one({"_id": 40}, {"$set": {"n": None}})

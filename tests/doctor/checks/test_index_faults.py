@@ -176,7 +176,7 @@ def _listed(**more: Any) -> dict[str, Any]:
     ],
 )
 @pytest.mark.parametrize("name", ["i", None])
-def test_an_index_that_is_of_no_use(
+def test_an_index_that_cannot_be_used(
     definition: dict[str, Any], message: str, name: str | None
 ) -> None:
     found = choose(

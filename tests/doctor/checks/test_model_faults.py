@@ -43,7 +43,9 @@ def test_titles_belong_to_what_was_encoded(ingested: Ingested, examined: Examine
     assert complaints(examined()) == {}
 
 
-def test_titles_that_were_not_stored_are_no_fault(ingested: Ingested, examined: Examined) -> None:
+def test_titles_that_were_not_stored_are_not_a_fault(
+    ingested: Ingested, examined: Examined
+) -> None:
     ingested([Document(str(i), text, "Trees") for i, text in enumerate(texts(9))])
 
     findings = examined()
@@ -145,7 +147,7 @@ def test_a_teacher_that_was_replaced_under_its_name(
     assert "made with sha256:of-another-time" in findings["teacher"].message
 
 
-def test_a_teacher_that_is_not_on_this_machine_is_no_fault(
+def test_a_teacher_that_is_not_on_this_machine_is_not_a_fault(
     ingested: Ingested, examined: Examined, tmp_path: Path
 ) -> None:
     gone = {"teacher.name": str(tmp_path / "gone"), "teacher.revision": "sha256:0"}

@@ -52,7 +52,7 @@ def test_too_few_candidates(foreign: Foreign, examined: Examined) -> None:
     assert complaints(enough) == FOREIGN
 
 
-def test_quantization_that_costs_too_much_whatever_is_looked_at(
+def test_quantization_that_costs_too_much_recall_is_a_problem(
     foreign: Foreign, examined: Examined
 ) -> None:
     # One dimension stretches the range, so that the others fall on few of the 256 values.
@@ -135,7 +135,7 @@ def test_a_vector_that_does_not_find_itself() -> None:
     assert probe(Neighbour("a", 1.0), Neighbour("me", 1.0)).finds_itself(entry("cosine"))
 
 
-def test_as_near_as_itself_is_as_good() -> None:
+def test_a_tie_with_itself_counts_as_found() -> None:
     as_near = [Neighbour(i, 1.0) for i in range(50)]
     longer = [Neighbour(i, 13.0) for i in range(50)]
 

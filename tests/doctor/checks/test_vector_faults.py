@@ -83,7 +83,7 @@ def test_vectors_of_zeros_are_skipped_under_cosine(foreign: Foreign, examined: E
     assert "3 of 60 vectors are only zeros" in findings["vector values"].message
 
 
-def test_vectors_of_zeros_are_of_no_use_under_dot_product(
+def test_vectors_of_zeros_are_useless_under_dot_product(
     ingested: Ingested, examined: Examined
 ) -> None:
     change(ingested(), "embedding", float32([0] * 128))
@@ -189,7 +189,7 @@ def test_bits_without_euclidean(foreign: Foreign, examined: Examined, similarity
         ({"values": [0.1]}, "a dict"),
     ],
 )
-def test_what_is_no_vector(
+def test_values_that_are_not_vectors(
     ingested: Ingested, examined: Examined, value: Any, message: str
 ) -> None:
     change(ingested(), "embedding", value)

@@ -34,7 +34,7 @@ def test_chunks_end_where_sentences_end_and_share_the_last_ones() -> None:
         assert 0 < length(other[:shared]) <= 8
 
 
-def test_without_overlap_nothing_stands_twice() -> None:
+def test_without_overlap_nothing_is_repeated() -> None:
     chunks = chunker(overlap=0).split(Document("d", PROSE))
 
     assert " ".join(c.text for c in chunks) == PROSE.strip()

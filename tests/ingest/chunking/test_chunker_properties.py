@@ -98,7 +98,7 @@ def test_chunks_cover_the_text_and_none_is_too_long(
 
 @given(st.lists(st.tuples(texts | plain, titles), min_size=1, max_size=6))
 @settings(max_examples=30, deadline=None)
-def test_a_document_has_the_same_chunks_whatever_stands_beside_it(
+def test_the_chunks_of_a_document_do_not_depend_on_other_documents(
     tokenizer: Any, given: list[tuple[str, str]]
 ) -> None:
     documents = [Document(str(n), text, title) for n, (text, title) in enumerate(given)]

@@ -140,7 +140,7 @@ def test_the_trail_is_part_of_what_is_encoded_and_not_of_what_is_stored() -> Non
     assert not same_vector(with_trail.hash, without.hash)
 
 
-def test_a_title_that_is_the_first_heading_is_said_once() -> None:
+def test_a_title_that_is_the_first_heading_is_not_repeated() -> None:
     chunks = cut(GUIDE, title="Guide", heading_trail=True)
 
     assert all(c.encoded_text.count("Guide") <= 2 for c in chunks)
@@ -149,7 +149,7 @@ def test_a_title_that_is_the_first_heading_is_said_once() -> None:
     assert other[-1].encoded_text.startswith("Manual Guide > Use some words")
 
 
-def test_of_a_long_trail_the_inner_headings_are_kept() -> None:
+def test_a_long_trail_keeps_its_inner_headings() -> None:
     outer = "Outer " * 30
     text = f"# {outer}\n\n{WORDS}.\n\n## Inner\n\n{WORDS}. {WORDS}. {WORDS}. {WORDS}."
 
@@ -168,7 +168,7 @@ def test_a_piece_as_long_as_a_chunk_goes_without_a_trail() -> None:
     assert code in whole.text
 
 
-def test_comments_in_code_are_no_headings() -> None:
+def test_comments_in_code_are_not_headings() -> None:
     text = f"# One\n\n```\n# two\n```\n\n{WORDS}. {WORDS}. {WORDS}. {WORDS}."
 
     assert {c.trail for c in cut(text, heading_trail=True)} == {"", "One"}

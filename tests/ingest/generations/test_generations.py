@@ -65,7 +65,7 @@ def corpus(leaf_ingest: Run) -> str:
     return "c.jsonl"
 
 
-def test_another_teacher_is_built_beside_and_searches_move_over(
+def test_a_rebuild_with_another_teacher_switches_searches(
     leaf_ingest: Run, corpus: str, database: Database[Any]
 ) -> None:
     before = list(database["chunks"].find().sort("_id"))
@@ -104,7 +104,7 @@ def test_another_teacher_is_built_beside_and_searches_move_over(
         ([], (64, "float32", "none")),
     ],
 )
-def test_what_is_not_asked_otherwise_stays_as_it_is(
+def test_a_rebuild_keeps_what_is_not_changed(
     leaf_ingest: Run, corpus: str, database: Database[Any], asked: list[str], form: Any
 ) -> None:
     old = generations(database).active
@@ -134,7 +134,7 @@ def test_without_rebuild_another_form_is_refused_and_the_way_is_named(
     assert ended.stderr.count("\n") == 1
 
 
-def test_ordinary_runs_after_the_move_go_to_the_new_one(
+def test_ordinary_runs_after_the_switch_write_the_new_generation(
     leaf_ingest: Run, corpus: str, database: Database[Any]
 ) -> None:
     leaf_ingest(corpus, "--rebuild", **OTHER)
@@ -168,7 +168,7 @@ def test_rollback_and_retire_finish_it_and_are_idempotent(
     assert generations(database).other is None
 
 
-def test_the_old_one_retires_and_a_number_is_never_given_again(
+def test_a_retired_generation_number_is_never_reused(
     leaf_ingest: Run, corpus: str, database: Database[Any]
 ) -> None:
     leaf_ingest(corpus, "--rebuild", **OTHER)
@@ -183,7 +183,7 @@ def test_the_old_one_retires_and_a_number_is_never_given_again(
     assert stored(database) == {2: N, 3: N}
 
 
-def test_one_that_was_rolled_back_from_is_taken_up_again(
+def test_a_rolled_back_generation_is_resumed(
     leaf_ingest: Run, corpus: str, database: Database[Any]
 ) -> None:
     leaf_ingest(corpus, "--rebuild", **OTHER)
@@ -198,7 +198,7 @@ def test_one_that_was_rolled_back_from_is_taken_up_again(
     assert stored(database) == {1: N + 1, 2: N + 1}
 
 
-def test_documents_that_would_be_lost_stop_the_move_until_that_is_meant(
+def test_documents_that_would_be_lost_stop_the_switch_without_yes(
     leaf_ingest: Run, corpus: str, database: Database[Any]
 ) -> None:
     Path("part.jsonl").write_text(records(N - 5) + '{"id": "new", "text": "New."}\n' * 5 + "{}\n")
@@ -218,7 +218,7 @@ def test_documents_that_would_be_lost_stop_the_move_until_that_is_meant(
     assert generations(database).active.generation == 2
 
 
-def test_what_was_rejected_before_as_well_is_no_loss(
+def test_documents_rejected_in_both_generations_do_not_stop_the_switch(
     leaf_ingest: Run, database: Database[Any]
 ) -> None:
     """An id that stands twice, and a record without a text, of both generations."""
@@ -232,7 +232,7 @@ def test_what_was_rejected_before_as_well_is_no_loss(
     assert generations(database).active.generation == 2
 
 
-def test_an_unfinished_one_is_reported_by_ordinary_runs_and_dropped_by_retire(
+def test_an_unfinished_rebuild_is_reported_by_ordinary_runs_and_dropped_by_retire(
     leaf_ingest: Run, corpus: str, database: Database[Any]
 ) -> None:
     Path("part.jsonl").write_text(records(3))
@@ -290,7 +290,7 @@ def test_usage_errors_exit_2(leaf_ingest: Run, arguments: list[str], expected: s
 
 
 @pytest.mark.parametrize("verb", ["rollback", "retire", "--rebuild"])
-def test_where_nothing_was_ingested_there_is_nothing_to_do(leaf_ingest: Run, verb: str) -> None:
+def test_an_empty_collection_has_nothing_to_rebuild_or_retire(leaf_ingest: Run, verb: str) -> None:
     Path("c.jsonl").write_text(records(1))
 
     ended = leaf_ingest(*(["c.jsonl"] if verb == "--rebuild" else []), verb)
@@ -307,7 +307,7 @@ def test_rollback_without_a_rebuild_is_refused(leaf_ingest: Run, corpus: str) ->
     assert "has no generation to roll back to: 1 is the only one" in ended.stderr
 
 
-def test_an_active_one_that_cannot_answer_keeps_the_other_from_being_retired(
+def test_retire_refuses_while_the_active_generation_cannot_answer(
     leaf_ingest: Run, corpus: str, database: Database[Any]
 ) -> None:
     leaf_ingest(corpus, "--rebuild", **OTHER)
@@ -321,7 +321,7 @@ def test_an_active_one_that_cannot_answer_keeps_the_other_from_being_retired(
     assert leaf_ingest("rollback").returncode == 0
 
 
-def test_one_without_chunks_is_not_rolled_back_to(
+def test_rollback_refuses_a_generation_without_chunks(
     leaf_ingest: Run, corpus: str, database: Database[Any]
 ) -> None:
     leaf_ingest(corpus, "--rebuild", **OTHER)
@@ -424,7 +424,7 @@ def test_a_killed_rebuild_changes_nothing_and_is_finished_by_the_same_command(
 
 @pytest.mark.usefixtures("environ")
 @pytest.mark.parametrize("storage", ["full", "mrl256-int8"])
-def test_two_rebuilds_at_once_make_one_generation_and_one_move(
+def test_two_rebuilds_at_once_make_one_generation_and_one_switch(
     leaf_ingest: Run, corpus: str, database: Database[Any], storage: str
 ) -> None:
     command = ("leaf-ingest", corpus, "--rebuild", "--storage", storage, "--dimensions", 64)
@@ -454,9 +454,7 @@ def written(target: Target, documents: list[Document], rejects: Path) -> Summary
 TWO = [Document("a", "one"), Document("b", "two")]
 
 
-def test_of_two_rebuilds_that_want_different_things_one_goes_on(
-    database: Database[Any], tmp_path: Path
-) -> None:
+def test_one_of_two_conflicting_rebuilds_goes_on(database: Database[Any], tmp_path: Path) -> None:
     written(opened(database, "hashing:64"), TWO, tmp_path / "r")
     one = opened(database, "hashing:128", rebuild=True)
     other = opened(database, "hashing:32", rebuild=True)
@@ -468,7 +466,7 @@ def test_of_two_rebuilds_that_want_different_things_one_goes_on(
     assert database["c"].count_documents({"generation": 2}) == 2
 
 
-def test_what_misses_the_end_of_its_generation_writes_nothing_more(
+def test_a_run_writes_nothing_into_a_retired_generation(
     database: Database[Any], tmp_path: Path
 ) -> None:
     written(opened(database, "hashing:64"), TWO, tmp_path / "r")
@@ -482,7 +480,7 @@ def test_what_misses_the_end_of_its_generation_writes_nothing_more(
     assert database["c"].count_documents({}) == 2
 
 
-def test_an_ordinary_run_that_misses_the_move_says_so(
+def test_an_ordinary_run_reports_a_switch_that_it_missed(
     database: Database[Any], tmp_path: Path
 ) -> None:
     late = opened(database, "hashing:64")
@@ -495,9 +493,7 @@ def test_an_ordinary_run_that_misses_the_move_says_so(
         late.require_active()
 
 
-def test_the_move_is_made_once_and_only_from_what_was_seen(
-    database: Database[Any], tmp_path: Path
-) -> None:
+def test_the_switch_is_atomic_and_conditional(database: Database[Any], tmp_path: Path) -> None:
     written(opened(database, "hashing:64"), TWO, tmp_path / "r")
     written(opened(database, "hashing:128", rebuild=True), TWO, tmp_path / "r")
     seen = read_generations(database, "c")

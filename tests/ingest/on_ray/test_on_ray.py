@@ -217,7 +217,7 @@ def test_running_it_again_encodes_only_what_changed(
     assert list(state(database, "on_ray")) == ["d1#0"]
 
 
-def test_a_corpus_of_nothing_usable_makes_nothing(
+def test_an_unusable_corpus_creates_nothing(
     on_ray: OnRay, database: Database[Any], tmp_path: Path
 ) -> None:
     summary = on_ray(dataset([{"id": "a", "body": "One."}]))
@@ -229,7 +229,7 @@ def test_a_corpus_of_nothing_usable_makes_nothing(
     assert "on_ray" not in database.list_collection_names()
 
 
-def test_what_stands_against_it_is_reported_before_any_work(
+def test_problems_are_reported_before_any_work(
     on_ray: OnRay, plainly: OnRay, database: Database[Any], tmp_path: Path
 ) -> None:
     rows = [{"id": "a", "text": "One."}]

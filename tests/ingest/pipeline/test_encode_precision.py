@@ -109,7 +109,7 @@ def test_a_manifest_without_it_is_reported_once_and_a_rebuild_records_it(
     assert rebuilt.manifest.encode_precision == "float16"
 
 
-def test_a_word_that_is_no_precision_is_refused_with_those_that_are() -> None:
+def test_an_unknown_precision_is_refused_with_the_known_ones() -> None:
     for given in ({"LEAF_ENCODE_PRECISION": "fp16"}, {"LEAF_ENCODE_PRECISION": "FLOAT32"}):
         with pytest.raises(ConfigError, match="expected one of auto, float32, bfloat16, float16"):
             load(given)

@@ -36,7 +36,7 @@ def database(
         yield client[request.node.name[-30:]]
 
 
-def test_a_mongod_that_restarts_is_waited_for(
+def test_a_run_survives_a_restart_of_mongod(
     deployment: LocalDeployment, database: Database[Any]
 ) -> None:
     with running(deployment.uri, database) as ingest:
@@ -72,7 +72,7 @@ def test_a_mongod_that_stays_away_is_one_line_and_what_is_written_stays(
     assert written(database) > 0
 
 
-def test_nobody_has_to_wait_for_a_mongod_that_is_away(
+def test_an_interrupt_does_not_wait_for_an_unreachable_mongod(
     deployment: LocalDeployment, database: Database[Any]
 ) -> None:
     with running(deployment.uri, database) as ingest:

@@ -48,7 +48,7 @@ def require_whole(ingest: Running, database: Database[Any]) -> None:
     assert all(line.startswith("leaf-ingest: MongoDB is ") for line in ingest.errors)
 
 
-def test_cut_connections_are_made_anew(line: Relay, database: Database[Any]) -> None:
+def test_cut_connections_are_opened_again(line: Relay, database: Database[Any]) -> None:
     chance = random.Random(SEED)
     times = cut = 0
     with running(uri(line), database) as ingest:

@@ -93,7 +93,9 @@ def test_more_rejects_than_allowed_end_it_and_what_was_read_before_is_written(
     assert stored(database) == {str(n) for n in range(700)}
 
 
-def test_so_it_is_when_the_server_rejects_them(leaf_ingest: Run, database: Database[Any]) -> None:
+def test_documents_that_the_server_rejects_are_reported_too(
+    leaf_ingest: Run, database: Database[Any]
+) -> None:
     database.create_collection("chunks", validator={"metadata.year": {"$lt": 1100}})
     path = corpus(*({"id": n, "text": f"T {n}", "year": n} for n in range(1000, 1300)))
 
@@ -208,7 +210,7 @@ def test_json_of_any_depth_and_numbers_of_any_length_are_rejects(leaf_ingest: Ru
     ]
 
 
-def test_what_the_server_refuses_of_a_document_is_a_reject_whatever_its_reason(
+def test_a_document_that_the_server_refuses_is_rejected_with_its_reason(
     leaf_ingest: Run, database: Database[Any]
 ) -> None:
     """An index of the user's own does not take everything that MongoDB holds."""

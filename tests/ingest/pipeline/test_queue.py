@@ -22,7 +22,7 @@ def until(true: Callable[[], bool]) -> None:
     assert true()
 
 
-def test_what_is_put_comes_out_in_its_order_and_then_it_ends(stop: Event) -> None:
+def test_items_come_out_in_order_and_then_the_queue_ends(stop: Event) -> None:
     channel: Channel[int] = Channel(10, stop)
     for number in range(5):
         channel.put(number)
@@ -54,7 +54,7 @@ def test_a_producer_does_not_run_ahead(stop: Event) -> None:
     assert got == list(range(10))
 
 
-def test_what_is_at_hand_is_not_waited_for(stop: Event) -> None:
+def test_at_hand_does_not_wait(stop: Event) -> None:
     channel: Channel[int] = Channel(1, stop)
 
     with ThreadPoolExecutor(2) as threads:
@@ -84,7 +84,7 @@ def test_both_sides_end_when_all_is_to_stop(stop: Event) -> None:
             assert isinstance(side.exception(timeout=5), Stopped)
 
 
-def test_what_waits_is_not_handed_out_after_a_stop(stop: Event) -> None:
+def test_waiting_items_are_not_handed_out_after_a_stop(stop: Event) -> None:
     channel: Channel[int] = Channel(1, stop)
     channel.put(1)
     stop.set()

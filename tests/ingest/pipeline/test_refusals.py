@@ -40,7 +40,7 @@ def nested(depth: int) -> Any:
 
 
 @pytest.mark.parametrize("fresh", [True, False])
-def test_what_the_driver_or_the_whole_request_fails_of_costs_only_its_own_document(
+def test_a_document_that_fails_the_driver_or_the_request_costs_no_other(
     target: Callable[..., Target], database: Database[Any], fresh: bool
 ) -> None:
     """Nested so deeply that the server reads none of the request; larger than the driver sends."""
@@ -59,7 +59,7 @@ def test_what_the_driver_or_the_whole_request_fails_of_costs_only_its_own_docume
     assert opened.write([chunks[17]], rows(1), seen=seen) == {"d17#0": refused["d17#0"]}
 
 
-def test_what_is_refused_of_all_documents_ends_the_run(
+def test_a_refusal_of_all_documents_ends_the_run(
     target: Callable[..., Target], database: Database[Any]
 ) -> None:
     opened = target()

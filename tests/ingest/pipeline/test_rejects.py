@@ -95,7 +95,7 @@ def test_the_wrong_text_field_is_reported_before_a_model_is_loaded(
     assert database.list_collection_names() == ["articles"]
 
 
-def test_of_many_records_the_first_are_reported_and_the_rest_are_read(leaf_ingest: Run) -> None:
+def test_a_long_file_of_unusable_records_is_reported_early_and_read(leaf_ingest: Run) -> None:
     Path("c.jsonl").write_text('{"body": "T"}\n' * 100 + '{"text": "T"}\n')
 
     ended = leaf_ingest("c.jsonl")
@@ -118,7 +118,7 @@ def test_a_second_run_over_the_folder_does_not_read_its_own_rejects(leaf_ingest:
 @pytest.mark.parametrize(
     "name", ["c/r.jsonl", "./c/../c/r.jsonl", "{cwd}/c/r.jsonl", "to_c/r.jsonl"]
 )
-def test_however_it_is_named_it_is_no_part_of_a_folder(name: str, tmp_path: Path) -> None:
+def test_the_file_for_rejects_is_never_part_of_a_folder(name: str, tmp_path: Path) -> None:
     Path("c").mkdir()
     Path("to_c").symlink_to("c")
     Path("c/a.jsonl").write_text('{"text": "T"}')
@@ -149,7 +149,7 @@ def test_naming_it_as_input_is_refused_and_leaves_it_alone(leaf_ingest: Run) -> 
     assert reasons(DEFAULT) == ["is bad"]
 
 
-def test_nor_can_it_come_through_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_for_rejects_is_refused_on_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     written(DEFAULT, "is bad")
 
     with DEFAULT.open() as stdin:
@@ -213,7 +213,7 @@ def test_a_run_replaces_the_rejects_of_an_earlier_one(tmp_path: Path) -> None:
     assert reasons(path) == ["is bad"]
 
 
-def test_what_another_run_left_meanwhile_is_not_removed(tmp_path: Path) -> None:
+def test_rejects_of_a_concurrent_run_are_not_removed(tmp_path: Path) -> None:
     """As by one that follows a collection, and begins with each batch."""
     following = Rejects(tmp_path / "r.jsonl")
     following.begin()

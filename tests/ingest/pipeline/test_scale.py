@@ -47,7 +47,7 @@ def test_it_is_that_of_the_first_chunks(
     assert read_manifest(database, "c").scale == pytest.approx(scale(CORPUS))
 
 
-def test_what_waits_to_be_written_beside_them_does_not_count(
+def test_batches_that_wait_beside_the_first_do_not_count(
     target: Open, database: Database[Any]
 ) -> None:
     """All is there before the first is written: the slowest of servers."""
@@ -64,7 +64,9 @@ def test_what_waits_to_be_written_beside_them_does_not_count(
     assert database["c"].count_documents({}) == len(CORPUS) + len(LATER)
 
 
-def test_of_a_smaller_corpus_it_is_that_of_all(write: Write, database: Database[Any]) -> None:
+def test_a_smaller_corpus_takes_the_scale_of_all_its_chunks(
+    write: Write, database: Database[Any]
+) -> None:
     write([*CORPUS[:20], *LATER[:20]], precision="int8")
 
     assert read_manifest(database, "c").scale == pytest.approx(scale(CORPUS[:20] + LATER[:20]))

@@ -62,7 +62,7 @@ def test_the_id_alone_decides_and_it_does_so_for_ever() -> None:
 HOMES = [2, 4, 2, 1, 1, 4, 4, 2, 4, 1, 1, 3]
 
 
-def test_a_shard_that_has_none_of_a_small_corpus_is_no_error(
+def test_a_shard_without_documents_of_a_small_corpus_is_not_an_error(
     ordered: Ordered, database: Database[Any]
 ) -> None:
     Path("c.jsonl").write_text('{"id": "only", "text": "One text."}\n')

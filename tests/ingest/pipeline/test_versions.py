@@ -185,7 +185,7 @@ def test_chunks_of_an_older_version_of_the_program_get_what_they_lack_without_en
     assert third.unchanged == chunks
 
 
-def test_of_another_source_only_its_name_is_written(
+def test_a_change_of_source_writes_only_its_name(
     write: Write, again: Again, database: Database[Any]
 ) -> None:
     chunks = write([Document("a", LONG, source="old")]).chunks
@@ -211,7 +211,7 @@ def test_other_metadata_is_written_to_each_chunk_without_encoding(
     assert {chunk["metadata"]["year"] for chunk in stored(database).values()} == {2}
 
 
-def test_of_a_long_document_only_the_chunks_that_changed_are_encoded(
+def test_a_long_document_encodes_only_its_changed_chunks(
     write: Write, again: Again, database: Database[Any]
 ) -> None:
     chunks = write([Document("a", LONG)]).chunks

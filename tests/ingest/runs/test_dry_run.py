@@ -45,7 +45,7 @@ def size(database: Database[Any], **query: Any) -> int:
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8", "binary"])
-def test_of_a_new_collection_it_tells_what_will_be_and_makes_none(
+def test_a_dry_run_forecasts_a_new_collection_and_creates_none(
     ordered: Ordered, database: Database[Any], precision: str
 ) -> None:
     path = corpus({"a": LONG, "b": "A short one."}, more="no JSON\n", title="Title", year=2020)
@@ -63,9 +63,7 @@ def test_of_a_new_collection_it_tells_what_will_be_and_makes_none(
     assert reported["collection"] == done["collection"]
 
 
-def test_of_a_collection_with_changes_it_tells_what_is_new_of_them(
-    ordered: Ordered, database: Database[Any]
-) -> None:
+def test_a_dry_run_forecasts_changes(ordered: Ordered, database: Database[Any]) -> None:
     texts = {f"d{n}": f"{n}. {LONG}" for n in range(5)}
     ordered(corpus(texts, year=1))
     old = {chunk["_id"]: chunk for chunk in database["c"].find()}
@@ -166,7 +164,7 @@ def test_a_source_that_is_the_target_is_refused(ordered: Ordered, database: Data
         ordered(f"mongodb:{database.name}.c", dry_run=True)
 
 
-def test_what_the_run_would_refuse_is_refused(ordered: Ordered) -> None:
+def test_a_dry_run_refuses_what_the_run_would_refuse(ordered: Ordered) -> None:
     path = corpus({}, more="no JSON\n")
 
     with pytest.raises(SourceError, match="all 1 records were rejected, nothing was written"):
@@ -186,7 +184,7 @@ def test_a_text_without_tokens_takes_no_time(
     assert (reported["new_chunks"], reported["tokens"], reported["seconds"]) == (1, 0, None)
 
 
-def test_what_it_prints_reads_well(leaf_ingest: Run, database: Database[Any]) -> None:
+def test_the_printed_forecast_reads_well(leaf_ingest: Run, database: Database[Any]) -> None:
     Path("docs").mkdir()
     Path("docs/a.txt").write_text(f"{LONG} {LONG[:600]}")
     Path("docs/b.txt").write_bytes("Café".encode("latin-1"))

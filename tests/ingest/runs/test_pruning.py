@@ -68,7 +68,7 @@ def test_a_file_that_was_deleted_goes_with_all_its_chunks(
     assert documents(database) == {"docs/short.md", "other/o.txt"}
 
 
-def test_what_has_a_source_of_another_name_or_none_is_never_looked_at(
+def test_documents_of_another_source_or_none_are_never_pruned(
     ordered: Ordered, two: tuple[str, str], database: Database[Any]
 ) -> None:
     database["c"].update_many({"document": "a1"}, {"$unset": {"source": ""}})
@@ -81,7 +81,7 @@ def test_what_has_a_source_of_another_name_or_none_is_never_looked_at(
     assert documents(database) == ALL
 
 
-def test_of_a_document_that_two_sources_share_for_a_moment_only_the_own_chunks_go(
+def test_pruning_deletes_only_its_own_chunks_of_a_shared_document(
     ordered: Ordered, database: Database[Any]
 ) -> None:
     """As a run leaves it that was killed while a document moved to another source."""
@@ -173,7 +173,7 @@ def test_a_file_that_is_cut_off_removes_nothing(
     assert documents(database) == ALL
 
 
-def test_a_run_that_ended_by_an_error_removes_nothing_whatever_was_said(
+def test_a_failed_run_never_prunes(
     ordered: Ordered, two: tuple[str, str], database: Database[Any]
 ) -> None:
     lines(two[0], ["a1"], more="no JSON\n")
@@ -201,7 +201,7 @@ def test_each_shard_removes_its_own(
     assert documents(database) == {"a0", "a1", "b1", "b2", "b3"}
 
 
-def test_a_shard_without_documents_of_a_source_that_has_some_is_no_empty_source(
+def test_a_shard_without_documents_is_not_an_empty_source(
     ordered: Ordered, two: tuple[str, str], database: Database[Any]
 ) -> None:
     lines(two[0], ["a1"])
@@ -225,7 +225,7 @@ def test_vectors_that_are_kept_for_going_back_keep_what_left_the_source(
     assert documents(database, generation=None) == ALL
 
 
-def test_a_document_that_left_a_mongodb_collection_goes(
+def test_a_document_that_left_a_mongodb_collection_is_pruned(
     ordered: Ordered, two: tuple[str, str], database: Database[Any]
 ) -> None:
     database["articles"].insert_many([{"_id": i, "body": f"Text {i}."} for i in range(4)])
@@ -287,7 +287,7 @@ def test_a_dry_run_says_what_the_run_would_refuse(
     assert "leaf-ingest: --prune: no documents were read from" in capsys.readouterr().err
 
 
-def test_a_dry_run_tells_no_refusal_of_what_is_met_twice(
+def test_a_dry_run_does_not_refuse_repeated_ids(
     ordered: Ordered, two: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines(two[0], ["a1", "a1"])

@@ -84,7 +84,7 @@ def test_a_writer_is_alone_until_another_is_there_or_was_there(
     assert first.was_alone()
 
 
-def test_a_writer_that_was_forgotten_is_company_for_those_that_did_not_see_it(
+def test_an_expired_writer_still_counts_for_runs_that_did_not_see_it(
     database: Database[Any], beside: Registration
 ) -> None:
     beside.enter()
@@ -140,7 +140,7 @@ def test_what_another_run_undid_is_written_again(
     assert stored(database) == before
 
 
-def test_what_others_do_not_cease_to_undo_is_an_error(
+def test_an_overlap_that_never_settles_is_an_error(
     database: Database[Any], target: Open, rejects: Rejects, beside: Registration
 ) -> None:
     with closing(target()) as opened:

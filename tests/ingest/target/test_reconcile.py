@@ -64,7 +64,7 @@ def test_ingests_at_once_lose_no_filter_path(at_once: Any, database: Database[An
     assert database["c"].count_documents({}) == 50
 
 
-def test_who_opened_before_another_added_paths_keeps_them(
+def test_a_run_keeps_paths_that_another_added_after_it_opened(
     target: Open, write: Write, database: Database[Any]
 ) -> None:
     write(ONE)
@@ -93,7 +93,7 @@ def test_what_another_has_just_written_need_not_be_written_again_to_be_indexed(
     assert indexed(database) == {"document", "metadata.early", "metadata.late"}
 
 
-def test_who_waits_for_the_index_adopts_what_another_adds_meanwhile(
+def test_waiting_for_the_index_adopts_what_another_run_adds(
     target: Open, write: Write, database: Database[Any]
 ) -> None:
     write(ONE)
@@ -120,7 +120,7 @@ def test_a_definition_that_the_server_refuses_leaves_the_manifest_as_it_was(
     assert indexed(database) == {"document"}
 
 
-def test_nor_does_a_refusal_leave_one_of_a_new_collection(
+def test_a_refused_index_leaves_no_manifest_of_a_new_collection(
     write: Write, database: Database[Any]
 ) -> None:
     write(ONE)
@@ -201,7 +201,7 @@ def test_a_mongod_without_search_is_reported_before_a_model_is_loaded(
     assert database.list_collection_names() == []
 
 
-def test_what_a_dropped_collection_left_behind_binds_nobody(
+def test_the_stale_manifest_of_a_dropped_collection_is_ignored(
     write: Write, database: Database[Any]
 ) -> None:
     write(ONE, precision="int8", dimensions=32, filters=["metadata.old"])
@@ -216,7 +216,9 @@ def test_what_a_dropped_collection_left_behind_binds_nobody(
     assert database[MANIFESTS].count_documents({}) == 1
 
 
-def test_nor_does_what_an_emptied_one_left_behind(write: Write, database: Database[Any]) -> None:
+def test_the_manifest_of_an_emptied_collection_is_ignored(
+    write: Write, database: Database[Any]
+) -> None:
     """Its index is still there, for vectors of another length."""
     write(ONE)
     database["c"].delete_many({})
@@ -229,7 +231,7 @@ def test_nor_does_what_an_emptied_one_left_behind(write: Write, database: Databa
     )
 
 
-def test_one_document_is_enough_to_bind(write: Write, target: Open) -> None:
+def test_one_document_keeps_the_manifest_in_force(write: Write, target: Open) -> None:
     write(ONE)
 
     with pytest.raises(ManifestError, match="precision is float32, requested binary"):
@@ -266,7 +268,7 @@ def test_a_collection_that_was_made_again_in_another_form_is_not_written_to(
     assert database["c"].count_documents({}) == 1
 
 
-def test_what_was_written_in_the_form_of_before_keeps_its_manifest(
+def test_vectors_written_in_the_old_form_keep_their_manifest(
     write: Write, target: Open, database: Database[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the last look at an empty collection and the manifest of another form."""

@@ -58,7 +58,7 @@ def test_the_best_hit_is_in_even_where_its_neighbours_are_not(made: Made) -> Non
 
 
 @pytest.mark.parametrize("budget", range(12, 34, 3))
-def test_of_the_best_hit_there_is_always_as_much_as_fits(made: Made, budget: int) -> None:
+def test_the_best_hit_is_cut_to_what_fits(made: Made, budget: int) -> None:
     searcher = made(books(), chunk_tokens=32, chunk_overlap=0)
     best = searcher.search(QUESTION, k=1)[0]
 

@@ -233,7 +233,7 @@ def test_a_text_index_that_is_gone_is_an_error(made: Made, database: Database[An
         searcher.search("nothing has this", hybrid=True)
 
 
-def test_hybrid_is_refused_what_it_cannot_weigh(made: Made) -> None:
+def test_invalid_weights_are_refused(made: Made) -> None:
     with pytest.raises(QueryError, match="expected two numbers"):
         made(corpus(3), hybrid=True).search(QUESTION, hybrid=True, weights=(-1, 1))
 

@@ -213,7 +213,7 @@ def test_a_search_whose_vectors_were_retired_is_made_once_more_by_the_new_model(
 
 
 @pytest.mark.parametrize("opener", [Searcher], ids=["once"])
-def test_a_search_beside_it_that_looked_up_the_same_vectors_is_no_move(
+def test_a_concurrent_search_that_saw_the_same_vectors_is_not_a_switch(
     made: Made, build: Step, database: Database[Any]
 ) -> None:
     there = kept(made(DOCUMENTS))
@@ -246,7 +246,7 @@ def test_a_search_beside_it_that_looked_up_the_same_vectors_is_no_move(
     ],
     ids=str,
 )
-def test_so_is_a_search_of_every_kind(
+def test_every_kind_of_search_is_repeated_after_a_switch(
     made: Made, build: Step, database: Database[Any], options: dict[str, Any]
 ) -> None:
     searcher = made(DOCUMENTS, hybrid=True)
@@ -260,7 +260,7 @@ def test_so_is_a_search_of_every_kind(
     assert all(hit.text for hit in hits)
 
 
-def test_so_are_many_questions_and_contexts(
+def test_many_questions_and_contexts_are_repeated_after_a_switch(
     made: Made, build: Step, database: Database[Any]
 ) -> None:
     searcher = made(DOCUMENTS)

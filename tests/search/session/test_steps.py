@@ -31,7 +31,7 @@ def performed(request: Any, client: MongoClient[Any], mongodb_uri: str) -> Calla
     return lambda steps: perform(client, mongodb_uri, steps)
 
 
-def test_steps_are_closed_whatever_ends_them(performed: Callable[..., Any]) -> None:
+def test_steps_are_closed_however_they_end(performed: Callable[..., Any]) -> None:
     """What they hold, such as a lock, is given back although the error is kept."""
     held: list[str] = []
 

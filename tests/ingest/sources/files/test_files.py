@@ -51,7 +51,7 @@ def test_the_name_is_that_of_the_folder_the_command_runs_in(monkeypatch: Any) ->
     assert ids("readme.md") == ["a/readme.md"]
 
 
-def test_what_is_no_file_in_a_folder_is_left_out_and_counted(tmp_path: Path) -> None:
+def test_pipes_and_sockets_in_a_folder_are_skipped_and_counted(tmp_path: Path) -> None:
     """A pipe would be waited for without end."""
     os.mkfifo("a/pipe.txt")
     with socket.socket(socket.AF_UNIX) as listening:

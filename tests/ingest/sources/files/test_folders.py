@@ -49,7 +49,7 @@ def test_patterns_mean_what_they_mean_in_a_gitignore(
     assert read(*include, exclude=tuple(exclude)) == expected.split()
 
 
-def test_what_is_included_but_of_another_kind_is_counted_and_read_with_a_format() -> None:
+def test_an_included_file_of_another_kind_is_counted_and_read_with_a_format() -> None:
     corpus = Corpus(["docs"], choice=FilePatterns(["*.log", "a.md"]))
 
     assert len(list(corpus.records())) == 1
@@ -57,7 +57,7 @@ def test_what_is_included_but_of_another_kind_is_counted_and_read_with_a_format(
     assert read("*.log", format="text") == ["guide/f.log"]
 
 
-def test_a_file_that_is_named_is_read_whatever_the_patterns_are() -> None:
+def test_patterns_do_not_exclude_a_file_that_is_named() -> None:
     assert read(exclude=("*",), paths=("docs/a.md",)) == ["a.md"]
 
 
@@ -117,7 +117,7 @@ def beir(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("given", ["beir", "."])
-def test_of_a_beir_folder_the_documents_are_read_and_the_rest_is_counted(given: str) -> None:
+def test_a_beir_folder_yields_its_documents_and_counts_the_rest(given: str) -> None:
     beir(Path("beir"))
     corpus = Corpus([given], choice=FilePatterns(["beir/", "*.jsonl"]))
 
@@ -135,7 +135,7 @@ def test_questions_without_documents_beside_them_are_records_like_others() -> No
     assert read(paths=("only",)) == ["q1"]
 
 
-def test_of_a_beir_zip_the_documents_are_read() -> None:
+def test_a_beir_zip_yields_its_documents() -> None:
     beir(Path("nfcorpus"))
     with zipfile.ZipFile("nfcorpus.zip", "w", zipfile.ZIP_DEFLATED) as packed:
         for path in sorted(Path("nfcorpus").rglob("*")):

@@ -83,7 +83,7 @@ def test_the_last_pattern_that_matches_decides() -> None:
         ("/", "expected a pattern, like"),
     ],
 )
-def test_a_pattern_that_is_none_is_reported_with_the_reason(pattern: str, reason: str) -> None:
+def test_an_invalid_pattern_is_reported_with_the_reason(pattern: str, reason: str) -> None:
     for choice in (FilePatterns([pattern]), FilePatterns(exclude=[pattern])):
         (problem,) = choice.problems()
         assert reason in problem

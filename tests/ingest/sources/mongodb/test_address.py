@@ -47,7 +47,7 @@ def test_the_path_of_a_uri_names_database_and_collection(path: str, namespace: s
         "mongodb://me:s3cret@pass@localhost/shop.articles",
     ],
 )
-def test_what_names_no_collection_is_refused_without_showing_the_password(path: str) -> None:
+def test_a_path_without_collection_is_refused_without_showing_the_password(path: str) -> None:
     with pytest.raises(SourceError, match=r"expected mongodb://HOST/DATABASE\.COLLECTION") as error:
         Address.of(path)
 
@@ -64,5 +64,5 @@ def test_neither_user_nor_password_nor_options_are_shown() -> None:
 
 
 @pytest.mark.parametrize("path", ["articles.jsonl", "-", "mongodb.txt", "./mongodb:shop.articles"])
-def test_files_are_no_collections(path: str) -> None:
+def test_files_are_not_collections(path: str) -> None:
     assert not is_address(path)

@@ -100,7 +100,7 @@ def test_a_change_is_written_without_a_wait_for_others(
     assert running.end()[0] == 0
 
 
-def test_vectors_in_place_follow_and_their_own_writing_is_no_change(
+def test_vectors_in_place_follow_and_ignore_their_own_writes(
     follower: Started, articles: Collection[Any]
 ) -> None:
     running = follower(*IN_PLACE)
@@ -162,7 +162,7 @@ def test_an_empty_collection_may_be_followed(follower: Started, database: Databa
     assert running.end()[0] == 0
 
 
-def test_what_the_query_no_longer_finds_is_taken_out(
+def test_documents_that_the_query_no_longer_finds_are_removed(
     follower: Started, database: Database[Any], articles: Collection[Any]
 ) -> None:
     articles.update_many({}, {"$set": {"public": True}})
@@ -199,7 +199,7 @@ def test_documents_of_another_source_are_left_alone(
     assert set(chunks(database)) == {"0", "1", "2", "3", "4"}
 
 
-def test_a_text_that_went_while_nobody_followed_is_not_found_any_more(
+def test_a_text_removed_while_the_follower_was_down_is_not_found(
     follower: Started, database: Database[Any], articles: Collection[Any]
 ) -> None:
     first = follower(*CHUNKS)
@@ -284,7 +284,7 @@ def source_of(database: Database[Any]) -> MongoSource:
     return MongoSource(database.client, address, Fields("_id", "body", "title"))
 
 
-def test_where_the_history_is_lost_all_is_read_again(
+def test_a_lost_history_reads_everything_again(
     keep: Keep, database: Database[Any], articles: Collection[Any]
 ) -> None:
     keeper = keep(in_place=True)
@@ -315,7 +315,7 @@ def test_where_the_history_is_lost_all_is_read_again(
     assert "has changed more than its history holds: reading all of it again" in line
 
 
-def test_what_was_deleted_while_a_killed_follower_was_away_is_removed(
+def test_deletions_while_a_killed_follower_was_down_are_applied(
     follower: Started, database: Database[Any], articles: Collection[Any]
 ) -> None:
     first = follower(*CHUNKS)
@@ -348,7 +348,7 @@ def forget_history(database: Database[Any]) -> None:
     assert database[POSITIONS].update_one({}, {"$set": {"token": token}}).matched_count == 1
 
 
-def test_where_the_history_is_gone_a_follower_removes_what_is_its_own(
+def test_a_lost_history_removes_only_the_followers_own_documents(
     follower: Started, leaf_ingest: Run, database: Database[Any], articles: Collection[Any]
 ) -> None:
     Path("o.jsonl").write_text('{"id": "1", "text": "o"}\n{"id": "other", "text": "o"}\n')
@@ -369,7 +369,7 @@ def test_where_the_history_is_gone_a_follower_removes_what_is_its_own(
     second.end()
 
 
-def test_where_the_history_is_gone_and_the_source_is_empty_all_stays(
+def test_a_lost_history_of_an_empty_source_removes_nothing(
     follower: Started, database: Database[Any], articles: Collection[Any]
 ) -> None:
     first = follower(*CHUNKS)

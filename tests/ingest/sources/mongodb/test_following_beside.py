@@ -92,7 +92,7 @@ def texts(database: Database[Any]) -> dict[str, str]:
     return {chunk["document"]: chunk["text"] for chunk in database["chunks"].find()}
 
 
-def test_what_a_run_read_before_it_changed_does_not_stay_beside_a_follower(
+def test_a_stale_write_of_a_concurrent_run_is_corrected(
     mongodb_uri: str, database: Database[Any], articles: Collection[Any], opened: Opened
 ) -> None:
     """The run writes it when the follower has looked already; no other change comes after it."""
@@ -118,7 +118,7 @@ def test_what_a_run_read_before_it_changed_does_not_stay_beside_a_follower(
         assert running.end()[0] == 0, running.said
 
 
-def test_what_a_run_read_before_a_follower_began_does_not_stay(
+def test_a_stale_write_of_an_earlier_run_is_corrected(
     database: Database[Any], articles: Collection[Any], opened: Opened
 ) -> None:
     """The first pass of the follower finds what has changed; no event will tell it."""
@@ -164,7 +164,7 @@ def test_a_document_that_moves_between_two_followers_is_lost_to_neither(
     assert (database["chunks"].find_one({"document": "0"}) or {})["source"] == "en"
 
 
-def test_what_was_written_beside_a_run_is_looked_at_until_it_takes_another_turn(
+def test_documents_written_beside_a_run_are_checked_until_its_next_turn(
     database: Database[Any], articles: Collection[Any], opened: Opened
 ) -> None:
     follower, _ = opened(follows=True)

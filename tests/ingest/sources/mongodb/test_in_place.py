@@ -263,7 +263,7 @@ def test_another_path_may_be_chosen_and_is_remembered(
         keep(in_place=True, in_place_path="w")
 
 
-def test_what_the_manifest_says_of_the_fields_binds_later_runs(
+def test_later_runs_follow_the_fields_of_the_manifest(
     keep: Keep, articles: Collection[Any]
 ) -> None:
     keep(in_place=True)
@@ -324,7 +324,7 @@ def settings_of(collection: str) -> Any:
     )
 
 
-def test_a_mark_that_another_run_takes_out_is_not_waited_for(
+def test_a_mark_that_another_run_removes_does_not_block(
     keep: Keep, articles: Collection[Any]
 ) -> None:
     """Out of one document, again and again, while it is looked for."""

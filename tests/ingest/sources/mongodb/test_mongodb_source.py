@@ -57,7 +57,7 @@ def test_every_field_keeps_its_name_its_value_and_its_bson_type(
     assert stored["metadata"].raw == before.raw
 
 
-def test_ids_are_text_whatever_they_were(keep: Keep, database: Database[Any]) -> None:
+def test_ids_of_all_types_become_text(keep: Keep, database: Database[Any]) -> None:
     ids: list[Any] = [ObjectId(), "a", 7, Int64(2**40), 8.0, Binary.from_uuid(UUID(int=1))]
     database["articles"].insert_many([{"_id": id, "body": f"text of {id}"} for id in ids])
     database["articles"].insert_many([{"_id": {"a": 1}, "body": "x"}, {"_id": 1.5, "body": "x"}])
@@ -130,7 +130,9 @@ def test_only_what_the_query_finds_is_read(keep: Keep, database: Database[Any]) 
     assert set(database["c"].distinct("document")) == {"1", "3", "5"}
 
 
-def test_vectors_in_place_are_no_metadata_of_chunks(keep: Keep, database: Database[Any]) -> None:
+def test_vectors_in_place_do_not_become_metadata_of_chunks(
+    keep: Keep, database: Database[Any]
+) -> None:
     database["articles"].insert_one({"_id": 1, "body": "some text", "year": 2020})
     keep(in_place=True)
 
@@ -192,7 +194,7 @@ def test_chunks_do_not_come_among_documents_of_others(keep: Keep, database: Data
         keep(in_place=False)
 
 
-def test_a_text_that_is_no_utf8_is_one_documents_fault(database: Database[Any]) -> None:
+def test_a_text_that_is_not_utf8_fails_only_its_document(database: Database[Any]) -> None:
     good = RawBSONDocument(_bson("a", b"fine"))
     bad = RawBSONDocument(_bson("b", b"not \xff\xfe good"))
     database["articles"].insert_many([good, bad])

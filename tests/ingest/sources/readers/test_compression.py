@@ -110,7 +110,7 @@ def test_a_damaged_stream_is_reported(ending: str, pack: Pack) -> None:
 
 
 @PACKED
-def test_in_a_folder_it_is_a_reject_and_the_rest_is_read(ending: str, pack: Pack) -> None:
+def test_damage_in_a_folder_is_a_reject_and_the_rest_is_read(ending: str, pack: Pack) -> None:
     Path("f").mkdir()
     packed = pack(lines(0, 3000))
     Path("f", f"a.jsonl{ending}").write_bytes(packed[: len(packed) // 2])
@@ -154,7 +154,7 @@ def test_a_packed_pipe_is_read_as_it_comes(ending: str, pack: Pack) -> None:
 
 
 @PACKED
-def test_what_is_packed_on_standard_input_is_unpacked(
+def test_compressed_standard_input_is_unpacked(
     mongodb_uri: str, database: Database[Any], ending: str, pack: Pack
 ) -> None:
     environ = {"LEAF_TEACHER": "hashing:64", "LEAF_STUDENT": "hashing:64", "LEAF_STORAGE": "full"}
@@ -170,7 +170,7 @@ def test_what_is_packed_on_standard_input_is_unpacked(
 
 
 @PACKED
-def test_what_unpacks_to_much_more_costs_no_more_memory(ending: str, pack: Pack) -> None:
+def test_a_file_that_unpacks_to_much_more_costs_no_more_memory(ending: str, pack: Pack) -> None:
     Path(f"a.jsonl{ending}").write_bytes(pack(b"a" * (200 * 2**20)))
     Path(f"a.txt{ending}").write_bytes(pack(b"a" * (200 * 2**20)))
     tracemalloc.start()

@@ -101,7 +101,7 @@ def test_every_line_of_a_csv_ends_in_a_document_or_a_reject(lines: list[str]) ->
 
 
 @given(st.lists(st.text(st.sampled_from('ab",\n'), min_size=1, max_size=12), max_size=8))
-def test_what_a_csv_writer_wrote_comes_back(texts: list[str]) -> None:
+def test_csv_round_trips(texts: list[str]) -> None:
     written = io.StringIO()
     csv.writer(written, lineterminator="\n").writerows([n, f"x{t}x"] for n, t in enumerate(texts))
 

@@ -93,7 +93,7 @@ def test_many_blanks_may_come_first() -> None:
 @pytest.mark.parametrize(
     "raw", [b'[{"text": "T"}, {"te', b'[{"text": "T"}, nonsense]', b'[{"text": "T"}, "\xff"]']
 )
-def test_where_the_json_ends_to_be_one_is_reported(raw: bytes) -> None:
+def test_the_place_where_json_breaks_is_reported(raw: bytes) -> None:
     Path("a.json").write_bytes(raw)
     found: list[Document | Rejected] = []
 
@@ -118,7 +118,7 @@ def test_where_the_json_ends_to_be_one_is_reported(raw: bytes) -> None:
         b"null",
     ],
 )
-def test_what_is_no_record_costs_no_other(bad: bytes) -> None:
+def test_a_value_that_is_not_a_record_costs_no_other(bad: bytes) -> None:
     first, rejected, last = read(b'[{"text": "T"}, ' + bad + b' , {"text": "]}\\""}]')
 
     assert isinstance(first, Document)
@@ -133,7 +133,7 @@ SIGNS = [*'[]{}",:\\ \n1ae', '"text"', '{"text":"T"}', "\xff"]
 
 
 @given(st.lists(st.sampled_from(SIGNS), max_size=40))
-def test_no_signs_make_the_reader_fail(signs: list[str]) -> None:
+def test_no_characters_make_the_reader_fail(signs: list[str]) -> None:
     found: list[Document | Rejected] = []
     with suppress(SourceError):
         found.extend(read("".join(signs).encode("latin-1")))

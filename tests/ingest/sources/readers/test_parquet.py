@@ -99,7 +99,7 @@ def test_values_keep_their_types(kind: Any, value: object, expected: object) -> 
     assert bson.encode(found)
 
 
-def test_what_is_null_is_not_there() -> None:
+def test_null_values_are_left_out() -> None:
     first, second = read(written([{"text": "T", "n": 1, "id": None}, {"text": "U", "n": None}]))
 
     assert isinstance(first, Document)
@@ -150,7 +150,7 @@ def test_a_file_without_the_column_of_the_text_is_reported_before_any_work() -> 
 
 
 @pytest.mark.parametrize("cut", [0, 3, 100, -1])
-def test_what_is_no_parquet_or_damaged_is_reported(cut: int) -> None:
+def test_a_file_that_is_not_parquet_or_damaged_is_reported(cut: int) -> None:
     Path("a.parquet").write_bytes(written([{"text": "T"}])[:cut])
 
     (problem,) = Corpus(["a.parquet"]).problems()

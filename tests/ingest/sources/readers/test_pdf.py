@@ -60,7 +60,7 @@ def test_an_encrypted_one_is_rejected() -> None:
     )
 
 
-def test_one_that_anybody_may_open_is_read() -> None:
+def test_a_pdf_without_user_password_is_read() -> None:
     """Encryption with an empty password only restricts what viewers offer."""
     written = fpdf.FPDF()
     written.set_encryption(owner_password="owner")
@@ -83,7 +83,7 @@ def test_one_that_anybody_may_open_is_read() -> None:
         (pdf("Text.")[:200], "not a PDF, or a damaged one"),
     ],
 )
-def test_what_is_no_pdf_is_rejected(raw: bytes, expected: str) -> None:
+def test_a_file_that_is_not_a_pdf_is_rejected(raw: bytes, expected: str) -> None:
     assert reason(raw) == expected
 
 

@@ -122,7 +122,7 @@ def test_ids_as_mongoexport_writes_them_are_taken_as_text(id: object, expected: 
         ({"x": {"$regularExpression": 1}}, """{"$regularExpression": 1} is not a value"""),
     ],
 )
-def test_what_extended_json_says_wrongly_is_named(fields: dict[str, Any], expected: str) -> None:
+def test_invalid_extended_json_is_reported(fields: dict[str, Any], expected: str) -> None:
     bad, good = json_lines({"text": "T", **fields}, {"text": "T"})
 
     assert isinstance(bad, Rejected)
@@ -307,7 +307,7 @@ def test_ids_do_not_depend_on_where_the_command_runs(
     assert relative == absolute
 
 
-def test_what_cannot_be_read_is_said_before_any_work(folder: Path) -> None:
+def test_unreadable_paths_are_reported_before_any_work(folder: Path) -> None:
     for path, expected in [
         (folder / "nothing", "no such file or folder"),
         (folder / "e.doc", "cannot tell the format"),

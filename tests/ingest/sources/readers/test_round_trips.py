@@ -125,7 +125,7 @@ def test_csv_comes_back(id: str, text: str, word: str, number: int, fraction: fl
 @example("\ud800")
 @example("18446744073709551616")
 @bounded
-def test_the_faster_parser_tells_no_other_story(value: Any) -> None:
+def test_both_parsers_agree(value: Any) -> None:
     """Than Python's own, which every record is read by that the faster one cannot be sure of."""
     line = json.dumps({"text": "T", "id": "i", "x": value})
 
@@ -149,7 +149,7 @@ def unstorable(value: Any) -> bool:
 
 
 @pytest.mark.parametrize("lines", [b'{"text":"T","a":1,"a":2}', b'{"text":"x","text":"T","a":2}'])
-def test_of_a_field_that_stands_twice_the_last_is_taken(lines: bytes) -> None:
+def test_the_last_of_repeated_fields_counts(lines: bytes) -> None:
     (found,) = read_json_lines(io.BytesIO(lines), "f", Fields())
 
     assert isinstance(found, Document)
