@@ -117,7 +117,7 @@ def test_a_collection_whose_documents_have_no_such_field_is_an_error(
             ["--id-field", "key"],
             "--id-field key: documents of a collection are identified by their _id",
         ),
-        (["--format", "jsonl"], "--format jsonl: a MongoDB collection has none"),
+        (["--format", "jsonl"], "--format jsonl: a MongoDB collection has no format"),
         (["--filter-source", "{"], "--filter-source {: not Extended JSON"),
         (["--filter-source", "[]"], "--filter-source []: expected a JSON object"),
         (["more.jsonl"], "a MongoDB collection cannot be combined with other PATHs"),

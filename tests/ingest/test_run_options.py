@@ -127,7 +127,7 @@ def test_yes_alone_is_wrong_usage(leaf_ingest: Run) -> None:
     ended = leaf_ingest("-", "--yes", input=RECORDS)
 
     assert ended.returncode == 2
-    assert "--yes is for --rebuild and --prune" in ended.stderr
+    assert "--yes: only --rebuild and --prune stop" in ended.stderr
 
 
 def test_documents_of_a_mongodb_collection_can_have_another_source(

@@ -111,7 +111,9 @@ def test_a_source_that_was_emptied_is_refused_without_yes(
     else:
         Path(name).write_text("")
 
-    with pytest.raises(TargetError, match=f"--prune: no documents were read from {name}, so all"):
+    with pytest.raises(
+        TargetError, match=f"--prune: no documents were read from {name}, so everything"
+    ):
         ordered(name, prune=True)
     kept = len(documents(database))
     reported = ordered(name, prune=True, yes=True)
@@ -125,7 +127,7 @@ def test_a_source_that_was_emptied_is_refused_beside_one_that_was_not(
 ) -> None:
     Path(two[0]).write_text("")
 
-    with pytest.raises(TargetError, match=r"no documents were read from x/a\.jsonl, so all"):
+    with pytest.raises(TargetError, match=r"no documents were read from x/a\.jsonl, so everything"):
         ordered(*two, prune=True)
 
     assert documents(database) == ALL
@@ -239,7 +241,9 @@ def test_a_document_that_left_a_mongodb_collection_is_pruned(
     assert foreseen["documents_pruned"] == reported["pruned"] == 2
     assert documents(database) == ALL | {"0", "1"}
     database["articles"].delete_many({})
-    with pytest.raises(TargetError, match=r"no documents were read from .*\.articles, so all"):
+    with pytest.raises(
+        TargetError, match=r"no documents were read from .*\.articles, so everything"
+    ):
         ordered(path, fields=fields, prune=True)
     assert ordered(path, fields=fields, prune=True, yes=True)["pruned"] == 2
     assert documents(database) == ALL

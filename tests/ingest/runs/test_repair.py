@@ -31,7 +31,7 @@ def repaired(database: Database[Any], tmp_path: Path, **options: Any) -> int:
         settings,
         rejects,
         seconds=0,
-        on_progress=lambda text: None,
+        on_status=lambda text: None,
         retries=RetryBudget(),
         **options,
     )

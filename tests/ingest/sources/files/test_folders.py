@@ -162,7 +162,7 @@ def test_another_zip_is_reported_before_any_work() -> None:
         "other.zip: a zip with 0 files called corpus.jsonl; expected one, as in a BEIR test "
         "collection. Unpack other zips"
     )
-    assert no.startswith("no.zip: is no zip, or a damaged one")
+    assert no.startswith("no.zip: not a zip, or damaged")
 
 
 def test_a_damaged_zip_gives_what_came_before() -> None:

@@ -91,7 +91,7 @@ def test_nul_is_a_sign_like_others_in_a_text_and_none_in_an_id() -> None:
     assert isinstance(id, Rejected)
     assert "without NUL" in id.reason
     assert isinstance(name, Rejected)
-    assert "MongoDB cannot hold" in name.reason
+    assert "MongoDB cannot store" in name.reason
 
 
 def test_metadata_of_more_than_a_chunk_may_carry_is_rejected() -> None:

@@ -172,9 +172,9 @@ def test_blank_lines_and_a_byte_order_mark_are_passed_over() -> None:
         (b'{"text": "T", "id": "\\ud800"}', "not valid Unicode"),
         (b'{"text": "\\ud800"}', "expected valid Unicode"),
         ({"text": "T", "metadata": [1]}, "'metadata' is an array"),
-        ({"text": "T", "title": "A", "metadata": {"title": "B"}}, "field 'title' is there twice"),
-        ({"text": "T", "n": 2**64}, "metadata that MongoDB cannot hold"),
-        ({"text": "T", "": {"a\0b": 1}}, "metadata that MongoDB cannot hold"),
+        ({"text": "T", "title": "A", "metadata": {"title": "B"}}, "field 'title' occurs twice"),
+        ({"text": "T", "n": 2**64}, "metadata that MongoDB cannot store"),
+        ({"text": "T", "": {"a\0b": 1}}, "metadata that MongoDB cannot store"),
         (b"[" * 100_000, "nested more than 179 levels deep"),
     ],
 )
