@@ -276,7 +276,7 @@ def test_a_cross_encoder_reranks(made: Made, cross_encoder: str) -> None:
 
 @pytest.mark.parametrize("scores", [[1.0], [float("nan")] * 40, ["high"] * 40, None, [[1]] * 40])
 def test_a_reranker_that_does_not_answer_is_an_error(made: Made, scores: Any) -> None:
-    with pytest.raises(SearchError, match=r"rerank gave .* 40 texts") as caught:
+    with pytest.raises(SearchError, match=r"rerank returned .* 40 texts") as caught:
         made(corpus(40)).search(QUESTION, rerank=lambda question, texts: scores)
     assert not isinstance(caught.value, QueryError)  # the question and its options were right
 

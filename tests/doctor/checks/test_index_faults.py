@@ -138,7 +138,7 @@ def test_a_text_index_that_is_gone(ingested: Ingested, examined: Examined) -> No
     ("state", "queryable", "level", "message"),
     [
         ("READY", True, Severity.OK, "is READY"),
-        ("PENDING", False, P, "searches are refused"),
+        ("PENDING", False, P, "the server refuses searches"),
         ("BUILDING", False, P, "wait until it is READY"),
         ("BUILDING", True, Severity.WARNING, "before its last change"),
         ("STALE", True, P, "no longer receives changes"),

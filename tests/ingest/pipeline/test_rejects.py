@@ -267,7 +267,7 @@ def test_a_file_without_permission_is_reported(tmp_path: Path) -> None:
 
     (problem,) = Rejects(path).problems()
 
-    assert "may not be written" in problem
+    assert "you may not write there" in problem
 
 
 def test_a_reject_is_not_lost_when_another_run_begins_at_that_moment(tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ def test_a_collection_without_text_index_says_how_to_get_one_and_gets_it(
 ) -> None:
     documents = with_a_code()
     searcher = made(documents)
-    with pytest.raises(IndexMissing, match="run `leaf-ingest PATH --hybrid --data"):
+    with pytest.raises(IndexMissing, match="Run `leaf-ingest PATH --hybrid --data"):
         searcher.search(CODE, hybrid=True)
 
     settings = load({}, database=database.name, collection="c")
