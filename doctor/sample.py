@@ -20,7 +20,7 @@ from leafsearch.search.values import paths_of, values_at
 T = TypeVar("T")
 
 
-class VectorKind(StrEnum):
+class StoredKind(StrEnum):
     ARRAY = "array of numbers"
     FLOAT32 = "BinData float32"
     INT8 = "BinData int8"
@@ -29,14 +29,14 @@ class VectorKind(StrEnum):
     @property
     def is_float(self) -> bool:
         """The server treats both float kinds as one: a query of either finds the other."""
-        return self in (VectorKind.ARRAY, VectorKind.FLOAT32)
+        return self in (StoredKind.ARRAY, StoredKind.FLOAT32)
 
 
 @dataclass(frozen=True)
 class StoredVector:
     """`values` as float32, bits as -1 and 1; `raw` is the query that finds it."""
 
-    kind: VectorKind
+    kind: StoredKind
     values: NDArray[np.float32]
     raw: Any
 
@@ -57,10 +57,10 @@ class StoredVector:
         return not self.values.any()
 
 
-_BINARY: dict[bytes, tuple[VectorKind, Any]] = {
-    b"\x27\x00": (VectorKind.FLOAT32, np.dtype("<f4")),
-    b"\x03\x00": (VectorKind.INT8, np.dtype(np.int8)),
-    b"\x10\x00": (VectorKind.BITS, np.dtype(np.uint8)),
+_BINARY: dict[bytes, tuple[StoredKind, Any]] = {
+    b"\x27\x00": (StoredKind.FLOAT32, np.dtype("<f4")),
+    b"\x03\x00": (StoredKind.INT8, np.dtype(np.int8)),
+    b"\x10\x00": (StoredKind.BITS, np.dtype(np.uint8)),
 }
 
 
@@ -81,7 +81,7 @@ def why_skipped(stored: StoredVector, index: IndexEntry) -> str | None:
         return f"{stored.dimensions} dimensions instead of {index.dimensions}"
     if not stored.kind.is_float and index.quantization != "none":
         return f"{stored.kind} in an index with quantization {index.quantization}"
-    if stored.kind is VectorKind.BITS and index.similarity != "euclidean":
+    if stored.kind is StoredKind.BITS and index.similarity != "euclidean":
         return f"bits in an index with similarity {index.similarity}"
     if not stored.is_finite:
         return "NaN or infinity"
@@ -96,7 +96,7 @@ def _from_array(value: Sequence[Any]) -> StoredVector | str:
         return "an array with something else than numbers in it"
     with np.errstate(over="ignore"):
         return StoredVector(
-            VectorKind.ARRAY, np.array(value, dtype=np.float64).astype(np.float32), value
+            StoredKind.ARRAY, np.array(value, dtype=np.float64).astype(np.float32), value
         )
 
 
@@ -107,7 +107,7 @@ def _from_binary(value: Binary) -> StoredVector | str:
     if (len(value) - 2) % form.itemsize:
         return f"a BinData vector of {len(value)} bytes, which is no whole number of floats"
     codes = np.frombuffer(value, dtype=form, offset=2)
-    if kind is VectorKind.BITS:
+    if kind is StoredKind.BITS:
         return StoredVector(kind, np.unpackbits(codes).astype(np.float32) * 2 - 1, value)
     return StoredVector(kind, codes.astype(np.float32), value)
 
@@ -205,7 +205,7 @@ class Sample:
 
 
 def spread_over(items: Sequence[T], most: int) -> Sequence[T]:
-    """At most `most` of them, spread evenly."""
+    """A part of the items, `most` at most, spread evenly over all."""
     return items[:: max(1, -(-len(items) // most))]
 
 

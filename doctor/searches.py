@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leafsearch.doctor.index import IndexEntry
-from leafsearch.doctor.sample import StoredVector, VectorKind
+from leafsearch.doctor.sample import StoredKind, StoredVector
 from leafsearch.vectors.store import nearest_stage, projection
 
 K = 10  # neighbours that are compared
@@ -76,6 +76,6 @@ def _own_score(stored: StoredVector, similarity: str) -> float:
     """What the server gives a vector that is compared with itself."""
     if similarity != "dotProduct":
         return 1.0
-    if stored.kind is VectorKind.INT8:
+    if stored.kind is StoredKind.INT8:
         return 0.5 + stored.norm**2 / (stored.dimensions * 32768)
     return (1 + stored.norm**2) / 2

@@ -6,12 +6,12 @@ from typing import Any
 from leafsearch.doctor.context import Case, encode_again
 from leafsearch.doctor.findings import Verdict, ok, problem, warning
 from leafsearch.doctor.index import IndexEntry
-from leafsearch.doctor.sample import Sample, VectorKind, list_ids
+from leafsearch.doctor.sample import Sample, StoredKind, list_ids
 from leafsearch.vectors import Manifest
 
 _BYTES_OF_ARRAY, _BYTES_OF_BINDATA = 12.6, 4  # for each dimension
 Fault = tuple[str, str]  # the fault, and what the program that wrote the vectors should do
-_KINDS = {"float32": VectorKind.FLOAT32, "int8": VectorKind.INT8, "binary": VectorKind.BITS}
+_KINDS = {"float32": StoredKind.FLOAT32, "int8": StoredKind.INT8, "binary": StoredKind.BITS}
 
 
 def kind(case: Case) -> Verdict:
@@ -34,7 +34,7 @@ def kind(case: Case) -> Verdict:
             facts = "; ".join(found for found, _ in wrong)
             return problem(f"{facts}; {encode_again(case, otherwise='')}", **numbers)
         return problem("; ".join(f"{found}; {advice}" for found, advice in wrong), **numbers)
-    if VectorKind.ARRAY in kinds:
+    if StoredKind.ARRAY in kinds:
         dimensions = sample.stored[0].dimensions
         return warning(
             f"arrays of numbers take {dimensions * _BYTES_OF_ARRAY:,.0f} bytes a vector where "
@@ -55,7 +55,7 @@ def _no_vectors(sample: Sample) -> list[Fault]:
     ]
 
 
-def _mixed(kinds: Counter[VectorKind]) -> list[Fault]:
+def _mixed(kinds: Counter[StoredKind]) -> list[Fault]:
     families = {kind.is_float or kind for kind in kinds}
     if len(families) < 2:
         return []
@@ -79,7 +79,7 @@ def _not_as_ingested(sample: Sample, manifest: Manifest) -> list[Fault]:
     ]
 
 
-def _skipped_kinds(kinds: Counter[VectorKind], index: IndexEntry) -> list[Fault]:
+def _skipped_kinds(kinds: Counter[StoredKind], index: IndexEntry) -> list[Fault]:
     wrong = []
     codes = [str(kind) for kind in kinds if not kind.is_float]
     if codes and index.quantization != "none":
@@ -90,7 +90,7 @@ def _skipped_kinds(kinds: Counter[VectorKind], index: IndexEntry) -> list[Fault]
                 "make the index without quantization",
             )
         )
-    if VectorKind.BITS in kinds and index.similarity != "euclidean":
+    if StoredKind.BITS in kinds and index.similarity != "euclidean":
         wrong.append(
             (
                 f"bits under {index.similarity} are skipped",

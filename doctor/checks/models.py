@@ -8,7 +8,7 @@ import numpy as np
 from leafsearch.config import Settings
 from leafsearch.doctor.context import Case, encode_again, rebuild
 from leafsearch.doctor.findings import Verdict, ok, problem, skipped
-from leafsearch.doctor.sample import EncodedText, VectorKind, list_ids
+from leafsearch.doctor.sample import EncodedText, StoredKind, list_ids
 from leafsearch.vectors import Encoder, ModelError, Rows, load_encoder, load_student
 from leafsearch.vectors.encoders import (
     MINIMUM_COSINE,
@@ -172,7 +172,7 @@ def _cosines(rows: Rows, wanted: Rows) -> Rows:
 
 
 def _in_bits(passages: Sequence[EncodedText]) -> bool:
-    return passages[0].stored.kind is VectorKind.BITS
+    return passages[0].stored.kind is StoredKind.BITS
 
 
 def _too_short(role: str, model: Encoder, passages: Sequence[EncodedText]) -> str | None:

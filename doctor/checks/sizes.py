@@ -5,11 +5,11 @@ from collections import Counter
 from leafsearch.config.storage import index_bytes
 from leafsearch.doctor.context import Case, rebuild
 from leafsearch.doctor.findings import Verdict, ok, problem, skipped, warning
-from leafsearch.doctor.sample import VectorKind
+from leafsearch.doctor.sample import StoredKind
 from leafsearch.vectors import DeploymentError, explain_errors
 from leafsearch.vectors.store import FORBIDDEN_CODES
 
-_PRECISIONS = {VectorKind.BITS: "binary", VectorKind.INT8: "int8"}
+_PRECISIONS = {StoredKind.BITS: "binary", StoredKind.INT8: "int8"}
 _ROOM = 1.1  # MongoDB's advice: memory for the index and a tenth
 _ALL, _HALF = 0.9, 0.5  # of a machine: with search alone on it, and shared with mongod
 _MANY = 100_000
@@ -85,7 +85,7 @@ def _vectors(case: Case) -> int:
     return round(case.documents * len(case.readable.stored) / len(case.readable))
 
 
-def _usual_kind(case: Case) -> VectorKind:
+def _usual_kind(case: Case) -> StoredKind:
     return Counter(vector.kind for vector in case.readable.stored).most_common(1)[0][0]
 
 

@@ -8,7 +8,7 @@ from leafsearch.config.hint import line_of
 from leafsearch.ingest.cli import options as o
 from leafsearch.ingest.cli.console import say
 from leafsearch.ingest.cli.index_options import Choices
-from leafsearch.ingest.cli.request import Order
+from leafsearch.ingest.cli.request import IngestRequest
 from leafsearch.ingest.pipeline.rejects import DEFAULT as REJECTS_FILE
 from leafsearch.ingest.runs.run import run
 from leafsearch.ingest.sources.files.patterns import FilePatterns
@@ -99,7 +99,7 @@ def command(
             heading_trail=heading_trail or None,
             in_place=mongodb.choice(fields),
         )
-        order = Order(
+        order = IngestRequest(
             paths=paths,
             fields=fields,
             mongodb=mongodb,

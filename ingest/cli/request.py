@@ -26,7 +26,7 @@ from leafsearch.vectors.store import RetryBudget
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class IngestRequest:
     """`wait`: seconds for the indexes to be ready, 0 for not at all. `yes`: prune in any case."""
 
     paths: list[str]

@@ -9,7 +9,7 @@ from pymongo.database import Database
 from leafsearch.config.hint import hint
 from leafsearch.config.text import strip_controls
 from leafsearch.ingest.cli.console import say
-from leafsearch.ingest.cli.request import Order
+from leafsearch.ingest.cli.request import IngestRequest
 from leafsearch.ingest.generations.cutover import (
     cut_over,
     require_nothing_lost,
@@ -28,7 +28,7 @@ def _hint(database: Database[Any], name: str, *arguments: str) -> str:
 
 
 def complete(
-    order: Order,
+    order: IngestRequest,
     database: Database[Any],
     target: Target,
     summary: Summary,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from leafsearch.ingest.cli.report import Display
-from leafsearch.ingest.cli.request import Order
+from leafsearch.ingest.cli.request import IngestRequest
 from leafsearch.ingest.pipeline.extent import Extent, Seen
 from leafsearch.ingest.pipeline.rejects import Rejects
 from leafsearch.ingest.target.target import Target
@@ -13,7 +13,7 @@ from leafsearch.ingest.target.target import Target
 class RunContext:
     """`seen` holds the ids of all documents of the corpus once the run has read it."""
 
-    order: Order
+    order: IngestRequest
     target: Target
     rejects: Rejects
     display: Display

@@ -16,7 +16,7 @@ from bson.binary import VECTOR_SUBTYPE, Binary
 from leafsearch.config.storage import index_bytes
 from leafsearch.ingest.chunking.chunk import Chunk
 from leafsearch.ingest.cli.console import say
-from leafsearch.ingest.cli.request import Order
+from leafsearch.ingest.cli.request import IngestRequest
 from leafsearch.ingest.document import Document, Rejected
 from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.pipeline.plan import Plan, plan_windows
@@ -32,7 +32,7 @@ _SAMPLE = 256  # chunks that are encoded to measure the teacher's speed
 _WARMING, _MEASURING = 2.0, 10.0  # seconds
 
 
-def peek(corpus: Corpus | MongoSource, order: Order, rejects: Rejects) -> None:
+def peek(corpus: Corpus | MongoSource, order: IngestRequest, rejects: Rejects) -> None:
     """Raises SourceError if all records are unusable; warns if the first ones are."""
     try:
         refused = _refused(_first_records(corpus, order))
@@ -54,13 +54,15 @@ def peek(corpus: Corpus | MongoSource, order: Order, rejects: Rejects) -> None:
     say(f"the first {len(refused)} records are all unusable: {'; '.join(trial.reasons())}")
 
 
-def _are_all(refused: Sequence[Rejected], order: Order) -> bool:
+def _are_all(refused: Sequence[Rejected], order: IngestRequest) -> bool:
     """Whether these are all the records, and no option has its own message about them."""
     is_plain = order.max_rejects is None and not order.prune and order.shard.count == 1
     return is_plain and len(refused) < _LOOKED_AT and len(order.paths) == 1
 
 
-def _first_records(corpus: Corpus | MongoSource, order: Order) -> Iterable[Document | Rejected]:
+def _first_records(
+    corpus: Corpus | MongoSource, order: IngestRequest
+) -> Iterable[Document | Rejected]:
     if isinstance(corpus, MongoSource):
         # In place, the manifest may name another text field.
         return () if order.mongodb.in_place else corpus.first(_LOOKED_AT)

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 from leafsearch.ingest.chunking.whole import WholeTexts
 from leafsearch.ingest.cli.console import say, say_rejects
-from leafsearch.ingest.cli.request import Order
+from leafsearch.ingest.cli.request import IngestRequest
 from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.pipeline.rejects import Rejects
 from leafsearch.ingest.pipeline.stats import Summary
@@ -64,7 +64,7 @@ def run_mongodb(source: MongoSource, run: RunContext) -> Summary:
     return sync.summary
 
 
-def _position(source: MongoSource, target: Target, order: Order) -> Position:
+def _position(source: MongoSource, target: Target, order: IngestRequest) -> Position:
     mongo = target.collection.mongo
     manifest, shard = target.manifest, order.sharded or ""
     return Position(mongo.database, mongo.name, source, manifest, target.retries, shard)

@@ -17,7 +17,7 @@ from leafsearch.ingest.cli.report import (
     forecast_text,
     progress,
 )
-from leafsearch.ingest.cli.request import Order
+from leafsearch.ingest.cli.request import IngestRequest
 from leafsearch.ingest.errors import TargetError
 from leafsearch.ingest.generations.build import open_rebuild, tell_generations_apart
 from leafsearch.ingest.generations.report import complete
@@ -39,7 +39,7 @@ from leafsearch.vectors.store import is_unanswered
 _LEAVING = 2.0  # seconds
 
 
-def run(order: Order, chosen: Settings, database: Database[Any], *, as_json: bool) -> int:
+def run(order: IngestRequest, chosen: Settings, database: Database[Any], *, as_json: bool) -> int:
     """Run what the order asks for and print its summary; returns the number of rejected records."""
     rejects = Rejects(order.rejects)
     with (

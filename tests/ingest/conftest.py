@@ -27,7 +27,7 @@ from leafsearch.ingest import (
     open_target,
 )
 from leafsearch.ingest.cli.index_options import InPlaceChoice
-from leafsearch.ingest.cli.request import Order
+from leafsearch.ingest.cli.request import IngestRequest
 from leafsearch.ingest.pipeline.extent import ALL
 from leafsearch.ingest.pipeline.stats import OnProgress
 from leafsearch.ingest.runs.run import run as run_order
@@ -92,7 +92,7 @@ def ordered(database: Database[Any], capsys: pytest.CaptureFixture[str]) -> Orde
         **options: Any,
     ) -> dict[str, Any]:
         settings = load({}, teacher=models, student=models, storage=storage, collection="c")
-        order = Order(
+        order = IngestRequest(
             paths=list(paths),
             fields=fields,
             format=None,
