@@ -16,7 +16,7 @@ from leafmongo.engine.documents.vectors import (
     MalformedVector,
     NotNumeric,
     Vector,
-    VectorKind,
+    VectorDtype,
     from_array,
     from_binary,
     is_vector_binary,
@@ -247,7 +247,7 @@ def _check_filters(definition: VectorDefinition, query: VectorQuery) -> None:
 def _check_vector(field: VectorField, vector: Vector) -> None:
     if field.similarity == "cosine" and vector.is_zero:
         raise Refused("Cosine similarity cannot be calculated against a zero vector.")
-    if vector.kind is VectorKind.PACKED_BIT and field.similarity != "euclidean":
+    if vector.kind is VectorDtype.PACKED_BIT and field.similarity != "euclidean":
         raise Refused(
             "Binary vectors can only be used with fields indexed with Euclidean similarity "
             f"but indexed similarity is {field.similarity}"

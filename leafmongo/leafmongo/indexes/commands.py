@@ -1,6 +1,7 @@
 """createSearchIndexes, updateSearchIndex, dropSearchIndex and `$listSearchIndexes`."""
 
 import datetime as dt
+import socket
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,13 +15,20 @@ from leafmongo.engine.errors import definition_error
 from leafmongo.engine.parser import show
 from leafmongo.indexes.build import IndexBuilder
 from leafmongo.indexes.catalog import Catalog, IndexRecord
-from leafmongo.indexes.describe import describe_index
-from leafmongo.indexes.index_types import TEXT, is_equivalent, parse_definition
-from leafmongo.indexes.registry import IndexRegistry, Namespace, ServedIndex
+from leafmongo.indexes.index_types import TEXT, VECTOR, is_equivalent, parse_definition
+from leafmongo.indexes.registry import (
+    BuildFailure,
+    BuildState,
+    IndexRegistry,
+    IndexVersion,
+    Namespace,
+    ServedIndex,
+)
 from leafmongo.proxy import large_bson
 from leafmongo.proxy.wire import CODEC
 
 _MAX_BYTES = 2**20  # of a definition
+_FAILED = "FAILED"
 
 
 class IndexCommands:
@@ -215,3 +223,77 @@ def _document(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise CommandError(8, "UnknownError", f'"{where}" must be a document, not {show(value)}')
     return dict(value)
+
+
+def describe_index(served: ServedIndex) -> dict[str, Any]:
+    """An entry like the real server's, with `type` as Atlas adds it, and skipped documents."""
+    record = served.record
+    status = _status(served)
+    return {
+        "id": str(record.id),
+        "name": record.name,
+        "type": record.type,
+        "status": status,
+        "queryable": served.queryable,
+        "latestDefinitionVersion": {"version": record.version, "createdAt": record.created},
+        "latestDefinition": dict(record.definition),
+        "statusDetail": _details(served, status),
+    }
+
+
+def _status(served: ServedIndex) -> str:
+    if served.failure is not None:
+        return _FAILED
+    latest = served.staged or served.main
+    if latest is None:
+        return "DOES_NOT_EXIST"
+    if served.main is not None and latest.state is BuildState.PENDING:
+        return BuildState.BUILDING.value
+    return latest.state.value
+
+
+def _details(served: ServedIndex, status: str) -> list[dict[str, Any]]:
+    """One entry for the only host; none before its build has begun."""
+    begun = status not in (BuildState.PENDING.value, "DOES_NOT_EXIST")
+    if not begun and not served.queryable:
+        return []
+    versions = [_describe_version(version) for version in served.versions]
+    if served.failure is not None:
+        versions.append(_describe_failure(served.failure))
+    return [
+        {
+            "hostname": socket.gethostname(),
+            "status": status,
+            "queryable": served.queryable,
+            **dict(zip(("mainIndex", "stagedIndex"), versions, strict=False)),
+        }
+    ]
+
+
+def _describe_version(version: IndexVersion) -> dict[str, Any]:
+    stats = version.index.stats()
+    vectors = {"numVectors": stats.vectors} if version.record.type == VECTOR else {}
+    return {
+        "status": version.state.value,
+        "queryable": version.state is BuildState.READY,
+        **_describe_definition(version.record),
+        "numDocs": stats.documents,
+        **vectors,
+        "memoryBytes": stats.bytes,
+        "skipped": [
+            {"reason": reason, "count": count, "examples": stats.skipped_examples.get(reason, [])}
+            for reason, count in stats.skipped.items()
+        ],
+    }
+
+
+def _describe_failure(failure: BuildFailure) -> dict[str, Any]:
+    status = {"status": _FAILED, "queryable": False, "message": failure.reason}
+    return {**status, **_describe_definition(failure.record)}
+
+
+def _describe_definition(record: IndexRecord) -> dict[str, Any]:
+    return {
+        "definitionVersion": {"version": record.version, "createdAt": record.created},
+        "definition": dict(record.definition),
+    }

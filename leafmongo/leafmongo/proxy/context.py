@@ -36,5 +36,5 @@ class ListenerContext:
     admit: Callable[[int], Awaitable[None]]  # waits until this client process may reach mongod
     handle: Handle
     on_write: Callable[[str | None], None]  # the collection written to, None for any
-    host: str | None = None  # the only host named to clients; None: whatever mongod names
+    host: str | None = None  # the only host named to clients; None: the hosts that mongod names
     own_certificate: bool = False  # `dial` presents a certificate, so no client may log in by one

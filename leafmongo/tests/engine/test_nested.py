@@ -8,7 +8,7 @@ import pytest
 from bson.binary import Binary
 
 from leafmongo.engine import CommandError, VectorIndex, parse_query
-from leafmongo.engine.documents.intake import MISSING, WRONG_DIMENSIONS
+from leafmongo.engine.documents.vector_column import MISSING, WRONG_DIMENSIONS
 
 pytestmark = pytest.mark.semantics("2.3")
 

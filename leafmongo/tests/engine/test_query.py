@@ -8,7 +8,7 @@ from bson import Decimal128, Int64
 from bson.binary import VECTOR_SUBTYPE, Binary
 
 from leafmongo.engine import CommandError, VectorIndex, VectorQuery, parse_query
-from leafmongo.engine.documents.vectors import VectorKind
+from leafmongo.engine.documents.vectors import VectorDtype
 
 Stage = Callable[..., dict[str, Any]]
 WRAPPED = "PlanExecutor error during aggregation :: caused by :: "
@@ -43,13 +43,13 @@ def test_exact_has_no_candidates_and_no_upper_limit(exact: Stage) -> None:
 @pytest.mark.parametrize(
     ("given", "kind"),
     [
-        ([1, Int64(2), 0.5], VectorKind.FLOAT32),
-        (Binary(b"\x27\x00\x00\x00\x80\x3f", VECTOR_SUBTYPE), VectorKind.FLOAT32),
-        (Binary(b"\x03\x00\x01", VECTOR_SUBTYPE), VectorKind.INT8),
-        (Binary(b"\x10\x00\x01", VECTOR_SUBTYPE), VectorKind.PACKED_BIT),
+        ([1, Int64(2), 0.5], VectorDtype.FLOAT32),
+        (Binary(b"\x27\x00\x00\x00\x80\x3f", VECTOR_SUBTYPE), VectorDtype.FLOAT32),
+        (Binary(b"\x03\x00\x01", VECTOR_SUBTYPE), VectorDtype.INT8),
+        (Binary(b"\x10\x00\x01", VECTOR_SUBTYPE), VectorDtype.PACKED_BIT),
     ],
 )
-def test_kinds_of_query_vectors(stage: Stage, given: Any, kind: VectorKind) -> None:
+def test_kinds_of_query_vectors(stage: Stage, given: Any, kind: VectorDtype) -> None:
     vector = parse_query(stage(queryVector=given)).vector
 
     assert vector is not None

@@ -11,10 +11,9 @@ from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion
 
 from leafmongo.engine.definition import VectorDefinition, VectorField, is_under
-from leafmongo.engine.documents.intake import MISSING
 from leafmongo.engine.documents.paths import elements_at, scalars, values_at
-from leafmongo.engine.documents.vector_column import VectorColumn, VectorRows
-from leafmongo.engine.documents.vectors import VectorKind
+from leafmongo.engine.documents.vector_column import MISSING, VectorColumn, VectorRows
+from leafmongo.engine.documents.vectors import VectorDtype
 from leafmongo.engine.filters.values import Key, indexed_key
 
 ENCODING: CodecOptions[dict[str, Any]] = CodecOptions(
@@ -25,7 +24,7 @@ DECODING: CodecOptions[dict[str, Any]] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_AUTO
 )
 
-StoreKey = tuple[str, VectorKind]
+StoreKey = tuple[str, VectorDtype]
 IdKey = Hashable
 _INT32 = 2**31
 

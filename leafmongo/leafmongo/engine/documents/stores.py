@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from leafmongo.engine.arrays import GrowingArray
 from leafmongo.engine.definition import VectorField
-from leafmongo.engine.documents.vectors import Vector, VectorKind
+from leafmongo.engine.documents.vectors import Vector, VectorDtype
 from leafmongo.engine.scorers.coarse import CoarseCodes
 from leafmongo.engine.scorers.floats import FloatScorer
 from leafmongo.engine.scorers.integers import BitScorer, Int8Scorer, pack_signs, pack_words
@@ -52,13 +52,13 @@ class Store(Protocol):
     def nbytes(self) -> int: ...
 
 
-def store_for(field: VectorField, kind: VectorKind) -> Store:
+def store_for(field: VectorField, kind: VectorDtype) -> Store:
     match kind:
-        case VectorKind.FLOAT32:
+        case VectorDtype.FLOAT32:
             return FloatStore(field)
-        case VectorKind.INT8:
+        case VectorDtype.INT8:
             return Int8Store(field)
-        case VectorKind.PACKED_BIT:
+        case VectorDtype.PACKED_BIT:
             return BitStore(field)
 
 

@@ -19,7 +19,7 @@ from bson.binary import VECTOR_SUBTYPE, Binary
 from numpy.typing import NDArray
 
 
-class VectorKind(Enum):
+class VectorDtype(Enum):
     FLOAT32 = "float32"
     INT8 = "int8"
     PACKED_BIT = "packed_bit"
@@ -37,12 +37,12 @@ class NotNumeric(Exception):
 class Vector:
     """`values` are float32, int8 or, for packed_bit, uint8 with eight dimensions each."""
 
-    kind: VectorKind
+    kind: VectorDtype
     values: NDArray[Any]
 
     @property
     def dimensions(self) -> int:
-        return len(self.values) * (8 if self.kind is VectorKind.PACKED_BIT else 1)
+        return len(self.values) * (8 if self.kind is VectorDtype.PACKED_BIT else 1)
 
     @property
     def is_zero(self) -> bool:
@@ -50,16 +50,16 @@ class Vector:
 
     @property
     def is_finite(self) -> bool:
-        return self.kind is not VectorKind.FLOAT32 or bool(np.isfinite(self.values).all())
+        return self.kind is not VectorDtype.FLOAT32 or bool(np.isfinite(self.values).all())
 
 
 _NUMBERS = frozenset({int, float, Int64})
 _STEP = 10_000
-DTYPES = {VectorKind.FLOAT32: "<f4", VectorKind.INT8: "i1", VectorKind.PACKED_BIT: "u1"}
+DTYPES = {VectorDtype.FLOAT32: "<f4", VectorDtype.INT8: "i1", VectorDtype.PACKED_BIT: "u1"}
 HEADERS = {  # of a vector without padding
-    VectorKind.FLOAT32: b"\x27\x00",
-    VectorKind.INT8: b"\x03\x00",
-    VectorKind.PACKED_BIT: b"\x10\x00",
+    VectorDtype.FLOAT32: b"\x27\x00",
+    VectorDtype.INT8: b"\x03\x00",
+    VectorDtype.PACKED_BIT: b"\x10\x00",
 }
 _KINDS = {header[0]: kind for kind, header in HEADERS.items()}
 
@@ -87,9 +87,9 @@ def from_array(elements: list[Any]) -> Vector:
     if len(elements) > _STEP:  # in steps, as numpy lets no other thread run
         parts = (elements[at : at + _STEP] for at in range(0, len(elements), _STEP))
         return Vector(
-            VectorKind.FLOAT32, np.concatenate([from_array(part).values for part in parts])
+            VectorDtype.FLOAT32, np.concatenate([from_array(part).values for part in parts])
         )
     if not _NUMBERS.issuperset(map(type, elements)):
         raise NotNumeric(next(each for each in elements if type(each) not in _NUMBERS))
     with np.errstate(over="ignore"):
-        return Vector(VectorKind.FLOAT32, np.array(elements, dtype=np.float64).astype("<f4"))
+        return Vector(VectorDtype.FLOAT32, np.array(elements, dtype=np.float64).astype("<f4"))

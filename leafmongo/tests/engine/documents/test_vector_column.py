@@ -1,4 +1,4 @@
-"""Reading many vectors at once equals reading each by the rules of `intake`."""
+"""Reading many vectors at once equals reading each by `choose_vector`."""
 
 from typing import Any
 
@@ -8,9 +8,8 @@ from bson import Binary
 
 from leafmongo.engine.definition import VectorField
 from leafmongo.engine.documents.batch import id_key
-from leafmongo.engine.documents.intake import choose_vector
-from leafmongo.engine.documents.vector_column import VectorColumn
-from leafmongo.engine.documents.vectors import VectorKind
+from leafmongo.engine.documents.vector_column import VectorColumn, choose_vector
+from leafmongo.engine.documents.vectors import VectorDtype
 
 FIELDS = [
     VectorField("v", 8, similarity, quantization)
@@ -101,7 +100,7 @@ def test_packed_bits_short_of_a_byte_are_still_a_wrong_length() -> None:
 @pytest.mark.semantics("2.1", "2.2")
 def test_values_that_a_column_gives_do_not_depend_on_the_documents() -> None:
     units = [{"v": float32(*ONES)}]
-    rows = VectorColumn(FIELDS[0], ("v",)).read(units, [set()])[VectorKind.FLOAT32]
+    rows = VectorColumn(FIELDS[0], ("v",)).read(units, [set()])[VectorDtype.FLOAT32]
     units.clear()
 
     assert rows.values.tolist() == [ONES]

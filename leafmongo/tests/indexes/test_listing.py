@@ -15,7 +15,7 @@ from leafmongo import LocalDeployment
 from leafmongo.deployment.paths import Home, socket_uri
 from leafmongo.engine import CommandError
 from leafmongo.indexes.catalog import IndexRecord
-from leafmongo.indexes.describe import describe_index
+from leafmongo.indexes.commands import describe_index
 from leafmongo.indexes.registry import BuildState, IndexRegistry, ServedIndex
 from leafmongo.queries.freshness import Freshness
 from leafmongo.queries.rewrite import Search

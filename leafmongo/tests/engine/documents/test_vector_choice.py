@@ -10,7 +10,7 @@ from bson import Decimal128
 from bson.binary import VECTOR_SUBTYPE, Binary
 
 from leafmongo.engine import VectorIndex, parse_query
-from leafmongo.engine.documents.intake import (
+from leafmongo.engine.documents.vector_column import (
     BITS_NEED_EUCLIDEAN,
     MALFORMED,
     MISSING,
