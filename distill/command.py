@@ -2,17 +2,17 @@
 
 import sys
 from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from leafsearch.config.cli import Command, Version, new_app
 from leafsearch.config.command import WRONG_USAGE, one_line_errors, say_warnings
 from leafsearch.config.hint import line_of
-from leafsearch.distill import options as o
 from leafsearch.distill.data.read import Texts
 from leafsearch.distill.errors import DistillError
-from leafsearch.distill.order import Order
-from leafsearch.distill.train.progress import say
+from leafsearch.distill.progress import say
+from leafsearch.distill.request import DistillRequest
 from leafsearch.distill.train.recipe import Recipe
 from leafsearch.ingest.sources.files.records import Fields
 from leafsearch.vectors.encoders import has_torch
@@ -20,34 +20,106 @@ from leafsearch.vectors.encoders import has_torch
 app = new_app()
 
 
+def _option(help: str, *names: str, metavar: str | None = None) -> Any:
+    return typer.Option(*names, help=help, metavar=metavar, show_default=False)
+
+
+_Texts = Annotated[
+    list[str] | None,
+    _option("File or folder of documents, as leaf-ingest takes them; may be repeated.", "--texts"),
+]
+_Queries = Annotated[
+    Path | None,
+    _option("A query a line, or JSON Lines with text. Default: made of the documents."),
+]
+_Teacher = Annotated[
+    str | None, _option("Hub name, folder or package:NAME/FOLDER.", metavar="MODEL")
+]
+_Out = Annotated[Path | None, _option("New folder for the student.", metavar="FOLDER")]
+_Work = Annotated[
+    Path | None,
+    _option(
+        "What a killed run goes on from. Default: beside --out, removed at the end.",
+        metavar="FOLDER",
+    ),
+]
+_Student = Annotated[
+    str | None,
+    _option("A small model to start from, instead of layers of the teacher.", metavar="MODEL"),
+]
+_Layers = Annotated[
+    str | None,
+    _option("Layers of the teacher, e.g. 0,2,5. Default: half, evenly.", metavar="N,N,..."),
+]
+_Examples = Annotated[int, _option("Texts to learn from, at most. Default: 50000.", metavar="N")]
+_Words = Annotated[int, _option("Longest text to learn from. Default: 32.", metavar="N")]
+_Cycles = Annotated[int, _option("Falls of the learning rate. Default: 1.", metavar="N")]
+_Epochs = Annotated[int, _option("In each cycle. Default: 3.", metavar="N")]
+_Batch = Annotated[int, _option("Texts of a step. Default: 32.", metavar="N")]
+_Rate = Annotated[
+    float, _option("Highest learning rate. Default: 6e-4.", "--learning-rate", metavar="X")
+]
+_Embeddings = Annotated[
+    bool, _option("Train the embeddings of tokens as well.", "--train-embeddings")
+]
+_Truncated = Annotated[
+    str | None,
+    _option("Dimensions to be near at as well, e.g. 256,128.", metavar="N,N,..."),
+]
+_Bits = Annotated[float, _option("Weight of the loss for signs. Default: 0.", metavar="X")]
+_Seed = Annotated[int, _option("Default: 1.", metavar="N")]
+_Checkpoint = Annotated[
+    float,
+    _option("Between two points that a killed run goes on from. Default: 60.", metavar="SECONDS"),
+]
+_Devices = Annotated[
+    str | None,
+    _option("As torch names them, e.g. cuda:0,cuda:1. Default: all GPUs, or the CPU."),
+]
+_Evaluate = Annotated[
+    list[Path] | None,
+    _option(
+        "Test collection in BEIR's format to measure with; may be repeated.",
+        metavar="FOLDER_OR_ZIP",
+    ),
+]
+_IdField = Annotated[str, _option("Default: id, or _id.", metavar="NAME")]
+_TextField = Annotated[str, _option("Default: text.", metavar="NAME")]
+_TitleField = Annotated[str, _option("Default: title.", metavar="NAME")]
+_Home = Annotated[
+    Path | None, _option("With --evaluate, without MONGODB_URI: folder of the local deployment.")
+]
+_AsJson = Annotated[bool, _option("One JSON object at the end.", "--json")]
+
+
 @app.command(cls=Command, no_args_is_help=True)
 def command(
     context: typer.Context,
-    teacher: o.Teacher = None,
-    texts: o.Texts = None,
-    queries: o.Queries = None,
-    out: o.Out = None,
-    student: o.Student = None,
-    layers: o.Layers = None,
-    examples: o.Examples = 50_000,
-    words: o.Words = 32,
-    cycles: o.Cycles = 1,
-    epochs: o.Epochs = 3,
-    batch: o.Batch = 32,
-    learning_rate: o.Rate = 6e-4,
-    train_embeddings: o.Embeddings = False,
-    truncated: o.Truncated = None,
-    bits: o.Bits = 0.0,
-    seed: o.Seed = 1,
-    evaluate: o.Evaluate = None,
-    work: o.Work = None,
-    checkpoint_seconds: o.Checkpoint = 60.0,
-    devices: o.Devices = None,
-    id_field: o.IdField = "id",
-    text_field: o.TextField = "text",
-    title_field: o.TitleField = "title",
-    home: o.Home = None,
-    as_json: o.AsJson = False,
+    teacher: _Teacher = None,
+    texts: _Texts = None,
+    queries: _Queries = None,
+    out: _Out = None,
+    student: _Student = None,
+    layers: _Layers = None,
+    examples: _Examples = 50_000,
+    words: _Words = 32,
+    cycles: _Cycles = 1,
+    epochs: _Epochs = 3,
+    batch: _Batch = 32,
+    learning_rate: _Rate = 6e-4,
+    train_embeddings: _Embeddings = False,
+    truncated: _Truncated = None,
+    bits: _Bits = 0.0,
+    seed: _Seed = 1,
+    evaluate: _Evaluate = None,
+    work: _Work = None,
+    checkpoint_seconds: _Checkpoint = 60.0,
+    devices: _Devices = None,
+    id_field: _IdField = "id",
+    text_field: _TextField = "text",
+    title_field: _TitleField = "title",
+    home: _Home = None,
+    as_json: _AsJson = False,
     version: Version = False,
 ) -> None:
     """Distil a small query encoder into the vector space of a teacher.
@@ -82,7 +154,7 @@ def command(
             trains_embeddings=train_embeddings,
         )
         fields = Fields(id_field, text_field, title_field)
-        order = Order(
+        order = DistillRequest(
             teacher=teacher or "",
             texts=Texts(texts or [], queries, fields, examples, words, seed),
             out=out or Path(),
@@ -98,9 +170,7 @@ def command(
         _wrong(list(order.problems()))
         if not has_torch():
             raise DistillError("sentence-transformers is not installed; install the extra [ingest]")
-        from leafsearch.distill.whole import (
-            distil_and_publish,  # torch, only when there is work to do
-        )
+        from leafsearch.distill.run import distil_and_publish  # imports torch
 
         distil_and_publish(order, home, as_json, ["leaf-distill", *sys.argv[1:]])
 

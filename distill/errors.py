@@ -1,7 +1,7 @@
-"""What can be wrong with what a distillation is given."""
+"""The errors of a distillation."""
 
 from leafsearch.config import LeafError
 
 
 class DistillError(LeafError):
-    """A teacher, texts or a folder that cannot be distilled from or into."""
+    """The teacher, the texts or a folder cannot be used for a distillation."""

@@ -1,28 +1,38 @@
-"""The stages of a distillation: texts, the teacher's vectors, a student, its training."""
+"""Distils a student: texts, the teacher's vectors, training, and the published folder."""
 
 import re
-from collections.abc import Callable, Sequence
+import shlex
+import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
-from leafsearch.distill.data.examples import Example, held_out
-from leafsearch.distill.data.targets import targets
-from leafsearch.distill.data.tokenised import Inputs, computed
+from leafsearch.config import Settings
+from leafsearch.config.command import settings
+from leafsearch.distill.data.examples import Example, hold_out
+from leafsearch.distill.data.targets import compute_targets
+from leafsearch.distill.data.tokenised import Inputs, compute
 from leafsearch.distill.errors import DistillError
-from leafsearch.distill.order import Order
-from leafsearch.distill.publish.publish import demand_publishable
+from leafsearch.distill.progress import Progress, say
+from leafsearch.distill.publish.card import Facts, write_card
+from leafsearch.distill.publish.measure import alignment, forget, latency, quality
+from leafsearch.distill.publish.publish import README, publish, require_publishable
+from leafsearch.distill.publish.report import report
+from leafsearch.distill.request import Distilled, DistillRequest, Listener
 from leafsearch.distill.train.distributed import train
-from leafsearch.distill.train.forward import Forward
-from leafsearch.distill.train.loop import State, reached
-from leafsearch.distill.train.student import cut, fit_head, layer_count, small, spread
-from leafsearch.distill.train.work_dir import demand_same, held, remember
-from leafsearch.ingest.document import Rejected
-from leafsearch.vectors import load_encoder
+from leafsearch.distill.train.forward import PackedForward
+from leafsearch.distill.train.loop import read_step
+from leafsearch.distill.train.student import cut, fit_head, layer_count, spread, wrap
+from leafsearch.distill.train.work_dir import lock, remember, remove, require_same
+from leafsearch.evaluation import read_collection
+from leafsearch.vectors import connect, load_encoder
 from leafsearch.vectors.encoders import Tokens, TransformerEncoder, is_remote
 
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
@@ -30,36 +40,8 @@ _FITTED = 8_000  # texts that the head is fitted to before the training
 
 
 @dataclass(frozen=True)
-class Listener:
-    """Told what happens, for a person."""
-
-    said: Callable[[str], None]
-    encoded: Callable[[int, int], None]  # texts of the teacher: done, of
-    trained: Callable[[State], None]
-    rejected: Callable[[Rejected], None]
-
-
-@dataclass(frozen=True)
-class Distilled:
-    """`cosine` is the mean to the teacher over texts that were held out.
-
-    `layers` are those of the teacher that it began with, none if with a model of its own; `resumed`
-    is the step that a killed run had reached, 0 if none was.
-    """
-
-    student: SentenceTransformer
-    teacher: TransformerEncoder
-    layers: Sequence[int]
-    examples: int
-    held_out: int
-    cosine: float
-    cosine_before: float
-    resumed: int
-
-
-@dataclass(frozen=True)
-class Material:
-    """`kept` are indices of the texts to train on, `out` of those to measure with."""
+class TrainingSet:
+    """`kept` are indices of the texts to train on, `out` of the held-out ones."""
 
     tokens: Sequence[Tokens]
     wanted: NDArray[np.float16]
@@ -70,35 +52,67 @@ class Material:
         return [self.tokens[i] for i in some], self.wanted[list(some)]
 
 
-def distil(order: Order, listener: Listener) -> Distilled:
+def distil_and_publish(
+    order: DistillRequest, home: Path | None, as_json: bool, command: Sequence[str]
+) -> None:
+    started = time.monotonic()
+    progress = Progress()
+    listener = Listener(say, progress.show_encoded, progress.show_step, progress.show_rejected)
+    tests = [read_collection(path) for path in order.evaluated]  # fails before the work
+    pair = {"teacher": order.teacher, "student": str(order.out)}
+    chosen = settings(home=home, **pair) if tests else Settings()
+    if tests and chosen.uri:
+        connect(chosen.uri).close()  # fails before the work; a local one starts when needed
+    done = distil(order, listener)
+    seconds = time.monotonic() - started
+    with publish(done.student, order.out) as folder:
+        try:
+            facts = Facts(
+                distilled=done,
+                alignment=alignment(done.teacher, str(folder)),
+                latency=latency(done.teacher, str(folder)),
+                quality=[row for test in tests for row in quality(order, test, folder, chosen)],
+                seconds=seconds,
+                command=shlex.join(command),
+                versions=", ".join(f"{p} {version(p)}" for p in ("torch", "sentence-transformers")),
+            )
+        finally:
+            forget(folder)
+        (folder / README).write_text(write_card(order, facts), encoding="utf-8")
+    if not order.keeps_work:
+        remove(order.work)
+    report(order, facts, as_json)
+
+
+def distil(order: DistillRequest, listener: Listener) -> Distilled:
     """Raises DistillError, ModelError and SourceError."""
-    demand_same(order)
-    demand_devices(order.devices)
+    require_same(order)
+    require_devices(order.devices)
     teacher = load_teacher(order.teacher, order.devices)
     layers = _layers(order, teacher)
-    student = untrained(order, layers, teacher)
-    # Only what can be done, so that another command may mend what cannot.
-    with held(order.work):
-        demand_publishable(student, order.work)
+    student = build_student(order, layers, teacher)
+    # Remember only a request that can work, so that a corrected command can use the folder.
+    with lock(order.work):
+        require_publishable(student, order.work)
         remember(order)
         return _distilled(order, listener, teacher, student, layers)
 
 
 def _distilled(
-    order: Order,
+    order: DistillRequest,
     listener: Listener,
     teacher: TransformerEncoder,
     student: SentenceTransformer,
     layers: Sequence[int],
 ) -> Distilled:
-    examples = order.texts.read(listener.rejected)
-    listener.said(f"{len(examples):,} texts to learn from")
+    examples = order.texts.read(listener.on_rejected)
+    listener.on_status(f"{len(examples):,} texts to learn from")
     material = _material(student, teacher, examples, order, listener)
-    before = _prepared(student, material)
+    before = _fit(student, material)
     tokens, rows = material.of(material.kept)
-    resumed = reached(order.work)
+    resumed = read_step(order.work)
     if resumed:
-        listener.said(f"the training goes on after step {resumed:,}")
+        listener.on_status(f"the training resumes after step {resumed:,}")
     train(
         student,
         tokens,
@@ -106,7 +120,7 @@ def _distilled(
         order.recipe,
         order.work,
         devices(order),
-        listener.trained,
+        listener.on_step,
         order.checkpoint_seconds,
     )
     after = _cosine(student, material)
@@ -114,13 +128,13 @@ def _distilled(
     return Distilled(student, teacher, layers, *counts, after, before, resumed)
 
 
-def devices(order: Order) -> Sequence[str]:
-    """All GPUs; one process on a CPU, whose cores torch uses by itself."""
+def devices(order: DistillRequest) -> Sequence[str]:
+    """All GPUs by default; else one process on the CPU, where torch uses all cores itself."""
     return order.devices or [f"cuda:{n}" for n in range(torch.cuda.device_count())] or ["cpu"]
 
 
-def demand_devices(names: Sequence[str]) -> None:
-    """Raises DistillError unless they are here."""
+def require_devices(names: Sequence[str]) -> None:
+    """Raises DistillError unless this machine has them."""
     if wrong := [name for name in names if not _DEVICE.fullmatch(name)]:
         raise DistillError(f"--devices {wrong[0]}: expected cpu, cuda:0 or the like")
     gpus = [name for name in names if name != "cpu"]
@@ -128,7 +142,7 @@ def demand_devices(names: Sequence[str]) -> None:
         raise DistillError(f"--devices {','.join(names)}: expected CPUs, or each GPU once")
     count = torch.cuda.device_count()
     if missing := [name for name in gpus if int(name.partition(":")[2] or 0) >= count]:
-        raise DistillError(f"--devices {missing[0]}: {count} GPUs are here")
+        raise DistillError(f"--devices {missing[0]}: this machine has {count} GPUs")
 
 
 def load_teacher(name: str, devices: Sequence[str]) -> TransformerEncoder:
@@ -141,19 +155,19 @@ def load_teacher(name: str, devices: Sequence[str]) -> TransformerEncoder:
     return teacher
 
 
-def untrained(
-    order: Order, layers: Sequence[int], teacher: TransformerEncoder
+def build_student(
+    order: DistillRequest, layers: Sequence[int], teacher: TransformerEncoder
 ) -> SentenceTransformer:
-    """Raises DistillError if it cannot be had, or not be trained as was asked."""
+    """Raises DistillError if there is no such student, or the request does not fit the teacher."""
     if (most := max(order.recipe.truncated, default=0)) > teacher.dimensions:
         raise DistillError(
             f"truncated to {most} dimensions: teacher {teacher.name} gives {teacher.dimensions}"
         )
     torch.manual_seed(order.recipe.seed)
-    return small(order.student, teacher) if order.student else cut(teacher, layers)
+    return wrap(order.student, teacher) if order.student else cut(teacher, layers)
 
 
-def _layers(order: Order, teacher: TransformerEncoder) -> Sequence[int]:
+def _layers(order: DistillRequest, teacher: TransformerEncoder) -> Sequence[int]:
     if order.student:
         return ()
     count = layer_count(teacher)
@@ -164,40 +178,40 @@ def _material(
     student: SentenceTransformer,
     teacher: TransformerEncoder,
     examples: Sequence[Example],
-    order: Order,
+    order: DistillRequest,
     listener: Listener,
-) -> Material:
+) -> TrainingSet:
     inputs = Inputs(student, teacher, order.recipe.most_tokens)
-    examples, shortened = inputs.fitting(examples)
+    examples, shortened = inputs.fit(examples)
     if shortened:
-        listener.said(f"{shortened:,} texts are cut after {inputs.most} tokens")
-    kept, out = held_out(examples)
+        listener.on_status(f"{shortened:,} texts are cut off after {inputs.most} tokens")
+    kept, out = hold_out(examples)
     if len(kept) < order.recipe.rows or not out:
         raise DistillError(
             f"{len(examples)} texts are too few to learn from; expected some hundred at least"
         )
-    with closing(teacher):  # the processes that it may have started, not the model of this one
-        wanted = targets(teacher, examples, order.work, listener.encoded)
-    return Material(inputs.tokens(examples), wanted, kept, out)
+    with closing(teacher):  # ends its worker processes; the model of this one stays
+        wanted = compute_targets(teacher, examples, order.work, listener.on_encoded)
+    return TrainingSet(inputs.tokens(examples), wanted, kept, out)
 
 
-def _prepared(student: SentenceTransformer, material: Material) -> float:
-    """Fits the head; the cosine then."""
+def _fit(student: SentenceTransformer, material: TrainingSet) -> float:
+    """Fit the head; return the cosine before training."""
     tokens, rows = material.of(material.kept[:_FITTED])
     forward = _forward(student, tokens)
-    fit_head(student, computed(forward, tokens, pooled=True), rows)
+    fit_head(student, compute(forward, tokens, pooled=True), rows)
     forward.restore()
     return _cosine(student, material)
 
 
-def _cosine(student: SentenceTransformer, material: Material) -> float:
+def _cosine(student: SentenceTransformer, material: TrainingSet) -> float:
     tokens, wanted = material.of(material.out)
     forward = _forward(student, tokens)
-    found = torch.from_numpy(computed(forward, tokens))
+    found = torch.from_numpy(compute(forward, tokens))
     forward.restore()
     expected = torch.from_numpy(wanted.astype(np.float32))
     return float(torch.nn.functional.cosine_similarity(found, expected).mean())
 
 
-def _forward(student: SentenceTransformer, tokens: Sequence[Tokens]) -> Forward:
-    return Forward(student.eval(), sorted(tokens[:8], key=len, reverse=True))
+def _forward(student: SentenceTransformer, tokens: Sequence[Tokens]) -> PackedForward:
+    return PackedForward(student.eval(), sorted(tokens[:8], key=len, reverse=True))

@@ -1,1 +1,1 @@
-"""What a student learns from: examples, tokens, the teacher's vectors."""
+"""The training data: examples, tokens, the teacher's vectors."""

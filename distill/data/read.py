@@ -1,4 +1,4 @@
-"""From files to examples."""
+"""Reads examples from files."""
 
 import json
 import random
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from leafsearch.distill.data.examples import Example, beginning, chosen, examples_of, place_of
+from leafsearch.distill.data.examples import Example, beginning, draw, examples_of, place_of
 from leafsearch.distill.errors import DistillError
 from leafsearch.ingest.document import Rejected
 from leafsearch.ingest.sources.files.corpus import Corpus
@@ -15,9 +15,10 @@ from leafsearch.ingest.sources.files.records import Fields
 
 @dataclass(frozen=True)
 class Texts:
-    """`paths` as leaf-ingest takes them; `queries` a file with one a line, or JSON Lines.
+    """`paths` as leaf-ingest takes them; `queries` a file with a query a line, or JSON Lines.
 
-    `most` examples are taken, of at most `words` words each. Without queries some are made.
+    Takes at most `most` examples, of at most `words` words each. Without a file, queries are drawn
+    from the documents.
     """
 
     paths: Sequence[str]
@@ -37,26 +38,26 @@ class Texts:
         if self.words < 1 or self.most < 1:
             yield "--words, --examples: expected 1 or more"
 
-    def read(self, rejected: Callable[[Rejected], None]) -> list[Example]:
+    def read(self, on_rejected: Callable[[Rejected], None]) -> list[Example]:
         """Raises DistillError if there is no text at all."""
-        found = chosen(self._all(rejected), self.most, self.seed)
+        found = draw(self._all(on_rejected), self.most, self.seed)
         if not found:
             raise DistillError(f"no text in {', '.join(self.paths)}")
         return found
 
-    def _all(self, rejected: Callable[[Rejected], None]) -> Iterator[Example]:
+    def _all(self, on_rejected: Callable[[Rejected], None]) -> Iterator[Example]:
         chance = None if self.queries else random.Random(self.seed)
         for record in Corpus(self.paths, self.fields).records():
             if isinstance(record, Rejected):
-                rejected(record)
+                on_rejected(record)
                 continue
             yield from examples_of(record.text, record.title, self.words, chance)
         if self.queries:
-            yield from _given(self.queries, self.words)
+            yield from _read_queries(self.queries, self.words)
 
 
-def _given(file: Path, words: int) -> Iterator[Example]:
-    """Raises DistillError if there is none."""
+def _read_queries(file: Path, words: int) -> Iterator[Example]:
+    """The queries in `file`. Raises DistillError if there are none."""
     try:
         lines = file.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:

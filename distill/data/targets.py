@@ -1,6 +1,6 @@
-"""What the teacher says of each text, computed once, in a memory-mapped file.
+"""The teacher's vectors of all texts, computed once into a memory-mapped file.
 
-A run that is killed goes on after the last whole block.
+A killed run resumes after the last complete block.
 """
 
 import hashlib
@@ -18,34 +18,39 @@ from leafsearch.distill.errors import DistillError
 from leafsearch.vectors import Rows
 from leafsearch.vectors.encoders import TransformerEncoder
 
-Told = Callable[[int, int], None]  # done, of
-
 _BLOCK = 8_192  # texts; sorted by length inside, so little is lost on short last batches
 _ROWS, _STATE = "targets.npy", "targets.json"
 
 
-def targets(
-    teacher: TransformerEncoder, examples: Sequence[Example], folder: Path, told: Told
+def compute_targets(
+    teacher: TransformerEncoder,
+    examples: Sequence[Example],
+    folder: Path,
+    on_progress: Callable[[int, int], None],
 ) -> NDArray[np.float16]:
-    """(n, dimensions), read-only. Raises DistillError if `folder` holds those of other texts."""
+    """(n, dimensions), read-only; `on_progress` gets the texts done and their number.
+
+    Raises DistillError if `folder` holds vectors of other texts.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     made_of = _fingerprint(teacher, examples)
-    state = _state(folder, made_of)
-    rows = _opened(folder, (len(examples), teacher.dimensions), state["done"])
+    state = _read_state(folder, made_of)
+    rows = _open_rows(folder, (len(examples), teacher.dimensions), state["done"])
     for start in range(state["done"], len(examples), _BLOCK):
-        told(start, len(examples))
+        on_progress(start, len(examples))
         some = examples[start : start + _BLOCK]
-        rows[start : start + len(some)] = _encoded(teacher, some)
+        rows[start : start + len(some)] = _encode(teacher, some)
         rows.flush()
-        _write(folder, {"made_of": made_of, "done": start + len(some)})
-    told(len(examples), len(examples))
+        _write_state(folder, {"made_of": made_of, "done": start + len(some)})
+    on_progress(len(examples), len(examples))
     return np.load(folder / _ROWS, mmap_mode="r")  # type: ignore[no-any-return]
 
 
-def _encoded(teacher: TransformerEncoder, examples: Sequence[Example]) -> Rows:
-    """Each with the prompt of its kind, all as documents where that gives the same.
+def _encode(teacher: TransformerEncoder, examples: Sequence[Example]) -> Rows:
+    """Encode each with the prompt of its kind.
 
-    For documents there are several devices, and no padding.
+    All go through encode_documents where that gives the same vectors, because documents use all
+    devices, without padding.
     """
     if not teacher.document_prompt and _counts_prompts(teacher):
         prompts = "", teacher.query_prompt
@@ -60,22 +65,22 @@ def _encoded(teacher: TransformerEncoder, examples: Sequence[Example]) -> Rows:
 
 
 def _counts_prompts(teacher: TransformerEncoder) -> bool:
-    """Whether the tokens of a prompt are pooled as any others."""
+    """Whether the tokens of a prompt are pooled like any others."""
     return all(getattr(module, "include_prompt", True) for module in teacher.model)
 
 
-def _opened(folder: Path, shape: tuple[int, int], done: int) -> Any:
+def _open_rows(folder: Path, shape: tuple[int, int], done: int) -> Any:
     file = folder / _ROWS
     if done:
         return np.load(file, mmap_mode="r+")
     rows = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)
     with file.open("r+b") as opened:
-        # A disk that is full is told now; while rows are written it would end the process.
+        # Fail now if the disk is full: while rows are written, it would kill the process.
         os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
     return rows
 
 
-def _state(folder: Path, made_of: str) -> dict[str, Any]:
+def _read_state(folder: Path, made_of: str) -> dict[str, Any]:
     file = folder / _STATE
     if not file.is_file():
         return {"made_of": made_of, "done": 0}
@@ -88,7 +93,7 @@ def _state(folder: Path, made_of: str) -> dict[str, Any]:
     return found
 
 
-def _write(folder: Path, state: dict[str, Any]) -> None:
+def _write_state(folder: Path, state: dict[str, Any]) -> None:
     part = folder / f"{_STATE}.part"
     part.write_text(json.dumps(state))
     os.replace(part, folder / _STATE)

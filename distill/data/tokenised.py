@@ -1,4 +1,4 @@
-"""Texts as the student's tokens, and what it makes of many of them without gradients."""
+"""Texts as the student's tokens, and its vectors of many texts without gradients."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,15 +11,15 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
 from leafsearch.distill.data.examples import Example
-from leafsearch.distill.train.forward import Forward
+from leafsearch.distill.train.forward import PackedForward
 from leafsearch.vectors.encoders import Tokens, TransformerEncoder
 
 _ROWS = 64
-_TOGETHER = 8_192  # texts that are tokenised at once
+_TOGETHER = 8_192  # texts tokenised at once
 
 
 class Inputs:
-    """What the student is given: at most `most` tokens, the teacher's prompt among them."""
+    """The student's input: at most `most` tokens, the teacher's prompt included."""
 
     def __init__(
         self, student: SentenceTransformer, teacher: TransformerEncoder, most: int
@@ -29,8 +29,8 @@ class Inputs:
         self._tokenizer.no_padding()
         self._prompts = teacher.document_prompt, teacher.query_prompt
 
-    def fitting(self, examples: Sequence[Example]) -> tuple[list[Example], int]:
-        """Longer ones cut, and how many: the teacher must not say what the student cannot see."""
+    def fit(self, examples: Sequence[Example]) -> tuple[list[Example], int]:
+        """Cut longer texts, and count them: the teacher must not see more than the student."""
         self._tokenizer.no_truncation()
         counts = [len(one) for one in self._encoded(examples)]
         self._tokenizer.enable_truncation(self.most)
@@ -43,7 +43,7 @@ class Inputs:
         return [np.array(one.ids, dtype=np.int64) for one in self._encoded(examples)]
 
     def _encoded(self, examples: Sequence[Example]) -> Iterator[Any]:
-        """A part at a time: what the tokenizer tells of a text is larger than its tokens."""
+        """Tokenise a part at a time, because an Encoding is larger than its tokens."""
         for start in range(0, len(examples), _TOGETHER):
             some = examples[start : start + _TOGETHER]
             texts = [self._prompts[example.is_query] + example.text for example in some]
@@ -55,10 +55,10 @@ class Inputs:
         return replace(example, text=example.text[: max(0, max(ends) - len(prompt))].rstrip())
 
 
-def computed(
-    forward: Forward, tokens: Sequence[Tokens], *, pooled: bool = False
+def compute(
+    forward: PackedForward, tokens: Sequence[Tokens], *, pooled: bool = False
 ) -> NDArray[np.float32]:
-    """(n, d) in the order of `tokens`: the student's vectors, or what its head is given."""
+    """(n, d) in the order of `tokens`: the student's vectors, or if `pooled` its head's input."""
     order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]), reverse=True)
     rows: Any = None
     with torch.no_grad():

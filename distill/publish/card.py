@@ -1,25 +1,12 @@
-"""The card of a student, as a README.md that model hubs understand."""
+"""Writes the card of a student: a README.md that model hubs understand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leafsearch.distill.order import Order
-from leafsearch.distill.publish.measure import Latency
-from leafsearch.distill.run import Distilled
+from leafsearch.distill.publish.measure import Latency, Quality
+from leafsearch.distill.request import Distilled, DistillRequest
 from leafsearch.distill.train.recipe import Recipe
 from leafsearch.vectors import Alignment
-
-
-@dataclass(frozen=True)
-class Quality:
-    """A row: nDCG@10 of `test` with documents and queries encoded by whom, stored how."""
-
-    test: str
-    who: str
-    format: str
-    dimensions: int
-    ndcg: float
-    of_teacher: float
 
 
 @dataclass(frozen=True)
@@ -33,7 +20,7 @@ class Facts:
     versions: str
 
 
-def card(order: Order, facts: Facts) -> str:
+def write_card(order: DistillRequest, facts: Facts) -> str:
     return "\n".join(
         [
             *_head(order, facts),
@@ -45,7 +32,7 @@ def card(order: Order, facts: Facts) -> str:
     )
 
 
-def _head(order: Order, facts: Facts) -> list[str]:
+def _head(order: DistillRequest, facts: Facts) -> list[str]:
     return [
         "---",
         "library_name: sentence-transformers",
@@ -100,7 +87,7 @@ def _quality(rows: Sequence[Quality]) -> list[str]:
     ]
 
 
-def _made(order: Order, facts: Facts) -> list[str]:
+def _made(order: DistillRequest, facts: Facts) -> list[str]:
     return [
         "## How it was made",
         "",
@@ -113,13 +100,13 @@ def _made(order: Order, facts: Facts) -> list[str]:
     ]
 
 
-def _queries(order: Order) -> str:
+def _queries(order: DistillRequest) -> str:
     if order.texts.queries:
         return f" and queries from {order.texts.queries}"
     return ", with queries made of their titles, sentences and spans of words"
 
 
-def _began(order: Order, done: Distilled) -> str:
+def _began(order: DistillRequest, done: Distilled) -> str:
     if order.student:
         return f"It began as the transformer of `{order.student}`."
     return f"It began as layers {', '.join(map(str, done.layers))} of the teacher, from 0."
@@ -129,7 +116,7 @@ def _took(facts: Facts) -> str:
     seconds = facts.seconds
     took = f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
     if facts.distilled.resumed:
-        return f"{took} from step {facts.distilled.resumed:,} on, where a run had been killed"
+        return f"{took} from step {facts.distilled.resumed:,} on, where a killed run was resumed"
     return took
 
 

@@ -1,13 +1,19 @@
-"""What is worth knowing of a student: how near it is to its teacher, and how much faster."""
+"""Measures a student: how near it is to its teacher, how fast, and how well it finds."""
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from leafsearch.vectors import Alignment, Encoder, export_student, load_student
+from leafsearch.config import Settings
+from leafsearch.distill.progress import say
+from leafsearch.distill.request import DistillRequest
+from leafsearch.evaluation import CachedModel, TestCollection, evaluate
+from leafsearch.evaluation.formats import Format, Role
+from leafsearch.vectors import Alignment, Encoder, connect, export_student, load_student
 from leafsearch.vectors.encoders import (
     PROBES,
     TransformerEncoder,
@@ -15,13 +21,26 @@ from leafsearch.vectors.encoders import (
     measure_alignment,
     student_folder,
 )
+from leafsearch.vectors.store import deployment_uri
 
 _ROUNDS = 15
 
 
 @dataclass(frozen=True)
+class Quality:
+    """nDCG@10 of one test collection; `who` encodes documents / queries, `format` stores them."""
+
+    test: str
+    who: str
+    format: str
+    dimensions: int
+    ndcg: float
+    of_teacher: float
+
+
+@dataclass(frozen=True)
 class Latency:
-    """Milliseconds for one of a few short queries alone, medians; both on ONNX Runtime."""
+    """Median milliseconds of a short query, encoded alone, on ONNX Runtime."""
 
     teacher: float
     student: float
@@ -32,12 +51,12 @@ class Latency:
 
 
 def alignment(teacher: TransformerEncoder, student: str) -> Alignment:
-    """As ingest checks it."""
+    """The alignment that ingest checks."""
     return measure_alignment(teacher, load_student(student))
 
 
 def latency(teacher: Encoder, student: str) -> Latency | None:
-    """The two take turns, so that what else this machine does burdens both.
+    """Measure both in turns, so that other load on this machine affects both.
 
     None for a teacher that cannot be exported.
     """
@@ -46,13 +65,35 @@ def latency(teacher: Encoder, student: str) -> Latency | None:
     if not export_student(teacher):
         return None
     try:
-        return _compared(teacher, student)
+        return _compare(teacher, student)
     finally:
         if not was_there:
-            shutil.rmtree(cached, ignore_errors=True)  # nobody searches with a teacher
+            shutil.rmtree(cached, ignore_errors=True)  # searches do not use the teacher
 
 
-def _compared(teacher: Encoder, student: str) -> Latency:
+def quality(
+    order: DistillRequest, test: TestCollection, folder: Path, chosen: Settings
+) -> Iterator[Quality]:
+    models: dict[Role, CachedModel] = {
+        "teacher": CachedModel(order.teacher, "teacher"),
+        "student": CachedModel(str(folder), "student"),
+    }
+    with closing(connect(deployment_uri(chosen, say))) as client:
+        report = evaluate(test, models, client, chosen.database, say)
+    alone = next(row.ndcg for row in report.rows if _who(row.format) == "teacher / teacher") or 1.0
+    for row in report.rows:
+        found, format = row.ndcg, row.format
+        form = format.storage.precision if format.alone else format.name
+        yield Quality(
+            report.collection, _who(format), form, format.dimensions, found, found / alone
+        )
+
+
+def _who(format: Format) -> str:
+    return f"{format.documents} / {format.queries}"
+
+
+def _compare(teacher: Encoder, student: str) -> Latency:
     sides = (load_student(teacher.name, revision=teacher.revision), load_student(student))
     for side in sides:
         side.encode_queries(PROBES)
@@ -64,7 +105,7 @@ def _compared(teacher: Encoder, student: str) -> Latency:
 
 
 def forget(folder: Path) -> None:
-    """What measuring has left in the user's cache, where nobody would find it by this name."""
+    """Remove the student that measuring left in the cache under a temporary name."""
     name = str(folder)
     shutil.rmtree(student_folder(name, find_model(name).revision), ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""From a trained student to a folder that anything which knows sentence-transformers can load."""
+"""Writes a trained student to a folder that sentence-transformers and ONNX Runtime can load."""
 
 import os
 import shutil
@@ -18,13 +18,12 @@ _SAME = 1e-3  # of the largest number in a vector
 
 
 @contextmanager
-def published(student: SentenceTransformer, out: Path) -> Iterator[Path]:
-    """The folder under a name of its own, to be measured; `out` when that went well.
+def publish(student: SentenceTransformer, out: Path) -> Iterator[Path]:
+    """A temporary folder with the student, to be measured; it becomes `out` if the block succeeds.
 
-    With it goes the ONNX file that the query side needs where there is no torch. Raises
-    DistillError.
+    It includes the ONNX file that searches use without torch. Raises DistillError.
     """
-    out = out.resolve()  # what a link names, not the link
+    out = out.resolve()  # the target of a link, not the link
     out.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
@@ -32,19 +31,19 @@ def published(student: SentenceTransformer, out: Path) -> Iterator[Path]:
         yield made
         os.chmod(made, 0o755)
         if out.is_dir():
-            out.rmdir()  # it is empty, or the order would have been refused
+            out.rmdir()  # it is empty: the request was checked
         os.replace(made, out)
     finally:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def demand_publishable(student: SentenceTransformer, folder: Path) -> None:
-    """Raises DistillError as `published` would, which is told before the training.
+def require_publishable(student: SentenceTransformer, folder: Path) -> None:
+    """Raises DistillError before the training if `publish` would fail after it.
 
-    Also if what was saved and loaded again gives other vectors.
+    Also if the student gives other vectors after it is saved and loaded.
     """
     made = folder / TRIAL
-    shutil.rmtree(made, ignore_errors=True)  # of a run that was killed
+    shutil.rmtree(made, ignore_errors=True)  # left by a killed run
     try:
         _write(student, made)
         loaded = SentenceTransformer(str(made), local_files_only=True, device=str(student.device))
@@ -53,7 +52,7 @@ def demand_publishable(student: SentenceTransformer, folder: Path) -> None:
         shutil.rmtree(made, ignore_errors=True)
     if not np.allclose(wanted, found, atol=_SAME * np.abs(wanted).max()):
         raise DistillError(
-            "the student is another model when it is saved and loaded; give a small one with "
+            "the student gives other vectors after it is saved and loaded; give a small model with "
             "--student"
         )
 
@@ -65,7 +64,7 @@ def _write(student: SentenceTransformer, folder: Path) -> None:
     except OSError:
         raise
     except Exception as error:
-        # What a model of an unusual kind raises when it is saved is as unusual.
+        # Unusual models raise unusual errors here.
         raise DistillError(
             f"the student cannot be saved: {error}; give a small model with --student"
         ) from error

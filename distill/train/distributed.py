@@ -1,4 +1,4 @@
-"""Training in one process, or in one for each of several devices, which average their gradients."""
+"""Trains in one process, or in one for each device; these average their gradients."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -13,12 +13,11 @@ from sentence_transformers import SentenceTransformer
 from torch.multiprocessing.spawn import ProcessException, spawn
 
 from leafsearch.distill.errors import DistillError
-from leafsearch.distill.train.loop import CHECKPOINT, State, Training
+from leafsearch.distill.train.loop import CHECKPOINT, Training, TrainingStatus
 from leafsearch.distill.train.recipe import Recipe
 from leafsearch.vectors.encoders import Tokens, cores
 
 _MEETING, _TOKENS, _STUDENT, _RECIPE = "ranks", "tokens.npz", "untrained", "recipe.json"
-Told = Callable[[State], None]
 
 
 def train(
@@ -28,22 +27,22 @@ def train(
     recipe: Recipe,
     folder: Path,
     devices: Sequence[str],
-    told: Told,
+    on_step: Callable[[TrainingStatus], None],
     checkpoint_seconds: float,
 ) -> None:
-    """`told` is called in another process if there are several devices."""
+    """With several devices, `on_step` is called in another process."""
     if len(devices) < 2:
-        Training(student, tokens, wanted, recipe, folder, told, checkpoint_seconds).run()
+        Training(student, tokens, wanted, recipe, folder, on_step, checkpoint_seconds).run()
         return
     _hand_over(student, tokens, wanted, recipe, folder)
     try:
         spawn(  # type: ignore[no-untyped-call]
-            _rank, args=(folder, tuple(devices), told, checkpoint_seconds), nprocs=len(devices)
+            _rank, args=(folder, tuple(devices), on_step, checkpoint_seconds), nprocs=len(devices)
         )
     except (ProcessException, RuntimeError) as error:
         raise DistillError(
-            f"a process of the training ended: {_last_line(error)}; the same command goes on from "
-            "the last checkpoint"
+            f"a training process died: {_last_line(error)}; run the same command again to resume "
+            "from the last checkpoint"
         ) from error
     kept = torch.load(folder / CHECKPOINT, map_location=student.device, weights_only=True)
     student.load_state_dict(kept["student"])
@@ -64,7 +63,11 @@ def _hand_over(
 
 
 def _rank(
-    rank: int, folder: Path, devices: Sequence[str], told: Told, checkpoint_seconds: float
+    rank: int,
+    folder: Path,
+    devices: Sequence[str],
+    on_step: Callable[[TrainingStatus], None],
+    checkpoint_seconds: float,
 ) -> None:
     device = torch.device(devices[rank])
     if device.type == "cpu":
@@ -89,7 +92,7 @@ def _rank(
             wanted,
             recipe,
             folder,
-            told,
+            on_step,
             checkpoint_seconds,
             rank,
             len(devices),
@@ -100,7 +103,7 @@ def _rank(
 
 
 def _average(trained: Sequence[torch.nn.Parameter]) -> None:
-    """One message for all gradients."""
+    """Average all gradients in one message."""
     gradients = [one.grad for one in trained if one.grad is not None]
     whole = torch.cat([gradient.flatten() for gradient in gradients])
     torch.distributed.all_reduce(whole)

@@ -1,4 +1,4 @@
-"""Texts of a batch through the student, with gradients, side by side in one row where it can be."""
+"""Runs a batch through the student with gradients, packed in one row if the model allows it."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -22,8 +22,8 @@ _SAME = 0.999
 _ATTENTION = "leafsearch_trained"
 
 
-class Forward:
-    """`student` computes packed batches while this is used; `restore` makes it usual again."""
+class PackedForward:
+    """Makes `student` compute packed batches; `restore` undoes that."""
 
     def __init__(self, student: SentenceTransformer, sample: Sequence[Tokens]) -> None:
         self._student = student
@@ -38,7 +38,7 @@ class Forward:
     def __call__(self, tokens: Sequence[Tokens], *, pooled: bool = False) -> torch.Tensor:
         """(n, dimensions), float32, in the order of `tokens`, which are sorted by length.
 
-        `pooled`: what the head is given, instead of what it gives.
+        `pooled`: the input of the head instead of its output.
         """
         features = pack_tokens(tokens, 0) if self._is_packed else self._padded(tokens)
         if self._has_types:
@@ -57,7 +57,7 @@ class Forward:
         self._student[0].model_forward_params = self._known
 
     def _try(self, sample: Sequence[Tokens]) -> None:
-        """Packed only if it gives what the padded batch gives."""
+        """Pack only if that gives the vectors of the padded batch."""
         with torch.no_grad():
             wanted = self(sample)
             try:
@@ -67,10 +67,10 @@ class Forward:
                 self._is_packed = True
                 found = self(sample)
             except Exception:
-                # What a model of an unusual kind raises here is as unusual.
+                # Unusual models raise unusual errors here.
                 found = -wanted
         cosines = torch.nn.functional.cosine_similarity(wanted, found)
-        if not float(cosines.min()) >= _SAME:  # also where it gives no number
+        if not float(cosines.min()) >= _SAME:  # also false for NaN
             self._is_packed = False
             self.restore()
 
@@ -98,9 +98,9 @@ def attend(
     attention_mask: torch.Tensor | None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """As vectors.packed attends, but on a CPU in plain products.
+    """See attend_packed; on a CPU in plain matrix products.
 
-    Of short texts torch's own attention takes a quarter of a training step there, these a tenth.
+    For short texts, torch's own attention takes a quarter of a training step there, these a tenth.
     """
     if query.device.type == "cuda":
         return attend_packed(module, query, key, value, attention_mask, **options)

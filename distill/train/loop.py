@@ -1,7 +1,7 @@
-"""The training loop: batches, steps, checkpoints.
+"""The training loop: loss, batches, steps, checkpoints.
 
-A step depends on the seed and its number alone, so that a run which was killed goes on from its
-last checkpoint as if nothing had happened.
+A step depends on the seed and its number alone, so that a killed run resumes from its last
+checkpoint as if nothing had happened.
 """
 
 import os
@@ -15,21 +15,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
+from torch.nn.functional import normalize, softplus
 
-from leafsearch.distill.train.forward import Forward
-from leafsearch.distill.train.losses import Loss
+from leafsearch.distill.train.forward import PackedForward
 from leafsearch.distill.train.recipe import Recipe
 from leafsearch.vectors.encoders import Tokens
 
 CHECKPOINT = "checkpoint.pt"
-_POOL = 64  # batches that are sorted by length together
+_POOL = 64  # batches sorted by length together
 _REPORT_SECONDS = 5.0
-_MEMORY = 0.98  # of the running means that are told
-_STEEPEST = 1.0  # length of all gradients together
+_MEMORY = 0.98  # of the running means in reports
+_MOST_GRADIENT = 1.0  # norm of all gradients together
 
 
-def reached(folder: Path) -> int:
-    """The step that a killed run goes on after; 0 without a checkpoint."""
+def read_step(folder: Path) -> int:
+    """The step after which a killed run resumes; 0 without a checkpoint."""
     file = folder / CHECKPOINT
     if not file.is_file():
         return 0
@@ -37,12 +37,47 @@ def reached(folder: Path) -> int:
 
 
 @dataclass(frozen=True)
-class State:
+class TrainingStatus:
     step: int
     steps: int
     loss: float
     cosine: float
     seconds_left: float
+
+
+@dataclass(frozen=True)
+class Loss:
+    """LEAF's squared distance (arXiv 2509.12539), with two terms of our own.
+
+    `truncated`: dimensions at which the unit vectors are compared as well, as an index of so many
+    dimensions stores them. `bits`: weight of a loss on the signs, in which each dimension counts by
+    how clearly the teacher's vector lies on one side.
+    """
+
+    truncated: Sequence[int] = ()
+    bits: float = 0.0
+
+    def __call__(self, found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        """(n, d) each, `wanted` of unit length; the mean over the texts."""
+        loss = _distance(found, wanted)
+        for dimensions in self.truncated:
+            loss = loss + _distance(
+                normalize(found[:, :dimensions], dim=1), normalize(wanted[:, :dimensions], dim=1)
+            )
+        if self.bits:
+            loss = loss + self.bits * _signs(found, wanted)
+        return loss
+
+
+def _distance(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    return (found - wanted).square().sum(dim=1).mean()
+
+
+def _signs(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Logistic loss of the signs, at the scale of one coordinate of a unit vector."""
+    scale = wanted.shape[1] ** 0.5
+    clear = wanted.abs() / wanted.abs().sum(dim=1, keepdim=True)
+    return (clear * softplus(-scale * found * wanted.sign())).sum(dim=1).mean()
 
 
 @dataclass
@@ -54,7 +89,7 @@ class Training:
     wanted: NDArray[np.float16]
     recipe: Recipe
     folder: Path
-    told: Callable[[State], None]
+    on_step: Callable[[TrainingStatus], None]
     checkpoint_seconds: float = 60.0
     rank: int = 0
     ranks: int = 1
@@ -70,14 +105,16 @@ class Training:
             trained, lr=recipe.peak, weight_decay=recipe.decay, fused=True
         )
         first = self._resumed(optimizer)
-        told = self.told if self.rank == 0 else _unheard
-        clock, saving = _Clock(first, steps, told), _Timer(self.checkpoint_seconds)
-        forward = Forward(self.student.eval(), self._sample())  # no dropout, the teacher has none
+        on_step = self.on_step if self.rank == 0 else _ignore
+        clock, saving = _Clock(first, steps, on_step), _Timer(self.checkpoint_seconds)
+        forward = PackedForward(
+            self.student.eval(), self._sample()
+        )  # no dropout, the teacher has none
         for step, some in self._batches(first, per_epoch, steps):
             optimizer.param_groups[0]["lr"] = recipe.rate(step, per_cycle)
             found, wanted, loss = self._step(forward, some)
             self.average(trained)
-            torch.nn.utils.clip_grad_norm_(trained, _STEEPEST)
+            torch.nn.utils.clip_grad_norm_(trained, _MOST_GRADIENT)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             clock.tick(step, loss, found, wanted)
@@ -86,15 +123,15 @@ class Training:
         forward.restore()
 
     def _step(
-        self, forward: Forward, some: NDArray[np.int64]
+        self, forward: PackedForward, some: NDArray[np.int64]
     ) -> tuple[torch.Tensor, torch.Tensor, float]:
-        """What was found and wanted, and the loss, whose gradients are there then."""
+        """The student's vectors, the wanted ones, and the loss; computes the gradients."""
         recipe = self.recipe
         found = forward([self.tokens[i] for i in some])
         wanted = torch.from_numpy(np.asarray(self.wanted[some], dtype=np.float32))
         wanted = wanted.to(found.device)
         loss = Loss(recipe.truncated, recipe.bits)(found, wanted)
-        # A rank with a text more weighs more, so that all together are one batch.
+        # A rank with more texts weighs more, so that all ranks together are one batch.
         torch.autograd.backward(loss * (len(some) * self.ranks / recipe.rows))
         return found.detach(), wanted, float(loss.detach())
 
@@ -104,14 +141,14 @@ class Training:
     def _batches(
         self, first: int, per_epoch: int, steps: int
     ) -> Iterator[tuple[int, NDArray[np.int64]]]:
-        """This rank's part of each, longest text first, from step `first` on."""
+        """This rank's part of each batch, longest text first, from step `first` on."""
         for epoch in range(first // per_epoch, -(-steps // per_epoch)):
             batches = self._epoch(epoch, per_epoch)
             for step in range(max(first, epoch * per_epoch), min(steps, (epoch + 1) * per_epoch)):
                 yield step, batches[step - epoch * per_epoch][self.rank :: self.ranks]
 
     def _epoch(self, epoch: int, count: int) -> list[NDArray[np.int64]]:
-        """All of `rows` texts, so that every rank has some of each; the rest has its turn later."""
+        """Batches of exactly `rows` texts, so that each rank gets some; the rest is skipped."""
         chance = np.random.default_rng((self.recipe.seed, epoch))
         rows = self.recipe.rows
         order = chance.permutation(len(self.tokens))[: count * rows]
@@ -133,7 +170,7 @@ class Training:
         return int(kept["step"])
 
     def _save(self, optimizer: Any, step: int) -> None:
-        """In one step, so that a kill leaves the one before."""
+        """Save atomically, so that a kill leaves the previous checkpoint."""
         part = self.folder / f"{CHECKPOINT}.part"
         kept = {
             "student": self.student.state_dict(),
@@ -150,8 +187,8 @@ def _trained(student: SentenceTransformer, recipe: Recipe) -> list[torch.nn.Para
     return [one for one in student.parameters() if one.requires_grad]
 
 
-def _unheard(_: State) -> None:
-    """Only one of several processes tells."""
+def _ignore(_: TrainingStatus) -> None:
+    """Only rank 0 reports."""
 
 
 class _Timer:
@@ -168,11 +205,11 @@ class _Timer:
 
 @dataclass
 class _Clock:
-    """Running means of what each step gave, told every few seconds."""
+    """Running means over the steps, reported every few seconds."""
 
     first: int
     steps: int
-    told: Callable[[State], None]
+    on_step: Callable[[TrainingStatus], None]
     started: float = field(default_factory=time.monotonic)
     last: float = 0.0
     loss: float = 0.0
@@ -191,4 +228,4 @@ class _Clock:
         done = step + 1 - self.first
         left = (now - self.started) / done * (self.steps - step - 1)
         loss_, cosine_ = self.loss / self.weight, self.cosine / self.weight
-        self.told(State(step + 1, self.steps, loss_, cosine_, left))
+        self.on_step(TrainingStatus(step + 1, self.steps, loss_, cosine_, left))

@@ -1,20 +1,19 @@
-"""How a student is trained, and which learning rate a step has."""
+"""The settings of a training, and the learning rate of each step."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
 
 _WARM_UP = 200  # steps
-_SEEDS = 2**63  # torch's, which takes no larger ones
+_SEEDS = 2**63  # torch takes no larger ones
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """LEAF's: cycles of epochs, in each of which the learning rate falls linearly.
+    """LEAF's recipe: cycles of epochs, in each of which the learning rate falls linearly.
 
     (arXiv 2509.12539: three cycles of ten epochs from 1e-4 to 1e-5, batches of 32.) `rows` are the
-    texts of a step. Embeddings of tokens stay those the student began with unless
-    `trains_embeddings`.
+    texts of a step. Token embeddings are trained only with `trains_embeddings`.
     """
 
     cycles: int = 3

@@ -1,7 +1,7 @@
-"""The untrained student: a transformer, the mean of its tokens, a head into the teacher's space.
+"""Builds the untrained student: a transformer, mean pooling, a head into the teacher's space.
 
-The transformer is a small model of its own, or some layers of the teacher. Its head starts as the
-best linear map there is (ridge regression), so that training begins with the transformer.
+The transformer is a small model, or some layers of the teacher. The head starts as the best linear
+map (ridge regression), so that training begins with the transformer.
 """
 
 import copy
@@ -18,11 +18,11 @@ from leafsearch.distill.errors import DistillError
 from leafsearch.vectors.encoders import TransformerEncoder, find_model
 
 _RIDGES = (1e-3, 1e-2, 1e-1, 1.0)  # of the mean square of a feature
-_LEFT_OUT = 10  # one in so many
+_LEFT_OUT = 10  # one text in so many
 
 
 def cut(teacher: TransformerEncoder, layers: Sequence[int]) -> SentenceTransformer:
-    """The teacher's own embeddings and `layers`, counted from 0."""
+    """A student of the teacher's embeddings and `layers`, counted from 0."""
     transformer = copy.deepcopy(teacher.model[0])
     model = transformer.auto_model
     stack = _layers(teacher.name, model)
@@ -37,19 +37,21 @@ def cut(teacher: TransformerEncoder, layers: Sequence[int]) -> SentenceTransform
         inside: Any
         for inside in layer.modules():
             if hasattr(inside, "layer_idx"):
-                inside.layer_idx = number  # its place in what older transformers keep of a text
+                inside.layer_idx = number  # its index in the key-value cache of older transformers
     _replace(model, stack, kept)
     model.config.num_hidden_layers = len(kept)
     if kinds := getattr(model.config, "layer_types", None):
         model.config.layer_types = [kinds[number] for number in layers]
     student = _headed(transformer, teacher)
     if student[2].linear.weight.shape[0] == student[2].linear.weight.shape[1]:
-        torch.nn.init.eye_(student[2].linear.weight)  # what is left of the teacher is in its space
+        torch.nn.init.eye_(
+            student[2].linear.weight
+        )  # the remaining layers are in the teacher's space
     return student
 
 
-def small(name: str, teacher: TransformerEncoder) -> SentenceTransformer:
-    """The transformer of any sentence-transformers model, BERT or the like."""
+def wrap(name: str, teacher: TransformerEncoder) -> SentenceTransformer:
+    """A student of the transformer of any sentence-transformers model, BERT or alike."""
     source = find_model(name)
     model = SentenceTransformer(
         source.location,
@@ -64,7 +66,7 @@ def small(name: str, teacher: TransformerEncoder) -> SentenceTransformer:
 
 
 def spread(count: int, of: int) -> list[int]:
-    """`count` layers out of `of`, the first and the last among them where there are two or more."""
+    """`count` layers spread over `of`; the first and the last among them if there are two."""
     return [round(number * (of - 1) / max(1, count - 1)) for number in range(count)]
 
 
@@ -75,7 +77,7 @@ def layer_count(teacher: TransformerEncoder) -> int:
 def fit_head(student: SentenceTransformer, pooled: NDArray[Any], wanted: NDArray[Any]) -> None:
     """`pooled` (n, hidden) of the student, `wanted` (n, dimensions) of the teacher.
 
-    Of several strengths of the ridge the one is taken that does best on texts left out.
+    Takes the ridge strength that does best on texts left out.
     """
     features, targets = pooled.astype(np.float64), wanted.astype(np.float64)
     prior = student[2].linear.weight.detach().cpu().numpy().T.astype(np.float64)
@@ -96,7 +98,7 @@ def _ridge(
     prior: NDArray[np.float64],
     ridge: float,
 ) -> NDArray[np.float64]:
-    """The linear map that is both near to the targets and to `prior`."""
+    """The linear map near both to the targets and to `prior`."""
     gram = features.T @ features
     strength = ridge * np.trace(gram) / len(gram)
     gram[np.diag_indices_from(gram)] += strength
@@ -123,7 +125,7 @@ def _layers(name: str, model: Any) -> torch.nn.ModuleList:
     for module in model.modules():
         if isinstance(module, torch.nn.ModuleList) and len(module) == count:
             return module
-    raise DistillError(f"{name}: its layers are not found; give a small model with --student")
+    raise DistillError(f"{name}: its layers cannot be found; give a small model with --student")
 
 
 def _replace(model: Any, old: torch.nn.ModuleList, new: torch.nn.ModuleList) -> None:

@@ -1,4 +1,4 @@
-"""The folder that a killed run goes on from: whose it is, what was asked, its end."""
+"""The work folder, from which a killed run resumes: its lock, its settings, its removal."""
 
 import fcntl
 import json
@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from leafsearch.distill.errors import DistillError
-from leafsearch.distill.order import Order
+from leafsearch.distill.request import DistillRequest
 from leafsearch.vectors.encoders import find_model
 
 _SETTINGS, _LOCK = "run.json", "lock"
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """By this process alone. Raises DistillError if another one has it."""
+def lock(folder: Path) -> Iterator[None]:
+    """Lock the folder. Raises DistillError if another process has it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / _LOCK).open("w") as file:
         try:
@@ -29,21 +29,21 @@ def held(folder: Path) -> Iterator[None]:
         yield
 
 
-def demand_same(order: Order) -> None:
-    """A folder of work goes on with what it began with."""
+def require_same(order: DistillRequest) -> None:
+    """Raises DistillError if the folder was begun with other settings."""
     file = order.work / _SETTINGS
     if not file.is_file():
         return
     before, asked = _flat(json.loads(file.read_text())), _flat(_settings(order))
     if other := [name for name in asked if before.get(name) != asked[name]]:
-        told = ", ".join(f"{name} {before.get(name)} there, {asked[name]} here" for name in other)
+        shown = ", ".join(f"{name} {before.get(name)} there, {asked[name]} here" for name in other)
         raise DistillError(
-            f"{order.work} holds a run with other settings ({told}); remove it, or give another "
+            f"{order.work} holds a run with other settings ({shown}); remove it, or give another "
             "--work"
         )
 
 
-def remember(order: Order) -> None:
+def remember(order: DistillRequest) -> None:
     part = order.work / f"{_SETTINGS}.part"
     part.write_text(json.dumps(_settings(order), indent=2))
     os.replace(part, order.work / _SETTINGS)
@@ -53,15 +53,15 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _settings(order: Order) -> dict[str, Any]:
-    """As JSON gives them back."""
-    told = {
+def _settings(order: DistillRequest) -> dict[str, Any]:
+    """The settings as JSON returns them."""
+    named = {
         "teacher": order.teacher,
         "student": order.student,
         "student_revision": find_model(order.student).revision if order.student else None,
         "layers": list(order.layers),
     }
-    found: dict[str, Any] = json.loads(json.dumps({**told, "recipe": asdict(order.recipe)}))
+    found: dict[str, Any] = json.loads(json.dumps({**named, "recipe": asdict(order.recipe)}))
     return found
 
 

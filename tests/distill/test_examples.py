@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from leafsearch.distill.data.examples import (
     Example,
-    chosen,
+    draw,
     examples_of,
-    held_out,
+    hold_out,
     passages_of,
     place_of,
     queries_of,
@@ -82,7 +82,7 @@ def test_queries_are_titles_sentences_and_spans_of_the_text(
 
 @given(st.lists(example), st.integers(1, 20), seeds)
 def test_no_example_is_chosen_twice(examples: list[Example], most: int, seed: int) -> None:
-    found = chosen(examples, most, seed)
+    found = draw(examples, most, seed)
 
     assert len(found) == min(most, len(set(examples)))
     assert len(set(found)) == len(found)
@@ -93,18 +93,18 @@ def test_no_example_is_chosen_twice(examples: list[Example], most: int, seed: in
 def test_the_same_texts_and_seed_choose_the_same(
     examples: list[Example], most: int, seed: int
 ) -> None:
-    assert chosen(examples, most, seed) == chosen(iter(examples), most, seed)
+    assert draw(examples, most, seed) == draw(iter(examples), most, seed)
 
 
 def test_another_seed_chooses_others() -> None:
     examples = [Example(text, is_query=False) for text in PYTHON]
 
-    assert set(chosen(examples, 100, seed=1)) != set(chosen(examples, 100, seed=2))
+    assert set(draw(examples, 100, seed=1)) != set(draw(examples, 100, seed=2))
 
 
 @given(st.lists(example))
 def test_what_is_held_out_is_not_trained_on(examples: list[Example]) -> None:
-    kept, out = held_out(examples)
+    kept, out = hold_out(examples)
 
     assert set(kept).isdisjoint(out)
     assert not {examples[i].text for i in kept} & {examples[i].text for i in out}
@@ -116,7 +116,7 @@ def test_what_is_held_out_is_not_trained_on(examples: list[Example]) -> None:
 def test_one_in_fifty_is_held_out_and_about_a_thousand_at_most(count: int, expected: int) -> None:
     examples = [Example(str(n), is_query=False, place=place_of(str(n))) for n in range(count)]
 
-    kept, out = held_out(examples)
+    kept, out = hold_out(examples)
 
     assert expected * 0.7 < len(out) < expected * 1.3
     assert len(kept) + len(out) == count
@@ -126,9 +126,9 @@ def test_no_part_of_a_held_out_stretch_is_trained_on() -> None:
     chance = random.Random(1)
     sentences = (" ".join(str(9 * n + word) for word in range(9)) for n in range(9_000))
     text = ". ".join(sentences)
-    examples = chosen(examples_of(text, "", 32, chance), 50_000, seed=1)
+    examples = draw(examples_of(text, "", 32, chance), 50_000, seed=1)
 
-    kept, out = held_out(examples)
+    kept, out = hold_out(examples)
 
     words = [
         {word.strip(".") for i in some for word in examples[i].text.split()} for some in (kept, out)

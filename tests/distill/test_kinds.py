@@ -13,9 +13,9 @@ from sentence_transformers.sentence_transformer.modules import Pooling, StaticEm
 from transformers import AutoConfig, AutoModel
 
 from leafsearch.distill.errors import DistillError
-from leafsearch.distill.publish.publish import demand_publishable
+from leafsearch.distill.publish.publish import require_publishable
 from leafsearch.distill.run import load_teacher
-from leafsearch.distill.train.student import cut, small
+from leafsearch.distill.train.student import cut, wrap
 from leafsearch.vectors import load_encoder
 from leafsearch.vectors.encoders import PROBES, TransformerEncoder, export_transformer
 from leaftests.distill.making import built, saved, vocabulary
@@ -69,11 +69,11 @@ def test_a_student_that_cannot_be_published_is_refused_before_the_work(
     teacher: str, tmp_path: Path
 ) -> None:
     student = cut(load_teacher(teacher, ("cpu",)), [0, 3])
-    demand_publishable(student, tmp_path)
+    require_publishable(student, tmp_path)
 
     student[0].auto_model.config.num_attention_heads = 2
-    with pytest.raises(DistillError, match="another model when it is saved and loaded"):
-        demand_publishable(student, tmp_path)
+    with pytest.raises(DistillError, match="other vectors after it is saved and loaded"):
+        require_publishable(student, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -88,7 +88,7 @@ def test_a_small_model_may_be_in_the_older_layout(teacher: str, tmp_path: Path) 
     modules = (old / "modules.json").read_text()
     (old / "modules.json").write_text(modules.replace('"path": ""', '"path": "0_Transformer"'))
 
-    student = small(str(old), load_teacher(teacher, ("cpu",)))
+    student = wrap(str(old), load_teacher(teacher, ("cpu",)))
 
     assert len(student[0].auto_model.encoder.layer) == 2
 
@@ -98,7 +98,7 @@ def test_a_small_model_without_a_transformer_is_refused(teacher: str, tmp_path: 
     name = saved(SentenceTransformer(modules=[static], device="cpu"), tmp_path / "static")
 
     with pytest.raises(DistillError, match="expected a model that begins with a transformer"):
-        small(name, load_teacher(teacher, ("cpu",)))
+        wrap(name, load_teacher(teacher, ("cpu",)))
 
 
 def test_a_model_in_half_precision_is_exported_in_single(teacher: str, tmp_path: Path) -> None:

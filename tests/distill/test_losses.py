@@ -5,7 +5,7 @@ from math import log, log1p, sqrt
 import pytest
 import torch
 
-from leafsearch.distill.train.losses import Loss
+from leafsearch.distill.train.loop import Loss
 
 # Two texts in three dimensions.
 WANTED = torch.tensor([[0.6, 0.0, 0.8], [0.0, 1.0, 0.0]])

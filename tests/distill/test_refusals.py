@@ -171,7 +171,7 @@ def test_a_run_that_fails_at_its_end_leaves_nothing_at_out_and_is_finished_by_th
     assert failed.code == 1
     assert left == {"file", "small", "out.work"}
     assert ended.code == 0, ended.err
-    assert "the training goes on after step 4" in ended.err
+    assert "the training resumes after step 4" in ended.err
     assert "small, teacher / student, bits 64: nDCG@10 " in ended.out
     assert {entry.name for entry in tmp_path.iterdir()} == {"file", "small", "out"}
 
@@ -181,7 +181,7 @@ def test_a_student_that_ingest_will_refuse_is_said_to_be_one(teacher: str, texts
 
     assert ended.code == 0
     assert ended.out.startswith("out: mean cosine 0.")
-    assert "not to be used yet: on texts of all kinds its cosine" in ended.out
+    assert "not usable yet: on texts of all kinds its cosine" in ended.out
     assert "use it:" not in ended.out
     (again,) = re.findall(r"`(leaf-distill [^`]+)`", ended.out)
     assert shlex.split(again)[1:5] == ["--out", "out_2", "--epochs", "2"]

@@ -16,16 +16,16 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
-from leafsearch.distill.order import Order
+from leafsearch.distill.request import DistillRequest
 from leafsearch.distill.run import distil
-from leafsearch.distill.train.loop import CHECKPOINT, reached
+from leafsearch.distill.train.loop import CHECKPOINT, read_step
 from leafsearch.vectors import load_encoder
 from leaftests.distill.making import Heard, commanded, ordered, weights
 
 EXAMPLES, BLOCK = 9_000, 8_192  # more than a block of the teacher's vectors
 
 
-def options(order: Order) -> list[str]:
+def options(order: DistillRequest) -> list[str]:
     recipe = order.recipe
     return [
         *("--teacher", order.teacher, "--texts", *order.texts.paths),
@@ -36,7 +36,7 @@ def options(order: Order) -> list[str]:
     ]
 
 
-def killed_when(order: Order, condition: Callable[[], bool]) -> str:
+def killed_when(order: DistillRequest, condition: Callable[[], bool]) -> str:
     """What it said on stderr until SIGKILL."""
     process = subprocess.Popen(
         [sys.executable, "-m", "leafsearch.distill", *options(order)],
@@ -73,12 +73,12 @@ def test_a_run_that_was_killed_goes_on_as_if_nothing_had_happened(
     assert "teacher: 0 of" not in said
     assert done(state) == EXAMPLES
     assert np.array_equal(np.load(order.work / "targets.npy")[:BLOCK], block)
-    written, step = state.stat().st_mtime_ns, reached(order.work)
+    written, step = state.stat().st_mtime_ns, read_step(order.work)
     assert step > 0
 
     ended = commanded(*options(order))
     assert ended.code == 0, ended.err
-    assert f"the training goes on after step {step}\n" in ended.err
+    assert f"the training resumes after step {step}\n" in ended.err
     assert f"leaf-distill: step {step + 1} of " in ended.err
     assert "leaf-distill: step 1 of " not in ended.err
     assert state.stat().st_mtime_ns == written
@@ -98,7 +98,7 @@ def done(state: Path) -> Any:
     return json.loads(state.read_text())["done"]
 
 
-def undisturbed(order: Order, work: Path) -> Path:
+def undisturbed(order: DistillRequest, work: Path) -> Path:
     """A folder with the teacher's vectors alone, which are looked at first."""
     rows = np.load(order.work / "targets.npy", mmap_mode="r")
     examples = order.texts.read(lambda _: None)

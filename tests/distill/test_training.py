@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 import torch
 
-from leafsearch.distill.data.examples import held_out
-from leafsearch.distill.data.targets import targets
-from leafsearch.distill.order import Order
+from leafsearch.distill.data.examples import hold_out
+from leafsearch.distill.data.targets import compute_targets
+from leafsearch.distill.request import DistillRequest
 from leafsearch.distill.run import distil, load_teacher
 from leafsearch.vectors import load_encoder
 from leafsearch.vectors.encoders import TransformerEncoder
 from leaftests.distill.making import Heard, built, distilled, ordered, saved, weights
 
 
-def quick(folder: Path, teacher: str, texts: Path, **recipe: Any) -> Order:
+def quick(folder: Path, teacher: str, texts: Path, **recipe: Any) -> DistillRequest:
     return ordered(folder, teacher, texts, examples=400, **{"epochs": 1, "rows": 32, **recipe})
 
 
-def again(order: Order, work: Path, **changes: Any) -> Order:
+def again(order: DistillRequest, work: Path, **changes: Any) -> DistillRequest:
     """With the same teacher's vectors, which it does not have to ask for."""
     work.mkdir()
     for file in order.work.glob("targets.*"):
@@ -96,7 +96,7 @@ def test_truncations_and_signs_count_where_they_are_asked_for(
     assert asked > 1.5 * plain
 
 
-def first_loss(order: Order) -> float:
+def first_loss(order: DistillRequest) -> float:
     heard = Heard()
     distil(order, heard.listener())
     return heard.states[0].loss
@@ -111,7 +111,7 @@ def test_two_devices_learn_what_one_does(teacher: str, texts: Path, tmp_path: Pa
     """
     order = quick(tmp_path / "one", teacher, texts)
     examples = order.texts.read(lambda _: None)
-    count = next(n for n in range(300, 400) if len(held_out(examples[:n])[0]) % 32 == 1)
+    count = next(n for n in range(300, 400) if len(hold_out(examples[:n])[0]) % 32 == 1)
     order = replace(order, texts=replace(order.texts, most=count))
 
     alone = distilled(order)
@@ -135,7 +135,7 @@ def test_a_teacher_is_asked_with_the_prompt_of_each_kind(
     encoder.model[1].include_prompt = counts_prompt
     examples = ordered(tmp_path, teacher, texts, examples=60).texts.read(lambda _: None)
 
-    found = np.asarray(targets(encoder, examples, tmp_path, lambda *_: None), np.float32)
+    found = np.asarray(compute_targets(encoder, examples, tmp_path, lambda *_: None), np.float32)
 
     queries = [example.is_query for example in examples]
     for encode, some in (

@@ -46,7 +46,7 @@ def invoked(*args: str) -> Result:
         (["--work", "out/work"], "--work out/work: expected a folder outside --out"),
         (["--work", "texts.jsonl"], "--work texts.jsonl: is a file; expected a folder"),
         (["--out", "."], "--out .: is the current folder; expected a new one"),
-        (["--work", "full"], "--work full: holds file, which is not of leaf-distill; expected"),
+        (["--work", "full"], "--work full: holds file, which leaf-distill did not write; expected"),
     ],
 )
 def test_wrong_usage_is_one_line(args: list[str], expected: str, tmp_path: Path) -> None:

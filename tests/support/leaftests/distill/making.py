@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 
 from leafsearch.distill.command import app
 from leafsearch.distill.data.read import Texts
-from leafsearch.distill.order import Order
-from leafsearch.distill.run import Distilled, Listener, distil
-from leafsearch.distill.train.loop import State
+from leafsearch.distill.request import Distilled, DistillRequest, Listener
+from leafsearch.distill.run import distil
+from leafsearch.distill.train.loop import TrainingStatus
 from leafsearch.distill.train.recipe import Recipe
 from leafsearch.ingest.sources.files.records import Fields
 from leafsearch.vectors.encoders import PROBES
@@ -83,10 +83,10 @@ def ordered(
     words: int = 32,
     student: str | None = None,
     **recipe: Any,
-) -> Order:
+) -> DistillRequest:
     """Of so few steps that all of them would be the warm-up of a real one."""
     usual = Recipe(cycles=1, epochs=4, rows=64, peak=1e-2)
-    return Order(
+    return DistillRequest(
         teacher=teacher,
         texts=Texts([str(texts)], None, Fields(), examples, words, 1),
         out=folder / "student",
@@ -102,7 +102,7 @@ class Heard:
     def __init__(self) -> None:
         self.said: list[str] = []
         self.encoded: list[tuple[int, int]] = []
-        self.states: list[State] = []
+        self.states: list[TrainingStatus] = []
         self.rejected: list[Any] = []
 
     def listener(self) -> Listener:
@@ -114,7 +114,7 @@ class Heard:
         )
 
 
-def distilled(order: Order) -> Distilled:
+def distilled(order: DistillRequest) -> Distilled:
     return distil(order, Heard().listener())
 
 

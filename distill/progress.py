@@ -1,4 +1,4 @@
-"""Progress for a person, on stderr: a line that moves on a terminal, else one now and then."""
+"""Progress on stderr: a line that updates on a terminal, else a line every 30 seconds."""
 
 import sys
 import time
@@ -9,9 +9,7 @@ from leafsearch.config import command
 from leafsearch.ingest.document import Rejected
 
 if TYPE_CHECKING:
-    from leafsearch.distill.train.loop import (
-        State,  # imports torch, which a wrong command need not wait for
-    )
+    from leafsearch.distill.train.loop import TrainingStatus  # imports torch
 
 _SECONDS = 30.0
 
@@ -25,7 +23,7 @@ class Progress:
         self._said = -_SECONDS
         self._started: tuple[float, int] | None = None
 
-    def encoded(self, done: int, of: int) -> None:
+    def show_encoded(self, done: int, of: int) -> None:
         now = time.monotonic()
         if self._started is None:
             self._started = now, done
@@ -33,22 +31,22 @@ class Progress:
         left = (now - since) / max(1, done - first) * (of - done) if done > first else None
         self._show(f"teacher: {done:,} of {of:,} texts{_left(left)}", done == of)
 
-    def trained(self, state: "State") -> None:
+    def show_step(self, state: "TrainingStatus") -> None:
         text = (
             f"step {state.step:,} of {state.steps:,}, loss {state.loss:.4f}, cosine "
             f"{state.cosine:.4f}{_left(state.seconds_left)}"
         )
         self._show(text, state.step == state.steps)
 
-    def rejected(self, record: Rejected) -> None:
-        say(f"{record.place}: left out: {record.reason}")
+    def show_rejected(self, record: Rejected) -> None:
+        say(f"{record.place}: skipped: {record.reason}")
 
     def _show(self, text: str, is_last: bool) -> None:
         if self._moving:
             end = "\n" if is_last else ""
             print(f"\r\033[Kleaf-distill: {text}", end=end, file=sys.stderr, flush=True)
         elif is_last or time.monotonic() - self._said > _SECONDS:
-            # What comes after the last of one kind is told at once.
+            # The first line of the next stage is shown at once.
             self._said = -_SECONDS if is_last else time.monotonic()
             say(text)
 

@@ -1,22 +1,34 @@
-"""What `leaf-distill` was asked for."""
+"""What `leaf-distill` is asked for, what it reports meanwhile, and what it returns.
 
-from collections.abc import Iterator, Sequence
+Imports no torch, which a wrong command line need not wait for.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from leafsearch.distill.data.read import Texts
 from leafsearch.distill.train.recipe import Recipe
+from leafsearch.ingest.document import Rejected
 
-# What is in a folder of work; it is removed as a whole.
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from leafsearch.distill.train.loop import TrainingStatus
+    from leafsearch.vectors.encoders import TransformerEncoder
+
+# The files of a work folder, which is removed as a whole.
 _WORK = {"run.json", "lock", "targets.npy", "targets.json", "checkpoint.pt", "trial"}
 _WORK |= {"tokens.npz", "recipe.json", "ranks", "untrained"}  # for several devices
 
 
 @dataclass(frozen=True)
-class Order:
-    """`student` is a small model, or `layers` are those of the teacher; half of them by default.
+class DistillRequest:
+    """The student begins as the small model `student`, or as `layers` of the teacher (by default
+    half of them).
 
-    `work` holds what a killed run goes on from. `devices` as torch names them.
+    `work`: the folder from which a killed run resumes. `devices` as torch names them.
     """
 
     teacher: str
@@ -57,8 +69,8 @@ class Order:
             yield f"--work {self.work}: is a file; expected a folder"
         elif other := self._other_files():
             yield (
-                f"--work {self.work}: holds {other[0]}, which is not of leaf-distill; expected a "
-                "folder that may be removed"
+                f"--work {self.work}: holds {other[0]}, which leaf-distill did not write; expected "
+                "a folder that may be removed"
             )
 
     def _other_files(self) -> list[str]:
@@ -66,3 +78,31 @@ class Order:
             return []
         names = sorted(entry.name for entry in self.work.iterdir())
         return [name for name in names if name.removesuffix(".part") not in _WORK]
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Callbacks that report progress to a person."""
+
+    on_status: Callable[[str], None]
+    on_encoded: Callable[[int, int], None]  # texts of the teacher: done, of
+    on_step: Callable[["TrainingStatus"], None]
+    on_rejected: Callable[[Rejected], None]
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """`cosine` is the mean to the teacher over held-out texts.
+
+    `layers` are those of the teacher that the student began with, empty if it began with a model of
+    its own; `resumed` is the step from which a killed run was resumed, or 0.
+    """
+
+    student: "SentenceTransformer"
+    teacher: "TransformerEncoder"
+    layers: Sequence[int]
+    examples: int
+    held_out: int
+    cosine: float
+    cosine_before: float
+    resumed: int
