@@ -1,11 +1,11 @@
-"""Teacher and student pairs that are known to share a space.
+"""Pairs of teacher and student that share a space.
 
-`offline` needs no hub: its teacher comes out of a Python package, and its student, distilled from
-that teacher (docs/distill.md), with this project.
+`offline` needs no hub: its teacher comes from a Python package, and its student, distilled from
+that teacher (docs/distill.md), comes with this project.
 
 A model is named in one of four ways: a name on the Hugging Face hub, a path to a folder,
-`package:NAME/FOLDER` for a model inside an installed Python package, or `hashing:DIMENSIONS`
-for the feature-hashing encoder, which needs no model and knows nothing but shared words.
+`package:NAME/FOLDER` for a model inside an installed Python package, or `hashing:DIMENSIONS` for
+the feature-hashing encoder, which needs no model and matches shared words only.
 """
 
 from dataclasses import dataclass
@@ -29,5 +29,5 @@ PRESETS: dict[str, Pair] = {
 
 
 def current_name(model: str) -> str:
-    """The name of a model today, for one that an earlier version knew by another name."""
+    """The current name of a model that an earlier version knew by another name."""
     return _FORMER_NAMES.get(model, model)

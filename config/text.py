@@ -1,8 +1,8 @@
-"""Text of others: whether it is Unicode, how messages quote it, and what a terminal gets of it.
+"""Untrusted text: checks that it is Unicode, quotes it in messages, makes it safe for terminals.
 
-What a user, a corpus or a server gave may be of any length and hold anything. A message that quotes
-it uses `quote`; errors, rejects and the lines of the commands are bounded by `shorten` in any case,
-and what reaches a terminal has gone through `strip_controls` or `one_line`.
+Text from a user, a corpus or a server may have any length and any content. Messages quote it with
+`quote`; `shorten` bounds errors, rejects and the lines of commands; `strip_controls` or `one_line`
+clean all that reaches a terminal.
 """
 
 import difflib
@@ -27,7 +27,7 @@ class _Repr(Repr):
         self.maxdict = self.maxlist = self.maxtuple = self.maxset = 8
 
     def repr_int(self, x: int, level: int) -> str:
-        """Python writes no number of more than 4,300 digits."""
+        """Python refuses to print numbers of more than 4,300 digits."""
         return repr(x) if x.bit_length() < 256 else f"<a number of {x.bit_length()} bits>"
 
 
@@ -35,19 +35,19 @@ _repr = _Repr()
 
 
 def quote(value: object) -> str:
-    """`repr`, but short, and of a value of any depth."""
+    """A short `repr`, for values of any size and depth."""
     return shorten(_repr.repr(value), 4 * _QUOTED)
 
 
 def quote_all(names: Iterable[object]) -> str:
-    """A list of names for a message: the first eight, and how many there are."""
+    """The first eight names for a message, and how many there are."""
     given = [name if len(name) <= _QUOTED else f"{name[:_QUOTED]}..." for name in map(str, names)]
     more = f", ... ({len(given)} in all)" if len(given) > 8 else ""
     return ", ".join(given[:8]) + more
 
 
 def shorten(text: str, most: int = LONGEST) -> str:
-    """The beginning and the end of a long text, because the end of a message says what to do."""
+    """Keep the beginning and the end of a long text: the end of a message says what to do."""
     if len(text) <= most:
         return text
     left_out = f" ... ({len(text):,} characters) ... "
@@ -64,12 +64,12 @@ def expected_one_of(value: str, known: Sequence[str]) -> str:
 
 
 def is_unicode(text: str) -> bool:
-    """False with half of a surrogate pair, as bytes arrive that are not UTF-8."""
+    """False if the text holds lone surrogates, which stand for bytes that are not UTF-8."""
     return text.isascii() or _SURROGATES.search(text) is None
 
 
 def escape_surrogates(text: str) -> str:
-    """The name of a file as text that can be stored: a byte that is not UTF-8 as `\\xe9`."""
+    """A file name as text that can be stored: bytes that are not UTF-8 become `\\xe9`."""
     return text if is_unicode(text) else _SURROGATES.sub(_escaped, text)
 
 
@@ -79,10 +79,10 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def strip_controls(text: str) -> str:
-    """Without what a terminal would obey rather than show; tabs and line ends stay."""
+    """Replace characters that a terminal would obey rather than show; keep tabs and line ends."""
     return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 
 def one_line(text: str) -> str:
-    """A message as a single line of bounded length that a terminal only shows."""
+    """A message as one line of bounded length, safe for a terminal."""
     return strip_controls(_LINE_ENDS.sub(" ", shorten(text).strip()).replace("\t", " "))

@@ -26,70 +26,83 @@ def _option(help: str, *names: str, metavar: str | None = None) -> Any:
 
 _Texts = Annotated[
     list[str] | None,
-    _option("File or folder of documents, as leaf-ingest takes them; may be repeated.", "--texts"),
+    _option(
+        "Learn from this file or folder, as leaf-ingest takes them; may be repeated.", "--texts"
+    ),
 ]
 _Queries = Annotated[
     Path | None,
-    _option("A query a line, or JSON Lines with text. Default: made of the documents."),
+    _option(
+        "Read queries from this file, one a line or JSON Lines. Default: draw some from texts."
+    ),
 ]
 _Teacher = Annotated[
-    str | None, _option("Hub name, folder or package:NAME/FOLDER.", metavar="MODEL")
+    str | None,
+    _option("Distil this model: hub name, folder or package:NAME/FOLDER.", metavar="MODEL"),
 ]
-_Out = Annotated[Path | None, _option("New folder for the student.", metavar="FOLDER")]
+_Out = Annotated[Path | None, _option("Write the student to this new folder.", metavar="FOLDER")]
 _Work = Annotated[
     Path | None,
     _option(
-        "What a killed run goes on from. Default: beside --out, removed at the end.",
+        "Keep here what a killed run resumes from. Default: beside --out, removed at the end.",
         metavar="FOLDER",
     ),
 ]
 _Student = Annotated[
     str | None,
-    _option("A small model to start from, instead of layers of the teacher.", metavar="MODEL"),
+    _option("Start from this small model instead of layers of the teacher.", metavar="MODEL"),
 ]
 _Layers = Annotated[
     str | None,
-    _option("Layers of the teacher, e.g. 0,2,5. Default: half, evenly.", metavar="N,N,..."),
+    _option(
+        "Start from these layers of the teacher, e.g. 0,2,5. Default: half, evenly spread.",
+        metavar="N,N,...",
+    ),
 ]
-_Examples = Annotated[int, _option("Texts to learn from, at most. Default: 50000.", metavar="N")]
-_Words = Annotated[int, _option("Longest text to learn from. Default: 32.", metavar="N")]
-_Cycles = Annotated[int, _option("Falls of the learning rate. Default: 1.", metavar="N")]
-_Epochs = Annotated[int, _option("In each cycle. Default: 3.", metavar="N")]
-_Batch = Annotated[int, _option("Texts of a step. Default: 32.", metavar="N")]
+_Examples = Annotated[int, _option("Learn from at most N texts. Default: 50000.", metavar="N")]
+_Words = Annotated[int, _option("Cut texts to N words. Default: 32.", metavar="N")]
+_Cycles = Annotated[int, _option("Let the learning rate fall N times. Default: 1.", metavar="N")]
+_Epochs = Annotated[int, _option("Train N epochs in each cycle. Default: 3.", metavar="N")]
+_Batch = Annotated[int, _option("Train on N texts in each step. Default: 32.", metavar="N")]
 _Rate = Annotated[
-    float, _option("Highest learning rate. Default: 6e-4.", "--learning-rate", metavar="X")
+    float,
+    _option(
+        "Begin each cycle at this learning rate. Default: 6e-4.", "--learning-rate", metavar="X"
+    ),
 ]
-_Embeddings = Annotated[
-    bool, _option("Train the embeddings of tokens as well.", "--train-embeddings")
-]
+_Embeddings = Annotated[bool, _option("Train the token embeddings as well.", "--train-embeddings")]
 _Truncated = Annotated[
     str | None,
-    _option("Dimensions to be near at as well, e.g. 256,128.", metavar="N,N,..."),
+    _option("Match the teacher at these dimensions as well, e.g. 256,128.", metavar="N,N,..."),
 ]
-_Bits = Annotated[float, _option("Weight of the loss for signs. Default: 0.", metavar="X")]
-_Seed = Annotated[int, _option("Default: 1.", metavar="N")]
+_Bits = Annotated[float, _option("Weigh the loss on signs by X. Default: 0.", metavar="X")]
+_Seed = Annotated[int, _option("Set the seed of all random choices. Default: 1.", metavar="N")]
 _Checkpoint = Annotated[
     float,
-    _option("Between two points that a killed run goes on from. Default: 60.", metavar="SECONDS"),
+    _option("Save a checkpoint at this interval. Default: 60.", metavar="SECONDS"),
 ]
 _Devices = Annotated[
     str | None,
-    _option("As torch names them, e.g. cuda:0,cuda:1. Default: all GPUs, or the CPU."),
+    _option(
+        "Use these devices, as torch names them: cuda:0,cuda:1. Default: all GPUs, or the CPU."
+    ),
 ]
 _Evaluate = Annotated[
     list[Path] | None,
     _option(
-        "Test collection in BEIR's format to measure with; may be repeated.",
+        "Measure on this test collection in BEIR's format; may be repeated.",
         metavar="FOLDER_OR_ZIP",
     ),
 ]
-_IdField = Annotated[str, _option("Default: id, or _id.", metavar="NAME")]
-_TextField = Annotated[str, _option("Default: text.", metavar="NAME")]
-_TitleField = Annotated[str, _option("Default: title.", metavar="NAME")]
-_Home = Annotated[
-    Path | None, _option("With --evaluate, without MONGODB_URI: folder of the local deployment.")
+_IdField = Annotated[str, _option("Read ids from this field. Default: id, or _id.", metavar="NAME")]
+_TextField = Annotated[str, _option("Read texts from this field. Default: text.", metavar="NAME")]
+_TitleField = Annotated[
+    str, _option("Read titles from this field. Default: title.", metavar="NAME")
 ]
-_AsJson = Annotated[bool, _option("One JSON object at the end.", "--json")]
+_Home = Annotated[
+    Path | None, _option("Keep the local deployment here (for --evaluate without MONGODB_URI).")
+]
+_AsJson = Annotated[bool, _option("Print one JSON object at the end.", "--json")]
 
 
 @app.command(cls=Command, no_args_is_help=True)
@@ -125,8 +138,8 @@ def command(
     """Distil a small query encoder into the vector space of a teacher.
 
     The student learns to give the teacher's vector for any text (LEAF, arXiv 2509.12539): no
-    labels, only texts like yours. Killed and started again, it goes on. The result is an ordinary
-    sentence-transformers model with an ONNX file and a card that says how good it is.
+    labels, only texts like yours. A killed run resumes when started again. The result is an
+    ordinary sentence-transformers model with an ONNX file and a card that says how good it is.
 
     Examples:
 
@@ -142,7 +155,7 @@ def command(
     say_warnings("leaf-distill")
     with one_line_errors("leaf-distill", line=line_of("leaf-distill", context)):
         if not (teacher and texts and out):
-            _wrong(["--teacher, --texts and --out are needed"])
+            _wrong(["--teacher, --texts and --out are required"])
         recipe = Recipe(
             cycles=cycles,
             epochs=epochs,
@@ -184,7 +197,7 @@ def _numbers(given: str | None, option: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in given.split(",")) if given else ()
     except ValueError:
-        _wrong([f"{option} {given}: expected numbers with commas between them"])
+        _wrong([f"{option} {given}: expected numbers separated by commas"])
         raise
 
 

@@ -53,7 +53,7 @@ class DistillRequest:
         if len(self.devices) > self.recipe.rows:
             yield f"--devices: {len(self.devices)} for batches of {self.recipe.rows} texts"
         if not all(self.devices):
-            yield "--devices: expected names with commas between them, e.g. cuda:0,cuda:1"
+            yield "--devices: expected names separated by commas, e.g. cuda:0,cuda:1"
         if not self.checkpoint_seconds >= 0:
             yield f"--checkpoint-seconds: expected 0 or more, not {self.checkpoint_seconds:g}"
         yield from self._folder_problems()

@@ -32,13 +32,13 @@ def invoked(*args: str) -> Result:
         (["--learning-rate", "1e-6"], "--learning-rate: expected 1e-05 or more, not 1e-06"),
         (["--learning-rate", "nan"], "--learning-rate: expected 1e-05 or more, not nan"),
         (["--truncated", "64,0"], "--truncated: expected numbers of dimensions, not 0"),
-        (["--truncated", "64,x"], "--truncated 64,x: expected numbers with commas between them"),
+        (["--truncated", "64,x"], "--truncated 64,x: expected numbers separated by commas"),
         (["--bits", "-1"], "--bits: expected 0 or more, not -1"),
         (["--seed", "-1"], "--seed: expected 0 to 9223372036854775807, not -1"),
-        (["--layers", "0,"], "--layers 0,: expected numbers with commas between them"),
+        (["--layers", "0,"], "--layers 0,: expected numbers separated by commas"),
         (["--layers", "0,0"], "--layers 0,0: expected each once"),
         (["--layers", "0", "--student", "full"], "give either --student or --layers"),
-        (["--devices", "cpu,"], "--devices: expected names with commas between them"),
+        (["--devices", "cpu,"], "--devices: expected names separated by commas"),
         (["--devices", "cpu,cpu", "--batch", "1"], "--devices: 2 for batches of 1 texts"),
         (["--checkpoint-seconds", "-1"], "--checkpoint-seconds: expected 0 or more, not -1"),
         (["--out", "full"], "--out full: exists already; expected a new folder"),
@@ -77,7 +77,7 @@ def test_three_options_are_needed(left_out: str) -> None:
     ended = invoked(*[part for pair in given.items() for part in pair])
 
     assert ended.exit_code == 2
-    assert ended.stderr == "leaf-distill: --teacher, --texts and --out are needed\n"
+    assert ended.stderr == "leaf-distill: --teacher, --texts and --out are required\n"
 
 
 def test_help_names_every_option() -> None:

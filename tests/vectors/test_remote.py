@@ -205,7 +205,7 @@ def test_the_doctor_asks_a_student_that_no_manifest_names_with_the_key(
         ("{server}/vectors#{model}", "expected https://HOST/embed#MODEL"),
         ("http://ann:pw@127.0.0.1:9/embed#{model}", "give it as LEAF_API_KEY"),
         ("http://127.0.0.1:9/embed#{model}", "the server does not answer (ConnectError"),
-        ("{server}/other/embed#{model}", "is not one of"),
+        ("{server}/other/embed#{model}", "something else than vectors"),
         ("{server}/embed#/nowhere", "no such folder"),
     ],
 )
@@ -308,9 +308,9 @@ def test_a_server_says_itself_when_it_is_to_be_asked_again(
     encoder.encode_documents(["a"])
 
     assert server.asked == 52  # which growing pauses would not have reached
-    assert "the server is busy or away (429: " in caplog.text
+    assert "the server is busy or unavailable (429: " in caplog.text
     server.headers, server.statuses = {"Retry-After": "61"}, [429]
-    with pytest.raises(ModelError, match="busy or away"):  # it is not waited for that long
+    with pytest.raises(ModelError, match="busy or unavailable"):  # it is not waited for that long
         encoder.encode_documents(["a"])
     for date in ("Wed, 21 Oct 2015 07:28:00 GMT", "soon"):
         server.headers, server.statuses = {"Retry-After": date}, [503]
@@ -323,7 +323,7 @@ def test_a_query_fails_sooner_than_documents_and_a_refusal_at_once(
     server, name = busy
     encoder = load_encoder(name)
     server.headers, server.statuses = {"Retry-After": "11"}, [503]
-    with pytest.raises(ModelError, match="busy or away"):
+    with pytest.raises(ModelError, match="busy or unavailable"):
         encoder.encode_queries(["a"])
     for status in (400, 401, 413, 500):
         server.asked, server.statuses = 0, [status]
@@ -331,5 +331,5 @@ def test_a_query_fails_sooner_than_documents_and_a_refusal_at_once(
             encoder.encode_documents(["a"])
         assert server.asked == 1
     server.statuses = [503]
-    with pytest.raises(ModelError, match="busy or away"):
+    with pytest.raises(ModelError, match="busy or unavailable"):
         load_encoder(name, retry_for=0)

@@ -1,4 +1,4 @@
-"""Do student and teacher share a space? Measured before the first vector is written.
+"""Measures whether student and teacher share a space, before the first vector is written.
 
 Two models that were not trained together give a mean cosine near 0 for the same text, even with
 equal dimensions. A student that ignores its input can still sit in the middle of an anisotropic
@@ -15,7 +15,7 @@ from leafsearch.vectors.errors import AlignmentError, ModelError
 
 MINIMUM_COSINE = 0.5
 MINIMUM_MARGIN = 0.2
-_SAME_COSINE = 0.99  # a quantised copy of a model still reaches it, another model never
+_SAME_COSINE = 0.99  # a quantised copy of a model reaches it, another model never does
 
 PROBES = (
     "What is the capital of France?",
@@ -35,9 +35,9 @@ PROBES = (
 
 @dataclass(frozen=True)
 class Alignment:
-    """`cosine`: mean over probe texts of student against teacher, each text with itself.
+    """`cosine`: mean cosine of student and teacher for the same text, over probe texts.
 
-    `margin`: how far that is above the mean cosine of each text with all the others.
+    `margin`: its distance above the mean cosine for different texts.
     """
 
     cosine: float
@@ -53,20 +53,23 @@ def check_alignment(teacher: Encoder, student: Encoder) -> Alignment:
     if teacher.dimensions != student.dimensions:
         raise AlignmentError(
             f"student {student.name} gives {student.dimensions} dimensions, teacher {teacher.name} "
-            f"{teacher.dimensions}; expected the same: take a student distilled from this teacher"
+            f"{teacher.dimensions}; expected the same. Use a student distilled from this teacher"
         )
     found = measure_alignment(teacher, student)
     if not found.is_enough:
         raise AlignmentError(
             f"student {student.name} does not share the space of teacher {teacher.name}: mean "
             f"cosine {found.cosine:.2f}, {found.margin:.2f} above other texts; expected at least "
-            f"{MINIMUM_COSINE} and {MINIMUM_MARGIN}: take a student distilled from this teacher"
+            f"{MINIMUM_COSINE} and {MINIMUM_MARGIN}. Use a student distilled from this teacher"
         )
     return found
 
 
 def encode_probe(student: Encoder) -> Binary:
-    """The student's vector of one probe, to know it by later: a revision is a name only."""
+    """The student's vector of one probe text, by which `require_probe` recognises it later.
+
+    A revision is only a name.
+    """
     row = student.encode_queries(PROBES[:1])[0]
     return Binary.from_vector(row, BinaryVectorDtype.FLOAT32)
 
@@ -79,12 +82,12 @@ def require_probe(student: Encoder, probe: Binary) -> None:
     if cosine < _SAME_COSINE:
         raise ModelError(
             f"student {student.name} gives other vectors here than at ingest (cosine {cosine:.3f} "
-            f"for one text; expected {_SAME_COSINE} or more): install or serve the model of then"
+            f"for one text; expected {_SAME_COSINE} or more). Install or serve the original model"
         )
 
 
 def measure_alignment(teacher: Encoder, student: Encoder) -> Alignment:
-    """Both of as many dimensions."""
+    """Both must have equal dimensions."""
     if (teacher.name, teacher.revision) == (student.name, student.revision):
         return Alignment(1.0, 1.0)
     cosines = student.encode_queries(PROBES) @ teacher.encode_queries(PROBES).T

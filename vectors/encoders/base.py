@@ -1,7 +1,7 @@
 """The contract of an encoder; imports no implementation.
 
-Two methods rather than a flag, because documents and queries take different prompts and a query
-sent down the document path is wrong without looking wrong.
+It has two methods rather than a flag, because documents and queries take different prompts, and a
+query encoded as a document is wrong without looking wrong.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +32,7 @@ class Encoder(Protocol):
 
     @property
     def max_tokens(self) -> int:
-        """Longest input, special tokens included; what is beyond is cut off by the model."""
+        """The longest input, special tokens included; the model cuts off the rest."""
 
     @property
     def query_prompt(self) -> str: ...
@@ -54,17 +54,17 @@ class Teacher(Encoder, Protocol):
 
     @property
     def encode_precision(self) -> str | None:
-        """In which documents are computed: float32, bfloat16, float16; None: a server decides."""
+        """The precision of documents: float32, bfloat16 or float16; None if a server decides."""
 
     def document_batches(self, texts: Sequence[str]) -> Iterator[tuple[Sequence[int], Rows]]:
-        """Indices into `texts` and their rows, batch by batch as they are done, in any order.
+        """Indices into `texts` and their rows, batch by batch as they complete, in any order.
 
-        Together every text once. Give some thousand texts at a time: a batch is of texts of about
-        one length. Raises ModelError.
+        Each text comes once. Pass some thousand texts at a time, because a batch holds texts of
+        similar length. Raises ModelError.
         """
 
     def close(self) -> None:
-        """Ends what runs for this encoder, processes above all."""
+        """End the processes and connections of this encoder."""
 
 
 def is_remote(name: str) -> bool:
@@ -77,23 +77,23 @@ def has_torch() -> bool:
 
 
 def require_torch(name: str) -> None:
-    """Raises ModelError without them."""
+    """Raises ModelError if the packages of the extra [ingest] are missing."""
     if not has_torch():
         raise ModelError(
             f"model {name}: sentence-transformers is not installed here; install the extra "
-            "[ingest], or take hashing:N to try things out"
+            "[ingest], or use hashing:N to try things out"
         )
 
 
 def plain(tokenizer: Tokenizer) -> Tokenizer:
-    """Published tokenizer files carry a truncation (128 tokens in MiniLM's) of their own."""
+    """Switch off the truncation (128 tokens for MiniLM) that published tokenizer files set."""
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
 
 
 def unit_rows(rows: NDArray[np.floating]) -> Rows:
-    """Each row divided by its length; a row of zeros stays one."""
+    """Divide each row by its length; a row of zeros stays zero."""
     rows = np.asarray(rows, dtype=np.float32)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     units: Rows = np.divide(rows, np.where(lengths == 0, 1, lengths), dtype=np.float32)
@@ -101,7 +101,7 @@ def unit_rows(rows: NDArray[np.floating]) -> Rows:
 
 
 def in_order(batches: Iterable[tuple[Sequence[int], Rows]], count: int, dimensions: int) -> Rows:
-    """The rows of document_batches, in the order of the texts."""
+    """Arrange the rows of document_batches in the order of the texts."""
     rows = np.empty((count, dimensions), dtype=np.float32)
     for indices, some in batches:
         rows[list(indices)] = some

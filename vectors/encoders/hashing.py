@@ -1,7 +1,7 @@
 """Feature hashing: texts that share words share dimensions.
 
-Needs no model, is the same on every machine and encodes tens of thousands of texts a second: for
-tests and benchmarks in which the model does not matter. It is no substitute for a model.
+It needs no model, gives the same vectors on every machine, and encodes tens of thousands of texts a
+second: for tests and benchmarks in which the model does not matter. It does not replace a model.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ _BATCH = 256
 
 
 class _Words(dict[str, int]):
-    """Numbers words as they come and keeps their hashes side by side, for numpy."""
+    """Numbers words in order of arrival and keeps their hashes in one buffer for numpy."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class _Words(dict[str, int]):
 
     def hashes(self, numbers: Sequence[int]) -> NDArray[np.int64]:
         """(n, _PER_WORD)"""
-        # A copy, because what numpy looks at cannot grow any more.
+        # A copy, because a buffer that numpy has a view of cannot grow.
         table = np.frombuffer(bytes(self.digests), "<u4").reshape(-1, _PER_WORD)
         return table[np.array(numbers, dtype=np.int64)].astype(np.int64)
 
@@ -71,16 +71,16 @@ class HashingEncoder:
     def document_batches(self, texts: Sequence[str]) -> Iterator[tuple[Sequence[int], Rows]]:
         for start in range(0, len(texts), _BATCH):
             some = texts[start : start + _BATCH]
-            yield range(start, start + len(some)), self._encoded(some)
+            yield range(start, start + len(some)), self._encode(some)
 
     def encode_queries(self, texts: Sequence[str]) -> Rows:
         return self.encode_documents(texts)
 
     def close(self) -> None:
-        """Nothing runs for it."""
+        """Nothing to end."""
 
-    def _encoded(self, texts: Sequence[str]) -> Rows:
-        counts, hashes = self._hashed(texts)
+    def _encode(self, texts: Sequence[str]) -> Rows:
+        counts, hashes = self._hash(texts)
         rows = np.repeat(np.arange(len(texts)), counts)[:, None]
         places = rows * self.dimensions + (hashes >> 1) % self.dimensions
         signs = np.where(hashes & 1, 1.0, -1.0)
@@ -90,8 +90,8 @@ class HashingEncoder:
         found[~found.any(axis=1), 0] = 1.0  # a text without words still needs a unit vector
         return unit_rows(found)
 
-    def _hashed(self, texts: Sequence[str]) -> tuple[list[int], NDArray[np.int64]]:
-        """How many words each text has, and the hashes of all."""
+    def _hash(self, texts: Sequence[str]) -> tuple[list[int], NDArray[np.int64]]:
+        """The number of words of each text, and the hashes of all words."""
         counts: list[int] = []
         numbers: list[int] = []
         with self._lock:

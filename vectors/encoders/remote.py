@@ -1,12 +1,12 @@
-"""An encoder behind HTTP: text-embeddings-inference, or anything with OpenAI's embeddings.
+"""An encoder behind HTTP: text-embeddings-inference, or any server with OpenAI's embeddings API.
 
 Its name is a URL whose fragment names the model, by hub name or folder, for tokenizer and prompts:
 
     https://encoder.example/embed#mixedbread-ai/mxbai-embed-large-v1
     https://encoder.example/v1/embeddings#MongoDB/mdbr-leaf-mt
 
-A server that is busy or away for a while is asked again, as it says itself in `Retry-After` or with
-growing pauses: for documents as long as for MongoDB, for queries a few seconds.
+Requests to a busy or unreachable server are retried, after its `Retry-After` or with growing
+pauses: for documents as long as requests to MongoDB, for queries a few seconds.
 """
 
 import logging
@@ -37,25 +37,25 @@ from leafsearch.vectors.errors import ModelError
 
 log = logging.getLogger(__name__)
 
-_SECONDS = 60.0  # for one answer
-_QUERY_SECONDS = 10.0  # for a query, tries and pauses together: somebody waits for it
+_SECONDS = 60.0  # for one response
+_QUERY_SECONDS = 10.0  # for a query, all tries together: a person waits for it
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
-# Too slow, too early, too many, and what a proxy says of a server that restarts.
-_PASSING = frozenset({408, 425, 429, 502, 503, 504})
-_REQUESTS = 4  # at once
+# Timeout, too early, too many requests, and what proxies answer while a server restarts.
+_TRANSIENT_STATUS = frozenset({408, 425, 429, 502, 503, 504})
+_REQUESTS = 4  # concurrent
 _BATCH = 32  # the usual limit of a text-embeddings-inference server
 _PROBE = "dimensions"
 
 
 class RemoteEncoder:
-    encode_precision = None  # the server's own
+    encode_precision = None  # the server decides
 
     def __init__(
         self, name: str, model: ModelFiles, key: str | None, retry_for: float = RETRY_SECONDS
     ) -> None:
-        """`retry_for`: seconds for which documents are asked for again.
+        """`retry_for`: seconds for which requests for documents are retried.
 
-        Raises ModelError if the server does not answer with vectors.
+        Raises ModelError if the server does not return vectors.
         """
         self._retry_for = retry_for
         self._has_answered = False
@@ -70,7 +70,7 @@ class RemoteEncoder:
         self.query_prompt = model.prompt("query")
         self.document_prompt = model.prompt("document", "passage", "corpus")
         self.revision = model.revision
-        self.dimensions = len(self._retried([_PROBE], retry_for, Event())[0])
+        self.dimensions = len(self._request_with_retries([_PROBE], retry_for, Event())[0])
         self._has_answered = True
 
     @classmethod
@@ -86,8 +86,8 @@ class RemoteEncoder:
             )
         if parts.username or parts.password:
             raise ModelError(
-                f"model {_shown(name)}: a key in the URL would be stored with the collection; give "
-                "it as LEAF_API_KEY"
+                f"model {_shown(name)}: a key in the URL would be stored with the collection; set "
+                "LEAF_API_KEY instead"
             )
         return cls(name, ModelFiles.find(model, revision=revision), key, retry_for)
 
@@ -95,20 +95,20 @@ class RemoteEncoder:
         return in_order(self.document_batches(texts), len(texts), self.dimensions)
 
     def document_batches(self, texts: Sequence[str]) -> Iterator[tuple[Sequence[int], Rows]]:
-        return self._encoded(texts, self.document_prompt, self._retry_for)
+        return self._encode(texts, self.document_prompt, self._retry_for)
 
     def encode_queries(self, texts: Sequence[str]) -> Rows:
         seconds = min(_QUERY_SECONDS, self._retry_for)
-        batches = self._encoded(texts, self.query_prompt, seconds)
+        batches = self._encode(texts, self.query_prompt, seconds)
         return in_order(batches, len(texts), self.dimensions)
 
     def close(self) -> None:
         self._client.close()
 
-    def _encoded(
+    def _encode(
         self, texts: Sequence[str], prompt: str, seconds: float
     ) -> Iterator[tuple[Sequence[int], Rows]]:
-        """Several requests at once, because a server fills its own batches from all of them."""
+        """Send several requests at once, because the server fills its batches from all of them."""
         ended = Event()
         starts = iter(range(0, len(texts), _BATCH))
         threads = ThreadPoolExecutor(_REQUESTS, thread_name_prefix="remote encoder")
@@ -118,7 +118,7 @@ class RemoteEncoder:
                 for start in islice(starts, _REQUESTS - len(running)):
                     some = range(start, min(start + _BATCH, len(texts)))
                     prompted = [prompt + texts[index] for index in some]
-                    running[threads.submit(self._rows, prompted, seconds, ended)] = some
+                    running[threads.submit(self._encode_batch, prompted, seconds, ended)] = some
                 if not running:
                     return
                 for done in wait(running, return_when=FIRST_COMPLETED).done:
@@ -127,61 +127,63 @@ class RemoteEncoder:
             ended.set()
             threads.shutdown(wait=False, cancel_futures=True)
 
-    def _rows(self, texts: Sequence[str], seconds: float, ended: Event) -> Rows:
-        answered = self._retried(texts, seconds, ended)
+    def _encode_batch(self, texts: Sequence[str], seconds: float, ended: Event) -> Rows:
+        answered = self._request_with_retries(texts, seconds, ended)
         if {len(row) for row in answered} != {self.dimensions}:
             raise ModelError(
-                f"model {self.name}: the server answered with vectors of other lengths than "
-                f"{self.dimensions}, which it gave at first"
+                f"model {self.name}: the server returned vectors of other sizes than before; "
+                f"expected {self.dimensions} dimensions"
             )
         return unit_rows(np.array(answered, dtype=np.float32))
 
-    def _retried(self, texts: Sequence[str], seconds: float, ended: Event) -> list[list[float]]:
-        """See `_asked`; again for so many seconds, unless it has `ended`, where that may help."""
+    def _request_with_retries(
+        self, texts: Sequence[str], seconds: float, ended: Event
+    ) -> list[list[float]]:
+        """See `_request`; retries transient failures for `seconds`, until `ended` is set."""
         deadline = time.monotonic() + seconds
         trying = Retrying(
             retry=retry_if_exception(self._is_transient),
             wait=_pause,
             sleep=sleep_using_event(ended),
-            # Not if the pause alone would last too long.
+            # Stop before a pause that would pass the deadline.
             stop=lambda state: ended.is_set() or time.monotonic() + _pause(state) > deadline,
-            before_sleep=partial(self._tell, seconds),
+            before_sleep=partial(self._log_retry, seconds),
             reraise=True,
         )
-        return trying(self._asked, texts, min(_SECONDS, max(seconds, 1.0)))
+        return trying(self._request, texts, min(_SECONDS, max(seconds, 1.0)))
 
     def _is_transient(self, error: BaseException) -> bool:
-        """A server that has never answered is taken to be named wrongly, unless it is busy."""
+        """Whether to retry; a server that has never answered probably has a wrong name."""
         cause = error.__cause__
         if isinstance(cause, httpx2.HTTPStatusError):
-            return cause.response.status_code in _PASSING
+            return cause.response.status_code in _TRANSIENT_STATUS
         return self._has_answered and isinstance(cause, httpx2.TransportError)
 
-    def _tell(self, seconds: float, state: RetryCallState) -> None:
+    def _log_retry(self, seconds: float, state: RetryCallState) -> None:
         level = logging.WARNING if state.attempt_number == 1 else logging.DEBUG
         error = state.outcome.exception() if state.outcome else None
         log.log(level, "%s; retrying for up to %g s", error, seconds)
 
-    def _asked(self, texts: Sequence[str], timeout: float) -> list[list[float]]:
+    def _request(self, texts: Sequence[str], timeout: float) -> list[list[float]]:
         openai = self._url.endswith("/embeddings")
-        body: dict[str, Any] = (
+        content: dict[str, Any] = (
             {"model": self._model, "input": list(texts), "encoding_format": "float"}
             if openai
             else {"inputs": list(texts), "truncate": True}
         )
         try:
-            answer = self._client.post(self._url, json=body, timeout=timeout)
+            answer = self._client.post(self._url, json=content, timeout=timeout)
             answer.raise_for_status()
-            rows = _listed(answer.json(), openai)
+            rows = _parse_rows(answer.json(), openai)
         except httpx2.HTTPStatusError as error:
-            status, said = error.response.status_code, error.response.text.strip()[:200]
-            if status in _PASSING:
+            status, body = error.response.status_code, error.response.text.strip()[:200]
+            if status in _TRANSIENT_STATUS:
                 raise ModelError(
-                    f"model {self.name}: the server is busy or away ({status}: {said})"
+                    f"model {self.name}: the server is busy or unavailable ({status}: {body})"
                 ) from error
             raise ModelError(
-                f"model {self.name}: the server refused ({status}: {said}); check address, model "
-                "and LEAF_API_KEY"
+                f"model {self.name}: the server rejected the request ({status}: {body}); check "
+                "address, model and LEAF_API_KEY"
             ) from error
         except httpx2.HTTPError as error:
             raise ModelError(
@@ -190,7 +192,7 @@ class RemoteEncoder:
             ) from error
         except (ValueError, TypeError, KeyError) as error:
             raise ModelError(
-                f"model {self.name}: the server's answer is not one of {self._url}: "
+                f"model {self.name}: {self._url} returned something else than vectors: "
                 f"{shorten(repr(error), 200)}"
             ) from error
         if len(rows) != len(texts):
@@ -201,7 +203,7 @@ class RemoteEncoder:
 
 
 def _pause(state: RetryCallState) -> float:
-    """Seconds until the next try: what the server asks for, else growing ones."""
+    """Seconds until the next try: the server's Retry-After, else growing pauses."""
     error = state.outcome.exception() if state.outcome else None
     cause = error.__cause__ if error else None
     if isinstance(cause, httpx2.HTTPStatusError):
@@ -215,7 +217,7 @@ _GROWING = wait_exponential_jitter(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE)
 
 
 def _retry_after(header: str) -> float | None:
-    """Of a header in either of its forms, seconds or a date."""
+    """Seconds from a Retry-After header, which holds seconds or a date."""
     if header.strip().isdecimal():
         return float(header)
     try:
@@ -224,7 +226,7 @@ def _retry_after(header: str) -> float | None:
         return None
 
 
-def _listed(answer: Any, openai: bool) -> list[list[float]]:
+def _parse_rows(answer: Any, openai: bool) -> list[list[float]]:
     rows = (
         [part["embedding"] for part in sorted(answer["data"], key=lambda part: part["index"])]
         if openai
@@ -234,6 +236,6 @@ def _listed(answer: Any, openai: bool) -> list[list[float]]:
 
 
 def _shown(name: str) -> str:
-    """Without user and password."""
+    """The name without user and password."""
     parts = urlsplit(name)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

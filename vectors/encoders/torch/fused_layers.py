@@ -1,9 +1,9 @@
-"""Layers of BERT's shape in fewer, larger steps, for packed batches on a GPU.
+"""Computes layers of BERT's shape in fewer, larger steps, for packed batches on a GPU.
 
-`fuse` replaces the layers of a transformer by layers with the same weights: one product gives
+`fuse` replaces the layers of a transformer by layers with the same weights: one product computes
 queries, keys and values, GELU runs in the epilogue of its product, and residual and layer norm are
 one compiled kernel. BERT, RoBERTa, XLM-RoBERTa, CamemBERT and ELECTRA have this shape; embeddings,
-pooling and head stay the model's own. The epilogue's GELU is the tanh form, so the caller compares
+pooling and head stay the model's. The epilogue's GELU is the tanh form, so the caller must compare
 the vectors with those of the model.
 """
 
@@ -23,7 +23,7 @@ Attend = Callable[..., tuple[torch.Tensor, None]]
 
 
 def fuse(transformer: Any, attend: Attend) -> None:
-    """In place, with `attend` as transformers' attention functions are.
+    """Replace the layers in place; `attend` has the signature of transformers' attention functions.
 
     Raises NotImplementedError if a layer has another shape.
     """
@@ -38,7 +38,7 @@ def fuse(transformer: Any, attend: Attend) -> None:
 
 
 class FusedLayer(torch.nn.Module):
-    """Takes and gives (1, tokens, hidden), like the layer whose weights it holds."""
+    """(1, tokens, hidden) to the same shape, like the layer whose weights it holds."""
 
     def __init__(self, layer: Any, attend: Attend, add_norm: Norm) -> None:
         super().__init__()
@@ -87,7 +87,9 @@ def require_bert_shape(layer: Any) -> None:
     except AttributeError as error:
         raise NotImplementedError(f"{type(layer).__name__} has another shape: {error}") from error
     if not known:
-        raise NotImplementedError(f"{type(layer).__name__} computes otherwise than BERT's layers")
+        raise NotImplementedError(
+            f"{type(layer).__name__} does not compute what BERT's layers compute"
+        )
 
 
 def gelu_linear(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
@@ -111,9 +113,9 @@ def norm_for(device: torch.device) -> Norm:
 
 
 def compiled_norm(device: torch.device) -> Norm:
-    """`add_norm` compiled; as it stands where torch cannot compile.
+    """`add_norm` compiled, or unchanged if torch cannot compile.
 
-    torch keeps what it compiled on disk, so that only the first process waits for long.
+    torch caches the kernel on disk, so only the first process waits for long.
     """
     started = time.perf_counter()
     try:
@@ -122,7 +124,7 @@ def compiled_norm(device: torch.device) -> Norm:
             rows = torch.ones(tokens, 64, device=device)
             compiled(rows, rows, rows[0], rows[0], 1e-12)
     except Exception as error:
-        # Without Triton, a C compiler or a folder for its cache: each raises something else.
+        # Triton, a C compiler or a cache folder may be missing; each raises another error.
         log.info("residual and layer norm stay two kernels: torch cannot compile here (%r)", error)
         return add_norm
     log.info("residual and layer norm compiled in %.1f s", time.perf_counter() - started)

@@ -1,9 +1,9 @@
-"""Texts side by side in one long row without padding, each attending to itself only.
+"""Packs texts into one long row without padding, in which each text attends to itself only.
 
-The model's own layers see one text of many tokens; only its attention is replaced, through
-transformers' register of attention functions: on a GPU by torch's flash attention for rows of
+The model's own layers see one text of many tokens. Only its attention is replaced, through
+transformers' registry of attention functions: on a GPU by torch's flash attention for rows of
 varying length, on a CPU by torch's usual attention over all texts of one length at once. The
-pooling of sentence-transformers knows such rows by `cu_seq_lens_q`, where the texts begin.
+pooling of sentence-transformers recognises such rows by `cu_seq_lens_q`, where the texts begin.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,13 +18,13 @@ from leafsearch.vectors.encoders.batches import Tokens
 
 ATTENTION = "leafsearch_packed"
 PACKED_FEATURES = ("cu_seq_lens_q", "max_length_q", "seq_idx", "equal_lengths")
-# What an attention function may be told to do and this one does not: it must not be ignored,
-# because short texts would not show it.
+# Options of attention functions that this one lacks. It must not ignore them, and short texts would
+# not reveal that it did.
 _UNKNOWN = ("sliding_window", "softcap", "s_aux", "position_bias")
 
 
 def pack_tokens(tokens: Sequence[Tokens], first_position: int) -> dict[str, Any]:
-    """Features on the CPU; `first_position` is what the model numbers its first token with."""
+    """Model inputs on the CPU; `first_position` is the number of the model's first position."""
     lengths = [len(one) for one in tokens]
     starts = np.concatenate([[0], np.cumsum(lengths)])
     positions = np.concatenate([np.arange(length) for length in lengths]) + first_position
@@ -51,7 +51,7 @@ def attend_packed(
     equal_lengths: Sequence[tuple[int, int]],
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """(1, heads, tokens, width) each, to (1, tokens, heads, width)."""
+    """Attention within each text: (1, heads, tokens, width) each, to (1, tokens, heads, width)."""
     require_packable(module, attention_mask, options)
     if query.device.type == "cuda":
         from torch.nn.attention.varlen import varlen_attn
@@ -59,7 +59,7 @@ def attend_packed(
         queries, keys, values = (part[0].transpose(0, 1) for part in (query, key, value))
         starts, longest = cu_seq_lens_q, max_length_q
         found = varlen_attn(queries, keys, values, starts, starts, longest, longest, scale=scaling)
-        assert isinstance(found, torch.Tensor)  # a pair only where more is asked for
+        assert isinstance(found, torch.Tensor)  # it is a pair only on request
         return found[None], None
     return _by_length(query[0], key[0], value[0], scaling, equal_lengths)[None], None
 
@@ -110,7 +110,7 @@ def attend_in_products(
     length: int,
     scaling: float | None,
 ) -> torch.Tensor:
-    """(heads, tokens, width) each, of texts that are `length` tokens long; the same."""
+    """(heads, tokens, width) each, of texts with `length` tokens; returns the same shape."""
     heads, tokens, width = query.shape
     queries, keys, values = (
         whole.reshape(heads * tokens // length, length, width) for whole in (query, key, value)
