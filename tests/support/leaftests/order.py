@@ -7,11 +7,11 @@ from leaftests.paths import ROOT
 # Files that take longest, to be begun first: none is then left alone at the end. The first ones
 # mostly wait, for what is away or full, beside others that compute.
 LONGEST = [
-    *("ingest/pipeline/test_faults", "doctor/test_remedies", "vectors/test_remote"),
+    *("ingest/pipeline/test_faults", "doctor/test_remedies", "vectors/encoders/test_remote"),
     *(
         "ingest/target/test_overlap",
         "ingest/sources/mongodb/test_following",
-        "vectors/test_documents",
+        "vectors/encoders/torch/test_documents",
     ),
     *(
         "leafmongo/deployment/test_upstream",
@@ -24,9 +24,13 @@ LONGEST = [
         "search/test_default",
         "leafmongo/deployment/test_port",
         "search/test_command",
-        "distill/test_training",
+        "distill/train/test_training",
     ),
-    *("vectors/test_workers", "search/test_in_place", "vectors/test_student"),
+    *(
+        "vectors/encoders/torch/test_workers",
+        "search/test_in_place",
+        "vectors/encoders/onnx/test_student",
+    ),
     *(
         "leafmongo/queries/test_text_search",
         "ingest/pipeline/test_kills",
@@ -34,7 +38,7 @@ LONGEST = [
         "leafmongo/test_langchain",
     ),
     *("evaluation/test_sweep", "search/test_options", "ingest/sources/readers/test_compression"),
-    *("distill/test_result", "search/test_python_reference", "distill/test_resuming"),
+    *("distill/publish/test_result", "search/test_python_reference", "distill/train/test_resuming"),
     *("ingest/on_ray/test_on_ray", "leafmongo/test_pytest_plugin"),
 ]
 

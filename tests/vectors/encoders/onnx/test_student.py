@@ -22,7 +22,6 @@ from leafsearch.vectors import (
 from leafsearch.vectors.encoders import ModelFiles, encode_probe, require_probe, student_folder
 from leafsearch.vectors.encoders.onnx.published import take_published
 
-ROOT = Path(__file__).parents[2]
 TEXTS = [
     "how do I write a context manager?",
     "x",
