@@ -21,6 +21,7 @@ from leafsearch.vectors import (
 )
 from leafsearch.vectors.encoders import ModelFiles, encode_probe, require_probe, student_folder
 from leafsearch.vectors.encoders.onnx.published import take_published
+from leaftests.paths import ROOT
 
 TEXTS = [
     "how do I write a context manager?",
