@@ -1,1 +1,1 @@
-"""texts -> the teacher's vectors -> a student that gives them too."""
+"""Distils a student: texts -> the teacher's vectors -> a small model that gives them too."""

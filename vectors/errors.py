@@ -9,7 +9,7 @@ LeafError
     ├── ManifestError      missing, unreadable, or in conflict with the request
     ├── DeploymentError    MongoDB cannot be reached, refuses us, or lacks search
     └── SearchIndexError   the vector index cannot be used
-        ├── IndexMissing   there is none of this name
+        ├── IndexMissing   the collection has no index of this name
         ├── IndexNotReady  building, pending, or not ready in time
         ├── IndexFailed    the server gave up building it
         └── IndexDiffers   its definition differs from the manifest

@@ -1,1 +1,1 @@
-"""From a trained student to a folder with a card, measured."""
+"""Publishes a trained student: a folder with its measurements on a card."""

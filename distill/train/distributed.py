@@ -30,7 +30,7 @@ def train(
     on_step: Callable[[TrainingStatus], None],
     checkpoint_seconds: float,
 ) -> None:
-    """With several devices, `on_step` is called in another process."""
+    """Another process calls `on_step` if there are several devices."""
     if len(devices) < 2:
         Training(student, tokens, wanted, recipe, folder, on_step, checkpoint_seconds).run()
         return

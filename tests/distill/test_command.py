@@ -1,4 +1,4 @@
-"""What is wrong with a command is told in a line each, before any work."""
+"""Wrong usage is reported in one line per problem, before any work."""
 
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def test_wrong_usage_is_one_line(args: list[str], expected: str, tmp_path: Path)
     assert {entry.name for entry in tmp_path.iterdir()} == {"texts.jsonl", "full"}
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     ended = invoked("--teacher", "t", "--texts", "none", "--out", "full", "--epochs", "0")
 
     assert ended.exit_code == 2
@@ -70,7 +70,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize("left_out", ["--teacher", "--texts", "--out"])
-def test_three_options_are_needed(left_out: str) -> None:
+def test_three_options_are_required(left_out: str) -> None:
     given = {"--teacher": "t", "--texts": "texts.jsonl", "--out": "out"}
     del given[left_out]
 

@@ -1,4 +1,4 @@
-"""What cannot be distilled is told in one line, and leaves nothing where the student would be."""
+"""A request that cannot be distilled gets a one-line error and leaves nothing at --out."""
 
 import json
 import os
@@ -67,7 +67,7 @@ def test_a_teacher_has_to_be_a_model_that_torch_loads(
         (["--devices", "cuda:0,cuda:0"], "--devices cuda:0,cuda:0: expected CPUs, or each GPU"),
     ],
 )
-def test_what_does_not_fit_the_teacher_is_told_before_the_work(
+def test_a_request_that_does_not_fit_the_teacher_fails_before_the_work(
     args: list[str], expected: str, teacher: str, texts: Path
 ) -> None:
     assert_refused(run(teacher, texts, *args), expected)
@@ -85,7 +85,7 @@ def test_what_does_not_fit_the_teacher_is_told_before_the_work(
         (b"\xff\xfe", "--queries asked: cannot be read: "),
     ],
 )
-def test_queries_that_are_none(
+def test_invalid_queries_are_rejected(
     queries: str | bytes, expected: str, teacher: str, texts: Path
 ) -> None:
     Path("asked").write_bytes(queries if isinstance(queries, bytes) else queries.encode())
@@ -93,7 +93,7 @@ def test_queries_that_are_none(
     assert_refused(run(teacher, texts, "--queries", "asked"), expected)
 
 
-def test_texts_that_are_too_few(teacher: str) -> None:
+def test_too_few_texts_are_rejected(teacher: str) -> None:
     Path("few.jsonl").write_text('{"text": "one text"}\n{"text": "another text"}\n')
     Path("none.jsonl").write_text("")
 
@@ -102,7 +102,7 @@ def test_texts_that_are_too_few(teacher: str) -> None:
     assert not Path("out.work/targets.npy").exists()
 
 
-def test_work_of_another_run_is_not_gone_on_with(teacher: str, texts: Path) -> None:
+def test_a_work_folder_of_another_run_is_rejected(teacher: str, texts: Path) -> None:
     other = Path("other.jsonl")
     other.write_text("".join(json.dumps({"text": text}) + "\n" for text in PARAGRAPHS[:200]))
     kept = ("--work", "work", *QUICK)
@@ -120,7 +120,7 @@ def test_work_of_another_run_is_not_gone_on_with(teacher: str, texts: Path) -> N
     assert_refused(words, "work holds the teacher's vectors of other texts")
 
 
-def test_a_folder_of_work_is_one_runs_at_a_time(teacher: str, texts: Path) -> None:
+def test_a_work_folder_serves_one_run_at_a_time(teacher: str, texts: Path) -> None:
     Path("work").mkdir()
     lock = FileLock(Path("work/lock"))
     assert lock.acquire()
@@ -134,7 +134,7 @@ def test_a_folder_of_work_is_one_runs_at_a_time(teacher: str, texts: Path) -> No
     assert ended.code == 0, ended.err
 
 
-def test_a_server_that_is_not_there_is_told_before_the_work(
+def test_an_unreachable_server_is_reported_before_the_work(
     teacher: str, texts: Path, tmp_path: Path
 ) -> None:
     asked = ("--evaluate", collection(tmp_path / "small"))
@@ -176,7 +176,7 @@ def test_a_run_that_fails_at_its_end_leaves_nothing_at_out_and_is_finished_by_th
     assert {entry.name for entry in tmp_path.iterdir()} == {"file", "small", "out"}
 
 
-def test_a_student_that_ingest_will_refuse_is_said_to_be_one(teacher: str, texts: Path) -> None:
+def test_a_student_that_ingest_will_reject_is_reported(teacher: str, texts: Path) -> None:
     ended = run(teacher, texts, *QUICK)
 
     assert ended.code == 0
@@ -208,7 +208,7 @@ def test_a_teacher_that_cannot_be_exported_is_learnt_from_all_the_same(
     assert "not measured, because the teacher cannot be" in Path("out/README.md").read_text()
 
 
-def test_without_torch_it_says_what_to_install(core_only: Path, texts: Path) -> None:
+def test_without_torch_the_error_says_what_to_install(core_only: Path, texts: Path) -> None:
     ended = subprocess.run(
         [
             sys.executable,

@@ -21,7 +21,7 @@ RETRY_SECONDS = 120.0  # how long a run retries an unreachable server, MongoDB's
 class Encoder(Protocol):
     @property
     def name(self) -> str:
-        """As given by the user: hub name, path, `package:...` or `hashing:...`."""
+        """The name that the user gave: hub name, path, `package:...` or `hashing:...`."""
 
     @property
     def revision(self) -> str:

@@ -1,4 +1,4 @@
-"""From the name of a model to its files: where they are, their fingerprint, and what they say.
+"""Finds the files of a model by its name, fingerprints them, and reads the small ones.
 
 A model is a folder, a Python package's folder, or a hub name at a commit. The small files of a
 sentence-transformers model say how it is used; reading them needs no torch.

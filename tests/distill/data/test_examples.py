@@ -1,4 +1,4 @@
-"""Whatever a text looks like: its examples cover it, and all runs agree on them."""
+"""The examples of any text cover it, and all runs agree on them."""
 
 import random
 from pydoc_data.topics import topics
@@ -103,7 +103,7 @@ def test_another_seed_chooses_others() -> None:
 
 
 @given(st.lists(example))
-def test_what_is_held_out_is_not_trained_on(examples: list[Example]) -> None:
+def test_held_out_texts_are_not_trained_on(examples: list[Example]) -> None:
     kept, out = hold_out(examples)
 
     assert set(kept).isdisjoint(out)

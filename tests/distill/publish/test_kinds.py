@@ -65,7 +65,7 @@ def test_layers_of_other_kinds_are_the_same_when_saved_and_loaded(
     assert np.allclose(loaded.encode(texts), student.encode(texts), atol=1e-5)
 
 
-def test_a_student_that_cannot_be_published_is_refused_before_the_work(
+def test_a_student_that_cannot_be_published_is_rejected_before_the_work(
     teacher: str, tmp_path: Path
 ) -> None:
     student = cut(load_teacher(teacher, ("cpu",)), [0, 3])
@@ -93,7 +93,7 @@ def test_a_small_model_may_be_in_the_older_layout(teacher: str, tmp_path: Path) 
     assert len(student[0].auto_model.encoder.layer) == 2
 
 
-def test_a_small_model_without_a_transformer_is_refused(teacher: str, tmp_path: Path) -> None:
+def test_a_small_model_without_a_transformer_is_rejected(teacher: str, tmp_path: Path) -> None:
     static = StaticEmbedding(bert_tokenizer(vocabulary()).backend_tokenizer, embedding_dim=16)
     name = saved(SentenceTransformer(modules=[static], device="cpu"), tmp_path / "static")
 
@@ -102,7 +102,7 @@ def test_a_small_model_without_a_transformer_is_refused(teacher: str, tmp_path: 
 
 
 def test_a_model_in_half_precision_is_exported_in_single(teacher: str, tmp_path: Path) -> None:
-    """As a teacher is that was loaded onto a GPU, which is not tested here."""
+    """A teacher loaded onto a GPU is in half precision too; that is not tested here."""
     model = load_encoder(teacher)
     assert isinstance(model, TransformerEncoder)
     model.model.to(torch.bfloat16)

@@ -1,4 +1,4 @@
-"""What `leaf-distill` leaves behind: a model that works at once, and a card that says how well."""
+"""`leaf-distill` leaves a model that works at once, and a card that says how well."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def test_ingest_accepts_the_student(result: Result, teacher: str) -> None:
     assert result.told["alignment"] == {"cosine": found.cosine, "margin": found.margin}
 
 
-def test_ingest_refuses_a_student_that_nobody_trained(teacher: str, tmp_path: Path) -> None:
+def test_ingest_rejects_an_untrained_student(teacher: str, tmp_path: Path) -> None:
     model = built(tmp_path / "bert", width=64, layers=2, seed=7)
     torch.manual_seed(8)
     model.append(Dense(64, 64, bias=False, activation_function=torch.nn.Identity()))
@@ -83,9 +83,7 @@ def test_it_is_a_model_of_three_modules_with_the_prompts_of_its_teacher(result: 
     assert student.max_seq_length == 512
 
 
-def test_it_needs_no_torch_where_it_encodes_queries(
-    result: Result, core_only: Path, tmp_path: Path
-) -> None:
+def test_encoding_queries_needs_no_torch(result: Result, core_only: Path, tmp_path: Path) -> None:
     program = f"""
 import importlib.util, json
 from leafsearch.vectors import load_student
@@ -136,7 +134,7 @@ def test_the_card_compares_with_the_teacher_alone(result: Result) -> None:
     assert card.count("| small |") == len(result.told["quality"])
 
 
-def test_nothing_else_is_left(result: Result) -> None:
+def test_nothing_else_is_left_behind(result: Result) -> None:
     beside = {entry.name for entry in result.folder.parent.iterdir()}
     students = platformdirs.user_cache_path("leafsearch") / "students"
     exported = {entry.name for entry in students.glob("*/*")}

@@ -21,7 +21,7 @@ def test_a_teachers_own_vectors_cost_nothing() -> None:
 
 
 def test_truncated_vectors_are_compared_at_unit_length() -> None:
-    """At two dimensions the first text is (0, 0) for (1, 0), the second the same for both."""
+    """The first text has (0, 0) for (1, 0) at two dimensions; the second is equal for both."""
     more = float(Loss((2,))(FOUND, WANTED) - Loss()(FOUND, WANTED))
 
     assert more == pytest.approx((1 + 0) / 2)
@@ -42,7 +42,7 @@ def test_the_length_of_a_students_vector_does_not_matter_where_it_is_truncated()
 
 
 def test_signs_weigh_as_clear_as_they_are() -> None:
-    """Of one text: half of the weight on a sign that is right, half on one that is undecided."""
+    """One text, with half of the weight on a correct sign and half on an undecided one."""
     wanted, found = torch.tensor([[sqrt(0.5), -sqrt(0.5)]]), torch.tensor([[1.0, 0.0]])
     right, undecided = log1p(2.718281828459045 ** -sqrt(2)), log(2)
 

@@ -56,7 +56,7 @@ def killed_when(order: DistillRequest, condition: Callable[[], bool]) -> str:
 
 
 @pytest.mark.long
-def test_a_run_that_was_killed_goes_on_as_if_nothing_had_happened(
+def test_a_killed_run_resumes_as_if_nothing_had_happened(
     published_pair: tuple[str, str], texts: Path, tmp_path: Path
 ) -> None:
     order = ordered(

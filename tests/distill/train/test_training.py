@@ -1,4 +1,4 @@
-"""What a student learns depends on texts, seed and recipe, and on nothing else."""
+"""The trained student depends on texts, seed and recipe alone."""
 
 import shutil
 from dataclasses import replace
@@ -23,14 +23,14 @@ def quick(folder: Path, teacher: str, texts: Path, **recipe: Any) -> DistillRequ
 
 
 def again(order: DistillRequest, work: Path, **changes: Any) -> DistillRequest:
-    """With the same teacher's vectors, which it does not have to ask for."""
+    """Train with given teacher's vectors, without computing them."""
     work.mkdir()
     for file in order.work.glob("targets.*"):
         shutil.copyfile(file, work / file.name)
     return replace(order, work=work, **changes)
 
 
-def test_a_seed_decides_all_of_the_training(teacher: str, texts: Path, tmp_path: Path) -> None:
+def test_the_seed_decides_the_whole_training(teacher: str, texts: Path, tmp_path: Path) -> None:
     order = quick(tmp_path / "first", teacher, texts)
 
     first = weights(distilled(order).student)
@@ -84,9 +84,7 @@ def test_a_small_model_of_another_width_becomes_a_student(
     assert not torch.equal(done.student[0].auto_model.get_input_embeddings().weight, before)
 
 
-def test_truncations_and_signs_count_where_they_are_asked_for(
-    teacher: str, texts: Path, tmp_path: Path
-) -> None:
+def test_truncations_and_signs_count_on_request(teacher: str, texts: Path, tmp_path: Path) -> None:
     order = quick(tmp_path / "plain", teacher, texts)
 
     plain = first_loss(order)
@@ -103,7 +101,7 @@ def first_loss(order: DistillRequest) -> float:
 
 
 @pytest.mark.long
-def test_two_devices_learn_what_one_does(teacher: str, texts: Path, tmp_path: Path) -> None:
+def test_two_devices_learn_the_same_as_one(teacher: str, texts: Path, tmp_path: Path) -> None:
     """Also where what is left of an epoch is a single text, which two cannot share.
 
     In half precision the sum of two halves is not quite the whole, so weights are compared with

@@ -209,7 +209,7 @@ def test_terms_are_texts_and_there_are_queries_for_every_second_text(prepared: G
     assert any("river bank" in query or "osteoporosis" in query for query in prepared.queries)
 
 
-def test_nothing_comes_twice_whatever_its_capitals() -> None:
+def test_texts_that_differ_in_capitals_count_once() -> None:
     texts = ["Loss of bone.", "loss of bone.", "LOSS OF BONE.", "Loss of hair."]
 
     gathered = prepare("tiny", Material([ORIGIN], texts), limit=9, seen={"loss of hair."})
@@ -235,7 +235,7 @@ def test_a_source_that_cannot_be_fetched_is_named_in_one_line(tmp_path: Path) ->
         absent(Downloads(tmp_path))
 
 
-def test_such_a_source_is_left_out_when_asked_for(
+def test_a_missing_source_is_skipped_on_request(
     tmp_path: Path, wordnet_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tiny = Source(lambda _: wordnet.material(wordnet_folder, ORIGIN), 100)

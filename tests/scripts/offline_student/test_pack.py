@@ -98,7 +98,7 @@ assert importlib.util.find_spec("torch") is importlib.util.find_spec("onnx") is 
     assert facts[3] != unpacked.revision
 
 
-def test_it_has_no_float_weights_left(compact: str) -> None:
+def test_no_float_weights_are_left(compact: str) -> None:
     graph = onnx.load(f"{compact}/graph.onnx", load_external_data=False).graph
 
     inside = [one for one in graph.initializer if len(one.raw_data) >= 4_096]
@@ -149,9 +149,7 @@ def test_ingest_and_search_take_it_as_their_student(
     assert cosines[np.arange(len(PROBES)), found] == pytest.approx(nearest, abs=0.02)
 
 
-def test_a_changed_packed_student_is_not_taken_for_the_one_it_was(
-    compact: str, tmp_path: Path
-) -> None:
+def test_a_changed_packed_student_gets_another_revision(compact: str, tmp_path: Path) -> None:
     shutil.copytree(compact, tmp_path / "changed")
     before = load_student(str(tmp_path / "changed")).revision
     with np.load(f"{compact}/weights.npz") as kept:
@@ -163,7 +161,7 @@ def test_a_changed_packed_student_is_not_taken_for_the_one_it_was(
         load_student(str(tmp_path / "changed"), revision="sha256:0")
 
 
-def test_the_command_tells_size_and_least_cosine(
+def test_the_command_prints_size_and_least_cosine(
     published_pair: tuple[str, str],
     compact: str,
     tmp_path: Path,

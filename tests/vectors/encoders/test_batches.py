@@ -30,7 +30,7 @@ def test_every_text_is_in_one_batch(count: int) -> None:
         assert list(map(len, batch.tokens)) == [len(texts[i].split()) for i in batch.indices]
 
 
-def test_a_batch_has_at_most_so_many_tokens_with_its_padding_and_little_of_that() -> None:
+def test_a_batch_has_a_bounded_number_of_tokens_and_little_padding() -> None:
     texts = [words(random.Random(n).randint(8, 256)) for n in range(1500)]
 
     batches = list(batch_tokens(texts, tokenize, 2000))

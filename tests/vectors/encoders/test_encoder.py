@@ -101,7 +101,7 @@ def test_a_distilled_student_is_accepted(published_pair: tuple[str, str]) -> Non
     assert found.margin > 0.2
 
 
-def test_a_student_of_another_space_is_refused_with_its_number(
+def test_a_student_of_another_space_is_rejected_with_its_cosine(
     published_pair: tuple[str, str], stranger: str
 ) -> None:
     teacher, student = load_encoder(published_pair[0]), load_encoder(stranger)
@@ -110,7 +110,7 @@ def test_a_student_of_another_space_is_refused_with_its_number(
         check_alignment(teacher, student)
 
 
-def test_different_dimensions_are_refused(minilm: str, stranger: str) -> None:
+def test_different_dimensions_are_rejected(minilm: str, stranger: str) -> None:
     with pytest.raises(AlignmentError, match=r"gives 64 dimensions, teacher .* 384"):
         check_alignment(load_encoder(minilm), load_encoder(stranger))
 
@@ -131,7 +131,7 @@ def test_a_revision_is_the_same_wherever_the_folder_lies(
     assert fingerprint(copy) != load_encoder(published_pair[1]).revision
 
 
-def test_another_revision_than_wanted_is_refused(published_pair: tuple[str, str]) -> None:
+def test_another_revision_is_rejected(published_pair: tuple[str, str]) -> None:
     with pytest.raises(ModelError, match="made with sha256:0"):
         load_encoder(published_pair[0], revision="sha256:0")
 
@@ -146,12 +146,12 @@ def test_another_revision_than_wanted_is_refused(published_pair: tuple[str, str]
         ("hashing:0", "expected hashing:N"),
     ],
 )
-def test_a_model_that_is_not_there_is_named(name: str, expected: str) -> None:
+def test_a_missing_model_is_named(name: str, expected: str) -> None:
     with pytest.raises(ModelError, match=expected):
         load_encoder(name)
 
 
-def test_a_folder_without_a_model_is_refused(tmp_path: os.PathLike[str]) -> None:
+def test_a_folder_without_a_model_is_rejected(tmp_path: os.PathLike[str]) -> None:
     with pytest.raises(ModelError, match=r"neither modules\.json nor config\.json"):
         load_encoder(str(tmp_path))
 

@@ -24,7 +24,7 @@ DIALECTS = ["/embed", "/v1/embeddings"]
 
 
 def plainly(model: TransformerEncoder, texts: list[str]) -> Rows:
-    """In float32 on any processor; documents have no prompt in either model."""
+    """A float32 encoder on any processor; neither model has a prompt for documents."""
     return unit_rows(model.model.encode(texts, show_progress_bar=False))
 
 
@@ -126,7 +126,7 @@ def remote(
     database: Database[Any],
     tmp_path: Path,
 ) -> Settings:
-    """Of collection `c`, which has both of its models from the server."""
+    """The settings of collection `c`, whose two models run on the server."""
     teacher, student = (url(server, request.param, name) for name in published_pair)
     settings = load(
         {"LEAF_API_KEY": KEY},
@@ -209,7 +209,7 @@ def test_the_doctor_asks_a_student_that_no_manifest_names_with_the_key(
         ("{server}/embed#/nowhere", "no such folder"),
     ],
 )
-def test_what_is_wrong_with_a_remote_encoder_is_said(
+def test_errors_of_a_remote_encoder_name_the_problem(
     server: str, published_pair: tuple[str, str], address: str, expected: str
 ) -> None:
     name = address.format(server=server, model=published_pair[0])
@@ -220,7 +220,7 @@ def test_what_is_wrong_with_a_remote_encoder_is_said(
     assert "pw" not in str(caught.value).replace("pwd", "")
 
 
-def test_a_wrong_key_is_refused_without_being_shown(
+def test_a_wrong_key_is_rejected_without_being_shown(
     server: str, published_pair: tuple[str, str]
 ) -> None:
     with pytest.raises(ModelError) as caught:
@@ -287,7 +287,7 @@ def busy(published_pair: tuple[str, str]) -> Iterator[tuple[Busy, str]]:
 
 
 @pytest.mark.parametrize("statuses", [[429], [503, 503], [502, 504], [None, None, None, None]])
-def test_a_server_that_is_busy_or_away_is_asked_again(
+def test_requests_to_a_busy_or_unavailable_server_are_retried(
     busy: tuple[Busy, str], statuses: list[int | None]
 ) -> None:
     server, name = busy
@@ -298,7 +298,7 @@ def test_a_server_that_is_busy_or_away_is_asked_again(
         assert server.statuses == []
 
 
-def test_a_server_says_itself_when_it_is_to_be_asked_again(
+def test_retry_after_decides_the_pause(
     busy: tuple[Busy, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     server, name = busy
@@ -317,7 +317,7 @@ def test_a_server_says_itself_when_it_is_to_be_asked_again(
         encoder.encode_documents(["a"])
 
 
-def test_a_query_fails_sooner_than_documents_and_a_refusal_at_once(
+def test_a_query_fails_sooner_than_documents_and_a_rejection_at_once(
     busy: tuple[Busy, str],
 ) -> None:
     server, name = busy

@@ -25,7 +25,7 @@ IDS = [
 
 
 @pytest.mark.parametrize("id", IDS, ids=repr)
-def test_an_id_is_among_those_that_its_text_may_stand_for(id: Any) -> None:
+def test_an_id_is_among_those_that_its_text_finds(id: Any) -> None:
     text = id_to_text(id)
 
     assert text is not None
@@ -36,7 +36,7 @@ def test_an_id_is_among_those_that_its_text_may_stand_for(id: Any) -> None:
 @pytest.mark.parametrize(
     "text", ["07", "1.5", "+1", "1" * 30, "٣", "65F0C0FFEE65F0C0FFEE65F0", "x"]
 )
-def test_a_text_that_no_other_id_has_stands_for_itself(text: str) -> None:
+def test_a_text_that_no_other_id_prints_finds_itself(text: str) -> None:
     assert ids_from_text(text) == [text]
 
 
@@ -50,7 +50,7 @@ def test_some_ids_have_no_text(id: Any) -> None:
     assert id_to_text(id) is None
 
 
-def test_an_id_with_bytes_that_are_not_utf8_cannot_be_asked_for() -> None:
+def test_an_id_with_bytes_that_are_not_utf8_cannot_be_encoded() -> None:
     assert is_encodable_id({"of": ["é", 1]})
     assert not is_encodable_id("\udca7")
     assert not is_encodable_id({"of": ["\udca7"]})

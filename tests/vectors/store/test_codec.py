@@ -43,7 +43,7 @@ def test_a_truncated_row_is_of_unit_length_again() -> None:
 @pytest.mark.parametrize(
     ("precision", "size"), [("float32", 2 + 4 * 16), ("int8", 2 + 16), ("binary", 2 + 2)]
 )
-def test_size_is_what_is_stored(precision: str, size: int) -> None:
+def test_size_counts_the_stored_bytes(precision: str, size: int) -> None:
     rows = unit_rows(np.random.default_rng(1).normal(size=(3, 16)))
     codec = Codec.calibrate(16, precision, rows)
 
@@ -52,7 +52,7 @@ def test_size_is_what_is_stored(precision: str, size: int) -> None:
 
 
 @pytest.mark.parametrize(("precision", "least"), [("float32", 1 - 1e-6), ("int8", 0.999)])
-def test_what_is_expanded_is_what_was_compressed(precision: str, least: float) -> None:
+def test_expanding_restores_compressed_vectors(precision: str, least: float) -> None:
     rows = unit_rows(np.random.default_rng(2).normal(size=(50, 256)))
     codec = Codec.calibrate(256, precision, rows)
 
@@ -78,7 +78,7 @@ def test_the_same_rows_give_the_same_bytes_wherever_they_lie_in_memory(rows: np.
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("precision", ["float32", "int8", "binary"])
-def test_numbers_that_are_none_are_refused(bad: float, precision: str) -> None:
+def test_invalid_numbers_are_rejected(bad: float, precision: str) -> None:
     rows = np.ones((3, 8), dtype=np.float32)
     rows[1, 2] = bad
 
@@ -86,7 +86,7 @@ def test_numbers_that_are_none_are_refused(bad: float, precision: str) -> None:
         Codec(8, precision, 0.01).compress(rows)
 
 
-def test_a_row_of_zeros_is_refused_even_if_only_after_truncation() -> None:
+def test_a_row_of_zeros_is_rejected_even_if_only_after_truncation() -> None:
     with pytest.raises(CodecError, match="only zeros in its first 2 dimensions"):
         Codec(2, "float32").compress(np.array([[0, 0, 1]], dtype=np.float32))
 
@@ -98,12 +98,12 @@ def test_int8_needs_a_scale() -> None:
         Codec.calibrate(8, "int8", ROW[:0])
 
 
-def test_rows_that_are_too_short_are_refused() -> None:
+def test_rows_that_are_too_short_are_rejected() -> None:
     with pytest.raises(CodecError, match=r"\(1, 8\); expected \(n, 16 or more\)"):
         Codec(16, "float32").compress(ROW)
 
 
-def test_a_stored_value_of_another_kind_is_refused() -> None:
+def test_a_stored_value_of_another_type_is_rejected() -> None:
     (bits,) = Codec(8, "binary").compress(ROW)
 
     with pytest.raises(CodecError, match="expected 34 bytes beginning 27 00"):

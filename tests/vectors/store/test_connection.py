@@ -25,9 +25,7 @@ from mongotests.raw import connected, message
         ("mongodb+srv://user:s3cret@a.example.net:99999/", "Port must be an integer"),
     ],
 )
-def test_an_address_that_cannot_be_read_is_told_without_its_password(
-    uri: str, expected: str
-) -> None:
+def test_an_invalid_uri_is_reported_without_its_password(uri: str, expected: str) -> None:
     for connecting in (connect, lambda uri: asyncio.run(connect_async(uri))):
         with pytest.raises(DeploymentError, match=r"MONGODB_URI .* cannot be used") as caught:
             connecting(uri)
@@ -36,7 +34,7 @@ def test_an_address_that_cannot_be_read_is_told_without_its_password(
         assert "ret@" not in str(caught.value)
 
 
-def test_who_does_not_answer_is_waited_for_and_named_at_once(
+def test_a_silent_server_is_named_at_once_and_waited_for(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -51,7 +49,7 @@ def test_who_does_not_answer_is_waited_for_and_named_at_once(
     assert "waiting up to 3 s" in told.getMessage()
 
 
-def test_a_time_that_the_address_sets_is_kept_without_a_word(
+def test_a_timeout_in_the_uri_is_kept_without_a_message(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with pytest.raises(DeploymentError, match="does not answer"):

@@ -16,7 +16,7 @@ from leaftests.paths import ROOT
 FIELDS = {"fields": [{"type": "vector", "path": "v", "numDimensions": 2, "similarity": "cosine"}]}
 
 
-def test_a_first_search_after_a_start_finds_what_is_there(tmp_path: Path) -> None:
+def test_a_first_search_after_a_start_finds_stored_chunks(tmp_path: Path) -> None:
     with LocalDeployment(tmp_path) as deployment, MongoClient(deployment.uri) as client:
         client["db"]["c"].insert_many([{"v": [n + 1, 1]} for n in range(5000)])
         client["db"]["c"].create_search_index(SearchIndexModel(FIELDS, "i", "vectorSearch"))
@@ -37,7 +37,7 @@ def test_a_first_search_after_a_start_finds_what_is_there(tmp_path: Path) -> Non
         LocalDeployment(tmp_path).stop()
 
 
-def test_a_deployment_that_runs_already_is_named_at_its_first_use_only(tmp_path: Path) -> None:
+def test_a_running_deployment_is_reported_at_its_first_use_only(tmp_path: Path) -> None:
     told: list[str] = []
 
     with LocalDeployment(tmp_path):
@@ -48,13 +48,13 @@ def test_a_deployment_that_runs_already_is_named_at_its_first_use_only(tmp_path:
     assert f"using the local MongoDB in {tmp_path} (running)" in line
 
 
-def test_a_named_mongodb_is_taken_without_a_word() -> None:
+def test_a_mongodb_uri_is_used_without_a_message() -> None:
     chosen = load({}, mongodb_uri="mongodb://elsewhere/")
 
     assert deployment_uri(chosen, lambda line: pytest.fail(line)) == "mongodb://elsewhere/"
 
 
-def test_what_keeps_a_local_one_from_starting_is_told(
+def test_a_local_deployment_that_cannot_start_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LEAF_MONGOD", "/nowhere/mongod")
@@ -63,7 +63,7 @@ def test_what_keeps_a_local_one_from_starting_is_told(
         deployment_uri(load({}, home=tmp_path), lambda line: None)
 
 
-def test_without_leafmongo_it_says_what_to_do(core_only: Path, tmp_path: Path) -> None:
+def test_without_leafmongo_the_error_says_what_to_do(core_only: Path, tmp_path: Path) -> None:
     """Also in a checkout, whose folder leafmongo/ Python takes for an empty package."""
     ended = subprocess.run(
         [sys.executable, "-S", "-m", "leafsearch.search", "oak"],

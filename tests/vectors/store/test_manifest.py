@@ -34,7 +34,7 @@ MANIFEST = Manifest(
 )
 
 
-def test_what_is_written_is_read(database: Database[Any]) -> None:
+def test_a_written_manifest_is_read_back(database: Database[Any]) -> None:
     assert find_manifest(database, "c") is None
 
     write_manifest(database, "c", MANIFEST)
@@ -48,7 +48,7 @@ def test_a_second_writer_adopts_the_scale_of_the_first(database: Database[Any]) 
     assert write_manifest(database, "c", replace(MANIFEST, scale=0.02)) == MANIFEST
 
 
-def test_a_second_writer_that_differs_is_refused_and_sees_both_sides(
+def test_a_second_writer_that_differs_gets_an_error_with_both_sides(
     database: Database[Any],
 ) -> None:
     write_manifest(database, "c", MANIFEST)
@@ -62,14 +62,14 @@ def test_a_second_writer_that_differs_is_refused_and_sees_both_sides(
     assert read_manifest(database, "c") == MANIFEST
 
 
-def test_a_collection_without_one_is_told_from_those_that_have(database: Database[Any]) -> None:
+def test_a_missing_manifest_names_the_collections_that_have_one(database: Database[Any]) -> None:
     write_manifest(database, "articles", MANIFEST)
 
     with pytest.raises(ManifestError, match="collections with one: articles"):
         read_manifest(database, "artcles")
 
 
-def test_of_many_collections_only_some_are_named_and_none_at_length() -> None:
+def test_a_list_of_many_collections_is_shortened() -> None:
     names = [f"c{n:02}" for n in range(29)] + ["a" * 200]
 
     told = str(missing_manifest("d", "x", names))
@@ -79,7 +79,7 @@ def test_of_many_collections_only_some_are_named_and_none_at_length() -> None:
     assert "more" not in str(missing_manifest("d", "x", names[:20]))
 
 
-def test_two_writers_of_one_manifest_unite_what_they_want_indexed(database: Database[Any]) -> None:
+def test_filters_of_two_concurrent_writers_are_united(database: Database[Any]) -> None:
     write_manifest(database, "c", replace(MANIFEST, filters=("document", "metadata.a")))
 
     wanted = replace(MANIFEST, filters=("document", "metadata.b"), hybrid=True)
@@ -121,7 +121,7 @@ def test_filters_are_the_part_that_may_change(database: Database[Any]) -> None:
         ({"$unset": {"teacher.name": ""}}, "is damaged"),
     ],
 )
-def test_a_manifest_that_cannot_be_read_says_so(
+def test_an_unreadable_manifest_is_an_error(
     database: Database[Any], change: dict[str, Any], expected: str
 ) -> None:
     write_manifest(database, "c", MANIFEST)
@@ -140,7 +140,7 @@ def test_a_manifest_that_cannot_be_read_says_so(
         ({"LEAF_STORAGE": "mrl256"}, "dimensions is 64, requested 256"),
     ],
 )
-def test_a_setting_that_contradicts_is_refused(given: dict[str, str], expected: str) -> None:
+def test_a_contradicting_setting_is_an_error(given: dict[str, str], expected: str) -> None:
     with pytest.raises(ManifestError, match=expected):
         require_agreement(MANIFEST, load(given), None)
 
@@ -162,7 +162,7 @@ def test_full_storage_means_all_of_the_teacher() -> None:
 
 
 def test_a_manifest_of_version_0_1_is_read(database: Database[Any]) -> None:
-    """As that version wrote it: one student at the top, no precision of the encoder."""
+    """That version wrote one student at the top, and no precision of the encoder."""
     flat = {**asdict(MANIFEST), "filters": ["document"], "format": 1}
     flat.pop("encode_precision")
     database[MANIFESTS].insert_one({"_id": "c", **flat})

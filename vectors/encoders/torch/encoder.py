@@ -45,7 +45,7 @@ class TransformerEncoder(TransformerModel):
         devices: Sequence[str] | None = None,
         precision: str = "auto",
     ) -> "TransformerEncoder":
-        """With several `devices`, each gets a process; this process keeps its model on the CPU."""
+        """Several `devices` get a process each; then the model of this process stays on the CPU."""
         model = load_model(name, source, _own_device(devices), precision)
         return cls(name, source, model, devices, precision)
 

@@ -133,7 +133,7 @@ print(importlib.util.find_spec("torch"), "torch" in sys.modules)
 
 
 @pytest.mark.parametrize("asked", [False, True])
-def test_the_runtime_reports_to_nobody_unless_asked_to(tmp_path: Path, asked: bool) -> None:
+def test_onnx_runtime_sends_no_telemetry_by_default(tmp_path: Path, asked: bool) -> None:
     # What it is about to send it keeps in the user's cache first.
     if asked and Version(version("onnxruntime")) < Version("1.29"):
         pytest.skip("this onnxruntime has nothing that reports")
@@ -158,7 +158,7 @@ def test_the_runtime_reports_to_nobody_unless_asked_to(tmp_path: Path, asked: bo
         ("load_encoder({name!r})", "sentence-transformers is not installed here"),
     ],
 )
-def test_what_the_core_packages_cannot_do_is_said(
+def test_errors_name_what_the_core_packages_lack(
     core_only: Path, stranger: str, tmp_path: Path, call: str, expected: str
 ) -> None:
     called = call.format(name=stranger, revision=ModelFiles.find(stranger).revision)
@@ -173,7 +173,7 @@ def test_what_the_core_packages_cannot_do_is_said(
 
 
 @pytest.mark.parametrize("side", [0, 1], ids=["cls", "mean and dense"])
-def test_the_core_packages_alone_take_what_the_authors_publish(
+def test_the_core_packages_use_the_published_onnx_file(
     core_only: Path, published_pair: tuple[str, str], tmp_path: Path, side: int
 ) -> None:
     published = tmp_path / f"published-{side}"
@@ -195,7 +195,7 @@ print(json.dumps([student.encode_queries({TEXTS!r}).tolist(), student.max_tokens
     assert max_tokens == model.max_tokens
 
 
-def test_a_published_graph_that_ignores_the_padding_is_refused(
+def test_a_published_graph_that_ignores_padding_is_rejected(
     published_pair: tuple[str, str], tmp_path: Path
 ) -> None:
     published = tmp_path / "published"
@@ -209,7 +209,7 @@ def test_a_published_graph_that_ignores_the_padding_is_refused(
 
 
 def export_of_transformer(model: Encoder, file: Path, *, masked: bool = True) -> None:
-    """As model authors publish it: without pooling and what comes after."""
+    """A graph as model authors publish it: without pooling and the layers after it."""
     import torch
 
     class Transformer(torch.nn.Module):
@@ -239,7 +239,7 @@ def export_of_transformer(model: Encoder, file: Path, *, masked: bool = True) ->
         )
 
 
-def test_another_model_under_the_same_name_is_found_out(
+def test_another_model_under_the_same_name_is_detected(
     published_pair: tuple[str, str], stranger: str
 ) -> None:
     student, other = load_encoder(published_pair[1]), load_encoder(stranger)

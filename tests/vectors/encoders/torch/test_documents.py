@@ -149,7 +149,7 @@ def test_auto_is_bfloat16_exactly_where_the_processor_has_instructions_for_it(
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
-def test_the_precision_that_is_asked_for_is_taken_on_any_processor(
+def test_a_requested_precision_is_used_on_any_processor(
     minilm: str, wanted: Rows, precision: str
 ) -> None:
     encoder = load_encoder(minilm, devices=["cpu"], precision=precision)
@@ -164,7 +164,7 @@ def test_the_precision_that_is_asked_for_is_taken_on_any_processor(
         assert near.mean() < 0.9999999
 
 
-def test_a_processor_without_instructions_for_a_precision_says_that_it_is_slow(
+def test_a_processor_without_instructions_for_a_precision_logs_a_warning(
     published_pair: tuple[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """No processor here multiplies float16."""
