@@ -16,7 +16,7 @@ from leafsearch.distill.run import load_teacher
 from leaftests.distill.making import PARAGRAPHS, Ended, collection, commanded
 from leaftests.paths import ROOT
 
-PASSING = "to learn from", "are cut after 128 tokens"
+PASSING = "to learn from", "are cut off after 128 tokens"
 QUICK = ("--examples", 300, "--epochs", 1, "--batch", 64)
 
 

@@ -28,16 +28,16 @@ QUESTIONS = ["what is a context manager", "x", "how does an assignment bind its 
 
 
 def test_training_brings_the_student_nearer_to_its_teacher(result: Result) -> None:
-    assert result.told["cosine"] > result.told["cosine_before"] > 0.5
-    assert result.told["examples"] == 1_500
-    assert 10 < result.told["held_out"] < 60
+    assert result.reported["cosine"] > result.reported["cosine_before"] > 0.5
+    assert result.reported["examples"] == 1_500
+    assert 10 < result.reported["held_out"] < 60
 
 
 def test_ingest_accepts_the_student(result: Result, teacher: str) -> None:
     found = check_alignment(load_encoder(teacher), load_student(str(result.folder)))
 
     assert found.is_enough
-    assert result.told["alignment"] == {"cosine": found.cosine, "margin": found.margin}
+    assert result.reported["alignment"] == {"cosine": found.cosine, "margin": found.margin}
 
 
 def test_ingest_rejects_an_untrained_student(teacher: str, tmp_path: Path) -> None:
@@ -111,27 +111,29 @@ def test_the_card_names_teacher_and_recipe_and_has_the_figures(
     result: Result, teacher: str
 ) -> None:
     card = (result.folder / "README.md").read_text()
-    told = result.told
+    reported = result.reported
 
     assert f"in the vector space of `{teacher}`" in card
     assert load_encoder(teacher).revision in card
     assert "It began as layers 0, 3 of the teacher" in card
     assert "1,500 texts of at most 32 words" in card
     assert "1 x 3 epochs, batches of 64, learning rate 0.01 to 1e-05 in each cycle, seed 1" in card
-    assert f"{told['cosine']:.4f} (before training {told['cosine_before']:.4f})" in card
-    assert f"{told['latency']['student']:.2f} ms" in card
+    assert f"{reported['cosine']:.4f} (before training {reported['cosine_before']:.4f})" in card
+    assert f"{reported['latency']['student']:.2f} ms" in card
 
 
 def test_the_card_compares_with_the_teacher_alone(result: Result) -> None:
     card = (result.folder / "README.md").read_text()
-    rows = {(row["who"], row["format"], row["dimensions"]): row for row in result.told["quality"]}
+    rows = {
+        (row["who"], row["format"], row["dimensions"]): row for row in result.reported["quality"]
+    }
 
     alone = rows["teacher / teacher", "float32", 64]
     both = rows["teacher / student", "float32", 64]
     assert alone["of_teacher"] == 1
     assert both["of_teacher"] == pytest.approx(both["ndcg"] / alone["ndcg"])
     assert f"| small | teacher / student | float32 | 64 | {both['ndcg']:.4f} |" in card
-    assert card.count("| small |") == len(result.told["quality"])
+    assert card.count("| small |") == len(result.reported["quality"])
 
 
 def test_nothing_else_is_left_behind(result: Result) -> None:

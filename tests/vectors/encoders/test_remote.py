@@ -172,7 +172,7 @@ def test_a_server_that_only_the_collection_names_gets_no_key(
     with pytest.raises(ModelError, match=f"set LEAF_TEACHER={re.escape(remote.teacher or '')}$"):
         _ = target.teacher
 
-    assert "refused (401" in str(caught.value)
+    assert "rejected the request (401" in str(caught.value)
     assert "LEAF_API_KEY was not sent, because no setting names this server" in str(caught.value)
     assert str(caught.value).endswith(f"set LEAF_STUDENT={remote.student}")
     assert f"set LEAF_STUDENT={remote.student}" in findings["student"].message
@@ -225,7 +225,7 @@ def test_a_wrong_key_is_rejected_without_being_shown(
 ) -> None:
     with pytest.raises(ModelError) as caught:
         load_encoder(url(server, "/embed", published_pair[0]), key="wr0ng")
-    assert "refused (401" in str(caught.value)
+    assert "rejected the request (401" in str(caught.value)
     assert "wr0ng" not in str(caught.value)
 
 
@@ -327,7 +327,7 @@ def test_a_query_fails_sooner_than_documents_and_a_rejection_at_once(
         encoder.encode_queries(["a"])
     for status in (400, 401, 413, 500):
         server.asked, server.statuses = 0, [status]
-        with pytest.raises(ModelError, match=f"refused \\({status}"):
+        with pytest.raises(ModelError, match=f"rejected the request \\({status}"):
             encoder.encode_documents(["a"])
         assert server.asked == 1
     server.statuses = [503]
