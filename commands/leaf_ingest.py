@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from leafsearch.config.cli import SubCommands, new_program
-from leafsearch.config.command import leave_at_once
+from leafsearch.config.command import leave_at_once, let_idle_threads_sleep
 
 
 class LeafIngest(SubCommands):
-    # No path is called so, while one may have any other name.
+    # A path may have any name but the empty one.
     default = ""
     modules: ClassVar = {
         "": "leafsearch.ingest.cli.command:app",
@@ -19,11 +19,11 @@ class LeafIngest(SubCommands):
     flags: ClassVar = {f"--{name}": name for name in ("rollback", "retire", "repair")}
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Version 0.1 read a path here, and `retire` deletes."""
+        """Refuse a name that version 0.1 took as a path, since `retire` deletes."""
         if args and args[0] in self.list_commands(ctx) and Path(args[0]).exists():
             ctx.fail(
-                f"{args[0]!r} is a sub-command and a path here; give ./{args[0]} to ingest the "
-                f"path, or run the sub-command in another folder"
+                f"{args[0]!r} is ambiguous: a sub-command and a path that exists here. "
+                f"Give ./{args[0]} for the path, or run the sub-command in another folder"
             )
         return super().parse_args(ctx, args)
 
@@ -32,8 +32,9 @@ app = new_program(LeafIngest)
 
 
 def main() -> None:
+    let_idle_threads_sleep()
     try:
         app()
     except SystemExit as end:
-        # A reader may still wait for its input, and the driver for its servers.
+        # A thread may still wait for input, and the driver for its servers.
         leave_at_once(end)

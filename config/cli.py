@@ -232,7 +232,9 @@ def _in_new_spelling(ctx: Any, argument: str) -> str:
 def _say_renamed(ctx: Any, old: str, new: str) -> None:
     if not _is_silent(ctx):
         program = ctx.find_root().info_name
-        say(program, f"{old} is called `{new}` now; this version takes both, the next one does not")
+        say(
+            program, f"{old} was renamed to `{new}`; this version takes both, the next one does not"
+        )
 
 
 def _is_silent(ctx: Any) -> bool:

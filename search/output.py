@@ -28,7 +28,7 @@ def print_hits(question: str, hits: Sequence[Hit], as_json: bool, *, heading: bo
         Console().print(_table(hits))
     else:
         print(
-            "leaf-search: no hits: nothing passes the filter or the least similarity, or the "
+            "leaf-search: no hits: nothing passes the filter or the minimum similarity, or the "
             "collection is empty",
             file=sys.stderr,
         )

@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import re
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -28,7 +29,7 @@ TEACHERS = {
 PICTURES = {"evaluation/pictures.py"}
 # What needs the extra [formats], imported only for files of such a format.
 FORMATS = {f"ingest/sources/readers/{name}.py" for name in ("html", "parquet", "pdf")}
-# What needs the extra [ray], imported by whoever runs a pipeline there.
+# What needs the extra [ray], imported only to run a pipeline there.
 ON_RAY = {"ingest/on_ray/pipeline.py", "ingest/on_ray/stages.py"}
 # The one place that knows leafmongo.
 SEAM = "vectors/store/deployment.py"
@@ -141,6 +142,15 @@ def test_tests_import_what_is_installed_and_not_what_lies_beside_them(
     pytestconfig: pytest.Config,
 ) -> None:
     assert pytestconfig.getoption("importmode") == "importlib"
+
+
+def test_the_map_of_the_house_names_what_there_is() -> None:
+    text = (ROOT / "docs/design.md").read_text()
+    named = re.findall(rf"`((?:{'|'.join(PACKAGES)})/[\w/]+?)/?(?:\.py)?`", text)
+
+    there = [n for n in named if (ROOT / n).is_dir() or (ROOT / f"{n}.py").is_file()]
+    assert len(named) > 30
+    assert there == named
 
 
 def test_the_files_that_are_begun_first_are_there() -> None:

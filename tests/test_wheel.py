@@ -38,7 +38,7 @@ assert student.encode_queries(["oak"]).shape == (1, student.dimensions)
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Of leafsearch and leafmongo, by name."""
+    """The wheels of leafsearch and leafmongo, by name."""
     folder = tmp_path_factory.mktemp("wheel")
     for project in (ROOT, ROOT / "leafmongo"):
         subprocess.run(

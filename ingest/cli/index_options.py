@@ -30,7 +30,7 @@ class InPlaceChoice:
         return {name: value for name, value in vars(self).items() if value is not None}
 
     def manifest(self, manifest: Manifest, filters: Sequence[str]) -> Manifest:
-        """Of a new collection in place, made from that of one of chunks."""
+        """Turn the manifest of a chunk collection into that of a new collection in place."""
         fields = {"text_field": "text", "title_field": "title", **self.given}
         return replace(manifest, layout="in_place", filters=tuple(filters), **fields)
 
@@ -57,7 +57,7 @@ class Choices:
 
     @property
     def form(self) -> dict[str, Any]:
-        """The same of the stored form."""
+        """The options of the stored form that were given, by the names of the manifest."""
         return {n: getattr(self, n) for n in STORED_FORM if getattr(self, n) is not None}
 
     def storage(self, settings: Settings) -> Storage:

@@ -147,7 +147,11 @@ Rejected = Annotated[
 ]
 MaxRejects = Annotated[
     int | None,
-    option("Stop after N rejected records. Default: no limit.", metavar="N", panel=_RECORDS),
+    option(
+        "Stop when more than N records are rejected. Default: no limit.",
+        metavar="N",
+        panel=_RECORDS,
+    ),
 ]
 InPlace = Annotated[
     bool,
@@ -160,7 +164,7 @@ VectorPath = Annotated[
     option(
         "Write vectors in place to this field. Default: embedding.",
         "--path",
-        metavar="PATH",
+        metavar="NAME",
         panel=_MONGODB,
     ),
 ]

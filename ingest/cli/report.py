@@ -1,4 +1,4 @@
-"""What a run says of itself: a moving line while it works, a summary at its end."""
+"""What a run reports: a progress line while it works, a summary at its end."""
 
 import json
 import time
@@ -36,7 +36,7 @@ _INTERNAL = ("last_written", "planned", "repeated")
 
 
 class Display:
-    """`corpus` tells how much is read, of how much; the rate counts from its first document."""
+    """A progress line; `corpus` knows how much has been read, and of how much."""
 
     def __init__(self, progress: Progress, task: TaskID, corpus: Corpus | MongoSource) -> None:
         self._progress = progress
@@ -69,7 +69,7 @@ class Display:
 
 
 class _Time(TimeRemainingColumn):
-    """What is left of it; while that is not known, what has passed."""
+    """The remaining time, or the elapsed time while the remaining one is unknown."""
 
     def render(self, task: Task) -> Text:
         if task.total is None or task.time_remaining is None:
@@ -79,7 +79,7 @@ class _Time(TimeRemainingColumn):
 
 @contextmanager
 def progress(corpus: Corpus | MongoSource, console: Console | None = None) -> Iterator[Display]:
-    """A line on stderr that is replaced by each next one; nothing unless a terminal sees it."""
+    """Show a progress line on stderr, only if that is a terminal."""
     console = console or Console(stderr=True)
     columns = (
         SpinnerColumn(),
@@ -127,8 +127,8 @@ def as_object(summary: Summary, target: Target) -> str:
 def as_text(summary: Summary, target: Target) -> str:
     manifest, collection = target.manifest, target.collection
     quantized = f", {manifest.quantization} quantization" if manifest.quantization != "none" else ""
-    pruned = f"{summary.pruned:,} documents pruned, which their source has no longer\n"
-    pruned = pruned if summary.pruned else ""
+    gone = _documents_gone(summary.pruned)
+    pruned = f"pruned {gone}\n" if summary.pruned else ""
     in_place = manifest.layout == "in_place"
     held = "documents, with vectors in place" if in_place else "chunks"
     computed = f"; encoded in {manifest.encode_precision}" if manifest.encode_precision else ""
@@ -143,6 +143,12 @@ def as_text(summary: Summary, target: Target) -> str:
     )
 
 
+def _documents_gone(number: int) -> str:
+    if number == 1:
+        return "1 document that is gone from its source"
+    return f"{number:,} documents that are gone from their source"
+
+
 def _number(collection: Collection) -> str:
     """Empty where MongoDB does not answer: the run is over, and its summary is shown anyway."""
     if collection.retries.is_waiting:
@@ -155,32 +161,30 @@ def _number(collection: Collection) -> str:
         return ""
 
 
-def forecast_object(told: Forecast, target: Target) -> str:
-    return json.dumps({"collection": target.collection.mongo.full_name, **asdict(told)})
+def forecast_object(expected: Forecast, target: Target) -> str:
+    return json.dumps({"collection": target.collection.mongo.full_name, **asdict(expected)})
 
 
-def forecast_text(told: Forecast, target: Target) -> str:
+def forecast_text(expected: Forecast, target: Target) -> str:
     manifest = target.manifest
     lines = [
         f"nothing was written; {target.collection.mongo.full_name} would get",
-        f"  {told.documents:,} documents in {told.chunks:,} chunks; {told.rejected:,} records are "
-        "rejected",
-        f"  {told.new_chunks:,} chunks to encode, of {told.tokens:,} tokens; {told.updated:,} get "
-        f"other metadata, {told.removed:,} go",
+        f"  {expected.documents:,} documents in {expected.chunks:,} chunks; "
+        f"{expected.rejected:,} records rejected",
+        f"  {expected.new_chunks:,} chunks to encode, of {expected.tokens:,} tokens; "
+        f"{expected.updated:,} updated, {expected.removed:,} removed",
     ]
-    if told.documents_pruned is not None:
-        lines.append(
-            f"  {told.documents_pruned:,} documents to prune, which their source has no longer"
-        )
+    if expected.documents_pruned is not None:
+        lines.append(f"  to prune: {_documents_gone(expected.documents_pruned)}")
     lines += [
-        f"  {decimal(told.bytes_stored)} to store for these chunks, as {manifest.dimensions} x "
+        f"  {decimal(expected.bytes_stored)} to store for these chunks, as {manifest.dimensions} x "
         f"{manifest.precision}",
-        f"  {decimal(told.index_memory)} of memory for an index of all these chunks",
+        f"  {decimal(expected.index_memory)} of memory for an index of all these chunks",
     ]
-    if told.seconds is not None:
+    if expected.seconds is not None:
         lines.append(
-            f"  {_duration(told.seconds)} to encode them, at {told.tokens_per_second:,.0f} tokens "
-            "a second here"
+            f"  {_duration(expected.seconds)} to encode them, at "
+            f"{expected.tokens_per_second:,.0f} tokens a second here"
         )
     return "\n".join(lines)
 

@@ -119,13 +119,13 @@ class IngestRequest:
         if self.source == "":
             yield NAMELESS
         if self.choice.include or self.choice.exclude:
-            yield "--include, --exclude: are of files; a MongoDB collection has --filter-source"
+            yield "--include, --exclude: for files only; for a collection use --filter-source"
 
     def _impossible_in_place(self) -> Iterator[str]:
         if self.prune:
-            yield "--prune: with --in-place the documents are yours, and none is ever removed"
+            yield "--prune: with --in-place the documents are yours and are never deleted"
         if self.source is not None:
-            yield "--source: with --in-place the documents are yours, and nothing is said of it"
+            yield "--source: with --in-place the documents are yours and have no source field"
         if self.choices.heading_trail:
             yield "--heading-trail: with --in-place a text is encoded as a whole"
         if self.rebuild:

@@ -85,8 +85,8 @@ def _begun(found: Generations, settings: Settings, choices: Choices) -> Manifest
         return candidate
     raise TargetError(
         f"collection {name} keeps generation {kept.generation} beside {active.generation}, which "
-        f"is active, and a third is not built. Roll back to it with "
-        f"{_finish(settings, 'rollback')}, or drop it with {_finish(settings, 'retire')}"
+        f"is active, and a collection has at most two. Delete generation {kept.generation} with "
+        f"{_finish(settings, 'retire')}, then rebuild"
     )
 
 

@@ -42,7 +42,7 @@ def complete(
         seen = find_generations(database, name)
     if seen is None:  # nothing could be written
         return
-    finish = f"{rollback} goes back, {retire} deletes the other"
+    finish = f"run {rollback} to go back, or {retire} to delete the old generation"
     if not order.rebuild:
         target.require_active()
         if seen.next is not None:

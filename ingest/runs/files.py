@@ -98,4 +98,4 @@ def report_skipped(corpus: Corpus) -> None:
             say(f"skipped {count} files of another kind ({kind}); --format reads them all")
     if more := others[_MOST_KINDS:]:
         count = sum(corpus.ignored[kind] for kind in more)
-        say(f"skipped {count} files of {len(more)} further kinds")
+        say(f"skipped {count} files of {len(more)} other kinds")

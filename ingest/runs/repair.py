@@ -309,9 +309,10 @@ def run_repair(
     undeclared = ""
     if done.undeclared:
         undeclared = f", undeclared the filter paths {', '.join(done.undeclared)}"
+    indexes = f"{done.indexes} search index{'' if done.indexes == 1 else 'es'}"
     print(
         f"{database.name}.{settings.collection}: encoded {done.encoded:,} of {done.vectors:,} "
-        f"vectors again; search indexes rebuilt: {done.indexes}{undeclared}; "
+        f"vectors again; rebuilt {indexes}{undeclared}; "
         f"{hint('leaf-search doctor', **names)} checks the result"
     )
     return rejects.count

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -19,19 +20,41 @@ from leafmongo.deployment.status import format_status, strip_control
 from leafmongo.errors import LocalError
 
 app = typer.Typer(
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="A MongoDB in a folder of yours that answers $vectorSearch. "
-    "LEAF_HOME, LEAF_MONGOD and LEAF_UPSTREAM may also be set in a file .env in this folder. "
-    "Exit codes: 0 done, 1 failed, 2 wrong usage.",
 )
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"leaf-mongo {version('leafmongo')}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Run a MongoDB in a folder that answers $vectorSearch, without Docker.
+
+    LEAF_HOME, LEAF_MONGOD and LEAF_UPSTREAM may also be set in a file .env in this folder.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage.
+    """
+
+
 HomeOption = Annotated[
     Path | None,
     typer.Option(
         "--home",
+        metavar="FOLDER",
         help="Folder of the deployment. Default: LEAF_HOME, else the user's data folder.",
         show_default=False,
     ),
@@ -42,6 +65,7 @@ PortOption = Annotated[
     typer.Option(
         min=0,
         max=65535,
+        metavar="N",
         help="Also listen on this port of 127.0.0.1, with a password; 0: any free port.",
         show_default=False,
     ),
@@ -77,7 +101,10 @@ def uri(
     tcp: Annotated[bool, typer.Option("--tcp", help="Print the URI of the port.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the URI for drivers, with its password, whether the deployment runs or not."""
+    """Print the URI for drivers.
+
+    The URI has its password, and is the same whether the deployment runs or not.
+    """
     with _one_line_errors():
         deployment = LocalDeployment(home)
         address = deployment.tcp_uri if tcp else deployment.uri
@@ -95,7 +122,10 @@ def status(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show processes, version and indexes, with counts of documents that were not indexed."""
+    """Show processes, version and indexes.
+
+    An index has the number of documents that it could not take.
+    """
     with _one_line_errors():
         deployment = LocalDeployment(home)
         state = deployment.status()
@@ -106,7 +136,10 @@ def status(
 
 @app.command()
 def run(home: HomeOption = None, port: PortOption = None, as_json: JsonOption = False) -> None:
-    """Run the deployment in the foreground until Ctrl-C; print its URI when it is ready."""
+    """Run the deployment in the foreground until Ctrl-C.
+
+    The command prints the URI when the deployment is ready.
+    """
     from leafmongo.deployment.server import serve  # other commands do not need the engine
 
     with _one_line_errors():
@@ -129,6 +162,7 @@ def gateway(
         str | None,
         typer.Option(
             envvar="LEAF_UPSTREAM",
+            metavar="URI",
             help="URI of the replica set. Other users of this machine can read the command line, "
             "but not the environment.",
             show_default=False,
@@ -140,6 +174,7 @@ def gateway(
         typer.Option(
             min=0,
             max=65535,
+            metavar="N",
             help="Also listen on this port of 127.0.0.1; 0: any free port.",
             show_default=False,
         ),
@@ -147,13 +182,17 @@ def gateway(
     home: Annotated[
         Path | None,
         typer.Option(
+            metavar="FOLDER",
             help="Folder for the socket. Default: the deployment's folder with -gateway appended.",
             show_default=False,
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add $vectorSearch to a MongoDB of your own until Ctrl-C; print the URI to use instead."""
+    """Add $vectorSearch to a MongoDB of your own until Ctrl-C.
+
+    The command prints the URI to use instead of your own.
+    """
     # Other commands do not need the engine.
     from leafmongo.deployment.gateway import serve_gateway
     from leafmongo.deployment.upstream import Upstream

@@ -5,12 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from pymongo import MongoClient
+from typer.testing import CliRunner
 
 from leafmongo import LocalDeployment
+from leafmongo.__main__ import app
 from leafmongo.deployment.status import IndexState, Status, format_status
 from mongotests.command import leaf_mongo
 from mongotests.paths import ROOT
@@ -89,3 +92,20 @@ def test_control_characters_in_index_names_are_replaced() -> None:
 
     assert all(sign.isprintable() or sign == "\n" for sign in shown)
     assert "a\ufffd]0;owned" in shown
+
+
+@pytest.mark.parametrize(
+    ("typed", "environ", "expected"),
+    [
+        (["--version"], {}, f"leaf-mongo {version('leafmongo')}\n"),
+        ([], {"COMP_WORDS": "leaf-mongo sta", "COMP_CWORD": "1"}, "start\nstatus\n"),
+    ],
+)
+def test_it_shows_its_version_and_completes_words(
+    typed: list[str], environ: dict[str, str], expected: str
+) -> None:
+    asked = {"_LEAF_MONGO_COMPLETE": "complete_bash", **environ} if environ else {}
+
+    shown = CliRunner().invoke(app, typed, prog_name="leaf-mongo", env=asked)
+
+    assert (shown.exit_code, shown.output) == (0, expected)

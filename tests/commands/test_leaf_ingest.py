@@ -18,7 +18,7 @@ def test_a_flag_of_version_0_1_works_and_names_the_sub_command(leaf_ingest: Run,
     note, *rest = old.stderr.splitlines()
     assert (old.returncode, old.stdout) == (new.returncode, new.stdout)
     assert rest == new.stderr.splitlines()
-    assert f"--{verb} is called `leaf-ingest {verb}` now" in note
+    assert f"--{verb} was renamed to `leaf-ingest {verb}`" in note
 
 
 @pytest.mark.parametrize("spelling", [["--patience", "5"], ["--patience=5"]])
@@ -29,7 +29,7 @@ def test_an_option_of_version_0_1_works_and_names_the_new_one(
 
     assert ended.returncode == 0
     assert ended.stderr.count("\n") == 1
-    assert "--patience is called `--retry-for` now" in ended.stderr
+    assert "--patience was renamed to `--retry-for`" in ended.stderr
 
 
 def test_a_path_called_like_a_sub_command_is_ingested_as_a_path(leaf_ingest: Run) -> None:
@@ -49,7 +49,10 @@ def test_a_sub_command_that_may_be_a_path_is_refused(leaf_ingest: Run, name: str
     ended = leaf_ingest(name)
 
     assert ended.returncode == 2
-    assert f"{name!r} is a sub-command and a path here; give ./{name}" in ended.stderr
+    assert (
+        f"{name!r} is ambiguous: a sub-command and a path that exists here. Give ./{name}"
+        in ended.stderr
+    )
 
 
 @pytest.mark.parametrize(

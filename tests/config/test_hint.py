@@ -83,10 +83,10 @@ def test_the_doctor_passes_its_models_on_to_what_it_recommends() -> None:
 
 
 def test_vectors_in_place_are_never_rebuilt_by_a_hint() -> None:
-    told = rebuild_hint(database="d", collection="c", in_place=True)
+    messages = rebuild_hint(database="d", collection="c", in_place=True)
 
-    assert "--rebuild" not in told
-    assert "another --collection, without --in-place" in told
+    assert "--rebuild" not in messages
+    assert "another --collection, without --in-place" in messages
 
 
 def test_other_commands_get_the_options_that_they_have() -> None:

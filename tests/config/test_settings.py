@@ -50,11 +50,11 @@ def test_a_preset_beats_the_models_that_a_lower_level_names(tmp_path: Path) -> N
 
 
 def test_all_problems_are_reported_at_once() -> None:
-    told = problems(LEAF_PRESET="leaf", LEAF_STORAGE="int4", LEAF_DATABASE="a.b")
+    notes = problems(LEAF_PRESET="leaf", LEAF_STORAGE="int4", LEAF_DATABASE="a.b")
 
-    assert "LEAF_PRESET is 'leaf': expected one of leaf-mt, leaf-ir, offline" in told
-    assert "LEAF_STORAGE is 'int4'" in told
-    assert "LEAF_DATABASE is 'a.b'" in told
+    assert "LEAF_PRESET is 'leaf': expected one of leaf-mt, leaf-ir, offline" in notes
+    assert "LEAF_STORAGE is 'int4'" in notes
+    assert "LEAF_DATABASE is 'a.b'" in notes
 
 
 def test_names_that_are_not_ours_are_left_alone() -> None:
@@ -101,21 +101,21 @@ def test_an_unknown_name_is_a_warning_with_the_nearest_known_one(
         ("\udce9", "UTF-8"),
     ],
 )
-def test_a_name_that_no_collection_can_have_is_told_with_the_rule(name: str, rule: str) -> None:
-    (told,) = named(collection=name).problems
+def test_an_impossible_collection_name_is_rejected_with_the_rule(name: str, rule: str) -> None:
+    (notes,) = named(collection=name).problems
 
-    assert rule in told
-    assert len(told) < 300
+    assert rule in notes
+    assert len(notes) < 300
 
 
 @pytest.mark.parametrize(
     "name", ["", "a.b", "a b", "a/b", "a\\b", 'a"b', "a$b", "a\0b", "x" * 64, "é" * 32, "\udce9"]
 )
-def test_a_name_that_no_database_can_have_is_told_with_the_rule(name: str) -> None:
-    (told,) = named(database=name).problems
+def test_an_impossible_database_name_is_rejected_with_the_rule(name: str) -> None:
+    (notes,) = named(database=name).problems
 
-    assert told.startswith("LEAF_DATABASE is ")
-    assert "expected " in told
+    assert notes.startswith("LEAF_DATABASE is ")
+    assert "expected " in notes
 
 
 def named(**names: str) -> ConfigError:
@@ -125,10 +125,10 @@ def named(**names: str) -> ConfigError:
 
 
 @pytest.mark.parametrize("field", ["home", "teacher", "student"])
-def test_a_home_of_no_user_is_told(field: str) -> None:
-    (told,) = named(**{field: "~nosuchuser/x"}).problems
+def test_the_home_of_an_unknown_user_is_rejected(field: str) -> None:
+    (notes,) = named(**{field: "~nosuchuser/x"}).problems
 
-    assert told.startswith(f"LEAF_{field.upper()} is '~nosuchuser/x': expected a path")
+    assert notes.startswith(f"LEAF_{field.upper()} is '~nosuchuser/x': expected a path")
 
 
 def test_settings_made_by_hand_tell_the_same_way() -> None:
@@ -141,7 +141,7 @@ def test_settings_made_by_hand_tell_the_same_way() -> None:
     ]
 
 
-def test_a_file_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_utf_8_is_rejected(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"LEAF_DATABASE=\xff\n")
 
     with pytest.raises(ConfigError, match=r"cannot be read.*expected UTF-8"):
@@ -161,7 +161,7 @@ def test_a_folder_is_kept_as_absolute_path(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("uri", ["localhost:27017", "http://x/", "mongodb://a:b@c:port/"])
-def test_a_uri_that_is_none_is_refused(uri: str) -> None:
+def test_an_invalid_uri_is_rejected(uri: str) -> None:
     assert problems(MONGODB_URI=uri).startswith("MONGODB_URI: ")
 
 

@@ -57,7 +57,7 @@ def test_short_values_are_quoted_as_python_writes_them() -> None:
     ]
 
 
-def test_of_many_names_the_first_are_told_and_their_number() -> None:
+def test_many_names_are_shortened_to_the_first_ones_and_their_number() -> None:
     assert quote_all(["a", "b"]) == "a, b"
     assert quote_all(f"c{n}" for n in range(1000)).endswith("c7, ... (1000 in all)")
 

@@ -39,7 +39,7 @@ def test_graded_and_tied_rankings_measure_as_with_trec_eval(seed: int) -> None:
 def made_up(
     chance: random.Random,
 ) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]:
-    """Of 20 queries: grades from 0 to 3, and scores of which many are equal."""
+    """Grades and scores of 20 queries: grades from 0 to 3, and scores of which many are equal."""
     ids = [f"d{n}" for n in range(300)]
     queries = [f"q{n}" for n in range(20)]
     grades = {

@@ -30,7 +30,7 @@ def documents(count: int) -> Iterator[Document]:
 
 @pytest.fixture
 def settings(database: Database[Any], tmp_path: Any) -> Settings:
-    """Of a collection of 150 passages with hashed vectors."""
+    """The settings of a collection of 150 passages with hashed vectors."""
     return ingested(database, tmp_path, "full")
 
 

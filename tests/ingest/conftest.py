@@ -104,7 +104,7 @@ def ordered(database: Database[Any], capsys: pytest.CaptureFixture[str]) -> Orde
         capsys.readouterr()
         run_order(order, settings, database, as_json=True)
         out, err = capsys.readouterr()
-        sys.stderr.write(err)  # for whoever looks what was said beside
+        sys.stderr.write(err)  # for tests that look at what was printed
         printed: dict[str, Any] = json.loads(out)
         return printed
 
@@ -164,7 +164,7 @@ def covers() -> Callable[[str, list[str]], bool]:
 
 @pytest.fixture(scope="module")
 def deployment() -> Iterator[LocalDeployment]:
-    """Of these tests alone, since they stop and kill it."""
+    """A deployment for these tests alone, since they stop and kill it."""
     try:
         find_mongod()
     except LocalError as error:

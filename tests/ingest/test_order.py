@@ -1,4 +1,4 @@
-"""What is wrong with a command line is told at once, and before anything is started."""
+"""All problems of a command line are reported at once, before anything starts."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -107,7 +107,7 @@ def test_a_part_of_the_form_contradicts_by_itself_alone(leaf_ingest: Run) -> Non
 
     assert agreeing.returncode == 0, agreeing.stderr
     assert other.returncode == 1
-    assert "dimensions is 64, requested 32. Drop what asks for it (--dimensions)" in (other.stderr)
+    assert "dimensions is 64, requested 32. Drop --dimensions to keep" in (other.stderr)
 
 
 def test_a_contradiction_names_the_place_that_it_comes_from(
@@ -121,6 +121,6 @@ def test_a_contradiction_names_the_place_that_it_comes_from(
     by_setting = leaf_ingest("c.jsonl", LEAF_STORAGE="")
     by_option = leaf_ingest("c.jsonl", "--precision", "int8", "--chunk-tokens", 99)
 
-    assert "precision is float32, requested binary. Drop what asks for it" in (by_setting.stderr)
-    assert "(LEAF_STORAGE in .env)" in by_setting.stderr
-    assert "requested int8. Drop what asks for it (--precision)" in by_option.stderr
+    assert "precision is float32, requested binary. Drop " in (by_setting.stderr)
+    assert "LEAF_STORAGE in .env to keep" in by_setting.stderr
+    assert "requested int8. Drop --precision to keep" in by_option.stderr

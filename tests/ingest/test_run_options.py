@@ -37,7 +37,7 @@ def test_pruned_documents_are_reported(leaf_ingest: Run) -> None:
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "0 updated, 4 unchanged, 1 removed" in ended.stdout
-    assert "\n1 documents pruned, which their source has no longer\n" in ended.stdout
+    assert "\npruned 1 document that is gone from its source\n" in ended.stdout
 
 
 def test_the_questions_of_a_test_collection_have_a_line_of_their_own(leaf_ingest: Run) -> None:
@@ -107,7 +107,10 @@ def test_a_heading_trail_is_encoded_and_belongs_to_how_the_collection_was_made(
         (["--in-place", "--prune"], "--prune: with --in-place the documents are yours"),
         (["--in-place", "--source", "x"], "--source: with --in-place the documents are yours"),
         (["--in-place", "--heading-trail"], "--heading-trail: with --in-place a text is encoded"),
-        (["--include", "*.md"], "--include, --exclude: are of files; a MongoDB collection has"),
+        (
+            ["--include", "*.md"],
+            "--include, --exclude: for files only; for a collection use --filter-source",
+        ),
         (["--source", ""], "--source: expected a name"),
         (["--max-rejects", "-1"], "--max-rejects -1: expected 0 or more"),
         (["--follow", "--dry-run"], "--follow has no end; give --rebuild or --dry-run without it"),

@@ -226,7 +226,7 @@ class Counting:
 def test_a_reranker_reads_the_best_hundred_once(
     made: Made, precision: str, options: dict[str, Any], texts: int
 ) -> None:
-    """Of few documents with many passages as well, where more are looked for."""
+    """Few documents with many passages are found too, where more candidates are needed."""
     searcher = made(
         books(sentences=120), chunk_tokens=16, chunk_overlap=0, hybrid=True, precision=precision
     )

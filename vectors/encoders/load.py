@@ -1,7 +1,7 @@
 """Chooses the implementation of an encoder, and the server that gets LEAF_API_KEY.
 
 The key goes only to a server that the user's own settings name, not to one that a manifest names:
-whoever may write manifests could otherwise collect the keys of everybody who reads them.
+otherwise a writer of manifests could collect the keys of everybody who reads them.
 """
 
 from collections.abc import Callable, Sequence

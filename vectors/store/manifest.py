@@ -241,10 +241,8 @@ def require_fields(
         usual = rebuild if is_in_place else f"name a new --collection; {rebuild}"
         advice = otherwise or usual
         if asked_by:
-            askers = "; ".join(dict.fromkeys(asked_by[name] for name in differing))
-            advice = (
-                f"Drop what asks for it ({askers}) to keep the collection as it is, or {advice}"
-            )
+            askers = ", ".join(dict.fromkeys(asked_by[name] for name in differing))
+            advice = f"Drop {askers} to keep the collection as it is, or {advice}"
         else:
             advice = f"Another ingest created it meanwhile: {advice}"
         raise ManifestError(

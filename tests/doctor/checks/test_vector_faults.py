@@ -92,7 +92,7 @@ def test_vectors_of_zeros_are_useless_under_dot_product(
 
 
 def test_int8_that_was_truncated_to_zeros(foreign: Foreign, examined: Examined) -> None:
-    """What bson.Binary.from_vector makes of unit vectors that nobody has scaled."""
+    """bson.Binary.from_vector turns unscaled unit vectors into zeros."""
     foreign(stored=int8)
 
     findings = examined(path="v", text_field="body")

@@ -105,7 +105,7 @@ def on_ray(job: Callable[..., Any], tmp_path: Path) -> Iterator[OnRay]:
 
 @pytest.fixture
 def plainly(job: Callable[..., Any], database: Database[Any], tmp_path: Path) -> OnRay:
-    """The same without Ray, of a Parquet file, into a collection of its own."""
+    """Ingest a Parquet file without Ray, into a collection of its own."""
 
     def run(path: Path, *, into: str = "plain", **choices: Any) -> Summary:
         made = job(**choices)
@@ -142,7 +142,7 @@ def records(count: int = 40) -> list[dict[str, Any]]:
 
 
 def dataset(rows: list[dict[str, Any]], *, blocks: int = 1) -> Any:
-    """Of few blocks, since each is a task of Ray's."""
+    """A dataset of few blocks, since each is a task of Ray's."""
     return ray.data.from_items(rows, override_num_blocks=blocks)
 
 

@@ -57,7 +57,7 @@ def test_two_that_begin_a_collection_at_once_agree_on_one_scale(
 
 
 def answering(model: Encoder, works: Event, most: int) -> type[BaseHTTPRequestHandler]:
-    """Of a server that answers so many requests, and then none until it `works`."""
+    """A server that answers that many requests, and then none until it `works`."""
 
     class Answering(BaseHTTPRequestHandler):
         answered = 0

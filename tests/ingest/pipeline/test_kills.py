@@ -27,7 +27,7 @@ AWAY = "leaf-ingest: MongoDB does not answer: "
 
 
 def records(edition: int) -> Iterator[dict[str, Any]]:
-    """Of the second edition, a third is as it was, a third longer or shorter, a third other."""
+    """A third of the second edition is unchanged, a third longer or shorter, a third different."""
     for number in range(DOCUMENTS):
         change = edition * (number % 3)
         sentences = 4 + number % 5 - change * (number % 2)

@@ -1,4 +1,4 @@
-"""The file for rejects is nobody's input, nobody's else, and of this run."""
+"""The rejects file belongs to this run alone and is never read as input."""
 
 import fcntl
 import json

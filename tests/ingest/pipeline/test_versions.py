@@ -130,7 +130,7 @@ def test_chunks_that_another_run_removes_meanwhile_are_noticed(
 def test_a_chunk_that_another_run_has_written_meanwhile_stays(
     write: Write, target: Open, database: Database[Any], tmp_path: Path
 ) -> None:
-    """Of `a` one was there, of `b` none; `c` is written by both, and alike."""
+    """One chunk of `a` was there, none of `b`; both write `c`, and alike."""
     write([Document("a", "One.")])
     opened, tally = target(), Tally(lambda summary: None)
     (planned,) = plan_windows([[Document(id, "Two.") for id in "abc"]], opened, tally)

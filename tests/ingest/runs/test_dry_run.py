@@ -195,9 +195,9 @@ def test_the_printed_forecast_reads_well(leaf_ingest: Run, database: Database[An
     assert ended.returncode == 3
     lines = ended.stdout.splitlines()
     assert lines[0] == f"nothing was written; {database.name}.chunks would get"
-    assert lines[1] == "  1 documents in 2 chunks; 1 records are rejected"
+    assert lines[1] == "  1 documents in 2 chunks; 1 records rejected"
     assert lines[2].startswith("  2 chunks to encode, of ")
-    assert lines[2].endswith(" tokens; 0 get other metadata, 0 go")
+    assert lines[2].endswith(" tokens; 0 updated, 0 removed")
     assert lines[3].endswith(" kB to store for these chunks, as 64 x float32")
     assert lines[4] == "  632 bytes of memory for an index of all these chunks"
     assert re.match(r"  (less than a second|\d+ s) to encode them, at [\d,]+ tokens", lines[5])

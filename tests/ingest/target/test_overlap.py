@@ -257,7 +257,7 @@ def beside_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[type, str, Callabl
 
 @pytest.fixture
 def three(ordered: Ordered) -> None:
-    """Of 30 stored documents a.jsonl has the first 20, b.jsonl the last 20."""
+    """a.jsonl has the first 20 of 30 stored documents, b.jsonl the last 20."""
     lines = [json.dumps({"id": f"d{n}", "text": f"Text {n}."}) + "\n" for n in range(30)]
     Path("ab.jsonl").write_text("".join(lines))
     Path("a.jsonl").write_text("".join(lines[:20]))

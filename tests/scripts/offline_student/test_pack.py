@@ -177,9 +177,9 @@ def test_the_command_prints_size_and_least_cosine(
         return 0
 
     assert called(published_pair[1], "new/packed") == 0
-    told = capsys.readouterr().out
-    assert told.startswith("new/packed: 0.")
-    assert float(told.rpartition(" ")[2]) > 0.99
+    messages = capsys.readouterr().out
+    assert messages.startswith("new/packed: 0.")
+    assert float(messages.rpartition(" ")[2]) > 0.99
     assert [entry.name for entry in Path("new").iterdir()] == ["packed"]
 
     assert called(published_pair[1], "new/packed") == 1

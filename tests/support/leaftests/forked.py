@@ -1,6 +1,6 @@
 """Commands in processes of their own, forked from one that has imported them already.
 
-An interpreter that starts anew imports for a second, most of what some hundreds of commands cost.
+A new interpreter imports for a second, most of what some hundreds of commands cost.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Patterns of --include and --exclude: what they match, what is none, and what they cost."""
+"""Patterns of --include and --exclude: what they match, which are invalid, and what they cost."""
 
 import pytest
 

@@ -50,7 +50,7 @@ def encoded(text: str) -> Any:
 
 
 def reasons() -> dict[str, str]:
-    """Of the rejects, by the `_id` in their place."""
+    """The reasons of the rejects, by the `_id` in their place."""
     entries = map(json.loads, Path("rejects.jsonl").read_text().splitlines())
     return {e["source"].rpartition(" ")[2]: e["reason"] for e in entries}
 

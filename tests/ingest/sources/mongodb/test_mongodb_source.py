@@ -166,7 +166,7 @@ def test_reading_goes_on_where_a_cursor_was_lost_through_ids_of_all_types(
 
 
 def end_cursors(database: Database[Any]) -> None:
-    """As the server does with those that nobody has asked for ten minutes."""
+    """Kill a cursor, as the server does when ten minutes pass without a request."""
     stages: list[dict[str, Any]] = [
         {"$currentOp": {"idleCursors": True, "allUsers": True}},
         {"$match": {"type": "idleCursor", "ns": f"{database.name}.articles"}},

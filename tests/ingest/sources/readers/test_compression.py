@@ -27,7 +27,7 @@ PACKED = pytest.mark.parametrize(
 
 
 def lines(first: int, last: int) -> bytes:
-    """Of random letters, so that what is packed has many blocks."""
+    """Records of random letters, so that the packed file has many blocks."""
     letters = random.Random(first)
     texts = ("".join(letters.choices("abcdefghij ", k=900)) for _ in range(first, last))
     return b"".join(

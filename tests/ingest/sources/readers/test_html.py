@@ -18,7 +18,7 @@ PAGE = """<!doctype html><html><head><meta charset="{charset}"><title>Café  gui
 <pre><code># no heading
 pip install it</code></pre><ul><li>One</li><li>Two</li></ul>
 <table><tr><th>name</th><th>size</th></tr><tr><td>ash</td><td>12</td></tr></table>
-</main><footer>Copyright of nobody</footer></body></html>"""
+</main><footer>Copyright by Example</footer></body></html>"""
 
 
 def read(raw: bytes) -> Document | Rejected:

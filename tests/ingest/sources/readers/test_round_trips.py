@@ -70,7 +70,7 @@ def test_json_comes_back(record: dict[str, Any], indent: int | None) -> None:
 @given(records)
 @bounded
 def test_parquet_comes_back(record: dict[str, Any]) -> None:
-    """Of a list or an object that Parquet has no one type for, as JSON would be stored."""
+    """The value that is stored for a list or an object that Parquet has no single type for."""
     pa = pytest.importorskip("pyarrow", reason="needs the extra [formats]")
     pq = pytest.importorskip("pyarrow.parquet")
     try:

@@ -84,7 +84,7 @@ def ordered(
     student: str | None = None,
     **recipe: Any,
 ) -> DistillRequest:
-    """Of so few steps that all of them would be the warm-up of a real one."""
+    """A recipe of so few steps that a real one would spend them on its warm-up."""
     usual = Recipe(cycles=1, epochs=4, rows=64, peak=1e-2)
     return DistillRequest(
         teacher=teacher,

@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Result:
-    """Of a whole `leaf-distill`: the folder, and what it reported with --json."""
+    """The result of a whole `leaf-distill`: its folder, and its report with --json."""
 
     folder: Path
     reported: dict[str, Any]

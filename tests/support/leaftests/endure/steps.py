@@ -186,7 +186,7 @@ def ids(first: int, end: int) -> tuple[str, ...]:
 
 
 def some_ingest(world: World) -> Op:
-    """Of so many of the documents that two of them mostly share some."""
+    """Choose so many documents that two choices mostly share some."""
     chance = world.chance
     first = chance.randrange(MANY // 2)
     some = ids(first, chance.randint(first + MANY // 4, MANY))

@@ -151,7 +151,7 @@ class World:
         raise Violation(f"{done.args} does not end well: {done.stderr}")
 
     def judged(self, done: "CompletedProcess[str]") -> "CompletedProcess[str]":
-        """The same; it has ended in a way that a command may."""
+        """Return the command, after it has ended in a way that a command may."""
         code = done.returncode
         if code not in (*_ENDED_WELL, 1, 130, -signal.SIGKILL, -signal.SIGTERM):
             raise Violation(f"{done.args} ends with {code}: {done.stderr}")
@@ -208,7 +208,7 @@ class World:
         return frozenset(map(_content, fields, vectors))
 
     def _target(self, dims: int) -> Target:
-        """Of a collection that is never made."""
+        """The name of a collection that is never made."""
         if dims not in self._targets:
             names = f"hashing:{dims}"
             settings = load({}, teacher=names, student=names, storage="full", collection="none")
