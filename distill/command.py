@@ -14,7 +14,7 @@ from leafsearch.distill.errors import DistillError
 from leafsearch.distill.progress import say
 from leafsearch.distill.request import DistillRequest
 from leafsearch.distill.train.recipe import Recipe
-from leafsearch.ingest.sources.files.records import Fields
+from leafsearch.ingest import Fields
 from leafsearch.vectors.encoders import has_torch
 
 app = new_app()

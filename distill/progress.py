@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from leafsearch.config import command
-from leafsearch.ingest.document import Rejected
+from leafsearch.ingest import Rejected
 
 if TYPE_CHECKING:
     from leafsearch.distill.train.loop import TrainingStatus  # imports torch

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from leafsearch.distill.data.read import Texts
 from leafsearch.distill.train.recipe import Recipe
-from leafsearch.ingest.document import Rejected
+from leafsearch.ingest import Rejected
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

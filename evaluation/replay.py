@@ -17,10 +17,8 @@ from tokenizers.models import WordLevel
 from leafsearch.config import Settings
 from leafsearch.evaluation.cached_rows import Milliseconds
 from leafsearch.evaluation.measures import ranking
-from leafsearch.search.hit import Hit
-from leafsearch.search.searcher import Searcher
-from leafsearch.search.session.open import OpenCollection
-from leafsearch.search.session.session import Session
+from leafsearch.search import Hit, Searcher
+from leafsearch.search.session import OpenCollection, Session
 from leafsearch.vectors import Collection, Encoder, Rows
 
 _WARM_UP = 3

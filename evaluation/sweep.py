@@ -23,10 +23,8 @@ from leafsearch.evaluation.measures import overlap
 from leafsearch.evaluation.replay import Remembered, ask_all, ask_each, replay_searcher
 from leafsearch.evaluation.report import Curve, Step, SweepReport
 from leafsearch.evaluation.trial import measure_sizes, trial_collection
-from leafsearch.search.query import MOST_CANDIDATES
-from leafsearch.search.searcher import Searcher
-from leafsearch.search.session.io import perform
-from leafsearch.search.session.open import open_collection
+from leafsearch.search import MOST_CANDIDATES, Searcher
+from leafsearch.search.session import open_collection, perform
 from leafsearch.vectors import Collection, Manifest, ModelRecord, Rows, explain_errors
 
 _STEPS = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)

@@ -10,12 +10,13 @@ from leafsearch.search.errors import (
     UndeclaredPath,
 )
 from leafsearch.search.hit import Hit
-from leafsearch.search.query import Options, Query
+from leafsearch.search.query import MOST_CANDIDATES, Options, Query
 from leafsearch.search.rerank import CrossEncoder
 from leafsearch.search.retrieval.context import Context, Passage
 from leafsearch.search.searcher import Searcher, search
 
 __all__ = [
+    "MOST_CANDIDATES",
     "AsyncSearcher",
     "Context",
     "CrossEncoder",

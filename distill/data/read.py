@@ -8,9 +8,7 @@ from pathlib import Path
 
 from leafsearch.distill.data.examples import Example, beginning, draw, examples_of, place_of
 from leafsearch.distill.errors import DistillError
-from leafsearch.ingest.document import Rejected
-from leafsearch.ingest.sources.files.corpus import Corpus
-from leafsearch.ingest.sources.files.records import Fields
+from leafsearch.ingest import Corpus, Fields, Rejected
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ from statistics import median
 from leafsearch.config import Settings
 from leafsearch.distill.progress import say
 from leafsearch.distill.request import DistillRequest
-from leafsearch.evaluation import CachedModel, TestCollection, evaluate
-from leafsearch.evaluation.formats import Format, Role
+from leafsearch.evaluation import CachedModel, Format, Role, TestCollection, evaluate
 from leafsearch.vectors import Alignment, Encoder, connect, export_student, load_student
 from leafsearch.vectors.encoders import (
     PROBES,

@@ -8,7 +8,7 @@ from leafsearch.doctor.context import Case, names, rebuild, repair
 from leafsearch.doctor.findings import Verdict, ok, problem, skipped, warning
 from leafsearch.doctor.sample import list_ids, spread_over
 from leafsearch.doctor.searches import DEEP, K, Probe, nearest
-from leafsearch.search.retrieval.retrieve import candidates_for
+from leafsearch.search.retrieval import candidates_for
 
 _ENOUGH, _TOLERABLE = 0.95, 0.9  # MongoDB's target lies between them
 _LADDER = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
