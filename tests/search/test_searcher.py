@@ -217,7 +217,7 @@ def test_a_model_that_contradicts_the_manifest_is_an_error(
     made(corpus(2))
     settings = load({"LEAF_PRESET": "leaf-ir"}, database=database.name, collection="c")
 
-    with pytest.raises(ManifestError, match="student is hashing:128 there"):
+    with pytest.raises(ManifestError, match="student is hashing:128, requested"):
         opener.open(mongodb_uri, settings)
 
 

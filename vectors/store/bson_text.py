@@ -1,6 +1,7 @@
 """BSON values as text: MongoDB's Extended JSON, and document ids in the form that people type."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from leafsearch.config.text import quote
 _WRONG_VALUE = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, BSONError)
 _MAX_WHOLE = 2**53  # beyond it, a double does not tell one integer from the next
 _LARGEST = 2**63
+_MOST_LEVELS = 200  # of documents and arrays, as in BSON
 
 
 class NotExtendedJson(Exception):
@@ -35,13 +37,24 @@ def decode_extended(pairs: list[tuple[str, Any]]) -> Any:
 
 
 def parse_extended_json(text: str) -> Any:
-    """Raises NotExtendedJson."""
+    """Raises NotExtendedJson, also for more levels than a MongoDB document may have."""
     try:
-        return json.loads(text, object_pairs_hook=decode_extended)
+        value = json.loads(text, object_pairs_hook=decode_extended)
     except RecursionError as error:
         raise NotExtendedJson("it is nested too deeply") from error
     except ValueError as error:
         raise NotExtendedJson(str(error)) from error
+    # How deep json.loads goes depends on the version of Python.
+    level = [value]
+    for _ in range(_MOST_LEVELS):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return value
+    raise NotExtendedJson("it is nested too deeply")
+
+
+def _inside(value: Any) -> Sequence[Any]:
+    return list(value.values()) if isinstance(value, dict) else value if type(value) is list else []
 
 
 def quote_json(value: Any) -> str:

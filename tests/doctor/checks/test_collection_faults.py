@@ -80,7 +80,7 @@ def test_settings_that_contradict_the_manifest(ingested: Ingested, examined: Exa
     findings = examined(environ={"LEAF_PRESET": "leaf-ir"})
 
     assert complaints(findings) == {"manifest": P}
-    assert "hashing:128 there" in findings["manifest"].message
+    assert "hashing:128, requested" in findings["manifest"].message
 
 
 def test_a_manifest_is_about_one_path_only(ingested: Ingested, examined: Examined) -> None:

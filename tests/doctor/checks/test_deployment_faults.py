@@ -90,7 +90,7 @@ def test_a_wrong_password(with_users: str) -> None:
     findings = _examined(with_users, "reader", "wr0ng")
 
     assert findings["connection"].level is Severity.PROBLEM
-    assert "refused user name or password" in findings["connection"].message
+    assert "rejected the user name or password" in findings["connection"].message
     assert "wr0ng" not in str(findings)
 
 

@@ -166,9 +166,9 @@ def _listed(**more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("definition", "message"),
     [
-        ({"mappings": {"fields": {"v": {"type": "knnVector"}}}}, "from before $vectorSearch"),
+        ({"mappings": {"fields": {"v": {"type": "knnVector"}}}}, "which $vectorSearch cannot use"),
         ({"fields": [{"type": "autoEmbed", "path": "v"}]}, "autoEmbed"),
-        ({"mappings": {"dynamic": True}}, "no vector index"),
+        ({"mappings": {"dynamic": True}}, "is not a vector index"),
         (
             {"fields": [_listed()["latestDefinition"]["fields"][0] | {"path": p} for p in "ab"]},
             "several paths",
