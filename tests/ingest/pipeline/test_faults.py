@@ -93,7 +93,9 @@ def small_disk() -> Iterator[Path]:
     mounted = subprocess.run(mount, capture_output=True, text=True)
     if mounted.returncode:
         folder.rmdir()
-        pytest.skip(f"only root can mount a disk that may be filled: {mounted.stderr.strip()}")
+        pytest.skip(
+            f"only root can mount a disk that may be filled: {mounted.stderr.splitlines()[0]}"
+        )
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
     folder.rmdir()
