@@ -10,6 +10,7 @@ from leafsearch.config.command import leave_at_once, let_idle_threads_sleep
 class LeafIngest(SubCommands):
     # A path may have any name but the empty one.
     default = ""
+    argument = "path"
     modules: ClassVar = {
         "": "leafsearch.ingest.cli.command:app",
         "rollback": "leafsearch.ingest.cli.maintenance:rollback_app",

@@ -5,6 +5,7 @@ Apart from `config.command`, because a program that imports leafsearch needs no 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +21,8 @@ _NO_BRACES = str.maketrans("", "", "{}")
 _HELP = {"help_option_names": ["-h", "--help"]}
 # Spellings of version 0.1, which this version still takes.
 _RENAMED = {"--patience": "--retry-for"}
+# What a newcomer gives to every command, though only those that make a collection take it.
+_OF_THE_MANIFEST = {"--preset", "--teacher", "--student", "--storage"}
 MODELS, STORAGE, WHERE = "Models", "Storage format", "Where"
 
 
@@ -122,6 +125,7 @@ class SubCommands(TyperGroup):
     default: ClassVar[str]
     modules: ClassVar[Mapping[str, str]]  # MODULE:APP of each sub-command, in the help's order
     flags: ClassVar[Mapping[str, str]] = {}  # of version 0.1, with the sub-command of today
+    argument: ClassVar[str] = "word"  # what a first word is that names no sub-command
 
     def __init__(self, **options: Any) -> None:
         options["context_settings"] = _HELP
@@ -149,6 +153,7 @@ class SubCommands(TyperGroup):
         own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
         if args and args[0] not in {*self.list_commands(ctx), *own}:
             self._say_if_command_comes_late(ctx, args)
+            self._say_if_command_is_misspelt(ctx, args[0])
             args = [self.default, *args]
         return super().parse_args(ctx, args)
 
@@ -156,7 +161,17 @@ class SubCommands(TyperGroup):
         name = args[-1]
         if args[0].startswith("-") and name in self.list_commands(ctx) and not _is_silent(ctx):
             program = ctx.command_path
-            say(program, f"{name!r} is taken as a word; `{program} {name} ...` is the sub-command")
+            taken = f"{name!r} is taken as a {self.argument}"
+            say(program, f"{taken}; `{program} {name} ...` is the sub-command")
+
+    def _say_if_command_is_misspelt(self, ctx: Any, word: str) -> None:
+        close = get_close_matches(word, self.list_commands(ctx), n=1, cutoff=0.8)
+        if close and not _is_silent(ctx) and not Path(word).exists():
+            program = ctx.command_path
+            say(
+                program,
+                f"{word!r} is taken as a {self.argument}; did you mean `{program} {close[0]}`?",
+            )
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:
         pieces = " ".join(self._of_default(ctx).collect_usage_pieces(ctx))
@@ -246,6 +261,11 @@ def _short_usage_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(message := getattr(error, "message", None), str):  # click's own
+        # Click's own errors have a message; one of them is the help, which has its lines.
+        is_help = type(error).__name__ == "NoArgsIsHelpError"
+        if isinstance(message := getattr(error, "message", None), str) and not is_help:
+            if getattr(error, "option_name", None) in _OF_THE_MANIFEST:
+                message += ". The collection's manifest names its models and storage format"
+                error.possibilities = None  # type: ignore[attr-defined]
             error.message = one_line(message)  # type: ignore[attr-defined]
         raise

@@ -63,6 +63,11 @@ def expected_one_of(value: str, known: Sequence[str]) -> str:
     return f"expected one of {', '.join(known)}{meant}"
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 chunk`, `2,000 chunks`; `many` where the plural does not end in s."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def is_unicode(text: str) -> bool:
     """False if the text holds lone surrogates, which stand for bytes that are not UTF-8."""
     return text.isascii() or _SURROGATES.search(text) is None

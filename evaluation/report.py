@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from rich.console import Console
 from rich.table import Table
 
-from leafsearch.config.text import strip_controls
+from leafsearch.config.text import counted, strip_controls
 from leafsearch.evaluation.cached_rows import Milliseconds
 from leafsearch.evaluation.formats import Format, Role
 from leafsearch.evaluation.trial import Sizes
@@ -104,13 +104,14 @@ def print_report(report: Report) -> None:
 
 def print_sweep(report: SweepReport) -> None:
     console = _console()
-    what = "passages' first words" if report.sampled else "queries"
-    title = f"{report.collection}: {report.documents:,} passages, {report.queries} {what}"
+    queries = counted(report.queries, "query", "queries")
+    sampled = " (the first words of passages)" if report.sampled else ""
+    title = f"{report.collection}: {counted(report.documents, 'passage')}, {queries}{sampled}"
     console.print(strip_controls(title))
     _models(console, report.models)
     console.print(
-        f"overlap@{report.k} with exact search on the vectors as they are stored: of exact search "
-        "in the format, and of approximate search among so many candidates"
+        f"overlap@{report.k} with exact search on the vectors as they are stored; columns: exact "
+        "search in the format, then approximate search by number of candidates"
     )
     console.print(_curves(report.curves))
 

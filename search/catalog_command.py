@@ -16,7 +16,7 @@ from rich.text import Text
 from leafsearch.config.cli import Database, Home, Uri, new_command, option
 from leafsearch.config.command import one_line_errors, say, say_warnings, settings
 from leafsearch.config.hint import hint, line_of
-from leafsearch.config.text import one_line
+from leafsearch.config.text import counted, one_line
 from leafsearch.search.catalog import CatalogEntry, list_collections
 from leafsearch.vectors import connect
 from leafsearch.vectors.store import deployment_uri
@@ -73,7 +73,7 @@ def _describe(entry: CatalogEntry) -> Text:
     quantized = f", {entry.quantization} quantization" if entry.quantization != "none" else ""
     beside = f" ({entry.other} is {entry.other_is})" if entry.other else ""
     shown = Text(
-        f"{entry.count:,} {word}{'' if entry.count == 1 else 's'} as {entry.dimensions} x "
+        f"{counted(entry.count, word)} as {entry.dimensions} x "
         f"{entry.precision}{quantized}, {entry.vector_bytes:,} bytes a vector; "
         f"generation {entry.generation}{beside}{'; with words' if entry.hybrid else ''}"
     )

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leafsearch.config.hint import ingest_hint
-from leafsearch.config.text import quote
+from leafsearch.config.text import counted, quote
 from leafsearch.doctor.context import Case, examine, ingest, names, rebuild
 from leafsearch.doctor.findings import Verdict, ok, problem, skipped
 from leafsearch.doctor.sample import vector_paths
@@ -38,7 +38,7 @@ def collection(case: Case) -> Verdict:
     if not count:
         return problem(f"{case.full_name} is empty; ingest first with {ingest(case)}")
     case.documents = count
-    return ok(f"{case.full_name} holds {count:,} documents", documents=count)
+    return ok(f"{case.full_name} holds {counted(count, 'document')}", documents=count)
 
 
 def _count(case: Case) -> int:

@@ -3,6 +3,7 @@
 from functools import partial
 
 from leafsearch.config import command
+from leafsearch.config.text import counted
 from leafsearch.ingest.pipeline.rejects import Rejects
 
 say = partial(command.say, "leaf-ingest")
@@ -11,6 +12,6 @@ say = partial(command.say, "leaf-ingest")
 def say_rejects(rejects: Rejects) -> None:
     """How many records were rejected, and why; nothing if none was."""
     if rejects.count:
-        say(f"{rejects.count} records were rejected; see {rejects.path}")
+        say(f"{counted(rejects.count, 'record was', 'records were')} rejected; see {rejects.path}")
         for reason in rejects.reasons():
             say(f"  {reason}")

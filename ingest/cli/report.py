@@ -22,7 +22,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from leafsearch.config.text import one_line
+from leafsearch.config.text import counted, one_line
 from leafsearch.ingest.pipeline.stats import Summary
 from leafsearch.ingest.runs.forecast import Forecast
 from leafsearch.ingest.sources.files.corpus import Corpus
@@ -130,14 +130,13 @@ def as_text(summary: Summary, target: Target) -> str:
     gone = _documents_gone(summary.pruned)
     pruned = f"pruned {gone}\n" if summary.pruned else ""
     in_place = manifest.layout == "in_place"
-    held = "documents, with vectors in place" if in_place else "chunks"
     computed = f"; encoded in {manifest.encode_precision}" if manifest.encode_precision else ""
     return (
-        f"{summary.documents:,} documents in {summary.chunks:,} chunks: {summary.encoded:,} "
-        f"encoded, {summary.updated:,} updated, {summary.unchanged:,} unchanged, "
-        f"{summary.removed:,} removed ({summary.seconds:.1f} s)\n"
+        f"{counted(summary.documents, 'document')} in {counted(summary.chunks, 'chunk')}: "
+        f"{summary.encoded:,} encoded, {summary.updated:,} updated, "
+        f"{summary.unchanged:,} unchanged, {summary.removed:,} removed ({summary.seconds:.1f} s)\n"
         f"{pruned}"
-        f"{collection.mongo.full_name} holds {_number(collection)}{held} as "
+        f"{collection.mongo.full_name} holds {_held(collection, in_place=in_place)} as "
         f"{manifest.dimensions} x {manifest.precision}{quantized}, {manifest.codec.size:,} bytes "
         f"a vector{computed}"
     )
@@ -149,16 +148,19 @@ def _documents_gone(number: int) -> str:
     return f"{number:,} documents that are gone from their source"
 
 
-def _number(collection: Collection) -> str:
-    """Empty where MongoDB does not answer: the run is over, and its summary is shown anyway."""
+def _held(collection: Collection, *, in_place: bool) -> str:
+    """Without a number where MongoDB does not answer: the run is over, and its summary is shown
+    anyway."""
+    one = "document" if in_place else "chunk"
+    beside = ", with vectors in place" if in_place else ""
     if collection.retries.is_waiting:
-        return ""
+        return f"{one}s{beside}"
     try:
-        return f"{collection.count():,} "
+        return f"{counted(collection.count(), one)}{beside}"
     except DeploymentError as error:
         if not is_transient(error):
             raise
-        return ""
+        return f"{one}s{beside}"
 
 
 def forecast_object(expected: Forecast, target: Target) -> str:
@@ -169,9 +171,10 @@ def forecast_text(expected: Forecast, target: Target) -> str:
     manifest = target.manifest
     lines = [
         f"nothing was written; {target.collection.mongo.full_name} would get",
-        f"  {expected.documents:,} documents in {expected.chunks:,} chunks; "
-        f"{expected.rejected:,} records rejected",
-        f"  {expected.new_chunks:,} chunks to encode, of {expected.tokens:,} tokens; "
+        f"  {counted(expected.documents, 'document')} in {counted(expected.chunks, 'chunk')}; "
+        f"{counted(expected.rejected, 'record')} rejected",
+        f"  {counted(expected.new_chunks, 'chunk')} to encode, of "
+        f"{counted(expected.tokens, 'token')}; "
         f"{expected.updated:,} updated, {expected.removed:,} removed",
     ]
     if expected.documents_pruned is not None:

@@ -12,6 +12,7 @@ from typing import Any
 from pymongo.database import Database
 
 from leafsearch.config.hint import Names, hint, ingest_hint
+from leafsearch.config.text import counted
 from leafsearch.ingest.errors import TargetError
 from leafsearch.ingest.generations.build import find_missing_documents
 from leafsearch.ingest.target.reconcile import reconcile, with_wanted_indexes
@@ -41,13 +42,14 @@ def require_whole(
     count, ids = _missing(database, name, active, new)
     if not count:
         return
-    why = f" ({rejected} records were rejected)" if rejected else ""
+    why = f" ({counted(rejected, 'record was', 'records were')} rejected)" if rejected else ""
     names: Names = {"database": database.name, "collection": name}
     anyway = ingest_hint("--rebuild", "--yes", **names, whole=True)
     raise TargetError(
-        f"generation {new.generation} of {name} is built, but lacks {count} documents that "
-        f"searches find now: {ids}{why}; searches still use generation {active.generation}. "
-        f"Give the whole corpus, or switch anyway with {anyway}; nothing is encoded again"
+        f"generation {new.generation} of {name} is built, but lacks "
+        f"{counted(count, 'document')} that searches find now: {ids}{why}; searches "
+        f"still use generation {active.generation}. Give the whole corpus, or switch anyway "
+        f"with {anyway}; nothing is encoded again"
     )
 
 
@@ -62,8 +64,9 @@ def require_nothing_lost(database: Database[Any], name: str, old: Manifest, new:
         names: Names = {"database": database.name, "collection": name}
         raise TargetError(
             f"searches of {name} switched to generation {new.generation}, but another run wrote "
-            f"{count} documents into generation {old.generation} at the same time ({ids}). Ingest "
-            f"them again, or go back with {hint('leaf-ingest', 'rollback', **names)}"
+            f"{counted(count, 'document')} into generation {old.generation} at the same "
+            f"time ({ids}). Ingest them again, or go back with "
+            f"{hint('leaf-ingest', 'rollback', **names)}"
         )
 
 

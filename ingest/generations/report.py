@@ -7,7 +7,7 @@ from typing import Any
 from pymongo.database import Database
 
 from leafsearch.config.hint import hint
-from leafsearch.config.text import strip_controls
+from leafsearch.config.text import counted, strip_controls
 from leafsearch.ingest.cli.console import say
 from leafsearch.ingest.cli.request import IngestRequest
 from leafsearch.ingest.generations.cutover import (
@@ -84,15 +84,11 @@ def run_retire(database: Database[Any], name: str, *, wait: float, as_json: bool
     done = retire(database, name, seconds=wait, on_status=lambda status: None)
     _print(
         {"generation": done.generation, "chunks": done.chunks, "indexes": done.indexes},
-        f"deleted {_counted(done.chunks, 'chunk', 'chunks')} and "
-        f"{_counted(done.indexes, 'search index', 'search indexes')}; {name} keeps only generation "
+        f"deleted {counted(done.chunks, 'chunk')} and "
+        f"{counted(done.indexes, 'search index', 'search indexes')}; {name} keeps only generation "
         f"{done.generation}",
         as_json=as_json,
     )
-
-
-def _counted(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
 
 
 def _shown(manifest: Manifest) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from leafsearch.config.text import quote
+from leafsearch.config.text import counted, quote
 from leafsearch.ingest.document import Document, Rejected
 from leafsearch.ingest.errors import TooManyRejects
 from leafsearch.ingest.pipeline.extent import ALL, Extent, Seen
@@ -58,9 +58,9 @@ class Reader:
         count, most = self.tally.summary.rejected, self.extent.most_rejects
         if most is not None and count > most:
             raise TooManyRejects(
-                f"{count} records were rejected, more than --max-rejects {most} "
-                f"allows ({'; '.join(self.rejects.reasons())}); what was read before is written: "
-                f"see {self.rejects.path}"
+                f"{counted(count, 'record was', 'records were')} rejected, more than "
+                f"--max-rejects {most} allows ({'; '.join(self.rejects.reasons())}); what was "
+                f"read before is written: see {self.rejects.path}"
             )
 
     def _add(self, document: Document, window: "_Window") -> None:

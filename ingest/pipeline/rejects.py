@@ -68,12 +68,13 @@ class Rejects:
         elif len(os.fsencode(path.name)) > _LONGEST_NAME:
             yield f"--rejects {shown}: expected a name of at most {_LONGEST_NAME} bytes"
 
-    def require_not_all(self, what: str) -> None:
-        """Raises SourceError with the reasons if all `what` were rejected and nothing was
-        written."""
+    def require_not_all(self, one: str = "record", of: str = "") -> None:
+        """Raises SourceError with the reasons if all records, called `one` of `of`, were
+        rejected and nothing was written."""
         if self.count:
+            what = f"the only {one}" if self.count == 1 else f"all {self.count:,} {one}s"
             raise SourceError(
-                f"all {self.count} {what} were rejected, nothing was written: "
+                f"{what}{of} {'was' if self.count == 1 else 'were'} rejected, nothing was written: "
                 f"{'; '.join(self.reasons())}; see {self.path}"
             )
 

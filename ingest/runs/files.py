@@ -78,7 +78,7 @@ def require_documents(documents: int, corpus: Corpus, run: RunContext) -> None:
     """Raises SourceError if there are none, unless other shards have some."""
     if documents or run.is_empty_shard():
         return
-    run.rejects.require_not_all("records")
+    run.rejects.require_not_all()
     kinds = quote_all(sorted(corpus.ignored))
     ignored = f" (only other kinds: {kinds})" if corpus.ignored else ""
     raise SourceError(f"no documents in {quote_all(corpus.paths)}{ignored}; nothing was written")

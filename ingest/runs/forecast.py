@@ -44,10 +44,7 @@ def peek(corpus: Corpus | MongoSource, order: IngestRequest, rejects: Rejects) -
         rejects.begin()
         for each in refused:
             rejects.add(each)
-        raise SourceError(
-            f"all {len(refused)} records were rejected, nothing was written: "
-            f"{'; '.join(rejects.reasons())}; see {rejects.path}"
-        )
+        rejects.require_not_all()
     trial = Rejects(rejects.path)
     for each in refused:
         trial.sort(each)

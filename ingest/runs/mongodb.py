@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 
+from leafsearch.config.text import counted
 from leafsearch.ingest.chunking.whole import WholeTexts
 from leafsearch.ingest.cli.console import say, say_rejects
 from leafsearch.ingest.cli.request import IngestRequest
@@ -85,7 +86,7 @@ def require_any(documents: int, source: MongoSource, run: RunContext) -> None:
     is followed."""
     if documents or run.is_empty_shard():
         return
-    run.rejects.require_not_all(f"documents of {source.name}")
+    run.rejects.require_not_all("document", f" of {source.name}")
     if not run.order.mongodb.follow:
         wanted = " that --filter-source finds" if source.query else ""
         raise SourceError(f"no documents in {source.name}{wanted}; nothing was written")
@@ -94,7 +95,7 @@ def require_any(documents: int, source: MongoSource, run: RunContext) -> None:
 def _tell(sync: SourceSync, target: Target, rejects: Rejects) -> None:
     say_rejects(rejects)
     if sync.unsettled:
-        say(f"{sync.unsettled} documents changed while they were encoded; run this again")
+        say(f"{counted(sync.unsettled, 'document')} changed during encoding; run this again")
     longer = target.chunker.longer if isinstance(target.chunker, WholeTexts) else 0
     if longer:
         say(

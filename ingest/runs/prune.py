@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from leafsearch.config.text import counted
 from leafsearch.ingest.errors import TargetError
 from leafsearch.ingest.pipeline.extent import WHOLE, Seen, Shard
 from leafsearch.ingest.pipeline.stats import Summary
@@ -75,7 +76,7 @@ class Pruning:
         # A repeated id was met, so its stored document stays.
         if rejected := read.rejected - read.repeated:
             raise TargetError(
-                f"--prune: {rejected} records of {', '.join(self.sources)} were rejected, and "
-                "their stored documents would be removed; nothing was removed. Repair the records, "
-                "or give --yes to remove them"
+                f"--prune: of {', '.join(self.sources)}, "
+                f"{counted(rejected, 'record was', 'records were')} rejected, so what is stored of "
+                "them would be removed; nothing was removed. Repair the records, or give --yes"
             )

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from leafsearch.config import Settings
 from leafsearch.config.hint import Names, hint, ingest_hint, rebuild_hint
+from leafsearch.config.text import counted
 from leafsearch.ingest.chunking.chunk import Chunk
 from leafsearch.ingest.cli.console import say, say_rejects
 from leafsearch.ingest.errors import TargetError
@@ -297,11 +298,11 @@ def run_repair(
     names: Names = {"database": database.name, "collection": settings.collection}
     if done.left:
         say(
-            f"{done.left} chunks were encoded with titles or headings that are not stored with "
-            f"them: {ingest_hint(**names)} encodes these again"
+            f"{counted(done.left, 'chunk was', 'chunks were')} encoded with a title or headings "
+            f"that are not stored beside the text: {ingest_hint(**names)} encodes again"
         )
     if done.unsettled:
-        say(f"{done.unsettled} documents changed while they were encoded; run this again")
+        say(f"{counted(done.unsettled, 'document')} changed during encoding; run this again")
     say_rejects(rejects)
     if as_json:
         print(json.dumps(vars(done)))
@@ -309,7 +310,7 @@ def run_repair(
     undeclared = ""
     if done.undeclared:
         undeclared = f", undeclared the filter paths {', '.join(done.undeclared)}"
-    indexes = f"{done.indexes} search index{'' if done.indexes == 1 else 'es'}"
+    indexes = counted(done.indexes, "search index", "search indexes")
     print(
         f"{database.name}.{settings.collection}: encoded {done.encoded:,} of {done.vectors:,} "
         f"vectors again; rebuilt {indexes}{undeclared}; "

@@ -17,6 +17,7 @@ from typing import Any
 from pymongo.database import Database
 
 from leafsearch.config import Settings
+from leafsearch.config.text import counted
 from leafsearch.ingest.chunking.chunker import Chunker
 from leafsearch.ingest.chunking.whole import MeanEncoder, WholeTexts
 from leafsearch.ingest.errors import OverlapError, TargetError
@@ -304,7 +305,9 @@ def settle_overlap(
 
 def overlap_error(lost: Lost, target: Target) -> OverlapError:
     some = ", ".join(sorted(lost)[:3]) + (", ..." if len(lost) > 3 else "")
-    what = f"{len(lost)} documents ({some})" if lost else "documents that --prune removes"
+    what = (
+        f"{counted(len(lost), 'document')} ({some})" if lost else "documents that --prune removes"
+    )
     return OverlapError(
         f"collection {target.collection.mongo.full_name}: another run wrote {what} at the same "
         "time; expected what this run wrote. Run this again when the other run has ended"

@@ -124,7 +124,7 @@ def status(
 ) -> None:
     """Show processes, version and indexes.
 
-    An index has the number of documents that it could not take.
+    For each index it counts the documents that could not be indexed.
     """
     with _one_line_errors():
         deployment = LocalDeployment(home)

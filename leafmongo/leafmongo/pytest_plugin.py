@@ -44,6 +44,7 @@ def leaf_mongodb_uri() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def leaf_mongodb_client(leaf_mongodb_uri: str) -> "Iterator[MongoClient[dict[str, Any]]]":
+    """A client of this MongoDB, closed after the last test."""
     from pymongo import MongoClient
 
     with MongoClient[dict[str, Any]](leaf_mongodb_uri) as client:

@@ -39,7 +39,7 @@ def test_a_path_called_like_a_sub_command_is_ingested_as_a_path(leaf_ingest: Run
     ended = leaf_ingest("./rollback")
 
     assert ended.returncode == 0
-    assert "1 documents in 1 chunks: 1 encoded" in ended.stdout
+    assert "1 document in 1 chunk: 1 encoded" in ended.stdout
 
 
 @pytest.mark.parametrize("name", ["rollback", "retire", "repair"])

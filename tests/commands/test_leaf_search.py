@@ -142,6 +142,39 @@ def test_a_search_imports_nothing_of_the_doctor() -> None:
     assert shown.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["leaf-search", "doctr"], "leaf-search: 'doctr' is taken as a word; did you mean "),
+        (["leaf-ingest", "rolback"], "leaf-ingest: 'rolback' is taken as a path; did you mean "),
+    ],
+)
+def test_a_word_like_a_sub_command_gets_a_line(run: Run, words: list[str], expected: str) -> None:
+    ended = run(*words, "--collection", "c", MONGODB_URI="mongodb://localhost:1")
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(expected)
+
+
+@pytest.mark.parametrize("option", ["--preset", "--teacher", "--student", "--storage"])
+def test_a_search_takes_models_from_the_manifest(run: Run, option: str) -> None:
+    ended = run("leaf-search", "oak", option, "offline")
+
+    assert ended.returncode == 2
+    assert (
+        f"No such option: {option}. The collection's manifest names its models and storage format\n"
+        in ended.stderr
+    )
+
+
+@pytest.mark.parametrize("words", [["leaf-search", "query"], ["leaf-search", "eval"]], ids=" ".join)
+def test_help_for_want_of_arguments_keeps_its_lines(run: Run, words: list[str]) -> None:
+    ended = run(*words)
+
+    assert ended.returncode == 2
+    assert "\nOptions:\n" in ended.stderr
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_no_words_print_the_help_and_exit_2(run: Run, program: str) -> None:
     ended = run(program)

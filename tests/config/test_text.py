@@ -9,6 +9,7 @@ import pytest
 from leafsearch.config import ConfigError, LeafError
 from leafsearch.config.text import (
     LONGEST,
+    counted,
     escape_surrogates,
     is_unicode,
     one_line,
@@ -96,3 +97,10 @@ def test_a_usage_error_quotes_no_more_than_a_line_holds() -> None:
 
     assert ended.returncode == 2
     assert len(ended.stderr) < 3000
+
+
+def test_one_thing_is_counted_in_the_singular() -> None:
+    counts = [counted(number, "chunk") for number in (0, 1, 2000)]
+
+    assert counts == ["0 chunks", "1 chunk", "2,000 chunks"]
+    assert counted(2, "query", "queries") == "2 queries"

@@ -86,3 +86,10 @@ def test_help_names_every_option() -> None:
     assert ended.exit_code == 0
     assert "Distil a small query encoder" in ended.stdout
     assert "--checkpoint-seconds" in ended.stdout
+
+
+def test_help_for_want_of_options_keeps_its_lines() -> None:
+    ended = invoked()
+
+    assert ended.exit_code == 2
+    assert "\nOptions:\n" in ended.stderr

@@ -57,7 +57,7 @@ def test_a_warning_is_exit_code_0(foreign: Foreign, doctor: Doctor) -> None:
     ended = doctor("--path", "v", "--index", "theirs")
 
     assert ended.returncode == 0
-    assert ended.stdout.splitlines()[-1].endswith("1 warning, 4 not looked at")
+    assert ended.stdout.splitlines()[-1].endswith("1 warning, 4 skipped")
 
 
 def test_json_is_one_finding_a_line(foreign: Foreign, doctor: Doctor) -> None:
@@ -113,4 +113,4 @@ def test_a_machine_that_only_searches_skips_the_teacher(
     assert "skipped  teacher" in ended.stdout
     assert "install the extra [ingest]" in ended.stdout
     assert "OK       student" in ended.stdout
-    assert ended.stdout.splitlines()[-1].endswith("1 not looked at")
+    assert ended.stdout.splitlines()[-1].endswith("1 skipped")

@@ -109,7 +109,7 @@ def test_all_records_rejected_is_a_failure(leaf_ingest: Run, database: Database[
     ended = leaf_ingest("-", input="{}\n")
 
     assert ended.returncode == 1
-    assert "all 1 records were rejected, nothing was written" in ended.stderr
+    assert "the only record was rejected, nothing was written" in ended.stderr
     assert database.list_collection_names() == []
 
 

@@ -67,8 +67,9 @@ def test_more_rejects_than_allowed_end_the_run_with_what_came_before_written(
     with pytest.raises(TooManyRejects) as reported:
         ordered("c.jsonl", max_rejects=most)
 
+    rejected = ["1 record was rejected", "2 records were rejected"][most]
     assert str(reported.value) == (
-        f"{most + 1} records were rejected, more than --max-rejects {most} allows ({most + 1} x no "
+        f"{rejected}, more than --max-rejects {most} allows ({most + 1} x no "
         "field 'text' (fields: none); see --text-field (c.jsonl:4)); what was read before is "
         "written: see rejects.jsonl"
     )

@@ -167,7 +167,7 @@ def test_a_source_that_is_the_target_is_refused(ordered: Ordered, database: Data
 def test_a_dry_run_refuses_what_the_run_would_refuse(ordered: Ordered) -> None:
     path = corpus({}, more="no JSON\n")
 
-    with pytest.raises(SourceError, match="all 1 records were rejected, nothing was written"):
+    with pytest.raises(SourceError, match="the only record was rejected, nothing was written"):
         ordered(path, dry_run=True)
     with pytest.raises(TooManyRejects):
         ordered(path, dry_run=True, max_rejects=0)
@@ -195,7 +195,7 @@ def test_the_printed_forecast_reads_well(leaf_ingest: Run, database: Database[An
     assert ended.returncode == 3
     lines = ended.stdout.splitlines()
     assert lines[0] == f"nothing was written; {database.name}.chunks would get"
-    assert lines[1] == "  1 documents in 2 chunks; 1 records rejected"
+    assert lines[1] == "  1 document in 2 chunks; 1 record rejected"
     assert lines[2].startswith("  2 chunks to encode, of ")
     assert lines[2].endswith(" tokens; 0 updated, 0 removed")
     assert lines[3].endswith(" kB to store for these chunks, as 64 x float32")
@@ -203,4 +203,4 @@ def test_the_printed_forecast_reads_well(leaf_ingest: Run, database: Database[An
     assert re.match(r"  (less than a second|\d+ s) to encode them, at [\d,]+ tokens", lines[5])
     assert max(map(len, lines)) <= 80
     assert "skipped 1 files of another kind (.doc)" in ended.stderr
-    assert "1 records were rejected; see leaf-ingest.rejects.jsonl" in ended.stderr
+    assert "1 record was rejected; see leaf-ingest.rejects.jsonl" in ended.stderr

@@ -138,7 +138,7 @@ def test_with_rejects_nothing_is_removed_without_yes(
 ) -> None:
     lines(two[0], ["a1"], more='{"id": "a2", "text": 7}\n')
 
-    with pytest.raises(TargetError, match=r"--prune: 1 records of x/a\.jsonl were rejected, and"):
+    with pytest.raises(TargetError, match=r"--prune: of x/a\.jsonl, 1 record was rejected, so"):
         ordered(two[0], prune=True)
     kept = documents(database)
     reported = ordered(two[0], prune=True, yes=True)
@@ -157,7 +157,7 @@ def test_a_file_in_a_folder_that_cannot_be_read_is_a_reject_and_keeps_what_is_st
     Path("x/b.jsonl").unlink()
     Path("x/b.jsonl").symlink_to("nowhere")
 
-    with pytest.raises(TargetError, match="1 records of x were rejected"):
+    with pytest.raises(TargetError, match="of x, 1 record was rejected"):
         ordered("x", prune=True)
 
     assert documents(database) == {"a1", "a2", "b1"}
@@ -180,7 +180,7 @@ def test_a_failed_run_never_prunes(
 ) -> None:
     lines(two[0], ["a1"], more="no JSON\n")
 
-    with pytest.raises(TooManyRejects, match="1 records were rejected, more than --max-rejects 0"):
+    with pytest.raises(TooManyRejects, match="1 record was rejected, more than --max-rejects 0"):
         ordered(two[0], prune=True, yes=True, max_rejects=0)
 
     assert documents(database) == ALL

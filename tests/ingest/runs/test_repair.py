@@ -86,6 +86,6 @@ def test_in_place_all_documents_are_looked_at_and_rejects_are_reported(
     ended = run("leaf-ingest", "repair", *where, "--wait", 0, **HASHED)
 
     assert ended.returncode == 3, ended.stderr
-    assert "1 records were rejected; see leaf-ingest.rejects.jsonl" in ended.stderr
+    assert "1 record was rejected; see leaf-ingest.rejects.jsonl" in ended.stderr
     assert "encoded 2 of 3 vectors again" in ended.stdout
     assert list(database["d"].find({"_id": {"$lt": 2}}).sort("_id")) == before[:2]

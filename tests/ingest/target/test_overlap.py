@@ -152,7 +152,7 @@ def test_an_overlap_that_never_settles_is_an_error(
             ingest(documents(*lost), opened, rejects=rejects)
             database["c"].delete_many({})
 
-        with pytest.raises(OverlapError, match=r"another run wrote 1 documents \(a\) at the same"):
+        with pytest.raises(OverlapError, match=r"another run wrote 1 document \(a\) at the same"):
             settle_overlap(opened, mend)
 
 
@@ -193,7 +193,7 @@ def test_a_corpus_out_of_a_pipe_that_another_run_undoes_fails_with_a_line(
 
     (done,) = codes
     assert done.returncode == 1
-    assert "another run wrote 1 documents (d5) at the same time; expected" in done.stderr
+    assert "another run wrote 1 document (d5) at the same time; expected" in done.stderr
     assert database["chunks"].count_documents({}) == 2000
 
 
