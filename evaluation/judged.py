@@ -61,7 +61,7 @@ def evaluate(
     rows: list[Judged] = []
     for group in group_by_collection(compared):
         first = group[0]
-        on_status(f"{first.dimensions} x {first.name}")
+        on_status(f"measuring {first.dimensions} x {first.name}")
         documents = vectors.documents(first.documents)
         with trial_collection(
             client[database], first.storage, chunks, documents, on_status

@@ -110,8 +110,8 @@ def print_sweep(report: SweepReport) -> None:
     console.print(strip_controls(title))
     _models(console, report.models)
     console.print(
-        f"overlap@{report.k} with exact search on the vectors as they are stored; columns: exact "
-        "search in the format, then approximate search by number of candidates"
+        f"overlap@{report.k} with exact search on the vectors as they are stored\n"
+        "columns: exact search in the format, then approximate search by number of candidates"
     )
     console.print(_curves(report.curves))
 

@@ -64,7 +64,7 @@ def sweep(
     everything = _rescoring(asked, opened.documents)
     exact = ask_all(here, questions, k=asked.k, exact=True, rescore=everything)
     task = _Task(questions, exact, asked, opened.documents)
-    on_status(f"{opened.full_name} as it is")
+    on_status(f"measuring {opened.full_name} as it is")
     curves = [
         task.curve(Format(name="as it is", storage=_storage(opened.manifest)), here, collection)
     ]
@@ -134,7 +134,7 @@ def _others(
     for group in group_by_collection(derived_formats(rows.shape[1])):
         if group[0].storage == here:
             continue
-        on_status(f"{group[0].dimensions} x {group[0].name}")
+        on_status(f"measuring {group[0].dimensions} x {group[0].name}")
         with trial_collection(database, group[0].storage, chunks, rows, on_status) as made:
             asked = replay_searcher(client, made, encoder)
             curves += [task.curve(format, asked, made) for format in group]

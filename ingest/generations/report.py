@@ -82,11 +82,16 @@ def run_rollback(database: Database[Any], name: str, *, wait: float, as_json: bo
 
 def run_retire(database: Database[Any], name: str, *, wait: float, as_json: bool) -> None:
     done = retire(database, name, seconds=wait, on_status=lambda status: None)
-    _print(
-        {"generation": done.generation, "chunks": done.chunks, "indexes": done.indexes},
+    what = (
         f"deleted {counted(done.chunks, 'chunk')} and "
         f"{counted(done.indexes, 'search index', 'search indexes')}; {name} keeps only generation "
-        f"{done.generation}",
+        f"{done.generation}"
+        if done.chunks or done.indexes
+        else f"nothing to delete: {name} has only generation {done.generation}"
+    )
+    _print(
+        {"generation": done.generation, "chunks": done.chunks, "indexes": done.indexes},
+        what,
         as_json=as_json,
     )
 

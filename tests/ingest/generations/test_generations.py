@@ -253,6 +253,7 @@ def test_an_unfinished_rebuild_is_reported_by_ordinary_runs_and_dropped_by_retir
         "generation to roll back to: 1 is the only one, beside an unfinished rebuild" in back.stderr
     )
     assert "deleted 3 chunks and 1 search index" in dropped.stdout
+    assert leaf_ingest("retire").stdout == "nothing to delete: chunks has only generation 1\n"
     assert stored(database) == {1: N}
     assert indexes(database) == {"leaf_vectors"}
 
