@@ -76,7 +76,7 @@ def test_in_place_writes_nothing_and_measures_what_is_there(
     (curve,) = report.curves
     assert [step.candidates for step in curve.steps] == [10, 20]
     assert (report.queries, report.sampled, report.k, curve.exact) == (2, False, 3, 1.0)
-    assert statuses == [f"{settings.database}.c as it is"]
+    assert statuses == [f"measuring {settings.database}.c as it is"]
 
 
 def test_the_same_passages_are_sampled_every_time(
