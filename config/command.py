@@ -67,11 +67,11 @@ def let_idle_threads_sleep() -> None:
 
 @contextmanager
 def one_line_errors(
-    command: str, *more: type[Exception], line: Line | None = None
+    command: str, *more: type[Exception], line: Line | None = None, resumes: bool = False
 ) -> Iterator[None]:
     """End the process with a line on stderr on LeafError, OSError or `more`; others are bugs.
 
-    Hints meanwhile repeat the options of `line`.
+    Hints meanwhile repeat the options of `line`. `resumes`: the same command does the rest.
     """
     try:
         with running(line or Line(command)):
@@ -90,5 +90,5 @@ def one_line_errors(
         say(command, str(error))
         sys.exit(WRONG_USAGE if getattr(error, "is_usage", False) else FAILED)
     except KeyboardInterrupt:
-        say(command, "interrupted")
+        say(command, "interrupted; run it again to do the rest" if resumes else "interrupted")
         sys.exit(INTERRUPTED)

@@ -159,7 +159,7 @@ def command(
     Exit codes: 0 done, 1 failed, 2 wrong usage.
     """
     say_warnings("leaf-distill")
-    with one_line_errors("leaf-distill", line=line_of("leaf-distill", context)):
+    with one_line_errors("leaf-distill", line=line_of("leaf-distill", context), resumes=True):
         if not (teacher and texts and out):
             _wrong(["--teacher, --texts and --out are required"])
         recipe = Recipe(

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from leafsearch.config.text import quote
+from leafsearch.config.text import counted, quote
 from leafsearch.evaluation.errors import EvalError
 from leafsearch.evaluation.measures import Grades
 
@@ -139,15 +139,29 @@ def _sound(
             f"{name}: no judgment is about a query and a document that are both there; expected "
             "query-id, corpus-id, score with the _id of queries.jsonl and of corpus.jsonl"
         )
-    counted = {
-        "queries are judged and not in queries.jsonl; left out": len(judgments) - len(asked),
-        "queries are empty; left out": len(asked) - len(full),
-        "queries have no relevant document; left out": len(full) - len(kept),
-        "judgments are about documents that are not in the corpus; they count as not found, as "
-        "in trec_eval": strangers,
-        "documents are empty; they are encoded as they are": sum(not p.encoded for p in passages),
-    }
-    warnings = [f"{n} {what}" for what, n in counted.items() if n]
+    counts = (
+        (
+            len(judgments) - len(asked),
+            "judged query is",
+            "judged queries are",
+            "not in queries.jsonl; skipped",
+        ),
+        (len(asked) - len(full), "query is", "queries are", "empty; skipped"),
+        (len(full) - len(kept), "query has", "queries have", "no relevant document; skipped"),
+        (
+            strangers,
+            "judgment is",
+            "judgments are",
+            "about documents not in the corpus; they count as not found, as in trec_eval",
+        ),
+        (
+            sum(not p.encoded for p in passages),
+            "document is",
+            "documents are",
+            "empty; encoded anyway",
+        ),
+    )
+    warnings = [f"{counted(n, one, many)} {what}" for n, one, many, what in counts if n]
     return TestCollection(name, passages, kept, {id: judgments[id] for id in kept}, warnings)
 
 

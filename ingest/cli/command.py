@@ -85,7 +85,7 @@ def command(
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some records were rejected.
     """
     say_warnings("leaf-ingest")
-    with one_line_errors("leaf-ingest", line=line_of("leaf-ingest", context)):
+    with one_line_errors("leaf-ingest", line=line_of("leaf-ingest", context), resumes=True):
         fields = Fields(id_field, text_field, title_field)
         mongodb = MongoOrder(in_place=in_place, path=path, follow=follow, filter=filter_source)
         choices = Choices(

@@ -43,7 +43,7 @@ def rollback(
     Exit codes: 0 done, 1 failed, 2 wrong usage.
     """
     say_warnings("leaf-ingest")
-    with one_line_errors("leaf-ingest", line=line_of("leaf-ingest", context)):
+    with one_line_errors("leaf-ingest", line=line_of("leaf-ingest", context), resumes=True):
         chosen = _settings(wait, retry_for, uri, database, collection, home)
         with open_client(deployment_uri(chosen, say)) as client:
             RetryBudget(retry_for).run(
@@ -69,7 +69,7 @@ def retire(
     Exit codes: 0 done, 1 failed, 2 wrong usage.
     """
     say_warnings("leaf-ingest")
-    with one_line_errors("leaf-ingest", line=line_of("leaf-ingest", context)):
+    with one_line_errors("leaf-ingest", line=line_of("leaf-ingest", context), resumes=True):
         chosen = _settings(wait, retry_for, uri, database, collection, home)
         with open_client(deployment_uri(chosen, say)) as client:
             RetryBudget(retry_for).run(
@@ -99,7 +99,7 @@ def repair(
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some records were rejected.
     """
     say_warnings("leaf-ingest")
-    with one_line_errors("leaf-ingest", line=line_of("leaf-ingest", context)):
+    with one_line_errors("leaf-ingest", line=line_of("leaf-ingest", context), resumes=True):
         chosen = _settings(wait, retry_for, uri, database, collection, home)
         if problems := list(Rejects(rejects).problems()):
             raise ConfigError(problems)

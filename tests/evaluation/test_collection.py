@@ -56,9 +56,9 @@ def test_what_cannot_be_asked_is_left_out_and_counted(written: Written) -> None:
     assert (list(found.queries), dict(found.judgments)) == (["1"], {"1": {"a": 1, "gone": 2}})
     assert [warning.split(" ")[0] for warning in found.warnings] == ["1"] * 5
     text = "; ".join(found.warnings)
-    for what in ("not in queries.jsonl", "queries are empty", "no relevant", "not in the corpus"):
+    for what in ("not in queries.jsonl", "1 query is empty", "no relevant", "not in the corpus"):
         assert what in text
-    assert "documents are empty" in text
+    assert "1 document is empty" in text
 
 
 def test_all_missing_files_are_named_at_once(trees: Path) -> None:

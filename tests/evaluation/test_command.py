@@ -48,8 +48,8 @@ def test_one_json_object(evaluated: Run, written: Written) -> None:
     assert (report["documents"], report["queries"]) == (2, 1)
     assert report["rows"][0]["format"]["storage"]["precision"] == "float32"
     assert report["rows"][0]["latency"].keys() == {"p50", "p95"}
-    assert report["warnings"] == ["1 queries are empty; left out"]
-    assert "1 queries are empty; left out" in ended.stderr
+    assert report["warnings"] == ["1 query is empty; skipped"]
+    assert "1 query is empty; skipped" in ended.stderr
 
 
 @pytest.mark.parametrize(

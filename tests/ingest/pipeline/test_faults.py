@@ -82,7 +82,7 @@ def test_an_interrupt_does_not_wait_for_an_unreachable_mongod(
         ingest.interrupt()
 
         assert ingest.ended(seconds=30) == 130
-        assert ingest.errors[-1] == "leaf-ingest: interrupted"
+        assert ingest.errors[-1] == "leaf-ingest: interrupted; run it again to do the rest"
 
 
 @pytest.fixture
