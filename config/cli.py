@@ -52,8 +52,10 @@ def option(
 
 def _show_version(context: typer.Context, is_wanted: bool) -> None:
     if is_wanted:
-        program = (context.find_root().info_name or "leafsearch").split()[0]
-        print(f"{program} {version('leafsearch')}")
+        program = context.find_root().info_name or "leafsearch"
+        if program.startswith("python "):  # python -m leafsearch.search
+            program = "leafsearch"
+        print(f"{program.split()[0]} {version('leafsearch')}")
         raise typer.Exit
 
 

@@ -69,6 +69,12 @@ def test_version_is_one_line(run: Run, program: str) -> None:
     assert (ended.returncode, ended.stdout) == (0, f"{program} {version('leafsearch')}\n")
 
 
+def test_version_of_a_module_names_the_distribution() -> None:
+    program = [sys.executable, "-m", "leafsearch.search", "--version"]
+
+    assert subprocess.check_output(program, text=True) == f"leafsearch {version('leafsearch')}\n"
+
+
 @pytest.mark.parametrize(
     ("program", "typed", "expected"),
     [

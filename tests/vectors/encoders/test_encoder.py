@@ -178,7 +178,7 @@ def test_without_a_hub_the_error_names_the_offline_preset(tmp_path: os.PathLike[
     last = ended.stderr.strip().splitlines()[-1]
     assert last.startswith("leafsearch.vectors.errors.ModelError: model MongoDB/mdbr-leaf-mt")
     assert "hub cannot be reached" in last
-    assert "preset `offline`" in last
+    assert "--preset offline" in last
 
 
 def test_hashing_needs_no_model_and_knows_shared_words() -> None:
