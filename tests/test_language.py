@@ -17,6 +17,7 @@ BANNED = re.compile(
     r"(?<!there )\b(?:is|are|was|were) none\b(?!, )|\b(?:is|are|was|were) told\b|\bof now\b"
     r"|\b(?:anew|[Nn]obody|[Ww]hoever)\b"
 )
+SUSPECT = re.compile(r"anew|obody|hoever|of[\s_]+now|(?:is|are|was|were)[\s\"_]+(?:none|told)")
 LOST_SUBJECT = re.compile(r"(?:Of|The same)\b")
 CODE_SPAN = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
 
@@ -66,7 +67,9 @@ def found(offences: Iterator[tuple[Path, str]]) -> list[str]:
 
 
 def test_code_has_no_banned_phrase() -> None:
-    offences = ((p, t) for p in python_files() for t in sentences(p) if BANNED.search(t))
+    # Only files that have such words at all are taken apart, which is slow.
+    suspects = [path for path in python_files() if SUSPECT.search(path.read_text())]
+    offences = ((p, t) for p in suspects for t in sentences(p) if BANNED.search(t))
 
     assert found(offences) == []
 

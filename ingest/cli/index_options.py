@@ -71,7 +71,7 @@ class Choices:
         )
 
     def problems(self, settings: Settings) -> list[str]:
-        """What can be told without a model and without a server."""
+        """List the problems that need neither a model nor a server to be seen."""
         found = [*self._storage_problems(settings), *self._chunking_problems()]
         theirs = self.in_place is not None
         return found + [p for path in self.filters for p in filter_problems(path, theirs=theirs)]

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from mongotests.paths import ROOT
 
 EXAMPLES, README = (
@@ -55,6 +57,7 @@ def test_example_without_pytest(tmp_path: Path) -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", done.stdout), done.stderr
 
 
+@pytest.mark.long
 def test_each_test_has_an_empty_database(tmp_path: Path) -> None:
     again = "import pytest\n@pytest.mark.parametrize('n', range(2))\n"
     body = "    leaf_mongodb.c.insert_one({})\n    assert leaf_mongodb.c.count_documents({}) == 1\n"

@@ -146,6 +146,7 @@ def test_an_unreachable_server_is_reported_before_the_work(
     assert not Path("out.work").exists()
 
 
+@pytest.mark.long
 def test_a_link_to_an_empty_folder_is_filled(teacher: str, texts: Path) -> None:
     Path("elsewhere").mkdir()
     Path("out").symlink_to("elsewhere")
@@ -157,6 +158,7 @@ def test_a_link_to_an_empty_folder_is_filled(teacher: str, texts: Path) -> None:
     assert Path("out").is_symlink()
 
 
+@pytest.mark.long
 def test_a_run_that_fails_at_its_end_leaves_nothing_at_out_and_is_finished_by_the_next(
     teacher: str, texts: Path, mongodb_uri: str, tmp_path: Path
 ) -> None:
@@ -188,6 +190,7 @@ def test_a_student_that_ingest_will_reject_is_reported(teacher: str, texts: Path
     assert f"--teacher {teacher} --texts {texts}" in again
 
 
+@pytest.mark.long
 def test_a_teacher_that_cannot_be_exported_is_learnt_from_all_the_same(
     teacher: str, texts: Path, tmp_path: Path
 ) -> None:

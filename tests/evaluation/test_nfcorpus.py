@@ -39,6 +39,7 @@ def models(minilm: str) -> dict[Any, CachedModel]:
     }
 
 
+@pytest.mark.long
 def test_measures_are_those_of_numpy_and_trec_eval(
     part: TestCollection,
     models: dict[Any, CachedModel],

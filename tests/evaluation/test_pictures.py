@@ -71,6 +71,7 @@ def test_each_picture_is_drawn_for_light_and_dark(made: object, tmp_path: Path) 
     assert all(file.stat().st_size > 10_000 for file in files)
 
 
+@pytest.mark.long
 def test_the_same_report_gives_the_same_svg(tmp_path: Path) -> None:
     first, second = draw(report(), tmp_path / "a"), draw(report(), tmp_path / "b")
 

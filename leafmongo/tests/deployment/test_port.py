@@ -180,6 +180,7 @@ def assert_found(uri: str) -> None:
         assert [hit["_id"] for hit in documents.aggregate([stage([1.0, 0.0])])] == [1]
 
 
+@pytest.mark.long
 def test_changed_user_is_restored_at_the_next_start(folder: Path) -> None:
     deployment = LocalDeployment(folder / "home", port=0)
     for command in ({"dropUser": "leaf"}, {"updateUser": "leaf", "pwd": "another"}):

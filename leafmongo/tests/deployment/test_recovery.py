@@ -53,7 +53,11 @@ def kill(pid: int | None) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("victims", [["gateway"], ["gateway", "mongod"]], ids=" and ".join)
+@pytest.mark.parametrize(
+    "victims",
+    [pytest.param(["gateway"], marks=pytest.mark.long), ["gateway", "mongod"]],
+    ids=" and ".join,
+)
 def test_restart_after_a_kill_has_everything(folder: Path, victims: list[str]) -> None:
     home = folder / "home"
     deployment = LocalDeployment(home)

@@ -91,6 +91,7 @@ def test_gateway_follows_the_primary(folder: Path) -> None:
         assert client.admin.command("hello")["isWritablePrimary"]
 
 
+@pytest.mark.long
 def test_gateway_waits_for_a_restart_of_the_only_member(folder: Path) -> None:
     with (
         replica_set(folder) as upstream,
@@ -195,6 +196,7 @@ def member(port: int) -> dict[str, Any]:
     return {"_id": 0, "host": f"127.0.0.1:{port}"}
 
 
+@pytest.mark.long
 def test_unusable_upstream_is_reported_in_one_line(
     folder: Path, with_tls: tuple[ReplicaSet, Path]
 ) -> None:

@@ -30,6 +30,7 @@ def again(order: DistillRequest, work: Path, **changes: Any) -> DistillRequest:
     return replace(order, work=work, **changes)
 
 
+@pytest.mark.long
 def test_the_seed_decides_the_whole_training(teacher: str, texts: Path, tmp_path: Path) -> None:
     order = quick(tmp_path / "first", teacher, texts)
 
@@ -64,6 +65,7 @@ def test_the_loss_falls_and_token_embeddings_stay(
     assert torch.equal(mine, theirs)
 
 
+@pytest.mark.long
 def test_a_small_model_of_another_width_becomes_a_student(
     teacher: str, texts: Path, tmp_path: Path
 ) -> None:
@@ -84,6 +86,7 @@ def test_a_small_model_of_another_width_becomes_a_student(
     assert not torch.equal(done.student[0].auto_model.get_input_embeddings().weight, before)
 
 
+@pytest.mark.long
 def test_truncations_and_signs_count_on_request(teacher: str, texts: Path, tmp_path: Path) -> None:
     order = quick(tmp_path / "plain", teacher, texts)
 

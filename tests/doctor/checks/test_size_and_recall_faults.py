@@ -19,6 +19,7 @@ FOREIGN = dict.fromkeys(("manifest", "texts", "teacher", "student"), S)
 GB = 10**9
 
 
+@pytest.mark.long
 def test_quantization_is_advised_above_100_000_vectors(
     database: Database[Any], examined: Examined
 ) -> None:

@@ -72,6 +72,7 @@ def test_a_mongod_that_stays_away_is_one_line_and_what_is_written_stays(
     assert written(database) > 0
 
 
+@pytest.mark.long
 def test_an_interrupt_does_not_wait_for_an_unreachable_mongod(
     deployment: LocalDeployment, database: Database[Any]
 ) -> None:
@@ -101,6 +102,7 @@ def small_disk() -> Iterator[Path]:
     folder.rmdir()
 
 
+@pytest.mark.long
 def test_a_full_disk_is_reported_and_with_room_made_the_rest_is_written(
     small_disk: Path, run: Run
 ) -> None:

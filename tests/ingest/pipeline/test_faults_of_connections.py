@@ -62,6 +62,7 @@ def test_cut_connections_are_opened_again(line: Relay, database: Database[Any]) 
         require_whole(ingest, database)
 
 
+@pytest.mark.long
 def test_a_connection_that_hangs_is_given_up_where_the_uri_says_when(
     line: Relay, database: Database[Any]
 ) -> None:
@@ -75,6 +76,7 @@ def test_a_connection_that_hangs_is_given_up_where_the_uri_says_when(
         require_whole(ingest, database)
 
 
+@pytest.mark.long
 def test_primaries_that_step_down_are_followed() -> None:
     try:
         find_mongod()

@@ -33,6 +33,7 @@ def stored(database: Database[Any]) -> set[str]:
     return {chunk["document"] for chunk in database["chunks"].find({}, {"document": 1})}
 
 
+@pytest.mark.long
 def test_a_text_larger_than_a_mongodb_document_is_many_chunks(
     leaf_ingest: Run, database: Database[Any], covers: Callable[[str, list[str]], bool]
 ) -> None:

@@ -166,6 +166,7 @@ def test_a_run_that_was_alone_does_not_look_again(
         settle_overlap(opened, lambda lost: pytest.fail("it has looked"))
 
 
+@pytest.mark.long
 def test_a_corpus_out_of_a_pipe_that_another_run_undoes_fails_with_a_line(
     leaf_ingest: Run, database: Database[Any]
 ) -> None:

@@ -279,14 +279,18 @@ class Busy:
 
 @pytest.fixture
 def busy(published_pair: tuple[str, str]) -> Iterator[tuple[Busy, str]]:
-    told = Busy()
-    with ThreadingHTTPServer(("127.0.0.1", 0), told.handler()) as served:
+    server = Busy()
+    with ThreadingHTTPServer(("127.0.0.1", 0), server.handler()) as served:
         Thread(target=served.serve_forever, daemon=True).start()
-        yield told, f"http://127.0.0.1:{served.server_port}/embed#{published_pair[0]}"
+        yield server, f"http://127.0.0.1:{served.server_port}/embed#{published_pair[0]}"
         served.shutdown()
 
 
-@pytest.mark.parametrize("statuses", [[429], [503, 503], [502, 504], [None, None, None, None]])
+@pytest.mark.parametrize(
+    "statuses",
+    [[429], [503, 503], [502, 504], pytest.param([None] * 4, marks=pytest.mark.long)],
+    ids=str,
+)
 def test_requests_to_a_busy_or_unavailable_server_are_retried(
     busy: tuple[Busy, str], statuses: list[int | None]
 ) -> None:

@@ -43,10 +43,10 @@ def test_a_silent_server_is_named_at_once_and_waited_for(
     with pytest.raises(DeploymentError, match=f"does not answer: 127.0.0.1:{port}: "):
         connect(f"mongodb://u:s3cret@127.0.0.1:{port}/")
 
-    (told,) = caplog.records
-    assert told.levelno == logging.WARNING
-    assert f"127.0.0.1:{port}" in told.getMessage()
-    assert "waiting up to 3 s" in told.getMessage()
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert f"127.0.0.1:{port}" in record.getMessage()
+    assert "waiting up to 3 s" in record.getMessage()
 
 
 def test_a_timeout_in_the_uri_is_kept_without_a_message(

@@ -20,31 +20,31 @@ def test_a_first_search_after_a_start_finds_stored_chunks(tmp_path: Path) -> Non
     with LocalDeployment(tmp_path) as deployment, MongoClient(deployment.uri) as client:
         client["db"]["c"].insert_many([{"v": [n + 1, 1]} for n in range(5000)])
         client["db"]["c"].create_search_index(SearchIndexModel(FIELDS, "i", "vectorSearch"))
-    told: list[str] = []
+    messages: list[str] = []
 
     chosen = load({}, home=tmp_path)
 
-    uri = deployment_uri(chosen, told.append)
+    uri = deployment_uri(chosen, messages.append)
 
     try:
         stage = {"index": "i", "path": "v", "queryVector": [1, 1], "limit": 3, "exact": True}
         with MongoClient(uri) as client:
             assert len(list(client["db"]["c"].aggregate([{"$vectorSearch": stage}]))) == 3
-        assert deployment_uri(chosen, told.append) == uri
-        (line,) = told
+        assert deployment_uri(chosen, messages.append) == uri
+        (line,) = messages
         assert f"using the local MongoDB in {tmp_path} (started" in line
     finally:
         LocalDeployment(tmp_path).stop()
 
 
 def test_a_running_deployment_is_reported_at_its_first_use_only(tmp_path: Path) -> None:
-    told: list[str] = []
+    messages: list[str] = []
 
     with LocalDeployment(tmp_path):
         for _ in range(2):
-            deployment_uri(load({}, home=tmp_path), told.append)
+            deployment_uri(load({}, home=tmp_path), messages.append)
 
-    (line,) = told
+    (line,) = messages
     assert f"using the local MongoDB in {tmp_path} (running)" in line
 
 

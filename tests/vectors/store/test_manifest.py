@@ -72,10 +72,10 @@ def test_a_missing_manifest_names_the_collections_that_have_one(database: Databa
 def test_a_list_of_many_collections_is_shortened() -> None:
     names = [f"c{n:02}" for n in range(29)] + ["a" * 200]
 
-    told = str(missing_manifest("d", "x", names))
+    messages = str(missing_manifest("d", "x", names))
 
-    assert f"collections with one: {'a' * 60}..., c00, c01" in told
-    assert "c17, c18 and 10 more); ingest first" in told
+    assert f"collections with one: {'a' * 60}..., c00, c01" in messages
+    assert "c17, c18 and 10 more); ingest first" in messages
     assert "more" not in str(missing_manifest("d", "x", names[:20]))
 
 

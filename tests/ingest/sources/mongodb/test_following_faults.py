@@ -44,8 +44,16 @@ def ends_soon(follower: Follower, number: int) -> tuple[int, str]:
     return code, printed
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("options", [{}, {"json": False}], ids=["json", "text"])
+@pytest.mark.parametrize(
+    ("number", "options"),
+    [
+        (signal.SIGINT, {}),
+        (signal.SIGTERM, {"json": False}),
+        pytest.param(signal.SIGTERM, {}, marks=pytest.mark.long),
+        pytest.param(signal.SIGINT, {"json": False}, marks=pytest.mark.long),
+    ],
+    ids=["interrupt", "term, as text", "term", "interrupt, as text"],
+)
 def test_a_follower_is_stopped_while_its_mongodb_is_away(
     deployment: LocalDeployment, apart: Database[Any], number: int, options: dict[str, bool]
 ) -> None:
@@ -65,6 +73,7 @@ def test_a_follower_is_stopped_while_its_mongodb_is_away(
         assert json.loads(printed)["documents"] == 5
 
 
+@pytest.mark.long
 def test_a_first_pass_is_stopped_while_its_mongodb_is_away(
     deployment: LocalDeployment, apart: Database[Any]
 ) -> None:
@@ -82,6 +91,7 @@ def test_a_first_pass_is_stopped_while_its_mongodb_is_away(
     assert running.said[-1].startswith("leaf-ingest: ")
 
 
+@pytest.mark.long
 def test_a_follower_is_stopped_while_it_waits_for_its_target_to_write_a_change(
     deployment: LocalDeployment, apart: Database[Any], mongodb_uri: str, database: Database[Any]
 ) -> None:
@@ -103,6 +113,7 @@ def test_a_follower_is_stopped_while_it_waits_for_its_target_to_write_a_change(
         assert json.loads(again.end()[1])["encoded"] == 1
 
 
+@pytest.mark.long
 def test_a_follower_waits_for_a_target_that_is_away_for_longer_than_its_patience(
     deployment: LocalDeployment, apart: Database[Any], mongodb_uri: str, database: Database[Any]
 ) -> None:

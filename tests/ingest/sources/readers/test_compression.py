@@ -169,6 +169,7 @@ def test_compressed_standard_input_is_unpacked(
     assert [chunk["_id"] for chunk in database["chunks"].find()] == ["7#0"]
 
 
+@pytest.mark.long
 @PACKED
 def test_a_file_that_unpacks_to_much_more_costs_no_more_memory(ending: str, pack: Pack) -> None:
     Path(f"a.jsonl{ending}").write_bytes(pack(b"a" * (200 * 2**20)))

@@ -82,6 +82,7 @@ def test_a_header_with_an_open_quote_is_an_error() -> None:
         csv_of("a,b", header='id,"text')
 
 
+@pytest.mark.long
 def test_an_open_quote_in_a_long_file_costs_no_more_than_its_lines() -> None:
     lines = [f"{n},fine" for n in range(50_000)]
     tracemalloc.start()

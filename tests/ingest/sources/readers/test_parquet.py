@@ -191,6 +191,7 @@ def test_a_packed_one_and_one_from_standard_input_are_read() -> None:
     assert ended.stdout == b"['a']\n"
 
 
+@pytest.mark.long
 def test_a_long_file_costs_no_more_memory_than_a_short_one() -> None:
     """Even in one row group, as some libraries write everything."""
 
