@@ -114,7 +114,7 @@ def by_form(test: TestCollection, student: str) -> dict[str, float]:
 
 
 def quality(test: TestCollection, documents: Rows, queries: Rows, dimensions: int) -> float:
-    """0 dimensions: signs of the documents, all of the query, as bits are re-scored."""
+    """0 dimensions: signs of the documents, all of the query, as bits are rescored."""
     if dimensions:
         scores = unit_rows(queries[:, :dimensions]) @ unit_rows(documents[:, :dimensions]).T
     else:

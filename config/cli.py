@@ -164,7 +164,7 @@ class SubCommands(TyperGroup):
         if args[0].startswith("-") and name in self.list_commands(ctx) and not _is_silent(ctx):
             program = ctx.command_path
             taken = f"{name!r} is taken as a {self.argument}"
-            say(program, f"{taken}; `{program} {name} ...` is the sub-command")
+            say(program, f"{taken}; to run the sub-command, write `{program} {name} ...`")
 
     def _say_if_command_is_misspelt(self, ctx: Any, word: str) -> None:
         close = get_close_matches(word, self.list_commands(ctx), n=1, cutoff=0.8)
@@ -250,7 +250,8 @@ def _say_renamed(ctx: Any, old: str, new: str) -> None:
     if not _is_silent(ctx):
         program = ctx.find_root().info_name
         say(
-            program, f"{old} was renamed to `{new}`; this version takes both, the next one does not"
+            program,
+            f"{old} was renamed to `{new}`; this version accepts both, the next one does not",
         )
 
 

@@ -134,11 +134,13 @@ class Settings(BaseModel):
         if not name or name.startswith("system.") or set(name) & set("$\0"):
             raise ValueError("expected a name without $ and NUL, not beginning with `system.`")
         if "" in name.split("."):
-            raise ValueError("expected dots only between other characters, and never two together")
+            raise ValueError("expected dots only between other characters, never two in a row")
         if name in _OURS or name.startswith("__leaf"):
-            raise ValueError("expected another name: leafsearch keeps its own under this one")
+            raise ValueError("expected another name: leafsearch keeps its own data under this one")
         if len(f"{info.data.get('database', '')}.{name}".encode()) > _LONGEST_NAMESPACE:
-            raise ValueError(f"expected at most {_LONGEST_NAMESPACE} bytes with the database")
+            raise ValueError(
+                f"expected at most {_LONGEST_NAMESPACE} bytes together with the database"
+            )
         return name
 
     @field_validator("preset", "storage")
@@ -202,7 +204,7 @@ def load(environ: Mapping[str, str], *, dotenv: Path | None = None, **options: A
         asker = settings.asker("teacher")
         is_typed = asker.startswith("--")
         problem = (
-            f"{asker}: teacher {settings.teacher} is without a student; expected "
+            f"{asker}: teacher {settings.teacher} has no student; expected "
             f"{'--student' if is_typed else 'LEAF_STUDENT'} too: the same name makes an ordinary, "
             "symmetric search"
         )

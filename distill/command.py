@@ -2,11 +2,11 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from leafsearch.config.cli import Command, Version, new_app
+from leafsearch.config.cli import MODELS, WHERE, Command, Version, new_app, option
 from leafsearch.config.command import WRONG_USAGE, one_line_errors, say_warnings
 from leafsearch.config.hint import line_of
 from leafsearch.distill.data.read import Texts
@@ -20,96 +20,126 @@ from leafsearch.vectors.encoders import has_torch
 app = new_app()
 
 
-def _option(help: str, *names: str, metavar: str | None = None) -> Any:
-    return typer.Option(*names, help=help, metavar=metavar, show_default=False)
+_TEXT, _TRAINING, _OUTPUT = "Texts", "Training", "Output and work"
 
-
+_Teacher = Annotated[
+    str | None,
+    option("Distil this model: hub name, folder or package:NAME/FOLDER.", metavar="MODEL"),
+]
 _Texts = Annotated[
     list[str] | None,
-    _option(
+    option(
         "Learn from this file or folder, as leaf-ingest takes them; repeatable.",
         "--texts",
         metavar="PATH",
     ),
 ]
+_Out = Annotated[Path | None, option("Write the student to this new folder.", metavar="FOLDER")]
 _Queries = Annotated[
     Path | None,
-    _option(
+    option(
         "Read queries from this file, one a line or JSON Lines. Default: draw some from texts.",
         metavar="FILE",
     ),
 ]
-_Teacher = Annotated[
-    str | None,
-    _option("Distil this model: hub name, folder or package:NAME/FOLDER.", metavar="MODEL"),
-]
-_Out = Annotated[Path | None, _option("Write the student to this new folder.", metavar="FOLDER")]
-_Work = Annotated[
-    Path | None,
-    _option(
-        "Keep here what a killed run resumes from. Default: beside --out, removed at the end.",
-        metavar="FOLDER",
-    ),
-]
 _Student = Annotated[
     str | None,
-    _option("Start from this small model instead of layers of the teacher.", metavar="MODEL"),
-]
-_Layers = Annotated[
-    str | None,
-    _option(
-        "Start from these layers of the teacher, e.g. 0,2,5. Default: half, evenly spread.",
-        metavar="N,N,...",
-    ),
-]
-_Examples = Annotated[int, _option("Learn from at most N texts. Default: 50000.", metavar="N")]
-_Words = Annotated[int, _option("Cut texts to N words. Default: 32.", metavar="N")]
-_Cycles = Annotated[int, _option("Let the learning rate fall N times. Default: 1.", metavar="N")]
-_Epochs = Annotated[int, _option("Train N epochs in each cycle. Default: 3.", metavar="N")]
-_Batch = Annotated[int, _option("Train on N texts in each step. Default: 32.", metavar="N")]
-_Rate = Annotated[
-    float,
-    _option(
-        "Begin each cycle at this learning rate. Default: 6e-4.", "--learning-rate", metavar="X"
-    ),
-]
-_Embeddings = Annotated[bool, _option("Train the token embeddings as well.", "--train-embeddings")]
-_Truncated = Annotated[
-    str | None,
-    _option("Match the teacher at these dimensions as well, e.g. 256,128.", metavar="N,N,..."),
-]
-_Bits = Annotated[float, _option("Weigh the loss on signs by X. Default: 0.", metavar="X")]
-_Seed = Annotated[int, _option("Set the seed of all random choices. Default: 1.", metavar="N")]
-_Checkpoint = Annotated[
-    float,
-    _option("Save a checkpoint at this interval. Default: 60.", metavar="SECONDS"),
-]
-_Devices = Annotated[
-    str | None,
-    _option(
-        "Use these devices, as torch names them: cuda:0,cuda:1. Default: all GPUs, or the CPU.",
-        metavar="NAME,NAME,...",
-    ),
+    option("Start from this small model instead of layers of the teacher.", metavar="MODEL"),
 ]
 _Evaluate = Annotated[
     list[Path] | None,
-    _option(
-        "Measure on this test collection in BEIR's format; repeatable.",
-        metavar="FOLDER_OR_ZIP",
+    option(
+        "Measure on this test collection in BEIR's format; repeatable.", metavar="FOLDER_OR_ZIP"
     ),
 ]
-_IdField = Annotated[str, _option("Read ids from this field. Default: id, or _id.", metavar="NAME")]
-_TextField = Annotated[str, _option("Read texts from this field. Default: text.", metavar="NAME")]
+_AsJson = Annotated[bool, option("Print one JSON object at the end.", "--json")]
+
+_Layers = Annotated[
+    str | None,
+    option(
+        "Start from these layers of the teacher, e.g. 0,2,5. Default: half, evenly spread.",
+        metavar="LIST",
+        panel=MODELS,
+    ),
+]
+_Examples = Annotated[
+    int, option("Learn from at most N texts. Default: 50000.", metavar="N", panel=_TEXT)
+]
+_Words = Annotated[int, option("Truncate texts to N words. Default: 32.", metavar="N", panel=_TEXT)]
+_IdField = Annotated[
+    str,
+    option("Read ids from this field. Default: id, or _id.", metavar="NAME", panel=_TEXT),
+]
+_TextField = Annotated[
+    str, option("Read texts from this field. Default: text.", metavar="NAME", panel=_TEXT)
+]
 _TitleField = Annotated[
-    str, _option("Read titles from this field. Default: title.", metavar="NAME")
+    str, option("Read titles from this field. Default: title.", metavar="NAME", panel=_TEXT)
+]
+_Cycles = Annotated[
+    int,
+    option("Run N cycles of the learning rate. Default: 1.", metavar="N", panel=_TRAINING),
+]
+_Epochs = Annotated[
+    int, option("Train N epochs in each cycle. Default: 3.", metavar="N", panel=_TRAINING)
+]
+_Batch = Annotated[
+    int, option("Train on N texts in each step. Default: 32.", metavar="N", panel=_TRAINING)
+]
+_Rate = Annotated[
+    float,
+    option(
+        "Begin each cycle at this learning rate. Default: 6e-4.",
+        "--learning-rate",
+        metavar="X",
+        panel=_TRAINING,
+    ),
+]
+_Embeddings = Annotated[
+    bool, option("Train the token embeddings as well.", "--train-embeddings", panel=_TRAINING)
+]
+_Truncated = Annotated[
+    str | None,
+    option(
+        "Match the teacher at these dimensions as well, e.g. 256,128.",
+        metavar="LIST",
+        panel=_TRAINING,
+    ),
+]
+_Bits = Annotated[
+    float, option("Weigh the loss on signs by X. Default: 0.", metavar="X", panel=_TRAINING)
+]
+_Seed = Annotated[
+    int, option("Set the seed of all random choices. Default: 1.", metavar="N", panel=_TRAINING)
+]
+_Devices = Annotated[
+    str | None,
+    option(
+        "Train on these devices, e.g. cuda:0,cuda:1. Default: all GPUs, or the CPU.",
+        metavar="LIST",
+        panel=_TRAINING,
+    ),
+]
+_Work = Annotated[
+    Path | None,
+    option(
+        "Keep here what a killed run resumes from. Default: beside --out, removed at the end.",
+        metavar="FOLDER",
+        panel=_OUTPUT,
+    ),
+]
+_Checkpoint = Annotated[
+    float,
+    option("Save a checkpoint at this interval. Default: 60.", metavar="SECONDS", panel=_OUTPUT),
 ]
 _Home = Annotated[
     Path | None,
-    _option(
-        "Folder of the local deployment, for --evaluate without MONGODB_URI.", metavar="FOLDER"
+    option(
+        "Evaluate in this local deployment if MONGODB_URI is not set. Default: LEAF_HOME.",
+        metavar="FOLDER",
+        panel=WHERE,
     ),
 ]
-_AsJson = Annotated[bool, _option("Print one JSON object at the end.", "--json")]
 
 
 @app.command(cls=Command, no_args_is_help=True)
@@ -117,12 +147,17 @@ def command(
     context: typer.Context,
     teacher: _Teacher = None,
     texts: _Texts = None,
-    queries: _Queries = None,
     out: _Out = None,
+    queries: _Queries = None,
     student: _Student = None,
+    evaluate: _Evaluate = None,
+    as_json: _AsJson = False,
     layers: _Layers = None,
     examples: _Examples = 50_000,
     words: _Words = 32,
+    id_field: _IdField = "id",
+    text_field: _TextField = "text",
+    title_field: _TitleField = "title",
     cycles: _Cycles = 1,
     epochs: _Epochs = 3,
     batch: _Batch = 32,
@@ -131,15 +166,10 @@ def command(
     truncated: _Truncated = None,
     bits: _Bits = 0.0,
     seed: _Seed = 1,
-    evaluate: _Evaluate = None,
+    devices: _Devices = None,
     work: _Work = None,
     checkpoint_seconds: _Checkpoint = 60.0,
-    devices: _Devices = None,
-    id_field: _IdField = "id",
-    text_field: _TextField = "text",
-    title_field: _TitleField = "title",
     home: _Home = None,
-    as_json: _AsJson = False,
     version: Version = False,
 ) -> None:
     """Distil a small query encoder into the vector space of a teacher.

@@ -51,7 +51,7 @@ class DistillRequest:
         if len(set(self.layers)) < len(self.layers):
             yield f"--layers {','.join(map(str, self.layers))}: expected each once"
         if len(self.devices) > self.recipe.rows:
-            yield f"--devices: {len(self.devices)} for batches of {self.recipe.rows} texts"
+            yield f"--devices: {len(self.devices)} devices for batches of {self.recipe.rows} texts"
         if not all(self.devices):
             yield "--devices: expected names separated by commas, e.g. cuda:0,cuda:1"
         if not self.checkpoint_seconds >= 0:

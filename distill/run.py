@@ -112,7 +112,7 @@ def _distilled(
     tokens, rows = material.of(material.kept)
     resumed = read_step(order.work)
     if resumed:
-        listener.on_status(f"the training resumes after step {resumed:,}")
+        listener.on_status(f"training resumes after step {resumed:,}")
     train(
         student,
         tokens,
@@ -184,11 +184,11 @@ def _material(
     inputs = Inputs(student, teacher, order.recipe.most_tokens)
     examples, shortened = inputs.fit(examples)
     if shortened:
-        listener.on_status(f"{shortened:,} texts are cut off after {inputs.most} tokens")
+        listener.on_status(f"{shortened:,} texts are truncated to {inputs.most} tokens")
     kept, out = hold_out(examples)
     if len(kept) < order.recipe.rows or not out:
         raise DistillError(
-            f"{len(examples)} texts are too few to learn from; expected some hundred at least"
+            f"{len(examples)} texts are too few to learn from; expected a few hundred or more"
         )
     with closing(teacher):  # ends its worker processes; the model of this one stays
         wanted = compute_targets(teacher, examples, order.work, listener.on_encoded)

@@ -67,7 +67,7 @@ def _verdict(check: Callable[[Case], Verdict], case: Case) -> Verdict:
     except Unknown as reason:
         return skipped(str(reason))
     except OutOfTime:
-        return skipped(f"the {case.order.seconds:g} s are over; give more with --seconds")
+        return skipped(f"time limit of {case.order.seconds:g} s reached; raise --seconds")
     except DeploymentError as error:
         return skipped(str(error)) if _is_refused(error) else problem(str(error))
 

@@ -71,7 +71,7 @@ def read(value: Any) -> StoredVector | str:
     if isinstance(value, Binary) and value.subtype == VECTOR_SUBTYPE:
         return _from_binary(value)
     if isinstance(value, bytes):
-        return "binary that is no vector (subtype 9 is)"
+        return "binary that is not a vector (not subtype 9)"
     return f"a {type(value).__name__}"
 
 
@@ -93,7 +93,7 @@ def why_skipped(stored: StoredVector, index: IndexEntry) -> str | None:
 def _from_array(value: Sequence[Any]) -> StoredVector | str:
     # A bool is an int to Python, but no number to MongoDB.
     if not all(isinstance(each, int | float) and not isinstance(each, bool) for each in value):
-        return "an array with something else than numbers in it"
+        return "an array with elements that are not numbers"
     with np.errstate(over="ignore"):
         return StoredVector(
             StoredKind.ARRAY, np.array(value, dtype=np.float64).astype(np.float32), value
@@ -105,7 +105,7 @@ def _from_binary(value: Binary) -> StoredVector | str:
         return f"a BinData vector with the header {value[:2].hex(' ')}"
     kind, form = _BINARY[bytes(value[:2])]
     if (len(value) - 2) % form.itemsize:
-        return f"a BinData vector of {len(value)} bytes, which is no whole number of floats"
+        return f"a BinData vector of {len(value)} bytes, not a whole number of floats"
     codes = np.frombuffer(value, dtype=form, offset=2)
     if kind is StoredKind.BITS:
         return StoredVector(kind, np.unpackbits(codes).astype(np.float32) * 2 - 1, value)

@@ -45,7 +45,7 @@ def find_files(path: Path) -> dict[str, TextFile]:
     try:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
-        raise EvalError(f"{path} is no zip file; expected a folder or a zip file") from error
+        raise EvalError(f"{path} is not a zip file; expected a folder or a zip file") from error
     root = next((str(PurePosixPath(n).parent) for n in archive.namelist() if _is_corpus(n)), ".")
     names = [n for n in archive.namelist() if n.endswith((".jsonl", ".tsv"))]
     inside = [n for n in names if root == "." or n.startswith(f"{root}/")]
@@ -136,7 +136,7 @@ def _sound(
     strangers = sum(doc not in ids for id in kept for doc in judgments[id])
     if not kept or strangers == sum(len(judgments[id]) for id in kept):
         raise EvalError(
-            f"{name}: no judgment is about a query and a document that are both there; expected "
+            f"{name}: no judgment names a known query and a known document; expected "
             "query-id, corpus-id, score with the _id of queries.jsonl and of corpus.jsonl"
         )
     counts = (
@@ -200,9 +200,7 @@ def _require_unique(ids: Sequence[str], file: TextFile) -> None:
         raise EvalError(f"{file.shown} is empty; expected one JSON object a line")
     id, count = Counter(ids).most_common(1)[0]
     if count > 1:
-        raise EvalError(
-            f"{file.shown}: _id {quote(id)} stands there {count} times; expected it once"
-        )
+        raise EvalError(f"{file.shown}: _id {quote(id)} occurs {count} times; expected it once")
 
 
 def _judgments(file: TextFile) -> dict[str, dict[str, int]]:

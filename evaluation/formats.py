@@ -59,7 +59,7 @@ def derived_formats(dimensions: int) -> list[Format]:
         found.append(Format(name="int8", storage=Storage(dimensions=d, precision="int8")))
     bits = Storage(dimensions=dimensions, precision="binary")
     found.append(Format(name="bits", storage=bits, rescore=0))
-    found.append(Format(name="bits, re-scored", storage=bits))
+    found.append(Format(name="bits, rescored", storage=bits))
     for quantization in ("scalar", "binary"):
         storage = Storage(dimensions=dimensions, quantization=quantization)
         found.append(Format(name=f"server's {quantization}", storage=storage))

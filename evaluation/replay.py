@@ -1,6 +1,6 @@
 """Questions through the ordinary search path, with rows that were encoded before.
 
-Only the encoding is taken out: truncation, codec, `$vectorSearch`, re-scoring and hits are those of
+Only the encoding is taken out: truncation, codec, `$vectorSearch`, rescoring and hits are those of
 every search.
 """
 

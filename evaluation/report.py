@@ -105,13 +105,13 @@ def print_report(report: Report) -> None:
 def print_sweep(report: SweepReport) -> None:
     console = _console()
     queries = counted(report.queries, "query", "queries")
-    sampled = " (the first words of passages)" if report.sampled else ""
+    sampled = " (sampled: the first words of passages)" if report.sampled else ""
     title = f"{report.collection}: {counted(report.documents, 'passage')}, {queries}{sampled}"
     console.print(strip_controls(title))
     _models(console, report.models)
     console.print(
-        f"overlap@{report.k} with exact search on the vectors as they are stored\n"
-        "columns: exact search in the format, then approximate search by number of candidates"
+        f"overlap@{report.k}: share of the hits of exact search on the stored vectors\n"
+        "columns: exact search in each format, then approximate search by numCandidates"
     )
     console.print(_curves(report.curves))
 

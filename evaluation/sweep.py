@@ -1,7 +1,7 @@
 """What a collection without judgments can tell: how near approximate search comes to exact.
 
 The measure is the overlap with exact search on the vectors as they are stored, at growing
-numCandidates: for the collection as it is, and for the other formats its vectors could be kept in.
+numCandidates: for the collection as stored, and for the other formats its vectors could be kept in.
 """
 
 import math
@@ -51,22 +51,22 @@ def sweep(
     if opened.is_in_place:
         source, other = f"mongodb:{opened.full_name}", f"{opened.collection}_chunks"
         raise EvalError(
-            f"{opened.full_name} has its vectors in place; expected a collection of chunks: make "
-            f"one of it with {hint('leaf-ingest', source, '--collection', other)}"
+            f"{opened.full_name} has its vectors in place; expected a collection of chunks. "
+            f"Create one with {hint('leaf-ingest', source, '--collection', other)}"
         )
     collection = Collection(client[opened.database][opened.collection], opened.manifest)
     questions = list(dict.fromkeys(asked.questions or _sampled(collection, asked.samples)))
     if not questions:
-        raise EvalError(f"{opened.full_name}: no question to ask; expected some text in it")
+        raise EvalError(f"{opened.full_name}: no text to ask for; expected at least one")
     student = opened.manifest.student
     encoder = Remembered(questions, opened.student.encode_queries(questions))
     here = replay_searcher(client, collection, encoder)
     everything = _rescoring(asked, opened.documents)
     exact = ask_all(here, questions, k=asked.k, exact=True, rescore=everything)
     task = _Task(questions, exact, asked, opened.documents)
-    on_status(f"measuring {opened.full_name} as it is")
+    on_status(f"measuring {opened.full_name} as stored")
     curves = [
-        task.curve(Format(name="as it is", storage=_storage(opened.manifest)), here, collection)
+        task.curve(Format(name="as stored", storage=_storage(opened.manifest)), here, collection)
     ]
     if not asked.in_place and opened.manifest.precision == "float32":
         curves += _others(client, collection, encoder, task, on_status)
@@ -116,7 +116,7 @@ class _Task:
 
 
 def _rescoring(asked: SweepOptions, vectors: int) -> int:
-    """The option `rescore` that re-scores all the bits that a step can reach."""
+    """The option `rescore` that rescores all the bits that a step can reach."""
     return math.ceil(min(vectors, MOST_CANDIDATES) / asked.k)
 
 

@@ -11,7 +11,7 @@ class Hit:
 
     `score` is MongoDB's own number, the fused reciprocal ranks of a hybrid search, or a
     reranker's score. For bits, `similarity` compares the float query with the stored bits, or
-    without re-scoring the query's bits with them. `context` is the passage with its neighbours,
+    without rescoring the query's bits with them. `context` is the passage with its neighbours,
     if they were requested. Fields that were not requested are empty.
     """
 

@@ -41,16 +41,17 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """
+    """What a search asks for.
+
     k               number of hits
-    skip            number of hits to skip, for pages: give it from the first page on (0, then k,
-                    ...), since all pages are then cut from one ranking; k + skip up to 1,000, or
+    skip            number of hits to skip, for pages; give it for the first page too (0, then k,
+                    ...), so that all pages come from one ranking; k + skip is at most 1,000, or
                     100 with diversity or rerank
     filter          MongoDB's operators on declared filter paths
     exact           compare with every vector
     num_candidates  candidates that the server considers, k to 10,000; None: see candidates_for
     min_similarity  minimum cosine of a hit, -1 to 1
-    rescore         for bits: candidates per hit to re-score with the float query; 0 for none
+    rescore         for bits: candidates per hit to rescore with the float query; 0 for none
     max_time_ms     time limit of each request to the server
     fields          what hits carry of `text`, `metadata`, `metadata.PATH`; None for all
     by_document     only the best passage of each document
@@ -59,7 +60,7 @@ class Query:
                     lambda = 1 - diversity)
     hybrid          fuse with a text search by reciprocal rank
     weights         weights of the vector and the text search in the fusion, at least 0
-    rerank          scores texts for the question, higher is better; see rerank.CrossEncoder
+    rerank          scores texts against the question, higher is better; see rerank.CrossEncoder
     """
 
     k: int = 10
@@ -201,7 +202,7 @@ def _check_reach(query: Query) -> None:
         )
     if query.skip is not None and query.last > REACH:
         raise QueryError(
-            f"k and skip reach hit {query.last}; pages end at {REACH}. Narrow the search down"
+            f"k and skip reach hit {query.last}; pages end at {REACH}. Narrow the search"
         )
     if query.exact:
         return

@@ -40,7 +40,7 @@ class Texts:
         """Raises DistillError if there is no text at all."""
         found = draw(self._all(on_rejected), self.most, self.seed)
         if not found:
-            raise DistillError(f"no text in {', '.join(self.paths)}")
+            raise DistillError(f"no text found in {', '.join(self.paths)}")
         return found
 
     def _all(self, on_rejected: Callable[[Rejected], None]) -> Iterator[Example]:

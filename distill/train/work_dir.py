@@ -25,7 +25,7 @@ def lock(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise DistillError(f"{folder}: another process is distilling there") from error
+            raise DistillError(f"{folder}: another process is distilling in it") from error
         yield
 
 

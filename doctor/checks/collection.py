@@ -68,7 +68,7 @@ def manifest(case: Case) -> Verdict:
     path = order.path or active.path
     found = next((m for m in generations.all if m.path == path), None)
     if found is None:
-        return skipped(f"it is about {quote(active.path)}, not about --path {order.path}")
+        return skipped(f"it describes {quote(active.path)}, not --path {order.path}")
     case.manifest = found
     if generations.newest > 1:
         own = _counted(case, found.generation)
@@ -83,7 +83,7 @@ def _manifest(case: Case, found: Manifest) -> Verdict:
         return problem(str(error))
     if found.precision == "int8" and not found.scale:
         return problem(
-            "it says int8 without a scale, so no question can be encoded. Restore it from a "
+            "it says int8 without a scale, so no query can be encoded. Restore it from a "
             f"backup, or rebuild the vectors: {rebuild(case)}"
         )
     computed = found.encode_precision or "a precision that is not recorded"
@@ -95,7 +95,7 @@ def _manifest(case: Case, found: Manifest) -> Verdict:
 
 def _no_manifest(case: Case) -> Verdict:
     if case.order.path or case.order.index:
-        return skipped(f"{case.full_name} has none, so another program wrote it")
+        return skipped(f"{case.full_name} has no manifest, so another program wrote it")
     _ = case.documents  # raises Unknown if there are no documents to describe
     some = case.aggregate({"$limit": 5})
     if any(isinstance(document.get("hash"), bytes) for document in some):

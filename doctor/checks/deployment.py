@@ -41,8 +41,8 @@ def judge_tls(uri: str, hosts: Sequence[str]) -> Verdict:
         )
     if unchecked := [name for name in _UNCHECKED if options.get(name) == "true"]:
         return warning(
-            f"encrypted, but {unchecked[0]}=true lets anybody pose as {', '.join(hosts)}. Name the "
-            "authority with tlsCAFile instead"
+            f"encrypted, but {unchecked[0]}=true lets anyone pose as {', '.join(hosts)}. Name the "
+            "certificate authority with tlsCAFile instead"
         )
     return ok("encrypted, and the server's certificate is checked")
 

@@ -27,7 +27,7 @@ def paths(case: Case) -> Verdict:
             f"no document has {', '.join(missing)}, so a filter on it finds nothing; "
             f"{_near(case, missing)}"
         )
-    return ok(f"documents have {', '.join(declared)}" if declared else "none is declared")
+    return ok(f"documents have {', '.join(declared)}" if declared else "no filter path is declared")
 
 
 def values(case: Case) -> Verdict:
@@ -43,9 +43,9 @@ def values(case: Case) -> Verdict:
             wrong.append(
                 f"{path} holds strings that the index truncates after {_LONGEST:,} characters"
             )
-    again = "change these fields where they come from"
+    again = "correct these fields in the source"
     if case.manifest is not None:
-        again += f", and {ingest(case)} brings them here"
+        again += f", then run {ingest(case)}"
     if wrong:
         return problem(
             f"{'; '.join(wrong)}: filters take booleans, numbers, strings up to {_LONGEST:,} "
@@ -83,12 +83,12 @@ def _near(case: Case, missing: Sequence[str]) -> str:
     close = [hit for path in missing for hit in difflib.get_close_matches(path, known, n=1)]
     if case.manifest is None:
         meant = f"did you mean {', '.join(close)}? " if close else ""
-        return f"{meant}take it out of the index, or write it into the documents"
+        return f"{meant}Remove {', '.join(missing)} from the index, or write it into the documents"
     meant = ""
     if close:
         declare = ingest(case, "--filter-field", close[0])
         meant = f"did you mean {close[0]}? {declare} declares it; "
-    return f"{meant}{repair(case)} takes out of the index what no document has"
+    return f"{meant}{repair(case)} removes from the index what no document has"
 
 
 def _is_cut(value: Any) -> bool:

@@ -15,7 +15,7 @@ _NUMBERED = re.compile(r"leaf_vectors(?:_(\d+))?(?:_text)?")
 def generations(case: Case) -> Verdict:
     left = _indexes(case)
     if case.manifest is None and case.knows(Case.generations) is None:
-        return ok("no manifest names any")
+        return ok("the collection has no manifest, so it has no generations")
     found = case.generations
     counts = _counts(case)
     known = {manifest.generation for manifest in found.all}
@@ -29,7 +29,7 @@ def generations(case: Case) -> Verdict:
         )
     if left := left - known:
         return warning(
-            f"there are search indexes of generation {', '.join(map(str, sorted(left)))}, which "
+            f"search indexes of generation {', '.join(map(str, sorted(left)))} remain, which "
             f"the manifest does not name; {retire(case)} drops them",
             **numbers,
         )

@@ -51,7 +51,7 @@ def status(case: Case) -> Verdict:
         )
     if index.status != "READY":
         return warning(
-            f"{index.name} is {index.status}: the version before its last change answers"
+            f"{index.name} is {index.status}: searches use the version before its last change"
         )
     return ok(f"{index.name} is READY")
 

@@ -39,7 +39,7 @@ def kind(case: Case) -> Verdict:
         return warning(
             f"arrays of numbers take {dimensions * _BYTES_OF_ARRAY:,.0f} bytes a vector where "
             f"BinData float32 takes {dimensions * _BYTES_OF_BINDATA:,}, and are slower to read; "
-            "store bson.Binary.from_vector(...) and the index finds both meanwhile"
+            "store bson.Binary.from_vector(...) and the index takes both"
         )
     return ok(f"all are {next(iter(kinds))}")
 
@@ -60,7 +60,7 @@ def _mixed(kinds: Counter[StoredKind]) -> list[Fault]:
     if len(families) < 2:
         return []
     counted = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
-    return [(f"{counted}: a question finds only those of its own type", "encode all alike")]
+    return [(f"{counted}: a query finds only those of its own type", "encode all in one type")]
 
 
 def _not_as_ingested(sample: Sample, manifest: Manifest) -> list[Fault]:
@@ -108,6 +108,6 @@ def _several(sample: Sample, index: IndexEntry) -> list[Fault]:
         (
             f"{sample.of(len(many))} hold several vectors ({list_ids(many)}), of which only the "
             "first is indexed",
-            "give each a document of its own, or the index a nestedRoot",
+            "store each in its own document, or give the index a nestedRoot",
         )
     ]

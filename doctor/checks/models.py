@@ -94,7 +94,7 @@ def _compared(case: Case, student: Encoder, passages: Sequence[EncodedText]) -> 
 def _teacher(case: Case) -> Encoder | Verdict:
     settings, manifest = case.order.settings, case.manifest
     if manifest is None and not settings.model_fields_set & {"teacher", "preset"}:
-        return skipped("no manifest names it; give --teacher")
+        return skipped("the model is unknown without a manifest; give --teacher")
     name = manifest.teacher.name if manifest else settings.pair.teacher
     revision = manifest.teacher.revision if manifest else None
     try:
@@ -118,7 +118,7 @@ def _teacher(case: Case) -> Encoder | Verdict:
 def _student(case: Case) -> Encoder | Verdict:
     settings, manifest = case.order.settings, case.manifest
     if manifest is None and not settings.model_fields_set & {"student", "preset"}:
-        return skipped("no manifest names it; give --student")
+        return skipped("the model is unknown without a manifest; give --student")
     name = manifest.student.name if manifest else settings.pair.student
     try:
         revision = manifest.student.revision if manifest else _revision(settings, name)

@@ -62,8 +62,9 @@ def recall(case: Case) -> Verdict:
         if case.manifest is not None and quantization != "none":
             more = f"; {rebuild(case, '--quantization', 'none')}"
         return (warning if best >= _TOLERABLE else problem)(
-            f"{measured}, and no more than {best:.2f} with any: create the index with another "
-            f"quantization than {index.quantization}, or the vectors with more dimensions{more}",
+            f"{measured}, and at most {best:.2f} with any numCandidates: create the index "
+            f"with another quantization than {index.quantization}, or the vectors with more "
+            f"dimensions{more}",
             **numbers,
         )
     if found[judged] < _ENOUGH:

@@ -57,17 +57,17 @@ def quantization(case: Case) -> Verdict:
     vectors, size = _vectors(case), _vectors(case) * index.dimensions * 4
     shown = f"{vectors:,} vectors of {_shown(size)} as floats"
     if not kind.is_float:
-        return ok(f"none is needed: the vectors are stored as {kind}")
+        return ok(f"not needed: the vectors are stored as {kind}")
     if index.quantization != "none":
         return ok(f"{index.quantization}")
     if vectors <= _MANY and size <= _LARGE:
-        return ok(f"none is needed yet: {shown}")
+        return ok(f"not needed yet: {shown}")
     advice = "scalar" if index.dimensions < _FEW_DIMENSIONS else "binary"
     saving = {"scalar": "3.75", "binary": "24"}[advice]
     return warning(
-        f"none, for {shown}; from {_MANY:,} vectors or {_shown(_LARGE)} MongoDB recommends to "
-        f'quantize: create the index with quantization "{advice}", which takes 1/{saving} of the '
-        "memory" + (f"; {rebuild(case, '--quantization', advice)}" if case.manifest else ""),
+        f"no quantization, for {shown}; from {_MANY:,} vectors or {_shown(_LARGE)} MongoDB "
+        f'recommends it: create the index with quantization "{advice}", which takes 1/{saving} of '
+        "the memory" + (f"; {rebuild(case, '--quantization', advice)}" if case.manifest else ""),
         advice=advice,
     )
 

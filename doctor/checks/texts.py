@@ -47,7 +47,7 @@ def texts(case: Case) -> Verdict:
     if short := [each.passage for each in read if not each.in_parts]:
         case.passages = short
     if case.manifest is None or case.order.text_field:
-        return ok(f"{len(read):,} of {len(vectors):,} have one at {quote(field)}")
+        return ok(f"{len(read):,} of {len(vectors):,} have a text at {quote(field)}")
     return _unchanged(case, read)
 
 
@@ -59,10 +59,10 @@ def _unchanged(case: Case, read: list[_Read]) -> Verdict:
         again = ingest(case) if is_in_place(case) else repair(case)
         return problem(
             f"{len(changed):,} of {len(read):,} have changed since they were encoded "
-            f"({list_ids(changed)}); {again} encodes them as they are now",
+            f"({list_ids(changed)}); {again} encodes their current texts",
             changed=len(changed),
         )
-    return ok(f"{len(read):,} of {len(read):,} are what was encoded")
+    return ok(f"{len(read):,} of {len(read):,} are unchanged since they were encoded")
 
 
 def _read(title_field: str, document: Mapping[str, Any], passage: EncodedText) -> _Read:

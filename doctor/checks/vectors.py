@@ -25,7 +25,7 @@ def presence(case: Case) -> Verdict:
             missing=len(empty),
             sampled=len(sample),
         )
-    return ok(f"{sample.of(len(sample))} have one at {quote(case.path)}", sampled=len(sample))
+    return ok(f"{sample.of(len(sample))} have a vector at {quote(case.path)}", sampled=len(sample))
 
 
 def dimensions(case: Case) -> Verdict:
@@ -59,7 +59,7 @@ def values(case: Case) -> Verdict:
     if wrong:
         right = encode_again(case, otherwise="encode these documents again")
         return problem(
-            f"{'; '.join(wrong)}: they are skipped, or near to nothing; {right}",
+            f"{'; '.join(wrong)}: the index skips them, or their scores mean nothing; {right}",
             not_finite=len(broken),
             zero=len(zero),
         )

@@ -167,8 +167,8 @@ class _DocumentPacker:
         parts = list(self._rules.pieces.cut(self._draft.text, piece, max(1, piece.tokens - 1)))
         if len(parts) < 2:
             raise IngestError(
-                f"document {quote(self._draft.document.id)}: one sign has more tokens than a chunk "
-                "may have; expected a larger --chunk-tokens"
+                f"document {quote(self._draft.document.id)}: one character has more tokens than a "
+                "chunk may have; expected a larger --chunk-tokens"
             )
         self._pieces[begin : begin + 1] = parts
         if self._above:

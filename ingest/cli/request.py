@@ -130,8 +130,9 @@ class IngestRequest:
             yield "--heading-trail: with --in-place a text is encoded as a whole"
         if self.rebuild:
             yield (
-                "--rebuild: vectors in place are not built beside others; name a second "
-                "--collection without --in-place, or remove the existing vectors from the documents"
+                "--rebuild: vectors in place cannot be rebuilt beside the active ones; name a "
+                "second --collection without --in-place, or remove the existing vectors from the "
+                "documents"
             )
 
 

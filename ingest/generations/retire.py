@@ -74,8 +74,8 @@ def _drop_indexes(
         dropped |= there
         if time.monotonic() > deadline:
             raise IndexNotReady(
-                f"search index {', '.join(sorted(there))} is not gone yet (waited {seconds:.0f} s; "
-                "see --wait); no chunk was deleted: run this again in a moment"
+                f"search index {', '.join(sorted(there))} is still being dropped (waited "
+                f"{seconds:.0f} s; see --wait); no chunk was deleted: run this again in a moment"
             )
         time.sleep(_PAUSE)
     return len(dropped)

@@ -133,8 +133,8 @@ def _first_chunks(records: Dataset, job: Job, target: Target) -> list[Chunk]:
                     return found[:most]
     if not found and count == _LOOKED_AT:
         raise SourceError(
-            f"none of the first {count} records of {job.source} can be used, for one: {reason}; "
-            "nothing was written"
+            f"none of the first {count} records of {job.source} can be used, for example: "
+            f"{reason}; nothing was written"
         )
     return found
 
@@ -182,7 +182,7 @@ def _explained() -> Iterator[None]:
         yield
     except RayError as error:
         raise IngestError(
-            f"Ray failed: {_reason(error)}; what is written stays. Run it again to go on from there"
+            f"Ray failed: {_reason(error)}; what is written stays. Run it again to resume"
         ) from error
 
 

@@ -75,7 +75,7 @@ class Reader:
             yield new
         for document, first in judged:
             if first is not None:
-                reason = f"id {quote(document.id)} stands twice in this run, first at {first}"
+                reason = f"id {quote(document.id)} occurs twice in this run, first at {first}"
                 self.tally.add(repeated=1)
                 self.refuse(Rejected(document.place, reason, document.text))
 

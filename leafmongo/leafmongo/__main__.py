@@ -199,7 +199,9 @@ def gateway(
 
     with _one_line_errors():
         if (uri := upstream or variable("LEAF_UPSTREAM")) is None:
-            raise typer.BadParameter("no MongoDB is named. Set --upstream or LEAF_UPSTREAM")
+            raise typer.BadParameter(
+                "no upstream given; expected the URI of a MongoDB. Set --upstream or LEAF_UPSTREAM"
+            )
         _log_to_stderr()
         place = Home.at(home if home is not None else gateway_home())
         place.prepare_gateway()

@@ -70,7 +70,7 @@ def candidates_for(limit: int, *, documents: int, quantization: Quantization) ->
     """Default of numCandidates for `limit` hits out of so many documents.
 
     20 per hit and at least 100, 20 more per hit for each tenfold of documents above 100,000. The
-    server's binary quantization takes 64 per hit: it re-scores int(sqrt(limit * numCandidates))
+    server's binary quantization takes 64 per hit: it rescores int(sqrt(limit * numCandidates))
     with whole vectors, which are 8 per hit then. Never more than 10,000.
     """
     per_hit: float = _PER_HIT_BINARY if quantization == "binary" else _PER_HIT

@@ -62,7 +62,7 @@ def _check(opened: OpenCollection, questions: Sequence[str], options: Options) -
         again = ingest_hint("--hybrid", **opened.names, in_place=opened.is_in_place)
         raise IndexMissing(
             f"collection {opened.full_name} has no text index, which hybrid search needs. Run "
-            f"{again}, which encodes nothing again"
+            f"{again}, which keeps the existing vectors"
         )
     return query
 

@@ -73,11 +73,11 @@ class Session:
             except LeafError as error:
                 # What is in use answers as long as it is not retired.
                 opened.seen = time.monotonic()
-                log.warning("going on with the vectors from before: %s", error)
+                log.warning("still using the previous vectors: %s", error)
 
     def _move(self) -> Steps[None]:
         self.opened = yield from reopen_collection(self.settings, self._load)
-        log.info("moved over to generation %d", self.opened.manifest.generation)
+        log.info("switched to generation %d", self.opened.manifest.generation)
 
     def _load(self, manifest: Manifest) -> Encoder:
         """Once for all threads; what only stores otherwise needs no other student."""

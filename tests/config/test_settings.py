@@ -149,7 +149,7 @@ def test_a_file_that_is_not_utf_8_is_rejected(tmp_path: Path) -> None:
 
 
 def test_a_teacher_alone_is_refused() -> None:
-    assert "without a student" in problems(LEAF_TEACHER="someone/large")
+    assert "has no student" in problems(LEAF_TEACHER="someone/large")
 
 
 def test_a_folder_is_kept_as_absolute_path(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def invoked(*args: str) -> Result:
         (["--layers", "0,0"], "--layers 0,0: expected each once"),
         (["--layers", "0", "--student", "full"], "give either --student or --layers"),
         (["--devices", "cpu,"], "--devices: expected names separated by commas"),
-        (["--devices", "cpu,cpu", "--batch", "1"], "--devices: 2 for batches of 1 texts"),
+        (["--devices", "cpu,cpu", "--batch", "1"], "--devices: 2 devices for batches of 1 texts"),
         (["--checkpoint-seconds", "-1"], "--checkpoint-seconds: expected 0 or more, not -1"),
         (["--out", "full"], "--out full: exists already; expected a new folder"),
         (["--out", "texts.jsonl"], "--out texts.jsonl: exists already; expected a new folder"),

@@ -16,7 +16,7 @@ from leafsearch.distill.run import load_teacher
 from leaftests.distill.making import PARAGRAPHS, Ended, collection, commanded
 from leaftests.paths import ROOT
 
-PASSING = "to learn from", "are cut off after 128 tokens"
+PASSING = "to learn from", "are truncated to 128 tokens"
 QUICK = ("--examples", 300, "--epochs", 1, "--batch", 64)
 
 
@@ -97,7 +97,7 @@ def test_too_few_texts_are_rejected(teacher: str) -> None:
     Path("few.jsonl").write_text('{"text": "one text"}\n{"text": "another text"}\n')
     Path("none.jsonl").write_text("")
 
-    assert_refused(run(teacher, Path("none.jsonl")), "no text in none.jsonl")
+    assert_refused(run(teacher, Path("none.jsonl")), "no text found in none.jsonl")
     assert_refused(run(teacher, Path("few.jsonl")), "4 texts are too few to learn from")
     assert not Path("out.work/targets.npy").exists()
 
@@ -130,7 +130,7 @@ def test_a_work_folder_serves_one_run_at_a_time(teacher: str, texts: Path) -> No
     ended = run(teacher, texts, "--work", "work", *QUICK)
 
     assert refused.code == 1
-    assert refused.err == "leaf-distill: work: another process is distilling there\n"
+    assert refused.err == "leaf-distill: work: another process is distilling in it\n"
     assert ended.code == 0, ended.err
 
 
@@ -173,7 +173,7 @@ def test_a_run_that_fails_at_its_end_leaves_nothing_at_out_and_is_finished_by_th
     assert failed.code == 1
     assert left == {"file", "small", "out.work"}
     assert ended.code == 0, ended.err
-    assert "the training resumes after step 4" in ended.err
+    assert "training resumes after step 4" in ended.err
     assert "small, teacher / student, bits 64: nDCG@10 " in ended.out
     assert {entry.name for entry in tmp_path.iterdir()} == {"file", "small", "out"}
 

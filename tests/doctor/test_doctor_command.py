@@ -84,7 +84,7 @@ def test_a_setting_that_cannot_be_is_one_line(doctor: Doctor) -> None:
     ended = doctor("--teacher", "hashing:64")
 
     assert ended.returncode == 2
-    assert "--teacher: teacher hashing:64 is without a student; expected --student" in ended.stderr
+    assert "--teacher: teacher hashing:64 has no student; expected --student" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
 
 

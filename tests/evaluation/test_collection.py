@@ -82,11 +82,11 @@ def test_the_splits_that_there_are_are_named(trees: Path) -> None:
         ("corpus.jsonl", "[1]", "expected a JSON object"),
         ("corpus.jsonl", '{"text": "x"}', "_id is None"),
         ("corpus.jsonl", '{"_id": "a"}', "text is None"),
-        ("corpus.jsonl", '{"_id": "a", "text": ""}\n' * 2, "'a' stands there 2 times"),
+        ("corpus.jsonl", '{"_id": "a", "text": ""}\n' * 2, "'a' occurs 2 times"),
         ("queries.jsonl", '{"_id": "a", "text": 1}', "text is 1"),
         ("qrels/test.tsv", "a\tb\tscore\na b 1", r"test.tsv:2: 'a b 1'; expected query-id"),
-        ("qrels/test.tsv", "x\ty\t1\n", "both there"),
-        ("qrels/test.tsv", "t\ty\t1\n", "both there"),
+        ("qrels/test.tsv", "x\ty\t1\n", "a known query and a known document"),
+        ("qrels/test.tsv", "t\ty\t1\n", "a known query and a known document"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_an_error(
@@ -103,5 +103,5 @@ def test_neither_folder_nor_zip(tmp_path: Path) -> None:
 
     with pytest.raises(EvalError, match="no such folder"):
         read_collection(tmp_path / "nowhere")
-    with pytest.raises(EvalError, match="is no zip file"):
+    with pytest.raises(EvalError, match="is not a zip file"):
         read_collection(tmp_path / "text")

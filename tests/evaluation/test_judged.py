@@ -143,7 +143,7 @@ def test_the_formats_of_a_pair_and_of_one_model() -> None:
         ("int8", 1024),
         ("int8", 256),
         ("bits", 1024),
-        ("bits, re-scored", 1024),
+        ("bits, rescored", 1024),
         ("server's scalar", 1024),
         ("server's binary", 1024),
     ]

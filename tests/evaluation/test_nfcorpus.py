@@ -50,7 +50,7 @@ def test_measures_are_those_of_numpy_and_trec_eval(
 
     wanted = by_trec_eval(part, models)
     rows = {(row.format.name, row.format.dimensions): row for row in report.rows}
-    float32, bits, again = rows["float32", 384], rows["bits", 384], rows["bits, re-scored", 384]
+    float32, bits, again = rows["float32", 384], rows["bits", 384], rows["bits, rescored", 384]
     assert float32.ndcg == pytest.approx(wanted["ndcg_cut_10"], abs=1e-6)
     assert float32.recall == pytest.approx(wanted["recall_100"], abs=1e-6)
     assert rows["int8", 384].ndcg >= 0.99 * float32.ndcg

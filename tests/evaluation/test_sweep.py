@@ -50,16 +50,16 @@ def test_formats_come_nearer_to_exact_search_with_more_candidates(
 
     curves = {(c.format.name, c.format.dimensions): c for c in report.curves}
     assert list(curves) == [
-        ("as it is", 128),
+        ("as stored", 128),
         ("int8", 128),
         ("bits", 128),
-        ("bits, re-scored", 128),
+        ("bits, rescored", 128),
         ("server's scalar", 128),
         ("server's binary", 128),
     ]
     assert [step.candidates for step in report.curves[0].steps] == [10, 20, 50, 100]
-    assert {step.overlap for step in curves["as it is", 128].steps} == {1.0}
-    for name in ("bits, re-scored", "server's binary"):
+    assert {step.overlap for step in curves["as stored", 128].steps} == {1.0}
+    for name in ("bits, rescored", "server's binary"):
         overlaps = [step.overlap for step in curves[name, 128].steps]
         assert overlaps[0] < overlaps[-1]
     assert set(database.list_collection_names()) == {"c", MANIFESTS, "leaf_writers"}
@@ -76,7 +76,7 @@ def test_in_place_writes_nothing_and_measures_what_is_there(
     (curve,) = report.curves
     assert [step.candidates for step in curve.steps] == [10, 20]
     assert (report.queries, report.sampled, report.k, curve.exact) == (2, False, 3, 1.0)
-    assert statuses == [f"measuring {settings.database}.c as it is"]
+    assert statuses == [f"measuring {settings.database}.c as stored"]
 
 
 def test_the_same_passages_are_sampled_every_time(
@@ -95,7 +95,7 @@ def test_other_formats_cannot_be_made_of_bits(
 ) -> None:
     report = sweep(client, ingested(database, tmp_path, "binary"), SweepOptions(samples=5), silent)
 
-    assert [curve.format.name for curve in report.curves] == ["as it is"]
+    assert [curve.format.name for curve in report.curves] == ["as stored"]
 
 
 @pytest.mark.parametrize("count", [200, pytest.param(1000, marks=pytest.mark.long)])
@@ -108,7 +108,7 @@ def test_exact_search_of_bits_rescores_all_of_them(
     database.drop_collection(MANIFESTS)
     bits = sweep(client, ingested(database, tmp_path, "binary", count=count), SOME, silent)
 
-    (rescored,) = [c for c in floats.curves if c.format.name == "bits, re-scored"]
+    (rescored,) = [c for c in floats.curves if c.format.name == "bits, rescored"]
     (alone,) = bits.curves
     assert rescored.steps[-1].candidates == alone.steps[-1].candidates == count
     assert rescored.exact == pytest.approx(rescored.steps[-1].overlap)
@@ -122,7 +122,7 @@ def test_an_empty_collection_cannot_be_measured(
 ) -> None:
     database["c"].delete_many({})
 
-    with pytest.raises(EvalError, match="no question to ask"):
+    with pytest.raises(EvalError, match="no text to ask for"):
         sweep(client, settings, SweepOptions(), silent)
 
 

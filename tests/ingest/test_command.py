@@ -85,7 +85,7 @@ def test_a_folder_with_files_of_other_kinds_tells_of_them(leaf_ingest: Run) -> N
         (["-", "--format", "doc"], "--format doc: expected one of jsonl"),
         (["-", "--collection", "leaf_manifests"], "is 'leaf_manifests': expected another name"),
         (["-", "--collection", "__leaf_x"], "is '__leaf_x': expected another name"),
-        (["-", "--collection", "x" * 240], "expected at most 255 bytes with the database"),
+        (["-", "--collection", "x" * 240], "expected at most 255 bytes together with the database"),
     ],
 )
 def test_a_mistake_is_one_line_and_nothing_is_written(

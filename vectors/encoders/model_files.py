@@ -67,7 +67,7 @@ class ModelFiles:
     def require(self, file: str) -> Path:
         found = self.path(file)
         if found is None:
-            raise ModelError(f"model {self.name}: it has no {file}, which is needed here")
+            raise ModelError(f"model {self.name}: {file} is missing")
         return found
 
     def json(self, file: str) -> Any:

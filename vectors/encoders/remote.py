@@ -131,7 +131,7 @@ class RemoteEncoder:
         answered = self._request_with_retries(texts, seconds, ended)
         if {len(row) for row in answered} != {self.dimensions}:
             raise ModelError(
-                f"model {self.name}: the server returned vectors of other sizes than before; "
+                f"model {self.name}: the server returned vectors of another size than before; "
                 f"expected {self.dimensions} dimensions"
             )
         return unit_rows(np.array(answered, dtype=np.float32))
@@ -192,7 +192,7 @@ class RemoteEncoder:
             ) from error
         except (ValueError, TypeError, KeyError) as error:
             raise ModelError(
-                f"model {self.name}: {self._url} returned something else than vectors: "
+                f"model {self.name}: {self._url} returned something other than vectors: "
                 f"{shorten(repr(error), 200)}"
             ) from error
         if len(rows) != len(texts):

@@ -205,7 +205,7 @@ def _refusal(error: OperationFailure) -> str:
     if _codes(error) & {_DISK_FULL}:
         return (
             f"MongoDB's disk is full ({short(error)}); free some space and run this again: what is "
-            "written already stays"
+            "already written stays"
         )
     return f"MongoDB refused: {short(error)}"
 

@@ -68,7 +68,9 @@ def read_generations(database: Database[Any], collection: str) -> Generations:
     found = find_generations(database, collection)
     if found is None:
         read_manifest(database, collection)  # raises, and names the collections with one
-        raise ManifestError(f"the manifest of {collection} is just being written; run this again")
+        raise ManifestError(
+            f"the manifest of {collection} is being written; run this again in a moment"
+        )
     return found
 
 
@@ -78,7 +80,7 @@ def read_generation(database: Database[Any], collection: str, generation: int) -
     manifest = found.find(generation)
     if manifest is None:
         raise ManifestError(
-            f"generation {generation} of {collection} was retired meanwhile (searches use "
+            f"generation {generation} of {collection} was retired during this run (searches use "
             f"{found.active.generation}); run this again to start from the current state"
         )
     return manifest

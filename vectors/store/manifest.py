@@ -174,8 +174,8 @@ def amend_manifest(
         if found is not None:
             return from_document(found[place[:-1]] if place else found, collection)
     raise ManifestError(
-        f"the manifest of {collection} (generation {generation}) was deleted meanwhile; ingest "
-        "again"
+        f"the manifest of {collection} (generation {generation}) was deleted during this run; "
+        "ingest again"
     )
 
 
@@ -242,9 +242,9 @@ def require_fields(
         advice = otherwise or usual
         if asked_by:
             askers = ", ".join(dict.fromkeys(asked_by[name] for name in differing))
-            advice = f"Drop {askers} to keep the collection as it is, or {advice}"
+            advice = f"Drop {askers} to keep the collection unchanged, or {advice}"
         else:
-            advice = f"Another ingest created it meanwhile: {advice}"
+            advice = f"Another ingest has just created it: {advice}"
         raise ManifestError(
             f"collection {collection} conflicts with this request: {shown}. {advice}"
         )

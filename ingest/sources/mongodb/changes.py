@@ -139,7 +139,7 @@ class Changes:
             again = hint("leaf-ingest", PATH, "--follow", whole=True)
             raise SourceEnded(
                 f"source {self._source.name}: it ended while it was followed ({kind}); its stored "
-                f"documents stay: {again} goes on when it is back"
+                f"documents stay: {again} resumes when it is back"
             )
         names = [n for part in ("set", "removed", "cut") for n in event.get(part) or ()]
         if kind == "update" and self._source.changed_by_us(names):

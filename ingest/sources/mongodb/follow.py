@@ -53,8 +53,8 @@ def follow(
                     batch = changes.batch()
             except HistoryLost:
                 say(
-                    f"{source.name} has changed more than its history holds: reading all of it "
-                    "again and removing what is gone"
+                    f"{source.name} has changed more than its history holds: rereading all of "
+                    "it and removing what is gone"
                 )
                 changes.close()
                 changes = Changes(source)
@@ -106,5 +106,5 @@ def _patiently(work: Callable[[], None], sync: SourceSync, stop: Stop) -> None:
                 raise
             if stop.is_set:
                 raise StopRequested from error
-            log.warning("%s; trying again", error)
+            log.warning("%s; retrying", error)
             sync.reset_retries()

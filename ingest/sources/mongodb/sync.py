@@ -195,8 +195,8 @@ class SourceSync:
         elif others := position.others():
             say(
                 f"{name} is followed as {where}, and so was {shorten(' and '.join(others), 300)} "
-                "in the last seven days, so what was deleted meanwhile stays. Give each source its "
-                "own --source name"
+                "in the last seven days, so what was deleted in that time stays. Give each source "
+                "its own --source name"
             )
         else:
             pruning = self.pruning(seen)

@@ -48,7 +48,7 @@ def launch(home: Home, port: int | None, *, seconds: float) -> None:
     crashed = (home.log / "gateway.err").read_text("utf-8", "replace").strip().splitlines()
     raise LocalError(
         message.decode("utf-8", "replace")
-        or f"the gateway ended at once ({crashed[-1] if crashed else 'without a word'}); "
+        or f"the gateway ended at once ({crashed[-1] if crashed else 'without a message'}); "
         f"its log is {home.log / 'gateway.log'}"
     )
 

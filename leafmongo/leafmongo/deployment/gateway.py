@@ -60,7 +60,7 @@ class Gateway:
         try:
             if self._port is not None and not self._upstream.requires_login():
                 raise LocalError(
-                    f"the upstream {self._upstream.hosts} asks for no password, so a port would "
+                    f"the upstream {self._upstream.hosts} requires no password, so a port would "
                     "admit every user of this machine. Leave out --port, or run it with --auth"
                 )
             _try_change_stream(self._upstream)
@@ -69,7 +69,7 @@ class Gateway:
             raise LocalError(self._upstream.explain_refusal(error)) from error
         except PyMongoError as error:
             raise LocalError(
-                f"the upstream {self._upstream.hosts} went away: {type(error).__name__}"
+                f"the upstream {self._upstream.hosts} became unreachable: {type(error).__name__}"
             ) from error
         return version
 

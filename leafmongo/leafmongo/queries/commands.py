@@ -243,7 +243,7 @@ def _forward(request: Request, body: Mapping[str, Any], large: bool) -> Forwarde
         raise CommandError(
             10334,
             "BSONObjectTooLarge",
-            "the search finds more than fits one command to mongod; put a $limit behind it",
+            "the search finds more than fits one command to mongod; put a $limit after it",
         )
     return ForwardedCommand(message)
 

@@ -124,7 +124,7 @@ def _input(pipelines: Section, name: str, weight: float) -> FusionInput:
         115,
         "CommandNotSupported",
         f'"{pipelines.name(name)}" is not supported here: a pipeline of {FUSION} is one '
-        f"{' or '.join(_SEARCHES)} of whole documents, maybe with a $limit behind it",
+        f"{' or '.join(_SEARCHES)} of whole documents, optionally with a $limit after it",
     )
 
 

@@ -73,15 +73,15 @@ def _check_pipeline(pipeline: Any, *, in_facet: bool = False) -> None:
         _refuse_metadata(pipeline[1:])
     if name == "$vectorSearch" and any(map(_is_search_meta, _parts(pipeline[1:]))):
         raise CommandError(
-            6347902, "Location6347902", "$$SEARCH_META is of $search; $vectorSearch has none"
+            6347902, "Location6347902", "$$SEARCH_META belongs to $search; $vectorSearch has none"
         )
 
 
 def _check_place(name: str, at: int, *, in_facet: bool) -> None:
     if name == _META_STAGE:
-        raise _unsupported(f"{name} is not supported here; $search is, and $count behind it")
+        raise _unsupported(f"{name} is not supported here; $search is, with $count after it")
     if name in METAS and in_facet:
-        raise CommandError(40600, "Location40600", f"{name} cannot stand inside $facet")
+        raise CommandError(40600, "Location40600", f"{name} cannot be used inside $facet")
     if name in METAS and at > 0:
         raise CommandError(
             40602, "Location40602", f"{name} must be the first stage of its pipeline"

@@ -185,7 +185,7 @@ def test_port_without_upstream_passwords_is_rejected(folder: Path) -> None:
             client.admin.command("replSetInitiate", {"_id": "rs", "members": [member(port)]})
             wait_for(lambda: client.admin.command("hello")["isWritablePrimary"])
 
-        assert "asks for no password" in refusal(uri, folder / "g", "--port", "0")
+        assert "requires no password" in refusal(uri, folder / "g", "--port", "0")
         with gateway(folder / "g", uri) as socket, Client(socket) as client:
             client.d.c.insert_one({"_id": 1, "v": [1.0, 0.0]})
             create(client.d.c, definition(2))

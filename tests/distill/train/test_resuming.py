@@ -78,7 +78,7 @@ def test_a_killed_run_resumes_as_if_nothing_had_happened(
 
     ended = commanded(*options(order))
     assert ended.code == 0, ended.err
-    assert f"the training resumes after step {step}\n" in ended.err
+    assert f"training resumes after step {step}\n" in ended.err
     assert f"leaf-distill: step {step + 1} of " in ended.err
     assert "leaf-distill: step 1 of " not in ended.err
     assert state.stat().st_mtime_ns == written

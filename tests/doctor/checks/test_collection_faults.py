@@ -90,5 +90,5 @@ def test_a_manifest_is_about_one_path_only(ingested: Ingested, examined: Examine
     findings = examined(path="other")
 
     assert findings["manifest"].level is S
-    assert "about 'embedding'" in findings["manifest"].message
+    assert "it describes 'embedding'" in findings["manifest"].message
     assert findings["index"].level is P

@@ -149,7 +149,7 @@ def test_int8_among_floats(ingested: Ingested, examined: Examined) -> None:
     findings = examined()
 
     assert findings["vector type"].level is P
-    assert "57 BinData float32, 3 BinData int8: a question finds only" in (
+    assert "57 BinData float32, 3 BinData int8: a query finds only" in (
         findings["vector type"].message
     )
 
@@ -182,9 +182,9 @@ def test_bits_without_euclidean(foreign: Foreign, examined: Examined, similarity
     ("value", "message"),
     [
         ("0.1, 0.2", "a str"),
-        ([0.1, "0.2"], "an array with something else than numbers"),
-        (b"\x00" * 256, "binary that is no vector"),
-        (Binary(b"\x27\x00\x00", 9), "no whole number of floats"),
+        ([0.1, "0.2"], "an array with elements that are not numbers"),
+        (b"\x00" * 256, "binary that is not a vector"),
+        (Binary(b"\x27\x00\x00", 9), "not a whole number of floats"),
         (Binary(b"\x99\x00\x00", 9), "the header 99 00"),
         ({"values": [0.1]}, "a dict"),
     ],

@@ -460,7 +460,7 @@ def test_one_of_two_conflicting_rebuilds_goes_on(database: Database[Any], tmp_pa
     other = opened(database, "hashing:32", rebuild=True)
     written(one, TWO, tmp_path / "r")
 
-    with pytest.raises(ManifestError, match="Another ingest created it meanwhile"):
+    with pytest.raises(ManifestError, match="Another ingest has just created it"):
         written(other, TWO, tmp_path / "r")
 
     assert database["c"].count_documents({"generation": 2}) == 2
@@ -474,7 +474,7 @@ def test_a_run_writes_nothing_into_a_retired_generation(
     written(late, TWO, tmp_path / "r")
     retire(database, "c", seconds=60, on_status=lambda status: None)
 
-    with pytest.raises(ManifestError, match="generation 2 of c was retired meanwhile"):
+    with pytest.raises(ManifestError, match="generation 2 of c was retired during this run"):
         written(late, [Document("c", "three")], tmp_path / "r")
 
     assert database["c"].count_documents({}) == 2

@@ -153,7 +153,7 @@ def test_an_id_that_stands_twice_is_rejected_the_second_time(
     assert stored(database)["a#0"]["text"] == "first"
     lines = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
     assert lines[0] == {"source": "f", "line": 2, "reason": "is bad", "record": "{}"}
-    assert lines[1]["reason"] == "id 'a' stands twice in this run, first at f:1"
+    assert lines[1]["reason"] == "id 'a' occurs twice in this run, first at f:1"
 
 
 def test_without_rejects_there_is_no_file(write: Write, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_the_first_reasons_stand_on_the_terminal_with_counts(leaf_ingest: Run) -
     assert ended.returncode == 3
     lines = [line.removeprefix("leaf-ingest: ") for line in ended.stderr.splitlines()]
     assert lines[-5].startswith("6 records were rejected; see leaf-ingest.rejects.jsonl")
-    assert lines[-4].startswith("  3 x id 'a0' stands twice in this run, first at c.jsonl:1 (")
+    assert lines[-4].startswith("  3 x id 'a0' occurs twice in this run, first at c.jsonl:1 (")
     assert "  1 x no field 'text' (fields: 'body'); see --text-field (c.jsonl:8)" in lines[-3:]
     assert lines[-1] == "  1 x something else"
     assert "\x1b" not in ended.stderr

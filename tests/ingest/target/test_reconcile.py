@@ -138,7 +138,7 @@ def test_a_slower_ingest_of_another_form_restores_the_index(
     write(ONE)
     stored = read_manifest(database, "c")
 
-    with pytest.raises(ManifestError, match="Another ingest created it meanwhile"):
+    with pytest.raises(ManifestError, match="Another ingest has just created it"):
         reconcile(database, "c", replace(stored, dimensions=32))
 
     assert follow(database, "c", stored).manifest == stored
@@ -247,7 +247,7 @@ def test_a_collection_that_was_filled_meanwhile_is_not_taken_over(
     late = target(precision="binary")
     write(ONE)
 
-    with pytest.raises(ManifestError, match="Another ingest created it meanwhile"):
+    with pytest.raises(ManifestError, match="Another ingest has just created it"):
         late.write([{"_id": "b#0", "document": "b"}], late.teacher.encode_documents(["two"]))
 
     assert read_manifest(database, "c").precision == "float32"
@@ -262,7 +262,7 @@ def test_a_collection_that_was_made_again_in_another_form_is_not_written_to(
     early.prepare(early.teacher.encode_documents(["one"]))
     write(ONE, precision="binary")
 
-    with pytest.raises(ManifestError, match="Another ingest created it meanwhile"):
+    with pytest.raises(ManifestError, match="Another ingest has just created it"):
         early.write([{"_id": "b#0", "document": "b"}], early.teacher.encode_documents(["two"]))
 
     assert database["c"].count_documents({}) == 1
@@ -284,7 +284,7 @@ def test_vectors_written_in_the_old_form_keep_their_manifest(
 
     monkeypatch.setattr(settling, "delete_manifest", written_meanwhile)
 
-    with pytest.raises(ManifestError, match="Another ingest created it meanwhile"):
+    with pytest.raises(ManifestError, match="Another ingest has just created it"):
         late.prepare(late.teacher.encode_documents(["two"]))
 
     assert read_manifest(database, "c") == before

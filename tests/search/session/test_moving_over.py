@@ -368,7 +368,7 @@ def test_a_student_that_cannot_be_loaded_leaves_the_old_in_use_until_it_is_retir
         hits = searcher.search(QUESTION)
 
     assert generation_of(hits) == {1}
-    assert "going on with the vectors from before" in caplog.text
+    assert "still using the previous vectors" in caplog.text
     drop(database)
     with pytest.raises(ModelError):
         searcher.search(QUESTION)

@@ -205,7 +205,7 @@ def test_the_doctor_asks_a_student_that_no_manifest_names_with_the_key(
         ("{server}/vectors#{model}", "expected https://HOST/embed#MODEL"),
         ("http://ann:pw@127.0.0.1:9/embed#{model}", "set LEAF_API_KEY instead"),
         ("http://127.0.0.1:9/embed#{model}", "the server does not answer (ConnectError"),
-        ("{server}/other/embed#{model}", "something else than vectors"),
+        ("{server}/other/embed#{model}", "something other than vectors"),
         ("{server}/embed#/nowhere", "no such folder"),
     ],
 )

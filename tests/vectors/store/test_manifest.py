@@ -96,7 +96,7 @@ def test_adding_never_takes_away(database: Database[Any]) -> None:
     now = amend_manifest(database, "c", filters=("document", "b"), hybrid=False)
 
     assert (now.filters, now.hybrid) == (("document", "a", "b"), True)
-    with pytest.raises(ManifestError, match="was deleted meanwhile"):
+    with pytest.raises(ManifestError, match="was deleted during this run"):
         amend_manifest(database, "gone", filters=(), hybrid=True)
 
 

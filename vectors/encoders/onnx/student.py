@@ -80,7 +80,7 @@ def _take_published(name: str, revision: str, folder: Path) -> None:
         take_published(ModelFiles.find(name, revision=revision), folder)
     except ExportError as error:
         raise ModelError(
-            f"student {name} is not exported on this machine ({folder} is missing), nor can it be "
-            f"here: {error}. Copy that folder from a machine that has ingested or searched with "
+            f"student {name} is not exported on this machine ({folder} is missing) and cannot be: "
+            f"{error}. Copy that folder from a machine that has ingested or searched with "
             "it, or install the extra [ingest]"
         ) from error

@@ -61,7 +61,7 @@ def select_layout(
                 f"{kind.__name__.lower()}: mean cosine {cosine:.4f} to the model's own vectors, "
                 f"expected {least} or more"
             )
-        log.debug("model %s is not encoded in %s: %s", name, dtype_name(dtype), reasons)
+        log.debug("model %s cannot be run in %s: %s", name, dtype_name(dtype), reasons)
     raise ModelError(
         f"model {name}: cannot be computed in {precision} on {model.device} ({reasons[-1]}); "
         "choose another --encode-precision, or LEAF_ENCODE_PRECISION: float32 fits every model"

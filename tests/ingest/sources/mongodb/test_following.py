@@ -312,7 +312,7 @@ def test_a_lost_history_reads_everything_again(
     ending.join()
     assert hash_of(articles, 1) != before
     (line,) = said
-    assert "has changed more than its history holds: reading all of it again" in line
+    assert "has changed more than its history holds: rereading all of it" in line
 
 
 def test_deletions_while_a_killed_follower_was_down_are_applied(
