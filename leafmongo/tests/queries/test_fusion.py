@@ -149,7 +149,11 @@ def test_fusion_of_several_vector_searches(documents: Documents) -> None:
         ({"combination": {"weights": {"vector": -1}}}, 9, "at least 0"),
         ({"scoreDetails": 1}, 9, "must be a boolean"),
         ({"k": 1}, 9, "unrecognized field"),
-        ({"input": {"pipelines": {"a": [*VECTOR, {"$match": {}}]}}}, 115, "optionally with a $limit"),
+        (
+            {"input": {"pipelines": {"a": [*VECTOR, {"$match": {}}]}}},
+            115,
+            "optionally with a $limit",
+        ),
         ({"input": {"pipelines": {"a": VECTOR, "b": [{"$sort": {"a": 1}}]}}}, 115, "pipelines.b"),
         ({"input": {"pipelines": {"a": [{"$limit": 1}, *VECTOR]}}}, 40602, "first"),
     ],
