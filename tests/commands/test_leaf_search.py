@@ -37,7 +37,8 @@ def test_a_sub_command_after_options_is_a_word_and_a_line_says_so(
 
     assert ended.returncode == 0
     assert json.loads(ended.stdout.splitlines()[0])["question"] == "doctor"
-    assert "'doctor' is taken as a word; `leaf-search doctor ...`" in ended.stderr
+    assert "'doctor' is taken as a word; " in ended.stderr
+    assert "write `leaf-search doctor ...`" in ended.stderr
 
 
 @pytest.mark.parametrize("words", [*([name] for name in PROGRAMS), *SUB_COMMANDS], ids=" ".join)
