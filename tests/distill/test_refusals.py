@@ -102,6 +102,7 @@ def test_too_few_texts_are_rejected(teacher: str) -> None:
     assert not Path("out.work/targets.npy").exists()
 
 
+@pytest.mark.long
 def test_a_work_folder_of_another_run_is_rejected(teacher: str, texts: Path) -> None:
     other = Path("other.jsonl")
     other.write_text("".join(json.dumps({"text": text}) + "\n" for text in PARAGRAPHS[:200]))
@@ -178,6 +179,7 @@ def test_a_run_that_fails_at_its_end_leaves_nothing_at_out_and_is_finished_by_th
     assert {entry.name for entry in tmp_path.iterdir()} == {"file", "small", "out"}
 
 
+@pytest.mark.long
 def test_a_student_that_ingest_will_reject_is_reported(teacher: str, texts: Path) -> None:
     ended = run(teacher, texts, *QUICK)
 

@@ -356,6 +356,7 @@ def test_a_student_that_changed_under_its_name_is_taken_as_it_is_now(
     assert complaints(examined()) == {}
 
 
+@pytest.mark.long
 def test_a_teacher_that_changed_under_its_name_is_taken_as_it_is_now(
     ingested: Ingested, examined: Examined, obey: Obey, stranger: str
 ) -> None:

@@ -57,6 +57,7 @@ def test_measures_are_those_of_numpy_and_trec_eval(
     assert bits.ndcg < again.ndcg <= float32.ndcg
 
 
+@pytest.mark.long
 def test_exact_search_is_numpy_to_the_last_rank(
     part: TestCollection,
     models: dict[Any, CachedModel],

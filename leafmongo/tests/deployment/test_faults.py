@@ -105,9 +105,10 @@ class Killer:
 
 
 # A round has three kills of different kinds, and two more if a start is killed as well.
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("rounds", "killed_starts", "kills"),
-    [(1, 1, 4), pytest.param(8, 6, 30, marks=pytest.mark.long)],
+    [(1, 1, 4), (8, 6, 30)],
 )
 def test_no_acknowledged_write_is_lost_by_kills(
     folder: Path, rounds: int, killed_starts: int, kills: int

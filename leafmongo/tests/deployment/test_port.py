@@ -145,6 +145,7 @@ def test_password_is_private_and_shown_on_request(guarded: LocalDeployment, tcp_
         assert password.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
+@pytest.mark.long
 def test_port_can_be_added_and_removed(folder: Path) -> None:
     home = folder / "home"
     with LocalDeployment(home) as open_to_its_owner, Client(open_to_its_owner.uri) as client:

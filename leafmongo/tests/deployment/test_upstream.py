@@ -178,6 +178,7 @@ def test_mongod_without_replica_set_is_rejected(folder: Path) -> None:
         assert "--replSet" in refusal(f"mongodb://127.0.0.1:{port}/", folder / "g")
 
 
+@pytest.mark.long
 def test_port_without_upstream_passwords_is_rejected(folder: Path) -> None:
     with alone(folder, "--replSet", "rs") as port:
         uri = f"mongodb://127.0.0.1:{port}/?directConnection=true"

@@ -67,6 +67,7 @@ def test_search_waits_only_for_its_own_index(home: Path) -> None:
         assert times > 3
 
 
+@pytest.mark.long
 def test_awaited_index_is_built_first(home: Path) -> None:
     with LocalDeployment(home) as deployment, MongoClient(deployment.uri) as client:
         last = client["d"][LARGE[-1]]

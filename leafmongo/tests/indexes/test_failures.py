@@ -92,6 +92,7 @@ def test_odd_names_that_mongod_can_read_are_indexed(documents: Documents) -> Non
     assert list(stored) == [{"_id": 1, "a$b": 1, "m": {"x$": 1}}]
 
 
+@pytest.mark.long
 def test_invalid_stored_definition_fails_alone(folder: Path) -> None:
     home = folder / "home"
     with LocalDeployment(home) as deployment, MongoClient(deployment.uri) as client:

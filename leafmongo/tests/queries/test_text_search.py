@@ -328,6 +328,7 @@ def test_any_id_can_be_found(documents: Documents) -> None:
     assert ids(documents, text("word")) == given
 
 
+@pytest.mark.long
 def test_index_survives_a_restart_and_shows_in_status(folder: Path) -> None:
     deployment = LocalDeployment(folder / "home")
     with deployment, MongoClient[dict[str, Any]](deployment.uri) as client:

@@ -43,6 +43,7 @@ def test_the_seed_decides_the_whole_training(teacher: str, texts: Path, tmp_path
     assert not torch.allclose(first, other, atol=1e-4)
 
 
+@pytest.mark.long
 def test_the_loss_falls_and_token_embeddings_stay(
     teacher: str, texts: Path, tmp_path: Path
 ) -> None:
