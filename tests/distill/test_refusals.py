@@ -121,6 +121,7 @@ def test_a_work_folder_of_another_run_is_rejected(teacher: str, texts: Path) -> 
     assert_refused(words, "work holds the teacher's vectors of other texts")
 
 
+@pytest.mark.long
 def test_a_work_folder_serves_one_run_at_a_time(teacher: str, texts: Path) -> None:
     Path("work").mkdir()
     lock = FileLock(Path("work/lock"))

@@ -23,6 +23,7 @@ def evaluated(run: Run, mongodb_uri: str, database: Database[Any]) -> Run:
     return start
 
 
+@pytest.mark.long
 def test_a_table_and_pictures_of_a_test_collection(
     evaluated: Run, trees: Path, tmp_path: Path
 ) -> None:

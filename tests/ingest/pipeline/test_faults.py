@@ -55,6 +55,7 @@ def test_a_run_survives_a_restart_of_mongod(
         assert len(ingest.errors) <= 4
 
 
+@pytest.mark.long
 def test_a_mongod_that_stays_away_is_one_line_and_what_is_written_stays(
     deployment: LocalDeployment, database: Database[Any]
 ) -> None:
