@@ -79,6 +79,7 @@ def missing(database: Database[Any], wanted: State) -> int:
     return sum(not same_vector(hashes.get(id, b""), chunk["hash"]) for id, chunk in wanted.items())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("times", [1, 10])
 def test_an_ingest_that_is_killed_again_and_again_ends_as_if_undisturbed(
     deployment: LocalDeployment, tmp_path: Path, times: int
