@@ -91,7 +91,7 @@ def test_a_killed_run_resumes_as_if_nothing_had_happened(
     assert torch.allclose(weights(student), weights(wanted.student), atol=1e-6)
     assert json.loads(ended.out)["cosine"] == pytest.approx(wanted.cosine, abs=1e-5)
     card = (order.out / "README.md").read_text()
-    assert f"from step {step:,} on, where a run had been killed" in card
+    assert f"from step {step:,} on, where a killed run was resumed" in card
 
 
 def done(state: Path) -> Any:

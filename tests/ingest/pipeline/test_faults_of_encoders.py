@@ -132,7 +132,7 @@ def test_what_was_encoded_before_a_process_died_is_written_and_the_rest_later(
             os.kill(children[0].pid or 0, signal.SIGKILL)
 
     several = Target(database, settings, whole.manifest, teacher)
-    with pytest.raises(ModelError, match="one of the 2 processes that encode") as error:
+    with pytest.raises(ModelError, match="one of 2 worker processes on cpu, cpu died") as error:
         ingest(documents(), several, rejects=rejects, on_progress=kill)
     assert active_children() == []
     written = database["c"].count_documents({})
