@@ -148,8 +148,9 @@ class SubCommands(TyperGroup):
         return self._loaded[cmd_name]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)  # behind it stand no options
         for flag, name in self.flags.items():
-            if flag in args:
+            if flag in args[:end]:
                 _say_renamed(ctx, flag, f"{ctx.command_path} {name}")
                 args = [name, *(argument for argument in args if argument != flag)]
         own = {name for parameter in self.get_params(ctx) for name in parameter.opts}

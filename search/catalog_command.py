@@ -1,7 +1,6 @@
 """`leaf-search collections`: parse the options, call one function, print."""
 
 import json
-import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -54,7 +53,6 @@ def command(
         else:
             command = hint("leaf-ingest", "PATH", database=chosen.database)
             _say(f"database {chosen.database} has no collection to search; {command} makes one")
-    sys.stdout.flush()
 
 
 def _table(entries: Sequence[CatalogEntry]) -> Table:

@@ -1,6 +1,7 @@
 """The sub-commands of `leaf-ingest` that read no documents: rollback, retire, repair."""
 
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +43,9 @@ def rollback(
 
     Exit codes: 0 done, 1 failed, 2 wrong usage.
     """
-    say_warnings("leaf-ingest")
-    with one_line_errors("leaf-ingest", line=line_of("leaf-ingest", context), resumes=True):
+    with _errors(context):
         chosen = _settings(wait, retry_for, uri, database, collection, home)
-        with open_client(deployment_uri(chosen, say)) as client:
-            RetryBudget(retry_for).run(
-                lambda: run_rollback(
-                    client[chosen.database], chosen.collection, wait=wait, as_json=as_json
-                )
-            )
+        _finish(run_rollback, chosen, RetryBudget(retry_for), wait=wait, as_json=as_json)
 
 
 @register_retire
@@ -68,15 +63,9 @@ def retire(
 
     Exit codes: 0 done, 1 failed, 2 wrong usage.
     """
-    say_warnings("leaf-ingest")
-    with one_line_errors("leaf-ingest", line=line_of("leaf-ingest", context), resumes=True):
+    with _errors(context):
         chosen = _settings(wait, retry_for, uri, database, collection, home)
-        with open_client(deployment_uri(chosen, say)) as client:
-            RetryBudget(retry_for).run(
-                lambda: run_retire(
-                    client[chosen.database], chosen.collection, wait=wait, as_json=as_json
-                )
-            )
+        _finish(run_retire, chosen, RetryBudget(retry_for), wait=wait, as_json=as_json)
 
 
 @register_repair
@@ -98,8 +87,7 @@ def repair(
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some records were rejected.
     """
-    say_warnings("leaf-ingest")
-    with one_line_errors("leaf-ingest", line=line_of("leaf-ingest", context), resumes=True):
+    with _errors(context):
         chosen = _settings(wait, retry_for, uri, database, collection, home)
         if problems := list(Rejects(rejects).problems()):
             raise ConfigError(problems)
@@ -117,6 +105,26 @@ def repair(
                 as_json=as_json,
             )
     raise typer.Exit(SOME_REJECTED if count else 0)
+
+
+@contextmanager
+def _errors(context: typer.Context) -> Iterator[None]:
+    say_warnings("leaf-ingest")
+    with one_line_errors("leaf-ingest", line=line_of("leaf-ingest", context), resumes=True):
+        yield
+
+
+def _finish(
+    work: Callable[..., None],
+    chosen: Settings,
+    retries: RetryBudget,
+    *,
+    wait: float,
+    as_json: bool,
+) -> None:
+    with open_client(deployment_uri(chosen, say)) as client:
+        database = client[chosen.database]
+        retries.run(lambda: work(database, chosen.collection, wait=wait, as_json=as_json))
 
 
 def _settings(

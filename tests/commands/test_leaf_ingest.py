@@ -42,6 +42,14 @@ def test_a_path_called_like_a_sub_command_is_ingested_as_a_path(leaf_ingest: Run
     assert "1 document in 1 chunk: 1 encoded" in ended.stdout
 
 
+def test_a_flag_of_version_0_1_behind_two_dashes_is_a_path(leaf_ingest: Run) -> None:
+    ended = leaf_ingest("--", "--retire")
+
+    assert "was renamed" not in ended.stderr
+    assert "--retire" in ended.stderr
+    assert ended.returncode == 1
+
+
 @pytest.mark.parametrize("name", ["rollback", "retire", "repair"])
 def test_a_sub_command_that_may_be_a_path_is_refused(leaf_ingest: Run, name: str) -> None:
     Path(name).mkdir()

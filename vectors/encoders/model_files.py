@@ -71,7 +71,7 @@ class ModelFiles:
         return found
 
     def json(self, file: str) -> Any:
-        """The parsed file; an empty object if there is none."""
+        """The parsed file; an empty object if the file is missing."""
         found = self.path(file)
         return {} if found is None else json.loads(found.read_text())
 

@@ -117,7 +117,7 @@ def find_manifest(database: Database[Any], collection: str) -> Manifest | None:
 
 
 def read_manifest(database: Database[Any], collection: str) -> Manifest:
-    """Raises ManifestError if there is none, and names the collections that have one."""
+    """Raises ManifestError if it is missing, and names the collections that have one."""
     manifest = find_manifest(database, collection)
     if manifest is not None:
         return manifest
