@@ -11,6 +11,7 @@ from rich.text import Text
 
 from leafsearch.config.text import one_line, strip_controls
 from leafsearch.search.hit import Hit
+from leafsearch.search.place import describe_place
 from leafsearch.search.retrieval.context import Context
 
 _SHOWN = 240  # characters of a passage in the table
@@ -54,6 +55,8 @@ def _table(hits: Sequence[Hit]) -> Table:
         passage = Text(one_line(hit.id), style="bold")
         if title := hit.metadata.get("title"):
             passage.append(f"  {one_line(str(title))}", style="not bold")
+        if where := describe_place(hit.place):
+            passage.append(f"  ({one_line(where)})", style="not bold")
         shown = " ".join(hit.context.split()) if hit.context else _beginning(hit.text)
         passage.append(f"\n{strip_controls(shown)}\n", "dim")
         table.add_row(f"{hit.similarity:.3f}", passage)

@@ -179,15 +179,15 @@ def _check_fields(fields: Sequence[str] | None) -> None:
     for field in fields or ():
         if not isinstance(field, str) or not _is_of_a_hit(field):
             raise QueryError(
-                f"field {quote(field)} is not one of a hit; expected text, metadata or "
-                "metadata.PATH"
+                f"field {quote(field)} is not one of a hit; expected text, metadata, place, "
+                "metadata.PATH or place.PATH"
             )
 
 
 def _is_of_a_hit(field: str) -> bool:
     first, *names = field.split(".")
-    if first != "metadata" or not names:
-        return field in ("text", "metadata")
+    if first not in ("metadata", "place") or not names:
+        return field in ("text", "metadata", "place")
     unfit = any(not name or name.startswith("$") or "\0" in name for name in names)
     return not unfit and is_unicode(field) and len(names) < _DEEPEST_FIELD
 

@@ -28,7 +28,9 @@ TEACHERS = {
 # What needs the extra [eval], imported only for pictures.
 PICTURES = {"evaluation/pictures.py"}
 # What needs the extra [formats], imported only for files of such a format.
-FORMATS = {f"ingest/sources/readers/{name}.py" for name in ("html", "parquet", "pdf")}
+FORMATS = {
+    path.relative_to(ROOT).as_posix() for path in (ROOT / "ingest/sources/readers").rglob("*.py")
+}
 # What needs the extra [ray], imported only to run a pipeline there.
 ON_RAY = {"ingest/on_ray/pipeline.py", "ingest/on_ray/stages.py"}
 # The one place that knows leafmongo.

@@ -12,11 +12,12 @@ from leafsearch.vectors.store import digest, encoded_digest
 
 @dataclass(frozen=True)
 class Chunk:
-    """Stored as `{_id: "<document>#<position>", document, position, text, metadata, hash}`.
+    """Stored as `{_id: "<document>#<position>", document, position, text, metadata, place, hash}`.
 
     `trail` holds the headings above the passage, if it is encoded with them. `tokens` counts the
-    encoded text without prompt and special tokens. `hash` joins a digest of the encoded text and
-    one of the metadata: equal first halves mean equal vectors.
+    encoded text without prompt and special tokens. `place` tells where in its source the passage
+    stands. `hash` joins a digest of the encoded text and one of metadata and place: equal first
+    halves mean equal vectors.
     """
 
     document: str
@@ -27,6 +28,7 @@ class Chunk:
     trail: str = ""
     tokens: int = field(default=0, compare=False)
     stored: bytes = field(default=b"", compare=False, repr=False)  # metadata, if encoded already
+    place: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -42,8 +44,10 @@ class Chunk:
 
     @property
     def hash(self) -> bytes:
-        metadata = self.stored or bson.encode(self.metadata)
-        return digest(self.encoded_text.encode()) + digest(metadata)
+        beside = self.stored or bson.encode(self.metadata)
+        if self.place:
+            beside += bson.encode(self.place)
+        return digest(self.encoded_text.encode()) + digest(beside)
 
     def counted(self, tokens: int) -> "Chunk":
         return Chunk(
@@ -55,6 +59,7 @@ class Chunk:
             self.trail,
             tokens,
             self.stored,
+            self.place,
         )
 
     def fields(self) -> dict[str, Any]:
@@ -65,6 +70,7 @@ class Chunk:
             "position": self.position,
             "text": self.text,
             "metadata": dict(self.metadata),
+            "place": dict(self.place),
             "hash": self.hash,
         }
 

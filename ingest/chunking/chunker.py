@@ -7,10 +7,11 @@ A document that fits is tokenised once, a long one twice. (The library semantic-
 tried first: it tokenises each passage seven times over, and starts a new chunk at a blank line.)
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from operator import not_
+from typing import Any
 
 from tokenizers import Tokenizer
 
@@ -18,6 +19,7 @@ from leafsearch.config.text import quote
 from leafsearch.ingest.chunking.borders import fit_trail, heading_trails
 from leafsearch.ingest.chunking.chunk import Chunk
 from leafsearch.ingest.chunking.pieces import Piece, Pieces, TokenCounter
+from leafsearch.ingest.chunking.place import PlaceFinder
 from leafsearch.ingest.document import Document
 from leafsearch.ingest.errors import IngestError
 
@@ -29,27 +31,36 @@ _LIKELY_TOO_LONG = 6  # characters a token, of a text that is not tokenised as a
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A document being cut: the text to cut, the title to repeat, and the tokens that it costs."""
+    """A document being cut: the text to cut, the title to repeat, and the tokens that it costs.
+
+    `shift` counts the characters of a long title that stand before the document's own text.
+    """
 
     document: Document
     text: str
     title: str
     cost: int
+    shift: int = 0
 
     @classmethod
     def of(cls, document: Document, cost: int, *, most: int) -> "Draft":
         text, title = document.text, document.title
         if cost <= most:
             return cls(document, text, title, cost)
-        return cls(document, f"{title}\n\n{text}", "", 0)
+        return cls(document, f"{title}\n\n{text}", "", 0, len(title) + 2)
 
     def whole(self) -> Chunk:
-        return self.chunk(0, self.text.strip())
+        return self.chunk(0, self.text.strip(), place=self.places().whole(self.text))
 
-    def chunk(self, position: int, passage: str, trail: str = "") -> Chunk:
+    def places(self) -> PlaceFinder:
+        return PlaceFinder(self.document, self.text, self.shift)
+
+    def chunk(
+        self, position: int, passage: str, trail: str = "", *, place: Mapping[str, Any]
+    ) -> Chunk:
         document = self.document
         metadata, stored = document.metadata, document.stored
-        return Chunk(document.id, position, passage, self.title, metadata, trail, 0, stored)
+        return Chunk(document.id, position, passage, self.title, metadata, trail, 0, stored, place)
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,8 @@ class _DocumentPacker:
         self._rules = rules
         self._draft = draft
         self._pieces = list(pieces)
-        self._above = heading_trails([p.heading for p in pieces]) if rules.heading_trail else []
+        self._above = heading_trails([p.heading for p in pieces])
+        self._places = draft.places()
         self._lengths: dict[str, int] = {}  # of trails, in tokens
         self._made = 0
 
@@ -135,13 +147,22 @@ class _DocumentPacker:
 
     def _chunk(self, begin: int, end: int, trail: str) -> Chunk:
         first, last = self._pieces[begin], self._pieces[end - 1]
-        passage = self._draft.text[first.start : last.end].strip()
-        return self._draft.chunk(self._made, passage, trail)
+        passage = self._draft.text[first.start : last.end]
+        start = first.start + len(passage) - len(passage.lstrip())
+        passage = passage.strip()
+        place = self._places.at(start, start + len(passage), self._headings(begin))
+        return self._draft.chunk(self._made, passage, trail, place=place)
+
+    def _headings(self, begin: int) -> Sequence[str]:
+        """The headings that a chunk stands below, its own first line included."""
+        heading = self._pieces[begin].heading
+        own = (heading.text,) if heading and heading.text else ()
+        return (*self._above[begin], *own)
 
     def _trail(self, begin: int) -> tuple[str, int]:
         """The trail and its cost; a long trail is cut, so that the first piece and others have
         room."""
-        if not self._above or not (names := self._above[begin]):
+        if not self._rules.heading_trail or not (names := self._above[begin]):
             return "", 0
         room = self._rules.budget - self._draft.cost - self._pieces[begin].tokens
         return fit_trail(names, self._length, min(room, self._rules.budget // 4))
@@ -171,8 +192,7 @@ class _DocumentPacker:
                 "chunk may have; expected a larger --chunk-tokens"
             )
         self._pieces[begin : begin + 1] = parts
-        if self._above:
-            self._above[begin : begin + 1] = [self._above[begin]] * len(parts)
+        self._above[begin : begin + 1] = [self._above[begin]] * len(parts)
 
 
 class Chunker:

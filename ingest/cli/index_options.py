@@ -120,7 +120,9 @@ def filter_problems(path: str, *, theirs: bool = False) -> Iterator[str]:
         return
     elif path == "metadata":
         yield "--filter-field metadata: expected a path below it, like metadata.year"
-    elif names[0] != "metadata" and path not in _TOP_LEVEL:
+    elif path == "place":
+        yield "--filter-field place: expected a path below it, like place.page"
+    elif names[0] not in ("metadata", "place") and path not in _TOP_LEVEL:
         yield (
             f"--filter-field {shown}: a document's own fields are stored below metadata; did "
             f"you mean --filter-field metadata.{shown}?"

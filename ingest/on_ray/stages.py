@@ -22,7 +22,7 @@ from leafsearch.ingest.pipeline.plan import Plan, plan_windows
 from leafsearch.ingest.pipeline.read import cut_windows
 from leafsearch.ingest.pipeline.stats import Summary, Tally
 from leafsearch.ingest.pipeline.write import Encoded, Writer, without_vectors
-from leafsearch.ingest.sources.readers.parquet import row_document, rows
+from leafsearch.ingest.sources.readers.tables.parquet import row_document, rows
 from leafsearch.ingest.target.open import open_target
 from leafsearch.ingest.target.target import Target, load_teacher
 from leafsearch.vectors import Rows, Teacher, connect

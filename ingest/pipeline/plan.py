@@ -1,9 +1,11 @@
 """The second stage: compare each document with what is stored of it, and plan the rest."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import bson
 from bson.int64 import Int64
 
 from leafsearch.ingest.chunking.chunk import Chunk, same_vector
@@ -15,6 +17,8 @@ from leafsearch.vectors import Manifest, StoredChunk
 from leafsearch.vectors.store import digest
 
 _CHUNKER = "1"  # changes when the same document is cut differently than before
+_WITH_PLACES = "2"  # documents whose chunks have a place, which version 0.1 did not store
+_HEADING = re.compile(r"^#{1,6}[ \t]", re.MULTILINE)
 
 
 @dataclass
@@ -58,9 +62,22 @@ class Plan:
 
 def digest_of(document: Document, manifest: Manifest) -> bytes:
     """A digest of everything that the stored chunks depend on; in place only vectors are stored."""
-    parts = (_CHUNKER, document.id, document.source, document.title, document.text)
-    metadata = b"" if manifest.layout == "in_place" else document.encoded_metadata
-    return digest("\0".join(parts).encode() + b"\0" + metadata)
+    in_place = manifest.layout == "in_place"
+    kind = _WITH_PLACES if not in_place and _has_places(document) else _CHUNKER
+    parts = (kind, document.id, document.source, document.title, document.text)
+    beside = b"" if in_place else document.encoded_metadata
+    if kind == _WITH_PLACES and document.marks:
+        marks = [[mark.offset, dict(mark.place)] for mark in document.marks]
+        beside += bson.encode({"marks": marks})
+    return digest("\0".join(parts).encode() + b"\0" + beside)
+
+
+def _has_places(document: Document) -> bool:
+    return bool(
+        document.marks
+        or document.has_lines
+        or ("#" in document.text and _HEADING.search(document.text))
+    )
 
 
 def is_stored(stored: StoredChunks, content: bytes) -> bool:
@@ -115,7 +132,7 @@ def _has_vector(stored: StoredChunk | None, chunk: Chunk) -> bool:
 
 
 def _changed(chunk: Chunk) -> dict[str, Any]:
-    return {"metadata": dict(chunk.metadata), "hash": chunk.hash}
+    return {"metadata": dict(chunk.metadata), "place": dict(chunk.place), "hash": chunk.hash}
 
 
 def plan_windows(

@@ -4,24 +4,29 @@ Consecutive chunks are joined again to the text that they were cut from.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
 from leafsearch.config.text import quote
 from leafsearch.search.errors import QueryError
 from leafsearch.search.hit import Hit
+from leafsearch.search.place import describe_place, join_places
 from leafsearch.search.retrieval.stored_chunk import chunk_of, fetch_stages, match_documents
 from leafsearch.search.session.io import Aggregate, Steps
 from leafsearch.search.session.open import OpenCollection, look_up
 
-PLACE = ("document", "position")
+KEY = ("document", "position")
+_Chunks: TypeAlias = Mapping[tuple[str, int], Mapping[str, Any]]
 _SHORTEST = 12  # characters; chunks may share less by chance
 _AROUND = 1  # chunks before and after a hit, as far as the budget allows
 
 
 @dataclass(frozen=True)
 class Passage:
-    """Chunks `first` to `last` of a document as one text; `similarity` of the best hit in it."""
+    """Chunks `first` to `last` of a document as one text; `similarity` of the best hit in it.
+
+    `place` tells where in its source the passage stands, as in Hit.
+    """
 
     document: str
     first: int
@@ -29,11 +34,13 @@ class Passage:
     text: str
     metadata: Mapping[str, Any]
     similarity: float
+    place: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Context:
-    """`text` has every passage under a line `[n] title (document)`; `tokens` are the student's."""
+    """`text` has every passage under a line `[n] title (document, place)`; `tokens` are the
+    student's."""
 
     text: str
     passages: tuple[Passage, ...]
@@ -55,8 +62,8 @@ def compose(
     if not hits:
         return Context("", (), 0)
     near = [(h.document, h.position - _AROUND, h.position + _AROUND) for h in hits]
-    texts = yield from read_texts(opened, near, max_time_ms)
-    there = [h for h in hits if (h.document, h.position) in texts]
+    chunks = yield from _read_chunks(opened, near, max_time_ms)
+    there = [h for h in hits if (h.document, h.position) in chunks]
     if len(there) < len(hits):
         yield from look_up(opened)  # deleted or retired since they were found
     if not there:
@@ -64,14 +71,14 @@ def compose(
     hits, wanted = there, [(h.document, h.position) for h in there]
     beside = [(h.document, p) for h in hits for p in (h.position - 1, h.position + 1)]
     taken = {wanted[0]}
-    best = _written(opened, hits, taken, texts)
+    best = _written(opened, hits, taken, chunks)
     if best.tokens > max_tokens:
         return _cut(opened, best, max_tokens)
-    for place in dict.fromkeys([*wanted, *beside]):
-        if place in texts and place not in taken:
-            tried = _written(opened, hits, taken | {place}, texts)
+    for key in dict.fromkeys([*wanted, *beside]):
+        if key in chunks and key not in taken:
+            tried = _written(opened, hits, taken | {key}, chunks)
             if tried.tokens <= max_tokens:
-                taken, best = taken | {place}, tried
+                taken, best = taken | {key}, tried
     return best
 
 
@@ -99,12 +106,12 @@ def _written(
     opened: OpenCollection,
     hits: Sequence[Hit],
     taken: set[tuple[str, int]],
-    texts: Mapping[tuple[str, int], str],
+    chunks: _Chunks,
 ) -> Context:
     passages = []
     for document in dict.fromkeys(h.document for h in hits):
         for run in _runs(sorted(p for d, p in taken if d == document)):
-            passages.append(_passage(document, run, hits, texts))
+            passages.append(_passage(document, run, hits, chunks))
     blocks = [f"{_source(n, p)}\n{p.text}" for n, p in enumerate(passages, start=1)]
     text = "\n\n".join(blocks)
     tokens = len(opened.student.tokenizer.encode(text, add_special_tokens=False)) if text else 0
@@ -126,7 +133,7 @@ def _passage(
     document: str,
     run: Sequence[int],
     hits: Sequence[Hit],
-    texts: Mapping[tuple[str, int], str],
+    chunks: _Chunks,
 ) -> Passage:
     ours = [h for h in hits if h.document == document]
     inside = [h.similarity for h in ours if h.position in run]
@@ -134,28 +141,41 @@ def _passage(
         document=document,
         first=run[0],
         last=run[-1],
-        text=join_chunks([texts[document, position] for position in run]),
+        text=join_chunks([chunks[document, position]["text"] for position in run]),
         metadata=ours[0].metadata,
         similarity=max(inside, default=ours[0].similarity),
+        place=join_places(*(_place(chunks[document, at]) for at in (run[0], run[-1]))),
     )
 
 
 def _source(number: int, passage: Passage) -> str:
     title = str(passage.metadata.get("title") or "")
-    return f"[{number}] {title} ({passage.document})" if title else f"[{number}] {passage.document}"
+    where = ", ".join(filter(None, (passage.document, describe_place(passage.place))))
+    return f"[{number}] {title} ({where})" if title else f"[{number}] {where}"
+
+
+def _place(chunk: Mapping[str, Any]) -> Mapping[str, Any]:
+    return chunk.get("place") or {}
 
 
 def read_texts(
     opened: OpenCollection, spans: Sequence[tuple[str, int, int]], max_time_ms: int | None
 ) -> Steps[dict[tuple[str, int], str]]:
     """Texts by document and position, of all chunks in (document, first, last)."""
+    chunks = yield from _read_chunks(opened, spans, max_time_ms)
+    return {key: chunk["text"] for key, chunk in chunks.items()}
+
+
+def _read_chunks(
+    opened: OpenCollection, spans: Sequence[tuple[str, int, int]], max_time_ms: int | None
+) -> Steps[_Chunks]:
     pipeline: list[dict[str, Any]] = [
         {"$match": match_documents(opened.manifest, spans)},
-        *fetch_stages(opened.manifest, [*PLACE, "text"], None),
+        *fetch_stages(opened.manifest, [*KEY, "text", "place"], None),
     ]
     found = yield Aggregate(opened.collection, pipeline, max_time_ms)
     chunks = [chunk_of(opened.manifest, each) for each in found]
-    return {(c["document"], c["position"]): c["text"] for c in chunks}
+    return {(c["document"], c["position"]): c for c in chunks}
 
 
 def join_chunks(texts: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from leafsearch.config.text import quote
 from leafsearch.search.errors import SearchError
 from leafsearch.search.hit import Hit
 from leafsearch.search.query import REACH_REORDERED, Query
-from leafsearch.search.retrieval.context import PLACE, join_chunks, read_texts
+from leafsearch.search.retrieval.context import KEY, join_chunks, read_texts
 from leafsearch.search.retrieval.retrieve import (
     Candidate,
     EncodedQuestion,
@@ -25,8 +25,9 @@ from leafsearch.search.retrieval.stored_chunk import chunk_of, fetch_stages, key
 from leafsearch.search.session.io import Aggregate, Compute, Steps
 from leafsearch.search.session.open import OpenCollection, look_up
 from leafsearch.vectors import Rows
+from leafsearch.vectors.store import uppermost_paths
 
-_ALL = ("text", "metadata")
+_ALL = ("text", "metadata", "place")
 
 
 def rank(opened: OpenCollection, asked: EncodedQuestion) -> Steps[list[Hit]]:
@@ -146,12 +147,13 @@ def _hit(candidate: Candidate, contents: dict[str, Any], context: str) -> Hit:
         score=candidate.score,
         similarity=candidate.similarity,
         context=context,
+        place=contents.get("place") or {},
     )
 
 
 def _contents(query: Query) -> list[str]:
     wanted = _ALL if query.fields is None else query.fields
-    return [f for f in wanted if f == "metadata" or "metadata" not in wanted or f == "text"]
+    return uppermost_paths(wanted)
 
 
 def _whole(query: Query, pool: int) -> bool:
@@ -161,7 +163,7 @@ def _whole(query: Query, pool: int) -> bool:
 
 def _fields(opened: OpenCollection, query: Query, pool: int) -> list[str]:
     """Fields of the candidates: all that hits need, or only what choosing them needs."""
-    fields = [*PLACE]
+    fields = [*KEY]
     if _whole(query, pool):
         fields += _contents(query)
     elif query.rerank is not None:

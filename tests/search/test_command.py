@@ -69,6 +69,7 @@ def test_json_is_one_whole_hit_a_line(leaf_search: Run) -> None:
         "score",
         "similarity",
         "context",
+        "place",
     }
     assert (first["id"], first["metadata"]) == ("trees#0", {"year": 1999})
     assert second["text"].endswith("long long")

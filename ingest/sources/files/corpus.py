@@ -27,7 +27,11 @@ from leafsearch.ingest.sources.files.formats import (
 from leafsearch.ingest.sources.files.patterns import FilePatterns
 from leafsearch.ingest.sources.files.records import Fields
 from leafsearch.ingest.sources.readers import Records, Whole, read, require_readable
-from leafsearch.ingest.sources.readers.compression import Buffered, open_zipped_documents, unpack
+from leafsearch.ingest.sources.readers.packed.compression import (
+    Buffered,
+    open_zipped_documents,
+    unpack,
+)
 
 __all__ = ["FORMATS", "Corpus", "Format"]
 

@@ -15,7 +15,7 @@ from leafsearch.config.text import escape_surrogates
 from leafsearch.ingest.document import Place, Rejected
 from leafsearch.ingest.pipeline.rejects import DEFAULT
 from leafsearch.ingest.sources.files.patterns import FilePatterns
-from leafsearch.ingest.sources.readers.compression import DOCUMENTS
+from leafsearch.ingest.sources.readers.packed.compression import DOCUMENTS
 
 STDIN = ("-", "/dev/stdin")
 NO_FILE = "neither files nor folders"

@@ -9,11 +9,11 @@ from typing import BinaryIO
 from leafsearch.ingest.document import Records
 from leafsearch.ingest.sources.files.formats import Format, require_library
 from leafsearch.ingest.sources.files.records import Fields
-from leafsearch.ingest.sources.readers.csv_rows import read_csv, require_columns
 from leafsearch.ingest.sources.readers.html import read_html
-from leafsearch.ingest.sources.readers.json_records import read_json, read_json_lines
-from leafsearch.ingest.sources.readers.parquet import read_parquet, require_parquet_column
 from leafsearch.ingest.sources.readers.pdf import read_pdf
+from leafsearch.ingest.sources.readers.tables.csv_rows import read_csv, require_columns
+from leafsearch.ingest.sources.readers.tables.json_records import read_json, read_json_lines
+from leafsearch.ingest.sources.readers.tables.parquet import read_parquet, require_parquet_column
 from leafsearch.ingest.sources.readers.text import Whole, read_text
 
 __all__ = [

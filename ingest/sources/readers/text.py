@@ -3,13 +3,13 @@
 import re
 import tempfile
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import IO, BinaryIO
+from dataclasses import dataclass, replace
+from typing import IO, Any, BinaryIO
 
 from leafsearch.config.text import quote
-from leafsearch.ingest.document import Document, Place, Records, Rejected
+from leafsearch.ingest.document import Document, Mark, Omission, Place, Records, Rejected
 from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.sources.files.records import MAX_TEXT, Fields, UnusableRecord, to_document
 
@@ -36,12 +36,31 @@ class Whole:
     id: str
     source: str = ""
 
-    def document(self, text: str, title: str = "") -> Document:
-        """Raises UnusableRecord."""
+    def document(
+        self,
+        text: str,
+        title: str = "",
+        *,
+        marks: Sequence[Mark] = (),
+        has_lines: bool = False,
+        omissions: Sequence[Omission] = (),
+        words: int = 0,
+        notes: Sequence[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Document:
+        """See Document; `metadata` joins the path. Raises UnusableRecord."""
         if not text.strip():
             raise UnusableRecord("empty file")
-        record = {"id": self.id, "text": text, "title": title, "path": self.id}
-        return to_document(record, Fields(), Place(self.file), self.source)
+        own = {"id": self.id, "text": text, "title": title.strip(), "path": self.id}
+        found = to_document({**(metadata or {}), **own}, Fields(), Place(self.file), self.source)
+        return replace(
+            found,
+            marks=marks,
+            has_lines=has_lines,
+            omissions=omissions,
+            words=words,
+            notes=notes,
+        )
 
 
 def read_limited(stream: BinaryIO) -> bytes:
@@ -85,7 +104,7 @@ def read_text(stream: BinaryIO, whole: Whole, *, markdown: bool) -> Records:
     """A Markdown file's first `#` heading is its title."""
     try:
         text = decode(read_limited(stream))
-        yield whole.document(text, _title(text) if markdown else "")
+        yield whole.document(text, _title(text) if markdown else "", has_lines=True)
     except UnusableRecord as error:
         yield Rejected(Place(whole.file), str(error))
 

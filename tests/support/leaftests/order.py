@@ -37,7 +37,11 @@ LONGEST = [
         "leafmongo/deployment/test_faults",
         "leafmongo/test_langchain",
     ),
-    *("evaluation/test_sweep", "search/test_options", "ingest/sources/readers/test_compression"),
+    *(
+        "evaluation/test_sweep",
+        "search/test_options",
+        "ingest/sources/readers/packed/test_compression",
+    ),
     *("distill/publish/test_result", "search/test_python_reference", "distill/train/test_resuming"),
     *("ingest/on_ray/test_on_ray", "leafmongo/test_pytest_plugin"),
 ]
