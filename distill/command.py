@@ -71,7 +71,13 @@ _IdField = Annotated[
     option("Read ids from this field. Default: id, or _id.", metavar="NAME", panel=_TEXT),
 ]
 _TextField = Annotated[
-    str, option("Read texts from this field. Default: text.", metavar="NAME", panel=_TEXT)
+    list[str] | None,
+    option(
+        "Read texts from this field; repeat it to join several. Default: text.",
+        "--text-field",
+        metavar="PATH",
+        panel=_TEXT,
+    ),
 ]
 _TitleField = Annotated[
     str, option("Read titles from this field. Default: title.", metavar="NAME", panel=_TEXT)
@@ -156,7 +162,7 @@ def command(
     examples: _Examples = 50_000,
     words: _Words = 32,
     id_field: _IdField = "id",
-    text_field: _TextField = "text",
+    text_field: _TextField = None,
     title_field: _TitleField = "title",
     cycles: _Cycles = 1,
     epochs: _Epochs = 3,
@@ -202,7 +208,7 @@ def command(
             bits=bits,
             trains_embeddings=train_embeddings,
         )
-        fields = Fields(id_field, text_field, title_field)
+        fields = Fields(id_field, text_field or "text", title_field)
         order = DistillRequest(
             teacher=teacher or "",
             texts=Texts(texts or [], queries, fields, examples, words, seed),

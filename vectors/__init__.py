@@ -21,6 +21,7 @@ from leafsearch.vectors.errors import (
     SearchIndexError,
     VectorsError,
 )
+from leafsearch.vectors.field_path import join_texts, take_values
 from leafsearch.vectors.store.chunk import StoredChunk
 from leafsearch.vectors.store.codec import Codec
 from leafsearch.vectors.store.collection import Collection
@@ -62,8 +63,10 @@ __all__ = [
     "connect_async",
     "explain_errors",
     "export_student",
+    "join_texts",
     "list_collection_types",
     "load_encoder",
     "load_student",
     "load_tokenizer",
+    "take_values",
 ]

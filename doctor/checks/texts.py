@@ -1,6 +1,6 @@
 """The encoded texts: are they still there, and unchanged?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from leafsearch.doctor.context import Case, examine, ingest, is_in_place, repair
 from leafsearch.doctor.findings import Verdict, ok, problem, skipped
 from leafsearch.doctor.sample import EncodedText, list_ids, spread_over
 from leafsearch.search.values import paths_of, values_at
+from leafsearch.vectors import join_texts
 from leafsearch.vectors.store import MARK, MARK_HASH, digest, encoded_digest, uppermost_paths
 
 _TEXTS = 100
@@ -24,9 +25,11 @@ class _Read:
 
 def texts(case: Case) -> Verdict:
     sample, manifest = case.readable, case.manifest
-    field = case.order.text_field or (manifest.text_field if manifest else None)
+    fields = manifest.text_fields if manifest else ()
+    if case.order.text_field:
+        fields = (case.order.text_field,)
     title = manifest.title_field if manifest else _TITLE
-    if field is None:
+    if not fields:
         return skipped("name the field of the texts with --text-field to compare the models")
     some = spread_over(sample.alike, _TEXTS)
     vectors = {repr(id): vector for id, vector in some}  # an _id may be a document
@@ -34,20 +37,21 @@ def texts(case: Case) -> Verdict:
         return skipped("no vector can be compared, see `vector values`")
     documents = case.aggregate(
         {"$match": {"_id": {"$in": [id for id, _ in some]}}},
-        {"$project": dict.fromkeys(uppermost_paths([field, title, "hash", MARK]), 1)},
+        {"$project": dict.fromkeys(uppermost_paths([*fields, title, "hash", MARK]), 1)},
     )
     read = [
         _read(title, document, EncodedText(document["_id"], text, vectors[repr(document["_id"])]))
         for document in documents
-        if (text := _text(document, field))
+        if (text := _text(document, fields))
     ]
+    field = " or ".join(map(quote, fields))
     if not read:
-        return problem(f"no document has a text at {quote(field)}; {_elsewhere(case)}")
+        return problem(f"no document has a text at {field}; {_elsewhere(case)}")
     # A model's vector of a long text is not the mean of its parts.
     if short := [each.passage for each in read if not each.in_parts]:
         case.passages = short
     if case.manifest is None or case.order.text_field:
-        return ok(f"{len(read):,} of {len(vectors):,} have a text at {quote(field)}")
+        return ok(f"{len(read):,} of {len(vectors):,} have a text at {field}")
     return _unchanged(case, read)
 
 
@@ -77,9 +81,9 @@ def _read(title_field: str, document: Mapping[str, Any], passage: EncodedText) -
     return _Read(passage, digest(passage.text.encode()) == wanted, in_parts)
 
 
-def _text(document: Mapping[str, Any], field: str) -> str:
-    found = values_at(document, field)
-    return found[0] if found and isinstance(found[0], str) else ""
+def _text(document: Mapping[str, Any], fields: Sequence[str]) -> str:
+    found = [value for field in fields for value in values_at(document, field)]
+    return join_texts(value for value in found if isinstance(value, str))
 
 
 def _elsewhere(case: Case) -> str:

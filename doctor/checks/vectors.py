@@ -114,7 +114,8 @@ def _draw(case: Case) -> Sample:
     chosen = [{"$match": case.chosen}] if case.chosen else []
     # In place, a document without text needs no vector.
     in_place = manifest is not None and manifest.layout == "in_place"
-    texts = [{"$match": {manifest.text_field: {"$regex": r"\S"}}}] if manifest and in_place else []
+    has_text = [{path: {"$regex": r"\S"}} for path in manifest.text_fields] if manifest else []
+    texts = [{"$match": {"$or": has_text}}] if in_place else []
     found = case.aggregate(
         *chosen,
         *texts,

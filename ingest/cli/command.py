@@ -44,7 +44,7 @@ def command(
     exclude: o.Exclude = None,
     source: o.Source = None,
     id_field: o.IdField = "id",
-    text_field: o.TextField = "text",
+    text_field: o.TextField = None,
     title_field: o.TitleField = "title",
     rejects: o.Rejected = REJECTS_FILE,
     max_rejects: o.MaxRejects = None,
@@ -86,7 +86,7 @@ def command(
     """
     say_warnings("leaf-ingest")
     with one_line_errors("leaf-ingest", line=line_of("leaf-ingest", context), resumes=True):
-        fields = Fields(id_field, text_field, title_field)
+        fields = Fields(id_field, text_field or "text", title_field)
         mongodb = MongoOrder(in_place=in_place, path=path, follow=follow, filter=filter_source)
         choices = Choices(
             dimensions=dimensions,

@@ -22,12 +22,17 @@ class InPlaceChoice:
 
     path: str | None = None
     text_field: str | None = None
+    more_text_fields: Sequence[str] = ()  # whose texts follow it
     title_field: str | None = None
 
     @property
     def given(self) -> dict[str, Any]:
         """By the names of the manifest."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+        named: dict[str, Any] = {"path": self.path, "title_field": self.title_field}
+        if self.text_field is not None:
+            more = tuple(self.more_text_fields)
+            named |= {"text_field": self.text_field, "more_text_fields": more}
+        return {name: value for name, value in named.items() if value is not None}
 
     def manifest(self, manifest: Manifest, filters: Sequence[str]) -> Manifest:
         """Turn the manifest of a chunk collection into that of a new collection in place."""

@@ -128,13 +128,19 @@ Source = Annotated[
     ),
 ]
 IdField = Annotated[
-    str, option("Read ids from this field. Default: id, or _id.", metavar="NAME", panel=_RECORDS)
+    str, option("Read ids from this field. Default: id, or _id.", metavar="PATH", panel=_RECORDS)
 ]
 TextField = Annotated[
-    str, option("Read texts from this field. Default: text.", metavar="NAME", panel=_RECORDS)
+    list[str] | None,
+    option(
+        "Read texts from this field; repeat it to join several. Default: text.",
+        "--text-field",
+        metavar="PATH",
+        panel=_RECORDS,
+    ),
 ]
 TitleField = Annotated[
-    str, option("Read titles from this field. Default: title.", metavar="NAME", panel=_RECORDS)
+    str, option("Read titles from this field. Default: title.", metavar="PATH", panel=_RECORDS)
 ]
 Rejected = Annotated[
     Path,

@@ -228,7 +228,7 @@ def _repair_in_place(
             wrong.append(stored["_id"])
     mongo = collection.mongo
     manifest = target.manifest
-    fields = Fields("_id", manifest.text_field, manifest.title_field)
+    fields = Fields("_id", manifest.text_fields, manifest.title_field)
     address = Address(mongo.database.name, mongo.name)
     source = MongoSource(mongo.database.client, address, fields, retries=target.retries)
     source.begin(manifest)

@@ -136,6 +136,7 @@ def _existing(
     wanted = choices.chunking
     wanted |= choices.in_place.given if choices.in_place else {}
     askers = {field: f"--{field.replace('_', '-')}" for field in wanted}
+    askers["more_text_fields"] = "--text-field"
     require_fields(manifest, wanted, name, askers, database=settings.database)
     for index in collection_of(database[name], manifest).indexes:
         index.require_no_failure()

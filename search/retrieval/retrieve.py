@@ -269,7 +269,7 @@ def _text(opened: OpenCollection, asked: EncodedQuestion, limit: int) -> list[di
     return text_stages(
         asked.question,
         index=text_index_name(manifest.index),
-        paths=[manifest.text_field, manifest.title_field],
+        paths=list(dict.fromkeys((*manifest.text_fields, manifest.title_field))),
         generation=None if manifest.layout == "in_place" else manifest.generation,
         limit=limit,
         filter=asked.query.filter,

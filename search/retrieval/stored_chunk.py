@@ -8,7 +8,7 @@ but the text and those of leafsearch. `key` is its own `_id`.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from leafsearch.vectors import Manifest
+from leafsearch.vectors import Manifest, join_texts, take_values
 from leafsearch.vectors.store import MARK, id_to_text, ids_from_text, projection, uppermost_paths
 
 _WHOLE = "stored"  # holds the document, so that its fields collide with none of ours
@@ -42,7 +42,8 @@ def chunk_of(manifest: Manifest, found: Mapping[str, Any]) -> dict[str, Any]:
         chunk[manifest.path] = vector
     stored.pop(MARK, None)
     title = _at(stored, manifest.title_field)
-    chunk["text"] = text if isinstance(text := _taken(stored, manifest.text_field), str) else ""
+    texts = [value for path in manifest.text_fields for value in take_values(stored, path)]
+    chunk["text"] = join_texts(text for text in texts if isinstance(text, str))
     chunk["metadata"] = {"title": title, **stored} if isinstance(title, str) else stored
     return chunk
 
@@ -61,15 +62,17 @@ def match_documents(manifest: Manifest, spans: Sequence[tuple[str, int, int]]) -
 
 
 def _chosen(manifest: Manifest, fields: Sequence[str]) -> dict[str, Any]:
-    text, title = f"{_WHOLE}.{manifest.text_field}", f"{_WHOLE}.{manifest.title_field}"
+    title = f"{_WHOLE}.{manifest.title_field}"
+    texts = [f"{_WHOLE}.{path}" for path in manifest.text_fields]
     if "metadata" in fields:
         left_out = [name for name in (manifest.path, MARK) if name not in fields]
         left_out = [f"{_WHOLE}.{name}" for name in left_out]
-        return {"$unset": left_out if "text" in fields else [*left_out, text]}
+        unwanted = [] if "text" in fields else [path for path in texts if path != title]
+        return {"$unset": uppermost_paths([*left_out, *unwanted])}
     kept = ["score"]
     for field in fields:
         if field == "text":
-            kept.append(text)
+            kept += texts
         elif field == "metadata.title":
             kept.append(title)
         elif field not in _OF_EVERY_CHUNK:
@@ -81,17 +84,3 @@ def _at(document: Any, path: str) -> Any:
     for name in path.split("."):
         document = document.get(name) if isinstance(document, Mapping) else None
     return document
-
-
-def _taken(document: dict[str, Any], path: str) -> Any:
-    """Remove and return the value at a path."""
-    name, _, below = path.partition(".")
-    if not below:
-        return document.pop(name, None)
-    inner = document.get(name)
-    if not isinstance(inner, dict):
-        return None
-    value = _taken(inner, below)
-    if not inner:
-        del document[name]
-    return value

@@ -129,7 +129,12 @@ def keep(database: Database[Any], tmp_path: Path) -> Iterator[Keep]:
         settings = load(
             {}, teacher="hashing:64", student="hashing:64", storage="full", collection=name
         )
-        where = InPlaceChoice(path=in_place_path, text_field=fields.text, title_field=fields.title)
+        where = InPlaceChoice(
+            path=in_place_path,
+            text_field=fields.texts[0],
+            more_text_fields=fields.texts[1:],
+            title_field=fields.title,
+        )
         wanted = {"chunk_tokens": 32, "in_place": where if in_place else None, **choices}
         target = open_target(database, settings, Choices(**wanted))
         source = MongoSource(database.client, Address(database.name, "articles"), fields, query)

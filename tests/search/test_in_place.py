@@ -64,9 +64,8 @@ def made(
             names = {"database": database.name, "collection": "articles"}
             models = {"teacher": "hashing:128", "student": "hashing:128", "storage": "full"}
             where = InPlaceChoice(text_field="content.body", title_field="headline")
-            target = open_target(
-                database, load({}, **names, **models), Choices(in_place=where, **choices)
-            )
+            asked = Choices(**{"in_place": where, **choices})
+            target = open_target(database, load({}, **names, **models), asked)
             address = Address(database.name, "articles")
             source = MongoSource(database.client, address, Fields())
             source.begin(target.manifest)
@@ -274,3 +273,17 @@ def test_documents_without_our_vector_are_skipped_in_text_search(
 
     assert {hit.id for hit in hits} >= {str(ID), "1", "2", "3", "4", "eight"}
     assert all(-1 <= hit.similarity <= 1 for hit in hits)
+
+
+def test_a_hit_shows_the_texts_that_were_encoded_together(made: Made) -> None:
+    where = InPlaceChoice(
+        text_field="headline", more_text_fields=["content.body"], title_field="headline"
+    )
+    searcher = made(in_place=where, hybrid=True)
+
+    hit, *_ = searcher.search("cat", k=3)
+    words, *_ = searcher.search("cat", k=3, hybrid=True)
+
+    assert hit.text == "On the cat\n\nthe cat lives in place 0"
+    assert (hit.metadata["title"], hit.metadata["content"]) == ("On the cat", {"words": 6})
+    assert words.text == hit.text

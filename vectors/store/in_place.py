@@ -17,6 +17,7 @@ from pymongo.collection import Collection as MongoCollection
 from pymongo.errors import OperationFailure
 
 from leafsearch.vectors.errors import DeploymentError
+from leafsearch.vectors.field_path import BETWEEN_TEXTS
 from leafsearch.vectors.store.bson_text import id_to_text, ids_from_text
 from leafsearch.vectors.store.chunk import StoredChunk
 from leafsearch.vectors.store.collection import (
@@ -149,10 +150,11 @@ class InPlace(Collection):
         where = {
             # In a sharded collection, updating one document needs its exact _id.
             "_id": keys[0] if len(keys) == 1 else {"$in": list(keys)},
-            manifest.text_field: chunk["text"],
-            manifest.title_field: title if title else {"$in": [None, ""]},
+            **_holds_text(manifest, chunk["text"]),
             "$or": [HAS_MARK, {manifest.path: {"$exists": False}, MARK: {"$exists": False}}],
         }
+        if manifest.title_field not in manifest.text_fields:
+            where[manifest.title_field] = title if title else {"$in": [None, ""]}
         return UpdateOne(where, {"$set": {manifest.path: vector, MARK: _mark(chunk)}})
 
     def _check_written(self, chunks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -217,6 +219,35 @@ class InPlace(Collection):
             return all_alike(hits) or self.mongo.find_one(there) is None
 
         return is_found(lambda: self.retries.run(found), seconds=seconds)
+
+
+def _holds_text(manifest: Manifest, text: str) -> dict[str, Any]:
+    """A filter for documents whose text is still this one."""
+    paths = manifest.text_fields
+    if len(paths) == 1 and "." not in paths[0]:
+        return {paths[0]: text}
+    values: list[Any] = []
+    for path in paths:
+        value: Any = [f"${path}"]
+        for _ in path.split("."):  # each level may be an array
+            value = _flattened(value)
+        values.append(value)
+    strings = {
+        "$filter": {
+            "input": {"$concatArrays": values},
+            "cond": {"$and": [{"$eq": [{"$type": "$$this"}, "string"]}, {"$ne": ["$$this", ""]}]},
+        }
+    }
+    between = {"$cond": [{"$eq": ["$$value", ""]}, "", {"$literal": BETWEEN_TEXTS}]}
+    joined = {"$concat": ["$$value", between, "$$this"]}
+    whole = {"$reduce": {"input": strings, "initialValue": "", "in": joined}}
+    return {"$expr": {"$eq": [whole, {"$literal": text}]}}
+
+
+def _flattened(array: Any) -> dict[str, Any]:
+    inner = {"$cond": [{"$isArray": "$$this"}, "$$this", ["$$this"]]}
+    joined = {"$concatArrays": ["$$value", inner]}
+    return {"$reduce": {"input": array, "initialValue": [], "in": joined}}
 
 
 def is_own_change(names: Iterable[str], manifest: Manifest) -> bool:

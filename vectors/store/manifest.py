@@ -88,9 +88,14 @@ class Manifest:
     probe: Binary | None = None  # of the student, see encoders.require_probe
     layout: Layout = "chunks"
     text_field: str = "text"  # paths in a stored document
+    more_text_fields: tuple[str, ...] = ()  # texts of a document in place that follow this one
     title_field: str = "metadata.title"
     encode_precision: str | None = None  # of the teacher; None: not recorded, or remote
     generation: int = 1  # a collection may hold several generations of vectors
+
+    @property
+    def text_fields(self) -> tuple[str, ...]:
+        return (self.text_field, *self.more_text_fields)
 
     @property
     def codec(self) -> Codec:
@@ -269,6 +274,9 @@ def _shown(value: object) -> str:
 
 def to_document(manifest: Manifest) -> dict[str, Any]:
     flat = {**asdict(manifest), "filters": list(manifest.filters)}
+    # Only where there are some, so that earlier versions read all other manifests.
+    if more := list(flat.pop("more_text_fields")):
+        flat["more_text_fields"] = more
     measured = {"alignment": flat.pop("alignment"), "probe": flat.pop("probe")}
     student = {**flat.pop("student"), **measured, "candidates": None}
     return {
@@ -297,6 +305,7 @@ def from_document(document: Mapping[str, Any], collection: str) -> Manifest:
                 "teacher": _model(known["teacher"]),
                 "student": _model(known["student"]),
                 "filters": tuple(known["filters"]),
+                "more_text_fields": tuple(known.get("more_text_fields", ())),
             }
         )
     except (KeyError, TypeError, AttributeError) as error:

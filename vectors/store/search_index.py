@@ -57,7 +57,7 @@ class IndexSpec:
     def of_text(cls, manifest: Manifest, collection: str) -> "IndexSpec":
         definition = text_index_definition(
             manifest.filters,
-            (manifest.text_field, manifest.title_field),
+            tuple(dict.fromkeys((*manifest.text_fields, manifest.title_field))),
             generations=manifest.layout == "chunks",
         )
         return cls(text_index_name(manifest.index), "search", definition, collection)

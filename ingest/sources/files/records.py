@@ -2,17 +2,23 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import bson
 from bson import Decimal128, ObjectId
-from bson.errors import BSONError
 
 from leafsearch.config.text import is_unicode, quote, quote_all
 from leafsearch.ingest.document import Document, Place
+from leafsearch.ingest.sources.files.storable import (
+    DEEPEST,
+    TOO_DEEP,
+    UnusableRecord,
+    not_unicode,
+    store,
+)
+from leafsearch.vectors import join_texts, take_values
 from leafsearch.vectors.store import id_to_text
 
 _KINDS: Sequence[tuple[type, str]] = (
@@ -29,20 +35,10 @@ _KINDS: Sequence[tuple[type, str]] = (
     (Decimal128, "a decimal number"),
     (bytes, "binary"),
 )
-# Every chunk carries a copy. MongoDB limits a document to 16 MiB, including text and vector, and to
-# 180 levels, of which the chunk itself is one.
-_MAX = 15 * 2**20  # bytes
-DEEPEST = 179  # levels of objects and arrays, the metadata itself being the first
-TOO_DEEP = f"nested more than {DEEPEST} levels deep, which MongoDB cannot store"
-_NESTING = frozenset({dict, list, tuple})
-__all__ = ["MAX_TEXT", "Fields", "UnusableRecord", "to_document"]
+__all__ = ["DEEPEST", "MAX_TEXT", "TOO_DEEP", "Fields", "UnusableRecord", "to_document"]
 
 _MAX_ID = 1024  # bytes
 MAX_TEXT = 64 * 2**20  # characters of one document
-
-
-class UnusableRecord(Exception):
-    """The reason, as a phrase."""
 
 
 def kind_of_value(value: object) -> str:
@@ -50,71 +46,71 @@ def kind_of_value(value: object) -> str:
 
 
 def open_metadata(rest: dict[str, Any]) -> dict[str, Any]:
-    """Merge an object called `metadata` into the record, as BEIR and others write it."""
-    inner = rest.pop("metadata", None)
-    if not inner:
+    """Merge an object called `metadata` into the record, as BEIR and others write it; a field
+    of this name with any other value is an ordinary one."""
+    inner = rest.get("metadata")
+    if inner is None:
+        rest.pop("metadata", None)
         return rest
     if not isinstance(inner, dict):
-        raise UnusableRecord(f"field 'metadata' is {kind_of_value(inner)}; expected an object")
+        return rest
+    del rest["metadata"]
     if both := sorted(set(inner) & set(rest)):
         raise UnusableRecord(f"field {quote(both[0])} occurs both beside and inside 'metadata'")
     return {**rest, **inner}
 
 
-def encode_metadata(metadata: Mapping[str, Any]) -> bytes:
-    """Metadata as MongoDB stores it. Raises UnusableRecord for what it cannot store."""
-    if _is_deeper(metadata, DEEPEST):
-        raise UnusableRecord(TOO_DEEP)
-    try:
-        found = bson.encode(metadata)
-    except UnicodeEncodeError as error:
-        raise not_unicode() from error
-    except (BSONError, OverflowError, ValueError, TypeError, RecursionError) as error:
-        raise UnusableRecord(f"metadata that MongoDB cannot store: {error}") from error
-    if len(found) > _MAX:
-        raise UnusableRecord(
-            f"metadata of {len(found):,} bytes; expected at most {_MAX:,}, since each chunk "
-            "carries a copy and MongoDB limits a document to 16 MiB"
-        )
-    return found
+@dataclass(frozen=True)
+class Fields:
+    """Paths of the fields that are not metadata. `id` may also be called `_id`.
 
+    `text` is one path or several; the texts of several are joined with a blank line. A field may
+    be both a text and the title: it is stored as the title, and not encoded a second time.
+    """
 
-def _is_deeper(value: Any, most: int) -> bool:
-    """Walk level by level, so that no depth exhausts the stack."""
-    level = [value]
-    for _ in range(most):
-        level = [inner for outer in level for inner in _nested_in(outer)]
-        if not level:
-            return False
-    return True
+    id: str = "id"
+    text: str | Sequence[str] = "text"
+    title: str = "title"
+    texts: tuple[str, ...] = field(init=False, compare=False, repr=False)
 
+    def __post_init__(self) -> None:
+        texts = (self.text,) if isinstance(self.text, str) else tuple(self.text)
+        object.__setattr__(self, "texts", texts)
+        object.__setattr__(self, "text", texts[0] if len(texts) == 1 else texts)
 
-def _nested_in(outer: Any) -> list[Any]:
-    values = outer.values() if isinstance(outer, Mapping) else outer
-    if _NESTING.isdisjoint(map(type, values)):  # as nearly always, and ten times faster
-        return []
-    return [value for value in values if type(value) in _NESTING]
+    @property
+    def has_title_in_text(self) -> bool:
+        return self.title in self.texts
 
-
-def not_unicode() -> UnusableRecord:
-    return UnusableRecord("not UTF-8, or half of a surrogate pair; expected valid Unicode")
+    def problems(self) -> Iterator[str]:
+        texts = [("--text-field", name) for name in self.texts]
+        named = [("--id-field", self.id), *texts, ("--title-field", self.title)]
+        if not texts:
+            yield "--text-field: expected the name of a field"
+        for option, name in named:
+            if not name or not is_unicode(name) or "" in name.split("."):
+                yield f"{option}: expected the name of a field"
+        if len(set(self.texts)) < len(self.texts):
+            yield "--text-field: expected different fields"
+        is_twice = self.has_title_in_text and len(self.texts) == 1
+        if is_twice or self.id in (*self.texts, self.title):
+            yield "--id-field, --text-field, --title-field: expected three different fields"
 
 
 @dataclass(frozen=True)
-class Fields:
-    """Names of the fields that are not metadata. `id` may also be called `_id`."""
+class Parts:
+    """A record taken apart; `rest` is what is neither text nor title."""
 
-    id: str = "id"
-    text: str = "text"
-    title: str = "title"
+    text: str
+    title: str  # as it is stored
+    rest: dict[str, Any]
 
-    def problems(self) -> Iterator[str]:
-        named = {"--id-field": self.id, "--text-field": self.text, "--title-field": self.title}
-        for option, name in named.items():
-            if not name or not is_unicode(name):
-                yield f"{option}: expected the name of a field"
-        if len(set(named.values())) < len(named):
-            yield f"{', '.join(named)}: expected three different fields"
+
+def split_record(record: Mapping[str, Any], fields: Fields) -> Parts:
+    """Raises UnusableRecord."""
+    rest = dict(record)
+    title = _title(dict(record) if fields.has_title_in_text else rest, fields)
+    return Parts(_text(rest, fields), title, rest)
 
 
 def to_document(record: object, fields: Fields, place: Place, source: str = "") -> Document:
@@ -123,46 +119,74 @@ def to_document(record: object, fields: Fields, place: Place, source: str = "") 
         raise UnusableRecord(
             f"is JSON, but {kind_of_value(record)}; expected an object with fields"
         )
-    rest = record.copy()
-    text = _text(rest, fields)
-    title = rest.pop(fields.title, None) or ""
-    if not isinstance(title, str):
-        raise UnusableRecord(
-            f"field {quote(fields.title)} is {kind_of_value(title)}; expected a string"
-        )
-    name, identity = _popped_id(rest, fields)
-    metadata = open_metadata(rest)
-    if title:
+    parts = split_record(record, fields)
+    name, identity = _popped_id(parts.rest, fields)
+    metadata = open_metadata(parts.rest)
+    if title := parts.title:
         if fields.title == "title" and metadata.get("title", title) != title:
             raise UnusableRecord("field 'title' occurs twice: also in the object 'metadata'")
         metadata = {"title": title, **metadata}
-    storable = encode_metadata(metadata)
+    stored = store(metadata)
     if identity is None:
-        identity = hashlib.sha256(text.encode() + b"\0" + storable).hexdigest()[:24]
+        identity = hashlib.sha256(parts.text.encode() + b"\0" + stored.encoded).hexdigest()[:24]
     return Document(
-        _identity(identity, name), text, title.strip(), metadata, place, source, storable
+        _identity(identity, name),
+        parts.text,
+        "" if fields.has_title_in_text else title.strip(),
+        stored.metadata,
+        place,
+        source,
+        stored.encoded,
+        notes=stored.notes,
     )
 
 
 def _popped_id(record: dict[str, Any], fields: Fields) -> tuple[str, object]:
     """The id and the field that held it."""
-    identity = record.pop(fields.id, None)
+    identity = _only(take_values(record, fields.id), fields.id)
     if identity is None and fields.id == "id":
         return "_id", record.pop("_id", None)
     return fields.id, identity
 
 
-def _text(record: dict[str, Any], fields: Fields) -> str:
-    if fields.text not in record:
-        there = quote_all(map(repr, record)) or "none"
-        raise UnusableRecord(f"no field {quote(fields.text)} (fields: {there}); see --text-field")
-    text = record.pop(fields.text)
-    if not isinstance(text, str):
+def _title(record: dict[str, Any], fields: Fields) -> str:
+    title = _only(take_values(record, fields.title), fields.title) or ""
+    if not isinstance(title, str):
         raise UnusableRecord(
-            f"field {quote(fields.text)} is {kind_of_value(text)}; expected a string"
+            f"field {quote(fields.title)} is {kind_of_value(title)}; expected a string"
         )
+    return title
+
+
+def _only(found: Sequence[Any], path: str) -> Any:
+    if len(found) > 1:
+        raise UnusableRecord(
+            f"field {quote(path)} occurs {len(found)} times, in an array; expected one"
+        )
+    return found[0] if found else None
+
+
+def _text(record: dict[str, Any], fields: Fields) -> str:
+    several = len(fields.texts) > 1
+    texts, is_there = list[str](), False
+    for path in fields.texts:
+        found = take_values(record, path)
+        is_there = is_there or bool(found)
+        for text in found:
+            if text is None and (several or len(found) > 1):
+                continue
+            if not isinstance(text, str):
+                raise UnusableRecord(
+                    f"field {quote(path)} is {kind_of_value(text)}; expected a string"
+                )
+            texts.append(text)
+    named = " or ".join(map(quote, fields.texts[:8]))
+    if not is_there:
+        there = f" (fields: {quote_all(map(repr, record))})" if record else ""
+        raise UnusableRecord(f"no field {named}{there}; see --text-field")
+    text = texts[0] if len(texts) == 1 else join_texts(texts)
     if not text.strip():
-        raise UnusableRecord(f"field {quote(fields.text)} is empty")
+        raise UnusableRecord(f"field {named} is empty")
     if not text.isascii():
         _require_unicode(text)
     if len(text) > MAX_TEXT:

@@ -37,9 +37,11 @@ class MongoOrder:
         if not self.in_place:
             return None
         usual = Fields()
+        is_usual = fields.texts == usual.texts
         return InPlaceChoice(
             path=self.path,
-            text_field=fields.text if fields.text != usual.text else None,
+            text_field=None if is_usual else fields.texts[0],
+            more_text_fields=fields.texts[1:],
             title_field=fields.title if fields.title != usual.title else None,
         )
 
@@ -159,5 +161,5 @@ class MongoOrder:
             yield f"--path {shorten(path, 80)}: only for --in-place"
         elif not path or set(path) & set(".$\0") or not is_unicode(path):
             yield f"--path {quote(path)}: expected a name without dots and $"
-        elif path in (*_TAKEN, fields.text.partition(".")[0], fields.title.partition(".")[0]):
+        elif path in (*_TAKEN, *(name.partition(".")[0] for name in (*fields.texts, fields.title))):
             yield f"--path {path}: is taken; expected a field that holds nothing else"

@@ -18,10 +18,15 @@ from pymongo.cursor import Cursor
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from leafsearch.config.text import quote, quote_all
+from leafsearch.config.text import quote
 from leafsearch.ingest.document import KEPT, Document, Place, Records, Rejected
 from leafsearch.ingest.errors import SourceError
-from leafsearch.ingest.sources.files.records import Fields, UnusableRecord, to_document
+from leafsearch.ingest.sources.files.records import (
+    Fields,
+    UnusableRecord,
+    split_record,
+    to_document,
+)
 from leafsearch.ingest.sources.mongodb.address import Address
 from leafsearch.vectors import Manifest, list_collection_types
 from leafsearch.vectors.store import (
@@ -31,9 +36,10 @@ from leafsearch.vectors.store import (
     find_manifest,
     is_encodable_id,
     is_own_change,
+    uppermost_paths,
 )
 
-_MISSING = object()
+_TAKEN_APART = Fields("_id")
 _BATCH = 500
 _NOT_THEIRS = ("system.", "leaf_manifests", "leaf_writers", "leaf_positions")
 # The cursor was idle for too long, or died with its session or server.
@@ -50,45 +56,20 @@ Done = TypeVar("Done")
 def read_document(
     stored: Mapping[str, Any], fields: Fields, source: str, left_out: Collection[str]
 ) -> Document | Rejected:
-    """`fields.text` and `fields.title` may be paths with dots; `left_out` are names of fields."""
+    """Everything but text and title becomes metadata; `left_out` are names of fields."""
     rest = {name: value for name, value in stored.items() if name not in left_out}
     place = Place(f"{source} _id {quote(stored['_id'])}")
-    record: dict[str, Any] = {"_id": rest.pop("_id")}
-    for name, path in (("text", fields.text), ("title", fields.title)):
-        if (value := _taken(rest, path)) is not _MISSING:
-            record[getattr(fields, name)] = value
+    id = rest.pop("_id")
     try:
-        if fields.text not in record:
-            _refuse_without_text(rest, fields.text)
-        own = {"metadata": rest} if rest else {}
-        made = to_document({**record, **own}, Fields("_id", fields.text, fields.title), place)
+        parts = split_record(rest, fields)
+        own = {"metadata": parts.rest} if parts.rest else {}
+        record = {"_id": id, "text": parts.text, "title": parts.title, **own}
+        made = to_document(record, _TAKEN_APART, place)
     except UnusableRecord as error:
         return Rejected(place, str(error), _shown(stored, left_out))
     # Unstripped, as it is stored, so that it compares equal to what is stored.
-    title = record.get(fields.title) or ""
+    title = "" if fields.has_title_in_text else parts.title
     return Document(made.id, made.text, title, made.metadata, place, source)
-
-
-def _taken(rest: dict[str, Any], path: str) -> Any:
-    """Remove and return the value at a path; the objects around it are copied, not changed."""
-    if path in rest:
-        return rest.pop(path)
-    name, _, below = path.partition(".")
-    inner = rest.get(name)
-    if not below or not isinstance(inner, Mapping):
-        return _MISSING
-    copied = dict(inner)
-    value = _taken(copied, below)
-    if value is not _MISSING:
-        rest[name] = copied
-        if not copied:
-            del rest[name]
-    return value
-
-
-def _refuse_without_text(rest: Mapping[str, Any], path: str) -> None:
-    there = f" (fields: {quote_all(map(repr, rest))})" if rest else ""
-    raise UnusableRecord(f"no field {quote(path)}{there}; see --text-field")
 
 
 def _shown(stored: Mapping[str, Any], left_out: Collection[str]) -> str:
@@ -141,7 +122,7 @@ class MongoSource:
         self._require_collection()
         if manifest.layout == "in_place":
             self._in_place = manifest
-            self.fields = Fields("_id", manifest.text_field, manifest.title_field)
+            self.fields = Fields("_id", manifest.text_fields, manifest.title_field)
         if (ours := self._manifest()) is not None:
             marks = (ours.path, MARK) if ours.layout == "in_place" else (ours.path,)
             self._left_out = marks
@@ -198,7 +179,8 @@ class MongoSource:
         """Only what is encoded and compared, for vectors in place; elsewhere all but our own
         vectors."""
         if self._in_place is not None:
-            return {self.fields.text: 1, self.fields.title: 1, f"{MARK}.hash": 1}
+            paths = uppermost_paths([*self.fields.texts, self.fields.title, f"{MARK}.hash"])
+            return dict.fromkeys(paths, 1)
         return dict.fromkeys(self._left_out, 0) or None
 
     def _read(self, stored: dict[str, Any]) -> Document | Rejected:

@@ -4,7 +4,7 @@ A few megabytes of rows are held at a time, however large the file's row groups 
 `row_document` do the same for any Arrow table.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from inspect import signature
@@ -55,9 +55,15 @@ def row_document(row: Row, fields: Fields, place: Place, source: str) -> Documen
     if isinstance(row, UnusableRecord):
         return Rejected(place, str(row))
     try:
-        return to_document({fields.text: None, **row}, fields, place, source)
+        return to_document({**_absent(row, fields), **row}, fields, place, source)
     except UnusableRecord as error:
         return Rejected(place, str(error), str(row)[:KEPT])
+
+
+def _absent(row: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
+    """Text columns that are null in this row: a row comes without its null values."""
+    paths = [path for path in fields.texts if path not in row]
+    return {path: None for path in paths if path.partition(".")[0] not in row}
 
 
 def _converted(table: Any) -> Iterator[Row]:

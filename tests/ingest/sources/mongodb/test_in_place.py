@@ -345,3 +345,71 @@ def test_a_mark_that_another_run_removes_does_not_block(
     finally:
         ends.set()
         taking.join()
+
+
+@pytest.mark.parametrize(
+    ("texts", "text"),
+    [
+        (("title", "body"), "Title 1\n\nthe text of 1"),
+        (("body", "inner.note"), "the text of 1\n\nnoted"),
+        (("parts.text", "body"), "one\n\ntwo\n\nthe text of 1"),
+        (("parts.text",), "one\n\ntwo"),
+    ],
+)
+def test_several_texts_are_encoded_as_one(
+    keep: Keep, articles: Collection[Any], texts: tuple[str, ...], text: str
+) -> None:
+    parts = [{"text": "one", "page": 1}, {"page": 2}, {"text": "two"}, {"text": ""}]
+    articles.update_many({}, {"$set": {"parts": parts, "inner.note": "noted"}})
+    before = theirs(articles)
+
+    kept = keep(in_place=True, fields=Fields("_id", texts, "title"))
+    again = keep(in_place=True, fields=Fields("_id", texts, "title"))
+
+    assert holds(kept.summary, documents=10, encoded=10)
+    assert (kept.unsettled, again.unsettled) == (0, 0)
+    assert holds(again.summary, unchanged=10, encoded=0)
+    assert theirs(articles) == before
+    title = "" if "title" in texts else "Title 1 "
+    assert np.allclose(row(articles, 1), encoded(f"{title}{text}"), atol=1e-6)
+
+
+def test_a_change_of_any_of_several_texts_is_seen(keep: Keep, articles: Collection[Any]) -> None:
+    fields = Fields("_id", ["title", "body"], "title")
+    keep(in_place=True, fields=fields)
+    articles.update_one({"_id": 1}, {"$set": {"title": "Other"}})
+    articles.update_one({"_id": 2}, {"$unset": {"body": ""}})
+
+    kept = keep(in_place=True, fields=fields)
+
+    assert holds(kept.summary, encoded=2, unchanged=8)
+    assert np.allclose(row(articles, 1), encoded("Other\n\nthe text of 1"), atol=1e-6)
+    assert np.allclose(row(articles, 2), encoded("Title 2"), atol=1e-6)
+
+
+def test_a_text_that_changes_while_several_are_encoded_gets_no_stale_vector(
+    keep: Keep, articles: Collection[Any]
+) -> None:
+    def change(summary: Any) -> None:
+        articles.update_one({"_id": 4}, {"$set": {"body": "a text of its own"}})
+
+    keep(in_place=True, fields=Fields("_id", ["title", "body"], "title"), on_progress=change)
+
+    assert np.allclose(row(articles, 4), encoded("Title 4\n\na text of its own"), atol=1e-6)
+
+
+def test_a_manifest_of_one_text_is_written_as_it_was(keep: Keep, articles: Collection[Any]) -> None:
+    keep(in_place=True)
+
+    manifest = articles.database["leaf_manifests"].find_one({"_id": "articles"}) or {}
+    assert manifest["text_field"] == "body"
+    assert "more_text_fields" not in manifest
+
+
+def test_other_texts_than_the_manifest_has_are_refused(
+    keep: Keep, articles: Collection[Any]
+) -> None:
+    keep(in_place=True, fields=Fields("_id", ["title", "body"], "title"))
+
+    with pytest.raises(ManifestError, match=r"more_text_fields is \('body',\).*--text-field"):
+        keep(in_place=True, fields=Fields("_id", "title", "headline"))

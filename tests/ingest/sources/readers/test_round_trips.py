@@ -107,6 +107,15 @@ def test_csv_comes_back(id: str, text: str, word: str, number: int, fraction: fl
         assert found.metadata["fraction"] == fraction
 
 
+def stored(value: Any) -> Any:
+    """With integers beyond 64 bits as text."""
+    if isinstance(value, dict):
+        return {name: stored(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [stored(each) for each in value]
+    return str(value) if type(value) is int and not -(2**63) <= value < 2**63 else value
+
+
 @given(
     st.recursive(
         scalars | st.integers() | st.floats() | st.text(),
@@ -135,7 +144,7 @@ def test_both_parsers_agree(value: Any) -> None:
     if isinstance(found, Rejected):
         assert not json.dumps(value).isascii() or "$" in line or unstorable(parsed), found
     elif "$" not in line:
-        assert repr(found.metadata) == repr({"x": parsed})
+        assert repr(found.metadata) == repr({"x": stored(parsed)})
 
 
 def unstorable(value: Any) -> bool:
