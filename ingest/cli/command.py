@@ -7,6 +7,7 @@ from leafsearch.config.command import SOME_REJECTED, one_line_errors, say_warnin
 from leafsearch.config.hint import line_of
 from leafsearch.ingest.cli import options as o
 from leafsearch.ingest.cli.console import say
+from leafsearch.ingest.cli.explain import explain
 from leafsearch.ingest.cli.index_options import Choices
 from leafsearch.ingest.cli.request import IngestRequest
 from leafsearch.ingest.pipeline.rejects import DEFAULT as REJECTS_FILE
@@ -43,6 +44,7 @@ def command(
     include: o.Include = None,
     exclude: o.Exclude = None,
     source: o.Source = None,
+    explained: o.Explain = False,
     id_field: o.IdField = "id",
     text_field: o.TextField = None,
     title_field: o.TitleField = "title",
@@ -116,6 +118,7 @@ def command(
             rebuild=rebuild,
             choice=FilePatterns(include or (), exclude or ()),
             source=source,
+            explain=explained,
         )
         chosen = order.settled(
             mongodb_uri=uri,
@@ -128,6 +131,8 @@ def command(
             encode_precision=encode_precision,
             home=home,
         )
+        if explained:
+            raise typer.Exit(SOME_REJECTED if explain(order.corpus(), as_json=as_json) else 0)
         with open_client(deployment_uri(chosen, say)) as client:
             rejected = run(order, chosen, client[chosen.database], as_json=as_json)
     raise typer.Exit(SOME_REJECTED if rejected else 0)

@@ -5,6 +5,7 @@ from functools import partial
 from leafsearch.config import command
 from leafsearch.config.text import counted
 from leafsearch.ingest.pipeline.rejects import Rejects
+from leafsearch.ingest.pipeline.remarks import Remarks
 
 say = partial(command.say, "leaf-ingest")
 
@@ -15,3 +16,9 @@ def say_rejects(rejects: Rejects) -> None:
         say(f"{counted(rejects.count, 'record was', 'records were')} rejected; see {rejects.path}")
         for reason in rejects.reasons():
             say(f"  {reason}")
+
+
+def say_remarks(remarks: Remarks) -> None:
+    """What the documents of a run left out, and their notes; nothing if there is none."""
+    for line in remarks.lines():
+        say(line)

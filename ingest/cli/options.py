@@ -127,6 +127,14 @@ Source = Annotated[
         panel=_FILES,
     ),
 ]
+Explain = Annotated[
+    bool,
+    option(
+        "Show what is read of each file, and what is left out and why; write nothing.",
+        "--explain",
+        panel=_FILES,
+    ),
+]
 IdField = Annotated[
     str, option("Read ids from this field. Default: id, or _id.", metavar="PATH", panel=_RECORDS)
 ]

@@ -45,6 +45,7 @@ class IngestRequest:
     mongodb: MongoOrder = field(default_factory=MongoOrder)
     choice: FilePatterns = field(default_factory=FilePatterns)
     source: str | None = None
+    explain: bool = False
 
     def settled(self, **options: Any) -> Settings:
         """The settings. Raises ConfigError with all that is wrong, in them and in the order."""
@@ -100,6 +101,8 @@ class IngestRequest:
             _ = self.shard
         except ValueError as error:
             yield f"--shard {shorten(str(self.sharded), 80)}: {error}"
+        if self.explain and addresses(self.paths):
+            yield "--explain: for files only; a MongoDB collection has its fields as they are"
         if self.mongodb.in_place:
             yield from self._impossible_in_place()
         if self.yes and not (self.rebuild or self.prune):

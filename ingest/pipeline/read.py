@@ -8,6 +8,7 @@ from leafsearch.ingest.document import Document, Rejected
 from leafsearch.ingest.errors import TooManyRejects
 from leafsearch.ingest.pipeline.extent import ALL, Extent, Seen
 from leafsearch.ingest.pipeline.rejects import Rejects
+from leafsearch.ingest.pipeline.remarks import Remarks
 from leafsearch.ingest.pipeline.stats import Tally
 
 _DOCUMENTS = 512
@@ -33,6 +34,7 @@ class Reader:
     tally: Tally
     seen: Seen
     extent: Extent = ALL
+    remarks: Remarks = field(default_factory=Remarks)
 
     def windows(self) -> Iterator[Sequence[Document]]:
         """Windows of new documents; what was read before an error comes first. Raises
@@ -67,6 +69,14 @@ class Reader:
         self.seen.sources.add(document.source)
         if self.extent.shard.holds(document.id):
             window.add(document)
+            if document.omissions or document.notes:
+                self._remark(document)
+
+    def _remark(self, document: Document) -> None:
+        before = self.remarks.trimmed, self.remarks.noted
+        self.remarks.add(document)
+        trimmed, noted = self.remarks.trimmed - before[0], self.remarks.noted - before[1]
+        self.tally.add(trimmed=trimmed, noted=noted)
 
     def _unrepeated(self, window: "_Window") -> Iterator[Sequence[Document]]:
         """The documents with new ids; rejects those with ids that were met before."""

@@ -18,6 +18,7 @@ from leafsearch.ingest.pipeline.plan import Plan, plan_windows
 from leafsearch.ingest.pipeline.queue import Channel, Stopped
 from leafsearch.ingest.pipeline.read import Reader
 from leafsearch.ingest.pipeline.rejects import Rejects
+from leafsearch.ingest.pipeline.remarks import Remarks
 from leafsearch.ingest.pipeline.stats import OnProgress, Summary, Tally
 from leafsearch.ingest.pipeline.write import Encoded, Writer, without_vectors
 from leafsearch.ingest.target.target import Target
@@ -35,12 +36,14 @@ def ingest(
     rejects: Rejects,
     on_progress: OnProgress = lambda summary: None,
     extent: Extent = ALL,
+    remarks: Remarks | None = None,
 ) -> Summary:
     """Write a corpus into `target`; calls `on_progress` with the running summary after each
     step.
 
     Documents that are stored but not among `records` stay as they are. What was read before an
-    error of the source is written, and what was encoded before an error of the encoder.
+    error of the source is written, and what was encoded before an error of the encoder. `remarks`
+    collects what the documents themselves have to say.
     """
     rejects.begin()
     target.retries.reset()
@@ -48,7 +51,7 @@ def ingest(
     try:
         with closing(Seen()) as own:
             seen = own if extent.seen is None else extent.seen
-            reading = Reader(records, rejects, tally, seen, extent)
+            reading = Reader(records, rejects, tally, seen, extent, remarks or Remarks())
             _Run(target, reading, tally).run()
     finally:
         tally.summary.seconds = round(time.monotonic() - started, 3)

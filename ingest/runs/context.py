@@ -1,11 +1,12 @@
 """What every kind of run works with, beside the corpus that it reads."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from leafsearch.ingest.cli.report import Display
 from leafsearch.ingest.cli.request import IngestRequest
 from leafsearch.ingest.pipeline.extent import Extent, Seen
 from leafsearch.ingest.pipeline.rejects import Rejects
+from leafsearch.ingest.pipeline.remarks import Remarks
 from leafsearch.ingest.target.target import Target
 
 
@@ -18,6 +19,7 @@ class RunContext:
     rejects: Rejects
     display: Display
     seen: Seen
+    remarks: Remarks = field(default_factory=Remarks)
 
     @property
     def extent(self) -> Extent:

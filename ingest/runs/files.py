@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from leafsearch.config.text import quote_all, shorten
-from leafsearch.ingest.cli.console import say, say_rejects
+from leafsearch.ingest.cli.console import say, say_rejects, say_remarks
 from leafsearch.ingest.document import Document
 from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.pipeline.extent import ALL
@@ -28,6 +28,7 @@ def run_files(corpus: Corpus, run: RunContext) -> Summary:
         rejects=run.rejects,
         on_progress=run.display.step,
         extent=run.extent,
+        remarks=run.remarks,
     )
     pruning = Pruning(target, corpus.names, run.seen, order.shard) if order.prune else None
     if pruning:
@@ -47,6 +48,7 @@ def run_files(corpus: Corpus, run: RunContext) -> Summary:
             pruning.remove(summary, yes=True)  # it was safe before
 
     settle_overlap(target, repair, leftover=pruning.is_incomplete if pruning else None)
+    say_remarks(run.remarks)
     say_rejects(run.rejects)
     if order.wait and not order.rebuild:
         target.wait_until_ready(

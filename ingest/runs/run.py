@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from leafsearch.config import Settings
 from leafsearch.config.text import strip_controls
-from leafsearch.ingest.cli.console import say, say_rejects
+from leafsearch.ingest.cli.console import say, say_rejects, say_remarks
 from leafsearch.ingest.cli.report import (
     as_object,
     as_text,
@@ -112,7 +112,7 @@ def _run_dry(corpus: Corpus | MongoSource, run: RunContext) -> Forecast:
     run.rejects.begin()
     run.display.begin()
     tally = Tally(run.display.step)
-    reading = Reader(corpus.records(), run.rejects, tally, run.seen, run.extent)
+    reading = Reader(corpus.records(), run.rejects, tally, run.seen, run.extent, run.remarks)
     expected = forecast(reading, target)
     if order.prune:
         pruning = Pruning(target, corpus.names, run.seen, order.shard)
@@ -125,6 +125,7 @@ def _run_dry(corpus: Corpus | MongoSource, run: RunContext) -> Forecast:
         require_documents(expected.documents, corpus, run)
     if isinstance(corpus, Corpus):
         report_skipped(corpus)
+    say_remarks(run.remarks)
     say_rejects(run.rejects)
     return expected
 
