@@ -46,6 +46,8 @@ def test_standard_input_and_json_output(leaf_ingest: Run, database: Database[Any
         "removed": 0,
         "pruned": 0,
         "rejected": 0,
+        "trimmed": 0,
+        "noted": 0,
         "tokens": 20,
         "encode_precision": "float32",
     }
