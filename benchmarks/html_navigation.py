@@ -65,7 +65,7 @@ CONTENTS: Mapping[str, Sequence[str]] = {
     "javadoc": (".toc", ".sub-nav", "ul.sub-nav-list-small"),
     "rustdoc": (),
     "mdbook": (),
-    "mkdocs": (".toc",),
+    "mkdocs": (".toc", "#table-of-contents"),
     "docusaurus": (".table-of-contents", ".theme-doc-toc-mobile", ".theme-doc-toc-desktop"),
     "texinfo": (".contents", ".shortcontents", "table.menu", "ul.section-toc", "ul.mini-toc"),
 }

@@ -7,6 +7,9 @@ from typing import BinaryIO
 
 from leafsearch.ingest.document import Place, Records, Rejected
 from leafsearch.ingest.sources.files.records import UnusableRecord
+from leafsearch.ingest.sources.readers.html.clean import clean
+from leafsearch.ingest.sources.readers.html.convert import convert
+from leafsearch.ingest.sources.readers.html.parse import parse
 from leafsearch.ingest.sources.readers.text import Whole, decode, read_limited
 
 _LOOKED_AT = 4096  # bytes in which a page declares its charset; browsers stop at 1024
@@ -34,6 +37,16 @@ def read_html(stream: BinaryIO, whole: Whole) -> Records:
         yield whole.document(_main_text(page), _title(page))
     except UnusableRecord as error:
         yield Rejected(Place(whole.file), str(error))
+
+
+def to_markdown(html: str) -> str:
+    """All text of a piece of HTML that has no menus, such as an e-mail or a chapter of a book.
+
+    Raises UnusableRecord if it has too many elements.
+    """
+    root = parse(html)
+    clean(root)
+    return convert(root, with_anchors=False).text
 
 
 def _decoded(raw: bytes) -> str:
