@@ -6,6 +6,7 @@ on papers in two columns: pdf_oxide keeps 92 % of the words of Chinese and Japan
 it sets blanks into them, and takes three times as long.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any, BinaryIO
@@ -13,12 +14,14 @@ from typing import Any, BinaryIO
 from leafsearch.ingest.document import Mark, Place, Records, Rejected
 from leafsearch.ingest.sources.files.records import MAX_TEXT, UnusableRecord
 from leafsearch.ingest.sources.readers.pdf.layout import lay_out
-from leafsearch.ingest.sources.readers.pdf.lines import HYPHENS, Row, read_rows
+from leafsearch.ingest.sources.readers.pdf.lines import HYPHENS, Row, join_bullets, read_rows
 from leafsearch.ingest.sources.readers.pdf.outline import mark_headings, read_outline
+from leafsearch.ingest.sources.readers.pdf.rules import read_rules
 from leafsearch.ingest.sources.readers.pdf.running import RunningHeads
 from leafsearch.ingest.sources.readers.text import Whole, as_seekable
 
 _UNREADABLE = 0.3  # of a page's letters, which no font tells the meaning of
+_SOFT_HYPHEN = re.compile(r"(?<=[^\W\d_])[\u2010\u00ad]\n(?=[^\W\d_])")
 _PRIVATE = range(0xE000, 0xF900)
 
 
@@ -116,7 +119,7 @@ class _Read:
         except pypdfium2.PdfiumError as error:
             raise UnusableRecord(f"damaged PDF: page {number} cannot be read") from error
         with closing(page), closing(shown):
-            rows = list(read_rows(shown))
+            rows = join_bullets(list(read_rows(shown, read_rules(page))))
             if page.get_rotation():  # rows are not horizontal there
                 rows = [Row([segment]) for row in rows for segment in row.segments]
             text = "".join(row.text for row in rows)
@@ -146,6 +149,7 @@ def _join(lines: Sequence[str]) -> str:
     text = "\n".join(lines)
     for sign in HYPHENS:  # with the line end after it, then within a line
         text = text.replace(f"{sign}\n", "").replace(sign, "")
+    text = _SOFT_HYPHEN.sub("", text)
     kept: list[str] = []
     for line in text.split("\n"):
         before = kept[-1][:1] if kept else ""

@@ -12,6 +12,7 @@ from itertools import pairwise
 from statistics import median
 
 from leafsearch.ingest.sources.readers.pdf.lines import HYPHENS, Row, Segment
+from leafsearch.ingest.sources.readers.pdf.tables import RuledTable, write_table
 
 _FEWEST_ROWS = 4  # of running text in columns
 _MOST_COLUMNS = 4  # of running text
@@ -36,7 +37,7 @@ def rows_of_tables(rows: Sequence[Row]) -> set[int]:
     found, at = set[int](), 0
     for block in _blocks(rows):
         size = 1 if isinstance(block, Row) else len(block.rows)
-        if size > 2 and not (isinstance(block, Row) or block.is_running_text):
+        if size > 2 and not isinstance(block, Row) and not block.is_running_text:
             gaps = [above.bottom - below.top for above, below in pairwise(block.rows)]
             usual = max(_APART * median(gaps), block.rows[0].height)
             begins, ends = gaps[0] > usual, gaps[-1] > usual  # the head or foot of the page
@@ -45,12 +46,14 @@ def rows_of_tables(rows: Sequence[Row]) -> set[int]:
     return found
 
 
-def _blocks(rows: Sequence[Row]) -> Iterator["Row | _Grid"]:
+def _blocks(rows: Sequence[Row]) -> Iterator["Row | _Grid | RuledTable"]:
     at = 0
     while at < len(rows):
-        grid = _Grid.of(rows, at) if len(rows[at].segments) > 1 else None
-        yield rows[at] if grid is None else grid
-        at += 1 if grid is None else len(grid.rows)
+        block: Row | _Grid | RuledTable = RuledTable.of(rows, at) or rows[at]
+        if isinstance(block, Row) and len(block.segments) > 1:
+            block = _Grid.of(rows, at) or block
+        yield block
+        at += 1 if isinstance(block, Row) else len(block.rows)
 
 
 @dataclass
@@ -91,11 +94,14 @@ class _Grid:
         if not self.is_running_text:
             while self.rows and len(self.rows[-1].segments) < 2:
                 self.rows.pop()
-            if len(self.rows) == 2 and self._narrowest_gap() < _WIDE_PAIR * self.rows[0].height:
+            is_close = self._narrowest_gap() < _WIDE_PAIR * self.rows[0].height
+            if len(self.rows) == 2 and is_close and not all(row.is_ruled for row in self.rows):
                 self.rows.pop()
 
     @property
     def is_running_text(self) -> bool:
+        if sum(row.is_ruled for row in self.rows) > len(self.rows) / 2:
+            return False
         columns = self._columns()
         if not 2 <= len(columns) <= _MOST_COLUMNS or len(self.rows) < _FEWEST_ROWS:
             return False
@@ -117,11 +123,8 @@ class _Grid:
             yield from self._table()
 
     def _table(self) -> Iterator[str]:
-        for number, row in enumerate(self.rows):
-            cells = [" ".join(s.text for s in cell) for cell in self._cells(row)]
-            yield _table_row(cells)
-            if not number:
-                yield "|" + "---|" * len(cells)
+        table = [[" ".join(s.text for s in cell) for cell in self._cells(row)] for row in self.rows]
+        yield from write_table(table)
 
     def _columns(self) -> list[list[Segment]]:
         cells = [self._cells(row) for row in self.rows]
@@ -153,11 +156,6 @@ def _merge(intervals: Sequence[tuple[float, float]]) -> list[tuple[float, float]
         else:
             merged.append((left, right))
     return merged
-
-
-def _table_row(cells: Sequence[str]) -> str:
-    inner = " | ".join(cell.replace("|", "\\|") for cell in cells)
-    return f"| {inner} |"
 
 
 def _unbroken(lines: Sequence[str]) -> Iterator[str]:

@@ -7,40 +7,60 @@ or the cells of a table. Here a line is cut into segments where the gap between 
 import ctypes
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from leafsearch.ingest.sources.readers.pdf.rules import Rules
 
 HYPHENS = ("\x02", "\ufffe")  # PDFium's signs for a hyphen that breaks a word across lines
 _WIDE = 1.2  # of the height of the letters; no space within a justified line is often wider
 _ON_ONE_ROW = 0.4  # of the height, by which two segments of one row overlap
 _LEADER = re.compile(r"\s*(?:[.·…][ ]?){4,}\s*")  # dots between a title and its page number
+_BULLET = re.compile(r"[-\u2010-\u2015\u2022\u2023\u25a0-\u25ff\u2219*·]|\(?\w{1,3}[.)]")
+_INDENT = 40.0  # points between the sign of a list item and its text
 _SURROGATES = range(0xD800, 0xE000)
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A piece of a line; `y` grows upwards, in points."""
+    """A piece of a line, in points from the page's lower left corner; `cell` is the upper and the
+    left end of the ruled cell that it stands in."""
 
     text: str
     left: float
     right: float
     bottom: float
     top: float
+    cell: tuple[float, float] | None = None
 
     @property
     def height(self) -> float:
         return max(self.top - self.bottom, 1.0)
 
-    def follows(self, other: "Segment") -> bool:
-        """Whether it stands to the right of another segment, on the same row."""
+    @property
+    def middle(self) -> float:
+        return (self.top + self.bottom) / 2
+
+    def is_level_with(self, other: "Segment") -> bool:
+        """Whether it stands on the same row."""
         shared = min(self.top, other.top) - max(self.bottom, other.bottom)
-        height = min(self.height, other.height)
-        return self.left >= other.right + _WIDE * height and shared > _ON_ONE_ROW * height
+        return shared > _ON_ONE_ROW * min(self.height, other.height)
+
+    def follows(self, other: "Segment", rules: Rules) -> bool:
+        """Whether it stands to the right of another segment, on the same row."""
+        wide = _WIDE * min(self.height, other.height)
+        return self.is_level_with(other) and (
+            self.left >= other.right + wide
+            or (self.left >= other.right and rules.between(other.right, self.left, self.middle))
+        )
 
 
 @dataclass(slots=True)
 class Row:
+    """`is_ruled` if a rule stands between two of its segments."""
+
     segments: list[Segment] = field(default_factory=list)
+    is_ruled: bool = False
 
     @property
     def text(self) -> str:
@@ -59,26 +79,49 @@ class Row:
         return max((segment.height for segment in self.segments), default=1.0)
 
 
-def read_rows(textpage: Any) -> Iterator[Row]:
+def read_rows(textpage: Any, rules: Rules) -> Iterator[Row]:
     """The rows of a page, in the order in which PDFium reads it; a Row without segments is a
     blank line."""
     row = Row()
-    for line in _lines(textpage):
+    for line in _lines(textpage, rules):
         if not line:
             if row.segments:
                 yield row
             yield (row := Row())
             row = Row()
         for segment in line:
-            if row.segments and not segment.follows(row.segments[-1]):
+            if row.segments and not segment.follows(row.segments[-1], rules):
                 yield row
                 row = Row()
+            if row.segments and not row.is_ruled:
+                before = row.segments[-1]
+                row.is_ruled = rules.between(before.right, segment.left, segment.middle)
             row.segments.append(segment)
     if row.segments:
         yield row
 
 
-def _lines(textpage: Any) -> Iterator[list[Segment]]:
+def join_bullets(rows: list[Row]) -> list[Row]:
+    """Put the sign of a list item before its text, where a program draws all signs at the end."""
+    bullets = [row for row in rows if len(row.segments) == 1 and _BULLET.fullmatch(row.text)]
+    if not bullets:
+        return rows
+    joined = {id(bullet) for bullet in bullets if _join_bullet(bullet.segments[0], rows)}
+    return [row for row in rows if id(row) not in joined]
+
+
+def _join_bullet(bullet: Segment, rows: list[Row]) -> bool:
+    for row in rows:
+        first = row.segments[0] if row.segments else bullet
+        gap = first.left - bullet.right
+        if 0 <= gap <= _INDENT and first.is_level_with(bullet):
+            text = f"{bullet.text} {first.text}"
+            row.segments[0] = replace(first, text=text, left=bullet.left)
+            return True
+    return False
+
+
+def _lines(textpage: Any, rules: Rules) -> Iterator[list[Segment]]:
     """The segments of each line."""
     boxes = _Boxes(textpage)
     line: list[Segment] = []
@@ -90,7 +133,7 @@ def _lines(textpage: Any) -> Iterator[list[Segment]]:
                 words.append(_Word("".join(boxes.text[start:at]), boxes.of(start, at - 1)))
                 start = None
             if sign == "\n":
-                line = list(_cut(words))
+                line = list(_cut(words, rules))
                 yield line
                 words = []
             continue
@@ -135,21 +178,30 @@ class _Boxes:
         return left, right, bottom, top
 
 
-def _cut(words: list[_Word]) -> Iterator[Segment]:
-    """Cut a line where the gap between two words is wide."""
+def _cut(words: list[_Word], rules: Rules) -> Iterator[Segment]:
+    """Cut a line where the gap between two words is wide, or has a rule in it."""
     some: list[_Word] = []
     # A full stop is low, but the space around it is that of its line.
     height = max((word.box[3] - word.box[2] for word in words), default=1.0)
     for word in words:
-        if some and word.box[0] - some[-1].box[1] >= _WIDE * max(height, 1.0):
-            yield _joined(some)
+        if some and _is_apart(some[-1], word, height, rules):
+            yield _joined(some, rules)
             some = []
         some.append(word)
     if some:
-        yield _joined(some)
+        yield _joined(some, rules)
 
 
-def _joined(words: list[_Word]) -> Segment:
+def _is_apart(before: _Word, word: _Word, height: float, rules: Rules) -> bool:
+    _, right, _, _ = before.box
+    left, _, bottom, top = word.box
+    if left - right >= _WIDE * max(height, 1.0):
+        return True
+    return bool(rules) and left > right and rules.between(right, left, (bottom + top) / 2)
+
+
+def _joined(words: list[_Word], rules: Rules) -> Segment:
     left, right, bottom, top = zip(*(word.box for word in words), strict=True)
     text = _LEADER.sub(" ... ", " ".join(word.text for word in words)).strip()
-    return Segment(text, min(left), max(right), min(bottom), max(top))
+    box = min(left), max(right), min(bottom), max(top)
+    return Segment(text, *box, rules.cell(*box) if rules else None)

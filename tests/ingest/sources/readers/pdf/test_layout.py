@@ -108,6 +108,33 @@ def test_a_table_with_borders_and_a_bar_in_a_cell(page: Page) -> None:
     assert page.read().text == "| Name | Sign |\n|---|---|\n| or | a\\|b |\n| and | a&b |"
 
 
+def test_borders_tell_cells_with_narrow_gaps_and_lines_within_a_cell(page: Page) -> None:
+    page.add()
+    rows = [
+        ("Part", "Price", "Remark"),
+        ("Seal", "1.25", "made of rubber and " * 4),
+        ("Lid", "9", "x"),
+    ]
+    with page.pdf.table(col_widths=(16, 16, 60), width=92, line_height=5) as table:
+        for row in rows:
+            table.row(row)
+
+    assert page.read().text == (
+        "| Part | Price | Remark |\n|---|---|---|\n"
+        f"| Seal | 1.25 | {('made of rubber and ' * 4).strip()} |\n| Lid | 9 | x |"
+    )
+
+
+def test_signs_of_list_items_that_are_drawn_last_stand_before_their_text(page: Page) -> None:
+    page.add()
+    for number, item in enumerate(("Loosen the lid.", "Pull the rod.")):
+        page.pdf.text(30, 30 + 8 * number, item)
+    for number in range(2):
+        page.pdf.text(22, 30 + 8 * number, f"{number + 1}.")
+
+    assert page.read().text == "1. Loosen the lid.\n2. Pull the rod."
+
+
 def test_dots_before_a_page_number_are_shortened(page: Page) -> None:
     page.add()
     page.pdf.text(20, 20, "Installing " + ". " * 40 + "12")
