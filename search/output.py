@@ -53,9 +53,10 @@ def _table(hits: Sequence[Hit]) -> Table:
     table.add_column("passage", overflow="fold")
     for hit in hits:
         passage = Text(one_line(hit.id), style="bold")
-        if title := hit.metadata.get("title"):
-            passage.append(f"  {one_line(str(title))}", style="not bold")
-        if where := describe_place(hit.place):
+        title = str(hit.metadata.get("title") or "")
+        if title:
+            passage.append(f"  {one_line(title)}", style="not bold")
+        if where := describe_place(hit.place, title):
             passage.append(f"  ({one_line(where)})", style="not bold")
         shown = " ".join(hit.context.split()) if hit.context else _beginning(hit.text)
         passage.append(f"\n{strip_controls(shown)}\n", "dim")

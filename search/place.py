@@ -6,8 +6,11 @@ from typing import Any
 _COUNTED = ("page", "row")
 
 
-def describe_place(place: Mapping[str, Any]) -> str:
-    """Such as `page 3, Guide > Install` or `sheet Prices, rows 2-40`; empty if nothing is known."""
+def describe_place(place: Mapping[str, Any], title: str = "") -> str:
+    """Such as `page 3, Guide > Install` or `sheet Prices, rows 2-40`; empty if nothing is known.
+
+    A trail leaves out the `title`, which stands beside it.
+    """
     parts = []
     if sheet := place.get("sheet"):
         parts.append(f"sheet {sheet}")
@@ -16,8 +19,10 @@ def describe_place(place: Mapping[str, Any]) -> str:
             parts.append(_span(key, place[key], place.get(f"last_{key}", place[key])))
     if time := place.get("time"):
         parts.append(f"at {time}")
-    if named := place.get("symbol") or place.get("heading"):
-        parts.append(str(named))
+    named = str(place.get("symbol") or place.get("heading") or "")
+    named = "" if named == title else named.removeprefix(f"{title} > ")
+    if named:
+        parts.append(named)
     if lines := place.get("lines"):
         parts.append(_span("line", lines[0], lines[-1]))
     return ", ".join(parts)

@@ -150,7 +150,7 @@ def _passage(
 
 def _source(number: int, passage: Passage) -> str:
     title = str(passage.metadata.get("title") or "")
-    where = ", ".join(filter(None, (passage.document, describe_place(passage.place))))
+    where = ", ".join(filter(None, (passage.document, describe_place(passage.place, title))))
     return f"[{number}] {title} ({where})" if title else f"[{number}] {where}"
 
 

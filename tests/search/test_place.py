@@ -32,6 +32,12 @@ def test_a_place_in_words(place: dict[str, object], said: str) -> None:
     assert describe_place(place) == said
 
 
+def test_a_trail_in_words_leaves_out_the_title_beside_it() -> None:
+    assert describe_place({"heading": "Guide > Install"}, "Guide") == "Install"
+    assert describe_place({"heading": "Guide", "page": 3}, "Guide") == "page 3"
+    assert describe_place({"heading": "Guides > Install"}, "Guide") == "Guides > Install"
+
+
 def test_joined_chunks_span_their_places() -> None:
     first = {"page": 3, "heading": "A", "lines": [1, 5]}
     last = {"page": 4, "last_page": 5, "heading": "B", "lines": [4, 9]}
