@@ -24,12 +24,18 @@ MENUS: Mapping[str, Sequence[str]] = {
     "pandoc": (),
     "github": (
         *("header", "footer", "nav", ".Header", ".footer", ".Layout-sidebar", ".file-navigation"),
-        *(".UnderlineNav", ".show-on-focus", "a.anchor", "react-partial"),
+        *(
+            ".UnderlineNav",
+            ".show-on-focus",
+            "#repository-container-header",
+            "a.anchor",
+            "react-partial",
+        ),
     ),
-    "man2html": ("a[href='#index']", "a[href*='cgi-bin/man']", "a[href='../index.html']"),
+    "man2html": ("a[href='#index']", "a[href='/cgi-bin/man/man2html']", "a[href='../index.html']"),
     "doxygen": (
         *("#main-nav", "#main-menu", "#nav-path", "#side-nav", "#top .tabs", "#MSearchBox"),
-        *("#MSearchSelectWindow", "address.footer", "hr.footer ~ address", ".dynheader"),
+        *("#MSearchSelectWindow", "address.footer", "hr.footer ~ address"),
     ),
     "javadoc": (
         *("header nav", "nav", "footer", ".fixedNav", ".topNav", ".subNav", ".bottomNav"),

@@ -81,8 +81,12 @@ def _may_be_shown(element: Any) -> bool:
 
 
 def _hides_duplicate(element: Any) -> bool:
-    """A formula is drawn once more, an icon has a letter; whole parts are behind a dialog."""
-    return element.tag not in ("body", "main", "html", "article") and len(_text(element)) < _LEAST
+    """A formula that is drawn once more, the letter of an icon; all else is seen on the screen."""
+    if element.tag not in ("span", "i", "a", "b", "em"):
+        return False
+    if any("math" in (e.get("class") or "") for e in element.itersiblings(preceding=True)):
+        return True
+    return not any(map(str.isalnum, _text(element)))
 
 
 def _text(element: Any) -> str:

@@ -1,14 +1,14 @@
 """HTML: the main text of a page, without menus and footers, with headings as in Markdown."""
 
 import codecs
-import logging
 import re
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from leafsearch.ingest.document import Place, Records, Rejected
 from leafsearch.ingest.sources.files.records import UnusableRecord
 from leafsearch.ingest.sources.readers.html.clean import clean
 from leafsearch.ingest.sources.readers.html.convert import convert
+from leafsearch.ingest.sources.readers.html.extract import extract
 from leafsearch.ingest.sources.readers.html.parse import parse
 from leafsearch.ingest.sources.readers.text import Whole, decode, read_limited
 
@@ -18,7 +18,6 @@ _CHARSET = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _XML = re.compile(r"\A\s*<\?xml[^>]*\?>")
-_ROOT = re.compile(r"<(?:html|body)\b", re.IGNORECASE)
 # Browsers read these names as larger charsets.
 _MEANT = {
     "iso8859-1": "cp1252",
@@ -34,7 +33,18 @@ def read_html(stream: BinaryIO, whole: Whole) -> Records:
     try:
         raw = read_limited(stream)
         page = _XML.sub("", _decoded(raw))
-        yield whole.document(_main_text(page), _title(page))
+        root = parse(page)
+        title = _title(root)
+        found = extract(root)
+        if page.strip() and not found.text:
+            raise UnusableRecord("no text in this page")
+        yield whole.document(
+            found.text,
+            title,
+            marks=found.marks,
+            omissions=found.omissions,
+            words=found.words,
+        )
     except UnusableRecord as error:
         yield Rejected(Place(whole.file), str(error))
 
@@ -72,34 +82,6 @@ def _charset(raw: bytes) -> str | None:
     return "utf-8" if known.startswith(("utf-16", "utf-32")) else _MEANT.get(known, known)
 
 
-def _main_text(page: str) -> str:
-    import trafilatura
-
-    if not page.strip():
-        return ""
-    # The reason of the reject says what trafilatura would log.
-    logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
-    if not _ROOT.search(page):
-        page = f"<html><body>{page}</body></html>"
-    kept = trafilatura.extract(
-        page,
-        output_format="markdown",
-        include_comments=False,
-        include_tables=True,
-        favor_recall=True,
-        with_metadata=False,
-    )
-    if text := kept or trafilatura.html2txt(page):
-        return text
-    raise UnusableRecord("no text in this page")
-
-
-def _title(page: str) -> str:
-    from lxml import html
-    from lxml.etree import LxmlError
-
-    try:
-        found = html.fromstring(page).findtext(".//title") or ""
-    except (LxmlError, ValueError):
-        return ""
+def _title(root: Any) -> str:
+    found = root.findtext(".//title") or ""
     return " ".join(found.split())
