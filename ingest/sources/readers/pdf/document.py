@@ -13,8 +13,14 @@ from typing import Any, BinaryIO
 
 from leafsearch.ingest.document import Mark, Place, Records, Rejected
 from leafsearch.ingest.sources.files.records import MAX_TEXT, UnusableRecord
+from leafsearch.ingest.sources.readers.pdf.fields import add_values
 from leafsearch.ingest.sources.readers.pdf.layout import lay_out
-from leafsearch.ingest.sources.readers.pdf.lines import HYPHENS, Row, join_bullets, read_rows
+from leafsearch.ingest.sources.readers.pdf.lines import (
+    HYPHENS,
+    Row,
+    join_bullets,
+    read_rows,
+)
 from leafsearch.ingest.sources.readers.pdf.outline import mark_headings, read_outline
 from leafsearch.ingest.sources.readers.pdf.rules import read_rules
 from leafsearch.ingest.sources.readers.pdf.running import RunningHeads
@@ -120,6 +126,7 @@ class _Read:
             raise UnusableRecord(f"damaged PDF: page {number} cannot be read") from error
         with closing(page), closing(shown):
             rows = join_bullets(list(read_rows(shown, read_rules(page))))
+            rows = add_values(rows, self._pdf, page, number - 1)
             if page.get_rotation():  # rows are not horizontal there
                 rows = [Row([segment]) for row in rows for segment in row.segments]
             text = "".join(row.text for row in rows)

@@ -179,7 +179,8 @@ class _Boxes:
 
 
 def _cut(words: list[_Word], rules: Rules) -> Iterator[Segment]:
-    """Cut a line where the gap between two words is wide, or has a rule in it."""
+    """Cut a line where the gap between two words is wide, or has a rule in it, or goes up or down
+    by a line."""
     some: list[_Word] = []
     # A full stop is low, but the space around it is that of its line.
     height = max((word.box[3] - word.box[2] for word in words), default=1.0)
@@ -193,9 +194,11 @@ def _cut(words: list[_Word], rules: Rules) -> Iterator[Segment]:
 
 
 def _is_apart(before: _Word, word: _Word, height: float, rules: Rules) -> bool:
-    _, right, _, _ = before.box
+    _, right, lower, upper = before.box
     left, _, bottom, top = word.box
     if left - right >= _WIDE * max(height, 1.0):
+        return True
+    if top < lower - height / 2 or bottom > upper + height / 2:
         return True
     return bool(rules) and left > right and rules.between(right, left, (bottom + top) / 2)
 

@@ -135,6 +135,16 @@ def test_signs_of_list_items_that_are_drawn_last_stand_before_their_text(page: P
     assert page.read().text == "1. Loosen the lid.\n2. Pull the rod."
 
 
+def test_the_values_of_fields_and_boxes_stand_beside_their_labels(page: Page) -> None:
+    page.add()
+    page.pdf.text(20, 30, "Owner:")
+    page.pdf.text(20, 50, "Remarks:")
+    for y, value in ((26, "Ada Lovelace"), (46, "needs grease")):
+        page.pdf.free_text_annotation(value, x=60, y=y, w=60, h=8)
+
+    assert page.read().text == "Owner: Ada Lovelace\nRemarks: needs grease"
+
+
 def test_dots_before_a_page_number_are_shortened(page: Page) -> None:
     page.add()
     page.pdf.text(20, 20, "Installing " + ". " * 40 + "12")
