@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from leafsearch.config.text import quote_all, shorten
+from leafsearch.config.text import counted, quote_all, shorten
 from leafsearch.ingest.cli.console import say, say_rejects, say_remarks
 from leafsearch.ingest.document import Document
 from leafsearch.ingest.errors import SourceError
@@ -87,6 +87,8 @@ def require_documents(documents: int, corpus: Corpus, run: RunContext) -> None:
 
 
 def report_skipped(corpus: Corpus) -> None:
+    """What was skipped, and what was read as its content shows."""
+    _report_sniffed(corpus)
     others = [kind for kind, _ in corpus.ignored.most_common() if kind not in (NO_FILE, QUESTIONS)]
     for kind, count in sorted(corpus.ignored.items()):
         if kind in others[_MOST_KINDS:]:
@@ -101,3 +103,18 @@ def report_skipped(corpus: Corpus) -> None:
     if more := others[_MOST_KINDS:]:
         count = sum(corpus.ignored[kind] for kind in more)
         say(f"skipped {count} files of {len(more)} other kinds")
+
+
+def _report_sniffed(corpus: Corpus) -> None:
+    given = set(corpus.paths)
+    for label, format in sorted(corpus.sniffed):
+        if label in given:
+            say(f"{label}: read as {format}, which its content shows; --format overrules it")
+    by_format: dict[str, dict[str, int]] = {}
+    for (label, format), count in corpus.sniffed.items():
+        if label not in given:
+            by_format.setdefault(format, {})[label] = count
+    for kind, endings in sorted(by_format.items()):
+        kinds = shorten(quote_all(sorted(endings)), 200)
+        files = counted(sum(endings.values()), "file")
+        say(f"read {files} as {kind}, which their content shows ({kinds}); --exclude skips them")

@@ -8,30 +8,40 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
-from leafsearch.config.text import is_unicode, quote, shorten
+from leafsearch.config.text import escape_surrogates, is_unicode, quote, shorten
 from leafsearch.ingest.document import Place, Rejected
 from leafsearch.ingest.errors import SourceError
-from leafsearch.ingest.sources.files.files import STDIN, Files, SourceFile, name_of, resolve
+from leafsearch.ingest.sources.files.archived import Archived
+from leafsearch.ingest.sources.files.files import (
+    STDIN,
+    Files,
+    SourceFile,
+    ending_of,
+    name_of,
+    resolve,
+)
 from leafsearch.ingest.sources.files.formats import (
+    ARCHIVES,
     COMPRESSIONS,
     ENDINGS,
     FORMATS,
     Format,
     compression_of,
     format_of,
-    is_zip,
+    inner_ending,
+    is_archive,
 )
 from leafsearch.ingest.sources.files.patterns import FilePatterns
-from leafsearch.ingest.sources.files.records import Fields
+from leafsearch.ingest.sources.files.records import MAX_TEXT, Fields
+from leafsearch.ingest.sources.files.sniff import head_of, may_hold_text, sniff
 from leafsearch.ingest.sources.readers import Records, Whole, read, require_readable
-from leafsearch.ingest.sources.readers.packed.compression import (
-    Buffered,
-    open_zipped_documents,
-    unpack,
-)
+from leafsearch.ingest.sources.readers.charset import kind_of_binary
+from leafsearch.ingest.sources.readers.packed.archive import ArchiveError, Bounds, Entry
+from leafsearch.ingest.sources.readers.packed.compression import Buffered, break_of, unpack
+from leafsearch.ingest.sources.readers.packed.cut import settle_break
 
 __all__ = ["FORMATS", "Corpus", "Format"]
 
@@ -50,11 +60,7 @@ def open_source(source: SourceFile, count: Count = lambda read: None) -> Iterato
         yield unpack(sys.stdin.buffer, None)  # type: ignore[arg-type]
         return
     with io.BufferedReader(_CountedFile(source.path, count), _READ) as stream:
-        if is_zip(source.path):
-            with open_zipped_documents(stream) as documents:
-                yield documents
-        else:
-            yield unpack(stream, compression_of(source.path))
+        yield unpack(stream, compression_of(source.path))
 
 
 class _CountedFile(io.FileIO):
@@ -70,9 +76,10 @@ class _CountedFile(io.FileIO):
 
 @dataclass
 class Corpus:
-    """`ignored` counts files of other kinds in folders, by ending; `bytes_read` grows while
-    records are read. The file `rejects` is never read. `source` replaces the source name of all
-    documents."""
+    """`ignored` counts files of other kinds in folders and archives, by ending. `sniffed` counts
+    files that were read as their content shows, by name or ending, and by format. `bytes_read`
+    grows while records are read. The file `rejects` is never read. `source` replaces the source
+    name of all documents."""
 
     paths: Sequence[str]
     fields: Fields = field(default_factory=Fields)
@@ -82,6 +89,8 @@ class Corpus:
     bytes_read: int = 0
     choice: FilePatterns = field(default_factory=FilePatterns)
     source: str | None = None
+    sniffed: Counter[tuple[str, Format]] = field(default_factory=Counter)
+    bounds: Bounds = field(default_factory=Bounds)
 
     def problems(self) -> Iterator[str]:
         """Paths that cannot be read, before any work is done."""
@@ -110,21 +119,38 @@ class Corpus:
 
     def records(self) -> Records:
         self.ignored.clear()
-        self.bytes_read = 0
+        self.sniffed.clear()
+        self.bytes_read = done = 0
         files = self._files()
         for source in files:
             if isinstance(source, Rejected):
                 yield source
-            else:
-                yield from self._read(source)
+                continue
+            yield from self._read(source)
+            if not source.is_stream:  # of an archive, parts may be skipped or read twice
+                self.bytes_read = done = done + source.size
         self.ignored.update(files.ignored)
 
     def _files(self) -> Files:
         rejects = resolve(self.rejects) if self.rejects else None
-        return Files(self.paths, lambda p: self.format_of(p) is not None, rejects, self.choice)
+        return Files(self.paths, self._is_read, rejects, self.choice)
 
-    def format_of(self, path: Path) -> Format | None:
+    def format_of(self, path: PurePath) -> Format | None:
         return self.format or format_of(path)
+
+    def _is_read(self, path: Path) -> bool:
+        """Whether a file of a folder is read; one of an unknown ending by its content."""
+        if self.format_of(path) or is_archive(path):
+            return True
+        if not may_hold_text(path):
+            return False
+        try:
+            with open_source(SourceFile(path, "", named=False, of="")) as stream:
+                ending = sniff(head_of(stream), self.fields)
+        except (OSError, SourceError):
+            return ENDINGS.get(inner_ending(path)) is not None
+        is_long = ending == ".txt" and os.path.getsize(path) > MAX_TEXT
+        return ending in ENDINGS and not is_long
 
     def _stdin_problems(self, given: str) -> Iterator[str]:
         with suppress(OSError, ValueError, AttributeError):  # there may be no standard input
@@ -145,35 +171,114 @@ class Corpus:
             yield _IS_REJECTS.format(shown)
         elif not _is_readable_kind(mode, path):
             yield f"{shown}: expected a file, a folder or a pipe"
-        elif stat.S_ISREG(mode) and self.format_of(path) is None and not is_zip(path):
-            yield (
-                f"{shown}: cannot tell the format from its ending; expected one of "
-                f"{' '.join(ENDINGS)}, also followed by {' or '.join(COMPRESSIONS)}, "
-                "or give --format"
-            )
         elif stat.S_ISREG(mode):
             yield from self._file_problems(given, path)
 
     def _file_problems(self, given: str, path: Path) -> Iterator[str]:
         source = SourceFile(path, given, named=True, of=given)
+        stream = None
         try:
             with open_source(source) as stream:
-                require_readable(stream, self.format_of(path) or "jsonl", given, self.fields)
+                self._require_readable(stream, source)
         except (OSError, SourceError) as error:
-            yield f"{given}: {_reason(error, given)}"
+            yield f"{given}: {break_of(stream) or _reason(error, given)}"
+
+    def _require_readable(self, stream: Buffered, source: SourceFile) -> None:
+        if self._is_archive(stream, source):
+            next(self._archived(source).files(stream), None)
+        elif format := self._format(stream, source.path):
+            require_readable(stream, format, source.place, self.fields)
+        else:
+            raise SourceError(
+                "cannot tell the format, neither from its ending nor from its content "
+                f"({kind_of_binary(head_of(stream)) or 'binary data'}); expected one of "
+                f"{' '.join([*ENDINGS, *ARCHIVES])}, also followed by {' or '.join(COMPRESSIONS)}, "
+                "or give --format"
+            )
+
+    def _is_archive(self, stream: Buffered, source: SourceFile) -> bool:
+        """By its ending, or if that says nothing by its content."""
+        if is_archive(source.path):
+            return True
+        if self.format_of(source.path):
+            return False
+        return sniff(head_of(stream), self.fields) in ARCHIVES
+
+    def _archived(self, source: SourceFile) -> Archived:
+        inside = "" if source.named else f"{source.id.partition('/')[2]}/"
+        return Archived(
+            source.place,
+            inside,
+            self.choice,
+            self.ignored,
+            lambda path: self.format_of(path) is not None,
+            self.bounds,
+        )
+
+    def _format(self, stream: Buffered, path: PurePath) -> Format | None:
+        """None for binary data of no known format."""
+        if known := self.format_of(path):
+            return known
+        head = head_of(stream)
+        return ENDINGS.get(sniff(head, self.fields)) if head else "text"
 
     def _read(self, source: SourceFile) -> Records:
         """A problem with a whole file is a reject, unless the file was given itself."""
-        format = self.format_of(source.path) or "jsonl"
-        whole = Whole(source.place, source.id, self.source or source.of)
         try:
             with open_source(source, self._count) as stream:
-                yield from read(stream, format, whole, self.fields)
+                if self._is_archive(stream, source):
+                    yield from self._read_archive(stream, source)
+                else:
+                    yield from self._read_file(stream, source)
         except (OSError, SourceError) as error:
             reason = _reason(error, source.place)
             if source.named:
                 raise SourceError(f"{source.place}: {reason}") from error
             yield Rejected(Place(source.place), reason)
+
+    def _read_file(self, stream: Buffered, source: SourceFile) -> Records:
+        whole = Whole(source.place, source.id, self.source or source.of)
+        if source.is_stream:
+            format = self.format_of(source.path) or "jsonl"
+        else:
+            format = self._format(stream, source.path) or "text"
+            if not self.format_of(source.path):
+                label = source.place if source.named else ending_of(source.path)
+                self.sniffed[label, format] += 1
+        yield from settle_break(read(stream, format, whole, self.fields), stream, format)
+
+    def _read_archive(self, stream: Buffered, source: SourceFile) -> Records:
+        root = source.path.name if source.named else source.id
+        root = "stdin" if source.is_stdin else escape_surrogates(root)
+        archived = self._archived(source)
+        for entry in archived.files(stream):
+            if isinstance(entry, Rejected):
+                yield entry
+                continue
+            place = f"{source.place}/{entry.name}"
+            whole = Whole(place, f"{root}/{entry.name}", self.source or source.of)
+            try:
+                yield from self._read_entry(entry, whole)
+            except ArchiveError:
+                raise
+            except SourceError as error:
+                yield Rejected(Place(place), _reason(error, place))
+
+    def _read_entry(self, entry: Entry, whole: Whole) -> Records:
+        path = PurePosixPath(entry.name)
+        known = self.format_of(path)
+        if not (known or may_hold_text(path)):
+            self.ignored[ending_of(path)] += 1
+            return
+        with entry.open() as packed:
+            stream = unpack(packed, compression_of(path))
+            format = self._format(stream, path)
+            if format is None:
+                self.ignored[ending_of(path)] += 1
+                return
+            if not known:
+                self.sniffed[ending_of(path), format] += 1
+            yield from settle_break(read(stream, format, whole, self.fields), stream, format)
 
     def _count(self, read: int) -> None:
         self.bytes_read += read

@@ -7,21 +7,22 @@ the name of its folder and its own name. So it does not depend on the current di
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 
 from leafsearch.config.text import escape_surrogates
 from leafsearch.ingest.document import Place, Rejected
 from leafsearch.ingest.pipeline.rejects import DEFAULT
+from leafsearch.ingest.sources.files.formats import COMPRESSIONS, is_archive
 from leafsearch.ingest.sources.files.patterns import FilePatterns
-from leafsearch.ingest.sources.readers.packed.compression import DOCUMENTS
 
 STDIN = ("-", "/dev/stdin")
 NO_FILE = "neither files nor folders"
 QUESTIONS = "questions and judgements of a BEIR collection"
-_BEIR_DOCUMENTS = {DOCUMENTS, f"{DOCUMENTS}.gz", f"{DOCUMENTS}.zst"}
-_BEIR_QUESTIONS = ("queries.jsonl", "queries.jsonl.gz", "queries.jsonl.zst", "qrels")
+_PACKED = ("", *COMPRESSIONS)
+_BEIR_DOCUMENTS = {f"corpus.jsonl{packed}" for packed in _PACKED}
+_BEIR_QUESTIONS = {*(f"queries.jsonl{packed}" for packed in _PACKED), "qrels"}
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,13 @@ class Files:
                 yield found
                 continue
             path = found.relative_to(folder).as_posix()
-            if self.choice.takes(path) and self._is_wanted(found):
+            if self._takes(path) and self._is_wanted(found):
                 yield self._found(found, f"{root}/{path}", root)
+
+    def _takes(self, path: str) -> bool:
+        """An archive is a folder: the patterns choose among the files in it."""
+        is_entered = is_archive(PurePosixPath(path))
+        return self.choice.enters(path) if is_entered else self.choice.takes(path)
 
     def _found(self, path: Path, id: str, root: str) -> SourceFile | Rejected:
         try:
@@ -127,7 +133,7 @@ class Files:
         """Skip the questions beside a test collection's documents, which are not documents."""
         if not _BEIR_DOCUMENTS.isdisjoint(names):
             for listed in (folders, names):
-                for name in set(_BEIR_QUESTIONS).intersection(listed):
+                for name in _BEIR_QUESTIONS.intersection(listed):
                     listed.remove(name)
                     self.ignored[QUESTIONS] += 1
 
@@ -142,13 +148,32 @@ class Files:
             self.ignored[NO_FILE] += 1
             return False
         if not self.is_read(path):
-            self.ignored[path.suffix.lower() or "no ending"] += 1
+            self.ignored[ending_of(path)] += 1
             return False
         return not self.is_rejects(path)
 
     def _may_be_rejects(self, path: Path) -> bool:
         """Compare names first, because resolving a path is slow."""
         return self.rejects is not None and path.name == self.rejects.name
+
+
+def ending_of(path: PurePath) -> str:
+    """As it is counted among files that are not read."""
+    return path.suffix.lower() or "no ending"
+
+
+def is_documents(name: str) -> bool:
+    """Whether it is the file of documents of a BEIR collection."""
+    return name.rpartition("/")[2] in _BEIR_DOCUMENTS
+
+
+def questions_in(path: PurePosixPath, folders: Container[PurePosixPath]) -> PurePosixPath | None:
+    """The file or folder of questions of a BEIR collection that the path is or lies in;
+    `folders` are those that hold documents of one."""
+    for inner in (path, *path.parents):
+        if inner.name in _BEIR_QUESTIONS and inner.parent in folders:
+            return inner
+    return None
 
 
 def name_of(given: str) -> str:

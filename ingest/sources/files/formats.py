@@ -2,13 +2,13 @@
 
 import sys
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import PurePath
 from typing import Literal, get_args
 
 from leafsearch.ingest.errors import SourceError
 
 Format = Literal["jsonl", "json", "csv", "tsv", "parquet", "text", "markdown", "html", "pdf"]
-Compression = Literal["gzip", "zstd"]
+Compression = Literal["gzip", "zstd", "bzip2", "xz", "deflate"]
 FORMATS: tuple[str, ...] = get_args(Format)
 ENDINGS: dict[str, Format] = {
     ".jsonl": "jsonl",
@@ -26,7 +26,20 @@ ENDINGS: dict[str, Format] = {
     ".xhtml": "html",
     ".pdf": "pdf",
 }
-COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd"}
+COMPRESSIONS: dict[str, Compression] = {
+    ".gz": "gzip",
+    ".zst": "zstd",
+    ".bz2": "bzip2",
+    ".xz": "xz",
+}
+ARCHIVES = (".zip", ".tar")
+_PACKED_TARS: dict[str, Compression] = {
+    ".tgz": "gzip",
+    ".tzst": "zstd",
+    ".tbz2": "bzip2",
+    ".tbz": "bzip2",
+    ".txz": "xz",
+}
 ZSTD = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 _LIBRARIES = {
     "parquet": "pyarrow",
@@ -36,18 +49,27 @@ _LIBRARIES = {
 }
 
 
-def compression_of(path: Path) -> Compression | None:
-    return COMPRESSIONS.get(path.suffix.lower())
+def compression_of(path: PurePath) -> Compression | None:
+    ending = path.suffix.lower()
+    return COMPRESSIONS.get(ending) or _PACKED_TARS.get(ending)
 
 
-def format_of(path: Path) -> Format | None:
+def format_of(path: PurePath) -> Format | None:
     """The format of the ending; a compressed file's ending stands before `.gz` (`a.jsonl.gz`)."""
-    inner = path.with_suffix("") if compression_of(path) else path
-    return ENDINGS.get(inner.suffix.lower())
+    return ENDINGS.get(inner_ending(path))
 
 
-def is_zip(path: Path) -> bool:
-    return path.suffix.lower() == ".zip"
+def inner_ending(path: PurePath) -> str:
+    """The ending that tells what is in a file, without that of its compression; in small
+    letters."""
+    ending = path.suffix.lower()
+    if ending in _PACKED_TARS:
+        return ".tar"
+    return path.with_suffix("").suffix.lower() if ending in COMPRESSIONS else ending
+
+
+def is_archive(path: PurePath) -> bool:
+    return inner_ending(path) in ARCHIVES
 
 
 def require_library(form: Format | Compression) -> None:

@@ -12,6 +12,7 @@ from leafsearch.config.text import quote
 from leafsearch.ingest.document import Document, Mark, Omission, Place, Records, Rejected
 from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.sources.files.records import MAX_TEXT, Fields, UnusableRecord, to_document
+from leafsearch.ingest.sources.readers.charset import binary_in, undecodable
 
 _MAX_COPIED = 4 * 2**30  # bytes of a file that is unpacked onto the disk
 _STEP = 2**20
@@ -72,16 +73,22 @@ def read_limited(stream: BinaryIO) -> bytes:
 
 
 def decode(raw: bytes, charset: str = "utf-8") -> str:
-    """Decode by the byte order mark, else in `charset`. Raises UnusableRecord with the position."""
-    charset = next((name for bom, name in _BOMS if raw.startswith(bom)), charset)
+    """Decode by the byte order mark, else in `charset`. Raises UnusableRecord with the position,
+    also for what decodes and is no text."""
+    marked = next((name for bom, name in _BOMS if raw.startswith(bom)), "")
     try:
-        return raw.decode(charset).replace("\r\n", "\n")
+        text = raw.decode(marked or charset).replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         name = error.encoding.upper()
-        raise UnusableRecord(f"not {name} at byte {error.start}") from error
+        is_plain = not marked and name == "UTF-8"
+        reason = undecodable(raw, error.start) if is_plain else f"not {name} at byte {error.start}"
+        raise UnusableRecord(reason) from error
     except (UnicodeError, LookupError) as error:
         # Python has codecs that are not charsets ("undefined") or not for text ("hex").
         raise UnusableRecord(f"cannot be read as {quote(charset)}") from error
+    if reason := binary_in(text.encode("utf-8", "replace") if marked else raw):
+        raise UnusableRecord(reason)
+    return text
 
 
 @contextmanager

@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 
-from leafsearch.ingest import Corpus, Document, Rejected, SourceError
+from leafsearch.ingest import Corpus, Document, Rejected
 from leafsearch.ingest.sources.files.patterns import FilePatterns
 
 
 @pytest.fixture(autouse=True)
 def _folder() -> None:
-    for name in ("a.md", "b.txt", "drafts/c.md", "guide/d.md", "guide/drafts/e.txt", "guide/f.log"):
+    for name in ("a.md", "b.txt", "drafts/c.md", "guide/d.md", "guide/drafts/e.txt"):
         Path("docs", name).parent.mkdir(parents=True, exist_ok=True)
         Path("docs", name).write_text(f"Of {name}.")
+    Path("docs/guide/f.svg").write_text("<svg/>")
 
 
 def read(
@@ -50,11 +51,11 @@ def test_patterns_mean_what_they_mean_in_a_gitignore(
 
 
 def test_an_included_file_of_another_kind_is_counted_and_read_with_a_format() -> None:
-    corpus = Corpus(["docs"], choice=FilePatterns(["*.log", "a.md"]))
+    corpus = Corpus(["docs"], choice=FilePatterns(["*.svg", "a.md"]))
 
     assert len(list(corpus.records())) == 1
-    assert corpus.ignored == {".log": 1}
-    assert read("*.log", format="text") == ["guide/f.log"]
+    assert corpus.ignored == {".svg": 1}
+    assert read("*.svg", format="text") == ["guide/f.svg"]
 
 
 def test_patterns_do_not_exclude_a_file_that_is_named() -> None:
@@ -146,38 +147,10 @@ def test_a_beir_zip_yields_its_documents() -> None:
     found = [r for r in corpus.records() if isinstance(r, Document)]
 
     assert [(d.id, d.title, d.metadata, str(d.place)) for d in found] == [
-        ("d1", "H", {"title": "H"}, "nfcorpus.zip:1"),
-        ("d2", "H", {"title": "H"}, "nfcorpus.zip:2"),
+        ("d1", "H", {"title": "H"}, "nfcorpus.zip/nfcorpus/corpus.jsonl:1"),
+        ("d2", "H", {"title": "H"}, "nfcorpus.zip/nfcorpus/corpus.jsonl:2"),
     ]
-
-
-def test_another_zip_is_reported_before_any_work() -> None:
-    with zipfile.ZipFile("other.zip", "w") as packed:
-        packed.writestr("a.txt", "T")
-    Path("no.zip").write_bytes(b"PK no")
-
-    other, no = Corpus(["other.zip", "no.zip"]).problems()
-
-    assert other == (
-        "other.zip: a zip with 0 files called corpus.jsonl; expected one, as in a BEIR test "
-        "collection. Unpack other zips"
-    )
-    assert no.startswith("no.zip: not a zip, or damaged")
-
-
-def test_a_damaged_zip_gives_what_came_before() -> None:
-    lines = "".join(f'{{"_id": "{n}", "text": "{os.urandom(200).hex()}"}}\n' for n in range(5000))
-    with zipfile.ZipFile("a.zip", "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr("corpus.jsonl", lines)
-    raw = bytearray(Path("a.zip").read_bytes())
-    raw[len(raw) // 2 : len(raw) // 2 + 64] = bytes(64)
-    Path("a.zip").write_bytes(raw)
-    found: list[Document | Rejected] = []
-
-    with pytest.raises(SourceError, match=r"^a\.zip: the zip stream is damaged"):
-        found.extend(Corpus(["a.zip"]).records())
-
-    assert len(found) > 1000
+    assert corpus.ignored == {"questions and judgements of a BEIR collection": 2}
 
 
 def rejected(*paths: str) -> dict[str, str]:

@@ -78,7 +78,7 @@ def test_half_of_a_utf_16_text_is_rejected_with_its_place() -> None:
 
 
 def test_nul_is_a_sign_like_others_in_a_text_and_none_in_an_id() -> None:
-    Path("a.txt").write_bytes(b"one\0two")
+    Path("a.txt").write_bytes(b"one\0two" + b" and more" * 200)
     Path("b.jsonl").write_text('{"id": "x", "text": "one\\u0000two", "w": "a\\u0000b"}\n')
     Path("c.jsonl").write_text('{"id": "x\\u0000", "text": "T"}\n')
     Path("d.jsonl").write_text('{"text": "T", "a\\u0000b": 1}\n')
@@ -87,7 +87,7 @@ def test_nul_is_a_sign_like_others_in_a_text_and_none_in_an_id() -> None:
 
     assert isinstance(text, Document)
     assert isinstance(record, Document)
-    assert text.text == record.text == "one\0two"
+    assert text.text[:7] == record.text == "one\0two"
     assert isinstance(id, Rejected)
     assert "without NUL" in id.reason
     assert isinstance(name, Rejected)

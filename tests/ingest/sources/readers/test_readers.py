@@ -282,6 +282,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "docs" / ".git").mkdir()
     for name in ("b.md", "a.txt", "deep/c.jsonl", ".git/d.txt", "e.doc", "f"):
         (tmp_path / "docs" / name).write_text('{"text": "T"}')
+    (tmp_path / "docs" / "e.doc").write_bytes(bytes(20))
     return tmp_path / "docs"
 
 
@@ -291,8 +292,9 @@ def test_a_folder_is_read_in_order_and_the_rest_is_counted(folder: Path) -> None
     found = [r for r in corpus.records() if isinstance(r, Document)]
 
     assert [d.id for d in found[:2]] == ["docs/a.txt", "docs/b.md"]
-    assert len(found) == 3
-    assert corpus.ignored == {".doc": 1, "no ending": 1}
+    assert len(found) == 4
+    assert corpus.ignored == {".doc": 1}
+    assert corpus.sniffed == {("no ending", "jsonl"): 1}
 
 
 def test_ids_do_not_depend_on_where_the_command_runs(

@@ -73,6 +73,14 @@ def test_other_ways_to_say_it_are_understood(raw: bytes) -> None:
     assert page(raw).text == "café €"
 
 
+def test_a_page_in_another_charset_that_declares_none_is_rejected() -> None:
+    rejected = read(b"<p>caf\xe9</p>")
+
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason.startswith("not UTF-8 at byte 6")
+    assert rejected.reason.endswith("and the page declares no charset")
+
+
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
@@ -80,7 +88,6 @@ def test_other_ways_to_say_it_are_understood(raw: bytes) -> None:
         (b" \n", "empty file"),
         (b"<html><body></body></html>", "no text in this page"),
         (b"<body><script>let x = 1</script></body>", "no text in this page"),
-        (b"<p>caf\xe9</p>", "not UTF-8 at byte 6, and the page declares no charset"),
         (b"<meta charset=nonsense><p>T</p>", "declares an unknown charset 'nonsense'"),
         (b"<meta charset=euc-jp><p>\xff</p>", "not EUC_JP at byte 24"),
         (b"<meta charset=hex><p>T</p>", "cannot be read as 'hex'"),
