@@ -1,24 +1,30 @@
-"""Whether a page is an article of the web or documentation."""
+"""Whether a page is an article of the web, another page of a site, or documentation."""
 
 import re
 from typing import Any, Literal
 
-Kind = Literal["article", "documentation"]
+from leafsearch.ingest.sources.readers.html.elements import HEADINGS
+
+Kind = Literal["article", "site", "documentation"]
 
 _GENERATORS = re.compile(
     r"docutils|sphinx|docbook|javadoc|doxygen|rustdoc|mdbook|mkdocs|docusaurus|asciidoc|pandoc|antora"
     r"|gitbook|vuepress|vitepress|starlight|nextra|texinfo|makeinfo|texi2|latex|groff|man2html|yard|rdoc"
     r"|typedoc|jsdoc|haddock|scaladoc|dokka|ocamldoc|org.mode|libreoffice|openoffice|microsoft word"
-    r"|staroffice|abiword|pdf2|calibre|readme|hevea|tex4ht|pod::|epydoc|godoc|docfx|swagger|slate",
+    r"|mediawiki|dokuwiki|moinmoin|xwiki|bookstack|confluence|twiki|pmwiki|staroffice|abiword|pdf2|calibre|readme|hevea|tex4ht|pod::|epydoc|godoc|docfx|swagger|slate",
     re.IGNORECASE,
 )  # fmt: skip
-_METADATA = """
-    boolean(//meta[starts-with(@property, 'og:') or starts-with(@property, 'article:')
-                   or starts-with(@name, 'twitter:') or starts-with(@name, 'article')
-                   or starts-with(@name, 'parsely') or starts-with(@name, 'sailthru')
-                   or @itemprop='datePublished']
-            | //link[@type='application/rss+xml' or @rel='amphtml'])
+_ARTICLE = """
+    boolean(//meta[@property='og:type' and contains(@content, 'article')
+                   or starts-with(@property, 'article:') or starts-with(@name, 'article')
+                   or starts-with(@name, 'parsely') or starts-with(@name, 'sailthru')]
+            | //*[@itemprop='datePublished' or @itemprop='articleBody'] | //link[@rel='amphtml'])
 """
+_SITE = """
+    boolean(//meta[starts-with(@property, 'og:') or starts-with(@name, 'twitter:')]
+            | //link[@type='application/rss+xml'])
+"""
+_LEAST_ARTICLE = 600  # letters of paragraphs outside links
 _LINKED_DATA = re.compile(r"\"@type\"\s*:\s*\[?\s*\"\w*(?:Article|BlogPosting|Report)\"")
 _TRACKERS = re.compile(
     r"googletagmanager|google-analytics|chartbeat|scorecardresearch|fbevents|gtag\("
@@ -26,18 +32,34 @@ _TRACKERS = re.compile(
 
 
 def kind_of(root: Any) -> Kind:
-    """A page is an article only if it shows itself as one; the way for documentation loses less."""
+    """What a page shows itself to be: an article, any page of a site, or else documentation."""
     for generator in root.xpath("//meta[@name='generator' or @name='Generator']/@content"):
         if _GENERATORS.search(generator):
             return "documentation"
     if root.xpath("boolean(//pre | //listing | //xmp)") or _has_permalinks(root):
         return "documentation"
-    if root.xpath(_METADATA):
-        return "article"
+    if _has_several_articles(root):
+        return "documentation"
     scripts = [str(s.text or "") + (s.get("src") or "") for s in root.iter("script")]
-    if any(_LINKED_DATA.search(s) or _TRACKERS.search(s) for s in scripts):
+    if root.xpath(_ARTICLE) or any(map(_LINKED_DATA.search, scripts)):
         return "article"
+    if root.xpath(_SITE) or any(map(_TRACKERS.search, scripts)):
+        return "site"
     return "documentation"
+
+
+def _has_several_articles(root: Any) -> bool:
+    """Whether there are at least two that are more than the teaser of another page."""
+    articles = root.xpath("//article[not(ancestor::article)]")
+    if len(articles) < 2:
+        return False
+    titled = (article for article in articles if next(article.iter(*HEADINGS), None) is not None)
+    sizes = (sum(_plain(p) for p in article.iter("p")) for article in titled)
+    return sum(1 for size in sizes if size >= _LEAST_ARTICLE) >= 2
+
+
+def _plain(paragraph: Any) -> int:
+    return sum(map(len, paragraph.xpath(".//text()[not(ancestor::a)]")))
 
 
 def _has_permalinks(root: Any) -> bool:

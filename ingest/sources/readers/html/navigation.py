@@ -6,7 +6,7 @@ since ids and classes of documentation are words of its headings ("shared-memory
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,10 +65,13 @@ class Leaving:
     omissions: list[Omission] = field(default_factory=list)
 
     def leave_out(self, element: Any, reason: str) -> None:
-        text = " ".join(" ".join(element.itertext()).split())
+        self.add(element.itertext(), reason)
+        drop(element)
+
+    def add(self, texts: Iterable[str], reason: str) -> None:
+        text = " ".join(" ".join(texts).split())
         if words := count_words(text):
             self.omissions.append(Omission(reason, words, text[:_SHOWN]))
-        drop(element)
 
 
 def leave_out_navigation(body: Any, weights: Weights, leaving: Leaving) -> None:

@@ -15,7 +15,7 @@ from leafsearch.ingest.sources.readers.html.elements import HEADINGS, INLINE, VO
 
 MAX_ELEMENTS = 2_000_000
 MAX_DEPTH = 240
-_LONG_TAG = 1024  # characters
+_LONG_TAG = 2048  # characters
 _SCANNED = 16 * 1024  # shorter pages cannot hold enough attributes to matter
 
 _RAW = r"script|style|textarea|title|xmp|iframe|noembed|noframes"
@@ -27,6 +27,10 @@ _TOKEN = re.compile(
     | <(?P<end>/)?(?P<name>[a-z][^\s/>]*)
       (?P<rest>(?:[^>"'=]|=\s*+"[^"]*+(?:"|\Z)|=\s*+'[^']*+(?:'|\Z)|["'=])*+)(?:>|\Z)""",
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
+)
+# A start tag, or more: scripts are not told from tags, which only leads to a closer look.
+_TAG = re.compile(
+    r"""<[a-z][^>"']*+(?:"[^"]*+(?:"|\Z)[^>"']*+|'[^']*+(?:'|\Z)[^>"']*+)*+""", re.IGNORECASE
 )
 _USEFUL = re.compile(
     r"""(?<![^\s"'])(?:id|class|role|href|hidden|type|name|property|content|rel|lang|charset
@@ -54,7 +58,8 @@ def parse(page: str) -> Any:
 
     if page.count("<") > MAX_ELEMENTS:
         raise UnusableRecord(
-            f"page of {page.count('<'):,} tags; expected at most {MAX_ELEMENTS:,}. Split it"
+            f"page of {page.count('<'):,} tags; expected at most {MAX_ELEMENTS:,}. Split it into "
+            "several pages"
         )
     if len(page) > _SCANNED:
         page = _shorten_tags(page)
@@ -86,8 +91,8 @@ def _is_deep(root: Any) -> bool:
 
 
 def _shorten_tags(page: str) -> str:
-    """Tags of more than a kilobyte keep the attributes that are read here, without long values."""
-    if not re.search(rf"<[a-zA-Z][^<]{{{_LONG_TAG}}}", page):
+    """Long tags keep the attributes that are read here, without long values."""
+    if all(tag.end() - tag.start() <= _LONG_TAG for tag in _TAG.finditer(page)):
         return page
     return _TOKEN.sub(_shortened, page)
 
