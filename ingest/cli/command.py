@@ -15,6 +15,7 @@ from leafsearch.ingest.runs.run import run
 from leafsearch.ingest.sources.files.patterns import FilePatterns
 from leafsearch.ingest.sources.files.records import Fields
 from leafsearch.ingest.sources.mongodb.order import MongoOrder
+from leafsearch.ingest.sources.readers.tables.columns import AskedTypes
 from leafsearch.vectors.store import RETRY_SECONDS, RetryBudget, deployment_uri, open_client
 
 app, register = new_command(no_args_is_help=True)
@@ -48,6 +49,7 @@ def command(
     id_field: o.IdField = "id",
     text_field: o.TextField = None,
     title_field: o.TitleField = "title",
+    column_types: o.ColumnTypes = None,
     rejects: o.Rejected = REJECTS_FILE,
     max_rejects: o.MaxRejects = None,
     in_place: o.InPlace = False,
@@ -118,6 +120,7 @@ def command(
             rebuild=rebuild,
             choice=FilePatterns(include or (), exclude or ()),
             source=source,
+            column_types=AskedTypes.parse(column_types or ()),
             explain=explained,
         )
         chosen = order.settled(

@@ -11,6 +11,7 @@ from leafsearch.config.storage import ENCODE_PRECISIONS, PRECISIONS, QUANTIZATIO
 from leafsearch.ingest.chunking.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
 from leafsearch.ingest.pipeline.rejects import DEFAULT as REJECTS_FILE
 from leafsearch.ingest.sources.files.formats import FORMATS
+from leafsearch.ingest.sources.readers.tables.column_types import COLUMN_TYPES
 from leafsearch.vectors.store import RETRY_SECONDS
 
 _FILES, _RECORDS, _MONGODB = "Files and folders", "Records", "MongoDB collections as a source"
@@ -149,6 +150,15 @@ TextField = Annotated[
 ]
 TitleField = Annotated[
     str, option("Read titles from this field. Default: title.", metavar="PATH", panel=_RECORDS)
+]
+ColumnTypes = Annotated[
+    list[str] | None,
+    option(
+        f"Read this column of CSV, TSV and sheets as {', '.join(COLUMN_TYPES)}; repeatable.",
+        "--column-type",
+        metavar="NAME=TYPE",
+        panel=_RECORDS,
+    ),
 ]
 Rejected = Annotated[
     Path,

@@ -2,9 +2,10 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import Any
 
 from rich.console import Console
 from rich.filesize import decimal
@@ -118,9 +119,13 @@ def _counted(number: int, word: str) -> str:
     return f"{_short(number)} {word}{'' if number == 1 else 's'}"
 
 
-def as_object(summary: Summary, target: Target) -> str:
+def as_object(
+    summary: Summary, target: Target, column_types: Mapping[str, Any] | None = None
+) -> str:
+    """`column_types`: by file and column."""
     numbers = {k: v for k, v in asdict(summary).items() if k not in _INTERNAL}
-    made = {"encode_precision": target.manifest.encode_precision}
+    made: dict[str, Any] = {"encode_precision": target.manifest.encode_precision}
+    made["column_types"] = dict(column_types or {})
     return json.dumps({"collection": target.collection.mongo.full_name, **numbers, **made})
 
 
@@ -163,8 +168,11 @@ def _held(collection: Collection, *, in_place: bool) -> str:
         return f"{one}s{beside}"
 
 
-def forecast_object(expected: Forecast, target: Target) -> str:
-    return json.dumps({"collection": target.collection.mongo.full_name, **asdict(expected)})
+def forecast_object(
+    expected: Forecast, target: Target, column_types: Mapping[str, Any] | None = None
+) -> str:
+    name, types = target.collection.mongo.full_name, dict(column_types or {})
+    return json.dumps({"collection": name, **asdict(expected), "column_types": types})
 
 
 def forecast_text(expected: Forecast, target: Target) -> str:

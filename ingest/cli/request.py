@@ -22,6 +22,7 @@ from leafsearch.ingest.sources.files.records import Fields
 from leafsearch.ingest.sources.mongodb.address import addresses
 from leafsearch.ingest.sources.mongodb.order import MongoOrder
 from leafsearch.ingest.sources.mongodb.source import MongoSource
+from leafsearch.ingest.sources.readers.tables.columns import AskedTypes
 from leafsearch.vectors.store import RetryBudget
 
 
@@ -45,6 +46,7 @@ class IngestRequest:
     mongodb: MongoOrder = field(default_factory=MongoOrder)
     choice: FilePatterns = field(default_factory=FilePatterns)
     source: str | None = None
+    column_types: AskedTypes = field(default_factory=AskedTypes)
     explain: bool = False
 
     def settled(self, **options: Any) -> Settings:
@@ -80,6 +82,7 @@ class IngestRequest:
             self.rejects,
             choice=self.choice,
             source=self.source,
+            asked_types=self.column_types,
         )
 
     @property
@@ -93,6 +96,7 @@ class IngestRequest:
         """Options that can never be meant, whatever lies on the disk."""
         yield from one_of("--format", self.format, FORMATS)
         yield from self.fields.problems()
+        yield from self.column_types.problems(self.fields.always_text)
         yield from seconds_problems("--wait", self.wait)
         yield from seconds_problems("--retry-for", self.retries.seconds)
         if self.max_rejects is not None and self.max_rejects < 0:
@@ -121,6 +125,8 @@ class IngestRequest:
     def _impossible_of_mongodb(self) -> Iterator[str]:
         if self.source == "":
             yield NAMELESS
+        if self.column_types.given:
+            yield "--column-type: for the columns of CSV, TSV and sheets only"
         if self.choice.include or self.choice.exclude:
             yield "--include, --exclude: for files only; for a collection use --filter-source"
 

@@ -37,6 +37,7 @@ def run_files(corpus: Corpus, run: RunContext) -> Summary:
         require_documents(summary.documents, corpus, run)
     target.ensure_index()
     report_skipped(corpus)
+    report_columns(corpus)
 
     def repair(lost: Lost) -> None:
         nonlocal summary
@@ -84,6 +85,12 @@ def require_documents(documents: int, corpus: Corpus, run: RunContext) -> None:
     kinds = quote_all(sorted(corpus.ignored))
     ignored = f" (only other kinds: {kinds})" if corpus.ignored else ""
     raise SourceError(f"no documents in {quote_all(corpus.paths)}{ignored}; nothing was written")
+
+
+def report_columns(corpus: Corpus) -> None:
+    """Which type the columns of tables got, and why one is text."""
+    for line in corpus.columns.lines(corpus.asked_types):
+        say(line)
 
 
 def report_skipped(corpus: Corpus) -> None:

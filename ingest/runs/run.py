@@ -26,7 +26,12 @@ from leafsearch.ingest.pipeline.read import Reader
 from leafsearch.ingest.pipeline.rejects import Rejects
 from leafsearch.ingest.pipeline.stats import Summary, Tally
 from leafsearch.ingest.runs.context import RunContext
-from leafsearch.ingest.runs.files import report_skipped, require_documents, run_files
+from leafsearch.ingest.runs.files import (
+    report_columns,
+    report_skipped,
+    require_documents,
+    run_files,
+)
 from leafsearch.ingest.runs.forecast import Forecast, forecast, peek
 from leafsearch.ingest.runs.mongodb import require_another, require_any, run_mongodb
 from leafsearch.ingest.runs.prune import Pruning
@@ -60,14 +65,24 @@ def run(order: IngestRequest, chosen: Settings, database: Database[Any], *, as_j
         context = RunContext(order, target, rejects, display, seen)
         if order.dry_run:
             expected = _run_dry(corpus, context)
-            shown = (forecast_object if as_json else forecast_text)(expected, target)
+            types = _column_types(corpus)
+            shown = (
+                forecast_object(expected, target, types)
+                if as_json
+                else forecast_text(expected, target)
+            )
             rejected = expected.rejected
         else:
             summary = _run(corpus, context)
-            shown = (as_object if as_json else as_text)(summary, target)
+            types = _column_types(corpus)
+            shown = as_object(summary, target, types) if as_json else as_text(summary, target)
             rejected = summary.rejected
     print(strip_controls(shown))
     return rejected
+
+
+def _column_types(corpus: Corpus | MongoSource) -> dict[str, Any]:
+    return corpus.columns.as_object() if isinstance(corpus, Corpus) else {}
 
 
 def _run(corpus: Corpus | MongoSource, run: RunContext) -> Summary:
@@ -125,6 +140,7 @@ def _run_dry(corpus: Corpus | MongoSource, run: RunContext) -> Forecast:
         require_documents(expected.documents, corpus, run)
     if isinstance(corpus, Corpus):
         report_skipped(corpus)
+        report_columns(corpus)
     say_remarks(run.remarks)
     say_rejects(run.rejects)
     return expected

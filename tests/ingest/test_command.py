@@ -50,6 +50,7 @@ def test_standard_input_and_json_output(leaf_ingest: Run, database: Database[Any
         "noted": 0,
         "tokens": 20,
         "encode_precision": "float32",
+        "column_types": {},
     }
 
 

@@ -42,6 +42,7 @@ from leafsearch.ingest.sources.readers.charset import kind_of_binary
 from leafsearch.ingest.sources.readers.packed.archive import ArchiveError, Bounds, Entry
 from leafsearch.ingest.sources.readers.packed.compression import Buffered, break_of, unpack
 from leafsearch.ingest.sources.readers.packed.cut import settle_break
+from leafsearch.ingest.sources.readers.tables.columns import AskedTypes, ColumnReport, Columns
 
 __all__ = ["FORMATS", "Corpus", "Format"]
 
@@ -67,11 +68,18 @@ class _CountedFile(io.FileIO):
     def __init__(self, path: Path, count: Count) -> None:
         super().__init__(path)
         self._count = count
+        self._read = 0
 
     def readinto(self, buffer: Any, /) -> int:
         read = super().readinto(buffer)
         self._count(read)
+        self._read += read
         return read
+
+    def on_rewind(self) -> None:
+        """What was read so far is read again."""
+        self._count(-self._read)
+        self._read = 0
 
 
 @dataclass
@@ -79,7 +87,7 @@ class Corpus:
     """`ignored` counts files of other kinds in folders and archives, by ending. `sniffed` counts
     files that were read as their content shows, by name or ending, and by format. `bytes_read`
     grows while records are read. The file `rejects` is never read. `source` replaces the source
-    name of all documents."""
+    name of all documents. `columns` reports the types of the columns of tables."""
 
     paths: Sequence[str]
     fields: Fields = field(default_factory=Fields)
@@ -91,6 +99,8 @@ class Corpus:
     source: str | None = None
     sniffed: Counter[tuple[str, Format]] = field(default_factory=Counter)
     bounds: Bounds = field(default_factory=Bounds)
+    asked_types: AskedTypes = field(default_factory=AskedTypes)
+    columns: ColumnReport = field(default_factory=ColumnReport)
 
     def problems(self) -> Iterator[str]:
         """Paths that cannot be read, before any work is done."""
@@ -121,6 +131,7 @@ class Corpus:
         self.ignored.clear()
         self.sniffed.clear()
         self.bytes_read = done = 0
+        self.columns = ColumnReport()
         files = self._files()
         for source in files:
             if isinstance(source, Rejected):
@@ -245,7 +256,10 @@ class Corpus:
             if not self.format_of(source.path):
                 label = source.place if source.named else ending_of(source.path)
                 self.sniffed[label, format] += 1
-        yield from settle_break(read(stream, format, whole, self.fields), stream, format)
+        yield from settle_break(self._records(stream, format, whole), stream, format)
+
+    def _records(self, stream: Buffered, format: Format, whole: Whole) -> Records:
+        return read(stream, format, whole, self.fields, Columns(self.asked_types, self.columns))
 
     def _read_archive(self, stream: Buffered, source: SourceFile) -> Records:
         root = source.path.name if source.named else source.id
@@ -278,7 +292,7 @@ class Corpus:
                 return
             if not known:
                 self.sniffed[ending_of(path), format] += 1
-            yield from settle_break(read(stream, format, whole, self.fields), stream, format)
+            yield from settle_break(self._records(stream, format, whole), stream, format)
 
     def _count(self, read: int) -> None:
         self.bytes_read += read

@@ -79,6 +79,11 @@ class Fields:
         object.__setattr__(self, "text", texts[0] if len(texts) == 1 else texts)
 
     @property
+    def always_text(self) -> tuple[str, ...]:
+        """Columns of a table that have no other type."""
+        return (*self.texts, self.title, self.id, *(("_id",) if self.id == "id" else ()))
+
+    @property
     def has_title_in_text(self) -> bool:
         return self.title in self.texts
 

@@ -11,6 +11,7 @@ from leafsearch.ingest.sources.files.formats import Format, require_library
 from leafsearch.ingest.sources.files.records import Fields
 from leafsearch.ingest.sources.readers.html import read_html
 from leafsearch.ingest.sources.readers.pdf import read_pdf
+from leafsearch.ingest.sources.readers.tables.columns import Columns
 from leafsearch.ingest.sources.readers.tables.csv_rows import read_csv, require_columns
 from leafsearch.ingest.sources.readers.tables.json_records import read_json, read_json_lines
 from leafsearch.ingest.sources.readers.tables.parquet import read_parquet, require_parquet_column
@@ -31,8 +32,15 @@ __all__ = [
 _DELIMITERS: dict[str, str | None] = {"csv": None, "tsv": "\t"}  # None: the header tells
 
 
-def read(stream: BinaryIO, format: Format, whole: Whole, fields: Fields) -> Records:
-    """`whole` names the file. Raises SourceError if the file as a whole is unreadable."""
+def read(
+    stream: BinaryIO,
+    format: Format,
+    whole: Whole,
+    fields: Fields,
+    columns: Columns | None = None,
+) -> Records:
+    """`whole` names the file; `columns` tells how those of tables are read. Raises SourceError if
+    the file as a whole is unreadable."""
     require_library(format)
     match format:
         case "jsonl":
@@ -40,7 +48,8 @@ def read(stream: BinaryIO, format: Format, whole: Whole, fields: Fields) -> Reco
         case "json":
             return read_json(stream, whole.file, fields, whole.source)
         case "csv" | "tsv":
-            return read_csv(stream, whole.file, fields, _DELIMITERS[format], whole.source)
+            usual = _DELIMITERS[format]
+            return read_csv(stream, whole.file, fields, usual, whole.source, columns)
         case "parquet":
             return read_parquet(stream, whole.file, fields, whole.source)
         case "html":

@@ -1,8 +1,9 @@
 """CSV: a header names the columns, and each row after it is a record.
 
-An unclosed quote would swallow the rows after it, which the csv module accepts silently. Here it is
-an error of the row in which it opens, and the lines after that are read again as rows of their own,
-if they look like rows.
+A file is read twice: first to decide one type for each column, then for its records. An unclosed
+quote would swallow the rows after it, which the csv module accepts silently. Here it is an error of
+the row in which it opens, and the lines after that are read again as rows of their own, if they
+look like rows.
 """
 
 import csv
@@ -10,44 +11,55 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
-from leafsearch.config.text import quote, quote_all
-from leafsearch.ingest.document import Document, Place, Records, Rejected, cut_record
+from leafsearch.ingest.document import Place, Records, Rejected, cut_record
 from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.sources.files.records import MAX_TEXT, Fields, UnusableRecord, to_document
+from leafsearch.ingest.sources.readers.tables.column_types import ColumnJudge, DecidedColumn
+from leafsearch.ingest.sources.readers.tables.columns import Columns, Typed
+from leafsearch.ingest.sources.readers.tables.header import Header, read_header
+from leafsearch.ingest.sources.readers.tables.replay import Replay, replayed
+from leafsearch.ingest.sources.readers.tables.utf8 import as_utf8
 
 csv.field_size_limit(MAX_TEXT)
+_BLOCK = 2000  # rows that are judged together
 
 
 def read_csv(
-    stream: BinaryIO, file: str, fields: Fields, delimiter: str | None, source: str = ""
+    stream: BinaryIO,
+    file: str,
+    fields: Fields,
+    delimiter: str | None,
+    source: str = "",
+    columns: Columns | None = None,
 ) -> Records:
-    """Numbers written as Python writes them become numbers. Raises SourceError."""
-    with _decoded(stream) as text:
-        header = text.readline(MAX_TEXT)
-        delimiter = delimiter or _delimiter(header)
-        columns = _columns(header, file, fields, delimiter)
-        lines = _Lines(text)
-        rows = csv.reader(lines, delimiter=delimiter, strict=True)
-        while True:
-            place = Place(file, lines.begin())
-            try:
-                row = next(rows)
-            except StopIteration:
+    """`delimiter`: the usual one of the format, if the header does not show another. Values get
+    the type of their column, see column_types. Raises SourceError."""
+    columns = columns or Columns()
+    own = fields.always_text
+    with replayed(as_utf8(stream)) as replay:
+        with _decoded(replay.first()) as text:
+            header = read_header(text, file, fields, delimiter)
+            undecided = columns.undecided(header.names, own)
+            if not undecided:
+                replay.keep_nothing()
+                columns.report.add(file, [], header.repeated)
+                typed = Typed.of_text(columns, [], header, own)
+                yield from _documents(text, header, fields, typed, Place(file), source)
                 return
-            except csv.Error as error:
-                yield Rejected(place, _torn(error, lines, columns, delimiter), lines.shown())
-                continue
-            if row:
-                yield _document(row, columns, fields, place, lines, source)
+            decided = _decided(text, header, undecided, replay)
+        columns.report.add(file, decided, header.repeated)
+        typed = Typed.of_text(columns, decided, header, own)
+        with _decoded(replay.second()) as text:
+            read_header(text, file, fields, delimiter)
+            yield from _documents(text, header, fields, typed, Place(file), source)
 
 
 def require_columns(stream: BinaryIO, file: str, fields: Fields, delimiter: str | None) -> None:
     """Raises SourceError, as read_csv would, for an unusable header."""
-    with _decoded(stream) as text:
-        header = text.readline(MAX_TEXT)
-        _columns(header, file, fields, delimiter or _delimiter(header))
+    with _decoded(as_utf8(stream)) as text:
+        read_header(text, file, fields, delimiter)
 
 
 @contextmanager
@@ -61,13 +73,91 @@ def _decoded(stream: BinaryIO) -> Iterator[TextIOWrapper]:
             text.detach()  # the caller closes the stream
 
 
-class _Lines:
-    """Lines that can be given back and read again; the header, line 1, is not among them."""
+class _Row(NamedTuple):
+    """`problem` is the reason for rejecting it, if there is one."""
 
-    def __init__(self, stream: TextIOWrapper) -> None:
+    line: int
+    cells: Sequence[str]
+    problem: str = ""
+
+
+def _decided(
+    text: TextIOWrapper, header: Header, undecided: Sequence[tuple[int, str]], replay: Replay
+) -> list[DecidedColumn]:
+    judge = ColumnJudge(undecided)
+    block: list[_Row] = []
+    for row in _rows(_Lines(text, header.lines), header):
+        if row.problem:
+            continue
+        if len(block) >= _BLOCK:
+            judge.add([row.cells for row in block], [row.line for row in block])
+            block = []
+            if judge.is_done:
+                return judge.decided()
+        block.append(row)
+    if not replay.is_whole:
+        block = block[:-1]  # it may have lost its end
+    judge.add([row.cells for row in block], [row.line for row in block])
+    return judge.decided()
+
+
+def _documents(
+    text: TextIOWrapper,
+    header: Header,
+    fields: Fields,
+    typed: Typed,
+    place: Place,
+    source: str,
+) -> Records:
+    lines = _Lines(text, header.lines)
+    for row in _rows(lines, header):
+        at = Place(place.source, row.line)
+        try:
+            if row.problem:
+                raise UnusableRecord(row.problem)
+            yield to_document(_record(row, header, fields, typed), fields, at, source)
+        except UnusableRecord as error:
+            yield Rejected(at, lines.undecodable() or str(error), lines.shown())
+
+
+def _record(row: _Row, header: Header, fields: Fields, typed: Typed) -> dict[str, Any]:
+    """Without empty cells; a text that is empty is rejected as such."""
+    record: dict[str, Any] = {}
+    for name, value in zip(header.names, row.cells, strict=True):
+        if value != "":
+            made = typed.value(name, value)
+            if made is not None:
+                record[name] = made
+        elif name in fields.texts:
+            record[name] = value
+    return record
+
+
+def _rows(lines: "_Lines", header: Header) -> Iterator[_Row]:
+    """Every record of the file, also those that cannot be used."""
+    reader, width = csv.reader(lines, delimiter=header.delimiter, strict=True), len(header.names)
+    while True:
+        line = lines.begin()
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield _Row(line, (), _torn(error, lines, header))
+            continue
+        if len(row) == width:
+            yield _Row(line, row)
+        elif row:
+            yield _Row(line, row, f"{len(row)} columns; the header has {width}{lines.span()}")
+
+
+class _Lines:
+    """Lines that can be given back and read again; the header is not among them."""
+
+    def __init__(self, stream: TextIOWrapper, header: int) -> None:
         self._stream = stream
         self._again: deque[str] = deque()
-        self._number = 1
+        self._number = header
         self.taken: list[str] = []
 
     def begin(self) -> int:
@@ -98,80 +188,35 @@ class _Lines:
         """The last line of a record, if it has several."""
         return f" (up to line {self._number})" if len(self.taken) > 1 else ""
 
+    def undecodable(self) -> str:
+        """Where in the record a byte is not UTF-8; empty if all are."""
+        raw = "".join(self.taken).encode("utf-8", "surrogateescape")
+        try:
+            raw.decode()
+        except UnicodeDecodeError as error:
+            return f"not UTF-8 at byte {error.start}"
+        return ""
+
     def shown(self) -> str:
         return cut_record("".join(self.taken).encode("utf-8", "surrogateescape"))
 
 
-def _torn(error: csv.Error, lines: _Lines, columns: Sequence[str], delimiter: str) -> str:
+def _torn(error: csv.Error, lines: _Lines, header: Header) -> str:
     """The reason for rejecting a record; gives back lines that look like rows of their own."""
     rest = [line for line in lines.taken[1:] if line.strip()]
     is_open = bool(rest) or "end of data" in str(error)
     reason = "a quote that opens in this record is not closed" if is_open else error
     reason = f"not CSV: {reason}{lines.span()}"
-    if 2 * sum(_is_row(line, columns, delimiter) for line in rest) > len(rest):
+    if 2 * sum(_is_row(line, header) for line in rest) > len(rest):
         lines.give_back()
         reason += "; the lines after its first are read as rows of their own"
     return reason
 
 
-def _is_row(line: str, columns: Sequence[str], delimiter: str) -> bool:
+def _is_row(line: str, header: Header) -> bool:
     """Whether a line is a row by itself, without a quote that may be half of a pair."""
     try:
-        row = next(csv.reader([line], delimiter=delimiter, strict=True), [])
+        row = next(csv.reader([line], delimiter=header.delimiter, strict=True), [])
     except csv.Error:
         return False
-    return len(row) == len(columns) and not any('"' in value for value in row)
-
-
-def _columns(header: str, file: str, fields: Fields, delimiter: str) -> list[str]:
-    try:
-        columns = next(csv.reader([header], delimiter=delimiter, strict=True), [])
-    except csv.Error as error:
-        raise SourceError(f"{file}: the header, line 1, is not CSV: {error}") from error
-    if fields.text not in columns:
-        raise SourceError(
-            f"{file}: no column {quote(fields.text)} in the header "
-            f"({quote_all(columns) or 'empty'}); "
-            "name the text's column with --text-field"
-        )
-    if len(set(columns)) < len(columns):
-        raise SourceError(f"{file}: a column name occurs twice in the header: {quote_all(columns)}")
-    return columns
-
-
-def _document(
-    row: Sequence[str],
-    columns: Sequence[str],
-    fields: Fields,
-    place: Place,
-    lines: _Lines,
-    source: str,
-) -> Document | Rejected:
-    if len(row) != len(columns):
-        reason = f"{len(row)} columns; the header has {len(columns)}{lines.span()}"
-        return Rejected(place, reason, lines.shown())
-    record: dict[str, Any] = {
-        name: value if name in (fields.text, fields.title, fields.id, "_id") else _typed(value)
-        for name, value in zip(columns, row, strict=True)
-        if value != "" or name == fields.text
-    }
-    try:
-        return to_document(record, fields, place, source)
-    except UnusableRecord as error:
-        return Rejected(place, str(error), lines.shown())
-
-
-def _typed(value: str) -> str | int | float:
-    """`2020` and `0.5` are numbers; `007`, `1e5`, `nan` and `+1` stay as they are written."""
-    for kind in (int, float):
-        try:
-            number = kind(value)
-        except ValueError:
-            continue
-        if str(number) == value and abs(number) < 2**63:
-            return number
-    return value
-
-
-def _delimiter(header: str) -> str:
-    return max(",;\t", key=header.count)
+    return len(row) == len(header.names) and not any('"' in value for value in row)

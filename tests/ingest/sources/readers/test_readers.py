@@ -228,7 +228,11 @@ def test_csv_bytes_that_are_not_utf8_are_rejected_with_their_row_only() -> None:
 
 @pytest.mark.parametrize(
     ("raw", "expected"),
-    [("id,body\na,b\n", "no column 'text' in the header"), ("", "empty"), ("text,a,a\n", "twice")],
+    [
+        ("id,body\na,b\n", "no column 'text' in the header"),
+        ("", "empty"),
+        ("text,a,text\n", "twice"),
+    ],
 )
 def test_a_csv_that_cannot_be_read_at_all_says_why(raw: str, expected: str) -> None:
     with pytest.raises(SourceError, match=expected):

@@ -102,7 +102,7 @@ def test_csv_comes_back(id: str, text: str, word: str, number: int, fraction: fl
 
     assert isinstance(found, Document), found
     assert (found.id, found.text, found.metadata["word"]) == (id, text, record["word"])
-    assert found.metadata["number"] == (number if abs(number) < 2**63 else str(number))
+    assert found.metadata["number"] == (number if -(2**63) <= number < 2**63 else str(number))
     if abs(fraction) < 2**63:
         assert found.metadata["fraction"] == fraction
 
