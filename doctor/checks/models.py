@@ -32,9 +32,10 @@ def teacher(case: Case) -> Verdict:
     if isinstance(loaded, Verdict):
         return loaded
     case.other_model = True  # until its vectors are compared
-    if too_short := _too_short("teacher", loaded, passages):
+    if too_short := _too_short("teacher", loaded, passages, case):
         return problem(f"{too_short}; {_by_this_teacher(case)}")
-    cosines = _cosines(loaded.encode_documents(_texts(passages)), _stored(passages))
+    rows = _projected(case, loaded.encode_documents(_texts(passages)))
+    cosines = _cosines(rows, _stored(passages))
     own = np.diagonal(cosines)
     median, numbers = float(np.median(own)), {"cosine": float(np.median(own)), "texts": len(own)}
     if median < _SAME:
@@ -62,7 +63,7 @@ def student(case: Case) -> Verdict:
     loaded = _student(case)
     if isinstance(loaded, Verdict):
         return loaded
-    if too_short := _too_short("student", loaded, passages):
+    if too_short := _too_short("student", loaded, passages, case):
         return problem(f"{too_short}; {_another_student(case)}")
     cosines, least = _compared(case, loaded, passages)
     own = np.diagonal(cosines)
@@ -84,11 +85,18 @@ def _compared(case: Case, student: Encoder, passages: Sequence[EncodedText]) -> 
     texts, stored = _texts(passages), _stored(passages)
     if teacher := case.knows(Case.teacher):
         # Both as queries, with their prompts: the student's role.
-        wanted = teacher.encode_queries(texts)[:, : stored.shape[1]]
-        return _cosines(student.encode_queries(texts), wanted), MINIMUM_COSINE
+        wanted = _projected(case, teacher.encode_queries(texts))[:, : stored.shape[1]]
+        found = _projected(case, student.encode_queries(texts))
+        return _cosines(found, wanted), MINIMUM_COSINE
     # Both as documents, like the stored vectors.
     least = _MINIMUM_IN_BITS if _in_bits(passages) else MINIMUM_COSINE
-    return _cosines(student.encode_documents(texts), stored), least
+    return _cosines(_projected(case, student.encode_documents(texts)), stored), least
+
+
+def _projected(case: Case, rows: Rows) -> Rows:
+    """Rotated as the collection's vectors are, if they are."""
+    transform = case.manifest.transform if case.manifest else None
+    return transform.rotate(rows) if transform else rows
 
 
 def _teacher(case: Case) -> Encoder | Verdict:
@@ -175,9 +183,12 @@ def _in_bits(passages: Sequence[EncodedText]) -> bool:
     return passages[0].stored.kind is StoredKind.BITS
 
 
-def _too_short(role: str, model: Encoder, passages: Sequence[EncodedText]) -> str | None:
-    needed = passages[0].stored.dimensions
-    if model.dimensions >= needed:
+def _too_short(
+    role: str, model: Encoder, passages: Sequence[EncodedText], case: Case
+) -> str | None:
+    transform = case.manifest.transform if case.manifest else None
+    needed = transform.dimensions if transform else passages[0].stored.dimensions
+    if model.dimensions == needed or (model.dimensions > needed and transform is None):
         return None
     return (
         f"{role} {model.name} gives {model.dimensions} dimensions, the stored vectors have "

@@ -9,7 +9,7 @@ from leafsearch.config.storage import PRECISIONS, QUANTIZATIONS
 from leafsearch.config.text import expected_one_of, is_unicode, quote, shorten
 from leafsearch.ingest.chunking.chunker import FEWEST_TOKENS
 from leafsearch.vectors import Manifest
-from leafsearch.vectors.store import STORED_FORM
+from leafsearch.vectors.store import CHOICES, STORED_FORM
 
 _TOP_LEVEL = ("_id", "document", "position", "text", "hash")
 _LONGEST_PATH = 1024  # bytes
@@ -47,6 +47,7 @@ class Choices:
     dimensions: int | None = None
     precision: str | None = None
     quantization: str | None = None
+    transform: str | None = None
     chunk_tokens: int | None = None
     chunk_overlap: int | None = None
     filters: Sequence[str] = ()
@@ -65,10 +66,16 @@ class Choices:
         """The options of the stored form that were given, by the names of the manifest."""
         return {n: getattr(self, n) for n in STORED_FORM if getattr(self, n) is not None}
 
+    @property
+    def asked_transform(self) -> dict[str, str]:
+        """The transform that a collection has to have, by its name in the manifest."""
+        return {} if self.transform in (None, "auto") else {"transform": str(self.transform)}
+
     def storage(self, settings: Settings) -> Storage:
         """Raises ConfigError for a form that no collection can have."""
         asked = {"precision": (self.precision, PRECISIONS)}
         asked["quantization"] = (self.quantization, QUANTIZATIONS)
+        asked["transform"] = (self.transform, CHOICES)
         if problems := [p for n, (v, known) in asked.items() for p in one_of(f"--{n}", v, known)]:
             raise ConfigError(problems, is_usage=True)
         return settings.stored_as(

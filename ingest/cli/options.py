@@ -12,7 +12,7 @@ from leafsearch.ingest.chunking.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
 from leafsearch.ingest.pipeline.rejects import DEFAULT as REJECTS_FILE
 from leafsearch.ingest.sources.files.formats import FORMATS
 from leafsearch.ingest.sources.readers.tables.column_types import COLUMN_TYPES
-from leafsearch.vectors.store import RETRY_SECONDS
+from leafsearch.vectors.store import CHOICES, RETRY_SECONDS
 
 _FILES, _RECORDS, _MONGODB = "Files and folders", "Records", "MongoDB collections as a source"
 _CHUNKS, _RUNS = "Chunks", "Running"
@@ -95,6 +95,16 @@ Quantization = Annotated[
         metavar="NAME",
         panel=STORAGE,
         values=QUANTIZATIONS,
+    ),
+]
+TransformOption = Annotated[
+    str | None,
+    option(
+        f"Rotate vectors before truncation: {', '.join(CHOICES)}. Default: none.",
+        "--transform",
+        metavar="NAME",
+        panel=STORAGE,
+        values=CHOICES,
     ),
 ]
 Format = Annotated[

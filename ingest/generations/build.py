@@ -117,6 +117,7 @@ def _begin_new(
         dimensions=storage.dimensions or pair.teacher.dimensions,
         precision=storage.precision,
         scale=None,
+        transform=None,
         similarity=storage.similarity,
         quantization=storage.quantization,
         index=f"{INDEX}_{generation}",
@@ -127,7 +128,9 @@ def _begin_new(
         probe=encode_probe(pair.student),
         generation=generation,
     )
-    return Target(database, settings, manifest, pair.teacher, retries=retries)
+    kept = active.transform.kind if active.transform else "none"
+    asked = choices.transform or kept
+    return Target(database, settings, manifest, pair.teacher, transform=asked, retries=retries)
 
 
 def _models(active: Manifest, settings: Settings) -> dict[str, Named]:
@@ -176,6 +179,7 @@ def _askers(settings: Settings, choices: Choices) -> dict[str, str]:
         **{side: settings.model_asker(side) for side in ("teacher", "student")},
         "encode_precision": settings.asker("encode_precision"),
         **dict.fromkeys(STORED_FORM, form),
+        "transform": "--transform",
         **{name: f"--{name.replace('_', '-')}" for name in choices.chunking},
     }
 
@@ -192,6 +196,7 @@ def _wanted(
         yield "dimensions", form.dimensions or stored.teacher.dimensions
         yield "precision", form.precision
         yield "quantization", form.quantization
+    yield from choices.asked_transform.items()
     if settings.encode_precision != "auto" and stored.encode_precision:
         yield "encode_precision", settings.encode_precision
     yield from choices.chunking.items()

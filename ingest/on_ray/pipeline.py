@@ -44,7 +44,6 @@ from leafsearch.ingest.target.target import Lost, Target, overlap_error, settle_
 from leafsearch.vectors import connect
 
 _BATCH = 512  # records of one step
-_CALIBRATED_ON = 512  # as without Ray
 _LOOKED_AT = 10_000  # first records, for what a new collection needs to know
 
 __all__ = ["Job", "ingest_on_ray"]
@@ -119,7 +118,7 @@ def _prepare_target(records: Dataset, job: Job, client: MongoClient[Any]) -> Tar
 
 def _first_chunks(records: Dataset, job: Job, target: Target) -> list[Chunk]:
     """The chunks on which int8 is calibrated, in the order of the corpus; else one."""
-    most = _CALIBRATED_ON if target.needs_calibration else 1
+    most = max(target.calibrated_on, 1)
     found: list[Chunk] = []
     count, reason = 0, ""
     with _in_order(records), closing(_batches(records.limit(_LOOKED_AT))) as batches:

@@ -13,7 +13,6 @@ from leafsearch.vectors import Rows
 
 _WINDOW = 2048  # chunks sorted by length, so that a batch holds chunks of similar length
 _IDLE = 10.0  # seconds that the encoder waits for a slow source before it takes a smaller window
-_CALIBRATED_ON = 512  # first chunks of a corpus; their largest value is the scale of int8
 
 Planned = tuple[Plan, Chunk]
 
@@ -25,8 +24,8 @@ def encode(plans: Channel[Sequence[Plan]], target: Target, tally: Tally) -> Iter
     depend on time, unless the source is slower than the encoder.
     """
     waiting = _Waiting(plans)
-    if target.needs_calibration and (first := waiting.take(_CALIBRATED_ON, seconds=None)):
-        # In one batch and in the order of the corpus, so that every run gets the same scale.
+    if (most := target.calibrated_on) and (first := waiting.take(most, seconds=None)):
+        # In one batch and in the order of the corpus, so that every run decides alike.
         yield _part(first, target.teacher.encode_documents(_texts(first)), tally)
     while window := waiting.take(_WINDOW, seconds=_IDLE):
         for places, rows in target.teacher.document_batches(_texts(window)):

@@ -43,7 +43,7 @@ class Writer:
         """Write until the channel ends. Batches that wait there are written together."""
         while (first := encoded.get()) is not None:
             # The batch that decides the scale of int8 is written alone.
-            room = 0 if self.target.needs_calibration else _AT_ONCE - len(first.chunks)
+            room = 0 if self.target.calibrated_on else _AT_ONCE - len(first.chunks)
             self.write([first, *_more(encoded, room)])
         self.target.ensure_index()
 

@@ -95,6 +95,9 @@ def _run(corpus: Corpus | MongoSource, run: RunContext) -> Summary:
     else:
         summary = run_files(corpus, run)
 
+    if target.transform_reason:
+        say(target.transform_reason)
+
     def end() -> None:
         complete(order, mongo.database, target, summary, on_status=run.display.phase)
 

@@ -131,7 +131,7 @@ def _existing(
     on_status: OnStatus,
 ) -> Target:
     name = settings.collection
-    require_agreement(manifest, settings, choices.form)
+    require_agreement(manifest, settings, choices.form | choices.asked_transform)
     require_precision(manifest, settings)
     wanted = choices.chunking
     wanted |= choices.in_place.given if choices.in_place else {}
@@ -179,7 +179,8 @@ def _new(
     )
     if choices.in_place is not None:
         manifest = choices.in_place.manifest(manifest, choices.filters)
-    return Target(database, settings, manifest, pair.teacher, retries=retries)
+    asked = choices.transform or "none"
+    return Target(database, settings, manifest, pair.teacher, transform=asked, retries=retries)
 
 
 @dataclass(frozen=True)

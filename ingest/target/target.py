@@ -40,6 +40,7 @@ from leafsearch.vectors.encoders import load_with_key
 from leafsearch.vectors.store import (
     Registration,
     RetryBudget,
+    choose_transform,
     read_generation,
     read_generations,
     require_equal,
@@ -47,6 +48,8 @@ from leafsearch.vectors.store import (
 
 log = logging.getLogger(__name__)
 
+_SCALED_ON = 512  # first chunks; their largest value is the scale of int8
+_FITTED_ON = 2048  # first chunks, whose vectors a transform is fitted on
 _PAUSE = 0.2  # seconds, for another run to bring the index in line
 _ROUNDS = 5
 _BETWEEN_ROUNDS = (
@@ -104,11 +107,13 @@ class Target:
         manifest: Manifest,
         teacher: Teacher | None = None,
         *,
+        transform: str = "none",
         retries: RetryBudget | None = None,
         on_status: OnStatus = lambda phase: None,
     ) -> None:
         """A `teacher` means that the collection is new; otherwise the manifest names the
-        teacher, and `on_status` is called when it is loaded."""
+        teacher, and `on_status` is called when it is loaded. `transform` is for a new one: none,
+        pca or auto."""
         name = settings.collection
         self.is_new = teacher is not None
         self._loaded = teacher
@@ -117,6 +122,8 @@ class Target:
         self._name = name
         self._settings = settings
         self._is_settled = False
+        self._transform = transform
+        self.transform_reason = ""  # why a new collection has a transform, or none
         self.retries = retries or RetryBudget()
         self.claims = Claims()
         self.registration = Registration(database, name, self.retries)
@@ -161,9 +168,18 @@ class Target:
         return self.collection.manifest
 
     @property
-    def needs_calibration(self) -> bool:
-        """Whether the first rows that are written decide the scale of int8."""
-        return self.is_new and self.manifest.precision == "int8"
+    def calibrated_on(self) -> int:
+        """How many first chunks, in one batch, decide the transform and the scale of int8; 0 if
+        there is nothing to decide."""
+        if self.is_new and self._is_transformed:
+            return _FITTED_ON
+        return _SCALED_ON if self.is_new and self.manifest.precision == "int8" else 0
+
+    @property
+    def _is_transformed(self) -> bool:
+        """Whether a rotation is asked for; without truncation it gains nothing."""
+        manifest = self.manifest
+        return self._transform != "none" and manifest.dimensions < manifest.teacher.dimensions
 
     def prepare(self, rows: Rows) -> None:
         """Create the collection as `write` would for these first rows; nothing if it exists."""
@@ -249,6 +265,11 @@ class Target:
                 lambda: read_generation(self._database, self._name, generation)
             )
         require_equal(stored, self.manifest, self._name)
+        if stored.transform != self.manifest.transform:
+            raise TargetError(
+                f"the transform of collection {self._name} differs from the one at the beginning "
+                "of this run: another run has replaced the collection. Run this again"
+            )
         if stored.scale != self.manifest.scale:
             raise TargetError(
                 f"the int8 scale of collection {self._name} is {stored.scale}; expected "
@@ -258,9 +279,13 @@ class Target:
 
     def _agree(self, rows: Rows) -> None:
         """Write the manifest before the vectors, so that a run killed in between can go on."""
-        asked = self.manifest
-        codec = Codec.calibrate(asked.dimensions, asked.precision, rows)
-        self._settle(replace(asked, scale=codec.scale))
+        asked, transform = self.manifest, None
+        if self._is_transformed:
+            choice = choose_transform(rows, asked.dimensions, self._transform)
+            transform = choice.transform
+            self.transform_reason = choice.reason
+        codec = Codec.calibrate(asked.dimensions, asked.precision, rows, transform)
+        self._settle(replace(asked, scale=codec.scale, transform=transform))
 
     def _settle(self, manifest: Manifest) -> None:
         retries = self.retries

@@ -255,7 +255,7 @@ def _nearest(opened: OpenCollection, asked: EncodedQuestion, limit: int) -> dict
         limit, documents=opened.documents, quantization=manifest.quantization
     )
     return nearest_stage(
-        manifest.codec.compress(asked.row)[0],
+        manifest.codec.encode(asked.row)[0],
         index=manifest.index,
         path=manifest.path,
         limit=limit,

@@ -13,7 +13,6 @@ from leafsearch.search.session.io import Compute, Steps, Together
 from leafsearch.search.session.open import OpenCollection
 from leafsearch.search.session.session import Session
 from leafsearch.vectors import IndexMissing, Rows
-from leafsearch.vectors.encoders import unit_rows
 
 log = logging.getLogger(__name__)
 
@@ -77,4 +76,4 @@ def _encode(opened: OpenCollection, questions: Sequence[str]) -> Rows:
                 len(encoding),
                 student.max_tokens,
             )
-    return unit_rows(student.encode_queries(questions)[:, : opened.manifest.dimensions])
+    return opened.manifest.codec.project(student.encode_queries(questions))

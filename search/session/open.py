@@ -16,10 +16,14 @@ from leafsearch.vectors import Encoder, Manifest, ManifestError, ModelError, loa
 from leafsearch.vectors.encoders import load_with_key, require_probe
 from leafsearch.vectors.store import (
     MANIFESTS,
+    TRANSFORMS,
     Generations,
     IndexSpec,
+    Transform,
+    accept_parts,
     missing_manifest,
     parse_generations,
+    parts_pipeline,
     require_agreement,
 )
 
@@ -95,7 +99,8 @@ def load_for(manifest: Manifest, settings: Settings) -> Encoder:
         model.name,
         lambda key: load_student(model.name, revision=model.revision, key=key),
     )
-    if student.dimensions < manifest.dimensions:
+    least = manifest.transform.dimensions if manifest.transform else manifest.dimensions
+    if student.dimensions < least:
         again = rebuild_hint(
             *("--teacher", manifest.teacher.name, "--student", "STUDENT"),
             database=settings.database,
@@ -104,7 +109,7 @@ def load_for(manifest: Manifest, settings: Settings) -> Encoder:
         )
         raise ModelError(
             f"student {student.name} gives {student.dimensions} dimensions, but the collection "
-            f"needs {manifest.dimensions}. Choose a student of this teacher: {again}"
+            f"needs {least}. Choose a student of this teacher: {again}"
         )
     if manifest.probe is not None:
         require_probe(student, manifest.probe)
@@ -191,9 +196,17 @@ def look_up(opened: OpenCollection) -> Steps[OpenCollection]:
 def _generations(database: str, collection: str) -> Steps[Generations]:
     found = yield Aggregate(MANIFESTS, [{"$match": {"_id": collection}}])
     if found:
-        return parse_generations(found[0], collection)
+        generations = parse_generations(found[0], collection)
+        yield from _read_transform(generations.active.transform, collection)
+        return generations
     others = yield Aggregate(MANIFESTS, [{"$project": {"_id": 1}}])
     raise missing_manifest(database, collection, [str(other["_id"]) for other in others])
+
+
+def _read_transform(transform: Transform | None, collection: str) -> Steps[None]:
+    if transform is not None and not transform.is_read:
+        parts = yield Aggregate(TRANSFORMS, parts_pipeline(transform))
+        accept_parts(transform, parts, collection)
 
 
 def _count(collection: str, found: Generations) -> Steps[int]:

@@ -74,11 +74,25 @@ from leafsearch.vectors.store.retry import (
     is_unanswered,
 )
 from leafsearch.vectors.store.search_index import IndexSpec, SearchIndex, require_search
+from leafsearch.vectors.store.transform import (
+    TRANSFORMS,
+    Transform,
+    accept_parts,
+    fit_transform,
+    parts_pipeline,
+)
+from leafsearch.vectors.store.transform_choice import (
+    CHOICES,
+    TransformChoice,
+    choose_transform,
+    measure_kept,
+)
 from leafsearch.vectors.store.writers import ActiveRuns, Registration, register_run
 
 __all__ = [
     "BY_DOCUMENT",
     "BY_GENERATION",
+    "CHOICES",
     "FORBIDDEN_CODES",
     "HAS_MARK",
     "MANIFESTS",
@@ -86,6 +100,7 @@ __all__ = [
     "MARK_HASH",
     "RETRY_SECONDS",
     "STORED_FORM",
+    "TRANSFORMS",
     "UNIT_TOLERANCE",
     "VECTOR_PATH",
     "ActiveRuns",
@@ -101,8 +116,12 @@ __all__ = [
     "RetryBudget",
     "SearchIndex",
     "StoredChunk",
+    "Transform",
+    "TransformChoice",
+    "accept_parts",
     "amend_manifest",
     "begin_next",
+    "choose_transform",
     "collection_of",
     "connect",
     "connect_async",
@@ -114,6 +133,7 @@ __all__ = [
     "explain_errors",
     "find_generations",
     "find_manifest",
+    "fit_transform",
     "forget_others",
     "id_to_text",
     "ids_from_text",
@@ -123,11 +143,13 @@ __all__ = [
     "is_transient",
     "is_unanswered",
     "list_collection_types",
+    "measure_kept",
     "missing_manifest",
     "nearest_stage",
     "open_client",
     "parse_extended_json",
     "parse_generations",
+    "parts_pipeline",
     "projection",
     "read_generation",
     "read_generations",

@@ -1,7 +1,8 @@
 """Unit float rows to the bytes that MongoDB stores (BinData subtype 9), and back.
 
-Truncate (Matryoshka, arXiv 2205.13147) -> re-normalise -> quantise, in this order: without
-re-normalising, a truncated row is no unit vector, and its scores are wrong.
+Rotate (see transform), or not -> truncate (Matryoshka, arXiv 2205.13147) -> re-normalise ->
+quantise, in this order: without re-normalising, a truncated row is no unit vector, and its scores
+are wrong.
 
     float32   27 00, little-endian floats
     int8      03 00, round(x / scale), clipped to -127..127; one scale for all dimensions, so that
@@ -10,7 +11,7 @@ re-normalising, a truncated row is no unit vector, and its scores are wrong.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from leafsearch.config.hint import hint
 from leafsearch.config.storage import Precision
 from leafsearch.vectors.encoders.base import Rows, unit_rows
 from leafsearch.vectors.errors import CodecError
+from leafsearch.vectors.store.transform import Transform
 
 UNIT_TOLERANCE = 0.01  # of length; models in half precision deviate by a tenth of that
 _HEADERS: dict[str, bytes] = {"float32": b"\x27\x00", "int8": b"\x03\x00", "binary": b"\x10\x00"}
@@ -33,24 +35,44 @@ class Codec:
     dimensions: int
     precision: Precision
     scale: float | None = None
+    transform: Transform | None = None
 
     @classmethod
-    def calibrate(cls, dimensions: int, precision: Precision, rows: Rows) -> "Codec":
+    def calibrate(
+        cls,
+        dimensions: int,
+        precision: Precision,
+        rows: Rows,
+        transform: Transform | None = None,
+    ) -> "Codec":
         """A codec whose int8 scale maps the largest value of `rows`, (n, >= dimensions), to 127.
 
         Raises CodecError for rows that `compress` would reject.
         """
-        cut = _truncate(rows, dimensions)
+        codec = cls(dimensions, precision, None, transform)
+        cut = codec.project(rows)
         if precision != "int8":
-            return cls(dimensions, precision)
+            return codec
         if not len(rows):
             raise CodecError("int8 needs some vectors to calibrate its scale; got none")
-        return cls(dimensions, precision, float(np.abs(cut).max()) / 127)
+        return replace(codec, scale=float(np.abs(cut).max()) / 127)
 
     def compress(self, rows: Rows) -> list[Binary]:
-        """Encode (n, >= dimensions) rows. Raises CodecError on NaN, infinity or zeros."""
+        """Encode whole rows, (n, >= dimensions). Raises CodecError on NaN, infinity or zeros."""
+        return self.encode(self.project(rows))
+
+    def project(self, rows: Rows) -> Rows:
+        """Whole rows, rotated if there is a transform, as (n, dimensions) unit rows. Raises
+        CodecError on NaN, infinity or zeros."""
+        if self.transform is None:
+            return _truncate(rows, self.dimensions)
+        _require_finite(rows, rows.shape[-1])
+        return _truncate(self.transform.rotate(rows), self.dimensions)
+
+    def encode(self, projected: Rows) -> list[Binary]:
+        """Encode rows that `project` returned."""
         header = _HEADERS[self.precision]
-        codes = self._quantise(_truncate(rows, self.dimensions))
+        codes = self._quantise(projected)
         return [Binary(header + code.tobytes(), VECTOR_SUBTYPE) for code in codes]
 
     def is_sound(self, value: object) -> bool:
@@ -125,7 +147,12 @@ def _truncate(rows: Rows, dimensions: int) -> Rows:
     if rows.ndim != 2 or rows.shape[1] < dimensions:
         raise CodecError(f"vectors of shape {rows.shape}; expected (n, {dimensions} or more)")
     cut = np.ascontiguousarray(rows[:, :dimensions])
-    bad = ~np.isfinite(cut).all(axis=1) | ~cut.any(axis=1)
+    _require_finite(cut, dimensions)
+    return unit_rows(cut)
+
+
+def _require_finite(rows: Rows, dimensions: int) -> None:
+    bad = ~np.isfinite(rows).all(axis=1) | ~rows.any(axis=1)
     if bad.any():
         row = int(np.argmax(bad))
         raise CodecError(
@@ -133,4 +160,3 @@ def _truncate(rows: Rows, dimensions: int) -> Rows:
             f"{dimensions} dimensions; the server would skip it silently",
             row=row,
         )
-    return unit_rows(cut)

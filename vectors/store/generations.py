@@ -23,6 +23,7 @@ from leafsearch.vectors.store.manifest import (
     read_manifest,
     to_document,
 )
+from leafsearch.vectors.store.transform import read_transforms, write_transform
 
 _NOT_OF_A_GENERATION = ("_id", "next", "previous", "newest")
 
@@ -60,7 +61,11 @@ def parse_generations(document: Mapping[str, Any], collection: str) -> Generatio
 
 def find_generations(database: Database[Any], collection: str) -> Generations | None:
     document = database[MANIFESTS].find_one({"_id": collection})
-    return None if document is None else parse_generations(document, collection)
+    if document is None:
+        return None
+    found = parse_generations(document, collection)
+    read_transforms(database, [manifest.transform for manifest in found.all], collection)
+    return found
 
 
 def read_generations(database: Database[Any], collection: str) -> Generations:
@@ -91,6 +96,8 @@ def begin_next(database: Database[Any], collection: str, manifest: Manifest) -> 
 
     Raises ManifestError if another generation is in the way.
     """
+    if manifest.transform is not None:
+        write_transform(database, manifest.transform)
     fresh = {"$or": [{"newest": None}, {"newest": {"$lt": manifest.generation}}]}
     free = {"_id": collection, "next": None, "previous": None, **fresh}
     begun = {"next": to_document(manifest), "newest": manifest.generation}

@@ -10,7 +10,7 @@ Format 2 (format 1, of version 0.1, will always be read):
     teacher: {name, revision, dimensions, query_prompt, document_prompt}
     students: {NAME: {the fields of a model, alignment, probe, candidates}}
     default_student: NAME
-    transform: null
+    transform: null, or {kind, dimensions, columns, checksum, sample, kept}; see store.transform
     encode_precision: float32 | bfloat16 | float16 | null (remote, or not recorded)
     and the fields of Manifest under their own names
 """
@@ -32,12 +32,20 @@ from leafsearch.config.text import quote, shorten
 from leafsearch.vectors.encoders.base import Encoder
 from leafsearch.vectors.errors import ManifestError
 from leafsearch.vectors.store.codec import Codec
+from leafsearch.vectors.store.transform import (
+    KINDS,
+    Transform,
+    parse_transform,
+    read_transforms,
+    write_transform,
+)
 
 MANIFESTS = "leaf_manifests"
 VECTOR_PATH = "embedding"
 FORMAT = 2
 _READ = (1, 2)
-_MAY_DIFFER = ("alignment", "probe", "scale", "filters", "hybrid")  # measured, or extensible
+# Measured on some first texts, or extensible.
+_MAY_DIFFER = ("alignment", "probe", "scale", "transform", "filters", "hybrid")
 _PLACES = ("next.", "", "previous.")  # where a generation is in the document, in order of its life
 # Chunks in a collection of their own, or a vector inside each of the user's documents.
 Layout = Literal["chunks", "in_place"]
@@ -45,7 +53,7 @@ _DEFAULT = "default"  # the student that a search uses unless it names another
 # Fields of the document beside those of Manifest: of the whole document, and grouped by format 2.
 _OF_DOCUMENT = {"_id", "format", "next", "previous", "newest"}
 _OF_STUDENT = {"student", "alignment", "probe"}
-_GROUPED = {"students", "default_student", "transform"}
+_GROUPED = {"students", "default_student"}
 _SHOWN_NAMES, _SHOWN_LENGTH = 20, 60
 
 
@@ -76,6 +84,7 @@ class Manifest:
     dimensions: int
     precision: Precision
     scale: float | None  # of int8, see Codec
+    transform: Transform | None = None  # before truncation
     similarity: Similarity
     quantization: Quantization
     index: str
@@ -99,7 +108,7 @@ class Manifest:
 
     @property
     def codec(self) -> Codec:
-        return Codec(self.dimensions, self.precision, self.scale)
+        return Codec(self.dimensions, self.precision, self.scale, self.transform)
 
     def stored_id(self, chunk: str) -> str:
         """The `_id` of a chunk in this generation."""
@@ -118,7 +127,11 @@ class Manifest:
 
 def find_manifest(database: Database[Any], collection: str) -> Manifest | None:
     document = database[MANIFESTS].find_one({"_id": collection})
-    return None if document is None else from_document(document, collection)
+    if document is None:
+        return None
+    manifest = from_document(document, collection)
+    read_transforms(database, [manifest.transform], collection)
+    return manifest
 
 
 def read_manifest(database: Database[Any], collection: str) -> Manifest:
@@ -143,9 +156,11 @@ def missing_manifest(database: str, collection: str, others: Sequence[str]) -> M
 def write_manifest(database: Database[Any], collection: str, manifest: Manifest) -> Manifest:
     """Write `manifest`; return it, or the equal one that a concurrent writer has put there.
 
-    That writer's int8 scale wins, since both were measured on some first batch, and filters of both
-    are indexed. Raises ManifestError if the manifest there differs.
+    That writer's transform and int8 scale win, since both were measured on some first batch, and
+    filters of both are indexed. Raises ManifestError if the manifest there differs.
     """
+    if manifest.transform is not None:
+        write_transform(database, manifest.transform)
     try:
         database[MANIFESTS].insert_one({"_id": collection, **to_document(manifest)})
     except DuplicateKeyError:
@@ -177,7 +192,9 @@ def amend_manifest(
         after = ReturnDocument.AFTER
         found = database[MANIFESTS].find_one_and_update(asked, added, return_document=after)
         if found is not None:
-            return from_document(found[place[:-1]] if place else found, collection)
+            amended = from_document(found[place[:-1]] if place else found, collection)
+            read_transforms(database, [amended.transform], collection)
+            return amended
     raise ManifestError(
         f"the manifest of {collection} (generation {generation}) was deleted during this run; "
         "ingest again"
@@ -256,7 +273,11 @@ def require_fields(
 
 
 def _named(stored: object, asked: object) -> object:
-    return stored.name if isinstance(stored, ModelRecord) and isinstance(asked, str) else stored
+    if isinstance(stored, ModelRecord) and isinstance(asked, str):
+        return stored.name
+    if isinstance(asked, str) and (stored is None or isinstance(stored, Transform)):
+        return stored.kind if stored else "none"
+    return stored
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -284,7 +305,6 @@ def to_document(manifest: Manifest) -> dict[str, Any]:
         **flat,
         "students": {_DEFAULT: student},
         "default_student": _DEFAULT,
-        "transform": None,
     }
 
 
@@ -305,6 +325,7 @@ def from_document(document: Mapping[str, Any], collection: str) -> Manifest:
                 "teacher": _model(known["teacher"]),
                 "student": _model(known["student"]),
                 "filters": tuple(known["filters"]),
+                "transform": parse_transform(known.get("transform")),
                 "more_text_fields": tuple(known.get("more_text_fields", ())),
             }
         )
@@ -324,7 +345,7 @@ def _flat(document: Mapping[str, Any], collection: str) -> dict[str, Any]:
     """A document of format 2 with the default student's fields under the names of Manifest."""
     names = {f.name for f in fields(Manifest)} - _OF_STUDENT
     unknown = set(document) - names - _GROUPED - _OF_DOCUMENT
-    if document["transform"] is not None:
+    if (document["transform"] or {}).get("kind") not in (None, *KINDS):
         unknown.add("transform")
     if unknown:
         raise ManifestError(

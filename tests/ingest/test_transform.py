@@ -1,0 +1,131 @@
+"""Collections whose vectors are rotated before they are cut."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from leafsearch.vectors.store import TRANSFORMS, read_manifest
+
+Run = Callable[..., CompletedProcess[str]]
+FORM = ("--dimensions", 32, "--precision", "float32", "--quantization", "none")
+
+
+@pytest.fixture
+def corpus() -> Path:
+    words = [
+        "oak",
+        "elm",
+        "ash",
+        "sea",
+        "bay",
+        "tide",
+        "pump",
+        "valve",
+        "seal",
+        "rod",
+        "lid",
+        "grease",
+    ]
+    lines = [
+        {"id": f"d{n}", "text": " ".join(words[(n * k + k) % 12] for k in range(1, 7)) + f" {n}"}
+        for n in range(400)
+    ]
+    path = Path("corpus.jsonl")
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def first_text(corpus: Path) -> str:
+    text: str = json.loads(corpus.read_text().splitlines()[0])["text"]
+    return text
+
+
+def find(run: Run, uri: str, database: str, query: str) -> list[Any]:
+    where = ("--uri", uri, "--database", database, "-k", 3, "--json")
+    ended = run("leaf-search", query, *where)
+    assert ended.returncode == 0, ended.stderr
+    return [json.loads(line) for line in ended.stdout.splitlines()]
+
+
+def test_documents_and_queries_go_through_one_rotation(
+    leaf_ingest: Run, run: Run, mongodb_uri: str, database: Database[Any], corpus: Path
+) -> None:
+    ended = leaf_ingest(corpus, *FORM, "--transform", "pca")
+    manifest = read_manifest(database, "chunks")
+
+    assert ended.returncode == 0, ended.stderr
+    assert "leaf-ingest: transform pca: 32 of 64 dimensions keep" in ended.stderr
+    assert manifest.transform is not None
+    assert (manifest.transform.dimensions, manifest.transform.sample) == (64, 400)
+    assert database[TRANSFORMS].count_documents({}) == 1
+    (best, *_) = find(run, mongodb_uri, database.name, first_text(corpus))
+    assert best["id"] == "d0#0"
+    assert best["similarity"] == pytest.approx(1, abs=1e-4)
+
+
+def test_a_later_run_uses_the_stored_rotation_and_another_one_is_refused(
+    leaf_ingest: Run, database: Database[Any], corpus: Path
+) -> None:
+    leaf_ingest(corpus, *FORM, "--transform", "pca")
+    first = read_manifest(database, "chunks")
+    with corpus.open("a") as file:
+        file.write('{"id": "new", "text": "a new pump"}\n')
+
+    again = leaf_ingest(corpus, *FORM)
+    refused = leaf_ingest(corpus, *FORM, "--transform", "none")
+
+    assert again.returncode == 0, again.stderr
+    assert "1 encoded" in again.stdout
+    assert read_manifest(database, "chunks") == first
+    assert refused.returncode == 1
+    assert "transform is pca, requested none" in refused.stderr
+    assert "--transform" in refused.stderr
+
+
+def test_a_rebuild_rotates_an_existing_collection(
+    leaf_ingest: Run, run: Run, mongodb_uri: str, database: Database[Any], corpus: Path
+) -> None:
+    leaf_ingest(corpus, *FORM)
+    assert read_manifest(database, "chunks").transform is None
+
+    ended = leaf_ingest(corpus, *FORM, "--rebuild", "--transform", "pca")
+    manifest = read_manifest(database, "chunks")
+
+    assert ended.returncode == 0, ended.stderr
+    assert (manifest.generation, manifest.transform is not None) == (2, True)
+    (best, *_) = find(run, mongodb_uri, database.name, first_text(corpus))
+    assert best["document"] == "d0"
+
+    back = leaf_ingest("rollback")
+    assert back.returncode == 0, back.stderr
+    assert read_manifest(database, "chunks").transform is None
+
+
+def test_two_first_runs_agree_on_one_rotation(
+    leaf_ingest: Run, database: Database[Any], corpus: Path
+) -> None:
+    lines = corpus.read_text().splitlines(keepends=True)
+    Path("a.jsonl").write_text("".join(lines[:300]))
+    Path("b.jsonl").write_text("".join(lines[100:]))
+
+    with ThreadPoolExecutor(2) as pool:
+        orders = [pool.submit(leaf_ingest, f"{p}.jsonl", *FORM, "--transform", "pca") for p in "ab"]
+        ended = [order.result() for order in orders]
+
+    assert [e.returncode for e in ended] == [0, 0], [e.stderr for e in ended]
+    assert database["chunks"].count_documents({}) == 400
+    codec = read_manifest(database, "chunks").codec
+    assert all(codec.is_sound(chunk["embedding"]) for chunk in database["chunks"].find())
+
+
+def test_an_unknown_kind_is_wrong_usage(leaf_ingest: Run, corpus: Path) -> None:
+    ended = leaf_ingest(corpus, "--transform", "pcs")
+
+    assert ended.returncode == 2
+    assert "--transform pcs: expected one of auto, none, pca" in ended.stderr

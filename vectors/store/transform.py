@@ -1,0 +1,154 @@
+"""A rotation of whole vectors after which their first dimensions hold most of what they say.
+
+Truncating the vectors of a model that was not trained for it loses much. Rotated onto the
+eigenvectors of the second-moment matrix of a sample of document vectors, in falling order of the
+eigenvalues (principal components without centring: a cosine is about the origin), the first
+dimensions lose little. Documents and queries go through the same rotation, so every student of the
+teacher does too.
+
+The matrix is kept once, beside the manifests, in parts below MongoDB's limit of 16 MB, under the
+checksum of its bytes; the manifest names the checksum. A process that has read it keeps it.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from bson.binary import Binary
+from numpy.typing import NDArray
+from pymongo.database import Database
+
+from leafsearch.vectors.encoders.base import Rows
+from leafsearch.vectors.errors import CodecError, ManifestError
+
+TRANSFORMS = "leaf_transforms"
+Kind = Literal["pca"]
+KINDS: tuple[str, ...] = get_args(Kind)
+_PART = 8 * 2**20  # bytes
+# Of the mean eigenvalue: keeps the order of directions that the sample says nothing about.
+_RAMP = 1e-4
+_SIGNIFICANT = 1e-9
+
+Matrix = NDArray[np.float32]
+_matrices: dict[str, Matrix] = {}  # by checksum; a matrix never changes
+
+
+@dataclass(frozen=True)
+class Transform:
+    """Rotates vectors of `dimensions` and keeps the first `columns`; fitted on `sample` vectors.
+
+    `kept` is the share of their squared length that the columns hold.
+    """
+
+    kind: Kind
+    dimensions: int
+    columns: int
+    checksum: str
+    sample: int
+    kept: float
+
+    def rotate(self, rows: Rows) -> Rows:
+        """(n, dimensions) to (n, columns), not of unit length. Raises CodecError."""
+        matrix = _matrices.get(self.checksum)
+        if matrix is None:
+            raise CodecError(
+                f"the transform {self.checksum[:12]} was not read; expected its matrix"
+            )
+        if rows.ndim != 2 or rows.shape[1] != self.dimensions:
+            raise CodecError(
+                f"vectors of shape {rows.shape}; expected (n, {self.dimensions}), which the "
+                "collection's transform rotates"
+            )
+        return np.asarray(rows, dtype=np.float32) @ matrix
+
+    @property
+    def matrix(self) -> Matrix:
+        """(dimensions, columns). Raises KeyError if it was not read."""
+        return _matrices[self.checksum]
+
+    @property
+    def is_read(self) -> bool:
+        return self.checksum in _matrices
+
+
+def fit_transform(rows: Rows, columns: int) -> Transform:
+    """A rotation for unit rows, (n, dimensions), that keeps `columns` of them.
+
+    float64 throughout, with fixed signs, so that other kernels give the same matrix to 1e-6.
+    """
+    sample = np.asarray(rows, dtype=np.float64)
+    count, dimensions = sample.shape
+    moment = sample.T @ sample / count
+    total = float(np.trace(moment))
+    # In directions where the sample is empty, any vectors would do; this makes it always the same.
+    ramp = np.linspace(1, 0, dimensions) * _RAMP * total / dimensions
+    values, vectors = np.linalg.eigh(moment + np.diag(ramp))
+    order = np.argsort(values)[::-1][:columns]
+    matrix = np.ascontiguousarray(_signed(vectors[:, order]), dtype=np.float32)
+    kept = float(np.einsum("ij,ij->", sample @ matrix, sample @ matrix) / count / total)
+    checksum = _remember(matrix)
+    return Transform("pca", dimensions, columns, checksum, count, round(min(kept, 1.0), 6))
+
+
+def _signed(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Eigenvectors whose first component that stands out is positive."""
+    largest = np.abs(vectors).max(axis=0)
+    first = np.argmax(np.abs(vectors) >= largest / 2, axis=0)
+    signs: NDArray[np.float64] = np.sign(vectors[first, np.arange(vectors.shape[1])])
+    return vectors * signs
+
+
+def _remember(matrix: Matrix) -> str:
+    checksum = hashlib.sha256(matrix.tobytes()).hexdigest()
+    _matrices[checksum] = matrix
+    return checksum
+
+
+def write_transform(database: Database[Any], transform: Transform) -> None:
+    """Store the matrix; nothing where it is stored already."""
+    raw = transform.matrix.tobytes()
+    parts = [raw[at : at + _PART] for at in range(0, len(raw), _PART)]
+    for number, part in enumerate(parts):
+        id = f"{transform.checksum}/{number}"
+        own = {"transform": transform.checksum, "part": number, "data": Binary(part)}
+        database[TRANSFORMS].update_one({"_id": id}, {"$setOnInsert": own}, upsert=True)
+
+
+def parts_pipeline(transform: Transform) -> list[dict[str, Any]]:
+    """Finds the parts of a matrix, for `accept_parts`."""
+    return [{"$match": {"transform": transform.checksum}}, {"$sort": {"part": 1}}]
+
+
+def accept_parts(transform: Transform, parts: Iterable[Mapping[str, Any]], collection: str) -> None:
+    """Put a matrix together. Raises ManifestError if it is not the one that was fitted."""
+    raw = b"".join(part["data"] for part in parts)
+    if hashlib.sha256(raw).hexdigest() != transform.checksum:
+        what = "is missing" if not raw else "is damaged"
+        raise ManifestError(
+            f"the transform of {collection} {what} in {TRANSFORMS} ({transform.checksum[:12]}); "
+            "its vectors cannot be compared without it. Restore it from a backup, or build the "
+            "collection again with leaf-ingest --rebuild"
+        )
+    shape = (transform.dimensions, transform.columns)
+    _matrices[transform.checksum] = np.frombuffer(raw, dtype="<f4").reshape(shape)
+
+
+def read_transforms(
+    database: Database[Any], transforms: Iterable[Transform | None], collection: str
+) -> None:
+    """Read the matrices of a collection that this process has not read. Raises ManifestError."""
+    for transform in transforms:
+        if transform is not None and not transform.is_read:
+            parts = database[TRANSFORMS].aggregate(parts_pipeline(transform))
+            accept_parts(transform, parts, collection)
+
+
+def parse_transform(document: Mapping[str, Any] | None) -> Transform | None:
+    """The transform of a manifest. Raises ValueError for a kind that this version does not know."""
+    if document is None:
+        return None
+    if document.get("kind") not in KINDS:
+        raise ValueError(f"kind {document.get('kind')!r}")
+    return Transform(**document)
