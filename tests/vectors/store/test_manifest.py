@@ -114,7 +114,7 @@ def test_filters_are_the_part_that_may_change(database: Database[Any]) -> None:
         ({"$set": {"format": 3}}, "has format 3; expected 1 or 2"),
         ({"$set": {"rotation": 1}}, "newer version of leafsearch \\(unknown fields: rotation\\)"),
         (
-            {"$set": {"transform": {"kind": "pca"}}},
+            {"$set": {"transform": {"kind": "itq"}}},
             "newer version .* \\(unknown fields: transform",
         ),
         ({"$unset": {"dimensions": ""}}, "is damaged"),
