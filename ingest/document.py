@@ -51,8 +51,9 @@ class Document:
 
     `marks`, in the order of their offsets, tell where in the source each part of the text stands;
     with `has_lines` the text is that of the file, line by line. `words` counts the visible words
-    of the whole source, the `omissions` included; 0 if nothing is left out. `notes` are sentences
-    for the user, such as the pages of a PDF that hold no text.
+    of the whole source, the `omissions` included; 0 if nothing is left out. Code is cut at the
+    offsets of `cuts` first, at which its definitions begin, and is not searched for Markdown.
+    `notes` are sentences for the user, such as the pages of a PDF that hold no text.
     """
 
     id: str
@@ -64,6 +65,8 @@ class Document:
     stored: bytes = field(default=b"", compare=False, repr=False)  # metadata, as MongoDB holds it
     marks: Sequence[Mark] = ()
     has_lines: bool = False
+    is_code: bool = False
+    cuts: Sequence[int] = ()
     omissions: Sequence[Omission] = field(default=(), compare=False, repr=False)
     words: int = field(default=0, compare=False, repr=False)
     notes: Sequence[str] = field(default=(), compare=False)

@@ -38,6 +38,7 @@ class Span:
     start: int
     end: int
     is_block: bool = False
+    opens: bool = False  # a part of a program, which no chunk shares with the part before
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,18 @@ def split_spans(text: str) -> Iterator[Span]:
         yield block
         done = block.end
     yield from _sentences(text, done, len(text))
+
+
+def split_code(text: str, cuts: Sequence[int]) -> Iterator[Span]:
+    """Consecutive spans that cover a program, one for each part; `cuts` are the parts' starts, in
+    order."""
+    starts = [0, *(cut for cut in cuts if 0 < cut < len(text))]
+    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+        if end - start <= _LONGEST:
+            yield Span(start, end, is_block=True, opens=True)
+            continue
+        for line in split_lines(text, start, end):
+            yield Span(line.start, line.end, opens=line.start == start, is_block=True)
 
 
 def split_lines(text: str, start: int, end: int) -> Iterator[Span]:

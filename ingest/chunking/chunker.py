@@ -52,6 +52,11 @@ class Draft:
     def whole(self) -> Chunk:
         return self.chunk(0, self.text.strip(), place=self.places().whole(self.text))
 
+    def cuts(self) -> Sequence[int] | None:
+        """The borders of a program in the text; None for other texts."""
+        document = self.document
+        return [cut + self.shift for cut in document.cuts] if document.is_code else None
+
     def places(self) -> PlaceFinder:
         return PlaceFinder(self.document, self.text, self.shift)
 
@@ -78,7 +83,8 @@ class Packer:
         """Tokens of a whole are not always the sum of its parts': where a chunk came out too
         long, its document is packed again with each chunk counted."""
         budgets = [self.budget - draft.cost for draft in drafts]
-        pieces = self.pieces.of([draft.text for draft in drafts], budgets)
+        cuts = [draft.cuts() for draft in drafts]
+        pieces = self.pieces.of([draft.text for draft in drafts], budgets, cuts)
         found = [
             list(_DocumentPacker(self, draft, own).chunks(counted=False))
             for draft, own in zip(drafts, pieces, strict=True)
@@ -129,6 +135,8 @@ class _DocumentPacker:
         """The end of a chunk with as many pieces as fit, and at least one."""
         end, size, pieces = begin, 0, self._pieces
         while end < len(pieces) and (size := size + pieces[end].tokens) <= budget:
+            if pieces[end].opens and end > begin:
+                break
             end += 1
         return max(end, begin + 1)
 
@@ -140,6 +148,8 @@ class _DocumentPacker:
 
     def _overlapping(self, begin: int, end: int) -> int:
         """The start of the next chunk: as many last pieces as fit the overlap, but never all."""
+        if end < len(self._pieces) and self._pieces[end].opens:
+            return end
         start, size, most = end, 0, self._rules.overlap
         while start - 1 > begin and (size := size + self._pieces[start - 1].tokens) <= most:
             start -= 1
@@ -162,7 +172,12 @@ class _DocumentPacker:
     def _trail(self, begin: int) -> tuple[str, int]:
         """The trail and its cost; a long trail is cut, so that the first piece and others have
         room."""
-        if not self._rules.heading_trail or not (names := self._above[begin]):
+        names = self._above[begin]
+        if self._draft.document.is_code:
+            names = self._places.symbol(self._pieces[begin].start)
+        elif not self._rules.heading_trail:
+            names = ()
+        if not names:
             return "", 0
         room = self._rules.budget - self._draft.cost - self._pieces[begin].tokens
         return fit_trail(names, self._length, min(room, self._rules.budget // 4))
@@ -249,4 +264,6 @@ class Chunker:
         ]
 
     def _may_fit(self, draft: Draft) -> bool:
+        if len(draft.document.cuts) > 1:
+            return False
         return 0 < len(draft.text) <= _LIKELY_TOO_LONG * self._budget and not draft.text.isspace()

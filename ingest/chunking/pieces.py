@@ -10,6 +10,7 @@ from leafsearch.ingest.chunking.borders import (
     Heading,
     Span,
     parse_heading,
+    split_code,
     split_lines,
     split_spans,
 )
@@ -43,16 +44,25 @@ class Piece:
     end: int
     tokens: int
     heading: Heading | None = None
+    opens: bool = False  # see Span
 
 
 class Pieces:
     def __init__(self, tokens: TokenCounter) -> None:
         self._tokens = tokens
 
-    def of(self, texts: Sequence[str], budgets: Sequence[int]) -> list[list[Piece]]:
+    def of(
+        self,
+        texts: Sequence[str],
+        budgets: Sequence[int],
+        cuts: Sequence[Sequence[int] | None],
+    ) -> list[list[Piece]]:
         """The pieces of each text, in order, covering it; none has more tokens than the text's
-        budget."""
-        found = [list(split_spans(text)) for text in texts]
+        budget. `cuts` are the borders of a program, None for other texts."""
+        found = [
+            list(split_spans(text) if own is None else split_code(text, own))
+            for text, own in zip(texts, cuts, strict=True)
+        ]
         counts = iter(self._counts(texts, found))
         return [
             [p for s in own for p in self._fitting(text, s, next(counts), budget)]
@@ -82,15 +92,17 @@ class Pieces:
     def _fitting(self, text: str, span: Span, tokens: int, budget: int) -> Iterator[Piece]:
         start, end = span.start, span.end
         if tokens <= budget:
-            yield Piece(
-                start, end, tokens, None if span.is_block else parse_heading(text, start, end)
-            )
-        elif span.is_block:
-            rows = list(split_lines(text, start, end))
+            heading = None if span.is_block else parse_heading(text, start, end)
+            yield Piece(start, end, tokens, heading, span.opens)
+        elif span.is_block and (rows := list(split_lines(text, start, end)))[1:]:
             for row, count in zip(rows, self._counts([text], [rows]), strict=True):
-                yield from self._fitting(text, row, count, budget)
+                is_first = span.opens and row.start == start
+                line = Span(row.start, row.end, is_block=True, opens=is_first)
+                yield from self._fitting(text, line, count, budget)
         else:
-            yield from self.cut(text, Piece(start, end, tokens), budget)
+            first, *rest = self.cut(text, Piece(start, end, tokens), budget)
+            yield Piece(first.start, first.end, first.tokens, opens=span.opens)
+            yield from rest
 
     def _shortened(self, text: str, begin: int, stop: int, budget: int) -> tuple[int, int]:
         """Shorten until it fits: a word cut in two may have more tokens than the whole word."""

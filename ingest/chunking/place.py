@@ -23,6 +23,7 @@ class PlaceFinder:
         self._offsets = [mark.offset for mark in document.marks]
         self._states = _accumulate(document.marks)
         self._has_lines = document.has_lines
+        self._is_code = document.is_code
         self._line, self._counted_to = 1, shift
 
     def at(self, start: int, end: int, trail: Sequence[str]) -> dict[str, Any]:
@@ -41,7 +42,13 @@ class PlaceFinder:
     def whole(self, text: str) -> dict[str, Any]:
         """The place of a text that is one chunk; its heading is the one that it begins with."""
         start = len(text) - len(text.lstrip())
-        return self.at(start, len(text.rstrip()), _first_heading(text, start))
+        trail = () if self._is_code else _first_heading(text, start)
+        return self.at(start, len(text.rstrip()), trail)
+
+    def symbol(self, start: int) -> tuple[str, ...]:
+        """The symbol of the part of a program that `start` is in; empty outside definitions."""
+        found = self._state(start).get("symbol")
+        return (str(found),) if found else ()
 
     def _state(self, at: int) -> Mapping[str, Any]:
         index = bisect_right(self._offsets, max(0, at - self._shift)) - 1

@@ -69,6 +69,8 @@ def digest_of(document: Document, manifest: Manifest) -> bytes:
     if kind == _WITH_PLACES and document.marks:
         marks = [[mark.offset, dict(mark.place)] for mark in document.marks]
         beside += bson.encode({"marks": marks})
+    if document.is_code:
+        beside += bson.encode({"cuts": list(document.cuts)})
     return digest("\0".join(parts).encode() + b"\0" + beside)
 
 

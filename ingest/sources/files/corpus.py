@@ -28,11 +28,13 @@ from leafsearch.ingest.sources.files.formats import (
     COMPRESSIONS,
     ENDINGS,
     FORMATS,
+    SHOWN_ENDINGS,
     Format,
     compression_of,
     format_of,
     inner_ending,
     is_archive,
+    old_format,
 )
 from leafsearch.ingest.sources.files.patterns import FilePatterns
 from leafsearch.ingest.sources.files.records import MAX_TEXT, Fields
@@ -50,6 +52,7 @@ Count = Callable[[int], None]
 
 _READ = 2**18  # bytes at once
 _SHOWN = 200  # characters of a path in messages
+_BESIDE_PAGES = {"_static", "node_modules", "__pycache__"}  # programs that come with pages
 NAMELESS = "--source: expected a name"
 _IS_REJECTS = "{}: is the file for rejects; leave it out, or choose another with --rejects"
 
@@ -151,7 +154,9 @@ class Corpus:
 
     def _is_read(self, path: Path) -> bool:
         """Whether a file of a folder is read; one of an unknown ending by its content."""
-        if self.format_of(path) or is_archive(path):
+        if form := self.format_of(path):
+            return form != "code" or _BESIDE_PAGES.isdisjoint(path.parts)
+        if is_archive(path):
             return True
         if not may_hold_text(path):
             return False
@@ -199,12 +204,17 @@ class Corpus:
             next(self._archived(source).files(stream), None)
         elif format := self._format(stream, source.path):
             require_readable(stream, format, source.place, self.fields)
+        elif old := old_format(source.path):
+            raise SourceError(
+                f"is in an old binary format ({source.path.suffix}); convert it first: "
+                f"soffice --headless --convert-to {old} {shorten(source.place, _SHOWN)}"
+            )
         else:
             raise SourceError(
                 "cannot tell the format, neither from its ending nor from its content "
                 f"({kind_of_binary(head_of(stream)) or 'binary data'}); expected one of "
-                f"{' '.join([*ENDINGS, *ARCHIVES])}, also followed by {' or '.join(COMPRESSIONS)}, "
-                "or give --format"
+                f"{' '.join([*ARCHIVES, *SHOWN_ENDINGS])}, also followed by "
+                f"{' or '.join(COMPRESSIONS)}, or give --format"
             )
 
     def _is_archive(self, stream: Buffered, source: SourceFile) -> bool:

@@ -6,8 +6,34 @@ from pathlib import PurePath
 from typing import Literal, get_args
 
 from leafsearch.ingest.errors import SourceError
+from leafsearch.ingest.sources.files.programs import BY_ENDING
 
-Format = Literal["jsonl", "json", "csv", "tsv", "parquet", "text", "markdown", "html", "pdf"]
+Format = Literal[
+    "jsonl",
+    "json",
+    "csv",
+    "tsv",
+    "parquet",
+    "text",
+    "markdown",
+    "html",
+    "pdf",
+    "docx",
+    "pptx",
+    "odt",
+    "odp",
+    "epub",
+    "rtf",
+    "rst",
+    "asciidoc",
+    "latex",
+    "notebook",
+    "eml",
+    "mbox",
+    "srt",
+    "vtt",
+    "code",
+]
 Compression = Literal["gzip", "zstd", "bzip2", "xz", "deflate"]
 FORMATS: tuple[str, ...] = get_args(Format)
 ENDINGS: dict[str, Format] = {
@@ -25,6 +51,39 @@ ENDINGS: dict[str, Format] = {
     ".htm": "html",
     ".xhtml": "html",
     ".pdf": "pdf",
+    ".docx": "docx",
+    ".docm": "docx",
+    ".dotx": "docx",
+    ".pptx": "pptx",
+    ".pptm": "pptx",
+    ".ppsx": "pptx",
+    ".odt": "odt",
+    ".ott": "odt",
+    ".odp": "odp",
+    ".epub": "epub",
+    ".rtf": "rtf",
+    ".rst": "rst",
+    ".rest": "rst",
+    ".adoc": "asciidoc",
+    ".asciidoc": "asciidoc",
+    ".tex": "latex",
+    ".ltx": "latex",
+    ".ipynb": "notebook",
+    ".eml": "eml",
+    ".mbox": "mbox",
+    ".srt": "srt",
+    ".vtt": "vtt",
+}
+# For messages, without the many endings of source code.
+SHOWN_ENDINGS = (*ENDINGS, "or of source code, such as .py")
+ENDINGS |= dict.fromkeys(BY_ENDING, "code")
+# Binary formats that are read once they are converted.
+OLD_ENDINGS = {
+    ".doc": "docx",
+    ".dot": "docx",
+    ".xls": "xlsx",
+    ".ppt": "pptx",
+    ".pps": "pptx",
 }
 COMPRESSIONS: dict[str, Compression] = {
     ".gz": "gzip",
@@ -45,6 +104,11 @@ _LIBRARIES = {
     "parquet": "pyarrow",
     "html": "trafilatura",
     "pdf": "pypdfium2",
+    **dict.fromkeys(("docx", "pptx", "odt", "odp"), "lxml"),
+    **dict.fromkeys(("epub", "eml", "mbox", "notebook"), "html_to_markdown"),
+    "rst": "docutils",
+    "latex": "pylatexenc",
+    "code": "tree_sitter",
     "zstd": ZSTD,
 }
 
@@ -66,6 +130,11 @@ def inner_ending(path: PurePath) -> str:
     if ending in _PACKED_TARS:
         return ".tar"
     return path.with_suffix("").suffix.lower() if ending in COMPRESSIONS else ending
+
+
+def old_format(path: PurePath) -> str | None:
+    """What a file in an old binary format can be converted to."""
+    return OLD_ENDINGS.get(path.suffix.lower())
 
 
 def is_archive(path: PurePath) -> bool:

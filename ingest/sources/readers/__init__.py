@@ -9,7 +9,24 @@ from typing import BinaryIO
 from leafsearch.ingest.document import Records
 from leafsearch.ingest.sources.files.formats import Format, require_library
 from leafsearch.ingest.sources.files.records import Fields
+from leafsearch.ingest.sources.readers.code import read_code
 from leafsearch.ingest.sources.readers.html import read_html
+from leafsearch.ingest.sources.readers.mail import read_eml, read_mbox
+from leafsearch.ingest.sources.readers.markup import (
+    read_asciidoc,
+    read_latex,
+    read_notebook,
+    read_rst,
+    read_subtitles,
+)
+from leafsearch.ingest.sources.readers.office import (
+    read_docx,
+    read_epub,
+    read_odp,
+    read_odt,
+    read_pptx,
+    read_rtf,
+)
 from leafsearch.ingest.sources.readers.pdf import read_pdf
 from leafsearch.ingest.sources.readers.tables.columns import Columns
 from leafsearch.ingest.sources.readers.tables.csv_rows import read_csv, require_columns
@@ -29,6 +46,23 @@ __all__ = [
     "require_readable",
 ]
 
+_DOCUMENTS = {
+    "asciidoc": read_asciidoc,
+    "code": read_code,
+    "docx": read_docx,
+    "eml": read_eml,
+    "epub": read_epub,
+    "html": read_html,
+    "latex": read_latex,
+    "mbox": read_mbox,
+    "notebook": read_notebook,
+    "odp": read_odp,
+    "odt": read_odt,
+    "pdf": read_pdf,
+    "pptx": read_pptx,
+    "rst": read_rst,
+    "rtf": read_rtf,
+}
 _DELIMITERS: dict[str, str | None] = {"csv": None, "tsv": "\t"}  # None: the header tells
 
 
@@ -52,12 +86,12 @@ def read(
             return read_csv(stream, whole.file, fields, usual, whole.source, columns)
         case "parquet":
             return read_parquet(stream, whole.file, fields, whole.source)
-        case "html":
-            return read_html(stream, whole)
-        case "pdf":
-            return read_pdf(stream, whole)
+        case "srt" | "vtt":
+            return read_subtitles(stream, whole, format)
         case "text" | "markdown":
             return read_text(stream, whole, markdown=format == "markdown")
+        case _:
+            return _DOCUMENTS[format](stream, whole)
 
 
 def require_readable(stream: BinaryIO, format: Format, file: str, fields: Fields) -> None:

@@ -314,7 +314,7 @@ def test_ids_do_not_depend_on_where_the_command_runs(
 def test_unreadable_paths_are_reported_before_any_work(folder: Path) -> None:
     for path, expected in [
         (folder / "nothing", "no such file or folder"),
-        (folder / "e.doc", "cannot tell the format"),
+        (folder / "e.doc", "old binary format (.doc); convert it first: soffice"),
     ]:
         (problem,) = Corpus([str(folder), str(path)]).problems()
         assert expected in problem
