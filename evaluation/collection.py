@@ -96,6 +96,11 @@ class TestCollection:
     judgments: Mapping[str, Grades]
     warnings: Sequence[str]
 
+    @property
+    def has_queries_among_documents(self) -> bool:
+        """Whether a query has the id of a document, which is then no hit for it."""
+        return any(passage.id in self.queries for passage in self.passages)
+
     def part(self, count: int) -> "TestCollection":
         """The first `count` documents, with the judgments and queries about them."""
         passages = self.passages[:count]
@@ -159,6 +164,12 @@ def _sound(
             "document is",
             "documents are",
             "empty; encoded anyway",
+        ),
+        (
+            sum(p.id in kept for p in passages),
+            "query has",
+            "queries have",
+            "the id of a document; as in BEIR's evaluator, that document is no hit for it",
         ),
     )
     warnings = [f"{counted(n, one, many)} {what}" for n, one, many, what in counts if n]

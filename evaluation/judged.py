@@ -114,21 +114,32 @@ def _judged(
     collection: Collection,
 ) -> Judged:
     asked = replay_searcher(client, collection, vectors.queries(format.queries))
-    questions = list(test.queries.values())
+    questions, ids = list(test.queries.values()), list(test.queries)
     options = {} if format.rescore is None else {"rescore": format.rescore}
-    shown = ask_each(asked, questions, k=_SHOWN, **options)
-    deep = ask_all(asked, questions, k=_DEEP, **options)
-    exact = ask_all(asked, questions, k=_SHOWN, exact=True, **options)
-    grades = [test.judgments[id] for id in test.queries]
+    own = 1 if test.has_queries_among_documents else 0
+    shown = ask_each(asked, questions, k=_SHOWN + own, **options)
+    deep = without_own(ask_all(asked, questions, k=_DEEP + own, **options), ids)
+    exact = without_own(ask_all(asked, questions, k=_SHOWN + own, exact=True, **options), ids)
+    found = without_own(shown.rankings, ids)
+    grades = [test.judgments[id] for id in ids]
     return Judged(
         format=format,
-        ndcg=_mean(ndcg, shown.rankings, grades, _SHOWN),
-        mrr=_mean(reciprocal_rank, shown.rankings, grades, _SHOWN),
+        ndcg=_mean(ndcg, found, grades, _SHOWN),
+        mrr=_mean(reciprocal_rank, found, grades, _SHOWN),
         recall=_mean(recall, deep, grades, _DEEP),
-        overlap=fmean(map(overlap, shown.rankings, exact)),
+        overlap=fmean(overlap(f[:_SHOWN], e[:_SHOWN]) for f, e in zip(found, exact, strict=True)),
         sizes=measure_sizes(collection),
         latency=shown.latency,
     )
+
+
+def without_own(rankings: Sequence[Sequence[str]], queries: Sequence[str]) -> list[list[str]]:
+    """Rankings without the hit that has the query's own id, as BEIR's evaluator judges them.
+
+    Where queries are documents of the collection (ArguAna), each finds itself first.
+    """
+    pairs = zip(rankings, queries, strict=True)
+    return [[id for id in ranked if id != query] for ranked, query in pairs]
 
 
 def _mean(measure: Any, rankings: Sequence[Sequence[str]], grades: Sequence[Any], k: int) -> float:

@@ -1,9 +1,12 @@
 import json
+import random
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 import pytest
+import pytrec_eval
 from pymongo import MongoClient
 from pymongo.database import Database
 
@@ -12,11 +15,11 @@ from leafsearch.evaluation import CachedModel, EvalError, evaluate, read_collect
 from leafsearch.evaluation.formats import formats
 from leafsearch.evaluation.replay import Remembered, ask_all, ask_each, replay_searcher
 from leafsearch.evaluation.trial import measure_sizes, trial_collection
-from leafsearch.vectors import Codec
+from leafsearch.vectors import Codec, load_encoder
 from leafsearch.vectors.encoders import unit_rows
 from leafsearch.vectors.encoders.base import Rows
 from leafsearch.vectors.store import MANIFESTS
-from leaftests.evaluation import silent
+from leaftests.evaluation import Written, silent
 
 DOCUMENTS, QUERIES, DIMENSIONS = 300, 20, 64
 QUESTIONS = [f"question {n}" for n in range(QUERIES)]
@@ -170,6 +173,56 @@ def test_the_measures_of_a_small_collection(
     assert {row.overlap for row in report.rows if row.format.storage.quantization == "none"} == {1}
     assert set(report.encoding) == {"student"}
     assert list(database.list_collection_names()) in ([], [MANIFESTS])
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_queries_that_are_documents_are_judged_as_by_beir(
+    written: Written, client: MongoClient[Any], database: Database[Any]
+) -> None:
+    """Graded, missing and zero judgments, ties between equal documents, and a query's own id among
+    the documents: nDCG and recall are those of trec_eval on results without that id."""
+    chance = random.Random(4)
+    words = [
+        "oak",
+        "elm",
+        "ash",
+        "sea",
+        "bay",
+        "tide",
+        "pump",
+        "valve",
+        "seal",
+        "rod",
+        "lid",
+        "grease",
+    ]
+    texts = {f"d{n}": " ".join(chance.choices(words, k=4)) for n in range(60)}
+    queries = {id: texts[id] for id in list(texts)[:12]} | {"q1": "oak sea pump"}
+    grades = {q: {d: chance.randint(0, 2) for d in chance.sample(list(texts), 9)} for q in queries}
+    grades["d0"]["d0"] = 2
+    grades = {q: {**found, "missing": 1} for q, found in grades.items()}
+    judgments = [f"{q} {d} {g}" for q, found in grades.items() for d, g in found.items()]
+    test = read_collection(written(texts, queries, judgments))
+    models = {role: CachedModel("hashing:128", role, None) for role in ("teacher", "student")}
+
+    report = evaluate(test, models, client, database.name, silent)
+
+    encoder = load_encoder("hashing:128")
+    cosines = (
+        encoder.encode_queries(list(queries.values()))
+        @ encoder.encode_documents(list(texts.values())).T
+    )
+    results = {
+        q: {d: float(s) for d, s in zip(texts, row, strict=True) if d != q}
+        for q, row in zip(queries, cosines, strict=True)
+    }
+    judge = pytrec_eval.RelevanceEvaluator(grades, {"ndcg_cut.10", "recall.100"})
+    theirs = judge.evaluate(results).values()
+    first = report.rows[0]
+    assert "12 queries have the id of a document" in " ".join(report.warnings)
+    assert first.ndcg == pytest.approx(fmean(m["ndcg_cut_10"] for m in theirs), abs=1e-6)
+    assert first.recall == pytest.approx(fmean(m["recall_100"] for m in theirs), abs=1e-6)
+    assert first.overlap == 1
 
 
 def test_teacher_and_student_are_measured_alone_and_together(
