@@ -8,9 +8,10 @@ lost: an integer beyond 64 bits, a decimal number of more than 34 digits, a date
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import bson
+import numpy as np
 from bson import Decimal128
 from bson.errors import BSONError
 
@@ -33,6 +34,21 @@ class FarDate:
     """A date outside the years 1 to 9999, which Python cannot hold; `text` is in ISO 8601."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class LongInteger:
+    """An integer with more digits than Python reads."""
+
+    text: str
+
+
+def far_date(value: int, unit: Literal["s", "ms", "us", "ns"]) -> FarDate:
+    """From a number of units since 1970. Raises ValueError for what no calendar has."""
+    text = str(np.datetime64(value, unit))
+    if text == "NaT":
+        raise ValueError(f"{value} is no date")
+    return FarDate(text)
 
 
 @dataclass(frozen=True)
@@ -81,6 +97,9 @@ def _as_stored(value: Any, path: str, notes: dict[str, None]) -> Any:
     if type(value) is int and not -(2**_BITS) <= value < 2**_BITS:
         notes[f"{path} is an integer beyond 64 bits, which is stored as text"] = None
         return _digits(value)
+    if isinstance(value, LongInteger):
+        notes[f"{path} is an integer beyond 64 bits, which is stored as text"] = None
+        return value.text
     if isinstance(value, FarDate):
         notes[f"{path} is a date outside the years 1 to 9999, which is stored as text"] = None
         return value.text

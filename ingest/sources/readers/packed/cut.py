@@ -11,6 +11,7 @@ from leafsearch.ingest.document import Document, Records, Rejected
 from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.sources.files.formats import Format
 from leafsearch.ingest.sources.readers.packed.compression import Break, break_of, may_break
+from leafsearch.ingest.sources.readers.tables.json_records import BROKEN
 
 _LINES = ("jsonl", "csv", "tsv")
 
@@ -55,6 +56,8 @@ def _judged(last: Document | Rejected, broken: Break, format: Format) -> Documen
         if broken.ends_line and format == "jsonl":
             return last
         return _half(last, broken)
+    if format == "json" and isinstance(last, Rejected) and last.reason.startswith(BROKEN):
+        return None  # the error is about the same break
     if format in ("json", "parquet"):
         return last
     return None

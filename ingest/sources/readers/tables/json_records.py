@@ -8,13 +8,15 @@ more than one record is held.
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import orjson
+from bson import Int64
 
+from leafsearch.config.text import counted
 from leafsearch.ingest.document import KEPT, Document, Place, Records, Rejected, cut_record
-from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.sources.files.records import (
     DEEPEST,
     TOO_DEEP,
@@ -22,8 +24,11 @@ from leafsearch.ingest.sources.files.records import (
     UnusableRecord,
     to_document,
 )
+from leafsearch.ingest.sources.files.storable import LongInteger, far_date
+from leafsearch.ingest.sources.readers.tables.utf8 import as_utf8
 from leafsearch.vectors.store import NotExtendedJson, decode_extended
 
+BROKEN = "not JSON after "  # begins the reject of what follows a break
 BOM = b"\xef\xbb\xbf"
 MAX_RECORD = 128 * 2**20  # bytes; a longer line is rejected
 _SKIPPED = 2**20  # bytes at a time
@@ -31,6 +36,9 @@ _SKIPPED = 2**20  # bytes at a time
 _DIGITS = bytes(ord("0") if chr(sign) in "0123456789" else ord(" ") for sign in range(256))
 _MANY_DIGITS = b"0" * 19
 _MOST_WHOLE = 2.0**63
+_MOST_DIGITS = 4000
+_MOST_BLANK = 1000  # lines before the first record
+_EXTRA = "not JSON: Extra data"
 _NO_FLOATS = frozenset({str, int, bool, type(None)})
 _READ = 2**18  # bytes at a time
 # A whole string, opening brackets, one closing bracket, or the quote of a string that continues
@@ -43,8 +51,14 @@ _QUOTE, _OPENING, _CLOSING = ord('"'), b"[{", b"]}"
 
 
 def read_json_lines(stream: BinaryIO, file: str, fields: Fields, source: str = "") -> Records:
-    """Skips blank lines."""
-    for number, line in _lines(stream):
+    """Skips blank lines. A file that begins like an array of records, or like a record over
+    several lines, is read as JSON."""
+    plain = as_utf8(stream)
+    begun, is_lines = _begin(plain)
+    if not is_lines:
+        yield from _records(_Prefixed(b"".join(begun), plain), file, fields, source)
+        return
+    for number, line in _lines(plain, begun):
         place = Place(file, number)
         if len(line) > MAX_RECORD:
             yield Rejected(place, f"line of more than {MAX_RECORD} bytes", cut_record(line))
@@ -54,14 +68,64 @@ def read_json_lines(stream: BinaryIO, file: str, fields: Fields, source: str = "
         try:
             yield to_document(parse_json(line), fields, place, source)
         except UnusableRecord as error:
-            yield Rejected(place, str(error), cut_record(line))
+            reason = str(error)
+            if reason.startswith(_EXTRA):
+                reason += "; --format json takes several records on a line"
+            yield Rejected(place, reason, cut_record(line))
 
 
-def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Line numbers and lines; an over-long line is cut after its limit."""
-    number = 0
-    while line := stream.readline(MAX_RECORD + 1):
-        number += 1
+def _begin(stream: BinaryIO) -> tuple[list[bytes], bool]:
+    """The first lines, as many as it takes to see whether each line is a record."""
+    lines = [stream.readline(MAX_RECORD + 1)]
+    while lines[-1] and not _unmarked(lines).strip() and len(lines) < _MOST_BLANK:
+        lines.append(stream.readline(MAX_RECORD + 1))
+    first = _unmarked(lines).strip()
+    if first.startswith(b"["):
+        if first[1:].lstrip()[:1] not in (b"{", b"]", b""):
+            return lines, True
+        try:
+            parsed = parse_json(first)
+        except UnusableRecord as error:
+            return lines, str(error) == TOO_DEEP
+        return lines, not (isinstance(parsed, list) and parsed and isinstance(parsed[0], dict))
+    if not first.startswith(b"{") or len(lines[-1]) > MAX_RECORD:
+        return lines, True
+    try:
+        parse_json(first)
+        return lines, True
+    except UnusableRecord as error:
+        if not str(error).startswith("not JSON"):
+            return lines, True
+    lines.append(stream.readline(MAX_RECORD + 1))
+    while lines[-1] and not lines[-1].strip() and len(lines) < _MOST_BLANK:
+        lines.append(stream.readline(MAX_RECORD + 1))
+    # The line after an opening bracket names a field; a line that is a record opens one.
+    return lines, lines[-1].lstrip()[:1] not in (b'"', b"}")
+
+
+def _unmarked(lines: Sequence[bytes]) -> bytes:
+    return lines[-1].removeprefix(BOM) if len(lines) == 1 else lines[-1]
+
+
+class _Prefixed:
+    """A stream with what was taken from it put back."""
+
+    def __init__(self, begun: bytes, stream: BinaryIO) -> None:
+        self._begun = begun
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        if self._begun:
+            part, self._begun = self._begun, b""
+            return part
+        return self._stream.read(size)
+
+
+def _lines(stream: BinaryIO, begun: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Line numbers and lines, first those that were `begun`; an over-long line is cut after its
+    limit."""
+    more = iter(lambda: stream.readline(MAX_RECORD + 1), b"")
+    for number, line in enumerate(chain(begun, more), 1):
         if len(line) > MAX_RECORD:
             rest = line
             while rest and not rest.endswith(b"\n"):
@@ -96,7 +160,8 @@ def _may_be_rounded(record: Any, line: bytes) -> bool:
 def _exact(line: bytes) -> object:
     try:
         text = line.decode()
-        return json.loads(text, object_pairs_hook=decode_extended if '"$' in text else None)
+        hook = _decode_extended if '"$' in text else None
+        return json.loads(text, object_pairs_hook=hook, parse_int=_parse_int)
     except UnicodeDecodeError as error:
         raise UnusableRecord(f"not UTF-8 at byte {error.start}") from error
     except NotExtendedJson as error:
@@ -105,6 +170,24 @@ def _exact(line: bytes) -> object:
         raise UnusableRecord(TOO_DEEP) from error
     except ValueError as error:
         raise UnusableRecord(f"not JSON: {error}") from error
+
+
+def _parse_int(digits: str) -> int | LongInteger:
+    """Python reads no more than 4,300 digits; MongoDB holds 19, and more become text."""
+    return int(digits) if len(digits) < _MOST_DIGITS else LongInteger(digits)
+
+
+def _decode_extended(pairs: list[tuple[str, Any]]) -> Any:
+    try:
+        return decode_extended(pairs)
+    except NotExtendedJson:
+        if len(pairs) == 1 and pairs[0][0] == "$date" and type(pairs[0][1]) in (int, Int64):
+            return far_date(int(pairs[0][1]), "ms")
+        raise
+
+
+class Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
 
 
 class _Broken(Exception):
@@ -119,13 +202,21 @@ class _Raw(NamedTuple):
 
 
 def read_json(stream: BinaryIO, file: str, fields: Fields, source: str = "") -> Records:
-    """A record's number counts from 1. Raises SourceError where the file stops being JSON."""
-    number = 0
+    """A record's number counts from 1. Where the file stops being JSON, its rest is one reject."""
+    yield from _records(as_utf8(stream), file, fields, source)
+
+
+def _records(stream: Readable, file: str, fields: Fields, source: str) -> Records:
+    number, cutter = 0, _Cutter(stream)
     try:
-        for number, raw in enumerate(_Cutter(stream).records(), 1):
+        for number, raw in enumerate(cutter.records(), 1):
             yield _document(raw, fields, Place(file, number), source)
     except _Broken as error:
-        raise SourceError(f"{file}: not JSON after {number} records: {error}") from error
+        reason = (
+            f"{BROKEN}{counted(number, 'record')}: {error}; the file is not read from byte "
+            f"{cutter.position:,} on"
+        )
+        yield Rejected(Place(file, number + 1), reason, cutter.shown_record())
 
 
 def _document(raw: _Raw, fields: Fields, place: Place, source: str) -> Document | Rejected:
@@ -141,10 +232,19 @@ class _Cutter:
     """Cuts a stream into records. `_buffer` holds what was read; from `_at` on it is not used
     yet."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: Readable) -> None:
         self._stream = stream
         self._buffer = b""
         self._at = 0
+        self._before = 0  # bytes of the stream before the buffer
+        self._record = b""  # the beginning of the record at hand
+
+    @property
+    def position(self) -> int:
+        return self._before + self._at
+
+    def shown_record(self) -> str:
+        return cut_record(self._record or self._buffer[self._at :])
 
     def records(self) -> Iterator[_Raw]:
         """Raises _Broken."""
@@ -169,6 +269,7 @@ class _Cutter:
             raise _Broken(f"expected the end of the file after the array, got {self._shown()}")
 
     def _value(self) -> _Raw:
+        self._record = b""
         first = self._next()
         if first in (b"{", b"["):
             return self._container()
@@ -201,6 +302,7 @@ class _Cutter:
                 problem = problem or f"record of more than {MAX_RECORD} bytes"
             if not problem or not parts:
                 parts.append(part[: 4 * KEPT] if problem else part)
+            self._record = self._record or part[: 4 * KEPT]
             if not depth:
                 return _Raw(b"".join(parts)[: None if not problem else 4 * KEPT], problem)
             if problem:
@@ -280,6 +382,7 @@ class _Cutter:
         """Double the buffer, so that a long record is not scanned too often."""
         held = self._buffer[self._at :]
         more = self._stream.read(max(_READ, len(held)))
+        self._before += self._at
         self._buffer, self._at = held + more, 0
         return bool(more)
 

@@ -51,9 +51,11 @@ def _peeked(stream: BinaryIO) -> bytes:
 
 
 def _refuse_unmarked(first: bytes) -> None:
-    if len(first) < 2 or (first[0] and first[1]) or not any(first):
+    big, little = first[::2], first[1::2]
+    plain, nuls = (little, big) if not any(big) else (big, little)
+    if len(first) < 4 or any(nuls) or not all(chr(sign).isprintable() for sign in plain):
         return
-    charset = "UTF-16LE" if first[0] else "UTF-16BE"
+    charset = "UTF-16LE" if plain is big else "UTF-16BE"
     raise SourceError(
         f"is not UTF-8: NUL at byte {first.index(0)}, as in {charset} without a byte order mark; "
         f"expected UTF-8, or UTF-16 with its mark. Convert it: iconv -f {charset} -t UTF-8"

@@ -115,7 +115,6 @@ def test_ids_as_mongoexport_writes_them_are_taken_as_text(id: object, expected: 
         ({"x": {"$oid": "short"}}, """{"$oid": "short"} is not a value that Extended JSON knows"""),
         ({"x": {"$oid": 3}}, """{"$oid": 3} is not a value"""),
         ({"x": {"$date": 1e300}}, """{"$date": 1e+300} is not a value"""),
-        ({"x": {"$date": {"$numberLong": "9" * 18}}}, "is not a value that Extended JSON knows"),
         ({"x": {"$binary": 3}}, """{"$binary": 3} is not a value"""),
         ({"x": [{"y": {"$numberInt": "one"}}]}, """{"$numberInt": "one"} is not a value"""),
         ({"x": {"$uuid": "no"}}, """{"$uuid": "no"} is not a value"""),

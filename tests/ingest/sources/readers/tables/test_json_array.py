@@ -95,12 +95,14 @@ def test_many_blanks_may_come_first() -> None:
 )
 def test_the_place_where_json_breaks_is_reported(raw: bytes) -> None:
     Path("a.json").write_bytes(raw)
-    found: list[Document | Rejected] = []
 
-    with pytest.raises(SourceError, match=r"^a\.json: not JSON after 1 records: "):
-        found.extend(Corpus(["a.json"]).records())
+    first, rejected = Corpus(["a.json"]).records()
 
-    assert len(found) == 1
+    assert isinstance(first, Document)
+    assert isinstance(rejected, Rejected)
+    assert str(rejected.place) == "a.json:2"
+    assert rejected.reason.startswith("not JSON after 1 record: ")
+    assert "the file is not read from byte" in rejected.reason
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,6 @@ def test_the_place_where_json_breaks_is_reported(raw: bytes) -> None:
     [
         b'{"a": 1,}',
         b'{"text": "T", "x": nope}',
-        b'{"text": "T", "x": ' + b"1" * 5000 + b"}",
         b'{"text": "T", "x": ' + b"[" * 200 + b"]" * 200 + b"}",
         b'{"text": "T", "x": ' + b"[" * 10**5 + b"]" * 10**5 + b"}",
         b'{"text": "T", "x": "\xff"}',
