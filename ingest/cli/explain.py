@@ -1,6 +1,7 @@
 """`leaf-ingest --explain FILE`: what is read of each document, and what is left out and why."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,15 +15,26 @@ _SHOWN = 160  # characters of a part that was left out
 
 def explain(corpus: Corpus, *, as_json: bool) -> int:
     """Print a paragraph for each document, or a JSON object a line; returns the number of
-    rejected records. Needs no model and no MongoDB."""
+    rejected records. Records of a table that are read whole are only counted, except in JSON.
+    Needs no model and no MongoDB."""
     rejected = 0
+    whole: Counter[str] = Counter()
     for record in corpus.records():
         rejected += isinstance(record, Rejected)
         if as_json:
             print(json.dumps(_as_object(record), default=str))
+        elif isinstance(record, Document) and _is_plain(record):
+            whole[record.place.source] += 1
         else:
             print(strip_controls("\n".join(_lines(record))))
+    for source, count in whole.items():
+        print(strip_controls(f"{source}: {counted(count, 'record')}; nothing was left out"))
     return rejected
+
+
+def _is_plain(record: Document) -> bool:
+    """Whether it is a row or line of a file, with nothing to say about it."""
+    return record.place.line is not None and not record.omissions and not record.notes
 
 
 def _as_object(record: Document | Rejected) -> dict[str, Any]:

@@ -88,6 +88,16 @@ def test_explain_names_rejected_files_and_takes_no_collection(leaf_ingest: Run) 
     assert "--explain: for files only" in refused.stderr
 
 
+def test_explain_counts_the_records_of_a_table(leaf_ingest: Run) -> None:
+    Path("a.csv").write_text("id,text\n1,one\n2,two\n3,\n")
+
+    ended = leaf_ingest("--explain", "a.csv")
+
+    assert ended.returncode == 3
+    assert "a.csv:4: rejected: field 'text' is empty" in ended.stdout
+    assert ended.stdout.endswith("a.csv: 2 records; nothing was left out\n")
+
+
 def test_only_a_share_above_the_limit_counts() -> None:
     remarks = Remarks()
     for words in (5, 6, 50):
