@@ -158,6 +158,8 @@ class Corpus:
             return form != "code" or _BESIDE_PAGES.isdisjoint(path.parts)
         if is_archive(path):
             return True
+        if old_format(path):  # rejected, or read as what it is beneath its name
+            return True
         if not may_hold_text(path):
             return False
         try:
@@ -205,10 +207,7 @@ class Corpus:
         elif format := self._format(stream, source.path):
             require_readable(stream, format, source.place, self.fields)
         elif old := old_format(source.path):
-            raise SourceError(
-                f"is in an old binary format ({source.path.suffix}); convert it first: "
-                f"soffice --headless --convert-to {old} {shorten(source.place, _SHOWN)}"
-            )
+            raise _old_document(source, old)
         else:
             raise SourceError(
                 "cannot tell the format, neither from its ending nor from its content "
@@ -262,7 +261,10 @@ class Corpus:
         if source.is_stream:
             format = self.format_of(source.path) or "jsonl"
         else:
-            format = self._format(stream, source.path) or "text"
+            known = self._format(stream, source.path)
+            if known is None and (old := old_format(source.path)):
+                raise _old_document(source, old)
+            format = known or "text"
             if not self.format_of(source.path):
                 label = source.place if source.named else ending_of(source.path)
                 self.sniffed[label, format] += 1
@@ -306,6 +308,13 @@ class Corpus:
 
     def _count(self, read: int) -> None:
         self.bytes_read += read
+
+
+def _old_document(source: SourceFile, new: str) -> SourceError:
+    return SourceError(
+        f"is in an old binary format ({source.path.suffix}); convert it first: "
+        f"soffice --headless --convert-to {new} {shorten(source.place, _SHOWN)}"
+    )
 
 
 def _is_readable_kind(mode: int, path: Path) -> bool:
