@@ -1,5 +1,6 @@
 """Parts of a program: where each function, method and type begins, and its symbol."""
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
@@ -10,6 +11,7 @@ from leafsearch.ingest.sources.readers.code.languages import Language
 _SMALL = 600  # bytes of a type that is left whole
 _DEEPEST = 30  # definitions inside each other
 _ABOVE = ("comment", "line_comment", "block_comment", "attribute_item", "decorator", "annotation")
+_SAID = re.compile(r"[^\W_]")
 _VALUES = ("arrow_function", "function_expression", "function", "class")
 
 
@@ -48,7 +50,7 @@ def _merged(parts: list[Part], lines: list[str]) -> list[Part]:
     found: list[Part] = []
     for at, part in enumerate(parts):
         end = parts[at + 1].line if at + 1 < len(parts) else len(lines)
-        said = sum(character.isalnum() for line in lines[part.line : end] for character in line)
+        said = any(map(_SAID.search, lines[part.line : end]))
         if found and found[-1].symbol == part.symbol:
             continue
         if not said and found:

@@ -32,6 +32,8 @@ _HEADERS = (
     "MIME-Version",
 )
 _HEADER = re.compile(rb"(?:^|\n)[\x21-\x39\x3b-\x7e]{1,80}:")
+# Read as text, as are parts that are several by their type, but have no border between them.
+_TEXTS = ("message/delivery-status", "text/rfc822-headers")
 _DEEPEST = 50  # parts inside each other
 _MEANT = {
     **{"iso-8859-1": "cp1252", "latin-1": "cp1252", "us-ascii": "cp1252", "ascii": "cp1252"},
@@ -151,7 +153,7 @@ def _texts(message: Mail, notes: list[str], depth: int) -> Iterator[str]:
     elif message.is_multipart():
         for part in _parts(message):
             yield from _texts(part, notes, depth + 1)
-    elif kind in ("message/delivery-status", "text/rfc822-headers"):
+    elif kind in _TEXTS or message.get_content_maintype() == "multipart":
         yield _text(message)
     elif _is_attachment(message):
         _name(message, notes)

@@ -18,7 +18,6 @@ from leafsearch.ingest.sources.readers.text import as_seekable
 MAX_PART = 128 * 2**20  # unpacked bytes of one part
 MAX_ALL = 512 * 2**20
 _MOST_ENTRIES = 100_000
-_DEEPEST = 250  # elements inside each other
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLE_LOOKED_AT = 2**20
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
@@ -145,7 +144,10 @@ def open_package(stream: BinaryIO, form: str) -> Iterator[OfficePackage]:
         with archive:
             if len(archive.infolist()) > _MOST_ENTRIES:
                 raise UnusableRecord(f"{form} with more than {_MOST_ENTRIES} parts")
-            yield OfficePackage(archive, form)
+            try:
+                yield OfficePackage(archive, form)
+            except RecursionError as error:
+                raise UnusableRecord(f"damaged {form}: elements are nested too deep") from error
 
 
 def _old_or_encrypted(start: bytes, form: str) -> UnusableRecord:
@@ -166,27 +168,13 @@ def parse_xml(raw: bytes, problem: str) -> Any:
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
-        huge_tree=True,
         remove_comments=True,
     )
     try:
         root = etree.fromstring(raw, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise UnusableRecord(problem) from error
-    if _depth_exceeds(root, _DEEPEST):
-        raise UnusableRecord(f"{problem}: elements are nested more than {_DEEPEST} deep")
     return root
-
-
-def _depth_exceeds(root: Any, most: int) -> bool:
-    from lxml import etree
-
-    depth = 0
-    for event, _ in etree.iterwalk(root, events=("start", "end")):
-        depth += 1 if event == "start" else -1
-        if depth > most:
-            return True
-    return False
 
 
 def local(element: Any) -> str:
