@@ -11,6 +11,7 @@ from leafsearch.ingest.cli.explain import explain
 from leafsearch.ingest.cli.index_options import Choices
 from leafsearch.ingest.cli.request import IngestRequest
 from leafsearch.ingest.pipeline.rejects import DEFAULT as REJECTS_FILE
+from leafsearch.ingest.runs.files import report_skipped
 from leafsearch.ingest.runs.run import run
 from leafsearch.ingest.sources.files.patterns import FilePatterns
 from leafsearch.ingest.sources.files.records import Fields
@@ -137,7 +138,10 @@ def command(
             home=home,
         )
         if explained:
-            raise typer.Exit(SOME_REJECTED if explain(order.corpus(), as_json=as_json) else 0)
+            corpus = order.corpus()
+            refused = explain(corpus, as_json=as_json)
+            report_skipped(corpus)
+            raise typer.Exit(SOME_REJECTED if refused else 0)
         with open_client(deployment_uri(chosen, say)) as client:
             rejected = run(order, chosen, client[chosen.database], as_json=as_json)
     raise typer.Exit(SOME_REJECTED if rejected else 0)

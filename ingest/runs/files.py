@@ -106,7 +106,10 @@ def report_skipped(corpus: Corpus) -> None:
             say(f"skipped the {QUESTIONS}, which are not documents")
         else:
             kind = shorten(kind, 80)
-            say(f"skipped {count} files of another kind ({kind}); --format reads them all")
+            say(
+                f"skipped {counted(count, 'file')} of another kind ({kind}); --format reads them "
+                "all"
+            )
     if more := others[_MOST_KINDS:]:
         count = sum(corpus.ignored[kind] for kind in more)
         say(f"skipped {count} files of {len(more)} other kinds")

@@ -71,7 +71,7 @@ def test_a_folder_with_files_of_other_kinds_tells_of_them(leaf_ingest: Run) -> N
     ended = leaf_ingest("docs")
 
     assert ended.returncode == 0
-    assert "skipped 1 files of another kind (.doc)" in ended.stderr
+    assert "skipped 1 file of another kind (.doc)" in ended.stderr
 
 
 @pytest.mark.parametrize(

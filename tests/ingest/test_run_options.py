@@ -51,7 +51,7 @@ def test_the_questions_of_a_test_collection_have_a_line_of_their_own(leaf_ingest
 
         assert ended.returncode == 0
         assert ended.stderr.splitlines() == [
-            "leaf-ingest: skipped 1 files of another kind (.doc); --format reads them all",
+            "leaf-ingest: skipped 1 file of another kind (.doc); --format reads them all",
             "leaf-ingest: skipped the questions and judgements of a BEIR collection, which are "
             "not documents",
         ]
@@ -70,7 +70,7 @@ def test_more_rejects_than_allowed_end_the_run_with_what_came_before_written(
     rejected = ["1 record was rejected", "2 records were rejected"][most]
     assert str(reported.value) == (
         f"{rejected}, more than --max-rejects {most} allows ({most + 1} x no "
-        "field 'text' (fields: none); see --text-field (c.jsonl:4)); what was read before is "
+        "field 'text'; see --text-field (c.jsonl:4)); what was read before is "
         "written: see rejects.jsonl"
     )
     assert database["c"].count_documents({}) == (3, 5)[most]
