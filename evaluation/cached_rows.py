@@ -27,7 +27,7 @@ from leafsearch.vectors.encoders import find_model, has_bfloat16, has_gpu, is_re
 Side = Literal["documents", "queries"]
 OnStatus = Callable[[str], None]
 
-_FORMAT = "2"  # of the files
+_FORMAT = "3"  # of the files
 _BLOCK = 512  # texts
 _TIMED, _WARM_UP = 50, 3  # queries
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")

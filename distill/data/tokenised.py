@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from leafsearch.distill.data.examples import Example
 from leafsearch.distill.train.forward import PackedForward
-from leafsearch.vectors.encoders import Tokens, TransformerEncoder
+from leafsearch.vectors.encoders import Tokens, TransformerEncoder, Words
 
 _ROWS = 64
 _TOGETHER = 8_192  # texts tokenised at once
@@ -27,11 +27,17 @@ class Inputs:
         self.most = min(most, student.max_seq_length)
         self._tokenizer = Tokenizer.from_str(student.tokenizer.backend_tokenizer.to_str())
         self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._words = Words(Tokenizer.from_str(self._tokenizer.to_str()))
         self._prompts = teacher.document_prompt, teacher.query_prompt
 
     def fit(self, examples: Sequence[Example]) -> tuple[list[Example], int]:
-        """Cut longer texts, and count them: the teacher must not see more than the student."""
+        """Cut longer texts, and count them: the teacher must not see more than the student.
+
+        Words are cut as in documents and queries."""
         self._tokenizer.no_truncation()
+        texts = self._words.write([one.text for one in examples])
+        examples = [replace(one, text=t) for one, t in zip(examples, texts, strict=True)]
         counts = [len(one) for one in self._encoded(examples)]
         self._tokenizer.enable_truncation(self.most)
         pairs = list(zip(examples, counts, strict=True))

@@ -7,6 +7,7 @@ from typing import Any
 import bson
 
 from leafsearch.ingest.chunking.borders import begins_with
+from leafsearch.vectors.encoders import TokenCount
 from leafsearch.vectors.store import digest, encoded_digest
 
 
@@ -15,7 +16,8 @@ class Chunk:
     """Stored as `{_id: "<document>#<position>", document, position, text, metadata, place, hash}`.
 
     `trail` holds the headings above the passage, if it is encoded with them. `tokens` counts the
-    encoded text without prompt and special tokens. `place` tells where in its source the passage
+    encoded text without prompt and special tokens; `is_unknown` says that the teacher does not know
+    most of them. `place` tells where in its source the passage
     stands. `hash` joins a digest of the encoded text and one of metadata and place: equal first
     halves mean equal vectors.
     """
@@ -29,6 +31,7 @@ class Chunk:
     tokens: int = field(default=0, compare=False)
     stored: bytes = field(default=b"", compare=False, repr=False)  # metadata, if encoded already
     place: Mapping[str, Any] = field(default_factory=dict)
+    is_unknown: bool = field(default=False, compare=False)
 
     @property
     def id(self) -> str:
@@ -49,7 +52,7 @@ class Chunk:
             beside += bson.encode(self.place)
         return digest(self.encoded_text.encode()) + digest(beside)
 
-    def counted(self, tokens: int) -> "Chunk":
+    def counted(self, count: TokenCount) -> "Chunk":
         return Chunk(
             self.document,
             self.position,
@@ -57,9 +60,10 @@ class Chunk:
             self.title,
             self.metadata,
             self.trail,
-            tokens,
+            count.tokens,
             self.stored,
             self.place,
+            count.is_mostly_unknown,
         )
 
     def fields(self) -> dict[str, Any]:

@@ -259,9 +259,8 @@ class Chunker:
         """A long title becomes text: repeated before each chunk, it would crowd the text out."""
         titles = [document.title for document in documents if document.title]
         costs = iter(self._tokens.counts(titles))
-        return [
-            Draft.of(d, next(costs) if d.title else 0, most=self._budget // 4) for d in documents
-        ]
+        most = self._budget // 4
+        return [Draft.of(d, next(costs).tokens if d.title else 0, most=most) for d in documents]
 
     def _may_fit(self, draft: Draft) -> bool:
         if len(draft.document.cuts) > 1:

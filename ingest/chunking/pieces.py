@@ -14,28 +14,25 @@ from leafsearch.ingest.chunking.borders import (
     split_lines,
     split_spans,
 )
+from leafsearch.vectors.encoders import TokenCount, Words
 
 
 class TokenCounter:
+    """Counts tokens of what is encoded, in which long words are cut."""
+
     def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
+        self._words = Words(tokenizer)
 
     def count(self, text: str) -> int:
-        return self.counts([text])[0] if text else 0
+        return self.counts([text])[0].tokens if text else 0
 
-    def counts(self, texts: Iterable[str]) -> list[int]:
+    def counts(self, texts: Iterable[str]) -> list[TokenCount]:
         """Count all texts in one call, which the library spreads over the processor's cores."""
-        given = list(texts)
-        if not given:
-            return []
-        found = self._tokenizer.encode_batch_fast(given, add_special_tokens=False)
-        return [len(encoding) for encoding in found]
+        return self._words.count(list(texts))
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """The start and end of each token in the text."""
-        encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        found: list[tuple[int, int]] = encoding.offsets
-        return found
+        return self._words.offsets(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +84,8 @@ class Pieces:
 
     def _counts(self, texts: Sequence[str], found: Sequence[Sequence[Span]]) -> list[int]:
         pairs = zip(texts, found, strict=True)
-        return self._tokens.counts(text[s.start : s.end] for text, own in pairs for s in own)
+        spans = (text[s.start : s.end] for text, own in pairs for s in own)
+        return [count.tokens for count in self._tokens.counts(spans)]
 
     def _fitting(self, text: str, span: Span, tokens: int, budget: int) -> Iterator[Piece]:
         start, end = span.start, span.end

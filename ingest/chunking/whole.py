@@ -41,11 +41,13 @@ class WholeTexts:
         chunk = WholeChunk(document.id, 0, document.text, document.title, {})
         parts = self.parts.split(Document("", chunk.encoded_text))
         tokens = sum(part.tokens for part in parts)
+        unknown = sum(part.tokens for part in parts if part.is_unknown)
+        chunk = replace(chunk, tokens=tokens, is_unknown=2 * unknown > tokens)
         if len(parts) <= 1:
-            return [replace(chunk, tokens=tokens)]
+            return [chunk]
         self.longer += 1
         # Stored beside the vector, so that a comparison of text and vector knows it is a mean.
-        return [replace(chunk, metadata={"chunks": len(parts)}, tokens=tokens)]
+        return [replace(chunk, metadata={"chunks": len(parts)})]
 
 
 class MeanEncoder:

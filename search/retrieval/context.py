@@ -14,6 +14,7 @@ from leafsearch.search.place import describe_place, join_places
 from leafsearch.search.retrieval.stored_chunk import chunk_of, fetch_stages, match_documents
 from leafsearch.search.session.io import Aggregate, Steps
 from leafsearch.search.session.open import OpenCollection, look_up
+from leafsearch.vectors.encoders import Words
 
 KEY = ("document", "position")
 _Chunks: TypeAlias = Mapping[tuple[str, int], Mapping[str, Any]]
@@ -86,20 +87,19 @@ def _cut(opened: OpenCollection, context: Context, max_tokens: int) -> Context:
     """Cut the only passage at the end of a word."""
     (passage,) = context.passages
     source = _source(1, passage)
-    tokenizer = opened.student.tokenizer
-    offsets = tokenizer.encode(context.text, add_special_tokens=False).offsets
-    end = offsets[max_tokens][0]
+    end = Words(opened.student.tokenizer).offsets(context.text)[max_tokens][0]
     if not context.text[end - 1].isspace() and not context.text[end].isspace():
-        end = len(context.text[:end].rsplit(None, 1)[0])
+        whole_words = len(context.text[:end].rsplit(None, 1)[0])
+        if whole_words > len(source) + 1:  # Thai and others have no blanks between words
+            end = whole_words
     if end <= len(source) + 1:
         raise QueryError(
             f"max_tokens is {max_tokens}; the line that names the source alone has "
-            f"{len(tokenizer.encode(source, add_special_tokens=False))}. Allow more"
+            f"{_count(opened, source)}. Allow more"
         )
     text = context.text[:end].rstrip()
     passage = replace(passage, text=text[len(source) + 1 :])
-    tokens = len(tokenizer.encode(text, add_special_tokens=False))
-    return Context(text, (passage,), tokens)
+    return Context(text, (passage,), _count(opened, text))
 
 
 def _written(
@@ -114,8 +114,11 @@ def _written(
             passages.append(_passage(document, run, hits, chunks))
     blocks = [f"{_source(n, p)}\n{p.text}" for n, p in enumerate(passages, start=1)]
     text = "\n\n".join(blocks)
-    tokens = len(opened.student.tokenizer.encode(text, add_special_tokens=False)) if text else 0
-    return Context(text, tuple(passages), tokens)
+    return Context(text, tuple(passages), _count(opened, text) if text else 0)
+
+
+def _count(opened: OpenCollection, text: str) -> int:
+    return Words(opened.student.tokenizer).count([text])[0].tokens
 
 
 def _runs(positions: Sequence[int]) -> list[list[int]]:

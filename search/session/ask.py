@@ -13,6 +13,7 @@ from leafsearch.search.session.io import Compute, Steps, Together
 from leafsearch.search.session.open import OpenCollection
 from leafsearch.search.session.session import Session
 from leafsearch.vectors import IndexMissing, Rows
+from leafsearch.vectors.encoders import Words
 
 log = logging.getLogger(__name__)
 
@@ -68,12 +69,12 @@ def _check(opened: OpenCollection, questions: Sequence[str], options: Options) -
 
 def _encode(opened: OpenCollection, questions: Sequence[str]) -> Rows:
     student = opened.student
-    tokens = student.tokenizer.encode_batch_fast([student.query_prompt + q for q in questions])
-    for encoding in tokens:
-        if len(encoding) > student.max_tokens:
+    special = student.tokenizer.num_special_tokens_to_add(False)
+    for count in Words(student.tokenizer).count([student.query_prompt + q for q in questions]):
+        if count.tokens + special > student.max_tokens:
             log.warning(
                 "the question has %d tokens; the student reads only the first %d",
-                len(encoding),
+                count.tokens + special,
                 student.max_tokens,
             )
     return opened.manifest.codec.project(student.encode_queries(questions))

@@ -32,6 +32,7 @@ from leafsearch.vectors.encoders.load import load_encoder, load_tokenizer, load_
 from leafsearch.vectors.encoders.model_files import ModelFiles, find_model
 from leafsearch.vectors.encoders.onnx.folder import PUBLISHED_GRAPH
 from leafsearch.vectors.encoders.onnx.student import export_student, load_student, student_folder
+from leafsearch.vectors.encoders.words import TokenCount, Words
 
 if TYPE_CHECKING:
     from leafsearch.vectors.encoders.onnx.export import export_transformer
@@ -65,8 +66,10 @@ __all__ = [
     "ModelFiles",
     "Rows",
     "Teacher",
+    "TokenCount",
     "Tokens",
     "TransformerEncoder",
+    "Words",
     "attend_in_products",
     "attend_packed",
     "check_alignment",

@@ -8,9 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 Tokens = NDArray[np.int64]  # ids of one text, special tokens included
-Tokenize = Callable[[Sequence[str]], Sequence[Tokens]]
+Tokenize = Callable[[Sequence[str]], "Tokenized"]
+
+_Waiting = tuple[int, str, Tokens]  # a text with its index
 
 _SLICE = 512  # texts tokenised ahead, while the model computes those before them
+
+
+@dataclass(frozen=True)
+class Tokenized:
+    """Texts as they are encoded, see words, and their tokens, in the order that was given."""
+
+    texts: Sequence[str]
+    tokens: Sequence[Tokens]
 
 
 @dataclass(frozen=True)
@@ -35,21 +45,21 @@ def batch_tokens(texts: Sequence[str], tokenize: Tokenize, budget: int) -> Itera
     The longest texts come first: a batch too large for memory fails at once, and several processes
     finish together.
     """
-    waiting: list[tuple[int, Tokens]] = []
-    for indices, tokens in _tokenize_ahead(texts, tokenize):
-        waiting += zip(indices, tokens, strict=True)
+    waiting: list[_Waiting] = []
+    for indices, found in _tokenize_ahead(texts, tokenize):
+        waiting += zip(indices, found.texts, found.tokens, strict=True)
         # They come sorted by characters, which is nearly the order of their tokens.
-        waiting.sort(key=lambda one: len(one[1]), reverse=True)
+        waiting.sort(key=lambda one: len(one[2]), reverse=True)
         while (fitting := _count_fitting(waiting, budget)) < len(waiting):
-            yield _batch(texts, waiting[:fitting])
+            yield TokenBatch(*zip(*waiting[:fitting], strict=True))
             del waiting[:fitting]
     if waiting:
-        yield _batch(texts, waiting)
+        yield TokenBatch(*zip(*waiting, strict=True))
 
 
 def _tokenize_ahead(
     texts: Sequence[str], tokenize: Tokenize
-) -> Iterator[tuple[Sequence[int], Sequence[Tokens]]]:
+) -> Iterator[tuple[Sequence[int], Tokenized]]:
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]), reverse=True)
     slices = [order[start : start + _SLICE] for start in range(0, len(order), _SLICE)]
     with ThreadPoolExecutor(1, thread_name_prefix="tokenize") as ahead:
@@ -61,14 +71,7 @@ def _tokenize_ahead(
             yield some, tokens
 
 
-def _count_fitting(sorted_: Sequence[tuple[int, Tokens]], budget: int) -> int:
+def _count_fitting(sorted_: Sequence[_Waiting], budget: int) -> int:
     """How many of the first fit into a batch, at least one."""
-    longest = len(sorted_[0][1]) if sorted_ else 1
+    longest = len(sorted_[0][2]) if sorted_ else 1
     return max(1, budget // max(1, longest)) if sorted_ else 0
-
-
-def _batch(texts: Sequence[str], some: Sequence[tuple[int, Tokens]]) -> TokenBatch:
-    indices = tuple(index for index, _ in some)
-    return TokenBatch(
-        indices, tuple(texts[i] for i in indices), tuple(tokens for _, tokens in some)
-    )

@@ -33,6 +33,7 @@ from tenacity import (
 from leafsearch.config.text import shorten
 from leafsearch.vectors.encoders.base import RETRY_SECONDS, Rows, in_order, unit_rows
 from leafsearch.vectors.encoders.model_files import ModelFiles
+from leafsearch.vectors.encoders.words import Words
 from leafsearch.vectors.errors import ModelError
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class RemoteEncoder:
         transport = httpx2.HTTPTransport(retries=2)
         self._client = httpx2.Client(headers=headers, timeout=_SECONDS, transport=transport)
         self.tokenizer = model.tokenizer()
+        self._words = Words(self.tokenizer)
         self.max_tokens = model.max_tokens()
         self.query_prompt = model.prompt("query")
         self.document_prompt = model.prompt("document", "passage", "corpus")
@@ -117,7 +119,8 @@ class RemoteEncoder:
             while True:
                 for start in islice(starts, _REQUESTS - len(running)):
                     some = range(start, min(start + _BATCH, len(texts)))
-                    prompted = [prompt + texts[index] for index in some]
+                    cut = self._words.write([texts[index] for index in some])
+                    prompted = [prompt + text for text in cut]
                     running[threads.submit(self._encode_batch, prompted, seconds, ended)] = some
                 if not running:
                     return

@@ -1,11 +1,11 @@
 import random
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from leafsearch.vectors import load_tokenizer
-from leafsearch.vectors.encoders import Tokens
-from leafsearch.vectors.encoders.batches import batch_tokens
+from leafsearch.vectors.encoders.batches import Tokenized, batch_tokens
 
 TOKENIZER = load_tokenizer("hashing:8")  # a token is a word
 
@@ -14,8 +14,9 @@ def words(count: int) -> str:
     return " ".join(["word"] * count)
 
 
-def tokenize(texts: list[str]) -> list[Tokens]:
-    return [np.array(encoding.ids) for encoding in TOKENIZER.encode_batch_fast(texts)]
+def tokenize(texts: Sequence[str]) -> Tokenized:
+    tokens = [np.array(encoding.ids) for encoding in TOKENIZER.encode_batch_fast(texts)]
+    return Tokenized(texts, tokens)
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 1500])

@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 
 from leafsearch.vectors.encoders.base import Rows, plain, unit_rows
 from leafsearch.vectors.encoders.onnx.folder import GRAPH, HEADS, TOKENIZER, Card
+from leafsearch.vectors.encoders.words import Words
 
 _BATCH = 32
 
@@ -26,6 +27,7 @@ class GraphEncoder:
         self.query_prompt = card.query_prompt
         self.document_prompt = card.document_prompt
         self.tokenizer = plain(tokenizer)
+        self._words = Words(self.tokenizer)
         self._card = card
         self._session = session
         self._heads = heads
@@ -47,7 +49,7 @@ class GraphEncoder:
 
     def _encode(self, texts: Sequence[str], prompt: str) -> Rows:
         rows = np.empty((len(texts), self.dimensions), dtype=np.float32)
-        tokens = self._tokens([prompt + text for text in texts])
+        tokens = self._tokens(texts, prompt)
         # Texts of similar length share a batch, so that little is computed on padding.
         order = sorted(range(len(texts)), key=lambda i: len(tokens[i]))
         for start in range(0, len(order), _BATCH):
@@ -55,7 +57,15 @@ class GraphEncoder:
             rows[some] = self._run([tokens[i] for i in some])
         return unit_rows(rows)
 
-    def _tokens(self, texts: Sequence[str]) -> list[Any]:
+    def _tokens(self, texts: Sequence[str], prompt: str) -> list[Any]:
+        tokens = self._encoded([prompt + text for text in texts])
+        if changed := self._words.write_unknown(texts, tokens):
+            again = self._encoded([prompt + text for text in changed.values()])
+            for index, encoding in zip(changed, again, strict=True):
+                tokens[index] = encoding
+        return tokens
+
+    def _encoded(self, texts: Sequence[str]) -> list[Any]:
         tokens = self.tokenizer.encode_batch_fast(texts)
         if all(len(encoding) <= self.max_tokens for encoding in tokens):
             return tokens

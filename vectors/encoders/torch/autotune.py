@@ -41,7 +41,7 @@ def select_layout(
     Raises ModelError if the model cannot be computed in the requested precision.
     """
     texts = sorted(_TEXTS, key=len, reverse=True)
-    sample = TokenBatch(tuple(range(len(texts))), tuple(texts), tuple(tokenize(texts)))
+    sample = TokenBatch(tuple(range(len(texts))), tuple(texts), tuple(tokenize(texts).tokens))
     expected = _rows(Plain(model, prompt, model.dtype), sample)
     reasons = []
     for dtype in _candidates(model, precision):

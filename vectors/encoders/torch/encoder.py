@@ -76,7 +76,8 @@ class TransformerEncoder(TransformerModel):
         if not texts:
             return np.empty((0, self.dimensions), dtype=np.float32)
         prompt = self.query_prompt
-        rows = self.model.encode(list(texts), prompt=prompt, show_progress_bar=False)
+        cut = self.words.write(texts)
+        rows = self.model.encode(cut, prompt=prompt, show_progress_bar=False)
         # Explicit, because neither half of the default pair has a Normalize module.
         return unit_rows(rows)
 

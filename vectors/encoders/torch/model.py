@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 from transformers.utils.logging import disable_progress_bar
 
 from leafsearch.vectors.encoders.base import Rows, plain, unit_rows
-from leafsearch.vectors.encoders.batches import TokenBatch, Tokens
+from leafsearch.vectors.encoders.batches import TokenBatch, Tokenized
 from leafsearch.vectors.encoders.model_files import ModelSource
 from leafsearch.vectors.encoders.torch.autotune import dtype_name, select_layout
 from leafsearch.vectors.encoders.torch.batch_layouts import BatchLayout
+from leafsearch.vectors.encoders.words import Words
 from leafsearch.vectors.errors import ModelError
 
 
@@ -29,6 +30,7 @@ class TransformerModel:
         self.model = model
         self.dimensions: int = model.get_embedding_dimension()
         self.tokenizer = _copy_tokenizer(name, model)
+        self.words = Words(self.tokenizer)
         self.max_tokens: int = model.max_seq_length or _position_limit(model)
         self.query_prompt = _first_prompt(model, ("query",))
         self.document_prompt = _first_prompt(model, ("document", "passage", "corpus"))
@@ -42,11 +44,18 @@ class TransformerModel:
         )
         return LocalRun(layout)
 
-    def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
+    def tokenize(self, texts: Sequence[str]) -> Tokenized:
         """Token ids of documents, with the prompt, cut off at `max_tokens`."""
+        texts, found = list(texts), self._encoded(texts)
+        changed = self.words.write_unknown(texts, found)
+        for index, one in zip(changed, self._encoded(list(changed.values())), strict=True):
+            texts[index], found[index] = changed[index], one
+        return Tokenized(texts, [np.array(one.ids, dtype=np.int64) for one in found])
+
+    def _encoded(self, texts: Sequence[str]) -> list[Encoding]:
         prompted = [self.document_prompt + text for text in texts]
-        found = self._truncating.encode_batch_fast(prompted)
-        return [np.array(encoding.ids, dtype=np.int64) for encoding in found]
+        found: list[Encoding] = self._truncating.encode_batch_fast(prompted)
+        return found
 
     @cached_property
     def _truncating(self) -> Tokenizer:
