@@ -66,8 +66,8 @@ class _Piece:
 
 @dataclass(frozen=True, slots=True)
 class _Word:
-    """`pieces` of a word that is written otherwise, none if it stays; `spelt` counts tokens of pieces
-    in Latin letters."""
+    """`pieces` of a word that is written otherwise, none if it stays; `spelt` counts the tokens of
+    those in Latin letters."""
 
     pieces: tuple[_Piece, ...]
     spelt: int = 0

@@ -128,7 +128,8 @@ def test_half_precision_gives_nearly_the_same_vectors(
     model: TransformerEncoder, wanted: Rows, kind: Kind
 ) -> None:
     texts = sorted(PROBES, key=len, reverse=True)
-    batch = TokenBatch(tuple(range(len(texts))), tuple(texts), tuple(model.tokenize(texts).tokens))
+    tokens = model.tokenize(texts).tokens
+    batch = TokenBatch(tuple(range(len(texts))), tuple(texts), tuple(tokens))
 
     rows = unit_rows(kind(model.model, "", torch.bfloat16)(batch).numpy())
 
