@@ -39,17 +39,15 @@ def clean(root: Any) -> None:
 
 
 def drop(element: Any) -> None:
-    """Remove an element but not the text behind it."""
-    parent = element.getparent()
-    if parent is None:
+    """Empty an element and keep the text behind it.
+
+    Joining that text with the one before would take time that grows with the square of a page.
+    """
+    if element.tag in ("td", "th"):
+        element.getparent().remove(element)  # an empty cell would be a column
         return
-    if tail := element.tail:
-        before = element.getprevious()
-        if before is not None:
-            before.tail = (before.tail or "") + tail
-        else:
-            parent.text = (parent.text or "") + tail
-    parent.remove(element)
+    element.clear(keep_tail=True)
+    element.tag = "span"
 
 
 def _is_unseen(element: Any) -> bool:

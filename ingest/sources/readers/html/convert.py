@@ -55,7 +55,8 @@ def convert(root: Any, *, with_anchors: bool = True) -> Converted:
     _space_notes(root)
     for element in root.iter(*CODE):
         element.tag = "code"
-    etree.strip_tags(root, *PLAIN)
+    for element in root.iter(*PLAIN):
+        element.tag = "span"  # stripping tags takes time that grows with the square of a parent
     for element in root.iter("figcaption", "summary", "legend"):
         element.tag = "div"  # they would be emphasised
     _free_headings(root)

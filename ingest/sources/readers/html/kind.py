@@ -1,6 +1,7 @@
 """Whether a page is an article of the web, another page of a site, or documentation."""
 
 import re
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from leafsearch.ingest.sources.readers.html.elements import HEADINGS
@@ -24,8 +25,11 @@ _SITE = """
     boolean(//meta[starts-with(@property, 'og:') or starts-with(@name, 'twitter:')]
             | //link[@type='application/rss+xml'])
 """
+_MOST_ELEMENTS = 30_000  # no article has more, and finding one would take long
+_SURE = 5  # anchors that no article of a newspaper has
 _LEAST_ARTICLE = 600  # letters of paragraphs outside links
 _LINKED_DATA = re.compile(r"\"@type\"\s*:\s*\[?\s*\"\w*(?:Article|BlogPosting|Report)\"")
+_SIGNS = re.compile(r"[\W_]+")
 _TRACKERS = re.compile(
     r"googletagmanager|google-analytics|chartbeat|scorecardresearch|fbevents|gtag\("
 )
@@ -38,14 +42,48 @@ def kind_of(root: Any) -> Kind:
             return "documentation"
     if root.xpath("boolean(//pre | //listing | //xmp)") or _has_permalinks(root):
         return "documentation"
-    if _has_several_articles(root):
+    anchors = _own_anchors(root)
+    if anchors >= _SURE or _has_several_articles(root):
+        return "documentation"
+    if root.xpath("count(//*)") > _MOST_ELEMENTS:
         return "documentation"
     scripts = [str(s.text or "") + (s.get("src") or "") for s in root.iter("script")]
     if root.xpath(_ARTICLE) or any(map(_LINKED_DATA.search, scripts)):
         return "article"
+    if anchors >= 2:
+        return "documentation"
     if root.xpath(_SITE) or any(map(_TRACKERS.search, scripts)):
         return "site"
     return "documentation"
+
+
+def _own_anchors(root: Any) -> int:
+    """Headings with an id made of their words, as generators of documentation do it.
+
+    One of the whole page counts as two.
+    """
+    found = 0
+    for heading in root.iter(*HEADINGS):
+        words = _slug("".join(heading.itertext()))
+        if words and any(_slug(anchor) == words for anchor in _anchors(heading)):
+            found += 2 if heading.tag == "h1" else 1
+    return found
+
+
+def _anchors(heading: Any) -> Iterator[str]:
+    """Ids of a heading, of the part that it begins, and of permalinks in and beside it."""
+    parent = heading.getparent()
+    near = [heading, *heading.iter("a")]
+    if parent is not None:
+        near += [parent, *parent.iterchildren("a")]
+    for element in near:
+        yield (element.get("id") or element.get("name") or "").removeprefix("user-content-")
+        if (link := element.get("href") or "").startswith("#"):
+            yield link
+
+
+def _slug(text: str) -> str:
+    return _SIGNS.sub("", text).casefold()
 
 
 def _has_several_articles(root: Any) -> bool:

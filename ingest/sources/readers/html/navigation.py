@@ -16,7 +16,8 @@ from leafsearch.ingest.sources.readers.html.elements import HEADINGS, names
 from leafsearch.ingest.sources.readers.html.weights import Weight, Weights, count_words
 
 _SHOWN = 200  # characters of what was left out
-_NAVIGATION_ROLES = names("navigation search menu menubar dialog alertdialog tablist toolbar")
+_DIALOGS = ("dialog", "alertdialog")
+_NAVIGATION_ROLES = names("navigation search menu menubar tablist toolbar")
 # Names that only generators of pages give, to nothing but navigation.
 _BARS = names(
     "navheader navfooter sphinxsidebar sphinxsidebarwrapper wy-nav-side wy-nav-top wy-side-scroll "
@@ -99,6 +100,8 @@ def _reason(element: Any, weight: Weight, whole: Weight, is_inside: bool) -> str
     tag = element.tag
     if tag == "footer" and not is_inside and _has_main(element):
         return "footer"
+    if element.get("role") in _DIALOGS and next(element.iter("main", "h1"), None) is None:
+        return "dialog"
     if weight.running > max(400, 0.6 * whole.running):
         return ""  # it is the page's text, whatever it is called
     if tag == "nav" or element.get("role") in _NAVIGATION_ROLES:

@@ -88,7 +88,7 @@ def _trim(body: Any, weights: Weights, leaving: Leaving) -> None:
             break
         leaving.leave_out(block, "links before the text")
     for block in reversed(blocks):
-        if block.getparent() is None or not _is_bar(block, weights[block]):
+        if not _is_bar(block, weights[block]):
             break
         if block.tag in ("ul", "ol", "dl") and not _follows_rule(block):
             break
@@ -149,6 +149,7 @@ def _leave_out_credits(body: Any, leaving: Leaving) -> None:
         for element in after:
             part.append(element)
         leaving.leave_out(part, "footer")
+        body.remove(part)
 
 
 def _texts(elements: Sequence[Any]) -> list[str]:
