@@ -14,6 +14,9 @@ Format = Literal[
     "csv",
     "tsv",
     "parquet",
+    "xlsx",
+    "xls",
+    "ods",
     "text",
     "markdown",
     "html",
@@ -43,6 +46,10 @@ ENDINGS: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "tsv",
     ".parquet": "parquet",
+    **dict.fromkeys((".xlsx", ".xlsm", ".xltx", ".xltm", ".xlsb"), "xlsx"),
+    ".xls": "xls",
+    ".ods": "ods",
+    ".ots": "ods",
     ".txt": "text",
     ".text": "text",
     ".md": "markdown",
@@ -81,7 +88,6 @@ ENDINGS |= dict.fromkeys(BY_ENDING, "code")
 OLD_ENDINGS = {
     ".doc": "docx",
     ".dot": "docx",
-    ".xls": "xlsx",
     ".ppt": "pptx",
     ".pps": "pptx",
 }
@@ -102,6 +108,7 @@ _PACKED_TARS: dict[str, Compression] = {
 ZSTD = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 _LIBRARIES = {
     "parquet": "pyarrow",
+    **dict.fromkeys(("xlsx", "xls", "ods"), "python_calamine"),
     "html": "trafilatura",
     "pdf": "pypdfium2",
     **dict.fromkeys(("docx", "pptx", "odt", "odp"), "lxml"),

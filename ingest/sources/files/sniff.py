@@ -54,7 +54,7 @@ _NO_DOCUMENTS = frozenset(
         ".avi .flac .mkv .mov .mp3 .mp4 .ogg .wav",
         ".eot .otf .ttf .woff .woff2",
         ".a .bin .class .dll .exe .jar .o .pyc .so",
-        ".7z .rar .db .sqlite .doc .ppt .xls",
+        ".7z .rar .db .sqlite .doc .ppt",
     )
     for ending in group.split()
 )

@@ -32,6 +32,8 @@ from leafsearch.ingest.sources.readers.tables.columns import Columns
 from leafsearch.ingest.sources.readers.tables.csv_rows import read_csv, require_columns
 from leafsearch.ingest.sources.readers.tables.json_records import read_json, read_json_lines
 from leafsearch.ingest.sources.readers.tables.parquet import read_parquet, require_parquet_column
+from leafsearch.ingest.sources.readers.tables.sheets import read_sheets
+from leafsearch.ingest.sources.readers.tables.workbook import require_workbook
 from leafsearch.ingest.sources.readers.text import Whole, read_text
 
 __all__ = [
@@ -86,6 +88,8 @@ def read(
             return read_csv(stream, whole.file, fields, usual, whole.source, columns)
         case "parquet":
             return read_parquet(stream, whole.file, fields, whole.source)
+        case "xlsx" | "xls" | "ods":
+            return read_sheets(stream, whole, fields, columns)
         case "srt" | "vtt":
             return read_subtitles(stream, whole, format)
         case "text" | "markdown":
@@ -101,3 +105,5 @@ def require_readable(stream: BinaryIO, format: Format, file: str, fields: Fields
         require_columns(stream, file, fields, _DELIMITERS[format])
     elif format == "parquet" and stream.seekable():
         require_parquet_column(stream, file, fields)
+    elif format in ("xlsx", "xls", "ods"):
+        require_workbook(stream)

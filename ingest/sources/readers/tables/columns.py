@@ -153,6 +153,15 @@ class Typed:
                 made._converters[name] = converter(types[name])
         return made
 
+    @classmethod
+    def of_asked(cls, columns: Columns, names: Sequence[str], own: Sequence[str]) -> "Typed":
+        """For cells that have types, written as text."""
+        made = cls(columns.asked, columns.asked.types)
+        for name in names:
+            if name not in own and (asked := columns.asked.types.get(name)) is not None:
+                made._converters[name] = asked_converter(asked)
+        return made
+
     def value(self, name: str, value: str) -> Any:
         """None for no value. Raises UnusableRecord."""
         convert = self._converters.get(name)

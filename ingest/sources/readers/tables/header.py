@@ -49,7 +49,7 @@ def read_header(
                     f"{file}: the header, line {begin}, is not CSV: {error}"
                 ) from error
             number, line = number + 1, line + more
-    plain, repeated = _plain(names, file, fields)
+    plain, repeated = plain_names(names, file, fields)
     return Header(plain, found, number, repeated)
 
 
@@ -74,8 +74,11 @@ def _choose(line: str, candidates: str, fields: Fields, usual: str | None) -> tu
     return found
 
 
-def _plain(names: Sequence[str], file: str, fields: Fields) -> tuple[list[str], dict[str, str]]:
-    """Every column under a name of its own."""
+def plain_names(
+    names: Sequence[str], file: str, fields: Fields
+) -> tuple[list[str], dict[str, str]]:
+    """Every column under a name of its own, and the shared name of those that were renamed.
+    Raises SourceError."""
     if missing := [name for name in fields.texts if name not in names]:
         raise SourceError(
             f"{file}: no column {' or '.join(map(repr, missing[:8]))} in the header "
