@@ -77,4 +77,4 @@ def _encode(opened: OpenCollection, questions: Sequence[str]) -> Rows:
                 count.tokens + special,
                 student.max_tokens,
             )
-    return opened.manifest.codec.project(student.encode_queries(questions))
+    return opened.manifest.codec.project_queries(student.encode_queries(questions))

@@ -66,7 +66,7 @@ def test_documents_and_queries_go_through_one_rotation(
     assert database[TRANSFORMS].count_documents({}) == 1
     (best, *_) = find(run, mongodb_uri, database.name, first_text(corpus))
     assert best["id"] == "d0#0"
-    assert best["similarity"] == pytest.approx(1, abs=1e-4)
+    assert best["similarity"] > 0.98  # queries are weighted
 
 
 def test_a_later_run_uses_the_stored_rotation_and_another_one_is_refused(

@@ -69,8 +69,15 @@ class Codec:
         _require_finite(rows, rows.shape[-1])
         return _truncate(self.transform.rotate(rows), self.dimensions)
 
+    def project_queries(self, rows: Rows) -> Rows:
+        """As `project`, with the weights that a transform gives to queries."""
+        if self.transform is None:
+            return _truncate(rows, self.dimensions)
+        _require_finite(rows, rows.shape[-1])
+        return _truncate(self.transform.rotate_queries(rows), self.dimensions)
+
     def encode(self, projected: Rows) -> list[Binary]:
-        """Encode rows that `project` returned."""
+        """Encode rows that `project` or `project_queries` returned."""
         header = _HEADERS[self.precision]
         codes = self._quantise(projected)
         return [Binary(header + code.tobytes(), VECTOR_SUBTYPE) for code in codes]

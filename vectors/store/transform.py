@@ -6,6 +6,11 @@ eigenvalues (principal components without centring: a cosine is about the origin
 dimensions lose little. Documents and queries go through the same rotation, so every student of the
 teacher does too.
 
+Queries are also weighted: each dimension by its eigenvalue to the power of -0.1, which takes a
+little from the directions that all documents share. Measured with the offline pair, 256 of 384
+dimensions keep 99.1 % of nDCG@10 on NFCorpus without and 99.6 % with it, 97.9 % and 100.7 % on
+Vaswani; powers up to -0.2 do as well.
+
 The matrix is kept once, beside the manifests, in parts below MongoDB's limit of 16 MB, under the
 checksum of its bytes; the manifest names the checksum. A process that has read it keeps it.
 """
@@ -13,7 +18,7 @@ checksum of its bytes; the manifest names the checksum. A process that has read 
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from bson.binary import Binary
@@ -29,10 +34,22 @@ KINDS: tuple[str, ...] = get_args(Kind)
 _PART = 8 * 2**20  # bytes
 # Of the mean eigenvalue: keeps the order of directions that the sample says nothing about.
 _RAMP = 1e-4
-_SIGNIFICANT = 1e-9
+_POWER = -0.1  # of the eigenvalues, in the weights of queries
+_FLOOR = 1e-3  # of the mean eigenvalue: a small sample says nothing about what lies below
 
 Matrix = NDArray[np.float32]
-_matrices: dict[str, Matrix] = {}  # by checksum; a matrix never changes
+
+
+class _Fitted(NamedTuple):
+    matrix: Matrix  # (dimensions, columns)
+    weights: Matrix  # (columns,), of queries
+
+    @property
+    def raw(self) -> bytes:
+        return self.matrix.tobytes() + self.weights.tobytes()
+
+
+_fitted: dict[str, _Fitted] = {}  # by checksum; none ever changes
 
 
 @dataclass(frozen=True)
@@ -51,8 +68,8 @@ class Transform:
 
     def rotate(self, rows: Rows) -> Rows:
         """(n, dimensions) to (n, columns), not of unit length. Raises CodecError."""
-        matrix = _matrices.get(self.checksum)
-        if matrix is None:
+        fitted = _fitted.get(self.checksum)
+        if fitted is None:
             raise CodecError(
                 f"the transform {self.checksum[:12]} was not read; expected its matrix"
             )
@@ -61,16 +78,30 @@ class Transform:
                 f"vectors of shape {rows.shape}; expected (n, {self.dimensions}), which the "
                 "collection's transform rotates"
             )
-        return np.asarray(rows, dtype=np.float32) @ matrix
+        return np.asarray(rows, dtype=np.float32) @ fitted.matrix
+
+    def rotate_queries(self, rows: Rows) -> Rows:
+        """As `rotate`, with the weights of queries."""
+        return self.rotate(rows) * self.weights
 
     @property
     def matrix(self) -> Matrix:
         """(dimensions, columns). Raises KeyError if it was not read."""
-        return _matrices[self.checksum]
+        return _fitted[self.checksum].matrix
+
+    @property
+    def weights(self) -> Matrix:
+        """(columns,), around 1. Raises KeyError if it was not read."""
+        return _fitted[self.checksum].weights
+
+    @property
+    def raw(self) -> bytes:
+        """What is stored: the matrix, row by row, and the weights, as little-endian floats."""
+        return _fitted[self.checksum].raw
 
     @property
     def is_read(self) -> bool:
-        return self.checksum in _matrices
+        return self.checksum in _fitted
 
 
 def fit_transform(rows: Rows, columns: int) -> Transform:
@@ -88,7 +119,8 @@ def fit_transform(rows: Rows, columns: int) -> Transform:
     order = np.argsort(values)[::-1][:columns]
     matrix = np.ascontiguousarray(_signed(vectors[:, order]), dtype=np.float32)
     kept = float(np.einsum("ij,ij->", sample @ matrix, sample @ matrix) / count / total)
-    checksum = _remember(matrix)
+    weights = np.maximum(values[order], _FLOOR * total / dimensions) ** _POWER
+    checksum = _remember(_Fitted(matrix, (weights / weights.mean()).astype(np.float32)))
     return Transform("pca", dimensions, columns, checksum, count, round(min(kept, 1.0), 6))
 
 
@@ -100,15 +132,15 @@ def _signed(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return vectors * signs
 
 
-def _remember(matrix: Matrix) -> str:
-    checksum = hashlib.sha256(matrix.tobytes()).hexdigest()
-    _matrices[checksum] = matrix
+def _remember(fitted: _Fitted) -> str:
+    checksum = hashlib.sha256(fitted.raw).hexdigest()
+    _fitted[checksum] = fitted
     return checksum
 
 
 def write_transform(database: Database[Any], transform: Transform) -> None:
     """Store the matrix; nothing where it is stored already."""
-    raw = transform.matrix.tobytes()
+    raw = transform.raw
     parts = [raw[at : at + _PART] for at in range(0, len(raw), _PART)]
     for number, part in enumerate(parts):
         id = f"{transform.checksum}/{number}"
@@ -131,8 +163,8 @@ def accept_parts(transform: Transform, parts: Iterable[Mapping[str, Any]], colle
             "its vectors cannot be compared without it. Restore it from a backup, or build the "
             "collection again with leaf-ingest --rebuild"
         )
-    shape = (transform.dimensions, transform.columns)
-    _matrices[transform.checksum] = np.frombuffer(raw, dtype="<f4").reshape(shape)
+    numbers = np.frombuffer(raw, dtype="<f4").reshape(-1, transform.columns)
+    _fitted[transform.checksum] = _Fitted(numbers[:-1], numbers[-1])
 
 
 def read_transforms(

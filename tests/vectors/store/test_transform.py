@@ -28,11 +28,25 @@ def test_the_matrix_is_orthogonal_and_its_signs_are_fixed() -> None:
     rows = spread(600, 64)
     one, other = fit_transform(rows, 32), fit_transform(rows[::-1], 32)
 
+    np.testing.assert_allclose(one.weights, other.weights, atol=1e-6)
     assert one.matrix.shape == (64, 32)
     np.testing.assert_allclose(one.matrix.T @ one.matrix, np.eye(32), atol=1e-5)
     np.testing.assert_allclose(one.matrix, other.matrix, atol=1e-6)
     assert (one.sample, one.kind) == (600, "pca")
     assert 0.99 < one.kept <= 1
+
+
+def test_queries_get_weights_that_rise_where_documents_spread_little() -> None:
+    transform = fit_transform(spread(600, 64), 16)
+    rows = spread(5, 64, seed=3)
+
+    assert (np.diff(transform.weights) >= 0).all()
+    assert transform.weights.mean() == pytest.approx(1)
+    np.testing.assert_allclose(
+        Codec(16, "float32", transform=transform).project_queries(rows),
+        unit_rows(transform.rotate(rows) * transform.weights),
+        atol=1e-6,
+    )
 
 
 def test_rotated_vectors_keep_cosines_in_fewer_dimensions() -> None:
@@ -138,7 +152,7 @@ def test_the_matrix_is_kept_once_and_read_by_who_needs_it(database: Database[Any
     write_transform(database, transform)
     assert database[TRANSFORMS].count_documents({}) == 1
 
-    module._matrices.pop(transform.checksum)
+    module._fitted.pop(transform.checksum)
     with pytest.raises(CodecError, match="was not read"):
         transform.rotate(spread(3, 64))
     read_transforms(database, [None, transform], "c")
@@ -156,7 +170,7 @@ def test_a_matrix_that_is_gone_or_damaged_is_an_error(
         database[TRANSFORMS].drop()
     else:
         database[TRANSFORMS].update_one({}, {"$set": {"data": b"123"}})
-    module._matrices.pop(transform.checksum)
+    module._fitted.pop(transform.checksum)
 
     with pytest.raises(ManifestError, match=said):
         read_transforms(database, [transform], "articles")
