@@ -265,7 +265,7 @@ class _AsciiDoc:
         return total
 
     def _item(self, sign: str, text: str) -> None:
-        kind = sign if not sign[0].isdigit() else "1."
+        kind = sign if not sign[0].isdecimal() else "1."
         if kind in self._depths:
             del self._depths[self._depths.index(kind) + 1 :]
             del self._counts[len(self._depths) :]
@@ -283,7 +283,7 @@ class _AsciiDoc:
         item = _ITEM.match(lines[0]) if self._depths else None
         if item:
             depth = len(self._depths) - 1
-            counted = item[1][0] in ".<" or item[1][0].isdigit()
+            counted = item[1][0] in ".<" or item[1][0].isdecimal()
             sign = f"{self._counts[-1]}." if counted else "-"
             text = "\n".join([item[2], *(line.strip() for line in lines[1:])])
             self.out.item(self._inline(text), depth, sign)

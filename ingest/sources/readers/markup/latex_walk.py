@@ -197,7 +197,7 @@ class LatexWalk:
 
     def _code(self, name: str, given: Sequence[Any]) -> None:
         said = self._flat(given)
-        if not said.isdigit() or int(said) >= len(self._source.codes):
+        if not said.isdecimal() or int(said) >= len(self._source.codes):
             return
         text, language = self._source.codes[int(said)]
         if name == "leafverb":
@@ -364,7 +364,10 @@ def symbol(node: Any) -> str | None:
     if isinstance(replacement, str) and "%" not in replacement.replace("%%", ""):
         return replacement.replace("%%", "%")
     if callable(replacement) and len(node.macroname) <= 2:  # accents
-        return str(LatexNodes2Text().node_to_text(node))
+        try:
+            return str(LatexNodes2Text().node_to_text(node))
+        except (LookupError, ValueError, TypeError):  # an accent above nothing
+            return None
     return None
 
 

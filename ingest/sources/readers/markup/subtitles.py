@@ -92,7 +92,7 @@ def _own(lines: list[str], *, ended: bool) -> list[str]:
     if not blocks:
         return []
     last = blocks[-1]
-    is_number = last[-1].strip().isdigit()
+    is_number = last[-1].strip().isdecimal()
     is_name = len(last) == 1 and len(blocks) > 1
     if ended and (is_name or is_number):  # of the next cue
         last.pop()

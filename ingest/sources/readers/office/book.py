@@ -92,11 +92,19 @@ class _Book:
         manifest = child(self._root, "manifest")
         items = children(manifest, "item") if manifest is not None else iter(())
         listed = {attribute(item, "id"): item for item in items}
+        guide = child(self._root, "guide")
+        contents = {
+            self._located(reference)
+            for reference in (children(guide, "reference") if guide is not None else ())
+            if attribute(reference, "type").lower() == "toc"
+        }
         spine = child(self._root, "spine")
         for reference in children(spine, "itemref") if spine is not None else ():
             item = listed.get(attribute(reference, "idref"))
             if item is not None and attribute(item, "media-type") in _PAGES:
-                yield self._located(item), "nav" in attribute(item, "properties").split()
+                part = self._located(item)
+                is_nav = "nav" in attribute(item, "properties").split()
+                yield part, is_nav or part in contents
 
     def _located(self, item: Any) -> str:
         folder = posixpath.dirname(self._part)

@@ -91,11 +91,11 @@ def _levels(abstract: Any) -> dict[int, _Level]:
         said = {name: child(level, name) for name in ("numFmt", "lvlText", "start")}
         values = {n: attribute(e, "val") if e is not None else "" for n, e in said.items()}
         depth, start = attribute(level, "ilvl"), values["start"]
-        if depth.isdigit():
+        if depth.isdecimal():
             found[int(depth)] = _Level(
                 values["numFmt"] or "decimal",
                 values["lvlText"],
-                int(start) if start.isdigit() else 1,
+                int(start) if start.isdecimal() else 1,
             )
     return found
 

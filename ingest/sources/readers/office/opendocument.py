@@ -105,7 +105,7 @@ class _OpenDocument:
             for style in descendants(root, "list-style") if root is not None else ():
                 for level in style:
                     depth = attribute(level, "level")
-                    if depth.isdigit():
+                    if depth.isdecimal():
                         numbered = local(level).endswith("number") and attribute(
                             level, "num-format"
                         )
@@ -173,7 +173,7 @@ class _OpenDocument:
         if local(block) == "h":
             self._end_code()
             level = attribute(block, "outline-level")
-            self._out.heading(int(level) if level.isdigit() else 1, text)
+            self._out.heading(int(level) if level.isdecimal() else 1, text)
         elif any(name.startswith(_CODE) for name in names):
             self._code.append(text)
         else:
@@ -243,7 +243,7 @@ class _OpenDocument:
                     text = "".join(self._inline(inner, pending))
                     if first and text.strip() and local(item) == "list-item":
                         start = attribute(item, "start-value")
-                        number = int(start) if start.isdigit() else number + 1
+                        number = int(start) if start.isdecimal() else number + 1
                         self._out.item(text, depth, f"{number}." if numbered else "-")
                         first = False
                     else:
@@ -258,7 +258,7 @@ class _OpenDocument:
             name = local(element)
             if name == "s":
                 count = attribute(element, "c")
-                yield " " * (min(int(count), 1000) if count.isdigit() else 1)
+                yield " " * (min(int(count), 1000) if count.isdecimal() else 1)
             elif name == "tab":
                 yield "\t"
             elif name == "line-break":
@@ -315,7 +315,7 @@ class _OpenDocument:
             if local(cell) in ("table-cell", "covered-table-cell"):
                 text = " ".join(" ".join(self._texts(cell, pending)).split())
                 count = attribute(cell, "number-columns-repeated")
-                cells.extend([text] * (min(int(count), _MOST_REPEATED) if count.isdigit() else 1))
+                cells.extend([text] * (min(int(count), _MOST_REPEATED) if count.isdecimal() else 1))
         while cells and not cells[-1]:
             cells.pop()
         return cells

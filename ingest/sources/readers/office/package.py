@@ -29,6 +29,7 @@ _KINDS = (
     ("xl/workbook.bin", "xlsb"),
     ("META-INF/container.xml", "epub"),
 )
+_OTHERS = ((b"{\\rtf", "rtf"), (b"%PDF-", "pdf"), (b"<!DOCTYPE html", "html"), (b"<html", "html"))
 _OLD = {"docx": ".doc", "pptx": ".ppt", "xlsx": ".xls", "odt": ".doc", "odp": ".ppt"}
 
 
@@ -133,6 +134,9 @@ def open_package(stream: BinaryIO, form: str) -> Iterator[OfficePackage]:
             raise UnusableRecord("empty file")
         if start.startswith(_OLE):
             raise _old_or_encrypted(start, form)
+        for sign, other in _OTHERS:
+            if start.lstrip().startswith(sign):
+                raise UnusableRecord(f"is {other}, not {form}; rename it or give --format {other}")
         file.seek(0)
         try:
             archive = zipfile.ZipFile(file)

@@ -12,6 +12,7 @@ from leafsearch.ingest.document import Place, Records, Rejected
 from leafsearch.ingest.sources.files.records import UnusableRecord
 from leafsearch.ingest.sources.readers.markup.markdown import MarkdownText, clean
 from leafsearch.ingest.sources.readers.office.formula import formula_text
+from leafsearch.ingest.sources.readers.office.graphics import write_graphics
 from leafsearch.ingest.sources.readers.office.package import (
     OfficePackage,
     attribute,
@@ -118,38 +119,7 @@ class _Slides:
     def _graphic(self, frame: Any, relations: dict[str, tuple[str, str]]) -> None:
         for table in descendants(frame, "tbl"):
             self._out.table([_row(row) for row in children(table, "tr")])
-        for kind in ("chart", "relIds"):
-            for reference in descendants(frame, kind):
-                id = attribute(reference, "dm" if kind == "relIds" else "id")
-                target = relations.get(id, ("", ""))[1]
-                root = self._package.optional_xml(target)
-                if root is not None and kind == "chart":
-                    self._chart(root)
-                elif root is not None:
-                    self._diagram(root)
-
-    def _chart(self, root: Any) -> None:
-        for title in descendants(root, "title"):
-            self._out.paragraph(" ".join(t.text or "" for t in descendants(title, "t")))
-        rows: dict[str, list[str]] = {}
-        names = [""]
-        for series in descendants(root, "ser"):
-            names.append(" ".join(_values(child(series, "tx"))))
-            labels = _values(child(series, "cat")) or _values(child(series, "xVal"))
-            figures = _values(child(series, "val")) or _values(child(series, "yVal"))
-            for at, figure in enumerate(figures):
-                label = labels[at] if at < len(labels) else str(at + 1)
-                row = rows.setdefault(label, [label])
-                row.extend([""] * (len(names) - 1 - len(row)))
-                row.append(figure)
-        if rows:
-            self._out.table([names, *rows.values()])
-
-    def _diagram(self, root: Any) -> None:
-        for point in descendants(root, "pt"):
-            for body in children(point, "t"):
-                if text := clean("\n".join(_lines(body))):
-                    self._out.item(text)
+        write_graphics(frame, self._package, relations, self._out)
 
     def _notes(self, part: str) -> None:
         for shape in descendants(self._package.xml(part), "sp"):
@@ -222,10 +192,3 @@ def _inline(parent: Any) -> Iterator[str]:
                 pass
             case _:
                 yield from _inline(element)
-
-
-def _values(data: Any) -> list[str]:
-    """The points of a chart's labels or figures."""
-    if data is None:
-        return []
-    return [found.text or "" for found in data.iter() if local(found) == "v"]

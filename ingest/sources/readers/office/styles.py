@@ -65,7 +65,10 @@ class WordStyles:
                 level = _outline(properties)
             if number is None and properties is not None:
                 number = number_of(properties)
-        first = names[0] if names else id.lower()
+        if not names:  # a style that the document does not describe
+            names.append(id.lower())
+            level = int(found[1]) if (found := _HEADING.match(names[0])) else None
+        first = names[0]
         bullet = re.match(r"list bullet\s*(\d?)", first)
         return WordStyle(
             level or 0,
@@ -95,13 +98,13 @@ def number_of(properties: Any) -> tuple[str, int] | None:
     id, depth = child(found, "numId"), child(found, "ilvl")
     level = attribute(depth, "val") if depth is not None else "0"
     name = attribute(id, "val") if id is not None else ""
-    return name, int(level) if level.isdigit() else 0
+    return name, int(level) if level.isdecimal() else 0
 
 
 def _outline(properties: Any) -> int | None:
     found = child(properties, "outlineLvl")
     level = attribute(found, "val") if found is not None else ""
-    return int(level) + 1 if level.isdigit() and int(level) < 9 else None
+    return int(level) + 1 if level.isdecimal() and int(level) < 9 else None
 
 
 def _depth(name: str) -> int:

@@ -5,13 +5,16 @@ paragraph that refers to them), formulas, nested tables. Left out: deleted and h
 table of contents; running heads and feet are left out and reported.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from leafsearch.ingest.document import Place, Records, Rejected
 from leafsearch.ingest.sources.files.records import UnusableRecord
+from leafsearch.ingest.sources.readers.html import to_markdown
 from leafsearch.ingest.sources.readers.markup.markdown import MarkdownText, clean
 from leafsearch.ingest.sources.readers.office.formula import formula_text
+from leafsearch.ingest.sources.readers.office.graphics import write_graphics
 from leafsearch.ingest.sources.readers.office.numbering import Numbering
 from leafsearch.ingest.sources.readers.office.package import (
     OfficePackage,
@@ -24,11 +27,12 @@ from leafsearch.ingest.sources.readers.office.package import (
     title_of,
 )
 from leafsearch.ingest.sources.readers.office.styles import WordStyle, WordStyles
-from leafsearch.ingest.sources.readers.text import Whole
+from leafsearch.ingest.sources.readers.text import Whole, decode
 
 _MAIN = "word/document.xml"
 _SKIPPED = {"del", "moveFrom", "rPr", "pPr", "sdtPr", "instrText", "delText", "proofErr", "rt"}
 _SIGNS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "‑", "ptab": "\t"}
+_HEX = re.compile(r"[0-9a-fA-F]{1,5}")
 _NOTES = {"footnoteReference": "footnotes", "endnoteReference": "endnotes"}
 
 
@@ -56,6 +60,7 @@ class _WordReader:
     def __init__(self, package: OfficePackage) -> None:
         self._package = package
         self._main = package.main_part(_MAIN)
+        self._relations = package.relations(self._main)
         self._styles = WordStyles(self._optional("styles"))
         self._numbers = Numbering(self._optional("numbering"))
         self._notes = {
@@ -98,6 +103,23 @@ class _WordReader:
                     self._blocks(block)
                 case "AlternateContent":
                     self._blocks(_chosen(block))
+                case "altChunk":
+                    self._end_code()
+                    self._foreign(attribute(block, "id"))
+
+    def _foreign(self, id: str) -> None:
+        """A document of another format that stands inside this one, as converters from HTML write
+        it."""
+        part = self._relations.get(id, ("", ""))[1]
+        ending = part.lower().rpartition(".")[2]
+        if not self._package.has(part):
+            return
+        if ending in ("htm", "html", "xhtml"):
+            self._out.block(to_markdown(_decoded(self._package.bytes(part))))
+        elif ending == "txt":
+            self._out.paragraph(_decoded(self._package.bytes(part)))
+        else:
+            self._out.notes.append(f"it embeds {part}, which is not read")
 
     def _paragraph(self, paragraph: Any) -> None:
         style = self._styles.of(paragraph)
@@ -138,6 +160,8 @@ class _WordReader:
             self._end_code()
             if kind == "box":
                 self._blocks(item)
+            elif kind == "graphic":
+                write_graphics(item, self._package, self._relations, self._out)
             else:
                 self._note(kind, item)
 
@@ -179,6 +203,10 @@ class _WordReader:
                 yield formula_text(element)
             elif name == "sym":
                 yield _symbol(element)
+            elif name == "textpath":  # text along a line
+                yield attribute(element, "string")
+            elif name in ("chart", "relIds"):
+                pending.append(("graphic", element))
             elif name in ("txbxContent", "textbox"):
                 box = element if name == "txbxContent" else child(element, "txbxContent")
                 if box is not None:
@@ -212,7 +240,7 @@ class _WordReader:
             span = child(properties, "gridSpan") if properties is not None else None
             width = attribute(span, "val") if span is not None else "1"
             cells.append(" ".join(" ".join(self._cell(cell, pending)).split()))
-            cells.extend([""] * (min(int(width), 100) - 1 if width.isdigit() else 0))
+            cells.extend([""] * (min(int(width), 100) - 1 if width.isdecimal() else 0))
         return cells
 
     def _cell(self, cell: Any, pending: list[Any]) -> Iterator[str]:
@@ -236,6 +264,13 @@ class _WordReader:
         )
         for text in dict.fromkeys(filter(str.strip, texts)):
             self._out.leave_out(f"running {'head' if kind == 'header' else 'foot'}", text)
+
+
+def _decoded(raw: bytes) -> str:
+    try:
+        return decode(raw)
+    except UnusableRecord:
+        return raw.decode("cp1252", "replace")
 
 
 def _by_id(root: Any, name: str, kind: str) -> dict[tuple[str, str], Any]:
@@ -287,6 +322,7 @@ def _plain(element: Any) -> str:
 
 
 def _symbol(element: Any) -> str:
-    """A sign of a symbol font has no meaning without the font, except as a bullet."""
-    code = int(attribute(element, "char") or "0", 16)
+    """A sign of a symbol font has no meaning without the font."""
+    given = attribute(element, "char")
+    code = int(given, 16) if _HEX.fullmatch(given) else 0
     return "" if 0xE000 <= code <= 0xF8FF or not code else chr(code)

@@ -7,7 +7,7 @@ import pytest
 
 from leafsearch.ingest import Corpus, Document, Rejected
 from leafsearch.ingest.sources.readers import Whole
-from leafsearch.ingest.sources.readers.html import read_html
+from leafsearch.ingest.sources.readers.html import read_html, to_markdown
 
 pytest.importorskip("trafilatura", reason="needs the extra [formats]")
 
@@ -115,3 +115,9 @@ def test_pages_in_folders_are_read() -> None:
     found = [r for r in Corpus(["site"]).records() if isinstance(r, Document)]
 
     assert [d.id for d in found] == ["site/a.html", "site/b.htm", "site/c.xhtml"]
+
+
+@pytest.mark.parametrize("sign", ["\x01", "\x1f", "&#1;", "&#x0B;", "&#31", "&#xFFFF;", "\ufffe"])
+def test_signs_that_xml_does_not_allow_are_left_out(sign: str) -> None:
+    assert to_markdown(f"<p>a{sign} b</p>") == "a b"
+    assert to_markdown("<p>&#9;a&#65;&#128;</p>") == "aA€"

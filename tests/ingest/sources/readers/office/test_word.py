@@ -149,3 +149,57 @@ def test_deep_nesting_is_a_reject(depth: int) -> None:
     body = "<w:tbl><w:tr><w:tc>" * depth + p("deep") + "</w:tc></w:tr></w:tbl>" * depth
 
     assert reason_of(docx(body), "docx").startswith("damaged docx: ")
+
+
+def package(body: str, **parts: tuple[str, str, str]) -> bytes:
+    """`parts`: by the id of their relation, their kind, name and content."""
+    raw = io.BytesIO()
+    with zipfile.ZipFile(raw, "w") as archive:
+        archive.writestr(
+            "word/document.xml", f'<w:document xmlns:w="{W}"><w:body>{body}</w:body></w:document>'
+        )
+        relations = "".join(
+            f'<Relationship Id="{id}" Type="http://x/{kind}" Target="{name}"/>'
+            for id, (kind, name, _) in parts.items()
+        )
+        archive.writestr(
+            "word/_rels/document.xml.rels", f"<Relationships>{relations}</Relationships>"
+        )
+        for _, name, content in parts.values():
+            archive.writestr(f"word/{name}", content)
+    return raw.getvalue()
+
+
+def test_a_page_inside_a_document_is_read_in_its_place() -> None:
+    body = p("before") + f'<w:altChunk xmlns:r="{W}/r" r:id="a"/>' + p("after")
+    raw = package(body, a=("aFChunk", "part.html", "<h2>Inner</h2><p>caf&eacute;</p>"))
+
+    assert read_one(raw, "docx").text == "before\n\n## Inner\n\ncafé\n\nafter"
+
+
+def test_charts_and_diagrams_follow_their_paragraph() -> None:
+    drawing = (
+        '<w:p><w:r><w:t>see</w:t><w:drawing><chart id="c"/><relIds dm="d"/></w:drawing></w:r></w:p>'
+    )
+    points = "<strCache><pt><v>Mon</v></pt></strCache>"
+    chart = (
+        f"<c><ser><tx><v>Sales</v></tx><cat>{points}</cat><val><v>7</v></val></ser>"
+        "<title><t>Week</t></title></c>"
+    )
+    diagram = "<m><pt><t><p><r><t>Step one</t></r></p></t></pt></m>"
+    raw = package(drawing, c=("chart", "chart.xml", chart), d=("diagramData", "data.xml", diagram))
+
+    assert read_one(raw, "docx").text == (
+        "see\n\nWeek\n\n|  | Sales |\n| --- | --- |\n| Mon | 7 |\n\n- Step one"
+    )
+
+
+def test_a_style_that_is_not_described_is_known_by_its_name() -> None:
+    assert read_one(docx(p("One", '<w:pStyle w:val="Heading2"/>')), "docx").text == "## One"
+
+
+def test_values_that_are_no_numbers_do_no_harm() -> None:
+    odd = '<w:numPr><w:ilvl w:val="²"/><w:numId w:val="-1"/></w:numPr><w:outlineLvl w:val="x"/>'
+    symbol = '<w:p><w:r><w:sym w:char="zz"/><w:sym w:char="2713"/></w:r></w:p>'
+
+    assert read_one(docx(p("text", odd) + symbol), "docx").text == "- text\n\n✓"
