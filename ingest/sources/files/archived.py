@@ -82,7 +82,7 @@ class Archived:
 
     def _judged(self, entry: Entry, path: PurePosixPath, *, is_second: bool) -> Entry | Rejected:
         reason = entry.problem
-        if is_archive(path):
+        if is_archive(entry.name):
             reason = "an archive inside an archive; unpack the outer one, and give the folder"
         elif is_second:
             reason = "the archive has two files of this name; the first one is read"

@@ -38,11 +38,16 @@ from leafsearch.ingest.sources.files.formats import (
 )
 from leafsearch.ingest.sources.files.patterns import FilePatterns
 from leafsearch.ingest.sources.files.records import MAX_TEXT, Fields
-from leafsearch.ingest.sources.files.sniff import head_of, may_hold_text, sniff
+from leafsearch.ingest.sources.files.sniff import HEAD, head_of, may_hold_text, sniff
 from leafsearch.ingest.sources.readers import Records, Whole, read, require_readable
 from leafsearch.ingest.sources.readers.charset import kind_of_binary
 from leafsearch.ingest.sources.readers.packed.archive import ArchiveError, Bounds, Entry
-from leafsearch.ingest.sources.readers.packed.compression import Buffered, break_of, unpack
+from leafsearch.ingest.sources.readers.packed.compression import (
+    Buffered,
+    break_of,
+    compression_in,
+    unpack,
+)
 from leafsearch.ingest.sources.readers.packed.cut import settle_break
 from leafsearch.ingest.sources.readers.tables.columns import AskedTypes, ColumnReport, Columns
 
@@ -133,16 +138,14 @@ class Corpus:
     def records(self) -> Records:
         self.ignored.clear()
         self.sniffed.clear()
-        self.bytes_read = done = 0
+        self.bytes_read = 0
         self.columns = ColumnReport()
         files = self._files()
         for source in files:
             if isinstance(source, Rejected):
                 yield source
-                continue
-            yield from self._read(source)
-            if not source.is_stream:  # of an archive, parts may be skipped or read twice
-                self.bytes_read = done = done + source.size
+            else:
+                yield from self._read(source)
         self.ignored.update(files.ignored)
 
     def _files(self) -> Files:
@@ -155,18 +158,16 @@ class Corpus:
     def _is_read(self, path: Path) -> bool:
         """Whether a file of a folder is read; one of an unknown ending by its content."""
         if form := self.format_of(path):
-            return form != "code" or _BESIDE_PAGES.isdisjoint(path.parts)
-        if is_archive(path):
-            return True
-        if old_format(path):  # rejected, or read as what it is beneath its name
+            return not _is_beside_page(form, path)
+        # An old document is rejected, or read as what it is beneath its name.
+        if is_archive(path.name) or old_format(path):
             return True
         if not may_hold_text(path):
             return False
         try:
-            with open_source(SourceFile(path, "", named=False, of="")) as stream:
-                ending = sniff(head_of(stream), self.fields)
+            ending = sniff(_head(path), self.fields)
         except (OSError, SourceError):
-            return ENDINGS.get(inner_ending(path)) is not None
+            return inner_ending(path) in ENDINGS
         is_long = ending == ".txt" and os.path.getsize(path) > MAX_TEXT
         return ending in ENDINGS and not is_long
 
@@ -202,13 +203,13 @@ class Corpus:
             yield f"{given}: {break_of(stream) or _reason(error, given)}"
 
     def _require_readable(self, stream: Buffered, source: SourceFile) -> None:
-        if self._is_archive(stream, source):
+        ending = self._ending(stream, source.path)
+        if ending in ARCHIVES:
             next(self._archived(source).files(stream), None)
-        elif format := self._format(stream, source.path):
+        elif format := self._format(source.path, ending):
             require_readable(stream, format, source.place, self.fields)
-        elif old := old_format(source.path):
-            raise _old_document(source, old)
         else:
+            _unless_old(source.path, source.place)
             raise SourceError(
                 "cannot tell the format, neither from its ending nor from its content "
                 f"({kind_of_binary(head_of(stream)) or 'binary data'}); expected one of "
@@ -216,13 +217,16 @@ class Corpus:
                 f"{' or '.join(COMPRESSIONS)}, or give --format"
             )
 
-    def _is_archive(self, stream: Buffered, source: SourceFile) -> bool:
-        """By its ending, or if that says nothing by its content."""
-        if is_archive(source.path):
-            return True
-        if self.format_of(source.path):
-            return False
-        return sniff(head_of(stream), self.fields) in ARCHIVES
+    def _ending(self, stream: Buffered, path: PurePath) -> str:
+        """The ending that tells what to do: the file's own, or if that tells nothing the one of
+        its content."""
+        ending = inner_ending(path)
+        if self.format or ending in ENDINGS or ending in ARCHIVES:
+            return ending
+        return sniff(head_of(stream), self.fields)
+
+    def _format(self, path: PurePath, ending: str) -> Format | None:
+        return self.format_of(path) or ENDINGS.get(ending)
 
     def _archived(self, source: SourceFile) -> Archived:
         inside = "" if source.named else f"{source.id.partition('/')[2]}/"
@@ -235,37 +239,32 @@ class Corpus:
             self.bounds,
         )
 
-    def _format(self, stream: Buffered, path: PurePath) -> Format | None:
-        """None for binary data of no known format."""
-        if known := self.format_of(path):
-            return known
-        head = head_of(stream)
-        return ENDINGS.get(sniff(head, self.fields)) if head else "text"
-
     def _read(self, source: SourceFile) -> Records:
         """A problem with a whole file is a reject, unless the file was given itself."""
+        begin = self.bytes_read
         try:
             with open_source(source, self._count) as stream:
-                if self._is_archive(stream, source):
+                ending = self._ending(stream, source.path)
+                if ending in ARCHIVES:
                     yield from self._read_archive(stream, source)
+                    # Parts of it may be skipped, or read twice.
+                    self.bytes_read = begin + source.size
                 else:
-                    yield from self._read_file(stream, source)
+                    yield from self._read_file(stream, source, ending)
         except (OSError, SourceError) as error:
             reason = _reason(error, source.place)
             if source.named:
                 raise SourceError(f"{source.place}: {reason}") from error
             yield Rejected(Place(source.place), reason)
 
-    def _read_file(self, stream: Buffered, source: SourceFile) -> Records:
+    def _read_file(self, stream: Buffered, source: SourceFile, ending: str) -> Records:
         whole = Whole(source.place, source.id, self.source or source.of)
-        if source.is_stream:
-            format = self.format_of(source.path) or "jsonl"
+        known = self.format_of(source.path)
+        if source.named and source.is_stream:
+            format = known or "jsonl"
         else:
-            known = self._format(stream, source.path)
-            if known is None and (old := old_format(source.path)):
-                raise _old_document(source, old)
-            format = known or "text"
-            if not self.format_of(source.path):
+            format = known or ENDINGS.get(ending) or _unless_old(source.path, source.place)
+            if not known:
                 label = source.place if source.named else ending_of(source.path)
                 self.sniffed[label, format] += 1
         yield from settle_break(self._records(stream, format, whole), stream, format)
@@ -293,13 +292,15 @@ class Corpus:
     def _read_entry(self, entry: Entry, whole: Whole) -> Records:
         path = PurePosixPath(entry.name)
         known = self.format_of(path)
-        if not (known or may_hold_text(path)):
+        is_looked_into = known or may_hold_text(path) or old_format(path)
+        if not is_looked_into or _is_beside_page(known, path):
             self.ignored[ending_of(path)] += 1
             return
         with entry.open() as packed:
             stream = unpack(packed, compression_of(path))
-            format = self._format(stream, path)
+            format = self._format(path, self._ending(stream, path))
             if format is None:
+                _unless_old(path, whole.file)
                 self.ignored[ending_of(path)] += 1
                 return
             if not known:
@@ -310,11 +311,28 @@ class Corpus:
         self.bytes_read += read
 
 
-def _old_document(source: SourceFile, new: str) -> SourceError:
-    return SourceError(
-        f"is in an old binary format ({source.path.suffix}); convert it first: "
-        f"soffice --headless --convert-to {new} {shorten(source.place, _SHOWN)}"
-    )
+def _is_beside_page(format: Format | None, path: PurePath) -> bool:
+    return format == "code" and not _BESIDE_PAGES.isdisjoint(path.parts)
+
+
+def _unless_old(path: PurePath, place: str) -> Format:
+    """Text, if nothing is known of a file. Raises SourceError for an old binary document."""
+    if new := old_format(path):
+        raise SourceError(
+            f"is in an old binary format ({path.suffix}); convert it first: "
+            f"soffice --headless --convert-to {new} {shorten(place, _SHOWN)}"
+        )
+    return "text"
+
+
+def _head(path: Path) -> bytes:
+    """The first bytes of a file, unpacked."""
+    with path.open("rb", buffering=0) as file:
+        head = file.read(HEAD)
+    if not (compression_of(path) or compression_in(head[:16])):
+        return head
+    with open_source(SourceFile(path, "", named=False, of="")) as stream:
+        return head_of(stream)
 
 
 def _is_readable_kind(mode: int, path: Path) -> bool:

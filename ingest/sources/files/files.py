@@ -103,8 +103,7 @@ class Files:
 
     def _takes(self, path: str) -> bool:
         """An archive is a folder: the patterns choose among the files in it."""
-        is_entered = is_archive(PurePosixPath(path))
-        return self.choice.enters(path) if is_entered else self.choice.takes(path)
+        return self.choice.enters(path) if is_archive(path) else self.choice.takes(path)
 
     def _found(self, path: Path, id: str, root: str) -> SourceFile | Rejected:
         try:

@@ -1,5 +1,6 @@
 """Formats of files, and the format that a file's name tells."""
 
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import PurePath
@@ -133,10 +134,7 @@ def format_of(path: PurePath) -> Format | None:
 def inner_ending(path: PurePath) -> str:
     """The ending that tells what is in a file, without that of its compression; in small
     letters."""
-    ending = path.suffix.lower()
-    if ending in _PACKED_TARS:
-        return ".tar"
-    return path.with_suffix("").suffix.lower() if ending in COMPRESSIONS else ending
+    return _inner_ending(path.name)
 
 
 def old_format(path: PurePath) -> str | None:
@@ -144,8 +142,15 @@ def old_format(path: PurePath) -> str | None:
     return OLD_ENDINGS.get(path.suffix.lower())
 
 
-def is_archive(path: PurePath) -> bool:
-    return inner_ending(path) in ARCHIVES
+def is_archive(path: str) -> bool:
+    return _inner_ending(path) in ARCHIVES
+
+
+def _inner_ending(name: str) -> str:
+    root, ending = os.path.splitext(name.lower())
+    if ending in COMPRESSIONS:
+        return os.path.splitext(root)[1]
+    return ".tar" if ending in _PACKED_TARS else ending
 
 
 def require_library(form: Format | Compression) -> None:

@@ -19,6 +19,7 @@ _SIGNATURES = (
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"Rar!\x1a\x07", "a RAR archive"),
 )
+_MAGIC = tuple(magic for magic, _ in _SIGNATURES)
 _BREAKING = bytes(range(8)) + bytes(range(0x0E, 0x1B)) + bytes(range(0x1C, 0x20)) + b"\x7f"
 _NOT_BREAKING = bytes(set(range(256)) - set(_BREAKING))
 _CONTROL = re.compile(b"[" + re.escape(_BREAKING) + b"]")
@@ -40,12 +41,12 @@ _NO_TEXT = {"Cn", "Co", "Cs", "Cc"}
 
 def binary_in(raw: bytes) -> str:
     """Why bytes that may be UTF-8 are no text, as a phrase; empty for text."""
-    raw = raw.rstrip(_END_OF_FILE)
+    if raw.endswith(_END_OF_FILE):
+        raw = raw.rstrip(_END_OF_FILE)
     controls = raw.translate(None, _NOT_BREAKING)
     if (kind := kind_of_binary(raw)) and (controls or raw.startswith(_PDF)):
         return f"{kind}, not text"
-    nuls = controls.count(0)
-    if nuls * _NULS > len(raw) or len(controls) * _CONTROLS > len(raw):
+    if controls.count(0) * _NULS > len(raw) or len(controls) * _CONTROLS > len(raw):
         if wide := _wide(raw):
             return _unmarked(wide)
         found = _CONTROL.search(raw)
@@ -60,7 +61,9 @@ def binary_in(raw: bytes) -> str:
 
 
 def kind_of_binary(raw: bytes) -> str:
-    return next((kind for magic, kind in _SIGNATURES if raw.startswith(magic)), "")
+    if not raw.startswith(_MAGIC):  # nearly always
+        return ""
+    return next(kind for magic, kind in _SIGNATURES if raw.startswith(magic))
 
 
 def undecodable(raw: bytes, at: int) -> str:
