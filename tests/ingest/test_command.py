@@ -66,12 +66,12 @@ def test_rejected_records_end_with_3_and_stand_in_a_file(leaf_ingest: Run) -> No
 def test_a_folder_with_files_of_other_kinds_tells_of_them(leaf_ingest: Run) -> None:
     Path("docs").mkdir()
     Path("docs/a.md").write_text("# A\n\nText.")
-    Path("docs/b.doc").write_text("x")
+    Path("docs/b.png").write_text("x")
 
     ended = leaf_ingest("docs")
 
     assert ended.returncode == 0
-    assert "skipped 1 file of another kind (.doc)" in ended.stderr
+    assert "skipped 1 file of another kind (.png)" in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -44,14 +44,14 @@ def test_the_questions_of_a_test_collection_have_a_line_of_their_own(leaf_ingest
     Path("nano/qrels").mkdir(parents=True)
     Path("nano/corpus.jsonl").write_text(RECORDS)
     Path("nano/queries.jsonl").write_text('{"_id": "q", "text": "A question?"}\n')
-    Path("nano/notes.doc").write_text("x")
+    Path("nano/notes.png").write_text("x")
 
     for dry in ([], ["--dry-run"]):
         ended = leaf_ingest("nano", *dry)
 
         assert ended.returncode == 0
         assert ended.stderr.splitlines() == [
-            "leaf-ingest: skipped 1 file of another kind (.doc); --format reads them all",
+            "leaf-ingest: skipped 1 file of another kind (.png); --format reads them all",
             "leaf-ingest: skipped the questions and judgements of a BEIR collection, which are "
             "not documents",
         ]

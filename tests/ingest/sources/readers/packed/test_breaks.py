@@ -14,6 +14,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -28,18 +29,25 @@ from leaftests.ingest.types import Run
 zstd: Any = pytest.importorskip(ZSTD, reason="needs the extra [formats]")
 
 Pack = Callable[[bytes], bytes]
+
+
+def pack_xz(content: bytes) -> bytes:
+    return lzma.compress(content, preset=0)
+
+
 PACKED = pytest.mark.parametrize(
     ("ending", "pack", "decoder"),
     [
         (".gz", gzip.compress, lambda: zlib.decompressobj(31)),
         (".zst", zstd.compress, zstd.ZstdDecompressor),
         (".bz2", bz2.compress, bz2.BZ2Decompressor),
-        (".xz", lzma.compress, lzma.LZMADecompressor),
+        (".xz", pack_xz, lzma.LZMADecompressor),
     ],
     ids=["gzip", "zstd", "bzip2", "xz"],
 )
 
 
+@cache
 def rows(count: int) -> bytes:
     """Records of random letters, so that the packed file has many blocks."""
     letters = random.Random(count)
@@ -75,7 +83,7 @@ def read(path: str, **options: Any) -> tuple[list[Document], list[Rejected], str
 def test_a_stream_that_is_cut_off_gives_every_whole_row(
     ending: str, pack: Pack, decoder: Any, share: float
 ) -> None:
-    packed = pack(rows(1500))
+    packed = pack(rows(1200))
     packed = packed[: round(len(packed) * share)]
     Path(f"a.jsonl{ending}").write_bytes(packed)
     expected = given_by(decoder(), packed)
@@ -99,8 +107,8 @@ def test_a_stream_that_is_cut_off_gives_every_whole_row(
 
 @PACKED
 def test_a_damaged_stream_gives_every_whole_row(ending: str, pack: Pack, decoder: Any) -> None:
-    packed = bytearray(pack(rows(1500)))
-    at = len(packed) * 4 // 5
+    packed = bytearray(pack(rows(1200)))
+    at = len(packed) * 9 // 10
     packed[at : at + 64] = bytes(range(64))
     Path(f"a.jsonl{ending}").write_bytes(packed)
     before = given_by(decoder(), bytes(packed[:at])).count(b"\n")
@@ -169,7 +177,7 @@ def test_half_a_row_of_csv_is_no_record(ending: str, pack: Pack, decoder: Any) -
 def test_an_array_of_json_that_is_cut_gives_its_records(
     ending: str, pack: Pack, decoder: Any
 ) -> None:
-    records = [json.loads(line) for line in rows(800).splitlines()]
+    records = [json.loads(line) for line in rows(500).splitlines()]
     packed = pack(json.dumps(records).encode())
     packed = packed[: len(packed) // 2]
     Path(f"a.json{ending}").write_bytes(packed)
@@ -259,7 +267,7 @@ def test_members_padding_and_what_follows_the_end(ending: str, pack: Pack, decod
 @PACKED
 def test_a_pipe_gives_the_same(ending: str, pack: Pack, decoder: Any) -> None:
     os.mkfifo("pipe")
-    packed = pack(rows(800))
+    packed = pack(rows(500))
     packed = packed[: len(packed) // 2]
     writer = Thread(target=lambda: Path("pipe").write_bytes(packed))
     writer.start()
@@ -291,13 +299,13 @@ def test_the_rows_are_stored_and_the_command_fails(
         ("zcat", ".gz", gzip.compress),
         ("zstdcat", ".zst", zstd.compress),
         ("bzcat", ".bz2", bz2.compress),
-        ("xzcat", ".xz", lzma.compress),
+        ("xzcat", ".xz", pack_xz),
     ],
 )
 def test_no_fewer_rows_than_the_tool_of_the_format_gives(
     tool: str, ending: str, pack: Pack
 ) -> None:
-    packed = pack(rows(1500))
+    packed = pack(rows(1200))
     Path(f"a.jsonl{ending}").write_bytes(packed[: len(packed) // 3])
     try:
         given = subprocess.run([tool, f"a.jsonl{ending}"], capture_output=True, check=False).stdout
