@@ -43,7 +43,7 @@ class LongInteger:
     text: str
 
 
-def far_date(value: int, unit: Literal["s", "ms", "us", "ns"]) -> FarDate:
+def far_date(value: int, unit: Literal["D", "s", "ms", "us", "ns"]) -> FarDate:
     """From a number of units since 1970. Raises ValueError for what no calendar has."""
     text = str(np.datetime64(value, unit))
     if text == "NaT":

@@ -87,7 +87,7 @@ def read(
             usual = _DELIMITERS[format]
             return read_csv(stream, whole.file, fields, usual, whole.source, columns)
         case "parquet":
-            return read_parquet(stream, whole.file, fields, whole.source)
+            return read_parquet(stream, whole.file, fields, whole.source, columns)
         case "xlsx" | "xls" | "ods":
             return read_sheets(stream, whole, fields, columns)
         case "srt" | "vtt":

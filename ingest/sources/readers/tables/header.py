@@ -49,6 +49,12 @@ def read_header(
                     f"{file}: the header, line {begin}, is not CSV: {error}"
                 ) from error
             number, line = number + 1, line + more
+    if missing := [name for name in fields.texts if name not in names]:
+        raise SourceError(
+            f"{file}: no column {' or '.join(map(repr, missing[:8]))} in the header "
+            f"({quote_all(names) or 'empty'}); "
+            "name the text's column with --text-field"
+        )
     plain, repeated = plain_names(names, file, fields)
     return Header(plain, found, number, repeated)
 
@@ -79,12 +85,6 @@ def plain_names(
 ) -> tuple[list[str], dict[str, str]]:
     """Every column under a name of its own, and the shared name of those that were renamed.
     Raises SourceError."""
-    if missing := [name for name in fields.texts if name not in names]:
-        raise SourceError(
-            f"{file}: no column {' or '.join(map(repr, missing[:8]))} in the header "
-            f"({quote_all(names) or 'empty'}); "
-            "name the text's column with --text-field"
-        )
     wanted = {*fields.texts, fields.title, fields.id}
     plain, repeated = list[str](), dict[str, str]()
     taken = set(names)

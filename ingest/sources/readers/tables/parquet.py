@@ -6,17 +6,17 @@ A few megabytes of rows are held at a time, however large the file's row groups 
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from inspect import signature
 from itertools import chain
 from typing import IO, Any, BinaryIO
-
-from bson import Decimal128
 
 from leafsearch.config.text import quote, quote_all, shorten
 from leafsearch.ingest.document import KEPT, Document, Place, Records, Rejected
 from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.sources.files.records import DEEPEST, Fields, UnusableRecord, to_document
+from leafsearch.ingest.sources.files.storable import far_date
+from leafsearch.ingest.sources.readers.tables.columns import Columns
+from leafsearch.ingest.sources.readers.tables.header import plain_names
 from leafsearch.ingest.sources.readers.text import as_seekable
 
 Row = dict[str, Any] | UnusableRecord
@@ -31,9 +31,9 @@ _PAGE_BUFFER = 2**16
 def rows(table: Any, held: Any = None) -> Iterator[Row]:
     """Rows without their null values: every row of a table has all columns.
 
-    A row with a value that Python has no type for, such as a date after the year 9999, yields
-    the reason for rejecting it. `held` is the result of `held_schema`, for callers that read
-    many tables of one schema.
+    A date outside the years 1 to 9999 is a FarDate, which becomes text. A row with another value
+    that Python has no type for yields the reason for rejecting it. `held` is the result of
+    `held_schema`, for callers that read many tables of one schema.
     """
     import pyarrow
 
@@ -75,10 +75,36 @@ def _converted(table: Any) -> Iterator[Row]:
 
 
 def _converted_alone(row: Any) -> list[Row]:
+    """One row, value by value, so that only a value that Python has no type for changes."""
+    found: dict[str, Any] = {}
+    for name, column in zip(row.column_names, row.columns, strict=True):
+        try:
+            found[name] = _value_of(column[0])
+        except (OverflowError, ValueError) as error:
+            return [UnusableRecord(f"field {quote(name)} has a value that cannot be read: {error}")]
+    return [found]
+
+
+def _value_of(scalar: Any) -> Any:
+    from pyarrow import types
+
     try:
-        return list(row.to_pylist(maps_as_pydicts="lossy"))
-    except (OverflowError, ValueError) as error:
-        return [UnusableRecord(f"has a value that cannot be read: {error}")]
+        return scalar.as_py(maps_as_pydicts="lossy")
+    except (OverflowError, ValueError):
+        kind = scalar.type
+        if types.is_timestamp(kind):
+            return far_date(scalar.value, kind.unit)
+        if types.is_date64(kind):
+            return far_date(scalar.value, "ms")
+        if types.is_date32(kind):
+            return far_date(scalar.value, "D")
+        if types.is_struct(kind):
+            return {field.name: _value_of(scalar[field.name]) for field in kind}
+        if types.is_map(kind):
+            return {str(_value_of(pair[0])): _value_of(pair[1]) for pair in scalar.values}
+        if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+            return [_value_of(value) for value in scalar.values]
+        raise
 
 
 def held_schema(schema: Any) -> Any:
@@ -93,11 +119,11 @@ def _coarse(kind: Any) -> Any:
     from pyarrow import types
 
     if types.is_timestamp(kind):
-        return pa.timestamp("us", kind.tz)
+        return pa.timestamp("us", kind.tz) if kind.unit == "ns" else kind
     if types.is_time64(kind):
         return pa.time64("us")
     if types.is_duration(kind):
-        return pa.duration("us")
+        return pa.duration("us") if kind.unit == "ns" else kind
     if types.is_dictionary(kind):
         return _coarse(kind.value_type)
     if types.is_struct(kind):
@@ -118,8 +144,6 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, date) and not isinstance(value, datetime):
         return datetime(value.year, value.month, value.day)
-    if isinstance(value, Decimal):
-        return _decimal(value)
     if isinstance(value, time):
         return value.isoformat()
     if isinstance(value, timedelta):
@@ -131,14 +155,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _decimal(value: Decimal) -> Decimal128 | str:
-    try:
-        return Decimal128(value)
-    except (ArithmeticError, ValueError):
-        return str(value)  # more than the 34 digits that MongoDB holds
-
-
-def read_parquet(stream: BinaryIO, file: str, fields: Fields, source: str = "") -> Records:
+def read_parquet(
+    stream: BinaryIO, file: str, fields: Fields, source: str = "", columns: Columns | None = None
+) -> Records:
     """A row's number counts from 1. Raises SourceError."""
     import pyarrow
 
@@ -146,7 +165,10 @@ def read_parquet(stream: BinaryIO, file: str, fields: Fields, source: str = "") 
     try:
         with as_seekable(stream) as opened:
             parquet = _opened(opened, file, fields)
+            names, repeated = plain_names(parquet.schema_arrow.names, file, fields)
+            (columns or Columns()).report.add(file, [], repeated)
             held = held_schema(parquet.schema_arrow)
+            held = pyarrow.schema([f.with_name(n) for f, n in zip(held, names, strict=True)])
             for row in chain.from_iterable(rows(table, held) for table in _tables(parquet)):
                 number += 1
                 yield row_document(row, fields, Place(file, number), source)
@@ -171,15 +193,27 @@ def _opened(stream: IO[bytes], file: str, fields: Fields) -> Any:
     if "schema_depth_limit" in signature(ParquetFile).parameters:  # since pyarrow 26
         options["schema_depth_limit"] = _DEEPEST
     parquet = ParquetFile(stream, pre_buffer=False, buffer_size=_PAGE_BUFFER, **options)
-    names = parquet.schema_arrow.names
-    if fields.text not in names:
+    schema = parquet.schema_arrow
+    if missing := [path for path in fields.texts if not _has(schema, path)]:
         raise SourceError(
-            f"{file}: no column {quote(fields.text)} (columns: {quote_all(names) or 'none'}); "
-            "name the text's column with --text-field"
+            f"{file}: no column {' or '.join(map(quote, missing[:8]))} (columns: "
+            f"{quote_all(schema.names) or 'none'}); name the text's column with --text-field"
         )
-    if len(set(names)) < len(names):
-        raise SourceError(f"{file}: a column name occurs twice: {quote_all(names)}")
+    plain_names(schema.names, file, fields)
     return parquet
+
+
+def _has(fields: Any, path: str) -> bool:
+    """Whether a schema or a struct has a column at the path, also inside of lists."""
+    found = {field.name: field.type for field in fields}
+    if path in found:
+        return True
+    name, _, below = path.partition(".")
+    kind = found.get(name)
+    while kind is not None and hasattr(kind, "value_type"):  # lists, and dictionaries
+        kind = kind.value_type
+    is_struct = kind is not None and hasattr(kind, "num_fields") and kind.num_fields > 0
+    return bool(below) and is_struct and _has(kind, below)
 
 
 def _damaged(file: str, error: Exception) -> SourceError:

@@ -120,21 +120,90 @@ def test_a_row_that_cannot_be_used_is_rejected_with_its_number() -> None:
     assert blank.record == "{'text': ' ', 'n': 3}"
 
 
-def test_a_date_that_python_does_not_have_is_a_reject_of_its_row() -> None:
+def test_dates_outside_the_years_of_python_become_text_and_are_named() -> None:
     days = pa.array([0, 4_000_000, 1], pa.int32()).cast(pa.date32())
     micros = pa.array([0, 0, 400_000 * 10**12], pa.int64()).cast(pa.timestamp("us"))
-    table = pa.table({"text": ["a", "b", "c"], "day": days, "at": micros})
+    millis = pa.array([0, 2**55, 0], pa.int64()).cast(pa.timestamp("ms", "UTC"))
+    inner = pa.StructArray.from_arrays([micros, pa.array([1, 2, 3])], ["at", "n"])
+    listed = pa.array([[], [0], [400_000 * 10**12]], pa.list_(pa.timestamp("us")))
+    columns = {"day": days, "at": micros, "ms": millis, "inner": inner, "list": listed}
+    stream = io.BytesIO()
+    pq.write_table(pa.table({"text": ["a", "b", "c"], **columns}), stream)
 
+    found = read(stream.getvalue())
+
+    first, second, third = [r for r in found if isinstance(r, Document)]
+    assert first.metadata["day"] == datetime(1970, 1, 1)
+    assert first.notes == ()
+    assert second.metadata["day"] == "12921-08-18"
+    assert second.metadata["ms"].startswith("1143677-")
+    assert second.metadata["list"] == [datetime(1970, 1, 1)]
+    assert third.metadata["at"] == third.metadata["inner"]["at"] == third.metadata["list"][0]
+    assert third.metadata["at"].startswith("14645-")
+    assert third.metadata["inner"]["n"] == 3
+    what = "is a date outside the years 1 to 9999, which is stored as text"
+    assert list(second.notes) == [f"metadata.day {what}", f"metadata.ms {what}"]
+    assert list(third.notes) == [f"metadata.{path} {what}" for path in ("at", "inner.at", "list")]
+
+
+def test_integers_beyond_64_bits_and_long_decimals_become_text_and_are_named() -> None:
+    long = Decimal("1" * 40)
+    schema = pa.schema([("text", pa.string()), ("n", pa.uint64()), ("d", pa.decimal256(45, 2))])
+    rows = [
+        {"text": "a", "n": 2**63 - 1, "d": Decimal(1)},
+        {"text": "b", "n": 2**64 - 1, "d": long},
+    ]
+
+    small, big = read(written(rows, schema=schema))
+
+    assert isinstance(small, Document)
+    assert isinstance(big, Document)
+    assert small.metadata == {"n": 2**63 - 1, "d": Decimal128("1.00")}
+    assert big.metadata == {"n": "18446744073709551615", "d": "1" * 40 + ".00"}
+    assert list(big.notes) == [
+        "metadata.n is an integer beyond 64 bits, which is stored as text",
+        "metadata.d is a decimal of more than 34 digits, which is stored as text",
+    ]
+
+
+def test_texts_titles_and_ids_may_lie_in_structs_and_lists() -> None:
+    rows = [
+        {"meta": {"key": 7, "name": "N"}, "doc": {"text": "T", "n": 1}, "parts": [{"t": "a"}]},
+        {"meta": {"key": 8, "name": None}, "doc": None, "parts": [{"t": "b"}, {"t": "c"}]},
+        {"meta": {"key": 9, "name": None}, "doc": {"text": None, "n": 2}, "parts": []},
+    ]
+    fields = Fields("meta.key", ["doc.text", "parts.t"], "meta.name")
+
+    first, second, third = read(written(rows), fields)
+
+    assert isinstance(first, Document)
+    assert isinstance(second, Document)
+    assert (first.id, first.title, first.text) == ("7", "N", "T\n\na")
+    assert first.metadata == {"title": "N", "doc": {"n": 1}}
+    assert (second.id, second.text) == ("8", "b\n\nc")
+    assert isinstance(third, Rejected)
+    assert third.reason == "field 'doc.text' or 'parts.t' is empty"
+
+
+@pytest.mark.parametrize("path", ["doc.txt", "text.x", "doc.text.x", "nothing"])
+def test_a_path_that_the_schema_lacks_is_an_error(path: str) -> None:
+    raw = written([{"text": "T", "doc": {"text": "U"}}])
+
+    with pytest.raises(SourceError, match=f"no column '{path}' .columns: text, doc"):
+        read(raw, Fields(text=path))
+
+
+def test_a_doubled_column_that_no_option_names_is_kept_under_another_name() -> None:
+    table = pa.Table.from_arrays(
+        [pa.array(["T"]), pa.array([1]), pa.array(["x"])], ["text", "note", "note"]
+    )
     stream = io.BytesIO()
     pq.write_table(table, stream)
 
-    first, *others = read(stream.getvalue())
+    (found,) = read(stream.getvalue())
 
-    assert isinstance(first, Document)
-    assert [str(other.place) for other in others] == ["f:2", "f:3"]
-    for other in others:
-        assert isinstance(other, Rejected)
-        assert other.reason.startswith("has a value that cannot be read: ")
+    assert isinstance(found, Document)
+    assert found.metadata == {"note": 1, "note_2": "x"}
 
 
 def test_a_file_without_the_column_of_the_text_is_reported_before_any_work() -> None:
