@@ -120,7 +120,13 @@ def measured(ending: str, paths: list[Path]) -> dict[str, Any]:
             for document in documents:
                 kept.update(words(" ".join(omission.text for omission in document.omissions)))
             total += sum(there.values())
-            missing += sum((there - kept).values())
+            # Of a part that is left out and reported, only the beginning is known.
+            unknown = sum(
+                omission.words - len(omission.text.split())
+                for document in documents
+                for omission in document.omissions
+            )
+            missing += max(0, sum((there - kept).values()) - unknown)
     return {
         "ending": ending,
         "files": len(paths),
