@@ -43,8 +43,9 @@ def drop(element: Any) -> None:
 
     Joining that text with the one before would take time that grows with the square of a page.
     """
-    if element.tag in ("td", "th"):
-        element.getparent().remove(element)  # an empty cell would be a column
+    parent = element.getparent()
+    if element.tag in ("td", "th") and parent is not None:
+        parent.remove(element)  # an empty cell would be a column
         return
     element.clear(keep_tail=True)
     element.tag = "span"

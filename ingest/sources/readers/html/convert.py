@@ -257,6 +257,8 @@ def _cut_tables(root: Any) -> None:
                     cell.tag = "div"
                     parts.append(cell)
                 continue
+            if not any(True for _ in _cells(row)):
+                continue
             if data is None:
                 data = table.makeelement("table")
                 parts.append(data)
@@ -264,13 +266,9 @@ def _cut_tables(root: Any) -> None:
                 _flatten(cell)
             row.tail = None
             data.append(row)
-        for data in (part for part in parts if part.tag == "table"):
-            cell = next(data.iter("td", "th"), None)
-            if cell is not None:
-                last = data[-1][-1]
-                last.text = f"{last.text or ''}{_TABLE_END}" if not len(last) else last.text
-                if len(last):
-                    last[-1].tail = f"{last[-1].tail or ''}{_TABLE_END}"
+        for part in parts:
+            if part.tag == "table":
+                _mark_end(part)
         # What stands between rows without being one.
         strays = [
             e for e in table if e.tag not in ("tr", "tbody", "thead", "tfoot", "colgroup", "col")
@@ -281,6 +279,14 @@ def _cut_tables(root: Any) -> None:
         table.tag, table.tail = "div", tail
         for part in parts:
             table.append(part)
+
+
+def _mark_end(table: Any) -> None:
+    *_, last = table.iter("td", "th")
+    if len(last):
+        last[-1].tail = f"{last[-1].tail or ''}{_TABLE_END}"
+    else:
+        last.text = f"{last.text or ''}{_TABLE_END}"
 
 
 def _table_of(element: Any) -> Any:

@@ -20,6 +20,7 @@ _DIALOGS = ("dialog", "alertdialog")
 _NAVIGATION_ROLES = names("navigation search menu menubar tablist toolbar")
 # Names that only generators of pages give, to nothing but navigation.
 _BARS = names(
+    "page-menu "
     "navheader navfooter sphinxsidebar sphinxsidebarwrapper wy-nav-side wy-nav-top wy-side-scroll "
     "rst-footer-buttons rst-versions bs-sidebar md-header md-tabs md-sidebar md-footer md-dialog "
     "md-search topnav topNav subnav subNav bottomnav bottomNav fixedNav navPadding navpath nav- "
@@ -49,14 +50,16 @@ _CONTENTS = names(
 _NAMED = names(
     "div ul ol li table tr td p span a center font form header footer aside nav dl details address"
 )
+_LINES = names("div p center table ul")
 _INSIDE = names("p li dd td blockquote main article")
 _WORD = re.compile(r"[^\W_]")
 _QUOTES = names("blockquote figure li td")
 _SKIPS = re.compile(r"(?:skip|jump) (?:to|over|the|navigation|links|ahead|main)\b", re.IGNORECASE)
 _STEPS = re.compile(
-    r"(?:(?:prev(?:ious)?|next|up|home|index|contents|top|back|toc|forward|modules|search|help)"
-    r"(?: (?:page|topic|chapter|section))?\W*)+", re.IGNORECASE,
+    r"\W*(?:(?:prev(?:ious)?|next|up|home|index|(?:table of )?contents|top|back|toc|forward|modules"
+    r"|search|help)(?: (?:page|topic|chapter|section))?\W*)+", re.IGNORECASE,
 )  # fmt: skip
+_TURNS = re.compile(r"prev|next", re.IGNORECASE)
 
 
 @dataclass
@@ -119,6 +122,8 @@ def _reason(element: Any, weight: Weight, whole: Weight, is_inside: bool) -> str
         and not _has_title(element)
     ):
         return "header" if tag == "header" else "sidebar"
+    if tag in _LINES and 0 < weight.letters < 60 and weight.links and _turns_pages(element):
+        return "navigation"
     if tag in _NAMED and (own := _names_of(element)):
         if own & _BARS and not _is_text(weight, 400):
             return "navigation"
@@ -174,9 +179,17 @@ def _is_steps(element: Any) -> bool:
     return not _WORD.search(outside) or bool(_STEPS.fullmatch(outside))
 
 
+def _turns_pages(element: Any) -> bool:
+    """Whether it only says Previous and Next, and the like."""
+    text = " ".join("".join(element.itertext()).split())
+    return bool(_TURNS.search(text) and _STEPS.fullmatch(text))
+
+
 def _is_contents(element: Any, weight: Weight, whole: Weight) -> bool:
     """A list of links to headings, on a page that has more to say than its table of contents."""
-    if weight.running or weight.linked < 0.7 * (weight.letters - weight.heading):
+    if weight.running or (
+        weight.plain > 30 and weight.linked < 0.7 * (weight.plain + weight.linked)
+    ):
         return False
     return whole.running - weight.running > 2 * weight.letters
 

@@ -28,6 +28,9 @@ _TOKEN = re.compile(
       (?P<rest>(?:[^>"'=]|=\s*+"[^"]*+(?:"|\Z)|=\s*+'[^']*+(?:'|\Z)|["'=])*+)(?:>|\Z)""",
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
+# What XML cannot hold, as it stands and as a reference.
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_REFERENCE = re.compile(r"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
 # A start tag, or more: scripts are not told from tags, which only leads to a closer look.
 _TAG = re.compile(
     r"""<[a-z][^>"']*+(?:"[^"]*+(?:"|\Z)[^>"']*+|'[^']*+(?:'|\Z)[^>"']*+)*+""", re.IGNORECASE
@@ -68,6 +71,7 @@ def parse(page: str) -> Any:
             f"page of {page.count('<'):,} tags; expected at most {MAX_ELEMENTS:,}. Split it into "
             "several pages"
         )
+    page = _REFERENCE.sub(_allowed, _CONTROLS.sub(" ", page))
     if len(page) > _SCANNED:
         page = _shorten_tags(page)
     root, too_deep = _tree(page)
@@ -77,6 +81,14 @@ def parse(page: str) -> Any:
         return html.document_fromstring("<html><body></body></html>")
     etree.strip_elements(root, etree.Comment, etree.ProcessingInstruction, with_tail=False)
     return root
+
+
+def _allowed(reference: re.Match[str]) -> str:
+    digits = reference[1] or reference[2]
+    code = int(digits, 16 if reference[1] else 10) if len(digits) < 9 else 0x110000
+    if code > 0x10FFFF or code == 0x7F or _CONTROLS.match(chr(code)):
+        return " "
+    return reference[0]
 
 
 def _tree(page: str) -> tuple[Any, bool]:

@@ -84,7 +84,7 @@ def _trim(body: Any, weights: Weights, leaving: Leaving) -> None:
         return  # an index: its links are its text
     blocks = list(_blocks(body, weights))
     for block in blocks:
-        if not _is_bar(block, weights[block]):
+        if not _is_bar(block, weights[block], max(_LONGEST_BAR, 0.5 * whole.running)):
             break
         leaving.leave_out(block, "links before the text")
     for block in reversed(blocks):
@@ -105,13 +105,13 @@ def _blocks(body: Any, weights: Weights) -> Any:
     return children
 
 
-def _is_bar(block: Any, weight: Weight) -> bool:
+def _is_bar(block: Any, weight: Weight, longest: float = _LONGEST_BAR) -> bool:
     return (
         weight.links >= 2
         and weight.headings == 0
         and weight.running == 0
         and block.tag not in HEADINGS
-        and weight.letters <= _LONGEST_BAR
+        and weight.letters <= longest
         and weight.linked >= 0.7 * weight.letters
         and not (block.tail or "").strip()
     )
