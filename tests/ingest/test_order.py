@@ -80,7 +80,7 @@ def test_all_problems_are_reported_at_once_and_nothing_is_started(run: Run, tmp_
         (["--wait", "inf"], "--wait inf: expected seconds, 0 or more"),
         (["--retry-for", "-1"], "--retry-for -1: expected seconds, 0 or more"),
         (["--chunk-overlap", -1], "--chunk-overlap -1: expected 0 to half of --chunk-tokens"),
-        (["--text-field", "id"], "expected three different fields"),
+        (["--text-field", "id"], "--id-field id: is a text or the title as well"),
         (["missing.jsonl"], "missing.jsonl: no such file or folder"),
     ],
 )

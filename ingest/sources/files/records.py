@@ -9,7 +9,7 @@ from uuid import UUID
 
 from bson import Decimal128, ObjectId
 
-from leafsearch.config.text import is_unicode, quote, quote_all
+from leafsearch.config.text import is_unicode, quote, quote_all, shorten
 from leafsearch.ingest.document import Document, Place
 from leafsearch.ingest.sources.files.storable import (
     DEEPEST,
@@ -97,9 +97,8 @@ class Fields:
                 yield f"{option}: expected the name of a field"
         if len(set(self.texts)) < len(self.texts):
             yield "--text-field: expected different fields"
-        is_twice = self.has_title_in_text and len(self.texts) == 1
-        if is_twice or self.id in (*self.texts, self.title):
-            yield "--id-field, --text-field, --title-field: expected three different fields"
+        if self.id in (*self.texts, self.title):
+            yield f"--id-field {shorten(self.id, 80)}: is a text or the title as well"
 
 
 @dataclass(frozen=True)
@@ -116,6 +115,22 @@ def split_record(record: Mapping[str, Any], fields: Fields) -> Parts:
     rest = dict(record)
     title = _title(dict(record) if fields.has_title_in_text else rest, fields)
     return Parts(_text(rest, fields), title, rest)
+
+
+@dataclass
+class AbsentTexts:
+    """The paths of texts that no record has had so far, if several are asked for."""
+
+    paths: set[str]
+
+    @classmethod
+    def of(cls, fields: Fields) -> "AbsentTexts":
+        return cls(set(fields.texts) if len(fields.texts) > 1 else set())
+
+    def look_at(self, record: object) -> None:
+        if self.paths and isinstance(record, dict):
+            copied = dict(record)
+            self.paths -= {path for path in self.paths if take_values(copied, path)}
 
 
 def to_document(record: object, fields: Fields, place: Place, source: str = "") -> Document:

@@ -80,9 +80,9 @@ def read(
     require_library(format)
     match format:
         case "jsonl":
-            return read_json_lines(stream, whole.file, fields, whole.source)
+            return read_json_lines(stream, whole.file, fields, whole.source, columns)
         case "json":
-            return read_json(stream, whole.file, fields, whole.source)
+            return read_json(stream, whole.file, fields, whole.source, columns)
         case "csv" | "tsv":
             usual = _DELIMITERS[format]
             return read_csv(stream, whole.file, fields, usual, whole.source, columns)

@@ -70,7 +70,8 @@ class ColumnReport:
     files: dict[str, dict[str, ColumnType]] = field(default_factory=dict)
     more_files: int = 0
     asked_for: set[str] = field(default_factory=set)  # names of `--column-type` that a file has
-    _lines: list[str] = field(default_factory=list)
+    _said: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _unsaid: int = 0  # files beyond what is kept
     _met: dict[str, dict[str, str]] = field(default_factory=dict)  # column -> type -> first file
 
     def add(self, file: str, columns: Sequence[DecidedColumn], repeated: Mapping[str, str]) -> None:
@@ -80,16 +81,31 @@ class ColumnReport:
             self.more_files += 1
         else:
             self.files[file] = {column.name: column.type for column in columns}
-        if len(self._lines) < _SAID:
-            self._lines.append(f"{file}: {_sentence(columns, repeated)}")
+        self._say(file, _sentence(columns, repeated))
         for column in columns:
             if column.name in self._met or len(self._met) < _COMPARED:
                 self._met.setdefault(column.name, {}).setdefault(column.type, file)
 
+    def add_absent(self, file: str, fields: Sequence[str]) -> None:
+        """Fields of texts that no record of the file has, though others of them are there."""
+        self._say(file, f"no record has the field {' or '.join(map(quote, fields))}")
+
+    def _say(self, file: str, sentence: str) -> None:
+        if sentence in self._said:
+            first, count = self._said[sentence]
+            self._said[sentence] = first, count + 1
+        elif len(self._said) < _KEPT:
+            self._said[sentence] = file, 1
+        else:
+            self._unsaid += 1
+
     def lines(self, asked: AskedTypes) -> Iterator[str]:
-        """For a terminal."""
-        yield from self._lines
-        if more := len(self.files) + self.more_files - len(self._lines):
+        """For a terminal; files with the same to say share a line."""
+        said = [(file, count, sentence) for sentence, (file, count) in self._said.items()]
+        for file, count, sentence in said[:_SAID]:
+            others = f" and {counted(count - 1, 'more file')}" if count > 1 else ""
+            yield f"{file}{others}: {sentence}"
+        if more := sum(count for _, count, _ in said[_SAID:]) + self._unsaid:
             yield f"the types of the columns of {counted(more, 'more file')} are in --json"
         differing = [
             (name, types)

@@ -111,14 +111,14 @@ def test_a_field_called_metadata_that_is_no_object_is_an_ordinary_one(value: Any
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        (Fields("x", "x"), "three different fields"),
-        (Fields("id", "title"), "three different fields"),
+        (Fields("x", "x"), "--id-field x: is a text or the title as well"),
+        (Fields("x", "y", "x"), "--id-field x: is a text or the title as well"),
         (Fields("id", ["a", "a"]), "--text-field: expected different fields"),
         (Fields("id", []), "--text-field: expected the name of a field"),
         (Fields("id", ["a", ""]), "--text-field: expected the name of a field"),
         (Fields("id", "a..b"), "--text-field: expected the name of a field"),
         (Fields(".id"), "--id-field: expected the name of a field"),
-        (Fields("id", ["id", "b"]), "three different fields"),
+        (Fields("id", ["id", "b"]), "--id-field id: is a text or the title as well"),
     ],
 )
 def test_fields_that_can_never_be_meant(fields: Fields, problem: str) -> None:
@@ -128,6 +128,7 @@ def test_fields_that_can_never_be_meant(fields: Fields, problem: str) -> None:
 def test_fields_of_one_text_are_equal_however_they_are_given() -> None:
     assert Fields(text="a") == Fields(text=["a"])
     assert list(Fields(text=("title", "body")).problems()) == []
+    assert list(Fields(text="title").problems()) == []
 
 
 @pytest.mark.parametrize(

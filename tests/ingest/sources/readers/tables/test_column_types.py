@@ -175,15 +175,18 @@ def test_the_report_of_many_files_stays_short_and_names_columns_that_differ() ->
     for number in range(200):
         raw = b"text,sku,n\nT,007,1\n" if number == 7 else b"text,sku,n\nT,12,1.5\n"
         list(read_csv(io.BytesIO(raw), f"{number}.csv", Fields(), None, "", columns))
+    for number in range(10):
+        raw = b"text,x%d\nT,1\n" % number
+        list(read_csv(io.BytesIO(raw), f"x{number}.csv", Fields(), None, "", columns))
 
-    lines = list(columns.report.lines(AskedTypes()))
-
-    assert len(lines) == 7
-    assert lines[5] == "the types of the columns of 195 more files are in --json"
-    assert lines[6] == (
+    assert list(columns.report.lines(AskedTypes())) == [
+        "0.csv and 198 more files: sku is integer, n is float",
+        "7.csv: sku is text (007 in line 2 has a leading zero), n is integer",
+        *(f"x{number}.csv: x{number} is integer" for number in range(3)),
+        "the types of the columns of 7 more files are in --json",
         "column sku is integer in 0.csv and text in 7.csv; --column-type sku=text stores it alike "
-        "in all files"
-    )
+        "in all files",
+    ]
     assert len(columns.report.as_object()) == 101
 
 

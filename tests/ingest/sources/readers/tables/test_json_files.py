@@ -150,3 +150,19 @@ def test_the_texts_of_several_fields_come_from_any_format(tmp_path: Path) -> Non
     found = list(Corpus([str(tmp_path)], fields).records())
 
     assert [r.text for r in found if isinstance(r, Document)] == ["H\n\nB"] * 2
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_one_of_several_texts_that_no_record_has_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text('{"head": "H", "body": "B"} \n {"head": "H"}')
+    path = str(tmp_path / name)
+    right, wrong = (
+        Corpus([path], Fields(text=["head", "body"])),
+        Corpus([path], Fields(text=["head", "bdoy"])),
+    )
+
+    assert [sum(1 for _ in corpus.records()) for corpus in (right, wrong)] == [2, 2]
+    assert list(right.columns.lines(right.asked_types)) == []
+    assert list(wrong.columns.lines(wrong.asked_types)) == [
+        f"{path}: no record has the field 'bdoy'"
+    ]
