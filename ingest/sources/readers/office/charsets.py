@@ -26,7 +26,7 @@ _PAGES = {
     255: 850,
 }
 _NAMES = {10000: "mac_roman", 1361: "johab", 65001: "utf-8", 936: "gb18030", 708: "iso8859-6"}
-_FIXED = re.compile(r"courier|mono|consol|menlo|fixed|typewriter", re.IGNORECASE)
+FIXED_WIDTH = re.compile(r"courier|mono|consol|menlo|fixed|typewriter", re.IGNORECASE)
 
 
 class FontTable:
@@ -50,7 +50,7 @@ class FontTable:
             self._fixed.add(self._now)
 
     def name(self, text: str) -> None:
-        if _FIXED.search(text):
+        if FIXED_WIDTH.search(text):
             self._fixed.add(self._now)
 
     def charset(self, font: int) -> str:

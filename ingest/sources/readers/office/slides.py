@@ -6,11 +6,13 @@ slides. Left out and reported: footers, dates and slide numbers.
 
 import re
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any, BinaryIO
 
 from leafsearch.ingest.document import Place, Records, Rejected
 from leafsearch.ingest.sources.files.records import UnusableRecord
 from leafsearch.ingest.sources.readers.markup.markdown import MarkdownText, clean
+from leafsearch.ingest.sources.readers.office.charsets import FIXED_WIDTH
 from leafsearch.ingest.sources.readers.office.formula import formula_text
 from leafsearch.ingest.sources.readers.office.graphics import write_graphics
 from leafsearch.ingest.sources.readers.office.package import (
@@ -101,20 +103,24 @@ class _Slides:
             self._paragraphs(body, is_list=kind in _LISTS)
 
     def _paragraphs(self, body: Any, *, is_list: bool) -> None:
-        found = [(p, clean(_text(p))) for p in children(body, "p")]
-        found = [(p, text) for p, text in found if text]
-        for paragraph, text in found:
-            properties = child(paragraph, "pPr")
-            level = attribute(properties, "lvl") if properties is not None else ""
-            signs = {local(e) for e in properties} if properties is not None else set()
-            if "buNone" not in signs and (
-                level not in ("", "0")
-                or signs & {"buChar", "buAutoNum", "buBlip"}
-                or (is_list and len(found) > 1)
-            ):
-                self._out.item(text, int(level or 0))
-            else:
-                self._out.paragraph(text)
+        found = [p for p in children(body, "p") if _text(p).strip()]
+        for is_code, group in groupby(found, _is_code):
+            if is_code:
+                self._out.code("\n".join(map(_text, group)))
+                continue
+            for paragraph in group:
+                self._paragraph(paragraph, is_item=is_list and len(found) > 1)
+
+    def _paragraph(self, paragraph: Any, *, is_item: bool) -> None:
+        properties = child(paragraph, "pPr")
+        level = attribute(properties, "lvl") if properties is not None else ""
+        depth = int(level) if level.isdecimal() else 0
+        signs = {local(e) for e in properties} if properties is not None else set()
+        is_item = is_item or depth > 0 or bool(signs & {"buChar", "buAutoNum", "buBlip"})
+        if is_item and "buNone" not in signs:
+            self._out.item(_text(paragraph), depth)
+        else:
+            self._out.paragraph(_text(paragraph))
 
     def _graphic(self, frame: Any, relations: dict[str, tuple[str, str]]) -> None:
         for table in descendants(frame, "tbl"):
@@ -160,6 +166,15 @@ def _placeholder(shape: Any) -> str | None:
     """The kind of placeholder that a shape is; None for other shapes."""
     found = next(descendants(shape, "ph"), None) if local(shape) == "sp" else None
     return None if found is None else attribute(found, "type")
+
+
+def _is_code(paragraph: Any) -> bool:
+    """Whether all of it is in a font of fixed width."""
+    runs = [run for run in descendants(paragraph, "r") if "".join(run.itertext()).strip()]
+    faces = [next(descendants(run, "latin"), None) for run in runs]
+    return bool(runs) and all(
+        face is not None and FIXED_WIDTH.search(attribute(face, "typeface")) for face in faces
+    )
 
 
 def _row(row: Any) -> list[str]:
