@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from bson import Decimal128, ObjectId
@@ -72,20 +72,18 @@ class Fields:
     text: str | Sequence[str] = "text"
     title: str = "title"
     texts: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    has_title_in_text: bool = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         texts = (self.text,) if isinstance(self.text, str) else tuple(self.text)
         object.__setattr__(self, "texts", texts)
+        object.__setattr__(self, "has_title_in_text", self.title in texts)
         object.__setattr__(self, "text", texts[0] if len(texts) == 1 else texts)
 
     @property
     def always_text(self) -> tuple[str, ...]:
         """Columns of a table that have no other type."""
         return (*self.texts, self.title, self.id, *(("_id",) if self.id == "id" else ()))
-
-    @property
-    def has_title_in_text(self) -> bool:
-        return self.title in self.texts
 
     def problems(self) -> Iterator[str]:
         texts = [("--text-field", name) for name in self.texts]
@@ -101,8 +99,7 @@ class Fields:
             yield f"--id-field {shorten(self.id, 80)}: is a text or the title as well"
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(NamedTuple):
     """A record taken apart; `rest` is what is neither text nor title."""
 
     text: str
@@ -163,14 +160,14 @@ def to_document(record: object, fields: Fields, place: Place, source: str = "") 
 
 def _popped_id(record: dict[str, Any], fields: Fields) -> tuple[str, object]:
     """The id and the field that held it."""
-    identity = _only(take_values(record, fields.id), fields.id)
+    identity = _taken(record, fields.id)
     if identity is None and fields.id == "id":
         return "_id", record.pop("_id", None)
     return fields.id, identity
 
 
 def _title(record: dict[str, Any], fields: Fields) -> str:
-    title = _only(take_values(record, fields.title), fields.title) or ""
+    title = _taken(record, fields.title) or ""
     if not isinstance(title, str):
         raise UnusableRecord(
             f"field {quote(fields.title)} is {kind_of_value(title)}; expected a string"
@@ -178,7 +175,11 @@ def _title(record: dict[str, Any], fields: Fields) -> str:
     return title
 
 
-def _only(found: Sequence[Any], path: str) -> Any:
+def _taken(record: dict[str, Any], path: str) -> Any:
+    """The value at a path, removed from the record; None if there is none."""
+    if path in record:  # as nearly always
+        return record.pop(path)
+    found = take_values(record, path)
     if len(found) > 1:
         raise UnusableRecord(
             f"field {quote(path)} occurs {len(found)} times, in an array; expected one"
@@ -187,6 +188,24 @@ def _only(found: Sequence[Any], path: str) -> Any:
 
 
 def _text(record: dict[str, Any], fields: Fields) -> str:
+    path = fields.texts[0]
+    if len(fields.texts) == 1 and path in record:  # as nearly always
+        text = record.pop(path)
+        if not isinstance(text, str):
+            raise _no_string(path, text)
+    else:
+        text = _joined(record, fields)
+    if not text.strip():
+        raise UnusableRecord(f"field {_named(fields)} is empty")
+    if not text.isascii():
+        _require_unicode(text)
+    if len(text) > MAX_TEXT:
+        raise UnusableRecord(f"text of {len(text)} characters; expected at most {MAX_TEXT}")
+    return text
+
+
+def _joined(record: dict[str, Any], fields: Fields) -> str:
+    """The texts of several fields, or of objects in an array."""
     several = len(fields.texts) > 1
     texts, is_there = list[str](), False
     for path in fields.texts:
@@ -196,22 +215,20 @@ def _text(record: dict[str, Any], fields: Fields) -> str:
             if text is None and (several or len(found) > 1):
                 continue
             if not isinstance(text, str):
-                raise UnusableRecord(
-                    f"field {quote(path)} is {kind_of_value(text)}; expected a string"
-                )
+                raise _no_string(path, text)
             texts.append(text)
-    named = " or ".join(map(quote, fields.texts[:8]))
     if not is_there:
         there = f" (fields: {quote_all(map(repr, record))})" if record else ""
-        raise UnusableRecord(f"no field {named}{there}; see --text-field")
-    text = texts[0] if len(texts) == 1 else join_texts(texts)
-    if not text.strip():
-        raise UnusableRecord(f"field {named} is empty")
-    if not text.isascii():
-        _require_unicode(text)
-    if len(text) > MAX_TEXT:
-        raise UnusableRecord(f"text of {len(text)} characters; expected at most {MAX_TEXT}")
-    return text
+        raise UnusableRecord(f"no field {_named(fields)}{there}; see --text-field")
+    return texts[0] if len(texts) == 1 else join_texts(texts)
+
+
+def _no_string(path: str, value: object) -> UnusableRecord:
+    return UnusableRecord(f"field {quote(path)} is {kind_of_value(value)}; expected a string")
+
+
+def _named(fields: Fields) -> str:
+    return " or ".join(map(quote, fields.texts[:8]))
 
 
 def _require_unicode(text: str) -> None:

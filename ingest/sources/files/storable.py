@@ -8,7 +8,7 @@ lost: an integer beyond 64 bits, a decimal number of more than 34 digits, a date
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import bson
 import numpy as np
@@ -51,8 +51,7 @@ def far_date(value: int, unit: Literal["D", "s", "ms", "us", "ns"]) -> FarDate:
     return FarDate(text)
 
 
-@dataclass(frozen=True)
-class Storable:
+class Storable(NamedTuple):
     """`notes` name the fields that became text."""
 
     metadata: Mapping[str, Any]

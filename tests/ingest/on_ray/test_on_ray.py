@@ -15,6 +15,7 @@ from pymongo.database import Database
 from leafsearch.config import ConfigError, load
 from leafsearch.ingest import (
     Choices,
+    Document,
     IngestError,
     Rejects,
     Summary,
@@ -285,3 +286,26 @@ def test_a_failed_run_is_finished_by_running_it_again(
     assert "\n" not in str(reported.value)
     assert summary.encoded == summary.chunks - before
     assert state(database, "on_ray") == state(database, "plain")
+
+
+def test_several_texts_and_paths_are_read_as_from_a_file() -> None:
+    from leafsearch.ingest.on_ray import Job
+    from leafsearch.ingest.on_ray.stages import documents_of
+
+    rows = [{"key": {"id": 7}, "title": "T", "doc": {"body": "B", "n": 2**64 - 1}}]
+    schema = pa.schema(
+        [
+            ("key", pa.struct([("id", pa.int64())])),
+            ("title", pa.string()),
+            ("doc", pa.struct([("body", pa.string()), ("n", pa.uint64())])),
+        ]
+    )
+    fields = Fields("key.id", ["title", "doc.body"], "title")
+
+    job = Job(settings=load({}, preset="offline"), source="corpus", fields=fields)
+
+    (found,) = documents_of(pa.Table.from_pylist(rows, schema), job)
+
+    assert isinstance(found, Document)
+    assert (found.id, found.text) == ("7", "T\n\nB")
+    assert found.metadata == {"title": "T", "doc": {"n": "18446744073709551615"}}
