@@ -50,6 +50,7 @@ _CONTENTS = names(
 _NAMED = names(
     "div ul ol li table tr td p span a center font form header footer aside nav dl details address"
 )
+_HOLDERS = names("body div center main article section")
 _LINES = names("div p center table ul")
 _INSIDE = names("p li dd td blockquote main article")
 _WORD = re.compile(r"[^\W_]")
@@ -115,6 +116,8 @@ def _reason(element: Any, weight: Weight, whole: Weight, is_inside: bool) -> str
         text = "".join(element.itertext()).strip()
         if _SKIPS.match(text) and (element.get("href") or "").startswith("#"):
             return "link that skips the navigation"
+        if _STEPS.fullmatch(text) and _stands_alone(element):
+            return "navigation"
     if (
         tag in ("header", "aside")
         and not is_inside
@@ -177,6 +180,16 @@ def _is_steps(element: Any) -> bool:
     texts = element.xpath(".//text()[not(ancestor::a)]")
     outside = " ".join(" ".join(texts).split())
     return not _WORD.search(outside) or bool(_STEPS.fullmatch(outside))
+
+
+def _stands_alone(link: Any) -> bool:
+    """Whether it is no part of a line of text, and turns pages or is beside such a link."""
+    parent, before = link.getparent(), link.getprevious()
+    text = (parent.text if before is None else before.tail) or ""
+    if parent.tag not in _HOLDERS or text.strip() or (link.tail or "").strip():
+        return False
+    near = (link, before, link.getnext())
+    return any(_TURNS.search("".join(e.itertext())) for e in near if e is not None and e.tag == "a")
 
 
 def _turns_pages(element: Any) -> bool:
