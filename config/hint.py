@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from leafsearch.config.presets import MULTILINGUAL
 from leafsearch.config.settings import Settings
+from leafsearch.config.text import shorten
 
 PATH = "PATH"  # stands for what the user has to name
 _WHERE = ("--uri", "--database", "--collection", "--home")
@@ -132,6 +134,16 @@ def rebuild_hint(
     names: Names = {"database": database, "collection": collection}
     command = ingest_hint("--rebuild", *arguments, **names, whole=whole)
     return f"{command} rebuilds the vectors beside the active ones"
+
+
+def multilingual_hint(teacher: str, *, database: str, collection: str, in_place: bool) -> str:
+    """Say what to do about a language that the teacher cannot read."""
+    why = f"the vocabulary of {shorten(teacher, 100)} lacks their letters, so equal words find them"
+    if teacher == MULTILINGUAL:
+        return why
+    models = ("--teacher", MULTILINGUAL, "--student", MULTILINGUAL)
+    again = rebuild_hint(*models, database=database, collection=collection, in_place=in_place)
+    return f"{why}, but not their meaning; a multilingual teacher is {MULTILINGUAL}: {again}"
 
 
 def shown(value: str) -> str:

@@ -27,6 +27,8 @@ PRESETS: dict[str, Pair] = {
     "offline": Pair(MINILM, _OFFLINE),
 }
 
+MULTILINGUAL = "BAAI/bge-m3"  # reads some hundred languages; its own student
+
 
 def current_name(model: str) -> str:
     """The current name of a model that an earlier version knew by another name."""

@@ -17,6 +17,7 @@ from leafsearch.doctor.checks import (
     sizes,
     texts,
     vectors,
+    vocabulary,
 )
 from leafsearch.doctor.context import Case, Examination, OutOfTime, Unknown
 from leafsearch.doctor.findings import Finding, Verdict, problem, skipped
@@ -39,12 +40,13 @@ CHECKS: dict[str, Callable[[Case], Verdict]] = {
     "vector dimensions": vectors.dimensions,
     "vector values": vectors.values,
     "vector length": vectors.length,
-    "vector variety": vectors.variety,
+    "vector variety": vocabulary.variety,
     "indexed documents": indexes.coverage,
     "filter paths": filters.paths,
     "filter values": filters.values,
     "texts": texts.texts,
     "teacher": models.teacher,
+    "vocabulary": vocabulary.vocabulary,
     "student": models.student,
     "memory": sizes.memory,
     "quantization": sizes.quantization,

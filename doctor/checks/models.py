@@ -12,6 +12,7 @@ from leafsearch.doctor.sample import EncodedText, StoredKind, list_ids
 from leafsearch.vectors import Encoder, ModelError, Rows, load_encoder, load_student
 from leafsearch.vectors.encoders import (
     MINIMUM_COSINE,
+    Words,
     is_remote,
     load_with_key,
     require_probe,
@@ -20,32 +21,32 @@ from leafsearch.vectors.encoders import (
 )
 
 _TEXTS = 16
-_SAME = 0.9  # cosine of two encodings of one text by one model, however they were stored
+SAME_COSINE = 0.9  # cosine of two encodings of one text by one model, however they were stored
 # The same minimum for signs alone: what remains is the angle's share of a half turn.
 _MINIMUM_IN_BITS = 1 - 2 * math.acos(MINIMUM_COSINE) / math.pi
 _FOUND = 0.5  # minimum share of texts whose own vector is the nearest
 
 
 def teacher(case: Case) -> Verdict:
-    passages = case.passages[:_TEXTS]
     loaded = _teacher(case)
     if isinstance(loaded, Verdict):
         return loaded
+    passages = _readable(loaded, case.passages)
     case.other_model = True  # until its vectors are compared
     if too_short := _too_short("teacher", loaded, passages, case):
         return problem(f"{too_short}; {_by_this_teacher(case)}")
-    rows = _projected(case, loaded.encode_documents(_texts(passages)))
-    cosines = _cosines(rows, _stored(passages))
+    rows = projected(case, loaded.encode_documents(_texts(passages)))
+    cosines = compare(rows, _stored(passages))
     own = np.diagonal(cosines)
     median, numbers = float(np.median(own)), {"cosine": float(np.median(own)), "texts": len(own)}
-    if median < _SAME:
+    if median < SAME_COSINE:
         return problem(
             f"the stored vectors are not those of {loaded.name}: median cosine {median:.2f} over "
-            f"{len(own)} texts, expected {_SAME}; {_by_this_teacher(case)}",
+            f"{len(own)} texts, expected {SAME_COSINE}; {_by_this_teacher(case)}",
             **numbers,
         )
     case.other_model, case.teacher = False, loaded
-    changed = [p.id for p, cosine in zip(passages, own, strict=True) if cosine < _SAME]
+    changed = [p.id for p, cosine in zip(passages, own, strict=True) if cosine < SAME_COSINE]
     if changed:
         return problem(
             f"{len(changed)} of {len(own)} texts do not give their stored vectors "
@@ -57,12 +58,12 @@ def teacher(case: Case) -> Verdict:
 
 
 def student(case: Case) -> Verdict:
-    passages = case.passages[:_TEXTS]
     if case.other_model:
         return skipped("the stored vectors are not the teacher's, see `teacher`")
     loaded = _student(case)
     if isinstance(loaded, Verdict):
         return loaded
+    passages = _readable(loaded, case.passages)
     if too_short := _too_short("student", loaded, passages, case):
         return problem(f"{too_short}; {_another_student(case)}")
     cosines, least = _compared(case, loaded, passages)
@@ -80,20 +81,28 @@ def student(case: Case) -> Verdict:
     return ok(f"{loaded.name} is aligned: mean cosine {mean:.2f}", **numbers)
 
 
+def _readable(model: Encoder, passages: Sequence[EncodedText]) -> Sequence[EncodedText]:
+    """Some of the texts, without words that the model does not know; `vocabulary` is about these,
+    unless there are no others."""
+    written = Words(model.tokenizer).write(_texts(passages))
+    known = [p for p, text in zip(passages, written, strict=True) if p.text == text]
+    return (known or passages)[:_TEXTS]
+
+
 def _compared(case: Case, student: Encoder, passages: Sequence[EncodedText]) -> tuple[Rows, float]:
     """Cosines (n, n) of each text with all, and the minimum that is expected for a text's own."""
     texts, stored = _texts(passages), _stored(passages)
     if teacher := case.knows(Case.teacher):
         # Both as queries, with their prompts: the student's role.
-        wanted = _projected(case, teacher.encode_queries(texts))[:, : stored.shape[1]]
-        found = _projected(case, student.encode_queries(texts))
-        return _cosines(found, wanted), MINIMUM_COSINE
+        wanted = projected(case, teacher.encode_queries(texts))[:, : stored.shape[1]]
+        found = projected(case, student.encode_queries(texts))
+        return compare(found, wanted), MINIMUM_COSINE
     # Both as documents, like the stored vectors.
     least = _MINIMUM_IN_BITS if _in_bits(passages) else MINIMUM_COSINE
-    return _cosines(_projected(case, student.encode_documents(texts)), stored), least
+    return compare(projected(case, student.encode_documents(texts)), stored), least
 
 
-def _projected(case: Case, rows: Rows) -> Rows:
+def projected(case: Case, rows: Rows) -> Rows:
     """Rotated as the collection's vectors are, if they are."""
     transform = case.manifest.transform if case.manifest else None
     return transform.rotate(rows) if transform else rows
@@ -171,7 +180,7 @@ def _stored(passages: Sequence[EncodedText]) -> Rows:
     return np.stack([passage.stored.values for passage in passages])
 
 
-def _cosines(rows: Rows, wanted: Rows) -> Rows:
+def compare(rows: Rows, wanted: Rows) -> Rows:
     """(n, n), with `rows` brought to the form of `wanted`: truncated, in bits."""
     cut = rows[:, : wanted.shape[1]]
     if np.isin(wanted, (-1, 1)).all():

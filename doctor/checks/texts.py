@@ -42,7 +42,7 @@ def texts(case: Case) -> Verdict:
     read = [
         _read(title, document, EncodedText(document["_id"], text, vectors[repr(document["_id"])]))
         for document in documents
-        if (text := _text(document, fields))
+        if (text := text_of(document, fields))
     ]
     field = " or ".join(map(quote, fields))
     if not read:
@@ -81,7 +81,7 @@ def _read(title_field: str, document: Mapping[str, Any], passage: EncodedText) -
     return _Read(passage, digest(passage.text.encode()) == wanted, in_parts)
 
 
-def _text(document: Mapping[str, Any], fields: Sequence[str]) -> str:
+def text_of(document: Mapping[str, Any], fields: Sequence[str]) -> str:
     found = [value for field in fields for value in values_at(document, field)]
     return join_texts(value for value in found if isinstance(value, str))
 

@@ -4,12 +4,9 @@ from collections import Counter
 
 from leafsearch.config.text import quote
 from leafsearch.doctor.context import Case, encode_again, examine, ingest, is_in_place
-from leafsearch.doctor.findings import Verdict, ok, problem, warning
+from leafsearch.doctor.findings import Verdict, ok, problem
 from leafsearch.doctor.sample import Drawn, Sample, list_ids, vector_paths
 from leafsearch.vectors.store import UNIT_TOLERANCE, uppermost_paths
-
-_TOO_ALIKE = 0.1  # share of one vector among all
-_ENOUGH = 20  # vectors, before a share means something
 
 
 def presence(case: Case) -> Verdict:
@@ -93,18 +90,6 @@ def length(case: Case) -> Verdict:
             )
         )
     return ok("all are of length 1" if not wrong else f"{found}, which does not matter here")
-
-
-def variety(case: Case) -> Verdict:
-    vectors = case.readable.stored
-    (same, most), *_ = Counter(vector.values.tobytes() for vector in vectors).most_common(1)
-    if len(vectors) >= _ENOUGH and most > _TOO_ALIKE * len(vectors):
-        ids = [id for id, vector in case.readable.vectors if vector.values.tobytes() == same]
-        return warning(
-            f"{case.readable.of_vectors(most)} are identical ({list_ids(ids)}), as for empty "
-            "texts or error pages; look at their texts, and leave empty ones out of the source"
-        )
-    return ok("no vector is repeated often")
 
 
 def _draw(case: Case) -> Sample:

@@ -23,6 +23,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
+from leafsearch.config.hint import multilingual_hint
 from leafsearch.config.text import counted, one_line
 from leafsearch.ingest.pipeline.stats import Summary
 from leafsearch.ingest.runs.forecast import Forecast
@@ -135,16 +136,31 @@ def as_text(summary: Summary, target: Target) -> str:
     gone = _documents_gone(summary.pruned)
     pruned = f"pruned {gone}\n" if summary.pruned else ""
     in_place = manifest.layout == "in_place"
+    unknown = "".join(f"{line}\n" for line in _unknown(summary.unknown, summary.encoded, target))
     computed = f"; encoded in {manifest.encode_precision}" if manifest.encode_precision else ""
     return (
         f"{counted(summary.documents, 'document')} in {counted(summary.chunks, 'chunk')}: "
         f"{summary.encoded:,} encoded, {summary.updated:,} updated, "
         f"{summary.unchanged:,} unchanged, {summary.removed:,} removed ({summary.seconds:.1f} s)\n"
-        f"{pruned}"
+        f"{pruned}{unknown}"
         f"{collection.mongo.full_name} holds {_held(collection, in_place=in_place)} as "
         f"{manifest.dimensions} x {manifest.precision}{quantized}, {manifest.codec.size:,} bytes "
         f"a vector{computed}"
     )
+
+
+def _unknown(count: int, encoded: int, target: Target) -> Iterator[str]:
+    """A line about chunks that the teacher cannot read, if there are any."""
+    if count:
+        manifest, mongo = target.manifest, target.collection.mongo
+        why = multilingual_hint(
+            manifest.teacher.name,
+            database=mongo.database.name,
+            collection=mongo.name,
+            in_place=manifest.layout == "in_place",
+        )
+        new = counted(encoded, "encoded chunk")
+        yield f"{count:,} of {new} are mostly unknown to the teacher: {why}"
 
 
 def _documents_gone(number: int) -> str:
@@ -185,6 +201,8 @@ def forecast_text(expected: Forecast, target: Target) -> str:
         f"{counted(expected.tokens, 'token')}; "
         f"{expected.updated:,} updated, {expected.removed:,} removed",
     ]
+    unknown = _unknown(expected.unknown, expected.new_chunks, target)
+    lines += [f"  {line}" for line in unknown]
     if expected.documents_pruned is not None:
         lines.append(f"  to prune: {_documents_gone(expected.documents_pruned)}")
     lines += [

@@ -101,7 +101,8 @@ class EncodeActor(_Stage):
         items = list(from_tables([batch]))
         chunks = [chunk for item in items if isinstance(item, Plan) for chunk in item.new]
         yield list(_with_rows(items, self._rows(chunks)))
-        yield [Summary(tokens=sum(chunk.tokens for chunk in chunks))]
+        tokens, unknown = sum(c.tokens for c in chunks), sum(c.is_unknown for c in chunks)
+        yield [Summary(tokens=tokens, unknown=unknown)]
 
     def _rows(self, chunks: Sequence[Chunk]) -> Rows:
         if not chunks:

@@ -62,5 +62,8 @@ def _texts(chunks: Sequence[Planned]) -> list[str]:
 
 
 def _part(chunks: Sequence[Planned], rows: Rows, tally: Tally) -> Encoded:
-    tally.add(tokens=sum(chunk.tokens for _, chunk in chunks))
+    tally.add(
+        tokens=sum(chunk.tokens for _, chunk in chunks),
+        unknown=sum(chunk.is_unknown for _, chunk in chunks),
+    )
     return Encoded([plan for plan, _ in chunks], [chunk for _, chunk in chunks], rows)

@@ -12,6 +12,7 @@ class Summary:
 
     `removed` counts stored chunks that are gone from their document, and chunks of the `pruned`
     documents, which are gone from their source. `tokens` are the teacher's, of encoded chunks.
+    `unknown` counts encoded chunks of whose tokens the teacher does not know more than half.
     `repeated` counts the `rejected` records whose id was met before in the run. `planned` counts
     the chunks of all documents that were looked at, written or not. `trimmed` documents left out
     more than 5 % of their visible words; `noted` ones have notes for the user.
@@ -27,6 +28,7 @@ class Summary:
     rejected: int = 0
     repeated: int = 0
     tokens: int = 0
+    unknown: int = 0
     planned: int = 0
     trimmed: int = 0
     noted: int = 0

@@ -85,9 +85,9 @@ class Forecast:
 
     `tokens`, and the `seconds` that a run would take, count chunks that are not stored yet.
     `bytes_stored` is the size of these chunks before MongoDB compresses them; `index_memory` is
-    that of an index of all chunks of the corpus, in bytes. `updated` and `removed` are as in
-    Summary, except for chunks of documents that are pruned; `documents_pruned` is None without
-    --prune.
+    that of an index of all chunks of the corpus, in bytes. `unknown`, `updated` and `removed` are
+    as in Summary, except for chunks of documents that are pruned; `documents_pruned` is None
+    without --prune.
     """
 
     documents: int = 0
@@ -96,6 +96,7 @@ class Forecast:
     updated: int = 0
     removed: int = 0
     tokens: int = 0
+    unknown: int = 0
     rejected: int = 0
     bytes_stored: int = 0
     index_memory: int = 0
@@ -118,6 +119,7 @@ class _Counted:
         self.forecast.removed += len(plan.gone)
         self.forecast.bytes_stored += sum(self._bytes(plan, chunk) for chunk in plan.new)
         self.forecast.tokens += sum(chunk.tokens for chunk in plan.new)
+        self.forecast.unknown += sum(chunk.is_unknown for chunk in plan.new)
         self.sample += plan.new[: _SAMPLE - len(self.sample)]
 
     def _bytes(self, plan: Plan, chunk: Chunk) -> int:

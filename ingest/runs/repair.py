@@ -1,11 +1,12 @@
 """Repair vectors and indexes that the doctor finds faulty, without the source.
 
-A vector of the wrong form, of zeros or NaN, or beside a text that was changed since, is encoded
-again from the text that is stored with it. Search indexes become what the manifest says.
+A vector of the wrong form, of zeros or NaN, beside a text that was changed since, or of words that
+were unknown when it was made, is encoded again from the text that is stored with it. Search indexes
+become what the manifest says.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
@@ -19,9 +20,11 @@ from leafsearch.config.hint import Names, hint, ingest_hint, rebuild_hint
 from leafsearch.config.text import counted
 from leafsearch.ingest.chunking.chunk import Chunk
 from leafsearch.ingest.cli.console import say, say_rejects
+from leafsearch.ingest.document import Document
 from leafsearch.ingest.errors import TargetError
 from leafsearch.ingest.pipeline.extent import ALL
 from leafsearch.ingest.pipeline.rejects import Rejects
+from leafsearch.ingest.runs.stale import StaleVectors
 from leafsearch.ingest.sources.files.records import Fields
 from leafsearch.ingest.sources.mongodb.address import Address
 from leafsearch.ingest.sources.mongodb.signals import Stop
@@ -34,6 +37,7 @@ from leafsearch.vectors.store import (
     RetryBudget,
     digest,
     encoded_digest,
+    id_to_text,
     read_generation,
     read_generations,
     register_run,
@@ -147,6 +151,8 @@ class _Chunks:
     def repair(self, *, everything: bool) -> str | None:
         """Returns the id of the chunk that was written last."""
         damaged, changed, matched = self._judged(everything=everything)
+        if not everything:
+            damaged += self._stale(set(damaged) | set(changed))
         # If no hash fits, chunks were encoded with titles or headings that are not stored.
         is_stored = matched and not self._manifest.heading_trail
         last = None
@@ -154,6 +160,20 @@ class _Chunks:
             self._on_status(f"encoded {self._done.encoded:,} vectors again")
             last = self._encode(ids, changed_too=bool(is_stored)) or last
         return last
+
+    def _stale(self, known: Set[str]) -> list[str]:
+        """Ids of other chunks whose text was encoded with words unknown."""
+        stale = StaleVectors(self._manifest, lambda: self._teacher)
+        path, found = self._manifest.path, list[str]()
+        for part in _parts(self._collection.scan([*self._fields, path])):
+            texts = {
+                stored["_id"]: text
+                for stored in part
+                if stored["_id"] not in known and (text := _encoded_text(stored))
+            }
+            vectors = {s["_id"]: s[path] for s in part if s["_id"] in texts}
+            found += stale.find(texts, vectors)
+        return found
 
     def close(self) -> None:
         if self._loaded is not None:
@@ -230,8 +250,13 @@ def _repair_in_place(
     manifest = target.manifest
     fields = Fields("_id", manifest.text_fields, manifest.title_field)
     address = Address(mongo.database.name, mongo.name)
-    source = MongoSource(mongo.database.client, address, fields, retries=target.retries)
+    source, read = (
+        MongoSource(mongo.database.client, address, fields, retries=target.retries) for _ in "12"
+    )
     source.begin(manifest)
+    if not everything:
+        read.begin(manifest)
+        wrong += _stale_in_place(collection, target, read, set(map(repr, wrong)))
     sync = SourceSync(source, target, rejects, lambda summary: None, Stop(), ALL)
     for ids in _parts(wrong):
         collection.doubt(ids)
@@ -239,6 +264,24 @@ def _repair_in_place(
     done.encoded += sync.summary.encoded
     done.unsettled += sync.unsettled
     return sync.summary.last_written
+
+
+def _stale_in_place(
+    collection: InPlace, target: Target, source: MongoSource, known: Set[str]
+) -> list[Any]:
+    """Ids of other documents whose text was encoded with words unknown; `known` by repr."""
+    path, found = collection.manifest.path, list[Any]()
+    stale = StaleVectors(collection.manifest, lambda: target.teacher)
+    marked = (s for s in collection.scan([path, f"{MARK}.hash"]) if MARK in s)
+    for part in _parts(s for s in marked if repr(s["_id"]) not in known):
+        stored = {str(id_to_text(each["_id"])): each for each in part}
+        read = source.of_ids([each["_id"] for each in part])
+        documents = [d for d in read if isinstance(d, Document) and d.id in stored]
+        cut = target.chunker.split_many(documents)
+        texts = {d.id: c.encoded_text for d, (c,) in zip(documents, cut, strict=True)}
+        vectors = {id: stored[id][path] for id in texts}
+        found += [stored[id]["_id"] for id in stale.find(texts, vectors)]
+    return found
 
 
 def _encoded_text(stored: Mapping[str, Any]) -> str | None:
@@ -267,8 +310,8 @@ def _of(stored: Mapping[str, Any], text: str) -> bytes:
     return encoded + _hash(stored)[len(encoded) :]
 
 
-def _parts(ids: Sequence[Any]) -> Iterator[list[Any]]:
-    rest = iter(ids)
+def _parts(items: Iterable[Any]) -> Iterator[list[Any]]:
+    rest = iter(items)
     while part := list(islice(rest, _AT_ONCE)):
         yield part
 

@@ -19,7 +19,7 @@ from leaftests.doctor import (
     int8,
 )
 
-MODELS = ("manifest", "texts", "teacher", "student")
+MODELS = ("manifest", "texts", "teacher", "vocabulary", "student")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_texts_without_models_are_looked_at_all_the_same(
     findings = examined(path="v", text_field="body")
 
     assert complaints(findings) == dict.fromkeys(
-        ("manifest", "teacher", "student"), Severity.SKIPPED
+        ("manifest", "teacher", "vocabulary", "student"), Severity.SKIPPED
     )
     assert "--teacher" in findings["teacher"].message
     assert "--student" in findings["student"].message

@@ -49,6 +49,7 @@ def test_standard_input_and_json_output(leaf_ingest: Run, database: Database[Any
         "trimmed": 0,
         "noted": 0,
         "tokens": 20,
+        "unknown": 0,
         "encode_precision": "float32",
         "column_types": {},
     }

@@ -13,6 +13,7 @@ alike; pieces of equal length are not. The words of ICU's dictionaries are no be
 library of 40 MB.
 """
 
+import re
 import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ Value = TypeVar("Value")
 _CLUSTERS = Split(Regex(r"\X"), "isolated")  # a letter with its marks, a syllable, an emoji
 _NO_WIDTH = "\u200b"  # a blank of no width, between words of Khmer and Thai; tokenizers delete it
 _REMEMBERED, _REMEMBERED_LENGTH = 10_000, 1_000  # words, and letters of one
+_WORD = re.compile(r"\w+")
 _UNKNOWN = ("[UNK]", "<unk>", "<UNK>")
 
 
@@ -115,6 +117,13 @@ class Words:
             return found
         starts, ends = _origins(text, self._edits_of(text))
         return [(starts[start], ends[end]) for start, end in found]
+
+    def seen(self, text: str) -> tuple[object, ...]:
+        """What a model sees of the text: equal for texts that are to have equal vectors."""
+        if self._tokenizer.get_vocab_size() < 2:
+            return tuple(sorted(_WORD.findall(text.lower())))  # as the hashing encoder
+        ids = self._encoded(self.write([text]))[0].ids
+        return (text,) if self._unknown in ids else tuple(ids)
 
     def count(self, texts: Sequence[str]) -> list[TokenCount]:
         """The tokens of each text as it is encoded, without special tokens."""

@@ -79,7 +79,7 @@ def test_a_few_vectors_of_another_model(foreign: Foreign, examined: Examined) ->
 
     findings = examined(path="v", text_field="body", teacher="hashing:64", student="hashing:64")
 
-    assert complaints(findings) == {"manifest": S, "teacher": P}
+    assert complaints(findings) == {"manifest": S, "vector variety": P, "teacher": P}
     assert "do not give their stored vectors" in findings["teacher"].message
 
 
@@ -143,7 +143,7 @@ def test_a_teacher_that_was_replaced_under_its_name(
 
     findings = examined()
 
-    assert complaints(findings) == {"teacher": P}
+    assert complaints(findings) == {"teacher": P, "vocabulary": S}
     assert "made with sha256:of-another-time" in findings["teacher"].message
 
 
@@ -155,7 +155,7 @@ def test_a_teacher_that_is_not_on_this_machine_is_not_a_fault(
 
     findings = examined()
 
-    assert complaints(findings) == {"teacher": S}
+    assert complaints(findings) == {"teacher": S, "vocabulary": S}
 
 
 def test_a_misspelt_text_field(foreign: Foreign, examined: Examined) -> None:

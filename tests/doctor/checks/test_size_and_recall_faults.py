@@ -15,7 +15,7 @@ from leafsearch.doctor.searches import Neighbour, Probe
 from leaftests.doctor import Examined, Foreign, complaints, float32, int8, make_index
 
 P, W, S = Severity.PROBLEM, Severity.WARNING, Severity.SKIPPED
-FOREIGN = dict.fromkeys(("manifest", "texts", "teacher", "student"), S)
+FOREIGN = dict.fromkeys(("manifest", "texts", "teacher", "vocabulary", "student"), S)
 GB = 10**9
 
 

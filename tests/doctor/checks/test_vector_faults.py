@@ -20,7 +20,7 @@ from leaftests.doctor import (
 )
 
 P, W, S = Severity.PROBLEM, Severity.WARNING, Severity.SKIPPED
-FOREIGN = dict.fromkeys(("manifest", "texts", "teacher", "student"), S)
+FOREIGN = dict.fromkeys(("manifest", "texts", "teacher", "vocabulary", "student"), S)
 
 
 def values(stored: Binary) -> np.ndarray:
