@@ -28,6 +28,8 @@ from leafsearch.ingest.sources.readers.office.package import (
 from leafsearch.ingest.sources.readers.text import Whole
 
 _MAIN = "ppt/presentation.xml"
+# What PowerPoint writes where no title was given, in the languages it speaks.
+_DEFAULT_TITLE = re.compile(r"\A.{0,20}PowerPoint.{0,20}\Z", re.IGNORECASE)
 _TITLES = {"title", "ctrTitle"}
 _FEET = {"dt", "ftr", "sldNum", "hdr"}
 _LISTS = {"body", "obj", ""}  # placeholders whose paragraphs are list items
@@ -39,8 +41,9 @@ def read_pptx(stream: BinaryIO, whole: Whole) -> Records:
         with open_package(stream, "pptx") as package:
             written = _Slides(package).written()
             title = title_of(package)
-            if title.lower() in ("", "powerpoint presentation"):  # PowerPoint's default
-                title = written.title
+            if _DEFAULT_TITLE.search(title):
+                title = ""
+            title = title or written.title
         if not written.text.strip():
             raise UnusableRecord("no text in this pptx")
         yield whole.document(

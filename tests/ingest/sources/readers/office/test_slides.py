@@ -1,5 +1,8 @@
 """Presentations: slides with their number, notes, groups, tables and charts."""
 
+import io
+import zipfile
+
 import pytest
 
 from leaftests.reading import DOCUMENTS, read_one
@@ -28,3 +31,16 @@ def test_each_slide_is_a_page(name: str) -> None:
     assert list(pages) == [1, 2, 3, 4, 5]
     assert pages[2].startswith("# Installing alphaheading")
     assert pages[4].startswith("# Last deltaheading")
+
+
+@pytest.mark.parametrize("title", ["PowerPoint-Präsentation", "Présentation PowerPoint"])
+def test_a_title_that_powerpoint_made_up_is_not_used(title: str) -> None:
+    raw = io.BytesIO()
+    with zipfile.ZipFile(DOCUMENTS / "python-pptx.pptx") as given, zipfile.ZipFile(raw, "w") as to:
+        for name in given.namelist():
+            content = given.read(name)
+            if name == "docProps/core.xml":
+                content = content.replace(b"Bilge pump deck", title.encode())
+            to.writestr(name, content)
+
+    assert read_one(raw.getvalue(), "pptx").title == "Slideone alphatitle"
