@@ -31,7 +31,7 @@ def settle_break(records: Records, stream: object, format: Format) -> Records:
             last, count = record, count + isinstance(record, Document)
     except SourceError as caught:
         error = caught
-    broken = break_of(stream)
+    broken, has_half = break_of(stream), False
     if broken is None:
         yield from () if last is None else (last,)
         if error is not None:
@@ -40,8 +40,9 @@ def settle_break(records: Records, stream: object, format: Format) -> Records:
     if last is not None:
         kept = _judged(last, broken, format)
         count -= isinstance(last, Document) and not isinstance(kept, Document)
+        has_half = kept is not None and kept is not last
         yield from () if kept is None else (kept,)
-    raise SourceError(_message(broken, format, count)) from error
+    raise SourceError(_message(broken, format, count, has_half=has_half)) from error
 
 
 def _judged(last: Document | Rejected, broken: Break, format: Format) -> Document | Rejected | None:
@@ -70,10 +71,11 @@ def _half(last: Document | Rejected, broken: Break) -> Rejected:
     return Rejected(last.place, reason, last.text)
 
 
-def _message(broken: Break, format: Format, count: int) -> str:
+def _message(broken: Break, format: Format, count: int, *, has_half: bool) -> str:
     if format in _LINES or format == "json":
         kept = f"{counted(count, 'whole record')} before it {'is' if count == 1 else 'are'} read"
         doubt = ", of which some may be wrong" if broken.has_all and not broken.is_trusted else ""
+        doubt += ", and the half one is a reject" if has_half else ""
     else:
         kept = "a document that is cut off is not stored, so one of an earlier run stays"
         doubt = ""
