@@ -1,7 +1,9 @@
 """Programming languages: their endings, and what a definition is in those that have a grammar."""
 
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
+from leafsearch.ingest.sources.files.formats import inner_ending
 from leafsearch.ingest.sources.files.programs import BY_ENDING
 
 
@@ -102,6 +104,5 @@ _LANGUAGES = {
 
 def language_of(path: str) -> Language:
     """By the ending of a path; one without a name for an unknown ending."""
-    ending = f".{path.rpartition('/')[2].lower().rpartition('.')[2]}"
-    name = BY_ENDING.get(ending, "")
+    name = BY_ENDING.get(inner_ending(PurePosixPath(path)), "")
     return _LANGUAGES.get(name, Language(name))

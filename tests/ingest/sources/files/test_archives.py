@@ -106,6 +106,42 @@ def test_an_archive_is_read_like_a_folder(
     assert corpus.bytes_read == corpus.size() == Path("f", name).stat().st_size
 
 
+def test_every_format_is_read_alike_in_a_folder_and_in_archives_of_it() -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = io.BytesIO()
+    parquet.write_table(pyarrow.table({"id": ["p1"], "text": ["Parquet."]}), table)
+    members = {
+        "a.parquet": table.getvalue(),
+        "b.csv": b"id,text,n\nc1,One.,1\nc2,Two.,2\n",
+        "c.tsv": b"id\ttext\nt1\tThree.\n",
+        "d.json": b'[{"id": "j1", "text": "Four."}]',
+        "e.html": b"<!doctype html><title>H</title><body><h1>H</h1><p>Five words of it.</p></body>",
+        "f.ipynb": b'{"nbformat": 4, "cells": [{"cell_type": "markdown", "source": ["# N"]}]}',
+        "g.eml": b"From: a@b.c\nSubject: S\nDate: Mon, 1 Jan 2024 00:00:00 +0000\n\nSix.\n",
+        "h.srt": b"1\n00:00:01,000 --> 00:00:02,000\nSeven.\n",
+        "i.rst": b"Title\n=====\n\nEight.\n",
+        "j.py": b"def nine():\n    return 9\n",
+        "k.txt": b"Ten.\n",
+    }
+    Path("docs").mkdir()
+    for name, content in members.items():
+        Path("docs", name).write_bytes(content)
+    Path("a.zip").write_bytes(make_zip(members))
+    Path("b.tgz").write_bytes(gzip.compress(make_tar(members)))
+    packed = {f"{name}.gz": gzip.compress(content) for name, content in members.items()}
+    Path("c.tar").write_bytes(make_tar(packed))
+
+    expected, rejects = read("docs")
+
+    assert not rejects
+    assert len(expected) == len(members) + 1
+    for archive in ("a.zip", "b.tgz", "c.tar"):
+        found, rejects = read(archive)
+        assert not rejects
+        assert [(d.text, d.marks) for d in found] == [(d.text, d.marks) for d in expected]
+
+
 @pytest.mark.parametrize(("name", "make"), [("a.zip", make_zip), ("a.tar", make_tar)])
 def test_archives_in_a_folder_are_folders_of_it(name: str, make: Any) -> None:
     Path("docs/deep").mkdir(parents=True)
