@@ -84,7 +84,8 @@ def _begin(stream: BinaryIO) -> tuple[list[bytes], bool]:
             parsed = parse_json(first)
         except UnusableRecord as error:
             return lines, str(error) == TOO_DEEP
-        return lines, not (isinstance(parsed, list) and parsed and isinstance(parsed[0], dict))
+        is_records = isinstance(parsed, list) and (not parsed or isinstance(parsed[0], dict))
+        return lines, not is_records
     if not first.startswith(b"{") or len(lines[-1]) > MAX_RECORD:
         return lines, True
     try:

@@ -166,3 +166,8 @@ def test_one_of_several_texts_that_no_record_has_is_named(tmp_path: Path, name: 
     assert list(wrong.columns.lines(wrong.asked_types)) == [
         f"{path}: no record has the field 'bdoy'"
     ]
+
+
+@BOTH
+def test_an_empty_array_is_an_empty_file(reader: Any) -> None:
+    assert read(b"[]\n", reader) == []
