@@ -6,7 +6,6 @@ skipped, and `missing` says why.
 """
 
 import gzip
-import html
 import json
 import os
 import shutil
@@ -217,7 +216,3 @@ def _is_page(raw: bytes) -> bool:
     """Whether it is more than a redirection, a frame or a template."""
     start = raw[:3000].lower()
     return len(raw) > 500 and b"<html" in start and b'http-equiv="refresh"' not in start
-
-
-def escape(text: str) -> str:
-    return html.escape(text)

@@ -28,7 +28,6 @@ _AROUND_HEADINGS = names(
 )
 _BLANKS = re.compile("[\xa0\u2000-\u200a\u202f\u205f\u3000\t\r\f]")
 _INVISIBLE = re.compile("[\xad\u200b\u2060\ufeff]")
-_FENCE = re.compile(r"^ *(`{3,})[^`\n]*\n.*?^ *\1[ \t]*$", re.MULTILINE | re.DOTALL)
 _LINE_END = re.compile(r"[ \t]+$", re.MULTILINE)
 _LANGUAGE = re.compile(
     r"(?:^|\s)(?:language|lang|highlight(?:-source)?|brush:?)[- ]([\w+#.-]{1,20})"

@@ -65,6 +65,7 @@ def test_what_follows_ten_megabytes_is_kept(inner: str) -> None:
     assert read(inner.format("A" * 10_500_000)).text.rstrip().endswith("Last.")
 
 
+@pytest.mark.long
 def test_a_paragraph_of_ten_megabytes_is_kept() -> None:
     text = read(f"<p>{'word ' * 2_100_000}</p>").text
 
@@ -110,3 +111,19 @@ def test_a_page_of_too_many_elements_is_rejected_with_the_reason() -> None:
 )
 def test_signs_that_lead_nowhere_take_little_time(inner: str) -> None:
     assert to_markdown(f"<p>First.</p>{inner * 50_000}").startswith("First.")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "<b>x</b> w ",
+        "<span hidden>x</span> w ",
+        "<nav><a href=a>x</a></nav> w ",
+        "<a href='#x'>#</a> w ",
+        "<button>x</button> w ",
+        "<sup><a href=a>1</a></sup> w ",
+    ],
+)
+def test_time_grows_with_the_length_of_a_page_alone(part: str) -> None:
+    """Texts were once joined again and again, so time grew with the square."""
+    assert read(part * 10_000).text.count("w") >= 10_000
