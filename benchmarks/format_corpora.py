@@ -145,6 +145,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / ".venv/format-corpora")
     given = parser.parse_args()
     machine = circumstances("docutils", "lxml", "pylatexenc", "tree-sitter")
+    machine["command"] = "python -m benchmarks.format_corpora"  # without folders of this machine
     folders = [ROOT / "tests/data/documents"] if given.small else list(fetched(given.folder))
     rows = []
     for ending in SHOWN:
