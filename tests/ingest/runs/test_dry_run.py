@@ -188,7 +188,7 @@ def test_the_printed_forecast_reads_well(leaf_ingest: Run, database: Database[An
     Path("docs").mkdir()
     Path("docs/a.txt").write_text(f"{LONG} {LONG[:600]}")
     Path("docs/b.txt").write_bytes("Café".encode("latin-1"))
-    Path("docs/c.doc").write_text("x")
+    Path("docs/c.png").write_text("x")
 
     ended = leaf_ingest("docs", "--dry-run")
 
@@ -202,5 +202,5 @@ def test_the_printed_forecast_reads_well(leaf_ingest: Run, database: Database[An
     assert lines[4] == "  632 bytes of memory for an index of all these chunks"
     assert re.match(r"  (less than a second|\d+ s) to encode them, at [\d,]+ tokens", lines[5])
     assert max(map(len, lines)) <= 80
-    assert "skipped 1 file of another kind (.doc)" in ended.stderr
+    assert "skipped 1 file of another kind (.png)" in ended.stderr
     assert "1 record was rejected; see leaf-ingest.rejects.jsonl" in ended.stderr
