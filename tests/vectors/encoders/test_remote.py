@@ -76,6 +76,20 @@ def url(server: str, dialect: str, model: str) -> str:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_server_gets_long_words_in_pieces(
+    server: str, published_pair: tuple[str, str], dialect: str
+) -> None:
+    teacher, _ = published_pair
+    texts = ["ACGTTGCAAGGCTTACG" * 12, "TTGACCA" * 30]
+
+    rows = load_encoder(url(server, dialect, teacher), key=KEY).encode_documents(texts)
+
+    wanted = load_encoder(teacher, precision="float32").encode_documents(texts)
+    assert np.allclose(rows, wanted, atol=1e-4)
+    assert rows[0] @ rows[1] < 0.9999
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_remote_encoder_is_the_model_it_serves(
     server: str, published_pair: tuple[str, str], dialect: str
 ) -> None:
