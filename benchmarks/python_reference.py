@@ -33,6 +33,13 @@ FORMATS: dict[str, dict[str, Any]] = {
     "mrl256, scalar quantization": {"storage": "mrl256", "quantization": "scalar"},
     "full, binary quantization": {"storage": "full", "quantization": "binary"},
     "binary": {"storage": "binary"},
+    "mrl256, rotated": {"storage": "mrl256", "transform": "pca"},
+    "192 int8, rotated": {
+        "storage": "mrl256-int8",
+        "dimensions": 192,
+        "transform": "pca",
+    },
+    "128, rotated": {"storage": "mrl256", "dimensions": 128, "transform": "pca"},
 }
 
 
@@ -58,11 +65,11 @@ def main() -> None:
 
 def measured(name: str, corpus: Path, uri: str, client: MongoClient[Any]) -> dict[str, Any]:
     options = dict(FORMATS[name])
-    quantization = options.pop("quantization", None)
+    storage = options.pop("storage")
     collection = name.replace(" ", "_").replace(",", "")
-    settings = load({}, preset="offline", collection=collection, **options)
+    settings = load({}, preset="offline", collection=collection, storage=storage)
     database = client[settings.database]
-    target = open_target(database, settings, Choices(quantization=quantization))
+    target = open_target(database, settings, Choices(**options))
     rejects = Rejects(corpus.with_name("rejects"))
     summary = ingest(Corpus([str(corpus)]).records(), target, rejects=rejects)
     target.collection.wait_until_ready(
