@@ -52,6 +52,7 @@ _IMPLIED = {
     "th": frozenset(("p", "td")),
     "option": frozenset[str](),
 }
+_OF_HEAD = frozenset(("title", "meta", "link", "base", "style", "script", "noscript", "template"))
 _KEPT_DEEP = HEADINGS | {"p", "pre"}
 
 
@@ -73,7 +74,32 @@ def parse(page: str) -> Any:
     if root is None:
         return html.document_fromstring("<html><body></body></html>")
     etree.strip_elements(root, etree.Comment, etree.ProcessingInstruction, with_tail=False)
+    _close_head(root)
     return root
+
+
+def _close_head(root: Any) -> None:
+    """Move what only a body can hold out of the head.
+
+    libxml2 does not know `main`, `article` and other elements of HTML 5, so on a page without a
+    `body` tag it leaves them in the head that it has opened for the title.
+    """
+    head = root.find("head")
+    if head is None:
+        return
+    first = next((child for child in head if child.tag not in _OF_HEAD), None)
+    if first is None:
+        return
+    moved = [first, *first.itersiblings()]
+    body = root.find("body")
+    if body is None:
+        body = root.makeelement("body")
+        root.insert(root.index(head) + 1, body)
+    lead = moved[-1]
+    lead.tail = (lead.tail or "") + (body.text or "") or None
+    body.text = None
+    for place, child in enumerate(moved):
+        body.insert(place, child)
 
 
 def _allowed(reference: re.Match[str]) -> str:

@@ -66,3 +66,20 @@ def test_an_empty_row_is_no_row() -> None:
     html = "<table><tr><th>A</th><th>B</th></tr><tr></tr><tr><td>1</td><td>2</td></tr><tr></table>"
 
     assert to_markdown(html) == "| A | B |\n| --- | --- |\n| 1 | 2 |"
+
+
+@pytest.mark.parametrize("element", ["main", "article", "section", "header", "nav-bar", "figure"])
+@pytest.mark.parametrize("before", ["", "<!doctype html>", "<meta charset=utf-8>", "<html>"])
+def test_a_page_without_head_and_body_tags_is_read_whatever_its_first_element_is(
+    element: str, before: str
+) -> None:
+    """Both tags may be left out, as the standard says."""
+    page = f"{before}<title>Pumps</title><{element}><h1>Greasing</h1><p>Few words.</p></{element}>"
+
+    (found,) = read_html(io.BytesIO(f"{page}<p>After it.</p>".encode()), Whole("f", "f"))
+
+    assert isinstance(found, Document), found
+    left_out = " ".join(part.text for part in found.omissions)
+    assert found.text.startswith("# Greasing\n\nFew words.")
+    assert "After it." in f"{found.text} {left_out}"  # outside of a main part it may go
+    assert found.title == "Pumps"
