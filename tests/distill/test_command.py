@@ -12,7 +12,7 @@ from leafsearch.distill.command import app
 def _files(tmp_path: Path) -> None:
     (tmp_path / "texts.jsonl").write_text('{"text": "a text"}\n')
     (tmp_path / "full").mkdir()
-    (tmp_path / "full/file").touch()
+    (tmp_path / "full/file").write_bytes(bytes(range(256)))
 
 
 def invoked(*args: str) -> Result:
@@ -23,7 +23,10 @@ def invoked(*args: str) -> Result:
     ("args", "expected"),
     [
         (["--texts", "none.jsonl"], "none.jsonl: no such file or folder"),
-        (["--texts", "full/file"], "full/file: cannot tell the format from its ending"),
+        (
+            ["--texts", "full/file"],
+            "full/file: cannot tell the format, neither from its ending nor from its content",
+        ),
         (["--queries", "none.txt"], "--queries none.txt: no such file"),
         (["--examples", "0"], "--words, --examples: expected 1 or more"),
         (["--text-field", ""], "--text-field: expected the name of a field"),

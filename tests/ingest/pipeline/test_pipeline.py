@@ -53,6 +53,7 @@ def test_what_is_stored_is_the_chunk_its_metadata_and_its_vector(
         "position": 0,
         "text": "The text.",
         "metadata": {"title": "Title", "year": 2020},
+        "place": {},
         "source": "docs",
     }
     encoded = load_encoder("hashing:64").encode_documents(["Title The text."])[0]
