@@ -28,10 +28,11 @@ _FOUND = 0.5  # minimum share of texts whose own vector is the nearest
 
 
 def teacher(case: Case) -> Verdict:
+    there = case.passages
     loaded = _teacher(case)
     if isinstance(loaded, Verdict):
         return loaded
-    passages = _readable(loaded, case.passages)
+    passages = _readable(loaded, there)
     case.other_model = True  # until its vectors are compared
     if too_short := _too_short("teacher", loaded, passages, case):
         return problem(f"{too_short}; {_by_this_teacher(case)}")
@@ -60,10 +61,11 @@ def teacher(case: Case) -> Verdict:
 def student(case: Case) -> Verdict:
     if case.other_model:
         return skipped("the stored vectors are not the teacher's, see `teacher`")
+    there = case.passages
     loaded = _student(case)
     if isinstance(loaded, Verdict):
         return loaded
-    passages = _readable(loaded, case.passages)
+    passages = _readable(loaded, there)
     if too_short := _too_short("student", loaded, passages, case):
         return problem(f"{too_short}; {_another_student(case)}")
     cosines, least = _compared(case, loaded, passages)
