@@ -35,6 +35,11 @@ _WIDE = {
 }
 # Of charsets that the library cannot tell apart, the usual one.
 _USUAL = ("cp1252", "cp1251", "gb18030", "cp932", "euc_kr", "koi8_r")
+_TOLD_BY_STATISTICS = 20  # bytes beyond ASCII
+# Quotes, dashes and signs that stand among Latin letters.
+_WESTERN = (
+    "\u2018\u2019\u201a\u201c\u201d\u201e\u2013\u2014\u2026\u20ac\xa3\xa7\xb0\xa9\xab\xbb\xa0\xb7"
+)
 _COMMON = re.compile(r"[ \n\u3001\u3002]|[a-zA-Z]{3}")
 _NO_TEXT = {"Cn", "Co", "Cs", "Cc"}
 
@@ -80,6 +85,16 @@ def undecodable(raw: bytes, at: int) -> str:
     return f"not UTF-8 at byte {at}{hint}"
 
 
+def _is_western(sample: bytes) -> bool:
+    """Whether a few accents stand among many plain letters, too few for statistics to tell more."""
+    foreign = bytes(byte for byte in sample if byte > 127)
+    plain = sum(chr(byte).isalpha() for byte in sample if byte < 128)
+    if len(foreign) >= _TOLD_BY_STATISTICS or 3 * len(foreign) > plain:
+        return False
+    signs = foreign.decode("cp1252", "replace")
+    return all(unicodedata.name(s, "").startswith("LATIN") or s in _WESTERN for s in signs)
+
+
 def _unmarked(name: str) -> str:
     code = name.split()[0] + ("LE" if "little" in name else "BE")
     return (
@@ -117,7 +132,10 @@ def _legacy(raw: bytes, at: int) -> str:
     except ImportError:  # the extra [formats] is not installed
         return ""
     start = max(at - _SAMPLE // 2, 0)
-    found = from_bytes(raw[start : start + _SAMPLE]).best()
+    sample = raw[start : start + _SAMPLE]
+    if _is_western(sample):
+        return "cp1252"
+    found = from_bytes(sample).best()
     if found is None or found.encoding.startswith("utf"):
         return ""
     return next((name for name in _USUAL if name in found.could_be_from_charset), found.encoding)

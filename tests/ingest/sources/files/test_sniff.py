@@ -172,6 +172,7 @@ RUSSIAN = "Насос поднимает воду. "
         ("水泵。阀门。\n".encode("utf-16-be"), "UTF-16 (big endian) without a byte order mark"),
         ("ปั๊มน้ำ ทำงาน\n".encode("utf-16-le"), "UTF-16 (little endian) without"),
         ((LINE * 20).encode("cp1252"), "not UTF-8 at byte 12 (perhaps cp1252: `iconv -f cp1252"),
+        ("caf\u00e9 cr\u00e8me".encode("cp1252"), "not UTF-8 at byte 3 (perhaps cp1252"),
         ((RUSSIAN * 20).encode("koi8_r"), "not UTF-8 at byte 0 (perhaps koi8_r"),
         (("水泵维修说明。请先关闭电源。" * 20).encode("gbk"), "(perhaps gb18030"),
         (("ポンプの修理について。" * 20).encode("shift_jis"), "(perhaps cp932"),
