@@ -72,7 +72,7 @@ def read_limited(stream: BinaryIO) -> bytes:
     """The whole content. Raises UnusableRecord if it exceeds the limit of one document."""
     raw = stream.read(MAX_TEXT + 1)
     if len(raw) > MAX_TEXT:
-        raise UnusableRecord(f"file of more than {MAX_TEXT} bytes")
+        raise UnusableRecord(f"file of more than {MAX_TEXT:,} bytes; split it into several")
     return raw
 
 

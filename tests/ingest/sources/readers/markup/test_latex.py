@@ -90,7 +90,7 @@ def test_a_definition_of_an_environment_does_not_end_the_document() -> None:
     [
         (b"", "empty file"),
         (b"% comment\n\\relax", "no text in this LaTeX file; commands and comments are left out"),
-        (b"caf\xe9", "not UTF-8 at byte 3"),
+        (b"caf\xe9", "not UTF-8 at byte 3 (perhaps cp1252: `iconv -f cp1252 -t utf-8`)"),
         (b"{" * 5_000 + b"x", "nested too deep"),
     ],
 )

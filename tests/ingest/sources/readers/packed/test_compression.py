@@ -149,7 +149,7 @@ def test_a_file_that_unpacks_to_much_more_costs_no_more_memory(ending: str, pack
     assert isinstance(line, Rejected)
     assert "line of more than" in line.reason
     assert isinstance(whole, Rejected)
-    assert "file of more than 67108864 bytes" in whole.reason
+    assert "file of more than 67,108,864 bytes; split it" in whole.reason
     assert peak < 290 * 2**20
 
 
