@@ -9,7 +9,6 @@ Prints one JSON object: for each file its text, or the error, and the millisecon
 import json
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -139,7 +138,3 @@ def main(library: str, rounds: str, *paths: str) -> None:
             said = re.sub(r"(?:/[\w.+-]+){2,}/", "", str(error))  # no paths of this machine
             found[path] = {"error": f"{type(error).__name__}: {said}"[:200]}
     print("\n" + json.dumps(found))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -26,6 +26,11 @@ from benchmarks.measuring import circumstances
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ROOT / "tests/data/documents"
 _CONVERTERS = Path(__file__).with_name("format_converters.py")
+# The module is imported by the Python of each library's environment.
+_CALL = (
+    "import sys; sys.path.append(sys.argv.pop(1)); "
+    "import format_converters; format_converters.main(*sys.argv[1:])"
+)
 _SECONDS = 600  # for one library with all its files
 _BY_HAND = {"docling"}
 
@@ -132,7 +137,7 @@ def megabytes(python: Path) -> float:
 
 def converted(python: Path, name: str, paths: list[Path], rounds: int) -> Mapping[str, Any]:
     done = subprocess.run(
-        [python, "-P", _CONVERTERS, name, str(rounds), *paths],
+        [python, "-P", "-c", _CALL, _CONVERTERS.parent, name, str(rounds), *paths],
         capture_output=True,
         stdin=subprocess.DEVNULL,
         text=True,

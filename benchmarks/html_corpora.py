@@ -11,10 +11,13 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import TypeVar
+
+Set = TypeVar("Set")
 
 CACHE = Path(os.environ.get("LEAF_BENCH_CACHE", "~/.cache/leafsearch-bench")).expanduser() / "html"
 DATA = Path(os.environ.get("LEAF_TEST_DATA", "../shared/data"))
@@ -70,14 +73,15 @@ class Pages:
 
 @dataclass
 class Corpora:
-    """`most` pages of a set, evenly spaced over its files."""
+    """`most` pages of a set, evenly spaced over its files; of the sets in `only`, if it has any."""
 
     most: int
+    only: Sequence[str] = ()
     cache: Path = CACHE
     missing: dict[str, str] = field(default_factory=dict)
 
     def documentation(self) -> Iterator[Pages]:
-        for wanted in DEBIAN:
+        for wanted in self._wanted(DEBIAN, lambda wanted: wanted.name):
             if found := self._tried(wanted.name, lambda w=wanted: self._debian(w)):
                 yield Pages(wanted.name, wanted.generator, wanted.second, found)
         made: Mapping[str, Callable[[], Sequence[bytes]]] = {
@@ -86,9 +90,12 @@ class Corpora:
             "man2html": self._man2html,
             "docusaurus": self._docusaurus,
         }
-        for name, make in made.items():
+        for name, make in self._wanted(made.items(), lambda item: item[0]):
             if found := self._tried(name, make):
                 yield Pages(name, name, False, found)
+
+    def _wanted(self, sets: Iterable[Set], name: Callable[[Set], str]) -> Iterator[Set]:
+        return (wanted for wanted in sets if not self.only or name(wanted) in self.only)
 
     def _tried(self, name: str, make: Callable[[], Sequence[bytes]]) -> Sequence[bytes]:
         try:
@@ -198,6 +205,8 @@ class Article:
 def news(most: int) -> tuple[list[Article], list[Article]]:
     """Two halves: the one to develop on, and the one that is only reported."""
     folder = DATA / "news"
+    if not (folder / "truth.json").is_file():
+        return [], []
     truth = json.loads((folder / "truth.json").read_text())
     found = [
         Article(gzip.decompress((folder / "html" / f"{id}.html.gz").read_bytes()),
