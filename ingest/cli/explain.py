@@ -45,6 +45,7 @@ def _as_object(record: Document | Rejected) -> dict[str, Any]:
         "id": record.id,
         "title": record.title,
         "text": record.text,
+        "metadata": dict(record.metadata),
         "places": [{"offset": m.offset, **m.place} for m in record.marks],
         "words": record.words,
         "left_out": [

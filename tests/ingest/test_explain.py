@@ -70,6 +70,7 @@ def test_explain_in_json_has_the_text_and_its_places(leaf_ingest: Run, manual: P
     first, second = map(json.loads, leaf_ingest(manual, "--explain", "--json").stdout.splitlines())
 
     assert first["text"].startswith("Pump 1 has few words.")
+    assert first["metadata"] == {"path": "manuals/a.pdf"}
     assert first["places"][0] == {"offset": 0, "page": 1}
     assert sum(part["words"] for part in first["left_out"]) == 28
     assert (second["text"], second["left_out"], second["notes"]) == ("Plain words.", [], [])

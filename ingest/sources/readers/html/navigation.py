@@ -41,7 +41,8 @@ _NAMES = names(
     "share-buttons social-share related next prev previous up nextprev languages lang-switcher "
     "language-switcher version-switcher search searchbox search-box searchform login noprint "
     "screen-reader-text sr-only visually-hidden show-on-focus back-to-top backtotop edit-page "
-    "edit-on-github editlink edit-link"
+    "edit-on-github editlink edit-link mw-editsection mw-cite-backlink catlinks p-lang-btn "
+    "interlanguage-links mw-jump-link toc-macro"
 )
 _FOOTERS = names("footer foot site-footer page-footer footer-text legalCopy legal-copy")
 _CONTENTS = names(

@@ -279,3 +279,25 @@ def test_a_page_that_keeps_everything_leaves_nothing_out() -> None:
 
     assert found.omissions == []
     assert found.words == 1 + len(LINE.split())
+
+
+def test_a_wiki_keeps_its_article_without_edit_links_languages_and_categories() -> None:
+    page = (
+        "<html><head><title>Bilge pump</title><meta name=generator content='MediaWiki 1.43'></head>"
+        "<body><main id=content><h1>Bilge pump</h1><div id=p-lang-btn><ul><li><a href=/de>Deutsch"
+        "</a></li></ul></div><table class=infobox><tr><th>Type</th><td>Water pump</td></tr></table>"
+        "<p>A bilge pump is used to remove bilge water.</p><h2 id=History>History</h2>"
+        "<span class=mw-editsection>[<a href=/edit>edit</a>]</span><p>Archimedes built one.</p>"
+        "<h2>See also</h2><ul><li><a href=/Bilge>Bilge</a></li></ul><div id=catlinks><a>Category"
+        "</a>: <ul><li><a href=/c>Pumps of ships</a></li></ul></div></main></body></html>"
+    )
+
+    (found,) = read_html(io.BytesIO(page.encode()), Whole("f", "f"))
+
+    assert isinstance(found, Document)
+    assert found.text == (
+        "# Bilge pump\n\n| Type | Water pump |\n| --- | --- |\n\n"
+        "A bilge pump is used to remove bilge water.\n\n## History\n\nArchimedes built one.\n\n"
+        "## See also\n\n- Bilge"
+    )
+    assert {part.text for part in found.omissions} >= {"Deutsch", "[ edit ]"}
