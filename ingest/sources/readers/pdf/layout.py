@@ -19,6 +19,7 @@ _MOST_COLUMNS = 4  # of running text
 _LONG = 18  # characters of a line of running text, in the middle of a column
 _FILLED = 0.55  # of a column's width, by the line in the middle
 _WIDE_PAIR = 2.0  # heights between the cells of a table with only two rows
+_WITHIN_A_CELL = 0.7  # of the height, between two lines of a cell
 _APART = 1.6  # times the usual gap between two rows of a table
 _RIGHT_TO_LEFT = ("R", "AL")
 
@@ -123,7 +124,15 @@ class _Grid:
             yield from self._table()
 
     def _table(self) -> Iterator[str]:
-        table = [[" ".join(s.text for s in cell) for cell in self._cells(row)] for row in self.rows]
+        table: list[list[str]] = []
+        before: Row | None = None
+        for row in self.rows:
+            cells = [" ".join(s.text for s in cell) for cell in self._cells(row)]
+            if before and _continues(row, cells, before, table[-1]):
+                table[-1] = [f"{a} {b}".strip() for a, b in zip(table[-1], cells, strict=True)]
+            else:
+                table.append(cells)
+            before = row
         yield from write_table(table)
 
     def _columns(self) -> list[list[Segment]]:
@@ -141,6 +150,13 @@ class _Grid:
     def _narrowest_gap(self) -> float:
         pairs = pairwise(self.bounds)
         return min((after[0] - before[1] for before, after in pairs), default=0.0)
+
+
+def _continues(row: Row, cells: Sequence[str], before: Row, above: Sequence[str]) -> bool:
+    """Whether a row is the next line of one cell of the row above."""
+    filled = [at for at, cell in enumerate(cells) if cell]
+    is_next = before.bottom - row.top <= _WITHIN_A_CELL * row.height
+    return len(filled) == 1 and filled[0] > 0 and bool(above[filled[0]]) and is_next
 
 
 def _intervals(rows: Sequence[Row]) -> list[tuple[float, float]]:

@@ -102,12 +102,24 @@ def read_rows(textpage: Any, rules: Rules) -> Iterator[Row]:
 
 
 def join_bullets(rows: list[Row]) -> list[Row]:
-    """Put the sign of a list item before its text, where a program draws all signs at the end."""
+    """Put the sign of a list item before its text: across the wide gap after it, and where a
+    program draws all signs at the end."""
+    for row in rows:
+        _close_gap(row)
     bullets = [row for row in rows if len(row.segments) == 1 and _BULLET.fullmatch(row.text)]
     if not bullets:
         return rows
     joined = {id(bullet) for bullet in bullets if _join_bullet(bullet.segments[0], rows)}
     return [row for row in rows if id(row) not in joined]
+
+
+def _close_gap(row: Row) -> None:
+    if len(row.segments) < 2 or row.is_ruled:
+        return
+    sign, text = row.segments[:2]
+    if _BULLET.fullmatch(sign.text) and 0 <= text.left - sign.right <= _INDENT:
+        joined = f"{sign.text} {text.text}"
+        row.segments[:2] = [replace(text, text=joined, left=sign.left)]
 
 
 def _join_bullet(bullet: Segment, rows: list[Row]) -> bool:

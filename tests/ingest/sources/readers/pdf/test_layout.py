@@ -145,6 +145,38 @@ def test_the_values_of_fields_and_boxes_stand_beside_their_labels(page: Page) ->
     assert page.read().text == "Owner: Ada Lovelace\nRemarks: needs grease"
 
 
+def test_a_list_with_a_wide_indent_is_no_table_and_ends_the_one_above_it(page: Page) -> None:
+    page.add()
+    rows = [("Part", "Price"), ("Seal", "1.25"), ("Lid", "9.80")]
+    for number, row in enumerate(rows):
+        for x, cell in zip((20, 60), row, strict=True):
+            page.pdf.text(x, 30 + 6 * number, cell)
+    page.pdf.text(20, 48, "Details")
+    for number, item in enumerate(("Open the lid.", "Remove the seal.")):
+        page.pdf.text(22, 54 + 6 * number, f"{number + 1}.")
+        page.pdf.text(30, 54 + 6 * number, item)
+
+    assert page.read().text == (
+        "| Part | Price |\n|---|---|\n| Seal | 1.25 |\n| Lid | 9.80 |\n\n"
+        "Details\n1. Open the lid.\n2. Remove the seal."
+    )
+
+
+def test_a_cell_of_several_lines_without_borders_is_one_cell(page: Page) -> None:
+    page.add()
+    rows = [
+        ("Part", "Remark"),
+        ("Seal", "made of rubber,"),
+        ("", "renewed each year"),
+        ("Lid", "x"),
+    ]
+    for (part, remark), y in zip(rows, (30, 38, 42, 50), strict=True):
+        page.pdf.text(20, y, part)
+        page.pdf.text(80, y, remark)
+
+    assert "| Seal | made of rubber, renewed each year |\n| Lid | x |" in page.read().text
+
+
 def test_dots_before_a_page_number_are_shortened(page: Page) -> None:
     page.add()
     page.pdf.text(20, 20, "Installing " + ". " * 40 + "12")
