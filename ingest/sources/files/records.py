@@ -219,8 +219,20 @@ def _joined(record: dict[str, Any], fields: Fields) -> str:
             texts.append(text)
     if not is_there:
         there = f" (fields: {quote_all(map(repr, record))})" if record else ""
-        raise UnusableRecord(f"no field {_named(fields)}{there}; see --text-field")
+        raise UnusableRecord(f"no field {_named(fields)}{there}; {_advice(record, fields)}")
     return texts[0] if len(texts) == 1 else join_texts(texts)
+
+
+def _advice(record: dict[str, Any], fields: Fields) -> str:
+    """What to do about a record without a text; it may be the object around the records."""
+    first = fields.texts[0]
+    for name, value in record.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict) and first in value[0]:
+            return (
+                f"the records are in the array {quote(name)}: write it into a file of its own "
+                f"(jq '.{name}' FILE)"
+            )
+    return "see --text-field"
 
 
 def _no_string(path: str, value: object) -> UnusableRecord:

@@ -155,3 +155,12 @@ def test_what_mongodb_has_a_type_for_keeps_it() -> None:
 
     assert stored.metadata == {"n": 2**63 - 1, "m": -(2**63), "d": Decimal128("1.50")}
     assert stored.notes == ()
+
+
+def test_an_object_around_the_records_is_answered_with_the_way_to_them() -> None:
+    wrapped = {"count": 1, "data": [{"id": "a", "text": "Inner."}]}
+
+    with pytest.raises(UnusableRecord, match=r"the records are in the array 'data'.*jq '\.data'"):
+        to_document(wrapped, Fields(), Place("f"))
+    with pytest.raises(UnusableRecord, match="see --text-field"):
+        to_document({"tags": [{"name": "x"}]}, Fields(), Place("f"))
