@@ -62,7 +62,7 @@ def _where(stream: Buffered, at: int, count: int, what: str) -> str:
 
 def _entry(info: tarfile.TarInfo, file: "_Forward") -> Entry:
     problem = "is a sparse file; unpack the archive first" if info.issparse() else ""
-    name = clean_name(escape_surrogates(info.name))
+    name = escape_surrogates(clean_name(info.name))  # which writes backslashes
     return Entry(name, partial(_opened, file, info), problem, is_other=not info.isreg())
 
 

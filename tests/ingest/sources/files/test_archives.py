@@ -32,6 +32,7 @@ MEMBERS = {
     "drafts/old.md": b"Old.\n",
     ".hidden/secret.md": b"Hidden.\n",
     "__MACOSX/guide/._setup.md": b"\0\5\x16\7" + bytes(50),
+    "guide/~$report.docx": b"\6Someone" + bytes(100),  # beside a document that is open in Word
     "picture.png": b"\x89PNG\r\n\x1a\n" + bytes(50),
 }
 FOUND = {
@@ -207,6 +208,19 @@ def test_names_that_lead_out_of_an_archive_stay_in_it() -> None:
             f"f/{archive}/{name}" for name in ("up.txt", "etc/abs.txt", "win/c.txt", "d.txt")
         }
     assert os.listdir() == ["f"]
+
+
+def test_bytes_of_a_name_that_are_not_utf8_stay_escapes_and_make_no_folders() -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT, encoding="cp1252") as tar:
+        info = tarfile.TarInfo("menus\\caf\xe9.txt")
+        info.size = 4
+        tar.addfile(info, io.BytesIO(b"Tea."))
+    Path("a.tar").write_bytes(out.getvalue())
+
+    found, rejected = read("a.tar")
+
+    assert ([d.id for d in found], rejected) == (["a.tar/menus/caf\\xe9.txt"], [])
 
 
 def test_links_and_devices_are_counted_and_not_followed() -> None:
