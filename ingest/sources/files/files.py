@@ -14,7 +14,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from leafsearch.config.text import escape_surrogates
 from leafsearch.ingest.document import Place, Rejected
 from leafsearch.ingest.pipeline.rejects import DEFAULT
-from leafsearch.ingest.sources.files.formats import COMPRESSIONS, is_archive
+from leafsearch.ingest.sources.files.formats import COMPRESSIONS, HIDDEN, is_archive
 from leafsearch.ingest.sources.files.patterns import FilePatterns
 
 STDIN = ("-", "/dev/stdin")
@@ -121,10 +121,10 @@ class Files:
             folders[:] = sorted(
                 name
                 for name in folders
-                if not name.startswith(".")
+                if not name.startswith(HIDDEN)
                 and self.choice.enters((here / name).relative_to(folder).as_posix())
             )
-            yield from (here / name for name in sorted(names) if not name.startswith("."))
+            yield from (here / name for name in sorted(names) if not name.startswith(HIDDEN))
         for error in refused:
             yield Rejected(Place(str(error.filename)), f"cannot be read: {error.strerror}")
 

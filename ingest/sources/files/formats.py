@@ -99,6 +99,8 @@ COMPRESSIONS: dict[str, Compression] = {
     ".xz": "xz",
 }
 ARCHIVES = (".zip", ".tar")
+# Names of hidden files, and of those by which Office marks a document as open.
+HIDDEN = (".", "~$")
 _PACKED_TARS: dict[str, Compression] = {
     ".tgz": "gzip",
     ".tzst": "zstd",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from leafsearch.ingest.errors import SourceError
+from leafsearch.ingest.sources.files.formats import HIDDEN
 from leafsearch.ingest.sources.readers.packed.compression import Buffered
 
 _GIB = 2**30
@@ -90,7 +91,7 @@ def clean_name(name: str) -> str:
 def is_hidden(name: str) -> bool:
     """Whether a path is hidden, or one of those in which macOS keeps what a zip has no place
     for."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+    return any(part.startswith(HIDDEN) or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
 def _size(number: int) -> str:

@@ -62,6 +62,14 @@ def test_patterns_do_not_exclude_a_file_that_is_named() -> None:
     assert read(exclude=("*",), paths=("docs/a.md",)) == ["a.md"]
 
 
+def test_the_mark_of_a_document_that_is_open_in_office_is_hidden() -> None:
+    Path("docs/~$report.docx").write_bytes(b"\6Someone" + bytes(100))
+    corpus = Corpus(["docs"])
+
+    assert not [r for r in corpus.records() if isinstance(r, Rejected)]
+    assert dict(corpus.ignored) == {".svg": 1}
+
+
 def test_a_folder_that_is_left_out_is_not_looked_into() -> None:
     os.chmod("docs/drafts", 0)
     try:
