@@ -70,8 +70,9 @@ def command(
 ) -> None:
     """Encode documents with the teacher and write them into a MongoDB vector index.
 
-    PATH is a file (JSON Lines, JSON, CSV, TSV, Parquet, text, Markdown, HTML, PDF; also .gz,
-    .zst, .bz2 or .xz of them), a folder or an archive of them (.zip, .tar), - for JSON Lines on
+    PATH is a file (JSON Lines, JSON, CSV, TSV, Parquet, workbooks, text, Markdown, HTML, PDF,
+    Office documents, books, markup, notebooks, e-mail, subtitles, source code; also .gz, .zst,
+    .bz2 or .xz of them), a folder or an archive of them (.zip, .tar), - for JSON Lines on
     stdin, or a MongoDB collection: mongodb://HOST/DATABASE.COLLECTION, or
     mongodb:DATABASE.COLLECTION for one in the deployment that is written to. A record has a `text`,
     perhaps an `id` and a `title`; all its other fields become metadata. Run it again after a
