@@ -19,6 +19,6 @@ def say_rejects(rejects: Rejects) -> None:
 
 
 def say_remarks(remarks: Remarks) -> None:
-    """What the documents of a run left out, and their notes; nothing if there is none."""
+    """Print what the documents of a run left out, and their notes."""
     for line in remarks.lines():
         say(line)

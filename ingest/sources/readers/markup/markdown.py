@@ -8,8 +8,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from leafsearch.ingest.document import Mark, Omission
+from leafsearch.ingest.document import Document, Mark, Omission
 from leafsearch.ingest.sources.files.records import MAX_TEXT, UnusableRecord
+from leafsearch.ingest.sources.readers.text import Whole
 
 _LOOKS_LIKE_HEADING = re.compile(r"^(?=#{1,6}[ \t])", re.MULTILINE)
 _TICKS = re.compile(r"^[ \t]*(`{3,})", re.MULTILINE)
@@ -38,6 +39,20 @@ class MarkdownText:
         """Words of the source with those that are left out; 0 if nothing is."""
         left_out = sum(omission.words for omission in self.omissions)
         return left_out and left_out + len(self.text.split())
+
+    def document(self, whole: Whole, title: str, form: str) -> Document:
+        """The document of a file in the format `form`. Raises UnusableRecord without text."""
+        text = self.text
+        if not text.strip():
+            raise UnusableRecord(f"no text in this {form}")
+        return whole.document(
+            text,
+            title,
+            marks=self.marks,
+            omissions=self.omissions,
+            words=self.words,
+            notes=self.notes,
+        )
 
     def mark(self, **place: Any) -> None:
         """From the next block on."""

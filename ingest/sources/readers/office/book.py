@@ -45,15 +45,7 @@ def read_epub(stream: BinaryIO, whole: Whole) -> Records:
             book = _Book(package)
             written = book.written()
             title = book.title or written.title
-        if not written.text.strip():
-            raise UnusableRecord("no text in this epub")
-        yield whole.document(
-            written.text,
-            title,
-            omissions=written.omissions,
-            words=written.words,
-            notes=written.notes,
-        )
+        yield written.document(whole, title, "epub")
     except UnusableRecord as error:
         yield Rejected(Place(whole.file), str(error))
 

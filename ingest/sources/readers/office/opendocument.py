@@ -45,16 +45,7 @@ def _read(stream: BinaryIO, whole: Whole, form: str) -> Records:
         with open_package(stream, form) as package:
             written = _OpenDocument(package, form).written()
             title = title_of(package, "meta.xml") or written.title
-        if not written.text.strip():
-            raise UnusableRecord(f"no text in this {form}")
-        yield whole.document(
-            written.text,
-            title,
-            marks=written.marks,
-            omissions=written.omissions,
-            words=written.words,
-            notes=written.notes,
-        )
+        yield written.document(whole, title, form)
     except UnusableRecord as error:
         yield Rejected(Place(whole.file), str(error))
 

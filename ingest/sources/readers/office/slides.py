@@ -44,16 +44,7 @@ def read_pptx(stream: BinaryIO, whole: Whole) -> Records:
             if _DEFAULT_TITLE.search(title):
                 title = ""
             title = title or written.title
-        if not written.text.strip():
-            raise UnusableRecord("no text in this pptx")
-        yield whole.document(
-            written.text,
-            title,
-            marks=written.marks,
-            omissions=written.omissions,
-            words=written.words,
-            notes=written.notes,
-        )
+        yield written.document(whole, title, "pptx")
     except UnusableRecord as error:
         yield Rejected(Place(whole.file), str(error))
 

@@ -43,15 +43,7 @@ def read_docx(stream: BinaryIO, whole: Whole) -> Records:
             reader = _WordReader(package)
             written = reader.written()
             title = title_of(package) or reader.title or written.title
-        if not written.text.strip():
-            raise UnusableRecord("no text in this docx")
-        yield whole.document(
-            written.text,
-            title,
-            omissions=written.omissions,
-            words=written.words,
-            notes=written.notes,
-        )
+        yield written.document(whole, title, "docx")
     except UnusableRecord as error:
         yield Rejected(Place(whole.file), str(error))
 

@@ -1,9 +1,9 @@
 """PDF: the text of all pages in reading order, with a blank line between two pages.
 
-PDFium reads the letters. On top of it: columns and tables (`layout`), running heads (`running`),
-headings by the outline (`outline`). Libraries that do all of it were tried on Debian's manuals and
-on papers in two columns: pdf_oxide keeps 92 % of the words of Chinese and Japanese books, because
-it sets blanks into them, and takes three times as long.
+PDFium reads the letters. On top of it: columns and tables (`layout`), running heads
+(`running_heads`), headings by the outline (`outline`). Libraries that do all of it were tried on
+Debian's manuals and on papers in two columns: pdf_oxide keeps 92 % of the words of Chinese and
+Japanese books, because it sets blanks into them, and takes three times as long.
 """
 
 import re
@@ -23,7 +23,7 @@ from leafsearch.ingest.sources.readers.pdf.lines import (
 )
 from leafsearch.ingest.sources.readers.pdf.outline import mark_headings, read_outline
 from leafsearch.ingest.sources.readers.pdf.rules import read_rules
-from leafsearch.ingest.sources.readers.pdf.running import RunningHeads
+from leafsearch.ingest.sources.readers.pdf.running_heads import RunningHeads
 from leafsearch.ingest.sources.readers.text import Whole, as_seekable
 
 _UNREADABLE = 0.3  # of a page's letters, which no font tells the meaning of

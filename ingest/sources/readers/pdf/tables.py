@@ -18,7 +18,7 @@ class RuledTable:
 
     @classmethod
     def of(cls, rows: Sequence[Row], start: int) -> "RuledTable | None":
-        """The table that begins at a row; None if there is none, or it has only one column."""
+        """The table of several columns that begins at a row, if one does."""
         end = start
         while end < len(rows) and _is_in_cells(rows[end]):
             end += 1
