@@ -10,8 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from leafsearch.config.text import one_line, strip_controls
-from leafsearch.search.hit import Hit
-from leafsearch.search.place import describe_place
+from leafsearch.search.hit import Hit, describe_place
 from leafsearch.search.retrieval.context import Context
 
 _SHOWN = 240  # characters of a passage in the table

@@ -9,8 +9,7 @@ from typing import Any, TypeAlias
 
 from leafsearch.config.text import quote
 from leafsearch.search.errors import QueryError
-from leafsearch.search.hit import Hit
-from leafsearch.search.place import describe_place, join_places
+from leafsearch.search.hit import Hit, describe_place, join_places
 from leafsearch.search.retrieval.stored_chunk import chunk_of, fetch_stages, match_documents
 from leafsearch.search.session.io import Aggregate, Steps
 from leafsearch.search.session.open import OpenCollection, look_up

@@ -10,7 +10,7 @@ from pymongo.database import Database
 
 from leafsearch.ingest.document import Document, Mark
 from leafsearch.search import Searcher
-from leafsearch.search.place import describe_place, join_places
+from leafsearch.search.hit import describe_place, join_places
 
 Run = Callable[..., CompletedProcess[str]]
 Made = Callable[..., Searcher]

@@ -75,17 +75,15 @@ from leafsearch.vectors.store.retry import (
 )
 from leafsearch.vectors.store.search_index import IndexSpec, SearchIndex, require_search
 from leafsearch.vectors.store.transform import (
+    CHOICES,
     TRANSFORMS,
     Transform,
-    accept_parts,
-    fit_transform,
-    parts_pipeline,
-)
-from leafsearch.vectors.store.transform_choice import (
-    CHOICES,
     TransformChoice,
+    accept_parts,
     choose_transform,
+    fit_transform,
     measure_kept,
+    parts_pipeline,
 )
 from leafsearch.vectors.store.writers import ActiveRuns, Registration, register_run
 
