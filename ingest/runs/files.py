@@ -1,11 +1,11 @@
 """A run over files, from the opened target to what is removed at its end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from leafsearch.config.text import counted, quote_all, shorten
 from leafsearch.ingest.cli.console import say, say_rejects, say_remarks
-from leafsearch.ingest.document import Document
+from leafsearch.ingest.document import Document, Records
 from leafsearch.ingest.errors import SourceError
 from leafsearch.ingest.pipeline.extent import ALL
 from leafsearch.ingest.pipeline.run import ingest
@@ -23,7 +23,7 @@ def run_files(corpus: Corpus, run: RunContext) -> Summary:
     order, target = run.order, run.target
     run.display.begin()
     summary = ingest(
-        corpus.records(),
+        warn_of_dotted_names(corpus.records(), target.manifest.filters),
         target,
         rejects=run.rejects,
         on_progress=run.display.step,
@@ -56,6 +56,21 @@ def run_files(corpus: Corpus, run: RunContext) -> Summary:
             summary.last_written, seconds=order.wait, on_status=run.display.phase
         )
     return summary
+
+
+def warn_of_dotted_names(records: Records, filters: Sequence[str]) -> Records:
+    """Pass records on, and warn once of each filter path that means a field with a dot in its own
+    name: MongoDB reads every dot in a path as a step into an object, so it finds nothing."""
+    meant = {path.removeprefix("metadata.") for path in filters if path.count(".") > 1}
+    for record in records:
+        if meant and isinstance(record, Document):
+            for name in meant.intersection(record.metadata):
+                meant.discard(name)
+                say(
+                    f"--filter-field metadata.{name}: no filter finds a field with a dot in its "
+                    f"own name; rename it in the source, such as {name.replace('.', '_')}"
+                )
+        yield record
 
 
 def _write_again(lost: Lost, run: RunContext) -> Summary:

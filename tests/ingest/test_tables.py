@@ -74,3 +74,13 @@ def test_texts_of_several_fields_are_one_text(leaf_ingest: Run, database: Databa
     assert ended.returncode == 0, ended.stderr
     stored = database["chunks"].find_one() or {}
     assert (stored["text"], stored["metadata"]) == ("Apples\n\nin crates", {"title": "Apples"})
+
+
+def test_a_filter_on_a_column_with_a_dot_in_its_name_is_warned_of(leaf_ingest: Run) -> None:
+    Path("iris.csv").write_text("id,text,Sepal.Length\na,Iris one,5.1\nb,Iris two,4.9\n")
+
+    ended = leaf_ingest("iris.csv", "--filter-field", "metadata.Sepal.Length")
+
+    assert ended.returncode == 0
+    assert ended.stderr.count("--filter-field metadata.Sepal.Length: no filter finds") == 1
+    assert "such as Sepal_Length" in ended.stderr
