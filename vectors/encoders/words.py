@@ -230,7 +230,7 @@ class Words:
 
     @cached_property
     def _unknown(self) -> int:
-        """The id of the unknown token; -1 if there is none."""
+        """The id of the unknown token; -1 for a tokenizer without one."""
         if self._tokenizer.get_vocab_size() < 2:
             return -1  # the hashing encoder's, which only counts
         named = getattr(self._tokenizer.model, "unk_token", None)

@@ -176,7 +176,7 @@ def _title(record: dict[str, Any], fields: Fields) -> str:
 
 
 def _taken(record: dict[str, Any], path: str) -> Any:
-    """The value at a path, removed from the record; None if there is none."""
+    """Remove the value at a path from the record and return it, or None."""
     if path in record:  # as nearly always
         return record.pop(path)
     found = take_values(record, path)

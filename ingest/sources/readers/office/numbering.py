@@ -33,7 +33,7 @@ class _Level:
 
 
 class Numbering:
-    """`root` is the part of the numbering; None if there is none. Labels are asked for in the
+    """`root` is the part of the numbering, None in a file without one. Labels are asked for in the
     order of the document."""
 
     def __init__(self, root: Any) -> None:

@@ -27,7 +27,7 @@ class WordStyle:
 
 
 class WordStyles:
-    """`root` is the part of the styles; None if there is none."""
+    """`root` is the part of the styles, None in a file without styles."""
 
     def __init__(self, root: Any) -> None:
         styles = children(root, "style") if root is not None else iter(())
