@@ -59,7 +59,7 @@ class Workbook:
 
 @contextmanager
 def open_workbook(stream: BinaryIO) -> Iterator[Workbook]:
-    """Raises SourceError for a file that is no workbook, is damaged, too large, or has a password."""
+    """Raises SourceError for a file that is no workbook, damaged, too large, or has a password."""
     from python_calamine import CalamineError, PasswordError, load_workbook
 
     with as_seekable(stream) as opened:
