@@ -86,7 +86,7 @@ class BeirPassage:
 
 @dataclass(frozen=True)
 class TestCollection:
-    """`queries` have a relevant document each; `warnings` say what was skipped, and count."""
+    """`queries` have judgments; `warnings` say what was skipped, and count."""
 
     __test__ = False  # pytest would take it for a test
 
@@ -137,12 +137,16 @@ def _sound(
     ids = {p.id for p in passages}
     asked = {id: texts[id] for id in judgments if id in texts}
     full = {id: text for id, text in asked.items() if text.strip()}
-    kept = {id: text for id, text in full.items() if any(g > 0 for g in judgments[id].values())}
-    strangers = sum(doc not in ids for id in kept for doc in judgments[id])
-    if not kept or strangers == sum(len(judgments[id]) for id in kept):
+    hopeless = sum(all(grade <= 0 for grade in judgments[id].values()) for id in full)
+    strangers = sum(doc not in ids for id in full for doc in judgments[id])
+    if strangers == sum(len(judgments[id]) for id in full):
         raise EvalError(
             f"{name}: no judgment names a known query and a known document; expected "
             "query-id, corpus-id, score with the _id of queries.jsonl and of corpus.jsonl"
+        )
+    if hopeless == len(full):
+        raise EvalError(
+            f"{name}: no judgment is above 0; expected the grade 1 or more for what is relevant"
         )
     counts = (
         (
@@ -152,7 +156,12 @@ def _sound(
             "not in queries.jsonl; skipped",
         ),
         (len(asked) - len(full), "query is", "queries are", "empty; skipped"),
-        (len(full) - len(kept), "query has", "queries have", "no relevant document; skipped"),
+        (
+            hopeless,
+            "query has",
+            "queries have",
+            "no relevant document; counted as 0, as in BEIR's evaluator",
+        ),
         (
             strangers,
             "judgment is",
@@ -166,14 +175,14 @@ def _sound(
             "empty; encoded anyway",
         ),
         (
-            sum(p.id in kept for p in passages),
+            sum(p.id in full for p in passages),
             "query has",
             "queries have",
             "the id of a document; as in BEIR's evaluator, that document is no hit for it",
         ),
     )
     warnings = [f"{counted(n, one, many)} {what}" for n, one, many, what in counts if n]
-    return TestCollection(name, passages, kept, {id: judgments[id] for id in kept}, warnings)
+    return TestCollection(name, passages, full, {id: judgments[id] for id in full}, warnings)
 
 
 def _records(file: TextFile) -> Iterator[tuple[str, Mapping[str, object]]]:

@@ -1,7 +1,7 @@
 """What each format keeps on a test collection with judgments."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 from typing import Any
@@ -13,7 +13,14 @@ from leafsearch.evaluation.collection import BeirPassage, TestCollection
 from leafsearch.evaluation.errors import EvalError
 from leafsearch.evaluation.formats import Format, Role, formats, group_by_collection
 from leafsearch.evaluation.measures import ndcg, overlap, recall, reciprocal_rank
-from leafsearch.evaluation.replay import Remembered, ask_all, ask_each, replay_searcher
+from leafsearch.evaluation.replay import (
+    Remembered,
+    ask_all,
+    ask_each,
+    find_deep,
+    rank_with_ties,
+    replay_searcher,
+)
 from leafsearch.evaluation.report import Judged, Report
 from leafsearch.evaluation.trial import measure_sizes, trial_collection
 from leafsearch.vectors import Collection, Rows
@@ -118,22 +125,24 @@ def _judged(
     options = {} if format.rescore is None else {"rescore": format.rescore}
     own = 1 if test.has_queries_among_documents else 0
     shown = ask_each(asked, questions, k=_SHOWN + own, **options)
-    deep = without_own(ask_all(asked, questions, k=_DEEP + own, **options), ids)
+    deep = find_deep(asked, questions, _DEEP + own, **options)
     exact = without_own(ask_all(asked, questions, k=_SHOWN + own, exact=True, **options), ids)
     found = without_own(shown.rankings, ids)
+    ranked = without_own(map(rank_with_ties, shown.found, deep), ids)
+    all = without_own((rank_with_ties(hits[: _DEEP + own], hits) for hits in deep), ids)
     grades = [test.judgments[id] for id in ids]
     return Judged(
         format=format,
-        ndcg=_mean(ndcg, found, grades, _SHOWN),
-        mrr=_mean(reciprocal_rank, found, grades, _SHOWN),
-        recall=_mean(recall, deep, grades, _DEEP),
+        ndcg=_mean(ndcg, ranked, grades, _SHOWN),
+        mrr=_mean(reciprocal_rank, ranked, grades, _SHOWN),
+        recall=_mean(recall, all, grades, _DEEP),
         overlap=fmean(overlap(f[:_SHOWN], e[:_SHOWN]) for f, e in zip(found, exact, strict=True)),
         sizes=measure_sizes(collection),
         latency=shown.latency,
     )
 
 
-def without_own(rankings: Sequence[Sequence[str]], queries: Sequence[str]) -> list[list[str]]:
+def without_own(rankings: Iterable[Sequence[str]], queries: Sequence[str]) -> list[list[str]]:
     """Rankings without the hit that has the query's own id, as BEIR's evaluator judges them.
 
     Where queries are documents of the collection (ArguAna), each finds itself first.

@@ -22,6 +22,7 @@ from leafsearch.search.session import OpenCollection, Session
 from leafsearch.vectors import Collection, Encoder, Rows
 
 _WARM_UP = 3
+_FURTHEST = 1000  # rank up to which equal scores are looked for: the last one of a search
 
 
 class Remembered:
@@ -59,29 +60,66 @@ def replay_searcher(client: MongoClient[Any], collection: Collection, encoder: E
 
 @dataclass(frozen=True)
 class Answers:
-    """`rankings`: ids of passages for each question, best first."""
+    """`found`: the hits of each question."""
 
-    rankings: list[list[str]]
+    found: Sequence[Sequence[Hit]]
     latency: Milliseconds
+
+    @property
+    def rankings(self) -> list[list[str]]:
+        """Ids of passages for each question, best first."""
+        return [_ranking(hits) for hits in self.found]
 
 
 def ask_each(searcher: Searcher, questions: Sequence[str], **options: Any) -> Answers:
     """Ask one question after the other, as a user does, and time each."""
     for question in questions[:_WARM_UP]:
         searcher.search(question, **options)
-    rankings, seconds = [], []
+    found, seconds = [], []
     for question in questions:
         start = time.perf_counter()
         hits = searcher.search(question, **options)
         seconds.append(time.perf_counter() - start)
-        rankings.append(_ranking(hits))
-    return Answers(rankings, Milliseconds.of(seconds))
+        found.append(hits)
+    return Answers(found, Milliseconds.of(seconds))
 
 
 def ask_all(searcher: Searcher, questions: Sequence[str], **options: Any) -> list[list[str]]:
     """All questions at once, without texts: for what is not timed."""
-    found = searcher.search_many(questions, fields=[], **options)
-    return [_ranking(hits) for hits in found]
+    return [_ranking(hits) for hits in find_all(searcher, questions, **options)]
+
+
+def find_all(searcher: Searcher, questions: Sequence[str], **options: Any) -> list[list[Hit]]:
+    return searcher.search_many(questions, fields=[], **options)
+
+
+def find_deep(
+    searcher: Searcher, questions: Sequence[str], k: int, **options: Any
+) -> list[list[Hit]]:
+    """`k` hits and what scores as much as the last of them, up to a thousand hits."""
+    found = find_all(searcher, questions, k=k + 1, **options)
+    cut = [n for n, hits in enumerate(found) if len(hits) > k and is_tie(hits[-1], hits[-2])]
+    again = find_all(searcher, [questions[n] for n in cut], k=_FURTHEST, **options) if cut else []
+    for n, hits in zip(cut, again, strict=True):
+        found[n] = hits
+    return found
+
+
+def rank_with_ties(found: Sequence[Hit], deep: Sequence[Hit]) -> list[str]:
+    """Ids of `found` and of whatever in `deep` scores as much as its last hit, best first.
+
+    A search cuts equal scores where the server happens to, trec_eval by their ids: bits have so few
+    different scores that the measures depend on it.
+    """
+    scored = {hit.id: hit for hit in (*found, *deep)}  # a score's last bits may differ
+    shown = [scored[hit.id] for hit in found]
+    tied = [hit for hit in deep if is_tie(hit, shown[-1])] if shown else []
+    return _ranking([*shown, *tied])
+
+
+def is_tie(one: Hit, other: Hit) -> bool:
+    """Whether trec_eval takes the scores for equal."""
+    return bool(np.float32(one.similarity) == np.float32(other.similarity))
 
 
 def _ranking(hits: Sequence[Hit]) -> list[str]:

@@ -44,7 +44,7 @@ def test_a_part_keeps_what_is_about_its_documents(trees: Path) -> None:
     assert (part.queries, part.judgments) == ({"t": "tree with acorns"}, {"t": {"oak": 2}})
 
 
-def test_what_cannot_be_asked_is_left_out_and_counted(written: Written) -> None:
+def test_what_cannot_be_asked_or_found_is_counted(written: Written) -> None:
     folder = written(
         {"a": "x", "b": " "},
         {"1": "one", "blank": "  ", "hopeless": "no"},
@@ -53,7 +53,8 @@ def test_what_cannot_be_asked_is_left_out_and_counted(written: Written) -> None:
 
     found = read_collection(folder)
 
-    assert (list(found.queries), dict(found.judgments)) == (["1"], {"1": {"a": 1, "gone": 2}})
+    assert list(found.queries) == ["1", "hopeless"]
+    assert dict(found.judgments) == {"1": {"a": 1, "gone": 2}, "hopeless": {"a": 0}}
     assert [warning.split(" ")[0] for warning in found.warnings] == ["1"] * 5
     text = "; ".join(found.warnings)
     for what in ("not in queries.jsonl", "1 query is empty", "no relevant", "not in the corpus"):
@@ -87,6 +88,7 @@ def test_the_splits_that_there_are_are_named(trees: Path) -> None:
         ("qrels/test.tsv", "a\tb\tscore\na b 1", r"test.tsv:2: 'a b 1'; expected query-id"),
         ("qrels/test.tsv", "x\ty\t1\n", "a known query and a known document"),
         ("qrels/test.tsv", "t\ty\t1\n", "a known query and a known document"),
+        ("qrels/test.tsv", "t\toak\t0\nt\telm\t-1\n", "no judgment is above 0"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_an_error(

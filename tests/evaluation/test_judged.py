@@ -12,7 +12,7 @@ from pymongo.database import Database
 
 from leafsearch.config import Storage
 from leafsearch.evaluation import CachedModel, EvalError, evaluate, read_collection
-from leafsearch.evaluation.formats import formats
+from leafsearch.evaluation.formats import Format, formats
 from leafsearch.evaluation.replay import Remembered, ask_all, ask_each, replay_searcher
 from leafsearch.evaluation.trial import measure_sizes, trial_collection
 from leafsearch.vectors import Codec, load_encoder
@@ -175,54 +175,76 @@ def test_the_measures_of_a_small_collection(
     assert list(database.list_collection_names()) in ([], [MANIFESTS])
 
 
+WORDS = ["oak", "elm", "ash", "sea", "bay", "tide", "pump", "valve", "seal", "rod", "lid"]
+
+
 @pytest.mark.usefixtures("own_cache")
-def test_queries_that_are_documents_are_judged_as_by_beir(
-    written: Written, client: MongoClient[Any], database: Database[Any]
+@pytest.mark.parametrize("seed", range(3))
+def test_measures_are_those_of_beir(
+    written: Written, client: MongoClient[Any], database: Database[Any], seed: int
 ) -> None:
-    """Graded, missing and zero judgments, ties between equal documents, and a query's own id among
-    the documents: nDCG and recall are those of trec_eval on results without that id."""
-    chance = random.Random(4)
-    words = [
-        "oak",
-        "elm",
-        "ash",
-        "sea",
-        "bay",
-        "tide",
-        "pump",
-        "valve",
-        "seal",
-        "rod",
-        "lid",
-        "grease",
-    ]
-    texts = {f"d{n}": " ".join(chance.choices(words, k=4)) for n in range(60)}
-    queries = {id: texts[id] for id in list(texts)[:12]} | {"q1": "oak sea pump"}
-    grades = {q: {d: chance.randint(0, 2) for d in chance.sample(list(texts), 9)} for q in queries}
-    grades["d0"]["d0"] = 2
-    grades = {q: {**found, "missing": 1} for q, found in grades.items()}
+    """Grades from -2 to 2, documents without a judgment, judgments of documents that are missing,
+    queries with nothing relevant, queries that are documents, and many equal scores."""
+    chance = random.Random(seed)
+    texts = {f"d{n}": " ".join(chance.choices(WORDS, k=4)) for n in range(150)}
+    texts |= {f"e{n}": texts[f"d{n}"] for n in range(0, 150, 3)}
+    queries = {id: texts[id] for id in list(texts)[:12]} | {"q1": "oak sea pump", "q2": "lid"}
+    grades = {
+        q: {d: chance.randint(-2, 2) for d in chance.sample(list(texts), 60)} for q in queries
+    }
+    grades["d0"] |= {"d0": 2, "missing": 1}
+    grades["q2"] = {"d1": 0, "d2": -1}
     judgments = [f"{q} {d} {g}" for q, found in grades.items() for d, g in found.items()]
     test = read_collection(written(texts, queries, judgments))
     models = {role: CachedModel("hashing:128", role, None) for role in ("teacher", "student")}
 
     report = evaluate(test, models, client, database.name, silent)
 
-    encoder = load_encoder("hashing:128")
-    cosines = (
-        encoder.encode_queries(list(queries.values()))
-        @ encoder.encode_documents(list(texts.values())).T
-    )
-    results = {
-        q: {d: float(s) for d, s in zip(texts, row, strict=True) if d != q}
-        for q, row in zip(queries, cosines, strict=True)
-    }
-    judge = pytrec_eval.RelevanceEvaluator(grades, {"ndcg_cut.10", "recall.100"})
-    theirs = judge.evaluate(results).values()
-    first = report.rows[0]
     assert "12 queries have the id of a document" in " ".join(report.warnings)
-    assert first.ndcg == pytest.approx(fmean(m["ndcg_cut_10"] for m in theirs), abs=1e-6)
-    assert first.recall == pytest.approx(fmean(m["recall_100"] for m in theirs), abs=1e-6)
-    assert first.overlap == 1
+    assert "1 query has no relevant document; counted as 0" in " ".join(report.warnings)
+    rows = {(row.format.name, row.format.dimensions): row for row in report.rows}
+    for name in ("float32", "int8", "bits", "bits, rescored"):
+        row = rows[name, 128]
+        ndcg, recall, mrr = by_beir(grades, searched(row.format, texts, queries, client, database))
+        assert row.ndcg == pytest.approx(ndcg, abs=1e-6)
+        assert row.recall == pytest.approx(recall, abs=1e-6)
+        assert row.mrr == pytest.approx(mrr, abs=1e-6)
+        assert row.overlap == 1
+
+
+def searched(
+    format: Format,
+    texts: dict[str, str],
+    queries: dict[str, str],
+    client: MongoClient[Any],
+    database: Database[Any],
+) -> dict[str, dict[str, float]]:
+    """All documents for each query, without the one that has its id."""
+    encoder = load_encoder("hashing:128")
+    chunks = [{"_id": id, "document": id, "position": 0, "hash": b""} for id in texts]
+    documents = encoder.encode_documents(list(texts.values()))
+    rescore = {} if format.rescore is None else {"rescore": format.rescore}
+    with trial_collection(database, format.storage, chunks, documents, silent) as collection:
+        asked = replay_searcher(client, collection, encoder)
+        found = asked.search_many(list(queries.values()), k=len(texts), exact=True, **rescore)
+    return {
+        query: {hit.id: hit.similarity for hit in hits if hit.id != query}
+        for query, hits in zip(queries, found, strict=True)
+    }
+
+
+def by_beir(
+    grades: dict[str, dict[str, int]], results: dict[str, dict[str, float]]
+) -> tuple[float, float, float]:
+    """nDCG@10, recall@100 and MRR@10 as its evaluator computes them."""
+    judge = pytrec_eval.RelevanceEvaluator(grades, {"ndcg_cut.10", "recall.100", "recip_rank"})
+    found = judge.evaluate(results).values()
+    ranks = (m["recip_rank"] for m in found)
+    return (
+        fmean(m["ndcg_cut_10"] for m in found),
+        fmean(m["recall_100"] for m in found),
+        fmean(rank if rank > 1 / 10.5 else 0 for rank in ranks),
+    )
 
 
 def test_teacher_and_student_are_measured_alone_and_together(

@@ -39,11 +39,11 @@ def test_graded_and_tied_rankings_measure_as_with_trec_eval(seed: int) -> None:
 def made_up(
     chance: random.Random,
 ) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]:
-    """Grades and scores of 20 queries: grades from 0 to 3, and scores of which many are equal."""
+    """Grades and scores of 20 queries: grades from -2 to 3, and scores of which many are equal."""
     ids = [f"d{n}" for n in range(300)]
     queries = [f"q{n}" for n in range(20)]
     grades = {
-        q: {d: chance.randint(0, 3) for d in chance.sample(ids, chance.randint(1, 150))}
+        q: {d: chance.randint(-2, 3) for d in chance.sample(ids, chance.randint(1, 150))}
         for q in queries
     }
     scores = {
@@ -58,7 +58,7 @@ def test_scores_that_differ_in_double_precision_only_are_ties() -> None:
 
 
 def test_a_query_without_a_relevant_document_or_without_hits_counts_as_nothing_found() -> None:
-    for ranked, grades in ((["a"], {"a": 0}), ([], {"a": 1})):
+    for ranked, grades in ((["a"], {"a": 0}), (["a"], {"a": -1}), ([], {"a": 1})):
         assert ndcg(ranked, grades, 10) == recall(ranked, grades, 10) == 0
         assert reciprocal_rank(ranked, grades, 10) == 0
 
