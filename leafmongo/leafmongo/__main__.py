@@ -18,6 +18,7 @@ from leafmongo.deployment.deployment import LocalDeployment
 from leafmongo.deployment.paths import Home, default_home, gateway_home, variable
 from leafmongo.deployment.status import format_status, strip_control
 from leafmongo.errors import LocalError
+from leafmongo.indexes.profiles import NEWEST, PROFILES
 
 app = typer.Typer(
     pretty_exceptions_enable=False,
@@ -50,6 +51,12 @@ def program(
     """
 
 
+def _require_profile(like: str | None) -> str | None:
+    if like is not None and like not in PROFILES:
+        raise typer.BadParameter(f"{like}: expected one of {', '.join(PROFILES)}")
+    return like
+
+
 HomeOption = Annotated[
     Path | None,
     typer.Option(
@@ -71,12 +78,28 @@ PortOption = Annotated[
     ),
 ]
 
+LikeOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SERVER",
+        help=f"Have the limits of this server: {', '.join(PROFILES)}. Default: {NEWEST}.",
+        show_default=False,
+        callback=_require_profile,
+        autocompletion=lambda: list(PROFILES),
+    ),
+]
+
 
 @app.command()
-def start(home: HomeOption = None, port: PortOption = None, as_json: JsonOption = False) -> None:
+def start(
+    home: HomeOption = None,
+    port: PortOption = None,
+    like: LikeOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Start the deployment in the background and print its URI."""
     with _one_line_errors():
-        deployment = LocalDeployment(home, port=port)
+        deployment = LocalDeployment(home, port=port, like=like)
         started = deployment.start()
         _say(
             f"started; {deployment.command('stop')} stops it" if started else "was already running"
@@ -135,7 +158,12 @@ def status(
 
 
 @app.command()
-def run(home: HomeOption = None, port: PortOption = None, as_json: JsonOption = False) -> None:
+def run(
+    home: HomeOption = None,
+    port: PortOption = None,
+    like: LikeOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Run the deployment in the foreground until Ctrl-C.
 
     The command prints the URI when the deployment is ready.
@@ -153,7 +181,7 @@ def run(home: HomeOption = None, port: PortOption = None, as_json: JsonOption = 
             address = deployment.tcp_uri or deployment.uri
             print(json.dumps({"uri": address}) if as_json else address, flush=True)
 
-        serve(place, port, on_ready)
+        serve(place, port, on_ready, like or NEWEST)
 
 
 @app.command()
@@ -187,6 +215,7 @@ def gateway(
             show_default=False,
         ),
     ] = None,
+    like: LikeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Add $vectorSearch to a MongoDB of your own until Ctrl-C.
@@ -210,12 +239,12 @@ def gateway(
             _say("running; Ctrl-C stops it")
             print(json.dumps({"uri": uris[0], "uris": uris}) if as_json else uris[0], flush=True)
 
-        serve_gateway(place, Upstream(uri), port, on_ready)
+        serve_gateway(place, Upstream(uri), port, on_ready, like or NEWEST)
 
 
 @app.command("_serve", hidden=True)
-def _serve(home: Path, pipe: int, port: int | None = None) -> None:
-    serve_in_background(Home.at(home), pipe, port)
+def _serve(home: Path, pipe: int, port: int | None = None, like: str = NEWEST) -> None:
+    serve_in_background(Home.at(home), pipe, port, like)
 
 
 @contextmanager

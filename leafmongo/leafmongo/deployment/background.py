@@ -16,12 +16,13 @@ _READY = b"ready"
 _LOG_BYTES, _LOG_FILES = 4 * 2**20, 3
 
 
-def launch(home: Home, port: int | None, *, seconds: float) -> None:
+def launch(home: Home, port: int | None, *, like: str, seconds: float) -> None:
     """Return when the deployment answers; raise with the server's own message if it fails."""
     reading, writing = os.pipe()
     command = [sys.executable, "-m", "leafmongo", "_serve", str(home.root), str(writing)]
     if port is not None:
         command += ["--port", str(port)]
+    command += ["--like", like]
     with open(home.log / "gateway.err", "wb") as stderr:
         process = subprocess.Popen(
             command,
@@ -53,7 +54,7 @@ def launch(home: Home, port: int | None, *, seconds: float) -> None:
     )
 
 
-def serve_in_background(home: Home, pipe: int, port: int | None) -> None:
+def serve_in_background(home: Home, pipe: int, port: int | None, like: str) -> None:
     """Serve, and report to the launching process through `pipe`."""
     from leafmongo.deployment.server import serve  # a launch needs none of the engine
 
@@ -71,7 +72,7 @@ def serve_in_background(home: Home, pipe: int, port: int | None) -> None:
     try:
         with disk.explain_os_errors(home.root):
             _log_to(home.log / "gateway.log")
-        serve(home, port, on_ready)
+        serve(home, port, on_ready, like)
     except Exception as error:
         expected = isinstance(error, LocalError)
         cause = error.__cause__

@@ -20,6 +20,7 @@ from leafmongo.deployment.paths import Home, default_home
 from leafmongo.deployment.process import hold_lock, lock_holder
 from leafmongo.deployment.status import Status, index_states
 from leafmongo.errors import LocalError
+from leafmongo.indexes.profiles import NEWEST, PROFILES
 
 _START_SECONDS = 360.0  # after a crash, mongod may have a long journal to replay
 _STOP_SECONDS = 120.0
@@ -30,12 +31,17 @@ class LocalDeployment:
 
     The context manager starts the deployment, and stops it at the end unless it was running
     before. With a port it also listens on that port of 127.0.0.1 (0: any free port) and asks for
-    a password.
+    a password. `like` names a server whose limits it has: see indexes.profiles.
     """
 
-    def __init__(self, home: Path | str | None = None, *, port: int | None = None) -> None:
+    def __init__(
+        self, home: Path | str | None = None, *, port: int | None = None, like: str | None = None
+    ) -> None:
+        if like is not None and like not in PROFILES:
+            raise LocalError(f"like is {like!r}; expected one of {', '.join(PROFILES)}")
         self._home = Home.at(default_home() if home is None else Path(home))
         self._wanted_port = port
+        self._like = like
         self._started_here = False
 
     @property
@@ -68,8 +74,10 @@ class LocalDeployment:
         with hold_lock(self._home.start_lock, seconds=_START_SECONDS):
             if lock_holder(self._home.server_lock) is not None and self._wait_until_answers():
                 self._require_port()
+                self._require_profile()
                 return False
-            background.launch(self._home, self._wanted_port, seconds=_STOP_SECONDS)
+            like = self._like or NEWEST
+            background.launch(self._home, self._wanted_port, like=like, seconds=_STOP_SECONDS)
             return True
 
     def stop(self) -> bool:
@@ -175,6 +183,14 @@ class LocalDeployment:
             f"the deployment in {self._home.root} is running {state}; expected port "
             f"{wanted or 'any'}. Run {self.command('stop')}, then {self.command('start', wanted)}"
         )
+
+    def _require_profile(self) -> None:
+        running = self._state().get("like", NEWEST)
+        if self._like not in (None, running):
+            raise LocalError(
+                f"the deployment in {self._home.root} is running like {running}; expected "
+                f"{self._like}. Run {self.command('stop')}, then start it again"
+            )
 
     def _client(self, *, seconds: float) -> MongoClient[dict[str, Any]]:
         return MongoClient(self.uri, serverSelectionTimeoutMS=int(seconds * 1000))

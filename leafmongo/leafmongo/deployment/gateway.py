@@ -11,6 +11,7 @@ from leafmongo.deployment.process import StopSignals, serve_alone
 from leafmongo.deployment.upstream import Member, Upstream
 from leafmongo.errors import LocalError
 from leafmongo.indexes.change_stream import ChangeStream
+from leafmongo.indexes.profiles import NEWEST, PROFILES
 from leafmongo.proxy import sockets
 from leafmongo.proxy.context import ListenerContext
 from leafmongo.proxy.idle import IdleReaper, LiveConnections
@@ -25,9 +26,15 @@ class Gateway:
     """Connects every client to the primary, and disconnects all when the primary changes."""
 
     def __init__(
-        self, home: Home, upstream: Upstream, port: int | None, on_ready: _OnReady
+        self,
+        home: Home,
+        upstream: Upstream,
+        port: int | None,
+        on_ready: _OnReady,
+        like: str = NEWEST,
     ) -> None:
         self._home = home
+        self._like = like
         self._upstream = upstream
         self._port = port
         self._on_ready = on_ready
@@ -38,7 +45,7 @@ class Gateway:
 
     async def run(self) -> None:
         signals = StopSignals()
-        service = SearchService(self._upstream.client)
+        service = SearchService(self._upstream.client, PROFILES[self._like])
         try:
             version = await asyncio.to_thread(self._start_service, service)
             uris = await self._listen(service)
@@ -139,10 +146,12 @@ def _try_change_stream(upstream: Upstream) -> None:
         ChangeStream(upstream.client, session, (), None).close()
 
 
-def serve_gateway(home: Home, upstream: Upstream, port: int | None, on_ready: _OnReady) -> None:
+def serve_gateway(
+    home: Home, upstream: Upstream, port: int | None, on_ready: _OnReady, like: str = NEWEST
+) -> None:
     """Run a gateway in this process until SIGTERM or Ctrl-C; `on_ready` is called once."""
 
     async def run() -> None:
-        await Gateway(home, upstream, port, on_ready).run()
+        await Gateway(home, upstream, port, on_ready, like).run()
 
     serve_alone(home, run)

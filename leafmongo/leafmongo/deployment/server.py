@@ -19,6 +19,7 @@ from leafmongo.deployment.process import StopSignals, serve_alone
 from leafmongo.deployment.replica import become_primary, connect
 from leafmongo.errors import LocalError
 from leafmongo.indexes.catalog import Client
+from leafmongo.indexes.profiles import NEWEST, PROFILES
 from leafmongo.proxy import sockets
 from leafmongo.proxy.context import ListenerContext
 from leafmongo.proxy.idle import IdleReaper, LiveConnections
@@ -35,8 +36,11 @@ class Server:
     With a port, every client has to log in, through the socket too.
     """
 
-    def __init__(self, home: Home, port: int | None, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, home: Home, port: int | None, on_ready: Callable[[], None], like: str = NEWEST
+    ) -> None:
         self._home = home
+        self._like = like
         self._with_login = port is not None
         self._bound = sockets.bind(LOOPBACK, port) if port is not None else None
         self._on_ready = on_ready
@@ -51,7 +55,7 @@ class Server:
     async def run(self) -> None:
         signals = StopSignals()
         client = connect(self._home, by_key=self._with_login)
-        service = SearchService(client)
+        service = SearchService(client, PROFILES[self._like])
         context = ListenerContext(self._dial, self._admit, service.handle, service.on_write)
         socket = self._home.gateway_socket
         listeners = [await sockets.listen_on_socket(socket, context, self._live)]
@@ -154,6 +158,7 @@ class Server:
             "mongod": str(self._binary),
             "version": self._version,
             "port": self._port,
+            "like": self._like,
         }
         partial = self._home.state.with_suffix(".new")
         partial.write_text(json.dumps(state))
@@ -164,6 +169,6 @@ def _explain(error: Exception, home: Home) -> str:
     return disk.explain(error, home.root) if isinstance(error, OSError) else str(error)
 
 
-def serve(home: Home, port: int | None, on_ready: Callable[[], None]) -> None:
+def serve(home: Home, port: int | None, on_ready: Callable[[], None], like: str = NEWEST) -> None:
     """Run a deployment in this process until SIGTERM or Ctrl-C; `on_ready` is called once."""
-    serve_alone(home, lambda: Server(home, port, on_ready).run())
+    serve_alone(home, lambda: Server(home, port, on_ready, like).run())

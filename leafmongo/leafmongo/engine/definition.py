@@ -1,16 +1,18 @@
 """The definition of a vector index: its fields, and the rules for them.
 
-Three rules are stricter than the search process itself, as on Atlas: `fields` has to have an
-entry, at least one of them has to be a vector, and no model for automatic embedding exists here.
+Two rules are stricter than the search process itself, as on Atlas: `fields` has to have an entry,
+and at least one of them has to be a vector, or a text that is embedded automatically. The only
+model for that is `hashing`; see documents/text_model.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from leafmongo.engine.documents.paths import path_problem
 from leafmongo.engine.documents.stored_source import StoredSource, parse_stored_source
+from leafmongo.engine.documents.text_model import DEFAULT_DIMENSIONS, HASHING, MODEL_DIMENSIONS
 from leafmongo.engine.errors import CommandError, Refused
 from leafmongo.engine.parser import Section, parse_definition_by, show
 
@@ -18,6 +20,8 @@ SIMILARITIES = ("cosine", "dotProduct", "euclidean")
 QUANTIZATIONS = ("none", "scalar", "binary")
 PARTITIONS = (1, 2, 4, 8, 16, 32, 64)
 FIELD_TYPES = ("vector", "filter", "autoEmbed", "text", "embeddedDocuments")
+# By the provider's name: the quantization of the index over its vectors.
+_EMBEDDED = {"float": "none", "scalar": "none", "binary": "binary"}
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,17 @@ class HnswOptions:
 
 @dataclass(frozen=True)
 class VectorField:
+    """`model` embeds the texts at the path. `quantizes_int8`: int8 vectors are indexed under
+    quantization "binary", as on Atlas since October 2026; before, they were skipped."""
+
     path: str
     dimensions: int
     similarity: str
     quantization: str = "none"
     indexing_method: str = "hnsw"
     hnsw: HnswOptions = HnswOptions()
+    model: str | None = None
+    quantizes_int8: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,13 @@ class VectorDefinition:
 
     def vector_field(self, path: str) -> VectorField | None:
         return next((field for field in self.vector_fields if field.path == path), None)
+
+    def with_int8_quantized(self, quantizes_int8: bool) -> "VectorDefinition":
+        fields = tuple(
+            replace(each, quantizes_int8=quantizes_int8) if isinstance(each, VectorField) else each
+            for each in self.fields
+        )
+        return replace(self, fields=fields)
 
     def is_nested(self, path: str) -> bool:
         """Whether the path belongs to the elements under nestedRoot, not to the document itself."""
@@ -140,6 +156,8 @@ def _refuse_repeated_paths(section: Section, fields: tuple[VectorField | FilterF
 def _refuse_vectorless(section: Section, parsed: VectorDefinition) -> None:
     if not parsed.vector_fields:
         raise section.refused("fields", 'must have at least one entry of type "vector"')
+    if len({each.model is None for each in parsed.vector_fields}) > 1:
+        raise section.refused("fields", 'must not mix the types "vector" and "autoEmbed"')
     root = parsed.nested_root
     if root and not any(is_under(field.path, root) for field in parsed.vector_fields):
         raise section.refused(
@@ -164,9 +182,14 @@ def _field(entry: Any, where: str) -> VectorField | FilterField:
     if kind == "embeddedDocuments":
         raise section.refused("type", '"embeddedDocuments" is not supported; use nestedRoot')
     model = section.need("model", section.text("model"))
-    raise CommandError(
-        2, "BadValue", f'"{section.name("model")}": no model "{model}" is registered here'
-    )
+    if model != HASHING or kind != "autoEmbed":
+        raise CommandError(
+            2,
+            "BadValue",
+            f'"{section.name("model")}": no model "{model}" is registered here for {kind}; '
+            f'"{HASHING}" is, for autoEmbed',
+        )
+    return _embedded_field(section, path)
 
 
 def _vector_field(section: Section, path: str) -> VectorField:
@@ -183,6 +206,23 @@ def _vector_field(section: Section, path: str) -> VectorField:
             "numDimensions", f"must be a multiple of 8 for binary quantization; {dimensions} given"
         )
     return VectorField(path, dimensions, similarity, quantization, method, hnsw)
+
+
+def _embedded_field(section: Section, path: str) -> VectorField:
+    modality = section.need("modality", section.text("modality"))
+    if modality.lower() != "text":
+        raise section.refused("modality", f'must be "text"; {show(modality)} was given')
+    dimensions = section.integer("numDimensions") or DEFAULT_DIMENSIONS
+    if dimensions not in MODEL_DIMENSIONS:
+        allowed = ", ".join(map(str, MODEL_DIMENSIONS))
+        raise section.refused("numDimensions", f"must be one of [{allowed}]; {dimensions} given")
+    stored = section.choice("quantization", _EMBEDDED) or "float"
+    usual = "euclidean" if stored == "binary" else "dotProduct"
+    similarity = section.choice("similarity", SIMILARITIES) or usual
+    method = section.choice("indexingMethod", ("hnsw", "flat")) or "hnsw"
+    hnsw = _hnsw(section, method)
+    section.refuse_other_keys()
+    return VectorField(path, dimensions, similarity, _EMBEDDED[stored], method, hnsw, HASHING)
 
 
 def _hnsw(section: Section, method: str) -> HnswOptions:

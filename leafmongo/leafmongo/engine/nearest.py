@@ -3,7 +3,7 @@
     exact          all candidates are scored
     approximate    the numCandidates nearest, then parentFilter, then the limit best
       binary       ... of the numCandidates nearest by sign bits, the sqrt(limit * numCandidates)
-                   best by float query against signs are scored in full
+                   best by whole query against signs are scored in full
 
 As on the server, parentFilter applies after the numCandidates are chosen, so fewer may be left.
 """
@@ -18,7 +18,7 @@ from leafmongo.engine.arrays import Positions, Scores, best
 from leafmongo.engine.documents.stores import Scorers
 from leafmongo.engine.filters.column import Mask
 from leafmongo.engine.query import VectorQuery
-from leafmongo.engine.scorers.floats import FloatScorer
+from leafmongo.engine.scorers.scoring import SignScorer
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,15 +55,15 @@ def _hits(candidates: Candidates, query: VectorQuery) -> tuple[Positions, Scores
     scorers = candidates.scorers
     if query.num_candidates is None:
         return _exact_hits(candidates, query.limit)
-    direct = not (candidates.nested or scorers.signs or candidates.parents is not None)
+    direct = not (candidates.nested or scorers.rescorer or candidates.parents is not None)
     count = query.limit if direct else query.num_candidates
     positions, scores = scorers.approximate.nearest(count, candidates.positions)
     if candidates.parents is not None:
         passed = candidates.parents[candidates.documents[positions]]
         positions, scores = positions[passed], scores[passed]
-    if scorers.signs and scorers.floats:
+    if scorers.rescorer is not None:
         count = math.isqrt(query.limit * query.num_candidates)
-        return _rescore(scorers.floats, positions, count)
+        return _rescore(scorers.rescorer, positions, count)
     return positions, scores
 
 
@@ -77,10 +77,10 @@ def _exact_hits(candidates: Candidates, limit: int) -> tuple[Positions, Scores]:
     return candidates.scorers.exact.nearest(count, positions)
 
 
-def _rescore(floats: FloatScorer, positions: Positions, count: int) -> tuple[Positions, Scores]:
+def _rescore(whole: SignScorer, positions: Positions, count: int) -> tuple[Positions, Scores]:
     positions = np.sort(positions)
-    kept = np.sort(positions[best(floats.sign_products(positions), count)])
-    return floats.nearest(len(kept), kept)
+    kept = np.sort(positions[best(whole.sign_products(positions), count)])
+    return whole.nearest(len(kept), kept)
 
 
 def _all_elements(

@@ -12,6 +12,7 @@ import numpy as np
 from bson import Binary, Decimal128
 
 from leafmongo.engine.definition import VectorDefinition, VectorField
+from leafmongo.engine.documents.text_model import embed
 from leafmongo.engine.documents.vectors import (
     MalformedVector,
     NotNumeric,
@@ -40,6 +41,7 @@ class VectorQuery:
     exact: bool
     vector: Vector | None
     text: str | None = None
+    model: str | None = None
     filter: Clause | None = None
     parent_filter: Clause | None = None
     return_stored_source: bool = False
@@ -81,7 +83,7 @@ def _parse(section: Section) -> VectorQuery:
     exact = section.boolean("exact") or False
     candidates = _num_candidates(section, exact=exact)
     limit = _limit(section, candidates)
-    vector, text = _input(section)
+    vector, text, model = _input(section)
     return VectorQuery(
         index=index,
         path=path,
@@ -90,6 +92,7 @@ def _parse(section: Section) -> VectorQuery:
         exact=exact,
         vector=vector,
         text=text,
+        model=model,
         filter=_filter(section, "filter"),
         parent_filter=_filter(section, "parentFilter"),
         trace_ids=_trace_ids(section),
@@ -125,7 +128,7 @@ def _limit(section: Section, candidates: int | None) -> int:
     return limit
 
 
-def _input(section: Section) -> tuple[Vector | None, str | None]:
+def _input(section: Section) -> tuple[Vector | None, str | None, str | None]:
     vector = _query_vector(section)
     text = _query_text(section)
     model = section.text("model")
@@ -139,7 +142,7 @@ def _input(section: Section) -> tuple[Vector | None, str | None]:
             f"'queryVector' contains a non-finite value (Infinity or NaN) at position [{where}]. "
             "Every element has to be finite as a float32"
         )
-    return vector, text
+    return vector, text, model
 
 
 def _query_vector(section: Section) -> Vector | None:
@@ -221,6 +224,8 @@ def _field(definition: VectorDefinition, query: VectorQuery) -> tuple[VectorFiel
     field = definition.vector_field(query.path)
     if field is None:
         raise Refused(f"{query.path} is not indexed as vector")
+    if field.model is not None:
+        return field, _embedded(field, query)
     if query.vector is None:
         raise Refused(f"query needs an auto-embedding index; {query.path} has vectors of your own")
     if query.vector.dimensions != field.dimensions:
@@ -231,6 +236,14 @@ def _field(definition: VectorDefinition, query: VectorQuery) -> tuple[VectorFiel
     return field, query.vector
 
 
+def _embedded(field: VectorField, query: VectorQuery) -> Vector:
+    if query.text is None:
+        raise Refused(f"{query.path} is an auto-embedding field: it takes query, not queryVector")
+    if query.model not in (None, field.model):
+        raise Refused(f'model "{query.model}" is not compatible with "{field.model}" of the index')
+    return embed(query.text, field.dimensions)
+
+
 def _check_nested_options(definition: VectorDefinition, query: VectorQuery) -> None:
     if query.score_mode is not None and not definition.is_nested(query.path):
         raise Refused(f'"nestedOptions" needs a path under nestedRoot; {query.path} is not')
@@ -238,8 +251,13 @@ def _check_nested_options(definition: VectorDefinition, query: VectorQuery) -> N
 
 def _check_filters(definition: VectorDefinition, query: VectorQuery) -> None:
     declared = set(definition.filter_paths)
+    embedded = {field.path for field in definition.vector_fields if field.model is not None}
     for clause in (query.filter, query.parent_filter):
         for path in required_paths(clause) if clause is not None else ():
+            if path in embedded:
+                raise Refused(
+                    f"Field '{path}' is an auto-embedding field and cannot be used in filters"
+                )
             if path not in declared:
                 raise Refused(f"Path '{path}' needs to be indexed as filter")
 

@@ -84,6 +84,7 @@ class IndexCommands:
                 for record in records
                 if not self._exists(namespace, record)
             ]
+            self._require_room(len(new))
             self._catalog.add(new)
             for record in new:
                 self._builder.build(self._registry.put(record))
@@ -153,6 +154,16 @@ class IndexCommands:
         created = dt.datetime.now(dt.UTC).replace(tzinfo=None)
         missing = Binary(b"", 4)  # set once the collection is known to exist
         return IndexRecord(ObjectId(), *namespace, missing, name, kind, definition, 0, created)
+
+    def _require_room(self, more: int) -> None:
+        most = self._registry.profile.most_indexes
+        if more and most is not None and len(self._registry.all()) + more > most:
+            # In Atlas's words, by which programs recognise this error: it has no code of its own.
+            raise CommandError(
+                20,
+                "IllegalOperation",
+                "The maximum number of FTS indexes has been reached for this instance size.",
+            )
 
     def _uuid(self, namespace: Namespace) -> Binary:
         uuid = self._catalog.uuid_of(*namespace)

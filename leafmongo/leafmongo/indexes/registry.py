@@ -9,9 +9,10 @@ from typing import Any
 
 import bson
 
-from leafmongo.engine import CommandError
+from leafmongo.engine import CommandError, VectorDefinition
 from leafmongo.indexes.catalog import IndexRecord
 from leafmongo.indexes.index_types import make_index, parse_definition
+from leafmongo.indexes.profiles import ServerProfile
 
 log = logging.getLogger(__name__)
 Namespace = tuple[str, str]
@@ -34,9 +35,11 @@ class BuildFailure:
 class IndexVersion:
     """One version of a definition and its index; CommandError if the definition is invalid."""
 
-    def __init__(self, record: IndexRecord) -> None:
+    def __init__(self, record: IndexRecord, profile: ServerProfile) -> None:
         self.record = record
         self.definition = parse_definition(record.type, record.definition)
+        if isinstance(self.definition, VectorDefinition):
+            self.definition = self.definition.with_int8_quantized(profile.quantizes_int8)
         self.index = make_index(self.definition)
         self.state = BuildState.PENDING
         self._lock = threading.Lock()
@@ -82,8 +85,9 @@ class ServedIndex:
     that was searchable is built again, `awaited` when a search waits for it.
     """
 
-    def __init__(self, record: IndexRecord) -> None:
+    def __init__(self, record: IndexRecord, profile: ServerProfile) -> None:
         self.record = record
+        self._profile = profile
         self.main: IndexVersion | None = None
         self.staged: IndexVersion | None = None
         self.failure: BuildFailure | None = None
@@ -105,7 +109,7 @@ class ServedIndex:
         with self._lock:
             self.failure = None
             try:
-                self.staged = IndexVersion(record)
+                self.staged = IndexVersion(record, self._profile)
             except CommandError as error:
                 self.staged = None
                 self.failure = BuildFailure(record, error.message)
@@ -119,7 +123,7 @@ class ServedIndex:
         with self._lock:
             latest = self.staged or self.main
             if latest is not None:
-                self.staged = IndexVersion(latest.record)
+                self.staged = IndexVersion(latest.record, self._profile)
                 self.main = self.main if answers else None
                 self.rebuilding = True
 
@@ -150,7 +154,8 @@ class ServedIndex:
 class IndexRegistry:
     """All indexes of the deployment. Safe for threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, profile: ServerProfile | None = None) -> None:
+        self.profile = profile or ServerProfile()
         self._lock = threading.Lock()
         self._served: dict[Any, ServedIndex] = {}
 
@@ -159,7 +164,7 @@ class IndexRegistry:
         with self._lock:
             served = self._served.get(record.id)
             if served is None:
-                served = self._served[record.id] = ServedIndex(record)
+                served = self._served[record.id] = ServedIndex(record, self.profile)
             elif record.version != served.record.version:
                 served.stage(record)
             served.record = record

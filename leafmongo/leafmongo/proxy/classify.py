@@ -8,7 +8,9 @@ from leafmongo.proxy.command_threads import LARGE_BYTES
 from leafmongo.proxy.wire import MAX_MESSAGE_BYTES, OP_MSG, OP_QUERY, Head
 
 HANDSHAKES = frozenset({"hello", "isMaster", "ismaster"})
-MANAGEMENT = frozenset({"createSearchIndexes", "updateSearchIndex", "dropSearchIndex"})
+MANAGEMENT = frozenset(
+    {"createSearchIndexes", "updateSearchIndex", "dropSearchIndex", "atlasVersion"}
+)
 _PIPELINES = frozenset({"aggregate", "explain"})
 _HANDSHAKE_BYTES, COMMAND_BYTES = 2**20, 17 * 2**20
 # `$search` follows the type of its value, since {$text: {$search: "..."}} is not a search.

@@ -13,6 +13,7 @@ from leafmongo.indexes.build import IndexBuilder
 from leafmongo.indexes.catalog import COLLECTION, DATABASE, Catalog, Client
 from leafmongo.indexes.commands import IndexCommands
 from leafmongo.indexes.follower import Follower
+from leafmongo.indexes.profiles import ServerProfile
 from leafmongo.indexes.registry import IndexRegistry, Namespace
 from leafmongo.proxy import classify, large_bson, wire
 from leafmongo.proxy.command_threads import LARGE_BYTES, CommandThreads, Result
@@ -30,6 +31,7 @@ _REFUSALS = frozenset({13, 18, 8000, 10107, 11600, 13435, 13436})  # rights, and
 _AWAY = (13436, "NotPrimaryOrSecondary")
 _MAX_BYTES = 16 * 2**20  # of a command, mongod's own limit
 _INDEX_COMMANDS = frozenset({"createSearchIndexes", "updateSearchIndex", "dropSearchIndex"})
+_ATLAS_VERSION = {"atlasVersion": "leafmongo", "gitVersion": "", "ok": 1.0}
 _ID_BYTES = 40  # least bytes that each found document adds to the pipeline for mongod
 
 
@@ -44,6 +46,7 @@ class SearchCommands:
         threads: CommandThreads | None = None,
     ) -> None:
         self._threads = threads or CommandThreads()
+        self._profile = registry.profile
         self._search = IndexSearch(registry, freshness, self._threads)
         self._index_commands = index_commands
         self._freshness = freshness
@@ -94,6 +97,10 @@ class SearchCommands:
         if request.name in _INDEX_COMMANDS:
             _require_utf8(request)
             return _reply(request, await self._run_index_command(request, client))
+        if request.name == "atlasVersion":
+            # mongod knows no such command, and neither does a large cluster of Atlas.
+            is_shared = self._profile.is_shared
+            return _reply(request, _ATLAS_VERSION) if is_shared else ForwardedCommand(message)
         command = request.body if request.name == "aggregate" else request.body.get("explain")
         if not isinstance(command, Mapping) or next(iter(command), "") != "aggregate":
             return ForwardedCommand(message)
@@ -259,8 +266,8 @@ def _failure(code: int, name: str, message: str) -> dict[str, Any]:
 class SearchService:
     """All that makes mongod answer searches, wired together. Create it in the event loop."""
 
-    def __init__(self, client: Client) -> None:
-        registry = IndexRegistry()
+    def __init__(self, client: Client, profile: ServerProfile | None = None) -> None:
+        registry = IndexRegistry(profile)
         self._freshness = Freshness(lambda marker: self._follower.mark(marker))
         self._follower = Follower(
             client,

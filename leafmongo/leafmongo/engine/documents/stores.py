@@ -18,7 +18,7 @@ from leafmongo.engine.scorers.floats import FloatScorer
 from leafmongo.engine.scorers.integers import BitScorer, Int8Scorer, pack_signs, pack_words
 from leafmongo.engine.scorers.kernels import ACCELERATED
 from leafmongo.engine.scorers.scalar import ScalarCodes
-from leafmongo.engine.scorers.scoring import Scorer
+from leafmongo.engine.scorers.scoring import Scorer, SignScorer
 
 Mask = NDArray[np.bool_]
 
@@ -27,14 +27,14 @@ Mask = NDArray[np.bool_]
 class Scorers:
     """`approximate` scores as the definition's quantization does.
 
-    With `signs` it only ranks by sign bits, and its hits have to be scored again. `floats` is
-    `exact` for float vectors.
+    `rescorer`: it only ranks by sign bits, and its hits have to be scored again by this one.
+    `floats` is `exact` for float vectors.
     """
 
     exact: Scorer
     approximate: Scorer
     floats: FloatScorer | None = None
-    signs: bool = False
+    rescorer: SignScorer | None = None
 
 
 class Store(Protocol):
@@ -101,7 +101,7 @@ class FloatStore:
         if self._field.quantization == "binary":
             wanted = pack_signs(query.values[None])[0]
             signs = BitScorer(self._signs.view, self._field.dimensions, wanted)
-            return Scorers(exact, signs, exact, signs=True)
+            return Scorers(exact, signs, exact, exact)
         return Scorers(exact, exact, exact)
 
     @property
@@ -113,27 +113,38 @@ class FloatStore:
 
 class Int8Store:
     def __init__(self, field: VectorField) -> None:
-        self._similarity = field.similarity
+        self._field = field
         self.owners = GrowingArray(np.int64)
         self._rows = GrowingArray(np.int8, field.dimensions)
         self._squares = GrowingArray(np.float64)
+        self._signs = GrowingArray(np.uint64, -(-field.dimensions // 64))
 
     def extend(self, rows: NDArray[Any], owners: NDArray[np.int64]) -> None:
         self._rows.extend(rows)
         self._squares.extend((rows.astype(np.float64) ** 2).sum(axis=1))
+        if self._field.quantization == "binary":
+            self._signs.extend(pack_signs(rows))
         self.owners.extend(owners)
 
     def keep(self, mask: Mask) -> None:
         self._rows.replace(self._rows.view[mask])
         self._squares.replace(self._squares.view[mask])
+        if self._field.quantization == "binary":
+            self._signs.replace(self._signs.view[mask])
 
     def scorers(self, query: Vector) -> Scorers:
-        exact = Int8Scorer(self._rows.view, self._squares.view, self._similarity, query.values)
+        field = self._field
+        exact = Int8Scorer(self._rows.view, self._squares.view, field.similarity, query.values)
+        if field.quantization == "binary":
+            wanted = pack_signs(query.values[None])[0]
+            signs = BitScorer(self._signs.view, field.dimensions, wanted)
+            return Scorers(exact, signs, rescorer=exact)
         return Scorers(exact, exact)
 
     @property
     def nbytes(self) -> int:
-        return self.owners.nbytes + self._rows.nbytes + self._squares.nbytes
+        arrays = (self.owners, self._rows, self._squares, self._signs)
+        return sum(array.nbytes for array in arrays)
 
 
 class BitStore:

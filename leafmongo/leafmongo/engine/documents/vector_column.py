@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from leafmongo.engine.definition import VectorField
 from leafmongo.engine.documents.paths import values_at
+from leafmongo.engine.documents.text_model import embed
 from leafmongo.engine.documents.vectors import (
     DTYPES,
     HEADERS,
@@ -37,6 +38,7 @@ WRONG_DIMENSIONS = "wrong number of dimensions"
 ZERO = "zero vector under cosine"
 NOT_FINITE = "NaN or Infinity"
 QUANTIZED = "int8 or packed_bit in a quantized field"
+NOT_A_TEXT = "not a text to embed"
 BITS_NEED_EUCLIDEAN = "packed_bit without euclidean"
 NOT_FIRST = "not the first vector of its path"
 
@@ -82,6 +84,8 @@ def _candidates(value: Any) -> Iterator[Any]:
 
 
 def _judge(field: VectorField, value: Any) -> tuple[Vector | None, str | None]:
+    if field.model is not None:
+        return _embed(field, value)
     try:
         if isinstance(value, list):
             vector = from_array(value)
@@ -96,10 +100,16 @@ def _judge(field: VectorField, value: Any) -> tuple[Vector | None, str | None]:
     return vector, _problem(field, vector)
 
 
+def _embed(field: VectorField, value: Any) -> tuple[Vector | None, str | None]:
+    if not isinstance(value, str) or not value.strip():
+        return None, NOT_A_TEXT
+    return embed(value, field.dimensions), None
+
+
 def _problem(field: VectorField, vector: Vector) -> str | None:
     if vector.dimensions != field.dimensions:
         return WRONG_DIMENSIONS
-    if field.quantization != "none" and vector.kind is not VectorDtype.FLOAT32:
+    if vector.kind not in _kinds(field):
         return QUANTIZED
     if vector.kind is VectorDtype.PACKED_BIT and field.similarity != "euclidean":
         return ZERO if field.similarity == "cosine" and vector.is_zero else BITS_NEED_EUCLIDEAN
@@ -174,13 +184,20 @@ class VectorColumn:
 
 
 def _plain_kinds(field: VectorField) -> list[VectorDtype]:
-    """Vectors of the other kinds are always skipped, with reasons."""
-    kinds = [VectorDtype.FLOAT32]
+    """Vectors of the other kinds are always skipped, with reasons; texts are read one by one."""
+    if field.model is not None:
+        return []
+    is_for_bits = field.similarity == "euclidean" and field.dimensions % 8 == 0
+    return [k for k in _kinds(field) if k is not VectorDtype.PACKED_BIT or is_for_bits]
+
+
+def _kinds(field: VectorField) -> tuple[VectorDtype, ...]:
+    """The kinds of vectors that the field's quantization allows."""
     if field.quantization == "none":
-        kinds.append(VectorDtype.INT8)
-        if field.similarity == "euclidean" and field.dimensions % 8 == 0:
-            kinds.append(VectorDtype.PACKED_BIT)
-    return kinds
+        return tuple(VectorDtype)
+    if field.quantization == "binary" and field.quantizes_int8:
+        return (VectorDtype.FLOAT32, VectorDtype.INT8)
+    return (VectorDtype.FLOAT32,)
 
 
 def _size(kind: VectorDtype, dimensions: int) -> int:

@@ -53,10 +53,6 @@ class FloatScorer:
         return positions[order], scores[order]
 
     def sign_products(self, positions: Positions) -> NDArray[np.float64]:
-        """Products of the query with the signs, +1 or -1, of these vectors.
-
-        Vectors of signs all have the same length, so this ranks them for every similarity.
-        """
         signs = np.where(self.rows[positions] > 0, 1.0, -1.0)
         return np.asarray(np.einsum("ij,j->i", signs, self.query.astype(np.float64)))
 

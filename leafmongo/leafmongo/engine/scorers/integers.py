@@ -4,6 +4,7 @@ Bits score (n - Hamming distance) / n, on words of 64 bits.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,7 @@ def pack_words(packed: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.ascontiguousarray(filled).view(np.uint64)
 
 
-def pack_signs(rows: NDArray[np.float32]) -> NDArray[np.uint64]:
+def pack_signs(rows: NDArray[Any]) -> NDArray[np.uint64]:
     """One bit for each value: 1 if it is above zero."""
     return pack_words(np.packbits(rows > 0, axis=1))
 
@@ -70,3 +71,7 @@ class Int8Scorer:
 
     def nearest(self, count: int, positions: Positions | None) -> tuple[Positions, Scores]:
         return find_nearest(self.scores, len(self.rows), count, positions)
+
+    def sign_products(self, positions: Positions) -> NDArray[np.float64]:
+        signs = np.where(self.rows[positions] > 0, 1.0, -1.0)
+        return np.asarray(np.einsum("ij,j->i", signs, self.query.astype(np.float64)))

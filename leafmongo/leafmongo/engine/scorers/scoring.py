@@ -28,6 +28,17 @@ class Scorer(Protocol):
         ...
 
 
+class SignScorer(Scorer, Protocol):
+    """Scores the candidates of a search by sign bits again, in two steps."""
+
+    def sign_products(self, positions: Positions) -> NDArray[np.float64]:
+        """Products of the query with the signs, +1 or -1, of these vectors.
+
+        Vectors of signs all have the same length, so this ranks them for every similarity.
+        """
+        ...
+
+
 def euclidean_score(squared: NDArray[Any]) -> Scores:
     return np.asarray(1 / (1 + squared), dtype=np.float32)
 

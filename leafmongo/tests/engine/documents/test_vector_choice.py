@@ -9,7 +9,7 @@ import pytest
 from bson import Decimal128
 from bson.binary import VECTOR_SUBTYPE, Binary
 
-from leafmongo.engine import VectorIndex, parse_query
+from leafmongo.engine import VectorIndex, parse_definition, parse_query
 from leafmongo.engine.documents.vector_column import (
     BITS_NEED_EUCLIDEAN,
     MALFORMED,
@@ -86,9 +86,11 @@ def test_zero_vectors_only_count_without_cosine(
     assert make_index(docs, similarity="dotProduct").stats().vectors == 1
 
 
-@pytest.mark.parametrize("kind", ["int8", "packed_bit"])
-@pytest.mark.parametrize("quantization", ["scalar", "binary"])
-def test_only_floats_are_quantised(
+@pytest.mark.parametrize(
+    ("kind", "quantization"),
+    [("int8", "scalar"), ("packed_bit", "scalar"), ("packed_bit", "binary")],
+)
+def test_bits_are_never_quantised_and_int8_not_by_scalar(
     kind: str, quantization: str, make_index: Make, binary: Callable[..., Binary]
 ) -> None:
     values = [1] * 8 if kind == "int8" else [1]
@@ -97,6 +99,18 @@ def test_only_floats_are_quantised(
     )
 
     assert only(index, QUANTIZED)
+
+
+def test_int8_is_quantised_to_bits_unless_the_server_is_older(
+    make_index: Make, binary: Callable[..., Binary], vector_field: Callable[..., dict[str, Any]]
+) -> None:
+    docs = [{"_id": 1, "v": binary("int8", [1] * 8)}]
+    field = vector_field(numDimensions=8, quantization="binary")
+    older = VectorIndex(parse_definition({"fields": [field]}).with_int8_quantized(False))
+    older.upsert_many(docs)
+
+    assert make_index(docs, numDimensions=8, quantization="binary").stats().vectors == 1
+    assert only(older, QUANTIZED)
 
 
 @pytest.mark.parametrize("similarity", ["cosine", "dotProduct"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bson.binary import Binary
 from numpy.typing import NDArray
 
 from leafmongo.engine import VectorIndex, parse_query
@@ -242,3 +243,68 @@ def test_parent_filter_comes_after_the_candidates(
     assert few == []
     assert len(enough) == 1
     assert sorted(match.id for match in all_of_them) == [i for i in range(ROWS) if i != 17]
+
+
+def coded(rows: NDArray[np.float32]) -> NDArray[np.int8]:
+    return np.rint(rows / np.abs(rows).max() * 127).astype(np.int8)
+
+
+def stored(row: NDArray[np.int8]) -> Binary:
+    return Binary(b"\x03\x00" + row.tobytes(), 9)
+
+
+@pytest.fixture
+def quantised_int8(make_index: Make, rows: NDArray[np.float32]) -> Make:
+    def build(quantization: str, similarity: str) -> VectorIndex:
+        return make_index(
+            ({"_id": i, "v": stored(row)} for i, row in enumerate(coded(rows))),
+            numDimensions=DIMENSIONS,
+            similarity=similarity,
+            quantization=quantization,
+        )
+
+    return build
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_exact_search_scores_the_stored_int8_under_binary(
+    quantised_int8: Make, exact: Stage, rows: NDArray[np.float32], similarity: str
+) -> None:
+    options = parse_query(exact(queryVector=stored(coded(rows)[17])))
+
+    plain = quantised_int8("none", similarity).search(options)
+
+    assert plain[0].id == 17
+    assert quantised_int8("binary", similarity).search(options) == plain
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_int8_under_binary_is_chosen_by_signs_and_rescored_by_int8(
+    quantised_int8: Make, stage: Stage, rows: NDArray[np.float32], similarity: str
+) -> None:
+    """Both steps against plain numpy: the nearest by Hamming distance, of these the best by the
+    whole query against signs, of these the best by int8."""
+    codes = coded(rows)
+    asked = codes[17]
+    limit, candidates = 5, 40
+    options = parse_query(stage(queryVector=stored(asked), limit=limit, numCandidates=candidates))
+
+    found = quantised_int8("binary", similarity).search(options)
+
+    distances = ((codes > 0) != (asked > 0)).sum(axis=1)
+    near = np.sort(np.argsort(distances, kind="stable")[:candidates])
+    products = np.where(codes[near] > 0, 1, -1) @ asked.astype(int)
+    kept = near[np.argsort(-products, kind="stable")[: math.isqrt(limit * candidates)]]
+    plain = quantised_int8("none", similarity).search(
+        parse_query(stage(queryVector=stored(asked), limit=ROWS, numCandidates=ROWS))
+    )
+    wanted = [match for match in plain if match.id in kept][:limit]
+    assert found == wanted
+    # The candidates are fewer than all, so the best by int8 are not all among them.
+    assert [match.id for match in found] != [match.id for match in plain[:limit]]
+
+
+def test_float_query_finds_no_int8_under_binary(
+    quantised_int8: Make, stage: Stage, query: list[float]
+) -> None:
+    assert quantised_int8("binary", "cosine").search(parse_query(stage(queryVector=query))) == []
