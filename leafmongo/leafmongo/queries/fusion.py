@@ -1,8 +1,7 @@
-"""`$rankFusion`: several searches of one collection, ranked together.
+"""Stages that fuse searches of one collection: what `$rankFusion` and `$scoreFusion` share.
 
-A document's score is the sum of weight / (60 + rank) over the searches that find it, rank from 1
-(Cormack, Clarke and Buettcher, SIGIR 2009). Here each input is one search with an optional
-`$limit`; only the real server takes inputs with a `$match` or `$sort` of their own.
+Here each input is one search with an optional `$limit`; only the real server takes inputs with a
+`$match`, `$sort` or `$score` of their own. Errors have the real server's codes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,13 +10,13 @@ from typing import Any
 
 from leafmongo.engine import CommandError
 from leafmongo.engine.documents.batch import id_key
-from leafmongo.engine.errors import Refused
-from leafmongo.engine.parser import Section, show
+from leafmongo.engine.parser import show
 from leafmongo.queries.rewrite import FoundDocuments, is_count
-from leafmongo.queries.score_meta import FUSION
 
-_CONSTANT = 60
 _SEARCHES = ("$vectorSearch", "$search")
+_BAD_VALUE, _FAILED_TO_PARSE, _TYPE = (2, "BadValue"), (9, "FailedToParse"), (14, "TypeMismatch")
+_MISSING, _UNKNOWN = (40414, "Location40414"), (40415, "Location40415")
+_NUMBERS = (int, float)
 
 
 @dataclass(frozen=True)
@@ -30,100 +29,181 @@ class FusionInput:
 
 
 @dataclass(frozen=True)
-class Fusion:
-    inputs: Sequence[FusionInput]
-    details: bool
+class Place:
+    """Where an input has a document: its rank from 1, and the score of the search."""
+
+    rank: int
+    score: float
 
 
-def parse_fusion(options: Any) -> Fusion:
-    try:
-        if not isinstance(options, Mapping):
-            raise Refused(f"{FUSION} must be an object; {show(options)} was given")
-        return _parse(Section(options, FUSION))
-    except Refused as refused:
-        raise CommandError(9, "FailedToParse", str(refused)) from refused
+@dataclass(frozen=True)
+class Places:
+    """The documents that the inputs found, as (id, its place in each input that has it)."""
+
+    ids: Mapping[Any, Any]
+    inputs: Sequence[Mapping[Any, Place]]
+
+    @classmethod
+    def of(cls, inputs: Sequence[FusionInput], found: Sequence[FoundDocuments]) -> "Places":
+        ids: dict[Any, Any] = {}
+        places: list[dict[Any, Place]] = []
+        for each, one in zip(inputs, found, strict=True):
+            pairs = list(zip(one.ids, one.scores, strict=True))[: each.limit]
+            keys = [id_key(id) for id, _ in pairs]
+            for key, (id, _) in zip(keys, pairs, strict=True):
+                ids.setdefault(key, id)
+            scores = (score for _, score in pairs)
+            ranked = (Place(rank, score) for rank, score in enumerate(scores, start=1))
+            places.append(dict(zip(keys, ranked, strict=True)))
+        return cls(ids, places)
 
 
-def fuse(fusion: Fusion, found: Sequence[FoundDocuments]) -> FoundDocuments:
-    """Fuse what each input found, best first; mongod orders equal scores by _id."""
-    ids: dict[Any, Any] = {}
-    scores: dict[Any, float] = {}
-    places: list[dict[Any, tuple[int, float]]] = []
-    for each, one in zip(fusion.inputs, found, strict=True):
-        place: dict[Any, tuple[int, float]] = {}
-        pairs = list(zip(one.ids, one.scores, strict=True))[: each.limit]
-        for rank, (id, score) in enumerate(pairs, start=1):
-            key = id_key(id)
-            ids.setdefault(key, id)
-            place[key] = rank, score
-            scores[key] = scores.get(key, 0.0) + each.weight / (_CONSTANT + rank)
-        places.append(place)
+def best_first(scores: Mapping[Any, float], wanted: int | None) -> list[Any]:
+    """Keys by score; the first `wanted` and those with the score of the last, which mongod orders
+    by _id."""
     keys = sorted(scores, key=lambda key: -scores[key])
-    details = [_details(fusion, places, key, scores[key]) for key in keys]
-    return FoundDocuments(
-        [ids[key] for key in keys],
-        [scores[key] for key in keys],
-        fused=True,
-        details=details if fusion.details else None,
+    if wanted is None or len(keys) <= wanted:
+        return keys
+    least = scores[keys[wanted - 1]]
+    return [key for key in keys if scores[key] >= least]
+
+
+class Options:
+    """The options of a fusion stage, or of a document inside them; an error names their path."""
+
+    def __init__(self, value: Any, where: str) -> None:
+        if not isinstance(value, Mapping):
+            code = _TYPE if "." in where else _FAILED_TO_PARSE
+            raise _refused(code, f'"{where}" must be an object; {show(value)} was given')
+        self.value: Mapping[str, Any] = value
+        self.where = where
+
+    def require_known(self, *names: str) -> None:
+        if unknown := [name for name in self.value if name not in names]:
+            raise _refused(
+                _UNKNOWN,
+                f'unrecognized field "{self.where}.{unknown[0]}"; expected some of '
+                f"{', '.join(names)}",
+            )
+
+    def section(self, name: str) -> "Options | None":
+        if self.value.get(name) is None:
+            return None
+        return Options(self.value[name], f"{self.where}.{name}")
+
+    def need(self, name: str) -> "Options":
+        found = self.section(name)
+        if found is None:
+            raise _refused(_MISSING, f'"{self.where}.{name}" is required')
+        return found
+
+    def boolean(self, name: str) -> bool:
+        value = self.value.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise _refused(
+                _TYPE, f'"{self.where}.{name}" must be a boolean; {show(value)} was given'
+            )
+        return bool(value)
+
+    def choice(self, name: str, allowed: Sequence[str], default: str) -> str:
+        value = self.value.get(name)
+        if value is None:
+            return default
+        if value not in allowed:
+            code = _BAD_VALUE if isinstance(value, str) else _TYPE
+            raise _refused(
+                code,
+                f'"{self.where}.{name}" must be one of [{", ".join(allowed)}]; {show(value)} was '
+                "given",
+            )
+        return str(value)
+
+
+def require_pipelines(pipelines: Options) -> None:
+    """What the server checks before it looks into the pipelines."""
+    if not pipelines.value:
+        raise _refused(_BAD_VALUE, f'"{pipelines.where}" cannot be empty')
+    for name, pipeline in pipelines.value.items():
+        if not isinstance(pipeline, list):
+            raise _refused(
+                _TYPE, f'"{pipelines.where}.{name}" must be an array; {show(pipeline)} was given'
+            )
+
+
+def parse_inputs(
+    stage: str, pipelines: Options, combination: Options | None
+) -> tuple[FusionInput, ...]:
+    """In the order of the names, as the server goes through them."""
+    for name in pipelines.value:
+        _require_name(name)
+    given = combination.section("weights") if combination else None
+    weights = _weights(stage, given, list(pipelines.value)) if given else {}
+    return tuple(
+        _input(stage, pipelines, name, weights.get(name, 1.0)) for name in sorted(pipelines.value)
     )
 
 
-def _details(
-    fusion: Fusion, places: Sequence[Mapping[Any, tuple[int, float]]], key: Any, score: float
-) -> dict[str, Any]:
-    """As `{$meta: "scoreDetails"}` shows it; inputs without the document have no rank."""
-    parts: list[dict[str, Any]] = []
-    for each, place in zip(fusion.inputs, places, strict=True):
-        rank, value = place.get(key, ("NA", None))
-        part = {"inputPipelineName": each.name, "rank": rank, "weight": each.weight}
-        parts.append({**part, "value": value, "details": []} if value is not None else part)
-    summed = f"the sum of weight / ({_CONSTANT} + rank) over the input pipelines:"
-    return {"value": score, "description": summed, "details": parts}
+def _weights(stage: str, weights: Options, names: Sequence[str]) -> dict[str, float]:
+    others = [name for name in weights.value if name not in names]
+    if len(weights.value) > len(names):
+        raise CommandError(
+            9460301,
+            "Location9460301",
+            f'"{weights.where}" has {len(weights.value)} weights for {len(names)} pipelines; '
+            f"no pipeline is called {', '.join(others)}",
+        )
+    if others:
+        raise CommandError(
+            9967500,
+            "Location9967500",
+            f'"{weights.where}" has weights of pipelines that {stage} does not have: '
+            f"{', '.join(others)}; expected some of {', '.join(names)}",
+        )
+    return {name: _weight(weights, name) for name in weights.value}
 
 
-def _parse(section: Section) -> Fusion:
-    given = section.need("input", section.section("input"))
-    pipelines = given.need("pipelines", given.section("pipelines"))
-    given.refuse_other_keys()
-    combination = section.section("combination") or Section({})
-    weights = combination.section("weights") or Section({})
-    combination.refuse_other_keys()
-    details = section.boolean("scoreDetails") or False
-    section.refuse_other_keys()
-    names = list(given.value("pipelines"))
-    if not names:
-        raise given.refused("pipelines", "cannot be empty")
-    inputs = [_input(pipelines, name, _weight(weights, name)) for name in names]
-    weights.refuse_other_keys()
-    return Fusion(inputs, details)
-
-
-def _weight(weights: Section, name: str) -> float:
-    value = weights.value(name)
-    if value is None:
-        return 1.0
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise weights.refused(name, f"must be a number of at least 0; {show(value)} was given")
+def _weight(weights: Options, name: str) -> float:
+    value = weights.value[name]
+    if isinstance(value, bool) or not isinstance(value, _NUMBERS):
+        raise _refused(_TYPE, f'"{weights.where}.{name}" must be a number; {show(value)} was given')
+    if not value >= 0:
+        raise CommandError(
+            9460300,
+            "Location9460300",
+            f'"{weights.where}.{name}" must be a number of at least 0; {show(value)} was given',
+        )
     return float(value)
 
 
-def _input(pipelines: Section, name: str, weight: float) -> FusionInput:
-    if not name or name.startswith("$") or "." in name:
-        raise Refused(
-            f'"{name}" cannot name a pipeline: it is empty, begins with $ or contains a dot'
+def _require_name(name: str) -> None:
+    problems = {
+        15998: not name,
+        16410: name.startswith("$"),
+        16411: "\0" in name,
+        16412: "." in name,
+    }
+    if code := next((code for code, wrong in problems.items() if wrong), 0):
+        raise CommandError(
+            code,
+            f"Location{code}",
+            f'"{name}" cannot name a pipeline: it is empty, begins with $ or contains a dot',
         )
-    pipeline = pipelines.need(name, pipelines.array(name))
-    stages = [list(stage.items()) if isinstance(stage, Mapping) else [] for stage in pipeline]
+
+
+def _input(stage: str, pipelines: Options, name: str, weight: float) -> FusionInput:
+    stages = [
+        list(each.items()) if isinstance(each, Mapping) else [] for each in pipelines.value[name]
+    ]
     match stages:
-        case [[(stage, options)]] if _is_plain(stage, options):
-            return FusionInput(name, stage, options, None, weight)
-        case [[(stage, options)], [("$limit", limit)]] if _is_plain(stage, options):
+        case [[(search, options)]] if _is_plain(search, options):
+            return FusionInput(name, search, options, None, weight)
+        case [[(search, options)], [("$limit", limit)]] if _is_plain(search, options):
             if is_count(limit):
-                return FusionInput(name, stage, options, int(limit), weight)
+                return FusionInput(name, search, options, int(limit), weight)
     raise CommandError(
         115,
         "CommandNotSupported",
-        f'"{pipelines.name(name)}" is not supported here: a pipeline of {FUSION} is one '
+        f'"{pipelines.where}.{name}" is not supported here: a pipeline of {stage} is one '
         f"{' or '.join(_SEARCHES)} of whole documents, optionally with a $limit after it",
     )
 
@@ -132,3 +212,7 @@ def _is_plain(stage: str, options: Any) -> bool:
     """Whether the stage is a search that returns documents as they are in the collection."""
     stored = isinstance(options, Mapping) and options.get("returnStoredSource")
     return stage in _SEARCHES and not stored
+
+
+def _refused(code: tuple[int, str], message: str) -> CommandError:
+    return CommandError(*code, message)

@@ -29,6 +29,7 @@ class FoundDocuments:
     """What an index found, best first. `stored` and `details` are set if they were requested.
 
     `fused` results come from several indexes: among equal scores the lesser id comes first.
+    `combined`: mongod computes their scores.
     """
 
     ids: Sequence[Any]
@@ -36,6 +37,7 @@ class FoundDocuments:
     stored: Sequence[Mapping[str, Any]] | None = None
     fused: bool = False
     details: Sequence[Mapping[str, Any]] | None = None
+    combined: score.Combined | None = None
 
 
 FindDocuments = Callable[[Search], Awaitable[FoundDocuments]]
@@ -72,6 +74,8 @@ def _stages_with_searches(pipeline: Sequence[Any]) -> list[int]:
 
 def _fetch_stages(name: str, found: FoundDocuments, rest: Sequence[Any]) -> list[Any]:
     stages = score.fetch(found.ids, found.scores)
+    if found.combined is not None:
+        stages += score.combine(found.combined)
     if found.fused:
         stages += score.refine(found.details)
     if found.stored is not None:

@@ -5,24 +5,36 @@ stages that fetch the documents to the last stage that reads it, which removes t
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 CARRIER = "__leaf"
-FUSION = "$rankFusion"
+RANK_FUSION, SCORE_FUSION = "$rankFusion", "$scoreFusion"
+FUSIONS = frozenset({RANK_FUSION, SCORE_FUSION})
 _SCORE, _DETAILS = f"${CARRIER}.score", f"${CARRIER}.details"
 # By search: the names that `$meta` has for its score, and where the score is.
 METAS: dict[str, "Metas"] = {
     "$vectorSearch": {"vectorSearchScore": _SCORE, "score": _SCORE},
     "$search": {"searchScore": _SCORE, "score": _SCORE},
-    FUSION: {"score": _SCORE},
+    RANK_FUSION: {"score": _SCORE},
+    SCORE_FUSION: {"score": _SCORE},
 }
-DETAILED: "Metas" = {**METAS[FUSION], "scoreDetails": _DETAILS}
+DETAILED: "Metas" = {**METAS[RANK_FUSION], "scoreDetails": _DETAILS}
 _WHOLE = frozenset({"$$ROOT", "$$CURRENT"})
 # Stages that make new documents, which have no carrier.
 _ENDING = frozenset({"$group", "$bucket", "$bucketAuto", "$count", "$sortByCount", "$facet"})
 
 Stage = Mapping[str, Any]
 Metas = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Combined:
+    """An expression for the score, over `parts`: numbers by name for each document."""
+
+    parts: Sequence[Mapping[str, float]]
+    names: Sequence[str]
+    expression: Any
 
 
 def fetch(ids: Sequence[Any], scores: Sequence[float]) -> list[dict[str, Any]]:
@@ -39,12 +51,26 @@ def fetch(ids: Sequence[Any], scores: Sequence[float]) -> list[dict[str, Any]]:
     ]
 
 
+def combine(combined: Combined) -> list[dict[str, Any]]:
+    """Stages that compute the score; mongod refuses one that is not a number."""
+    named = {name: f"${CARRIER}.parts.{name}" for name in combined.names}
+    computed = {"$let": {"vars": named, "in": _substitute(combined.expression, {})}}
+    number = {"$multiply": [{"$ifNull": [computed, "null"]}, 1]}
+    return [
+        {"$set": {f"{CARRIER}.parts": _of_rank(combined.parts)}},
+        {"$set": {f"{CARRIER}.score": number}},
+        {"$unset": f"{CARRIER}.parts"},
+    ]
+
+
 def refine(details: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
     """Stages that order documents of equal score by id, and add `details`."""
     by_score = [{"$sort": {f"{CARRIER}.score": -1, "_id": 1}}]
     if details is None:
         return by_score
-    return [{"$set": {f"{CARRIER}.details": _of_rank(details)}}, *by_score]
+    value = {"value": _SCORE}  # an expression gives the score only here
+    shown = {"$mergeObjects": [value, _of_rank(details), value]}
+    return [{"$set": {f"{CARRIER}.details": shown}}, *by_score]
 
 
 def replace_by(stored: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

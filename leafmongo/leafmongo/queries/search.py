@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from leafmongo.engine import CommandError, Match, VectorIndex, VectorQuery, parse_query
@@ -11,9 +11,10 @@ from leafmongo.indexes.index_types import TEXT, VECTOR, Index, parse_text_query
 from leafmongo.indexes.registry import BuildState, IndexRegistry, Namespace, ServedIndex
 from leafmongo.proxy.command_threads import CommandThreads
 from leafmongo.queries.freshness import Freshness
-from leafmongo.queries.fusion import fuse, parse_fusion
+from leafmongo.queries.rank_fusion import RankFusion
 from leafmongo.queries.rewrite import FoundDocuments, Search
-from leafmongo.queries.score_meta import FUSION
+from leafmongo.queries.score_fusion import ScoreFusion
+from leafmongo.queries.score_meta import FUSIONS, RANK_FUSION
 
 if TYPE_CHECKING:
     from leafmongo.engine.text import TextIndex, TextQuery
@@ -27,7 +28,7 @@ _STATES = {
 }
 _REBUILDING_SECONDS = 60.0
 _LOOK_SECONDS = 0.01
-_AT_ONCE = 4  # searches of one $rankFusion
+_AT_ONCE = 4  # searches of one fusion
 _ID_BYTES = 200  # cost of fusing one document, in bytes of a command
 
 
@@ -44,7 +45,7 @@ class IndexSearch:
     async def find(self, database: str, search: Search, size: int = 0) -> FoundDocuments:
         """Find nothing if there is no index of that name. `size` is that of the whole command."""
         namespace = database, search.collection
-        if search.stage == FUSION:
+        if search.stage in FUSIONS:
             return await self._search_fused(database, search, size)
         if search.stage == "$vectorSearch":
             query = await self._threads.run_short(size, parse_query, search.options)
@@ -61,7 +62,10 @@ class IndexSearch:
         return await self._threads.run(size, _found_words, index, query, search.wanted)
 
     async def _search_fused(self, database: str, search: Search, size: int) -> FoundDocuments:
-        fusion = await self._threads.run_short(size, parse_fusion, search.options)
+        parse: Callable[[Any], RankFusion | ScoreFusion] = (
+            RankFusion.parse if search.stage == RANK_FUSION else ScoreFusion.parse
+        )
+        fusion = await self._threads.run_short(size, parse, search.options)
         found = [FoundDocuments([], [])] * len(fusion.inputs)
         inputs = iter(enumerate(fusion.inputs))
 
@@ -78,7 +82,8 @@ class IndexSearch:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         ids = sum(len(each.ids) for each in found)
-        return await self._threads.run_short(size + _ID_BYTES * ids, fuse, fusion, found)
+        whole = size + _ID_BYTES * ids
+        return await self._threads.run_short(whole, fusion.fuse, found, search.wanted)
 
     async def _search_vectors(
         self, namespace: Namespace, query: VectorQuery, size: int

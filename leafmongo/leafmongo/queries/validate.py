@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from leafmongo.engine import CommandError
-from leafmongo.queries.score_meta import FUSION, METAS
+from leafmongo.queries.score_meta import FUSIONS, METAS
 
 SUBPIPELINES = {"$unionWith": "coll", "$lookup": "from"}
 _MAX_STAGES = 1000  # mongod's own limit
@@ -23,8 +23,8 @@ def has_search(pipeline: Any) -> bool:
     """Whether the pipeline has a search anywhere, allowed or not."""
     for stage in pipeline if isinstance(pipeline, list) else []:
         for name, value in stage.items() if isinstance(stage, Mapping) else ():
-            # mongod runs a $rankFusion without searches itself, if it is new enough.
-            if (name in METAS and name != FUSION) or name == _META_STAGE:
+            # mongod runs a fusion without searches itself, if it is new enough.
+            if (name in METAS and name not in FUSIONS) or name == _META_STAGE:
                 return True
             if any(map(has_search, _inner(name, value))):
                 return True
@@ -94,7 +94,7 @@ def _inner(name: str, value: Any) -> list[Any]:
         return []
     if name == "$facet":
         return list(value.values())
-    if name == FUSION:
+    if name in FUSIONS:
         given = value.get("input")
         pipelines = given.get("pipelines") if isinstance(given, Mapping) else None
         return list(pipelines.values()) if isinstance(pipelines, Mapping) else []

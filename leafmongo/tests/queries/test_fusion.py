@@ -1,4 +1,4 @@
-"""`$rankFusion` through the gateway ranks like MongoDB 8.1."""
+"""`$rankFusion` through the gateway ranks like MongoDB 8.1, and refuses with its codes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -95,7 +95,7 @@ def test_details_show_each_rank(three: Documents) -> None:
 
     (near,) = [hit for hit in found if hit["_id"] == "near"]
     assert near["d"]["value"] == near["s"] == 2 / 61
-    vector, text = near["d"]["details"]
+    text, vector = near["d"]["details"]  # in the order of their names
     assert vector == {
         "inputPipelineName": "vector",
         "rank": 1,
@@ -141,14 +141,18 @@ def test_fusion_of_several_vector_searches(documents: Documents) -> None:
     ("given", "code", "text"),
     [
         (1, 9, "must be an object"),
-        ({"input": {}}, 9, '"$rankFusion.input.pipelines" is required'),
-        ({"input": {"pipelines": {"a": 1}}}, 9, "must be an array"),
-        ({"input": {"pipelines": {"$a": VECTOR}}}, 9, "cannot name a pipeline"),
-        ({"input": {"pipelines": {"a.b": VECTOR}}}, 9, "cannot name a pipeline"),
-        ({"combination": {"weights": {"other": 1}}}, 9, "other"),
-        ({"combination": {"weights": {"vector": -1}}}, 9, "at least 0"),
-        ({"scoreDetails": 1}, 9, "must be a boolean"),
-        ({"k": 1}, 9, "unrecognized field"),
+        ({"input": {}}, 40414, '"$rankFusion.input.pipelines" is required'),
+        ({"input": {"pipelines": {"a": 1}}}, 14, "must be an array"),
+        ({"input": {"pipelines": {"$a": VECTOR}}}, 16410, "cannot name a pipeline"),
+        ({"input": {"pipelines": {"a.b": VECTOR}}}, 16412, "cannot name a pipeline"),
+        ({"input": {"pipelines": {}}}, 2, "cannot be empty"),
+        ({"combination": {"weights": {"other": 1}}}, 9967500, "other"),
+        ({"combination": {"weights": {"a": 1, "b": 1, "c": 1}}}, 9460301, "3 weights for 2"),
+        ({"combination": {"weights": {"vector": -1}}}, 9460300, "at least 0"),
+        ({"combination": {"weights": {"vector": "1"}}}, 14, "must be a number"),
+        ({"combination": {"method": "avg"}}, 40415, "unrecognized field"),
+        ({"scoreDetails": 1}, 14, "must be a boolean"),
+        ({"k": 1}, 40415, "unrecognized field"),
         (
             {"input": {"pipelines": {"a": [*VECTOR, {"$match": {}}]}}},
             115,
