@@ -5,7 +5,7 @@ order of insertion. Dead rows are removed once they outnumber the living. Postin
 documents by serial numbers, which ascend like rows but do not change when rows move.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,9 @@ _DOCUMENT_BYTES = 150  # its id, and its entries in a list and a dictionary
 class TextContents:
     """Not safe for threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, analyzers_of: Callable[[str], tuple[str, str]]) -> None:
+        """`analyzers_of` a path: of its texts, and of what is asked there."""
+        self._analyzers_of = analyzers_of
         self.ids: list[object] = []
         self.alive = GrowingArray(np.bool_)
         self.columns: dict[str, FilterColumn] = {}
@@ -67,7 +69,7 @@ class TextContents:
     def _add_texts(self, serial: int, texts: dict[str, str]) -> None:
         for path, text in texts.items():
             if path not in self.postings:
-                self.postings[path] = Postings()
+                self.postings[path] = Postings(*self._analyzers_of(path))
             self.postings[path].add(serial, text)
 
     def _bury(self, key: IdKey) -> None:

@@ -26,7 +26,7 @@ class TextIndex:
     def __init__(self, definition: TextDefinition) -> None:
         self.definition = definition
         self._lock = threading.Lock()
-        self._contents = TextContents()
+        self._contents = TextContents(self.definition.analyzers)
         self._last_stats = IndexStats(0, vectors=0)
 
     def upsert_many(self, docs: Iterable[Mapping[str, Any]]) -> None:
@@ -44,7 +44,7 @@ class TextIndex:
 
     def clear(self) -> None:
         with self._lock:
-            self._contents = TextContents()
+            self._contents = TextContents(self.definition.analyzers)
 
     def search(self, query: TextQuery, limit: int | None = None) -> list[Match]:
         """Matches, best first, ties by insertion; CommandError if the query is not valid here."""

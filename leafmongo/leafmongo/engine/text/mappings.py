@@ -4,7 +4,7 @@ Supported are the types and options that text search with filters needs. An erro
 real server lists the supported ones.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,11 +12,11 @@ from leafmongo.engine.definition import PARTITIONS
 from leafmongo.engine.errors import Refused
 from leafmongo.engine.filters.values import KeyKind
 from leafmongo.engine.parser import Section, parse_definition_by, show
+from leafmongo.engine.text.analyzers import ANALYZERS, STANDARD
 
-ANALYZER = "lucene.standard"
 # By type of field: its options with their supported values.
-_ANALYZED = {"analyzer": [ANALYZER], "searchAnalyzer": [ANALYZER]}
-_OPTIONS: dict[str, dict[str, list[Any]]] = {
+_ANALYZED = {"analyzer": ANALYZERS, "searchAnalyzer": ANALYZERS}
+_OPTIONS: dict[str, dict[str, Sequence[Any]]] = {
     "string": {
         **_ANALYZED,
         "indexOptions": ["freqs", "positions", "offsets"],
@@ -44,9 +44,12 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class TextField:
-    """How the values at a path are indexed. `kinds` are those that filters can compare."""
+    """How the values at a path are indexed. `kinds` are those that filters can compare; an analyzer
+    that is None is the index's."""
 
     text: bool = False
+    analyzer: str | None = None
+    search_analyzer: str | None = None
     kinds: frozenset[KeyKind] = frozenset({KeyKind.NULL})
     lowercase: bool = False
     document: "Mappings | None" = None
@@ -73,6 +76,14 @@ DYNAMIC = TextField(
 @dataclass(frozen=True)
 class TextDefinition:
     mappings: Mappings
+    analyzer: str = STANDARD
+    search_analyzer: str = STANDARD
+
+    def analyzers(self, path: str) -> tuple[str, str]:
+        """The analyzers of the texts at a path, and of what is asked there."""
+        field = self.field(path) or TextField()
+        asked = field.search_analyzer or field.analyzer or self.search_analyzer
+        return field.analyzer or self.analyzer, asked
 
     def field(self, path: str) -> TextField | None:
         """The mapping at a dotted path; None if it is not indexed."""
@@ -110,7 +121,8 @@ def _parse(section: Section, *, strict: bool) -> TextDefinition:
         raise section.refused("storedSource", "is not supported here for an index of type search")
     if strict:
         section.refuse_other_keys()
-    return TextDefinition(mappings)
+    analyzer = section.value("analyzer") or STANDARD
+    return TextDefinition(mappings, analyzer, section.value("searchAnalyzer") or analyzer)
 
 
 def _check_partitions(section: Section) -> None:
@@ -168,16 +180,19 @@ def _combine_types(types: Mapping[str, Section]) -> TextField:
         if kind != "document":
             section.refuse_other_keys()
     token, document = types.get("token"), types.get("document")
+    string = types.get("string")
     kinds = (_KINDS.get(kind, frozenset()) for kind in types)
     return TextField(
-        text="string" in types,
+        text=string is not None,
+        analyzer=string.value("analyzer") if string else None,
+        search_analyzer=string.value("searchAnalyzer") if string else None,
         kinds=frozenset({KeyKind.NULL}).union(*kinds),
         lowercase=token is not None and token.value("normalizer") == "lowercase",
         document=_mappings(document) if document else None,
     )
 
 
-def _check_options(section: Section, options: Mapping[str, list[Any]]) -> None:
+def _check_options(section: Section, options: Mapping[str, Sequence[Any]]) -> None:
     for key, supported in options.items():
         value = section.value(key)
         if value is not None and value not in supported:

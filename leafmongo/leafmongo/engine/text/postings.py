@@ -1,60 +1,22 @@
 """The words of one path in a tantivy index in memory, scored by BM25.
 
-Words are terms as `lucene.standard` makes them: by Unicode's rules, in lower case, unstemmed. The
-rules are those of UAX #29: "can't", "3.14" and "example.com" are one word each, "e-mail" is two;
-every Han and Hiragana character is a word, and so is a run of Thai, Lao, Khmer or Burmese.
-Punctuation and emoji are not words (Lucene keeps emoji).
-
 Each path has an index of its own, because BM25 depends on the documents that have the path: how
 many they are, and how long their texts are. Changes are collected and written when a search needs
 them or when they are many, since a writer takes threads and memory.
 """
 
-import functools
 from collections.abc import Sequence
 
 import numpy as np
 import tantivy
 from numpy.typing import NDArray
 
-ANALYZER = "lucene.standard"
+from leafmongo.engine.text.analyzers import STANDARD, preparation, terms, tokenizer
+
 _WRITER_BYTES = 15_000_000  # the least that tantivy accepts
 _MANY = 2000
 # tantivy multiplies every score by k1 + 1 (k1 is 1.2); Lucene has not since version 8.
 _LUCENE = 1 / 2.2
-
-
-def _one_of(*classes: str) -> str:
-    """A character of these word-break classes with its combining marks."""
-    listed = "".join(rf"\p{{wb={each}}}" for each in classes)
-    return rf"[{listed}]{_MARKS}"
-
-
-def _join(piece: str, joint: str) -> str:
-    """Pieces, with single joints between pieces."""
-    return f"(?:{piece})+(?:{joint}(?:{piece})+)*"
-
-
-_MARKS = r"[\p{wb=Extend}\p{wb=Format}\p{wb=ZWJ}]*"
-_LETTERS = _join(
-    _one_of("ALetter", "Hebrew_Letter"), _one_of("MidLetter", "MidNumLet", "Single_Quote")
-)
-_NUMBERS = _join(_one_of("Numeric"), _one_of("MidNum", "MidNumLet", "Single_Quote"))
-_RUN = f"(?:(?:{_LETTERS}|{_NUMBERS})+|(?:{_one_of('Katakana')})+)"
-_UNDERSCORE = _one_of("ExtendNumLet")
-_WORD = f"(?:{_UNDERSCORE})*{_RUN}(?:(?:{_UNDERSCORE})+{_RUN})*(?:{_UNDERSCORE})*"
-_IDEOGRAPH = rf"[\p{{Han}}\p{{Hiragana}}]{_MARKS}"
-_UNSPACED = r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]+"
-
-
-@functools.cache
-def analyzer() -> tantivy.TextAnalyzer:
-    words = tantivy.Tokenizer.regex(f"{_WORD}|{_IDEOGRAPH}|{_UNSPACED}")
-    return tantivy.TextAnalyzerBuilder(words).filter(tantivy.Filter.lowercase()).build()
-
-
-def terms(text: str) -> list[str]:
-    return analyzer().analyze(text)
 
 
 def has_words(text: str) -> bool:
@@ -72,16 +34,20 @@ def _schema() -> tantivy.Schema:
 class Postings:
     """Texts by serial number; a number is never reused. Not safe for threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, analyzer: str = STANDARD, search_analyzer: str | None = None) -> None:
+        """Texts are analyzed by `analyzer`, questions by `search_analyzer`, which is the same
+        unless given."""
         self._schema = _schema()
         self._index = tantivy.Index(self._schema)
-        self._index.register_tokenizer("words", analyzer())
+        self._index.register_tokenizer("words", tokenizer(analyzer))
+        self._prepare = preparation(analyzer)
+        self._search_analyzer = search_analyzer or analyzer
         self._added: dict[int, str] = {}
         self._removed: list[int] = []
 
     def add(self, serial: int, text: str) -> None:
         if has_words(text):  # others do not count for BM25
-            self._added[serial] = text
+            self._added[serial] = self._prepare(text)
             self._write_if(len(self._added) >= _MANY)
 
     def remove(self, serial: int) -> None:
@@ -95,7 +61,7 @@ class Postings:
         """Serials and scores, unordered, of documents with any of the text's words."""
         self._write_if(bool(self._added or self._removed))
         searcher = self._index.searcher()
-        words = terms(text)
+        words = terms(text, self._search_analyzer)
         if not words or not searcher.num_docs:
             return np.empty(0, np.int64), np.empty(0)
         hits = searcher.search(self._query(words, all_terms), searcher.num_docs, count=False).hits

@@ -174,7 +174,7 @@ def test_options_without_effect_are_accepted(definition: Fields) -> None:
         ({"mappings": {"fields": {"a": "string"}}}, "must be a document"),
         ({"mappings": {"fields": {"a.b": STRING}}}, "nest"),
         ({"mappings": {"fields": {"a": {**STRING, "multi": {}}}}}, "multi"),
-        ({"mappings": {"fields": {"a": {**STRING, "analyzer": "lucene.english"}}}}, "english"),
+        ({"mappings": {"fields": {"a": {**STRING, "analyzer": "lucene.thai"}}}}, "lucene.english"),
         ({"mappings": {"dynamic": True}, "analyzer": "lucene.keyword"}, "lucene.standard"),
         ({"mappings": {"dynamic": True}, "synonyms": [{}]}, "synonyms"),
         ({"mappings": {"dynamic": True}, "storedSource": True}, "storedSource"),
@@ -196,5 +196,8 @@ def test_definitions_compare_by_what_they_index() -> None:
     plain = {"mappings": {"fields": {"a": STRING}}}
     same = {"mappings": {"dynamic": False, "fields": {"a": [{**STRING, "store": False}]}}}
 
+    english = {**plain, "analyzer": "lucene.english"}
+
     assert parse_text_definition(plain) == parse_text_definition(same)
+    assert parse_text_definition(plain) != parse_text_definition(english)
     assert parse_text_definition(plain) != parse_text_definition({"mappings": {"dynamic": True}})
