@@ -20,7 +20,7 @@ from leafsearch.doctor.index import IndexEntry
 from leafsearch.doctor.sample import EncodedText, Sample
 from leafsearch.doctor.searches import Probe
 from leafsearch.vectors import Encoder, Manifest, explain_errors
-from leafsearch.vectors.store import Generations
+from leafsearch.vectors.store import Generations, Transform
 
 T = TypeVar("T")
 
@@ -89,6 +89,7 @@ class Case:
     documents = Fact[int]("collection")  # an estimate
     manifest = Fact[Manifest | None]("manifest")
     generations = Fact[Generations]("manifest")  # if there is a good manifest
+    transform = Fact[Transform]("transform")  # if the manifest names one, and its matrix is sound
     path = Fact[str]("index")
     index = Fact[IndexEntry]("index")
     sample = Fact[Sample]("vectors")

@@ -8,6 +8,7 @@ from pymongo.errors import OperationFailure
 from leafsearch.doctor.checks import (
     collection,
     deployment,
+    drift,
     filters,
     generations,
     indexes,
@@ -31,6 +32,7 @@ CHECKS: dict[str, Callable[[Case], Verdict]] = {
     "search": deployment.search,
     "collection": collection.collection,
     "manifest": collection.manifest,
+    "transform": collection.transform,
     "generations": generations.generations,
     "index": indexes.index,
     "index status": indexes.status,
@@ -52,6 +54,7 @@ CHECKS: dict[str, Callable[[Case], Verdict]] = {
     "quantization": sizes.quantization,
     "hits": recall.hits,
     "recall": recall.recall,
+    "drift": drift.drift,
 }
 
 

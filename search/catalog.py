@@ -16,7 +16,8 @@ class CatalogEntry:
 
     `count`: chunks of the active generation, or documents where vectors lie in place.
     `generation`: the number that searches use; `other`: one that is being built or kept, or None.
-    `vector_bytes`: bytes of one stored vector.
+    `transform`: what vectors go through before they are cut: none or pca. `vector_bytes`: bytes of
+    one stored vector.
     """
 
     collection: str
@@ -26,6 +27,7 @@ class CatalogEntry:
     layout: str = ""
     dimensions: int = 0
     precision: str = ""
+    transform: str = "none"
     quantization: str = ""
     vector_bytes: int = 0
     hybrid: bool = False
@@ -72,6 +74,7 @@ def _describe(
         layout=manifest.layout,
         dimensions=manifest.dimensions,
         precision=manifest.precision,
+        transform=manifest.transform.kind if manifest.transform else "none",
         quantization=manifest.quantization,
         vector_bytes=manifest.codec.size,
         hybrid=manifest.hybrid,

@@ -1,4 +1,4 @@
-"""The collection and its manifest."""
+"""The collection, its manifest, and the matrix of its transform."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -6,8 +6,8 @@ from typing import Any
 
 from leafsearch.config.hint import ingest_hint
 from leafsearch.config.text import counted, quote
-from leafsearch.doctor.context import Case, examine, ingest, names, rebuild
-from leafsearch.doctor.findings import Verdict, ok, problem, skipped
+from leafsearch.doctor.context import Case, examine, ingest, names, rebuild, retire
+from leafsearch.doctor.findings import Verdict, ok, problem, skipped, warning
 from leafsearch.doctor.sample import vector_paths
 from leafsearch.search.values import paths_of
 from leafsearch.vectors import (
@@ -17,7 +17,16 @@ from leafsearch.vectors import (
     explain_errors,
     list_collection_types,
 )
-from leafsearch.vectors.store import MANIFESTS, VECTOR_PATH, find_generations, require_agreement
+from leafsearch.vectors.store import (
+    MANIFESTS,
+    TRANSFORMS,
+    VECTOR_PATH,
+    find_fault,
+    find_generations,
+    list_unnamed,
+    read_matrix,
+    require_agreement,
+)
 
 
 def collection(case: Case) -> Verdict:
@@ -86,11 +95,75 @@ def _manifest(case: Case, found: Manifest) -> Verdict:
             "it says int8 without a scale, so no query can be encoded. Restore it from a "
             f"backup, or rebuild the vectors: {rebuild(case)}"
         )
+    after = f" after transform {found.transform.kind}" if found.transform else ""
     computed = found.encode_precision or "a precision that is not recorded"
     return ok(
         f"teacher {found.teacher.name} in {computed}, student {found.student.name}, "
-        f"{found.dimensions} x {found.precision} at {quote(found.path)}"
+        f"{found.dimensions} x {found.precision}{after} at {quote(found.path)}"
     )
+
+
+def transform(case: Case) -> Verdict:
+    """The matrices that the manifest names, as they are stored."""
+    if case.manifest is None and case.knows(Case.generations) is None:
+        _ = case.documents  # raises Unknown if there are none
+        return ok("the collection has no manifest, so it has no transform")
+    named = [each for each in case.generations.all if each.transform is not None]
+    wrong = [(each, fault) for each in named if (fault := _fault(case, each))]
+    if wrong:
+        return _unusable(case, wrong)
+    used = case.manifest.transform if case.manifest else None
+    if used is not None:
+        case.transform = used
+    with explain_errors():
+        unnamed = list_unnamed(case.mongo.database)
+    if unnamed:
+        size = sum(each.bytes for each in unnamed)
+        return warning(
+            f"{counted(len(unnamed), 'matrix', 'matrices')} in {TRANSFORMS} "
+            f"({unnamed[0].checksum[:12]}{', ...' if len(unnamed) > 1 else ''}; {size / 1e6:.1f} "
+            f"MB) are named by no manifest of the database; {retire(case)} deletes them",
+            unnamed=len(unnamed),
+        )
+    if used is None:
+        return ok("none" if case.manifest else "none is examined")
+    return ok(
+        f"{used.kind}, {used.dimensions} to {used.columns} dimensions: the matrix "
+        f"{used.checksum[:12]} is there and orthonormal; fitted on {used.sample:,} vectors, of "
+        f"whose squared length it keeps {used.kept:.1%}",
+        kept=used.kept,
+        sample=used.sample,
+    )
+
+
+def _fault(case: Case, manifest: Manifest) -> str | None:
+    used = manifest.transform
+    if used is None:
+        return None
+    if used.dimensions != manifest.teacher.dimensions or used.columns < manifest.dimensions:
+        return (
+            f"rotates {used.dimensions} dimensions to {used.columns}; expected "
+            f"{manifest.teacher.dimensions}, which the teacher gives, to {manifest.dimensions}"
+        )
+    with explain_errors():
+        return find_fault(used, read_matrix(case.mongo.database, used))
+
+
+def _unusable(case: Case, wrong: Sequence[tuple[Manifest, str]]) -> Verdict:
+    faults = "; ".join(
+        f"the matrix {each.transform.checksum[:12] if each.transform else ''} of generation "
+        f"{each.generation} {fault}"
+        for each, fault in wrong
+    )
+    active = case.generations.active
+    again = f"restore it in {TRANSFORMS} from a backup"
+    if any(each.generation == active.generation for each, _ in wrong):
+        first = f"{retire(case)} and then " if case.generations.other is not None else ""
+        return problem(
+            f"{faults}: no query can be compared with these vectors; {again}, or "
+            f"{first}{rebuild(case)}"
+        )
+    return problem(f"{faults}, so searches cannot use it; {again}, or {retire(case)} drops it")
 
 
 def _no_manifest(case: Case) -> Verdict:

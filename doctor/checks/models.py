@@ -19,6 +19,7 @@ from leafsearch.vectors.encoders import (
     require_torch,
     unit_rows,
 )
+from leafsearch.vectors.store import read_matrices
 
 _TEXTS = 16
 SAME_COSINE = 0.9  # cosine of two encodings of one text by one model, however they were stored
@@ -36,11 +37,17 @@ def teacher(case: Case) -> Verdict:
     case.other_model = True  # until its vectors are compared
     if too_short := _too_short("teacher", loaded, passages, case):
         return problem(f"{too_short}; {_by_this_teacher(case)}")
-    rows = projected(case, loaded.encode_documents(_texts(passages)))
-    cosines = compare(rows, _stored(passages))
+    whole = loaded.encode_documents(_texts(passages))
+    cosines = compare(projected(case, whole), _stored(passages))
     own = np.diagonal(cosines)
     median, numbers = float(np.median(own)), {"cosine": float(np.median(own)), "texts": len(own)}
     if median < SAME_COSINE:
+        if other := _another_transform(case, whole, _stored(passages)):
+            return problem(
+                f"the stored vectors are those of {loaded.name} {other}; "
+                + encode_again(case, "--all", otherwise=""),
+                **numbers,
+            )
         return problem(
             f"the stored vectors are not those of {loaded.name}: median cosine {median:.2f} over "
             f"{len(own)} texts, expected {SAME_COSINE}; {_by_this_teacher(case)}",
@@ -96,8 +103,8 @@ def _compared(case: Case, student: Encoder, passages: Sequence[EncodedText]) -> 
     texts, stored = _texts(passages), _stored(passages)
     if teacher := case.knows(Case.teacher):
         # Both as queries, with their prompts: the student's role.
-        wanted = projected(case, teacher.encode_queries(texts))[:, : stored.shape[1]]
-        found = projected(case, student.encode_queries(texts))
+        wanted = _projected_queries(case, teacher.encode_queries(texts))[:, : stored.shape[1]]
+        found = _projected_queries(case, student.encode_queries(texts))
         return compare(found, wanted), MINIMUM_COSINE
     # Both as documents, like the stored vectors.
     least = _MINIMUM_IN_BITS if _in_bits(passages) else MINIMUM_COSINE
@@ -105,9 +112,42 @@ def _compared(case: Case, student: Encoder, passages: Sequence[EncodedText]) -> 
 
 
 def projected(case: Case, rows: Rows) -> Rows:
-    """Rotated as the collection's vectors are, if they are."""
-    transform = case.manifest.transform if case.manifest else None
-    return transform.rotate(rows) if transform else rows
+    """As the codec projects documents, where a transform is more than `compare` can do.
+
+    Raises Unknown if its matrix is unusable.
+    """
+    if case.manifest is None or case.manifest.transform is None:
+        return rows
+    _ = case.transform
+    return case.manifest.codec.project(rows)
+
+
+def _projected_queries(case: Case, rows: Rows) -> Rows:
+    if case.manifest is None or case.manifest.transform is None:
+        return rows
+    _ = case.transform
+    return case.manifest.codec.project_queries(rows)
+
+
+def _another_transform(case: Case, rows: Rows, stored: Rows) -> str | None:
+    """What the stored vectors went through instead of the manifest's transform, if that is known:
+    restored or edited manifests name a transform that the vectors do not fit."""
+
+    def fits(projected: Rows) -> bool:
+        return float(np.median(np.diagonal(compare(projected, stored)))) >= SAME_COSINE
+
+    if case.manifest is None:
+        return None
+    own = case.manifest.transform
+    if own is not None and fits(rows):
+        return f"without the transform {own.checksum[:12]} that the manifest names"
+    for checksum, matrix in read_matrices(case.mongo.database, rows.shape[1]):
+        if own is not None and checksum == own.checksum:
+            continue
+        if matrix.shape[1] >= stored.shape[1] and fits(rows @ matrix):
+            named = f"; the manifest names {own.checksum[:12] if own else 'none'}"
+            return f"after the transform {checksum[:12]}{named}"
+    return None
 
 
 def _teacher(case: Case) -> Encoder | Verdict:
@@ -197,7 +237,7 @@ def _in_bits(passages: Sequence[EncodedText]) -> bool:
 def _too_short(
     role: str, model: Encoder, passages: Sequence[EncodedText], case: Case
 ) -> str | None:
-    transform = case.manifest.transform if case.manifest else None
+    transform = case.transform if case.manifest and case.manifest.transform else None
     needed = transform.dimensions if transform else passages[0].stored.dimensions
     if model.dimensions == needed or (model.dimensions > needed and transform is None):
         return None

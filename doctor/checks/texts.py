@@ -1,7 +1,7 @@
 """The encoded texts: are they still there, and unchanged?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from leafsearch.config.text import quote
@@ -70,15 +70,24 @@ def _unchanged(case: Case, read: list[_Read]) -> Verdict:
 
 
 def _read(title_field: str, document: Mapping[str, Any], passage: EncodedText) -> _Read:
-    """leaf-ingest encodes a passage after its title, and stores a hash of both together."""
+    encoded = encoded_text(document, passage.text, title_field)
+    shown = replace(passage, text=encoded or passage.text)
+    return _Read(shown, encoded is not None, is_in_parts(document))
+
+
+def encoded_text(document: Mapping[str, Any], text: str, title_field: str) -> str | None:
+    """The text as leaf-ingest encoded it: after the title, or alone, as the stored hash proves.
+    None if it proves neither."""
     title = next(iter(values_at(document, title_field)), "")
     hashes = [*values_at(document, MARK_HASH), document.get("hash")]
     wanted = encoded_digest(hashes[0]) if isinstance(hashes[0], bytes) else b""
-    in_parts = bool(values_at(document, f"{MARK}.chunks"))
-    encoded = f"{title} {passage.text}"
-    if title and digest(encoded.encode()) == wanted:
-        return _Read(EncodedText(passage.id, encoded, passage.stored), True, in_parts)
-    return _Read(passage, digest(passage.text.encode()) == wanted, in_parts)
+    encoded = [f"{title} {text}", text] if title else [text]
+    return next((each for each in encoded if digest(each.encode()) == wanted), None)
+
+
+def is_in_parts(document: Mapping[str, Any]) -> bool:
+    """Whether its vector is the mean of several chunks."""
+    return bool(values_at(document, f"{MARK}.chunks"))
 
 
 def text_of(document: Mapping[str, Any], fields: Sequence[str]) -> str:

@@ -28,7 +28,9 @@ from leafsearch.vectors.store import (
     Generations,
     RetryBudget,
     find_generations,
+    read_generations,
     read_manifest,
+    read_transforms,
     require_fields,
     require_search,
 )
@@ -60,6 +62,8 @@ def open_rebuild(
     begun = _begun(found, settings, choices)
     if begun is None:
         return _begin_new(database, settings, choices, found, retries, on_status)
+    with explain_errors():
+        read_transforms(database, [begun.transform], name)
     for index in Collection(database[name], begun).indexes:
         index.require_no_failure()
     wanted = with_wanted_indexes(begun, choices.filters, hybrid=choices.hybrid)
@@ -208,7 +212,7 @@ def tell_generations_apart(database: Database[Any], name: str) -> None:
 
     Call this before anything of another generation is written.
     """
-    active = read_manifest(database, name)
+    active = read_generations(database, name).active
     if active.hybrid:
         collection = Collection(database[name], active)
         collection.create()

@@ -21,6 +21,7 @@ from leafsearch.vectors.store import (
     Generations,
     read_generation,
     read_generations,
+    read_transforms,
     switch_generation,
 )
 
@@ -133,6 +134,8 @@ def roll_back(
         )
     if kept.generation > active.generation:
         return seen
+    with explain_errors():
+        read_transforms(database, [kept.transform], name)
     return cut_over(
         database, name, kept.generation, chunk=None, seconds=seconds, on_status=on_status
     )

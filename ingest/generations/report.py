@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from pymongo.database import Database
@@ -20,7 +21,7 @@ from leafsearch.ingest.generations.retire import retire
 from leafsearch.ingest.pipeline.stats import Summary
 from leafsearch.ingest.target.target import Target
 from leafsearch.vectors import Manifest, explain_errors
-from leafsearch.vectors.store import find_generations
+from leafsearch.vectors.store import find_generations, forget_unnamed
 
 
 def _hint(database: Database[Any], name: str, *arguments: str) -> str:
@@ -60,6 +61,8 @@ def complete(
     require_whole(database, name, target.manifest, rejected=summary.rejected, yes=order.yes)
     chunk = summary.last_written
     cut_over(database, name, generation, chunk=chunk, seconds=order.wait, on_status=on_status)
+    with explain_errors():
+        forget_unnamed(database)
     if not order.yes and not target.registration.was_alone():
         # Retried by itself: the switch before it is done.
         target.retries.run(
@@ -70,6 +73,8 @@ def complete(
 
 def run_rollback(database: Database[Any], name: str, *, wait: float, as_json: bool) -> None:
     now = roll_back(database, name, seconds=wait, on_status=lambda status: None)
+    with explain_errors():
+        forget_unnamed(database)
     kept, again = now.other, _hint(database, name, "PATH", "--rebuild")
     _print(
         {"generation": now.active.generation, "kept": kept.generation if kept else None},
@@ -82,18 +87,19 @@ def run_rollback(database: Database[Any], name: str, *, wait: float, as_json: bo
 
 def run_retire(database: Database[Any], name: str, *, wait: float, as_json: bool) -> None:
     done = retire(database, name, seconds=wait, on_status=lambda status: None)
-    what = (
+    deleted = (
         f"deleted {counted(done.chunks, 'chunk')} and "
-        f"{counted(done.indexes, 'search index', 'search indexes')}; {name} keeps only generation "
-        f"{done.generation}"
-        if done.chunks or done.indexes
+        f"{counted(done.indexes, 'search index', 'search indexes')}"
+    )
+    if done.transforms:
+        which = counted(done.transforms, "transform", "transforms")
+        deleted += f", and {which} that no collection of {database.name} uses"
+    what = (
+        f"{deleted}; {name} keeps only generation {done.generation}"
+        if done.chunks or done.indexes or done.transforms
         else f"nothing to delete: {name} has only generation {done.generation}"
     )
-    _print(
-        {"generation": done.generation, "chunks": done.chunks, "indexes": done.indexes},
-        what,
-        as_json=as_json,
-    )
+    _print(asdict(done), what, as_json=as_json)
 
 
 def _shown(manifest: Manifest) -> str:

@@ -15,7 +15,12 @@ from pymongo.errors import OperationFailure
 
 from leafsearch.ingest.target.open import INDEX
 from leafsearch.vectors import Collection, IndexNotReady, explain_errors
-from leafsearch.vectors.store import RetryBudget, forget_others, read_generations
+from leafsearch.vectors.store import (
+    RetryBudget,
+    forget_others,
+    forget_unnamed,
+    read_generations,
+)
 
 _PAUSE = 0.2  # seconds between two looks
 _NO_INDEX = 27
@@ -35,12 +40,13 @@ class Retired:
     generation: int
     indexes: int
     chunks: int
+    transforms: int  # matrices that no manifest of the database names
 
 
 def retire(
     database: Database[Any], name: str, *, seconds: float, on_status: Callable[[str], None]
 ) -> Retired:
-    """Delete all generations but the active one, and nothing else.
+    """Delete all generations but the active one, and matrices that no manifest names.
 
     The manifest comes first, so that no command rolls back to half a generation; then the
     indexes, so that a search of an old generation finds nothing and reloads, instead of finding
@@ -59,7 +65,9 @@ def retire(
     old = set(range(1, seen.newest + 1)) - {seen.active.generation}
     indexes = _drop_indexes(active.mongo, old, seconds=seconds, on_status=on_status)
     chunks = sum(_delete_chunks(active, generation) for generation in old)
-    return Retired(seen.active.generation, indexes, chunks)
+    with explain_errors():
+        transforms = forget_unnamed(database)
+    return Retired(seen.active.generation, indexes, chunks, transforms)
 
 
 def _drop_indexes(

@@ -40,6 +40,7 @@ from leafsearch.vectors.store import (
     id_to_text,
     read_generation,
     read_generations,
+    read_transforms,
     register_run,
     remove_filters,
 )
@@ -84,6 +85,7 @@ def repair(
             manifest = read_generations(database, name).find(known.generation)
             if manifest is None:
                 continue  # retired meanwhile
+            read_transforms(database, [manifest.transform], name)
             if manifest.precision == "int8" and not manifest.scale:
                 if known != generations.active:
                     continue

@@ -19,6 +19,7 @@ from leafsearch.vectors.store import (
     begin_next,
     delete_manifest,
     find_generations,
+    forget_unnamed,
     read_generation,
     replace_manifest,
     require_equal,
@@ -52,6 +53,8 @@ def reconcile(
             if stored is not None and left_over and is_empty(database, name, stored):
                 delete_manifest(database, name)
             agreed = write_manifest(database, name, wanted)
+            if left_over:
+                forget_unnamed(database)
             if stored is not None and left_over and not is_empty(database, name, stored):
                 # Another run wrote with the old manifest just after the collection was seen empty.
                 replace_manifest(database, name, stored)

@@ -108,6 +108,21 @@ def test_collections_lists_models_format_counts_and_generation(run: Run, where: 
     assert (entry["collection"], entry["count"], entry["generation"]) == ("c", 2, 1)
     assert (entry["teacher"], entry["student"]) == ("hashing:64", "hashing:64")
     assert (entry["dimensions"], entry["precision"], entry["problem"]) == (64, "float32", None)
+    assert entry["transform"] == "none"
+
+
+def test_collections_shows_what_vectors_go_through_before_they_are_cut(
+    run: Run, where: list[str], database: Database[Any]
+) -> None:
+    change = {"kind": "pca", "dimensions": 64, "columns": 64, "checksum": "0" * 64}
+    change |= {"sample": 300, "kept": 0.98}
+    database[MANIFESTS].update_one({"_id": "c"}, {"$set": {"transform": change}})
+
+    table = run("leaf-search", "collections", *where)
+    entry = json.loads(run("leaf-search", "collections", "--json", *where).stdout)
+
+    assert "2 chunks as 64 x float32, transform pca, 258 bytes a vector" in table.stdout
+    assert entry["transform"] == "pca"
 
 
 def test_collections_says_what_cannot_be_searched(

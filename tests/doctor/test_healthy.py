@@ -27,6 +27,9 @@ MODELS = ("manifest", "texts", "teacher", "vocabulary", "student")
     [
         {},
         {"dimensions": 64},
+        {"dimensions": 64, "transform": "pca"},
+        {"dimensions": 64, "transform": "pca", "precision": "int8"},
+        {"dimensions": 64, "transform": "pca", "precision": "binary"},
         {"precision": "int8"},
         {"precision": "binary"},
         {"quantization": "binary"},

@@ -16,7 +16,7 @@ from pymongo.database import Database
 from leafsearch.doctor import Finding, Severity
 from leafsearch.ingest import Document
 from leafsearch.vectors import load_encoder
-from leafsearch.vectors.store import MANIFESTS
+from leafsearch.vectors.store import MANIFESTS, TRANSFORMS
 from leaftests.doctor import (
     Examined,
     Foreign,
@@ -367,6 +367,49 @@ def test_a_teacher_that_changed_under_its_name_is_taken_as_it_is_now(
     (command,) = obey(examined()["teacher"])
 
     assert f"--teacher {stranger} --student {stranger}" in command
+    assert complaints(examined()) == {}
+
+
+@pytest.mark.parametrize("fault", ["gone", "damaged"])
+def test_vectors_whose_matrix_is_lost_are_built_beside(
+    ingested: Ingested, examined: Examined, obey: Obey, fault: str
+) -> None:
+    database = ingested(dimensions=64, transform="pca").database
+    if fault == "gone":
+        database[TRANSFORMS].drop()
+    else:
+        database[TRANSFORMS].update_one({}, {"$set": {"data": b"123"}})
+
+    obey(examined()["transform"])
+
+    assert complaints(examined()) == {}
+
+
+def test_vectors_that_do_not_fit_the_transform_are_encoded_again(
+    ingested: Ingested, examined: Examined, obey: Obey
+) -> None:
+    rows = load_encoder("hashing:128").encode_documents([d.text for d in corpus()])[:, :64]
+    collection = ingested(dimensions=64, transform="pca")
+    for document, row in zip(corpus(), rows, strict=True):
+        plain = float32(row / np.linalg.norm(row))
+        collection.update_one({"document": document.id}, {"$set": {"embedding": plain}})
+
+    (command,) = obey(examined()["teacher"])
+
+    assert "repair --all" in command
+    assert complaints(examined()) == {}
+
+
+def test_a_matrix_that_no_manifest_names_is_deleted(
+    ingested: Ingested, examined: Examined, obey: Obey
+) -> None:
+    transforms = ingested(dimensions=64, transform="pca").database[TRANSFORMS]
+    transforms.insert_one({"_id": "0/0", "transform": "0", "part": 0, "data": b"0"})
+
+    (command,) = obey(examined()["transform"])
+
+    assert "retire" in command
+    assert transforms.count_documents({}) == 1
     assert complaints(examined()) == {}
 
 

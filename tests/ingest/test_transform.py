@@ -129,3 +129,65 @@ def test_an_unknown_kind_is_wrong_usage(leaf_ingest: Run, corpus: Path) -> None:
 
     assert ended.returncode == 2
     assert "--transform pcs: expected one of auto, none, pca" in ended.stderr
+
+
+def forget_times(database: Database[Any]) -> None:
+    """As if the matrices had been written long ago."""
+    database[TRANSFORMS].update_many({}, {"$unset": {"written": ""}})
+
+
+def test_matrices_go_with_their_generations(
+    leaf_ingest: Run, database: Database[Any], corpus: Path
+) -> None:
+    leaf_ingest(corpus, *FORM, "--transform", "pca")
+    first = read_manifest(database, "chunks").transform
+    leaf_ingest(corpus, "--rebuild", "--dimensions", 24, "--transform", "pca")
+    second = read_manifest(database, "chunks").transform
+    forget_times(database)
+
+    back = leaf_ingest("rollback")
+    kept = set(database[TRANSFORMS].distinct("transform"))
+    forth = leaf_ingest(corpus, "--rebuild", "--dimensions", 24, "--transform", "pca")
+    forget_times(database)
+    retired = leaf_ingest("retire", "--json")
+
+    assert [e.returncode for e in (back, forth, retired)] == [0, 0, 0], forth.stderr
+    assert first is not None
+    assert second is not None
+    assert kept == {first.checksum, second.checksum}
+    assert json.loads(retired.stdout) == {
+        "generation": 2,
+        "indexes": 1,
+        "chunks": 400,
+        "transforms": 1,
+    }
+    assert database[TRANSFORMS].distinct("transform") == [second.checksum]
+
+
+def test_rollback_to_vectors_whose_matrix_is_lost_is_refused(
+    leaf_ingest: Run, database: Database[Any], corpus: Path
+) -> None:
+    leaf_ingest(corpus, *FORM, "--transform", "pca")
+    leaf_ingest(corpus, "--rebuild", "--transform", "none", "--dimensions", 24)
+    database[TRANSFORMS].drop()
+
+    ended = leaf_ingest("rollback")
+
+    assert ended.returncode == 1
+    assert "the transform of chunks is missing in leaf_transforms" in ended.stderr
+    assert read_manifest(database, "chunks").generation == 2
+
+
+def test_a_dropped_collection_that_is_made_again_leaves_no_matrix(
+    leaf_ingest: Run, database: Database[Any], corpus: Path
+) -> None:
+    leaf_ingest(corpus, *FORM, "--transform", "pca")
+    forget_times(database)
+    database["chunks"].drop()
+
+    ended = leaf_ingest(corpus, "--dimensions", 24, "--transform", "pca")
+
+    assert ended.returncode == 0, ended.stderr
+    transform = read_manifest(database, "chunks").transform
+    assert transform is not None
+    assert database[TRANSFORMS].distinct("transform") == [transform.checksum]

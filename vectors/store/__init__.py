@@ -61,6 +61,13 @@ from leafsearch.vectors.store.manifest import (
     require_precision,
     write_manifest,
 )
+from leafsearch.vectors.store.matrices import (
+    find_fault,
+    forget_unnamed,
+    list_unnamed,
+    read_matrices,
+    read_matrix,
+)
 from leafsearch.vectors.store.pipelines import (
     is_same_index,
     nearest_stage,
@@ -84,6 +91,7 @@ from leafsearch.vectors.store.transform import (
     fit_transform,
     measure_kept,
     parts_pipeline,
+    read_transforms,
 )
 from leafsearch.vectors.store.writers import ActiveRuns, Registration, register_run
 
@@ -129,10 +137,12 @@ __all__ = [
     "digest",
     "encoded_digest",
     "explain_errors",
+    "find_fault",
     "find_generations",
     "find_manifest",
     "fit_transform",
     "forget_others",
+    "forget_unnamed",
     "id_to_text",
     "ids_from_text",
     "is_encodable_id",
@@ -141,6 +151,7 @@ __all__ = [
     "is_transient",
     "is_unanswered",
     "list_collection_types",
+    "list_unnamed",
     "measure_kept",
     "missing_manifest",
     "nearest_stage",
@@ -152,6 +163,9 @@ __all__ = [
     "read_generation",
     "read_generations",
     "read_manifest",
+    "read_matrices",
+    "read_matrix",
+    "read_transforms",
     "register_run",
     "remove_filters",
     "replace_manifest",

@@ -7,6 +7,7 @@ generation can never write vectors that pass for those of other models.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from leafsearch.vectors.store.manifest import (
     read_manifest,
     to_document,
 )
+from leafsearch.vectors.store.matrices import hold_matrix
 from leafsearch.vectors.store.transform import read_transforms, write_transform
 
 _NOT_OF_A_GENERATION = ("_id", "next", "previous", "newest")
@@ -60,11 +62,15 @@ def parse_generations(document: Mapping[str, Any], collection: str) -> Generatio
 
 
 def find_generations(database: Database[Any], collection: str) -> Generations | None:
+    """A matrix that is missing or damaged is not read, since a rebuild does without it;
+    `read_transforms` raises where it is needed."""
     document = database[MANIFESTS].find_one({"_id": collection})
     if document is None:
         return None
     found = parse_generations(document, collection)
-    read_transforms(database, [manifest.transform for manifest in found.all], collection)
+    for manifest in found.all:
+        with suppress(ManifestError):
+            read_transforms(database, [manifest.transform], collection)
     return found
 
 
@@ -102,6 +108,7 @@ def begin_next(database: Database[Any], collection: str, manifest: Manifest) -> 
     free = {"_id": collection, "next": None, "previous": None, **fresh}
     begun = {"next": to_document(manifest), "newest": manifest.generation}
     _manifests(database).update_one(free, {"$set": begun})
+    hold_matrix(database, manifest.transform)
     return read_generation(database, collection, manifest.generation)
 
 

@@ -32,6 +32,7 @@ from leafsearch.config.text import quote, shorten
 from leafsearch.vectors.encoders.base import Encoder
 from leafsearch.vectors.errors import ManifestError
 from leafsearch.vectors.store.codec import Codec
+from leafsearch.vectors.store.matrices import hold_matrix
 from leafsearch.vectors.store.transform import (
     KINDS,
     Transform,
@@ -163,6 +164,7 @@ def write_manifest(database: Database[Any], collection: str, manifest: Manifest)
         write_transform(database, manifest.transform)
     try:
         database[MANIFESTS].insert_one({"_id": collection, **to_document(manifest)})
+        hold_matrix(database, manifest.transform)
     except DuplicateKeyError:
         require_equal(read_manifest(database, collection), manifest, collection)
         filters, hybrid = manifest.filters, manifest.hybrid

@@ -41,7 +41,7 @@ FEWEST = 256  # vectors; fewer decide nothing
 _ASKED_EVERY = 4
 _NEIGHBOURS = 10
 _LEAST_GAIN = 0.01  # of the neighbours
-_PART = 8 * 2**20  # bytes
+PART = 8 * 2**20  # bytes
 # Of the mean eigenvalue: keeps the order of directions that the sample says nothing about.
 _RAMP = 1e-4
 _POWER = -0.1  # of the eigenvalues, in the weights of queries
@@ -142,20 +142,25 @@ def _signed(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return vectors * signs
 
 
+def checksum_of(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()
+
+
 def _remember(fitted: _Fitted) -> str:
-    checksum = hashlib.sha256(fitted.raw).hexdigest()
+    checksum = checksum_of(fitted.raw)
     _fitted[checksum] = fitted
     return checksum
 
 
 def write_transform(database: Database[Any], transform: Transform) -> None:
-    """Store the matrix; nothing where it is stored already."""
+    """Store the matrix before a manifest names it; see store.matrices for its end."""
     raw = transform.raw
-    parts = [raw[at : at + _PART] for at in range(0, len(raw), _PART)]
+    parts = [raw[at : at + PART] for at in range(0, len(raw), PART)]
     for number, part in enumerate(parts):
         id = f"{transform.checksum}/{number}"
         own = {"transform": transform.checksum, "part": number, "data": Binary(part)}
-        database[TRANSFORMS].update_one({"_id": id}, {"$setOnInsert": own}, upsert=True)
+        change = {"$set": own, "$currentDate": {"written": True}}
+        database[TRANSFORMS].update_one({"_id": id}, change, upsert=True)
 
 
 def parts_pipeline(transform: Transform) -> list[dict[str, Any]]:
@@ -166,7 +171,7 @@ def parts_pipeline(transform: Transform) -> list[dict[str, Any]]:
 def accept_parts(transform: Transform, parts: Iterable[Mapping[str, Any]], collection: str) -> None:
     """Put a matrix together. Raises ManifestError if it is not the one that was fitted."""
     raw = b"".join(part["data"] for part in parts)
-    if hashlib.sha256(raw).hexdigest() != transform.checksum:
+    if checksum_of(raw) != transform.checksum:
         what = "is missing" if not raw else "is damaged"
         raise ManifestError(
             f"the transform of {collection} {what} in {TRANSFORMS} ({transform.checksum[:12]}); "

@@ -160,8 +160,8 @@ def test_rollback_and_retire_finish_it_and_are_idempotent(
     assert generations(database).active.generation == 1
     retired = [leaf_ingest("retire", "--json") for _ in range(2)]
     assert [json.loads(ended.stdout) for ended in retired] == [
-        {"generation": 1, "chunks": N, "indexes": 1},
-        {"generation": 1, "chunks": 0, "indexes": 0},
+        {"generation": 1, "chunks": N, "indexes": 1, "transforms": 0},
+        {"generation": 1, "chunks": 0, "indexes": 0, "transforms": 0},
     ]
     assert stored(database) == {1: N}
     assert indexes(database) == {"leaf_vectors"}
