@@ -44,7 +44,7 @@ def load_encoder(
         from leafsearch.vectors.encoders.remote import RemoteEncoder
 
         return RemoteEncoder.open(name, revision=revision, key=key, retry_for=retry_for)
-    from leafsearch.vectors.encoders.model_files import find_model
+    from leafsearch.vectors.encoders.model_files import ModelFiles, find_model
 
     source = find_model(name, revision=revision)  # before torch: a wrong name fails at once
     if Path(source.location, "weights.npz").is_file():
@@ -52,6 +52,12 @@ def load_encoder(
             f"model {name}: holds a student for queries only; documents are encoded by the teacher "
             "that it was distilled from"
         )
+    from leafsearch.vectors.encoders.static.folder import is_static
+
+    if is_static(files := ModelFiles(name, source)):
+        from leafsearch.vectors.encoders.static.encoder import StaticEncoder
+
+        return StaticEncoder.load(files)
     require_torch(name)
     from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
 

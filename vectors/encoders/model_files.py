@@ -27,6 +27,7 @@ _HUB_SECONDS = 10.0
 _HASHED = {".json", ".safetensors", ".bin", ".txt", ".npz"}
 _KNOWN_BY = ("modules.json", "config.json", "encoder.json")  # the last in compact students
 _POSITIONS = 512  # of BERT and most models like it
+STATIC = ("StaticEmbedding", "TrainableStaticEmbedding")  # modules that are a table, see static
 
 
 @dataclass(frozen=True)
@@ -71,21 +72,42 @@ class ModelFiles:
         return found
 
     def json(self, file: str) -> Any:
-        """The parsed file; an empty object if the file is missing."""
+        """The parsed file; an empty object if the file is missing. Raises ModelError."""
         found = self.path(file)
-        return {} if found is None else json.loads(found.read_text())
+        try:
+            return {} if found is None else json.loads(found.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise self._damaged(file, error, "JSON") from error
 
     def modules(self) -> list[tuple[str, str]]:
         """Kind (Transformer, Pooling, Dense, Normalize, ...) and folder of each, in order."""
         listed = self.json("modules.json")
-        return [(str(m["type"]).rpartition(".")[2], str(m["path"])) for m in listed]
+        kinds = [str(module["type"]).rpartition(".")[2] for module in listed]
+        paths = [str(module["path"]).strip("./") for module in listed]  # "." in those of model2vec
+        return list(zip(kinds, paths, strict=True))
+
+    def first_folder(self) -> str:
+        """The folder of the transformer or the table, with a slash; empty for the model's own."""
+        kinds = ("Transformer", *STATIC)
+        folder = next((path for kind, path in self.modules() if kind in kinds), "")
+        return f"{folder}/" if folder else ""
 
     def tokenizer(self) -> Tokenizer:
-        return plain(Tokenizer.from_file(str(self.require(self._of_transformer("tokenizer.json")))))
+        return plain(self.saved_tokenizer())
+
+    def saved_tokenizer(self) -> Tokenizer:
+        """With the truncation and padding of the file. Raises ModelError."""
+        file = f"{self.first_folder()}tokenizer.json"
+        found = self.require(file)
+        try:
+            return Tokenizer.from_file(str(found))
+        except Exception as error:  # the library has no class of its own for these
+            raise self._damaged(file, error, "a fast tokenizer") from error
 
     def max_tokens(self) -> int:
-        limit = self.json(self._of_transformer("sentence_bert_config.json")).get("max_seq_length")
-        config = self.json(self._of_transformer("config.json"))
+        folder = self.first_folder()
+        limit = self.json(f"{folder}sentence_bert_config.json").get("max_seq_length")
+        config = self.json(f"{folder}config.json")
         return int(limit or config.get("max_position_embeddings") or _POSITIONS)
 
     def prompt(self, *kinds: str) -> str:
@@ -93,9 +115,12 @@ class ModelFiles:
         prompts = self.json("config_sentence_transformers.json").get("prompts") or {}
         return next((str(prompts[kind]) for kind in kinds if prompts.get(kind)), "")
 
-    def _of_transformer(self, file: str) -> str:
-        folder = next((path for kind, path in self.modules() if kind == "Transformer"), "")
-        return f"{folder}/{file}" if folder else file
+    def _damaged(self, file: str, error: Exception, expected: str) -> ModelError:
+        reason = shorten(" ".join(str(error).split()), 200)
+        return ModelError(
+            f"model {self.name}: {file} cannot be read: {reason}; expected {expected}. Copy or "
+            "download the model again"
+        )
 
 
 def find_model(name: str, *, revision: str | None = None) -> ModelSource:

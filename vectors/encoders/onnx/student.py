@@ -19,20 +19,29 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 def load_student(name: str, *, revision: str | None = None, key: str | None = None) -> Encoder:
     """Load the student from the cache; export it first if needed, which takes torch and seconds.
 
-    Without torch, the ONNX file that the model's authors publish is used. A model that cannot be
-    exported runs on sentence-transformers, with a warning. Raises ModelError if there is no such
-    model, or if none of this works.
+    A static student is used as it is. Without torch, the ONNX file that the model's authors publish
+    is used. A model that cannot be exported runs on sentence-transformers, with a warning. Raises
+    ModelError if there is no such model, or if none of this works.
     """
     if name.startswith("hashing:") or is_remote(name):
         return load_encoder(name, revision=revision, key=key)
-    from leafsearch.vectors.encoders.model_files import find_model
+    from leafsearch.vectors.encoders.model_files import ModelFiles
 
-    revision = revision or find_model(name).revision
+    files = None
+    if revision is None:
+        files = ModelFiles.find(name)
+        revision = files.revision
     folder = student_folder(name, revision)
     if not folder.is_dir():
         from leafsearch.vectors.encoders.onnx.folder import is_compact, unpack
+        from leafsearch.vectors.encoders.static.folder import is_static
 
-        if is_compact(location := Path(find_model(name, revision=revision).location)):
+        files = files or ModelFiles.find(name, revision=revision)
+        if is_static(files):
+            from leafsearch.vectors.encoders.static.encoder import StaticEncoder
+
+            return StaticEncoder.load(files)
+        if is_compact(location := Path(files.source.location)):
             unpack(location, folder, name=name, revision=revision)
         elif not has_torch():
             _take_published(name, revision, folder)
