@@ -7,9 +7,9 @@ from typing import Literal
 from leafsearch.config import Storage
 
 Role = Literal["teacher", "student"]
+TransformKind = Literal["none", "pca"]
 
-_SHORTER = (512, 256, 128)
-_SHORTER_INT8 = 256  # the preset mrl256-int8
+_SHORTER = (512, 256, 192, 128, 64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,7 @@ class Format:
 
     name: str
     storage: Storage
+    transform: TransformKind = "none"
     documents: Role = "teacher"
     queries: Role = "student"
     rescore: int | None = None
@@ -34,9 +35,9 @@ class Format:
         return self.documents == self.queries
 
     @property
-    def stored(self) -> tuple[Role, Storage]:
+    def stored(self) -> tuple[Role, Storage, TransformKind]:
         """Formats with equal values can share one collection."""
-        return self.documents, self.storage
+        return self.documents, self.storage, self.transform
 
 
 def formats(dimensions: int, *, one_model: bool) -> list[Format]:
@@ -50,13 +51,14 @@ def formats(dimensions: int, *, one_model: bool) -> list[Format]:
     return [*found, *derived_formats(dimensions)]
 
 
-def derived_formats(dimensions: int) -> list[Format]:
-    """All formats that can be made from float32 rows of so many dimensions, except these rows."""
-    found = [
-        Format(name="float32", storage=Storage(dimensions=d)) for d in _SHORTER if d < dimensions
-    ]
-    for d in dict.fromkeys((dimensions, min(dimensions, _SHORTER_INT8))):
-        found.append(Format(name="int8", storage=Storage(dimensions=d, precision="int8")))
+def derived_formats(dimensions: int, *, whole: bool = True) -> list[Format]:
+    """All formats that can be made from float32 rows of so many dimensions, except these rows.
+
+    `whole`: the rows have all dimensions of the model, in its own order, and can be rotated.
+    """
+    found = _shorter(dimensions, "float32", whole)
+    found.append(Format(name="int8", storage=Storage(dimensions=dimensions, precision="int8")))
+    found += _shorter(dimensions, "int8", whole)
     bits = Storage(dimensions=dimensions, precision="binary")
     found.append(Format(name="bits", storage=bits, rescore=0))
     found.append(Format(name="bits, rescored", storage=bits))
@@ -66,11 +68,28 @@ def derived_formats(dimensions: int) -> list[Format]:
     return [f for f in found if not f.storage.problems()]
 
 
+def _shorter(dimensions: int, precision: Literal["float32", "int8"], whole: bool) -> list[Format]:
+    found = []
+    for d in _SHORTER:
+        if d < dimensions:
+            storage = Storage(dimensions=d, precision=precision)
+            found.append(Format(name=precision, storage=storage))
+            if whole:
+                found.append(Format(name=f"{precision}, rotated", storage=storage, transform="pca"))
+    return found
+
+
 def group_by_collection(all: Sequence[Format]) -> list[list[Format]]:
     groups: dict[object, list[Format]] = {}
     for format in all:
         groups.setdefault(format.stored, []).append(format)
     return list(groups.values())
+
+
+def leave_out(group: Sequence[Format], why: Exception) -> str:
+    """A line for formats that these vectors cannot take, so that the others are still measured."""
+    names = " and ".join(f"{format.dimensions} x {format.name}" for format in group)
+    return f"{names} left out: {why}"
 
 
 def _symmetric(full: Storage) -> list[Format]:

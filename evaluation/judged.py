@@ -11,7 +11,13 @@ from pymongo import MongoClient
 from leafsearch.evaluation.cached_rows import CachedModel, Milliseconds, OnStatus, Side
 from leafsearch.evaluation.collection import BeirPassage, TestCollection
 from leafsearch.evaluation.errors import EvalError
-from leafsearch.evaluation.formats import Format, Role, formats, group_by_collection
+from leafsearch.evaluation.formats import (
+    Format,
+    Role,
+    formats,
+    group_by_collection,
+    leave_out,
+)
 from leafsearch.evaluation.measures import ndcg, overlap, recall, reciprocal_rank
 from leafsearch.evaluation.replay import (
     Remembered,
@@ -23,7 +29,7 @@ from leafsearch.evaluation.replay import (
 )
 from leafsearch.evaluation.report import Judged, Report
 from leafsearch.evaluation.trial import measure_sizes, trial_collection
-from leafsearch.vectors import Collection, Rows
+from leafsearch.vectors import CodecError, Collection, Rows
 
 _SHOWN, _DEEP = 10, 100  # ranks
 
@@ -66,23 +72,34 @@ def evaluate(
     compared = formats(_dimensions(vectors, models), one_model=one_model(models))
     chunks = [_chunk(p) for p in test.passages]
     rows: list[Judged] = []
+    left_out: list[str] = []
     for group in group_by_collection(compared):
         first = group[0]
         on_status(f"measuring {first.dimensions} x {first.name}")
         documents = vectors.documents(first.documents)
-        with trial_collection(
-            client[database], first.storage, chunks, documents, on_status
-        ) as collection:
-            rows += [_judged(f, test, vectors, client, collection) for f in group]
+        trial = trial_collection(
+            client[database],
+            first.storage,
+            chunks,
+            documents,
+            on_status,
+            transform=first.transform,
+        )
+        try:
+            with trial as collection:
+                rows += [_judged(f, test, vectors, client, collection) for f in group]
+        except CodecError as error:
+            left_out.append(leave_out(group, error))
+            on_status(left_out[-1])
     rows.sort(key=lambda row: compared.index(row.format))
-    best = max(row.ndcg for row in rows) or 1.0
+    best = max((row.ndcg for row in rows), default=1.0) or 1.0
     return Report(
         collection=test.name,
         documents=len(test.passages),
         queries=len(test.queries),
         models={role: f"{m.name} at {m.revision}" for role, m in models.items()},
         encoding=_encoding(compared, models, list(test.queries.values())),
-        warnings=test.warnings,
+        warnings=[*test.warnings, *left_out],
         rows=[replace(row, of_best=row.ndcg / best) for row in rows],
         seconds=round(time.monotonic() - started, 1),
     )

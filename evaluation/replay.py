@@ -5,7 +5,7 @@ every search.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,10 @@ class Remembered:
         return np.stack([self._rows[text] for text in texts])
 
     encode_documents = encode_queries
+
+    def mapped(self, change: Callable[[Rows], Rows]) -> "Remembered":
+        """An encoder of the same texts whose rows are changed."""
+        return Remembered(list(self._rows), change(np.stack(list(self._rows.values()))))
 
 
 def replay_searcher(client: MongoClient[Any], collection: Collection, encoder: Encoder) -> Searcher:

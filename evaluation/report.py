@@ -79,6 +79,7 @@ class SweepReport:
     models: Models
     curves: Sequence[Curve]
     seconds: float
+    warnings: Sequence[str] = ()
 
 
 def print_json(report: Report | SweepReport) -> None:

@@ -7,7 +7,7 @@ numCandidates: for the collection as stored, and for the other formats its vecto
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -18,14 +18,19 @@ from leafsearch.config import Settings, Storage
 from leafsearch.config.hint import hint
 from leafsearch.evaluation.cached_rows import OnStatus
 from leafsearch.evaluation.errors import EvalError
-from leafsearch.evaluation.formats import Format, derived_formats, group_by_collection
+from leafsearch.evaluation.formats import (
+    Format,
+    derived_formats,
+    group_by_collection,
+    leave_out,
+)
 from leafsearch.evaluation.measures import overlap
-from leafsearch.evaluation.replay import Remembered, ask_all, ask_each, replay_searcher
+from leafsearch.evaluation.replay import Remembered, ask_each, find_all, replay_searcher
 from leafsearch.evaluation.report import Curve, Step, SweepReport
 from leafsearch.evaluation.trial import measure_sizes, trial_collection
-from leafsearch.search import MOST_CANDIDATES, Searcher
+from leafsearch.search import MOST_CANDIDATES, Hit, Searcher
 from leafsearch.search.session import open_collection, perform
-from leafsearch.vectors import Collection, Manifest, ModelRecord, Rows, explain_errors
+from leafsearch.vectors import CodecError, Collection, Manifest, ModelRecord, Rows, explain_errors
 
 _STEPS = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 _WORDS = 12  # of a sampled passage that make a question
@@ -55,21 +60,26 @@ def sweep(
             f"Create one with {hint('leaf-ingest', source, '--collection', other)}"
         )
     collection = Collection(client[opened.database][opened.collection], opened.manifest)
-    questions = list(dict.fromkeys(asked.questions or _sampled(collection, asked.samples)))
+    given: Mapping[str, Sequence[str]] = {question: () for question in asked.questions or ()}
+    own = given or _sampled(collection, asked.samples)
+    questions = list(own)
     if not questions:
         raise EvalError(f"{opened.full_name}: no text to ask for; expected at least one")
     student = opened.manifest.student
     encoder = Remembered(questions, opened.student.encode_queries(questions))
     here = replay_searcher(client, collection, encoder)
-    everything = _rescoring(asked, opened.documents)
-    exact = ask_all(here, questions, k=asked.k, exact=True, rescore=everything)
-    task = _Task(questions, exact, asked, opened.documents)
+    k = most_hits(own, asked)
+    everything = _rescoring(k, opened.documents)
+    exact = find_all(here, questions, k=k, exact=True, rescore=everything)
+    task = _Task(own, without_own(exact, own, asked.k), asked, opened.documents)
     on_status(f"measuring {opened.full_name} as stored")
     curves = [
         task.curve(Format(name="as stored", storage=_storage(opened.manifest)), here, collection)
     ]
+    left_out: list[str] = []
     if not asked.in_place and opened.manifest.precision == "float32":
-        curves += _others(client, collection, encoder, task, on_status)
+        others, left_out = _others(client, collection, encoder, task, on_status)
+        curves += others
     return SweepReport(
         collection=opened.full_name,
         documents=opened.documents,
@@ -77,6 +87,7 @@ def sweep(
         sampled=asked.questions is None,
         k=asked.k,
         models={"teacher": _named(opened.manifest.teacher), "student": _named(student)},
+        warnings=left_out,
         curves=curves,
         seconds=round(time.monotonic() - started, 1),
     )
@@ -84,40 +95,66 @@ def sweep(
 
 @dataclass(frozen=True)
 class _Task:
-    questions: Sequence[str]
+    """`own`: the questions, each with the ids of the passages that it is the beginning of.
+
+    These are no hits for it, or every format would seem better by hits that cannot be missed.
+    """
+
+    own: Mapping[str, Sequence[str]]
     wanted: Sequence[Sequence[str]]
     asked: SweepOptions
     documents: int
 
     def curve(self, format: Format, searcher: Searcher, collection: Collection) -> Curve:
-        rescore = 0 if format.rescore == 0 else _rescoring(self.asked, self.documents)
-        exact = ask_all(searcher, self.questions, k=self.asked.k, exact=True, rescore=rescore)
+        k = most_hits(self.own, self.asked)
+        rescore = 0 if format.rescore == 0 else _rescoring(k, self.documents)
+        exact = find_all(searcher, list(self.own), k=k, exact=True, rescore=rescore)
         return Curve(
             format,
-            self._overlap(exact),
+            self._overlap(exact, k),
             [self._step(format, searcher, n) for n in self._grid()],
             measure_sizes(collection),
         )
 
     def _step(self, format: Format, searcher: Searcher, candidates: int) -> Step:
-        options: dict[str, Any] = {"k": self.asked.k, "num_candidates": candidates}
+        k = min(most_hits(self.own, self.asked), candidates)
+        options: dict[str, Any] = {"k": k, "num_candidates": candidates}
         if format.storage.precision == "binary":
             # The server's candidates are the ones that the float query can put in order.
-            options["rescore"] = 0 if format.rescore == 0 else _rescoring(self.asked, candidates)
-        answers = ask_each(searcher, self.questions, fields=[], **options)
-        return Step(candidates, self._overlap(answers.rankings), answers.latency)
+            options["rescore"] = 0 if format.rescore == 0 else _rescoring(k, candidates)
+        answers = ask_each(searcher, list(self.own), fields=[], **options)
+        return Step(candidates, self._overlap(answers.found, k), answers.latency)
 
     def _grid(self) -> list[int]:
         most = min(self.asked.most, self.documents)
-        return [n for n in _STEPS if self.asked.k <= n <= most] or [self.asked.k]
+        least = self.asked.k
+        return [n for n in _STEPS if least <= n <= most] or [most_hits(self.own, self.asked)]
 
-    def _overlap(self, found: Sequence[Sequence[str]]) -> float:
-        return fmean(map(overlap, found, self.wanted))
+    def _overlap(self, found: Sequence[Sequence[Hit]], k: int) -> float:
+        """The mean over questions, among `k` hits without their own."""
+        others = without_own(found, self.own, self.asked.k)
+        return fmean(
+            overlap(ranked, wanted[: max(k - len(own), 1)])
+            for ranked, wanted, own in zip(others, self.wanted, self.own.values(), strict=True)
+        )
 
 
-def _rescoring(asked: SweepOptions, vectors: int) -> int:
+def most_hits(own: Mapping[str, Sequence[str]], asked: SweepOptions) -> int:
+    """How many hits to ask for, so that `asked.k` are left without a question's own."""
+    return asked.k + max(map(len, own.values()))
+
+
+def without_own(
+    found: Sequence[Sequence[Hit]], own: Mapping[str, Sequence[str]], k: int
+) -> list[list[str]]:
+    """Ids of the first `k` others, in the order of the search, so that ties are cut alike."""
+    pairs = zip(found, own.values(), strict=True)
+    return [[hit.id for hit in hits if hit.id not in ids][:k] for hits, ids in pairs]
+
+
+def _rescoring(k: int, vectors: int) -> int:
     """The option `rescore` that rescores all the bits that a step can reach."""
-    return math.ceil(min(vectors, MOST_CANDIDATES) / asked.k)
+    return math.ceil(min(vectors, MOST_CANDIDATES) / k)
 
 
 def _others(
@@ -126,19 +163,33 @@ def _others(
     encoder: Remembered,
     task: _Task,
     on_status: OnStatus,
-) -> list[Curve]:
+) -> tuple[list[Curve], list[str]]:
+    """Curves, and what was left out."""
     chunks, rows = _everything(collection)
-    curves = []
-    database = collection.mongo.database
-    here = _storage(collection.manifest)
-    for group in group_by_collection(derived_formats(rows.shape[1])):
-        if group[0].storage == here:
+    curves: list[Curve] = []
+    left_out: list[str] = []
+    manifest, database = collection.manifest, collection.mongo.database
+    codec = manifest.codec
+    is_whole = codec.transform is None and rows.shape[1] == manifest.teacher.dimensions
+    if codec.transform is not None:  # the rows are rotated, so the queries have to be
+        encoder = encoder.mapped(codec.project_queries)
+    here = _storage(manifest)
+    for group in group_by_collection(derived_formats(rows.shape[1], whole=is_whole)):
+        first = group[0]
+        if first.storage == here:
             continue
-        on_status(f"measuring {group[0].dimensions} x {group[0].name}")
-        with trial_collection(database, group[0].storage, chunks, rows, on_status) as made:
-            asked = replay_searcher(client, made, encoder)
-            curves += [task.curve(format, asked, made) for format in group]
-    return curves
+        on_status(f"measuring {first.dimensions} x {first.name}")
+        trial = trial_collection(
+            database, first.storage, chunks, rows, on_status, transform=first.transform
+        )
+        try:
+            with trial as made:
+                asked = replay_searcher(client, made, encoder)
+                curves += [task.curve(format, asked, made) for format in group]
+        except CodecError as error:
+            left_out.append(leave_out(group, error))
+            on_status(left_out[-1])
+    return curves, left_out
 
 
 def _everything(collection: Collection) -> tuple[list[dict[str, Any]], Rows]:
@@ -151,8 +202,9 @@ def _everything(collection: Collection) -> tuple[list[dict[str, Any]], Rows]:
     return chunks, rows
 
 
-def _sampled(collection: Collection, count: int) -> list[str]:
-    """The beginnings of some passages: not questions, but near where questions lie.
+def _sampled(collection: Collection, count: int) -> dict[str, list[str]]:
+    """The beginnings of some passages, with the ids of these: not questions, but near where
+    questions lie.
 
     Always the same, so that runs can be compared.
     """
@@ -160,10 +212,12 @@ def _sampled(collection: Collection, count: int) -> list[str]:
         own = collection.mongo.find(collection.manifest.chosen, {"_id": 1})
         ids = [chunk["_id"] for chunk in own.sort("_id", 1)]
         some = random.Random(0).sample(ids, min(count, len(ids)))
-        texts = [
-            c.get("text") or "" for c in collection.mongo.find({"_id": {"$in": some}}, {"text": 1})
-        ]
-    return [" ".join(text.split()[:_WORDS]) for text in texts if text.strip()]
+        chunks = list(collection.mongo.find({"_id": {"$in": some}}, {"text": 1}))
+    found: dict[str, list[str]] = {}
+    for chunk in chunks:
+        if question := " ".join((chunk.get("text") or "").split()[:_WORDS]):
+            found.setdefault(question, []).append(chunk["_id"])
+    return found
 
 
 def _storage(manifest: Manifest) -> Storage:

@@ -9,12 +9,19 @@ from typing import Any
 from pymongo.database import Database
 
 from leafsearch.config import Storage
+from leafsearch.evaluation.formats import TransformKind
 from leafsearch.vectors import Codec, Collection, Manifest, Rows, explain_errors
-from leafsearch.vectors.store import ModelRecord, delete_manifest, write_manifest
+from leafsearch.vectors.store import (
+    ModelRecord,
+    delete_manifest,
+    fit_transform,
+    replace_manifest,
+)
 
 PREFIX = "leaf_eval_"
 INDEX, PATH = "leaf_vectors", "embedding"
-_BATCH = 512  # int8 is calibrated on the first, as ingest does
+_BATCH = 512
+_SCALED_ON, _FITTED_ON = 512, 2048  # first rows, as in ingest
 _WAIT_SECONDS = 600.0
 
 Chunks = Sequence[Mapping[str, Any]]
@@ -36,13 +43,19 @@ def trial_collection(
     chunks: Chunks,
     rows: Rows,
     on_status: Callable[[str], None],
+    *,
+    transform: TransformKind = "none",
 ) -> Iterator[Collection]:
-    """A collection of `chunks` with their `rows`, ready for search; dropped afterwards."""
-    manifest = _manifest(storage, rows)
+    """A collection of `chunks` with their `rows`, ready for search; dropped afterwards.
+
+    Raises CodecError for a row that has nothing in the dimensions that are kept.
+    """
+    manifest = _manifest(storage, rows, transform)
     name = PREFIX + secrets.token_hex(4)
     try:
         with explain_errors():
-            write_manifest(database, name, manifest)
+            # Without the matrix of a transform, which this process has and no other needs.
+            replace_manifest(database, name, manifest)
         collection = Collection(database[name], manifest)
         collection.create()
         for start in range(0, len(chunks), _BATCH):
@@ -78,17 +91,20 @@ def _memory(listed: Mapping[str, Any]) -> int | None:
     return None
 
 
-def _manifest(storage: Storage, rows: Rows) -> Manifest:
+def _manifest(storage: Storage, rows: Rows, kind: TransformKind) -> Manifest:
     """Names no model, since rows are given."""
     dimensions = storage.dimensions or rows.shape[1]
     unused = ModelRecord("leaf-search eval", "-", rows.shape[1], "", "")
+    transform = fit_transform(rows[:_FITTED_ON], dimensions) if kind == "pca" else None
+    first = rows[: _FITTED_ON if transform else _SCALED_ON]
     return Manifest(
         teacher=unused,
         student=unused,
         alignment=1.0,
         dimensions=dimensions,
         precision=storage.precision,
-        scale=Codec.calibrate(dimensions, storage.precision, rows[:_BATCH]).scale,
+        scale=Codec.calibrate(dimensions, storage.precision, first, transform).scale,
+        transform=transform,
         similarity=storage.similarity,
         quantization=storage.quantization,
         index=INDEX,

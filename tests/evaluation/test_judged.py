@@ -18,7 +18,7 @@ from leafsearch.evaluation.trial import measure_sizes, trial_collection
 from leafsearch.vectors import Codec, load_encoder
 from leafsearch.vectors.encoders import unit_rows
 from leafsearch.vectors.encoders.base import Rows
-from leafsearch.vectors.store import MANIFESTS
+from leafsearch.vectors.store import MANIFESTS, TRANSFORMS, fit_transform
 from leaftests.evaluation import Written, silent
 
 DOCUMENTS, QUERIES, DIMENSIONS = 300, 20, 64
@@ -134,24 +134,81 @@ def fail_while_stored(database: Database[Any], broken: bool) -> None:
 
 
 def test_the_formats_of_a_pair_and_of_one_model() -> None:
-    pair = [(f.name, f.dimensions) for f in formats(1024, one_model=False)]
+    pair = [(f.name, f.dimensions) for f in formats(256, one_model=False)]
 
     assert pair == [
-        ("teacher alone", 1024),
-        ("student alone", 1024),
-        ("float32", 1024),
-        ("float32", 512),
+        ("teacher alone", 256),
+        ("student alone", 256),
         ("float32", 256),
+        ("float32", 192),
+        ("float32, rotated", 192),
         ("float32", 128),
-        ("int8", 1024),
+        ("float32, rotated", 128),
+        ("float32", 64),
+        ("float32, rotated", 64),
         ("int8", 256),
-        ("bits", 1024),
-        ("bits, rescored", 1024),
-        ("server's scalar", 1024),
-        ("server's binary", 1024),
+        ("int8", 192),
+        ("int8, rotated", 192),
+        ("int8", 128),
+        ("int8, rotated", 128),
+        ("int8", 64),
+        ("int8, rotated", 64),
+        ("bits", 256),
+        ("bits, rescored", 256),
+        ("server's scalar", 256),
+        ("server's binary", 256),
     ]
-    assert [(f.name, f.dimensions) for f in formats(1024, one_model=True)] == pair[2:]
-    assert {f.name for f in formats(100, one_model=True)} == {"float32", "int8", "server's scalar"}
+    assert [(f.name, f.dimensions) for f in formats(256, one_model=True)] == pair[2:]
+    assert [f.dimensions for f in formats(1024, one_model=True)][:3] == [1024, 512, 512]
+    names = {f.name for f in formats(100, one_model=True)}
+    assert {name.partition(",")[0] for name in names} == {"float32", "int8", "server's scalar"}
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_rotated_rows_are_what_ingest_would_store(
+    precision: Any, database: Database[Any], client: MongoClient[Any]
+) -> None:
+    storage, documents, queries = (
+        Storage(dimensions=32, precision=precision),
+        rows(DOCUMENTS, 1),
+        rows(QUERIES, 2),
+    )
+    with trial_collection(
+        database, storage, chunks(), documents, silent, transform="pca"
+    ) as collection:
+        asked = replay_searcher(client, collection, Remembered(QUESTIONS, queries))
+        found = ask_all(asked, QUESTIONS, k=10, exact=True)
+
+    assert TRANSFORMS not in database.list_collection_names()
+    transform = fit_transform(documents, 32)
+    codec = Codec.calibrate(32, precision, documents, transform)
+    assert collection.manifest.codec == codec
+    stored = codec.expand(codec.compress(documents))
+    sent = codec.expand(codec.encode(codec.project_queries(queries)))
+    assert found == [ranked(row)[:10] for row in sent @ stored.T]
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_a_format_that_leaves_nothing_of_a_vector_is_left_out_with_the_reason(
+    written: Written, client: MongoClient[Any], database: Database[Any]
+) -> None:
+    encoder = load_encoder("hashing:128")
+    words = [f"word{n}" for n in range(200)]
+    kept = np.abs(encoder.encode_documents(words)[:, :64]).sum(axis=1)
+    lost = words[int(np.argmin(kept))]
+    assert kept.min() == 0
+    test = read_collection(written({"a": lost, "b": "oak elm"}, {"q": lost}, ["q a 1"]))
+    models = {role: CachedModel("hashing:128", role, None) for role in ("teacher", "student")}
+    lines: list[str] = []
+
+    report = evaluate(test, models, client, database.name, lines.append)
+
+    names = {(row.format.name, row.format.dimensions) for row in report.rows}
+    assert {("float32", 128), ("int8", 128)} <= names
+    assert not {("float32", 64), ("int8", 64)} & names
+    left_out = [line for line in report.warnings if line.startswith("64 x float32 left out: ")]
+    assert "only zeros" in left_out[0]
+    assert left_out[0] in lines
 
 
 @pytest.mark.usefixtures("own_cache")

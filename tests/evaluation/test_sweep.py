@@ -1,9 +1,11 @@
 """On vectors that come in tight bunches, where approximate search is hard."""
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
@@ -13,6 +15,7 @@ from leafsearch.evaluation import EvalError, SweepOptions, sweep
 from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
 from leafsearch.ingest.generations.build import open_rebuild
 from leafsearch.ingest.generations.cutover import cut_over
+from leafsearch.vectors import load_encoder
 from leafsearch.vectors.store import MANIFESTS
 
 SOME = SweepOptions(samples=20)
@@ -34,10 +37,16 @@ def settings(database: Database[Any], tmp_path: Any) -> Settings:
     return ingested(database, tmp_path, "full")
 
 
-def ingested(database: Database[Any], folder: Any, storage: str, count: int = 150) -> Settings:
+def ingested(
+    database: Database[Any],
+    folder: Any,
+    storage: str,
+    count: int = 150,
+    choices: Choices = Choices(),  # noqa: B008
+) -> Settings:
     pair = {"teacher": "hashing:128", "student": "hashing:128"}
     made = load({}, **pair, storage=storage, database=database.name, collection="c")
-    target = open_target(database, made, Choices())
+    target = open_target(database, made, choices)
     summary = ingest(documents(count), target, rejects=Rejects(folder / "rejects"))
     target.collection.wait_until_ready(summary.last_written, seconds=60, on_status=silent)
     return load({}, database=database.name, collection="c")
@@ -51,7 +60,11 @@ def test_formats_come_nearer_to_exact_search_with_more_candidates(
     curves = {(c.format.name, c.format.dimensions): c for c in report.curves}
     assert list(curves) == [
         ("as stored", 128),
+        ("float32", 64),
+        ("float32, rotated", 64),
         ("int8", 128),
+        ("int8", 64),
+        ("int8, rotated", 64),
         ("bits", 128),
         ("bits, rescored", 128),
         ("server's scalar", 128),
@@ -63,6 +76,43 @@ def test_formats_come_nearer_to_exact_search_with_more_candidates(
         overlaps = [step.overlap for step in curves[name, 128].steps]
         assert overlaps[0] < overlaps[-1]
     assert set(database.list_collection_names()) == {"c", MANIFESTS, "leaf_writers"}
+
+
+def test_the_passage_that_a_sampled_query_comes_from_is_no_hit(
+    settings: Settings, client: MongoClient[Any], database: Database[Any]
+) -> None:
+    """It would be the first hit in every format."""
+    report = sweep(client, settings, SweepOptions(samples=40, k=1, most=10), silent)
+
+    encoder = load_encoder("hashing:128")
+    rows = encoder.encode_documents([document.text for document in documents(150)])
+    bits = np.where(rows > 0, 1, -1)
+    wanted, found = (nearest_other(scores) for scores in (rows @ rows.T, bits @ bits.T))
+    chunks = random.Random(0).sample(list(database["c"].find().sort("_id", 1)), 40)
+    sampled = [int(chunk["document"]) for chunk in chunks]
+    same = float(np.mean(wanted[sampled] == found[sampled]))
+    (curve,) = [c for c in report.curves if c.format.name == "bits"]
+    assert report.curves[0].exact == 1
+    assert curve.exact == pytest.approx(same, abs=0.1)  # equal scores are cut anywhere
+    assert curve.exact < 0.9
+
+
+def nearest_other(scores: Any) -> Any:
+    return np.argmax(scores - 1000 * np.eye(len(scores)), axis=1)
+
+
+def test_rotated_vectors_are_asked_by_rotated_queries_in_every_format(
+    client: MongoClient[Any], database: Database[Any], tmp_path: Any
+) -> None:
+    rotated = Choices(dimensions=64, transform="pca")
+    settings = ingested(database, tmp_path, "full", 300, rotated)
+
+    report = sweep(client, settings, SweepOptions(samples=20), silent)
+
+    curves = {(c.format.name, c.format.dimensions): c for c in report.curves}
+    assert ("as stored", 64) in curves
+    assert curves["int8", 64].exact > 0.9
+    assert not any("rotated" in name for name, _ in curves)
 
 
 def test_in_place_writes_nothing_and_measures_what_is_there(
