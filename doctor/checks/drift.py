@@ -44,7 +44,6 @@ from leafsearch.vectors.store import (
     MARK,
     Transform,
     fit_transform,
-    measure_kept,
     uppermost_paths,
 )
 
@@ -111,7 +110,7 @@ def _cut(case: Case) -> Verdict:
     rows = _encode(case, _spread(case, _RECENT))
     if len(rows) < _RECENT:
         return ok(f"no transform; {counted(len(rows), 'text')} are too few to say what it gains")
-    plain, rotated = measure_kept(rows, _manifest(case).dimensions)
+    plain, rotated = _gain(rows, _manifest(case).dimensions)
     numbers = {"neighbours": round(plain, 4), "rebuilt": round(rotated, 4), "texts": len(rows)}
     found = f"no transform: {plain:.0%} of the {_NEIGHBOURS} nearest neighbours are kept"
     if rotated < plain + _MUCH:
@@ -130,13 +129,26 @@ def _kept_length(rows: Rows, transform: Transform) -> float:
     return float(np.square(transform.rotate(rows)).sum() / np.square(rows).sum())
 
 
+def _gain(rows: Rows, dimensions: int) -> tuple[float, float]:
+    """The shares of neighbours that plain truncation keeps, and that a transform would."""
+    fitted = fit_transform(rows[~_asks(rows)], dimensions)
+    return _kept(rows, rows[:, :dimensions]), _kept_neighbours(rows, fitted)
+
+
 def _kept_neighbours(rows: Rows, transform: Transform) -> float:
-    """The share of neighbours that the transform keeps, where a quarter of `rows` asks."""
-    asks = np.arange(len(rows)) % _ASKED_EVERY == 0
-    rotated = unit_rows(transform.rotate(rows))
-    wanted, found = (_nearest(each[asks], each[~asks]) for each in (rows, rotated))
+    return _kept(rows, transform.rotate(rows))
+
+
+def _kept(rows: Rows, cut: Rows) -> float:
+    """The share of the nearest neighbours of whole rows that cut ones keep; a quarter asks."""
+    asks = _asks(rows)
+    wanted, found = (_nearest(each[asks], each[~asks]) for each in (rows, unit_rows(cut)))
     pairs = zip(wanted, found, strict=True)
     return float(np.mean([len(np.intersect1d(a, b)) / _NEIGHBOURS for a, b in pairs]))
+
+
+def _asks(rows: Rows) -> np.ndarray:
+    return np.arange(len(rows)) % _ASKED_EVERY == 0
 
 
 def _nearest(queries: Rows, documents: Rows) -> np.ndarray:
