@@ -148,7 +148,8 @@ def _kept(rows: Rows, cut: Rows) -> float:
 
 
 def _asks(rows: Rows) -> np.ndarray:
-    return np.arange(len(rows)) % _ASKED_EVERY == 0
+    asked: np.ndarray = np.arange(len(rows)) % _ASKED_EVERY == 0
+    return asked
 
 
 def _nearest(queries: Rows, documents: Rows) -> np.ndarray:
