@@ -93,6 +93,7 @@ class Command(TyperCommand):
     """A command with `-h`, options in groups, and usage errors no longer than a line."""
 
     context_class = _Context
+    values: ClassVar[Mapping[str, Sequence[str]]] = {}  # of options that may stand without one
 
     def __init__(self, *args: Any, **options: Any) -> None:
         settings = {**_HELP, **(options.pop("context_settings", None) or {})}
@@ -103,7 +104,10 @@ class Command(TyperCommand):
             return super().make_context(*args, **options)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, [_in_new_spelling(ctx, argument) for argument in args])
+        args = [_in_new_spelling(ctx, argument) for argument in args]
+        for name, values in self.values.items():
+            args = _with_value(ctx, name, values, args)
+        return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Typer puts a required argument in braces."""
@@ -215,10 +219,12 @@ def new_program(commands: type[SubCommands]) -> typer.Typer:
     return app
 
 
-def new_command(**settings: Any) -> tuple[typer.Typer, Callable[[Any], Any]]:
+def new_command(
+    kind: type[Command] = Command, **settings: Any
+) -> tuple[typer.Typer, Callable[[Any], Any]]:
     """A sub-command's application, and the decorator for its function."""
     app = new_app(add_completion=False)
-    return app, app.command(cls=Command, **settings)
+    return app, app.command(cls=kind, **settings)
 
 
 def _write_panels(
@@ -245,6 +251,25 @@ def _in_new_spelling(ctx: Any, argument: str) -> str:
         return argument
     _say_renamed(ctx, name, _RENAMED[name])
     return f"{_RENAMED[name]}{equals}{value}"
+
+
+def _with_value(ctx: Any, name: str, values: Sequence[str], args: list[str]) -> list[str]:
+    """`--name` alone as `--name=VALUE`, of the first value unless the next word is one of them."""
+    end = args.index("--") if "--" in args else len(args)
+    if name not in args[:end]:
+        return args
+    at = args.index(name)
+    following = args[at + 1 : at + 2]
+    if following and following[0] in values:
+        return [*args[:at], f"{name}={following[0]}", *args[at + 2 :]]
+    if following and not _is_silent(ctx) and " " not in following[0]:
+        for close in get_close_matches(following[0], values, n=1, cutoff=0.6):
+            program = ctx.find_root().info_name
+            say(
+                program,
+                f"{following[0]!r} is taken as a question; did you mean {name} {close}?",
+            )
+    return [*args[:at], f"{name}={values[0]}", *args[at + 1 :]]
 
 
 def _say_renamed(ctx: Any, old: str, new: str) -> None:

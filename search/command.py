@@ -1,18 +1,24 @@
 """`leaf-search [query] QUERY...`: parse the options, call one function, print."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
 
-from leafsearch.config.cli import Collection, Database, Home, Uri, new_command, option
+from leafsearch.config.cli import Collection, Command, Database, Home, Uri, new_command, option
 from leafsearch.config.command import one_line_errors, say, say_warnings, settings
 from leafsearch.config.hint import line_of
 from leafsearch.config.text import shorten
 from leafsearch.search.errors import QueryError
 from leafsearch.search.output import print_context, print_hits
-from leafsearch.search.query import Options, check_options, check_questions
+from leafsearch.search.query import (
+    FUSIONS,
+    NORMALIZATIONS,
+    Options,
+    check_options,
+    check_questions,
+)
 from leafsearch.search.rerank import CrossEncoder
 from leafsearch.search.searcher import Searcher
 from leafsearch.vectors.store import NotExtendedJson, deployment_uri, parse_extended_json
@@ -21,7 +27,12 @@ _RANKING, _SERVER = "Ranking", "How the server searches"
 
 _say = partial(say, "leaf-search")
 
-app, register = new_command(no_args_is_help=True)
+
+class _SearchCommand(Command):
+    values: ClassVar[Mapping[str, Sequence[str]]] = {"--hybrid": FUSIONS}
+
+
+app, register = new_command(_SearchCommand, no_args_is_help=True)
 
 
 @register
@@ -33,7 +44,15 @@ def command(
         str | None,
         option("Filter by declared paths, in Extended JSON.", "--filter", metavar="JSON"),
     ] = None,
-    hybrid: Annotated[bool, option("Search the words of the text too.", "--hybrid")] = False,
+    hybrid: Annotated[
+        str | None,
+        option(
+            "Search the words too, and fuse by score (default) or by rank (rrf).",
+            "--hybrid",
+            metavar=f"[{'|'.join(FUSIONS)}]",
+            values=FUSIONS,
+        ),
+    ] = None,
     by_document: Annotated[
         bool, option("Show only the best passage of each document.", "--by-document")
     ] = False,
@@ -60,6 +79,15 @@ def command(
             "Weight vectors and words in --hybrid. Default: 1,1.",
             metavar="VECTORS,TEXT",
             panel=_RANKING,
+        ),
+    ] = None,
+    normalization: Annotated[
+        str | None,
+        option(
+            f"Scale scores in --hybrid by {', '.join(NORMALIZATIONS)}. Default: minmax.",
+            metavar="NAME",
+            panel=_RANKING,
+            values=NORMALIZATIONS,
         ),
     ] = None,
     diversity: Annotated[
@@ -104,6 +132,8 @@ def command(
 
       leaf-search "rates" --filter '{"metadata.year": {"$gte": 2020}}' --json
 
+      leaf-search "error XK-4711" --hybrid
+
       leaf-search query doctor            (searches for the word)
 
     Exit codes: 0 done, 1 failed, 2 wrong usage.
@@ -115,8 +145,9 @@ def command(
             "k": k,
             "skip": skip,
             "filter": None if filter is None else _parsed(filter),
-            "hybrid": hybrid,
+            "hybrid": hybrid or False,
             "weights": _weights(weights),
+            "normalization": normalization,
             "by_document": by_document,
             "neighbours": neighbours,
             "diversity": diversity,

@@ -11,7 +11,7 @@ _COUNTED = ("page", "row")
 class Hit:
     """`similarity` is the plain cosine, from -1 to 1; `score` is what hits are ordered by.
 
-    `score` is MongoDB's own number, the fused reciprocal ranks of a hybrid search, or a
+    `score` is MongoDB's own number, the fused scores or reciprocal ranks of a hybrid search, or a
     reranker's score. For bits, `similarity` compares the float query with the stored bits, or
     without rescoring the query's bits with them. `context` is the passage with its neighbours,
     if they were requested. `place` tells where in its source the passage stands, with the keys

@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 from leafsearch.config import Settings
-from leafsearch.config.text import is_unicode, quote, quote_all
+from leafsearch.config.text import expected_one_of, is_unicode, quote, quote_all
 from leafsearch.search.errors import QueryError
 from leafsearch.search.filters import Declaring, check_filter, declare_command
 
 MOST_CANDIDATES = 10_000  # the server's limit
 _MOST = 2**31  # the server's numbers are smaller
 _DEEPEST_FIELD = 100  # names of a path
+FUSIONS = ("score", "rrf")  # the first is the better one, see docs/search.md
+NORMALIZATIONS = ("minmax", "minMaxScaler", "sigmoid", "none")  # the same
 REACH = 1000  # last hit of the last page
 REACH_REORDERED = 100  # the same with MMR or a reranker
 
@@ -34,8 +36,9 @@ class Options(TypedDict, total=False):
     by_document: bool
     neighbours: int
     diversity: float
-    hybrid: bool
+    hybrid: bool | str
     weights: tuple[float, float]
+    normalization: str | None
     rerank: Reranker | None
 
 
@@ -58,8 +61,10 @@ class Query:
     neighbours      passages before and after, merged with the hit as its `context`
     diversity       MMR: 0 = relevance only, 1 = diversity only (Carbonell and Goldstein 1998,
                     lambda = 1 - diversity)
-    hybrid          fuse with a text search by reciprocal rank
+    hybrid          fuse with a text search: by "score", which True means, or by ranks, "rrf"
     weights         weights of the vector and the text search in the fusion, at least 0
+    normalization   of scores: minmax (also None), or minMaxScaler, sigmoid, none as `$scoreFusion`
+                    has them; see retrieval.fuse
     rerank          scores texts against the question, higher is better; see rerank.CrossEncoder
     """
 
@@ -75,14 +80,20 @@ class Query:
     by_document: bool = False
     neighbours: int = 0
     diversity: float = 0.0
-    hybrid: bool = False
+    hybrid: bool | str = False
     weights: tuple[float, float] = (1.0, 1.0)
+    normalization: str | None = None
     rerank: Reranker | None = None
 
     @property
     def last(self) -> int:
         """Rank of the last requested hit, from 1."""
         return self.k + (self.skip or 0)
+
+    @property
+    def fusion(self) -> str | None:
+        """How vectors and words are fused; None without words."""
+        return FUSIONS[0] if self.hybrid is True else str(self.hybrid or "") or None
 
     @property
     def reordered(self) -> bool:
@@ -108,7 +119,7 @@ def check_options(
     for name, least in (("skip", 0), ("max_time_ms", 1), ("num_candidates", 1)):
         if getattr(query, name) is not None:
             _check_whole(name, getattr(query, name), least)
-    for name in ("exact", "by_document", "hybrid"):
+    for name in ("exact", "by_document"):
         if not isinstance(value := getattr(query, name), bool):
             raise QueryError(f"{name} is {quote(value)}; expected True or False")
     if query.rerank is not None and not callable(query.rerank):
@@ -116,6 +127,7 @@ def check_options(
     _check_range("diversity", query.diversity, 0, 1)
     if query.min_similarity is not None:
         _check_range("min_similarity", query.min_similarity, -1, 1)
+    _check_fusion(query)
     _check_weights(query)
     _check_fields(query.fields)
     _check_reach(query)
@@ -151,6 +163,26 @@ def _check_whole(name: str, value: object, least: int) -> None:
 def _check_range(name: str, value: object, least: float, most: float) -> None:
     if not _is_number(value) or not least <= value <= most:  # type: ignore[operator]
         raise QueryError(f"{name} is {quote(value)}; expected a number from {least} to {most}")
+
+
+def _check_fusion(query: Query) -> None:
+    hybrid, normalization = query.hybrid, query.normalization
+    if not isinstance(hybrid, bool) and hybrid not in FUSIONS:
+        raise QueryError(
+            f"hybrid is {quote(hybrid)}; expected True, False, {' or '.join(map(repr, FUSIONS))}"
+        )
+    if normalization is None:
+        return
+    if normalization not in NORMALIZATIONS:
+        shown = quote(normalization)
+        raise QueryError(
+            f"normalization is {shown}; {expected_one_of(str(normalization), NORMALIZATIONS)}"
+        )
+    if query.fusion != "score":
+        raise QueryError(
+            "normalization is for hybrid search by score only: give hybrid='score' (--hybrid "
+            "score) as well"
+        )
 
 
 def _check_weights(query: Query) -> None:

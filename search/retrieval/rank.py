@@ -12,8 +12,8 @@ from leafsearch.search.errors import SearchError
 from leafsearch.search.hit import Hit
 from leafsearch.search.query import REACH_REORDERED, Query
 from leafsearch.search.retrieval.context import KEY, join_chunks, read_texts
+from leafsearch.search.retrieval.fuse import Candidate
 from leafsearch.search.retrieval.retrieve import (
-    Candidate,
     EncodedQuestion,
     documents_wanted,
     is_rescored,

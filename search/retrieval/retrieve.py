@@ -1,10 +1,7 @@
-"""Fetch the candidates of a search, by vector, by text, or by both with their ranks fused.
-
-Reciprocal rank fusion: Cormack, Clarke and Buettcher, SIGIR 2009; done here or by the server.
-"""
+"""Fetch the candidates of a search, by vector, by text, or by both, fused."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +10,16 @@ from pymongo.errors import OperationFailure
 
 from leafsearch.config.storage import Quantization
 from leafsearch.search.query import MOST_CANDIDATES, REACH, REACH_REORDERED, Query
+from leafsearch.search.retrieval.fuse import (
+    DETAILS,
+    TEXT,
+    VECTOR,
+    Candidate,
+    fuse,
+    fusion_stages,
+    is_one_ranking,
+    server_stage,
+)
 from leafsearch.search.retrieval.stored_chunk import chunk_of, fetch_stages
 from leafsearch.search.retrieval.text_query import text_stages
 from leafsearch.search.session.io import Aggregate, Steps, Together
@@ -31,8 +38,7 @@ _LARGE = 100_000  # documents; above this, the same effort finds a smaller share
 _PER_HIT_BINARY = 64
 _FUSED = 100
 _MOST_EXACT = 2**31 - 1  # the server limits numCandidates, which exact search does not use
-CONSTANT = 60  # as in the paper and in MongoDB's $rankFusion
-_UNKNOWN_STAGE = 40324
+_UNKNOWN_STAGE = (40324, 224)  # not known, or not allowed in this version
 
 
 def pool_size(query: Query, *, in_bits: bool) -> int:
@@ -78,41 +84,6 @@ def candidates_for(limit: int, *, documents: int, quantization: Quantization) ->
     return min(max(math.ceil(per_hit * limit), _FEWEST), MOST_CANDIDATES)
 
 
-def fuse(rankings: Iterable[tuple[float, Sequence[str]]]) -> dict[str, float]:
-    """Ids to scores, best first: the sum of weight / (60 + rank), rank from 1, over `rankings`.
-
-    Equal scores are in the order of the ids, so that a ranking does not depend on chance.
-    """
-    scores: dict[str, float] = {}
-    for weight, ids in rankings:
-        if not weight:
-            continue
-        for rank, id in enumerate(ids, start=1):
-            scores[id] = scores.get(id, 0.0) + weight / (CONSTANT + rank)
-    return dict(sorted(scores.items(), key=lambda item: (-item[1], item[0])))
-
-
-def fusion_stages(
-    pipelines: Mapping[str, Sequence[Mapping[str, Any]]], weights: Sequence[float], *, limit: int
-) -> list[dict[str, Any]]:
-    """Stages that fuse on the server, from MongoDB 8.1 on, in one round trip; the score is
-    called `score`."""
-    weighty = {name: w for name, w in zip(pipelines, weights, strict=True) if w}
-    fusion = {
-        "input": {"pipelines": {name: pipelines[name] for name in weighty}},
-        "combination": {"weights": weighty},
-    }
-    return [{"$rankFusion": fusion}, {"$limit": limit}]
-
-
-def is_one_ranking(scores: Sequence[float], weights: Sequence[float]) -> bool:
-    """Whether fused scores, best first, look as if all other rankings were empty."""
-    return any(
-        all(math.isclose(s, w / (CONSTANT + rank)) for rank, s in enumerate(scores, start=1))
-        for w in weights
-    )
-
-
 @dataclass(frozen=True)
 class EncodedQuestion:
     """`row`: (1, d) the encoded question, a unit row of the manifest's dimensions."""
@@ -120,13 +91,6 @@ class EncodedQuestion:
     question: str
     row: Rows
     query: Query
-
-
-@dataclass(frozen=True)
-class Candidate:
-    chunk: dict[str, Any]
-    score: float
-    similarity: float
 
 
 def retrieve(
@@ -137,20 +101,22 @@ def retrieve(
     if not query.hybrid:
         found = yield from _by_vector(opened, asked, limit, fields)
         return [c for c in found if _is_near_enough(c, query)]
-    if _server_fuses(opened, query):
+    stage = server_stage(query)
+    if stage is not None and _server_fuses(opened, query, stage):
         try:
             return (yield from _fused_by_server(opened, asked, limit, fields))
         except DeploymentError as error:
             if not _is_unknown_stage(error):
                 raise
-            opened.fuses = False
+            opened.unknown_stages |= {stage}
     rankings = yield Together(
         [_by_vector(opened, asked, limit, fields), _by_text(opened, asked, limit, fields)]
     )
-    there = {c.chunk["_id"]: c for ranking in reversed(rankings) for c in ranking}
-    ids = [[c.chunk["_id"] for c in ranking if _is_near_enough(c, query)] for ranking in rankings]
-    scores = fuse(zip(query.weights, ids, strict=True))
-    return [replace(there[id], score=score) for id, score in scores.items()]
+    if is_rescored(opened, query):  # the server's scores are of bits alone
+        rankings[0] = [replace(c, score=(1 + c.similarity) / 2) for c in rankings[0]]
+    if query.fusion == "rrf":  # ranks of what remains; scores do not depend on the limit
+        rankings = [[c for c in ranking if _is_near_enough(c, query)] for ranking in rankings]
+    return [c for c in fuse(rankings, query) if _is_near_enough(c, query)]
 
 
 def is_rescored(opened: OpenCollection, query: Query) -> bool:
@@ -208,10 +174,11 @@ def _by_text(
     ]
 
 
-def _server_fuses(opened: OpenCollection, query: Query) -> bool:
+def _server_fuses(opened: OpenCollection, query: Query, stage: str) -> bool:
     """Whether the server may fuse: not if one ranking is changed before the fusion."""
     changed = is_rescored(opened, query) or query.min_similarity is not None
-    return opened.fuses and not changed and opened.manifest.layout != "in_place"
+    is_known = stage not in opened.unknown_stages
+    return is_known and not changed and opened.manifest.layout != "in_place"
 
 
 def _with_vectors(opened: OpenCollection, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -223,30 +190,27 @@ def _fused_by_server(
     opened: OpenCollection, asked: EncodedQuestion, limit: int, fields: Sequence[str]
 ) -> Steps[list[Candidate]]:
     manifest, query = opened.manifest, asked.query
-    pipelines = {"vector": [_nearest(opened, asked, limit)], "text": _text(opened, asked, limit)}
-    stages = [
-        *fusion_stages(pipelines, query.weights, limit=2 * limit),
-        *fetch_stages(manifest, [*fields, manifest.path], "score"),
-    ]
+    pipelines = {VECTOR: [_nearest(opened, asked, limit)], TEXT: _text(opened, asked, limit)}
+    (shape,) = fetch_stages(manifest, [*fields, manifest.path], "score")
+    if query.fusion == "score":
+        shape["$project"][DETAILS] = {"$meta": "scoreDetails"}
+    stages = [*fusion_stages(pipelines, query, limit=2 * limit), shape]
     found = yield from _chunks(opened, stages, query.max_time_ms)
     if not found and query.weights[0]:
         yield from explain_no_hits(opened, query.filter)
-    elif not found or (all(query.weights) and _is_one_half_alone(found, query)):
+    elif not found or (all(query.weights) and is_one_ranking(found, query)):
         yield from require_indexes(opened)
+    for chunk in found:
+        chunk.pop(DETAILS, None)
     found = _with_vectors(opened, found)
     similarities = _similarities(opened, asked.row, [c[manifest.path] for c in found])
     scored = [Candidate(c, c["score"], s) for c, s in zip(found, similarities, strict=True)]
     return sorted(scored, key=lambda c: (-c.score, c.chunk["_id"]))
 
 
-def _is_one_half_alone(found: Sequence[dict[str, Any]], query: Query) -> bool:
-    """One ranking is empty if no passage has the words, or if an index is gone."""
-    return is_one_ranking([chunk["score"] for chunk in found], query.weights)
-
-
 def _is_unknown_stage(error: DeploymentError) -> bool:
     cause = error.__cause__
-    return isinstance(cause, OperationFailure) and cause.code == _UNKNOWN_STAGE
+    return isinstance(cause, OperationFailure) and cause.code in _UNKNOWN_STAGE
 
 
 def _nearest(opened: OpenCollection, asked: EncodedQuestion, limit: int) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class GenerationSwitched(SearchError):
 class OpenCollection:
     """`documents` is an estimate; `seen` is when it and the manifest were last read.
 
-    `fuses` until the server turns out not to know $rankFusion.
+    `unknown_stages` are those that the server turned out not to know.
     """
 
     database: str
@@ -51,7 +51,7 @@ class OpenCollection:
     student: Encoder
     documents: int
     seen: float
-    fuses: bool = True
+    unknown_stages: frozenset[str] = frozenset()
 
     @property
     def full_name(self) -> str:

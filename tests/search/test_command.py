@@ -212,3 +212,66 @@ def test_a_filter_that_is_no_extended_json_is_one_line(leaf_search: Run, filter:
     assert line.endswith("in quotes for the shell")
     assert "indices" not in line
     assert len(line) < 700
+
+
+@pytest.fixture
+def with_words(run: Run, mongodb_uri: str, made: Made, database: Database[Any]) -> Run:
+    """The command on a collection that has a text index."""
+    made([Document("trees", "ash elm oak"), Document("sea", "rrf bay score")], hybrid=True)
+
+    def search(*args: object) -> CompletedProcess[str]:
+        where = ("--uri", mongodb_uri, "--database", database.name, "--collection", "c")
+        return run("leaf-search", *where, "--json", *args)
+
+    return search
+
+
+@pytest.mark.parametrize(
+    ("args", "questions", "score"),
+    [
+        (["oak", "--hybrid"], ["oak"], 1.0),
+        (["--hybrid", "oak"], ["oak"], 1.0),
+        (["--hybrid", "oak", "--hybrid=rrf"], ["oak"], 2 / 61),
+        (["--hybrid", "score", "oak"], ["oak"], 1.0),
+        (["--hybrid", "rrf", "oak"], ["oak"], 2 / 61),
+        (["oak", "--hybrid", "rrf"], ["oak"], 2 / 61),
+        (["oak", "--hybrid=rrf"], ["oak"], 2 / 61),
+        (["oak", "--hybrid", "rrf", "--weights", "1,3"], ["oak"], 4 / 61),
+        (["oak", "--hybrid", "--normalization", "minMaxScaler"], ["oak"], 0.5),
+        (["--hybrid", "--", "rrf"], ["rrf"], 1.0),
+        (["score", "rrf", "--hybrid"], ["score", "rrf"], 1.0),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
+)
+@pytest.mark.parametrize("opener", [Searcher], ids=["once"])
+def test_hybrid_stands_alone_or_names_a_fusion(
+    with_words: Run, args: list[str], questions: list[str], score: float
+) -> None:
+    """The word after it is its value only if it is one."""
+    ended = with_words("-k", 1, *args)
+
+    hits = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert ended.stderr == ""
+    assert [hit["question"] for hit in hits] == questions
+    assert [hit["score"] for hit in hits] == pytest.approx([score] * len(questions))
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "expected"),
+    [
+        (["--hybrid", "rff", "oak"], 0, "'rff' is taken as a question; did you mean --hybrid rrf?"),
+        (["oak", "--hybrid=rank"], 2, "hybrid is 'rank'; expected True, False, 'score' or 'rrf'"),
+        (["oak", "--normalization", "sigmoid"], 2, "give hybrid='score' (--hybrid score)"),
+        (["oak", "--hybrid", "--normalization", "sigmoide"], 2, "did you mean sigmoid?"),
+        (["--hybrid", "score"], 2, "Missing argument"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
+)
+@pytest.mark.parametrize("opener", [Searcher], ids=["once"])
+def test_a_misspelt_fusion_is_one_line(
+    with_words: Run, args: list[str], code: int, expected: str
+) -> None:
+    ended = with_words(*args)
+
+    assert ended.returncode == code
+    assert expected in ended.stderr

@@ -381,7 +381,7 @@ def test_a_collection_that_was_replaced_is_reported_from_the_one_that_was_opened
         ({"filter": ""}, "filter is ''; expected an object like"),
         ({"filter": 0}, "filter is 0; expected an object like"),
         ({"filter": False}, "filter is False; expected an object like"),
-        ({"hybrid": "no"}, "hybrid is 'no'; expected True or False"),
+        ({"hybrid": "no"}, "hybrid is 'no'; expected True, False, 'score' or 'rrf'"),
         ({"exact": 1}, "exact is 1; expected True or False"),
         ({"by_document": None}, "by_document is None; expected True or False"),
         ({"hybrid": True, "weights": {1: 1, 2: 2}}, "expected two numbers"),

@@ -13,7 +13,7 @@ from pymongo.database import Database
 from leafsearch.config import load
 from leafsearch.ingest import Choices, Document, Rejects, ingest, open_target
 from leafsearch.search import Hit, QueryError, Searcher
-from leafsearch.search.retrieval.retrieve import fuse
+from leafsearch.search.retrieval.fuse import fuse_ranks, fuse_scores, normalise
 from leafsearch.search.retrieval.text_query import text_filter
 from leafsearch.vectors import IndexMissing
 from leaftests.search.corpora import QUESTION, WORDS, books, corpus
@@ -33,13 +33,6 @@ def rank(document: str, hits: list[Hit]) -> int:
     return [h.document for h in hits].index(document)
 
 
-def test_reciprocal_ranks_are_summed_by_weight() -> None:
-    assert fuse([(1.0, ["a", "b"]), (0.5, ["b", "c"])]) == pytest.approx(
-        {"b": 1 / 62 + 0.5 / 61, "a": 1 / 61, "c": 0.5 / 62}
-    )
-    assert list(fuse([(1.0, ["b"]), (1.0, ["a"])])) == ["a", "b"]
-
-
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_rare_word_is_found_by_the_text(made: Made, precision: str) -> None:
     searcher = made(with_a_code(), hybrid=True, precision=precision)
@@ -55,55 +48,106 @@ def test_a_rare_word_is_found_by_the_text(made: Made, precision: str) -> None:
 
 def test_the_order_is_that_of_the_two_rankings(made: Made, database: Database[Any]) -> None:
     searcher = made(corpus(100), hybrid=True)
-    by_vector = [h.id for h in searcher.search(QUESTION, k=100)]
+    by_vector = {h.id: h.score for h in searcher.search(QUESTION, k=100)}
     stage = {"index": "leaf_vectors_text", "text": {"query": QUESTION, "path": "text"}}
-    by_text = [d["_id"] for d in database["c"].aggregate([{"$search": stage}, {"$limit": 100}])]
+    found = database["c"].aggregate(
+        [{"$search": stage}, {"$limit": 100}, {"$project": {"s": {"$meta": "searchScore"}}}]
+    )
+    by_text = {d["_id"]: d["s"] for d in found}
 
     for weights in ((1.0, 1.0), (0.3, 0.7), (1.0, 0.0), (0.0, 1.0)):
+        rankings = [r for r in zip(weights, (by_vector, by_text), strict=True) if r[0]]
+        expected = fuse_ranks([(w, list(scores)) for w, scores in rankings])
+        hits = searcher.search(QUESTION, k=30, hybrid="rrf", weights=weights)
+
+        assert [h.id for h in hits] == list(expected)[:30]
+        assert [h.score for h in hits] == pytest.approx(list(expected.values())[:30])
+
+        expected = fuse_scores([(w, normalise(s, None, words=s is by_text)) for w, s in rankings])
         hits = searcher.search(QUESTION, k=30, hybrid=True, weights=weights)
 
-        expected = fuse([(weights[0], by_vector), (weights[1], by_text)])
         assert [h.id for h in hits] == list(expected)[:30]
         assert [h.score for h in hits] == pytest.approx(list(expected.values())[:30])
 
 
+def test_true_means_by_score(made: Made) -> None:
+    searcher = made(corpus(100), hybrid=True)
+
+    assert searcher.search(QUESTION, hybrid=True) == searcher.search(QUESTION, hybrid="score")
+    assert searcher.search(QUESTION, hybrid=True) == searcher.search(
+        QUESTION, hybrid="score", normalization="minmax"
+    )
+    assert searcher.search(QUESTION, hybrid=True) != searcher.search(QUESTION, hybrid="rrf")
+
+
 HERE: dict[str, Any] = {"min_similarity": -1.0}  # needs both rankings, so they are fused here
+ON_THE_SERVER: list[dict[str, Any]] = [
+    {"hybrid": "rrf"},
+    *({"hybrid": "score", "normalization": n} for n in ("minMaxScaler", "sigmoid", "none")),
+]
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 @pytest.mark.parametrize("weights", [(1.0, 1.0), (0.3, 0.7), (1.0, 0.0), (0.0, 1.0)], ids=str)
+@pytest.mark.parametrize("fusion", ON_THE_SERVER, ids=lambda f: "-".join(f.values()))
+@pytest.mark.parametrize("opener", [Searcher], ids=["sync"])
 def test_the_server_fuses_as_it_is_done_here(
-    made: Made, precision: str, weights: tuple[float, float]
+    made: Made, precision: str, weights: tuple[float, float], fusion: dict[str, Any]
 ) -> None:
     searcher = made(corpus(100), hybrid=True, precision=precision)
 
-    by_server = searcher.search(QUESTION, k=30, hybrid=True, weights=weights)
-    here = searcher.search(QUESTION, k=30, hybrid=True, weights=weights, **HERE)
+    by_server = searcher.search(QUESTION, k=30, weights=weights, **fusion)
+    here = searcher.search(QUESTION, k=30, weights=weights, **fusion, **HERE)
 
-    assert getattr(searcher, "_searcher", searcher)._session.opened.fuses
-    assert [(h.id, h.score) for h in by_server] == [(h.id, h.score) for h in here]
+    assert not searcher._session.opened.unknown_stages
+    assert [h.id for h in by_server] == [h.id for h in here]
+    assert [h.score for h in by_server] == pytest.approx([h.score for h in here])
     assert [h.similarity for h in by_server] == pytest.approx(
         [h.similarity for h in here], abs=1e-2
     )
 
 
+@pytest.mark.parametrize("fusion", ON_THE_SERVER, ids=lambda f: "-".join(f.values()))
 def test_a_server_that_does_not_fuse_is_asked_once(
-    made: Made, monkeypatch: pytest.MonkeyPatch
+    made: Made, monkeypatch: pytest.MonkeyPatch, fusion: dict[str, Any]
 ) -> None:
     """MongoDB before 8.1 does not know the stage; here it is one that no mongod knows."""
     searcher = made(corpus(30), hybrid=True)
-    expected = searcher.search(QUESTION, k=10, hybrid=True)
+    expected = searcher.search(QUESTION, k=10, **fusion)
     asked = []
 
     def unknown(*given: Any, **more: Any) -> list[dict[str, Any]]:
         asked.append(given)
-        return [{"$rankFusionOfLater": {}}]
+        return [{"$fusionOfLater": {}}]
 
     monkeypatch.setattr("leafsearch.search.retrieval.retrieve.fusion_stages", unknown)
-    found = [searcher.search(QUESTION, k=10, hybrid=True) for _ in range(2)]
+    found = [searcher.search(QUESTION, k=10, **fusion) for _ in range(2)]
 
     assert [[h.id for h in hits] for hits in found] == [[h.id for h in expected]] * 2
     assert len(asked) == 1
+
+
+def test_a_word_that_one_passage_has_brings_it_up(made: Made) -> None:
+    """By the server's min-max it would count nothing."""
+    searcher = made(with_a_code(), hybrid=True)
+
+    first, *_ = searcher.search("4711", k=3, hybrid=True, weights=(0.9, 1))
+
+    assert first.document == "code"
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_least_similarity_drops_hits_and_changes_no_score(made: Made, precision: str) -> None:
+    searcher = made(corpus(100), hybrid=True, precision=precision)
+    every = searcher.search(QUESTION, k=100, hybrid=True, **HERE)
+    middle = sorted(h.similarity for h in every)[len(every) // 2]
+
+    near = searcher.search(QUESTION, k=100, hybrid=True, min_similarity=middle)
+
+    assert [(h.id, h.score) for h in near] == [
+        (h.id, h.score) for h in every if h.similarity >= middle
+    ]
+    assert 0 < len(near) < len(every)
 
 
 def test_words_of_no_passage_alone_find_nothing(made: Made) -> None:
@@ -229,19 +273,39 @@ def test_a_text_index_that_is_gone_is_an_error(made: Made, database: Database[An
     searcher = made(with_a_code(), hybrid=True)
     database["c"].drop_search_index("leaf_vectors_text")
 
-    with pytest.raises(IndexMissing, match="has no search index 'leaf_vectors_text'"):
-        searcher.search("nothing has this", hybrid=True)
+    for fusion in [{"hybrid": True}, *ON_THE_SERVER]:
+        with pytest.raises(IndexMissing, match="has no search index 'leaf_vectors_text'"):
+            searcher.search("nothing has this", **fusion)
 
 
-def test_invalid_weights_are_refused(made: Made) -> None:
-    with pytest.raises(QueryError, match="expected two numbers"):
-        made(corpus(3), hybrid=True).search(QUESTION, hybrid=True, weights=(-1, 1))
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"hybrid": True, "weights": (-1, 1)}, "expected two numbers"),
+        ({"hybrid": "rank"}, "hybrid is 'rank'; expected True, False, 'score' or 'rrf'"),
+        ({"hybrid": 1}, "hybrid is 1; expected True"),
+        ({"hybrid": ["score"]}, "hybrid is .'score'.; expected True"),
+        ({"hybrid": True, "normalization": "minmaxx"}, "did you mean minmax"),
+        ({"hybrid": True, "normalization": 1}, "normalization is 1; expected one of minmax"),
+        ({"hybrid": "rrf", "normalization": "sigmoid"}, "for hybrid search by score only"),
+        ({"normalization": "sigmoid"}, "for hybrid search by score only"),
+        ({"weights": (1, 2)}, "for hybrid search only"),
+    ],
+    ids=str,
+)
+def test_options_of_the_fusion_are_checked(
+    made: Made, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(QueryError, match=message):
+        made(corpus(3), hybrid=True).search(QUESTION, **options)
 
 
 def test_words_that_no_passage_has_leave_the_vectors_alone(made: Made) -> None:
     searcher = made(corpus(30), hybrid=True)
 
     hits = searcher.search("zebra", k=5, hybrid=True)
+    by_rank = searcher.search("zebra", k=5, hybrid="rrf")
 
+    assert [h.id for h in by_rank] == [h.id for h in hits]
     assert [h.id for h in hits] == [h.id for h in searcher.search("zebra", k=5)]
     assert np.isfinite([h.score for h in hits]).all()
