@@ -70,7 +70,7 @@ def line_of(program: str, context: Any) -> Line:
         if parameter.param_type_name == "argument":
             words += map(str, values)
         elif getattr(parameter, "is_flag", False):
-            options.append((parameter.opts[0], None))
+            options.append(((parameter.opts if value else parameter.secondary_opts)[0], None))
         else:
             options += [(parameter.opts[0], str(each)) for each in values]
     return Line(program, tuple(words), tuple(options))

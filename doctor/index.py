@@ -20,6 +20,7 @@ class IndexEntry:
     similarity: str
     quantization: str
     filters: tuple[str, ...]
+    is_flat: bool  # every search compares with every vector
     nested: bool  # one document may have many vectors
     status: str
     queryable: bool
@@ -37,6 +38,7 @@ class IndexEntry:
             similarity=str(field["similarity"]),
             quantization=str(field.get("quantization", "none")),
             filters=tuple(str(f["path"]) for f in fields if f.get("type") == "filter"),
+            is_flat=field.get("indexingMethod") == "flat",
             nested="nestedRoot" in definition,
             status=str(listed.get("status")),
             queryable=bool(listed.get("queryable")),

@@ -9,7 +9,7 @@ from leafsearch.doctor.findings import Verdict, ok, problem, warning
 from leafsearch.doctor.index import IndexEntry, choose
 from leafsearch.doctor.sample import list_ids
 from leafsearch.vectors import SearchIndexError
-from leafsearch.vectors.store import IndexSpec, is_same_index
+from leafsearch.vectors.store import IndexSpec, is_same_index, tuning_differences
 
 _MISSING = "missing"  # includes the documents of other generations
 
@@ -63,7 +63,7 @@ def definition(case: Case) -> Verdict:
         return ok(f"{shown}; there is no manifest to compare with")
     wanted = IndexSpec.of_vectors(manifest, case.full_name).definition
     latest = index.listed.get("latestDefinition", {})
-    if not is_same_index(wanted, latest):
+    if not is_same_index(wanted, latest, tuned=False):
         return problem(
             f"{index.name} does not match the manifest: {_differences(wanted, latest)}; "
             f"{repair(case)} updates it"
@@ -73,7 +73,22 @@ def definition(case: Case) -> Verdict:
             IndexSpec.of_text(manifest, case.full_name).judge(case.listed, ready=True)
         except SearchIndexError as error:
             return problem(str(error))
-    return ok(f"{shown}, as the manifest says")
+    if differing := tuning_differences(wanted, latest):
+        listed = "; ".join(f"{n} is {there}, {v} was chosen" for n, (v, there) in differing.items())
+        return warning(
+            f"{index.name} is built in another way than the manifest says: {listed}; searches "
+            f"find the same, and {repair(case)} updates it"
+        )
+    return ok(f"{shown}{_tuned(manifest.tuning.chosen)}, as the manifest says")
+
+
+def _tuned(chosen: Mapping[str, object]) -> str:
+    """Such as `, indexing method flat, no stored source`."""
+    parts = []
+    for name, value in chosen.items():
+        words = name.replace("_", " ")
+        parts.append({True: words, False: f"no {words}"}.get(value, f"{words} {value}"))  # type: ignore[call-overload]
+    return "".join(f", {part}" for part in parts)
 
 
 def coverage(case: Case) -> Verdict:

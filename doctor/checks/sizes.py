@@ -77,7 +77,7 @@ def _index_bytes(case: Case) -> int:
     if index.counted and "memoryBytes" in index.counted:
         return int(index.counted["memoryBytes"])
     precision = _PRECISIONS.get(_usual_kind(case), "float32")
-    each = index_bytes(precision, index.quantization, index.dimensions)
+    each = index_bytes(precision, index.quantization, index.dimensions, is_flat=index.is_flat)
     return int(_vectors(case) * each)
 
 

@@ -1,10 +1,13 @@
 """`leaf-ingest PATH...`: parse the options, call one function, print."""
 
+from typing import cast
+
 import typer
 
 from leafsearch.config.cli import Collection, Database, Home, Uri, new_command
 from leafsearch.config.command import SOME_REJECTED, one_line_errors, say_warnings
 from leafsearch.config.hint import line_of
+from leafsearch.config.storage import IndexingMethod, IndexTuning
 from leafsearch.ingest.cli import options as o
 from leafsearch.ingest.cli.console import say
 from leafsearch.ingest.cli.explain import explain
@@ -43,6 +46,10 @@ def command(
     precision: o.Precision = None,
     quantization: o.Quantization = None,
     transform: o.TransformOption = None,
+    indexing_method: o.IndexingMethodOption = None,
+    hnsw_max_edges: o.HnswMaxEdges = None,
+    hnsw_candidates: o.HnswCandidates = None,
+    stored_source: o.StoredSource = None,
     format: o.Format = None,
     include: o.Include = None,
     exclude: o.Exclude = None,
@@ -107,6 +114,12 @@ def command(
             hybrid=hybrid,
             heading_trail=heading_trail or None,
             in_place=mongodb.choice(fields),
+            tuning=IndexTuning(
+                indexing_method=cast(IndexingMethod | None, indexing_method),
+                hnsw_max_edges=hnsw_max_edges,
+                hnsw_candidates=hnsw_candidates,
+                stored_source=stored_source,
+            ),
         )
         order = IngestRequest(
             paths=paths,

@@ -5,7 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from leafsearch.config import ConfigError, Settings, Storage
-from leafsearch.config.storage import PRECISIONS, QUANTIZATIONS
+from leafsearch.config.storage import (
+    INDEXING_METHODS,
+    PRECISIONS,
+    QUANTIZATIONS,
+    UNTUNED,
+    IndexTuning,
+)
 from leafsearch.config.text import expected_one_of, is_unicode, quote, shorten
 from leafsearch.ingest.chunking.chunker import FEWEST_TOKENS
 from leafsearch.vectors import Manifest
@@ -54,6 +60,7 @@ class Choices:
     hybrid: bool = False
     heading_trail: bool | None = None
     in_place: InPlaceChoice | None = None
+    tuning: IndexTuning = UNTUNED
 
     @property
     def chunking(self) -> dict[str, Any]:
@@ -85,6 +92,9 @@ class Choices:
     def problems(self, settings: Settings) -> list[str]:
         """List the problems that need neither a model nor a server to be seen."""
         found = [*self._storage_problems(settings), *self._chunking_problems()]
+        method = self.tuning.indexing_method
+        found += one_of("--indexing-method", method, INDEXING_METHODS)
+        found += self.tuning.problems()
         theirs = self.in_place is not None
         return found + [p for path in self.filters for p in filter_problems(path, theirs=theirs)]
 

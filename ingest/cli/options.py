@@ -7,7 +7,15 @@ import typer
 
 from leafsearch.config.cli import MODELS, STORAGE, option
 from leafsearch.config.presets import PRESETS
-from leafsearch.config.storage import ENCODE_PRECISIONS, PRECISIONS, QUANTIZATIONS, STORAGES
+from leafsearch.config.storage import (
+    EDGE_CANDIDATES,
+    ENCODE_PRECISIONS,
+    INDEXING_METHODS,
+    MAX_EDGES,
+    PRECISIONS,
+    QUANTIZATIONS,
+    STORAGES,
+)
 from leafsearch.ingest.chunking.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
 from leafsearch.ingest.pipeline.rejects import DEFAULT as REJECTS_FILE
 from leafsearch.ingest.sources.files.formats import FORMATS
@@ -15,7 +23,7 @@ from leafsearch.ingest.sources.readers.tables.column_types import COLUMN_TYPES
 from leafsearch.vectors.store import CHOICES, RETRY_SECONDS
 
 _FILES, _RECORDS, _MONGODB = "Files and folders", "Records", "MongoDB collections as a source"
-_CHUNKS, _RUNS = "Chunks", "Running"
+_INDEX, _CHUNKS, _RUNS = "Search index", "Chunks", "Running"
 
 Paths = Annotated[list[str], typer.Argument(metavar="PATH", show_default=False)]
 Preset = Annotated[
@@ -91,10 +99,46 @@ Precision = Annotated[
 Quantization = Annotated[
     str | None,
     option(
-        f"Let the server quantize float32: {', '.join(QUANTIZATIONS)}.",
+        f"Let the server quantize: {', '.join(QUANTIZATIONS)} (binary also with int8).",
         metavar="NAME",
         panel=STORAGE,
         values=QUANTIZATIONS,
+    ),
+]
+IndexingMethodOption = Annotated[
+    str | None,
+    option(
+        "Search a graph (hnsw) or compare with every vector (flat). Default: the server's, hnsw.",
+        "--indexing-method",
+        metavar="NAME",
+        panel=_INDEX,
+        values=INDEXING_METHODS,
+    ),
+]
+HnswMaxEdges = Annotated[
+    int | None,
+    option(
+        f"Connect each vector with up to N others in the graph, {MAX_EDGES[0]} to {MAX_EDGES[1]}. "
+        f"Default: {MAX_EDGES[0]}.",
+        metavar="N",
+        panel=_INDEX,
+    ),
+]
+HnswCandidates = Annotated[
+    int | None,
+    option(
+        f"Choose these from N candidates, {EDGE_CANDIDATES[0]} to {EDGE_CANDIDATES[1]}. "
+        f"Default: {EDGE_CANDIDATES[0]}.",
+        metavar="N",
+        panel=_INDEX,
+    ),
+]
+StoredSource = Annotated[
+    bool | None,
+    option(
+        "Keep what hits show in the index too, so that no document is looked up.",
+        "--stored-source/--no-stored-source",
+        panel=_INDEX,
     ),
 ]
 TransformOption = Annotated[

@@ -16,8 +16,15 @@ from leafsearch.config.hint import hint
 from leafsearch.config.storage import STORAGES
 from leafsearch.ingest.cli.index_options import Choices
 from leafsearch.ingest.errors import TargetError
-from leafsearch.ingest.target.open import INDEX, Named, fit_storage, load_pair, or_default
-from leafsearch.ingest.target.reconcile import is_empty, with_wanted_indexes
+from leafsearch.ingest.target.open import (
+    INDEX,
+    Named,
+    fit_storage,
+    load_pair,
+    or_default,
+    with_wanted,
+)
+from leafsearch.ingest.target.reconcile import is_empty
 from leafsearch.ingest.target.target import OnStatus, Target
 from leafsearch.vectors import Collection, Manifest, ManifestError, ModelRecord, explain_errors
 from leafsearch.vectors.encoders import encode_probe
@@ -66,8 +73,10 @@ def open_rebuild(
         read_transforms(database, [begun.transform], name)
     for index in Collection(database[name], begun).indexes:
         index.require_no_failure()
-    wanted = with_wanted_indexes(begun, choices.filters, hybrid=choices.hybrid)
-    return Target(database, settings, wanted, retries=retries, on_status=on_status)
+    wanted = with_wanted(begun, choices, name)
+    return Target(
+        database, settings, wanted, tuning=choices.tuning, retries=retries, on_status=on_status
+    )
 
 
 def _begun(found: Generations, settings: Settings, choices: Choices) -> Manifest | None:
@@ -113,7 +122,7 @@ def _begin_new(
     storage = fit_storage(_form(active, settings, choices), settings, pair.teacher)
     tokens = or_default(choices.chunk_tokens, min(active.chunk_tokens, pair.teacher.max_tokens))
     manifest = replace(
-        with_wanted_indexes(active, choices.filters, hybrid=choices.hybrid),
+        with_wanted(active, choices, settings.collection),
         teacher=ModelRecord.of(pair.teacher),
         student=ModelRecord.of(pair.student),
         alignment=pair.alignment,
@@ -134,7 +143,15 @@ def _begin_new(
     )
     kept = active.transform.kind if active.transform else "none"
     asked = choices.transform or kept
-    return Target(database, settings, manifest, pair.teacher, transform=asked, retries=retries)
+    return Target(
+        database,
+        settings,
+        manifest,
+        pair.teacher,
+        transform=asked,
+        tuning=choices.tuning,
+        retries=retries,
+    )
 
 
 def _models(active: Manifest, settings: Settings) -> dict[str, Named]:
@@ -162,9 +179,10 @@ def _form(active: Manifest, settings: Settings, choices: Choices) -> Storage:
     )
     is_named = "storage" in settings.model_fields_set
     parts = choices.form
-    if parts.get("precision", "float32") != "float32":
-        parts.setdefault("quantization", "none")  # the server quantizes floats only
-    return replace(STORAGES[settings.storage] if is_named else there, **parts)
+    asked = replace(STORAGES[settings.storage] if is_named else there, **parts)
+    if "quantization" not in parts and not asked.is_quantizable:
+        return replace(asked, quantization="none")  # only floats and int8 can keep it
+    return asked
 
 
 def _require_asked(

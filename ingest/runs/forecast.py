@@ -147,7 +147,10 @@ def forecast(reading: Reader, target: Target) -> Forecast:
 
 def _index_bytes(target: Target) -> float:
     manifest = target.manifest
-    return index_bytes(manifest.precision, manifest.quantization, manifest.dimensions)
+    is_flat = manifest.tuning.is_flat
+    return index_bytes(
+        manifest.precision, manifest.quantization, manifest.dimensions, is_flat=is_flat
+    )
 
 
 def _speed(sample: Sequence[Chunk], target: Target) -> float:

@@ -140,8 +140,26 @@ def _existing(
     require_fields(manifest, wanted, name, askers, database=settings.database)
     for index in collection_of(database[name], manifest).indexes:
         index.require_no_failure()
-    manifest = with_wanted_indexes(manifest, choices.filters, hybrid=choices.hybrid)
-    return Target(database, settings, manifest, retries=retries, on_status=on_status)
+    wanted_now = with_wanted(manifest, choices, name)
+    return Target(
+        database,
+        settings,
+        wanted_now,
+        tuning=choices.tuning,
+        retries=retries,
+        on_status=on_status,
+    )
+
+
+def with_wanted(manifest: Manifest, choices: Choices, name: str) -> Manifest:
+    """The manifest with the indexes that are asked for. Raises ManifestError if the tuning does
+    not go with that of the index that is there."""
+    wanted = with_wanted_indexes(
+        manifest, choices.filters, hybrid=choices.hybrid, tuning=choices.tuning
+    )
+    if problems := list(wanted.tuning.problems()):
+        raise ManifestError(f"collection {name} is indexed flat: {'; '.join(problems)} as well")
+    return wanted
 
 
 def _new(
@@ -175,12 +193,21 @@ def _new(
         chunk_overlap=or_default(choices.chunk_overlap, overlap),
         heading_trail=bool(choices.heading_trail),
         hybrid=choices.hybrid,
+        tuning=choices.tuning,
         probe=encode_probe(pair.student),
     )
     if choices.in_place is not None:
         manifest = choices.in_place.manifest(manifest, choices.filters)
     asked = choices.transform or "none"
-    return Target(database, settings, manifest, pair.teacher, transform=asked, retries=retries)
+    return Target(
+        database,
+        settings,
+        manifest,
+        pair.teacher,
+        transform=asked,
+        tuning=choices.tuning,
+        retries=retries,
+    )
 
 
 @dataclass(frozen=True)

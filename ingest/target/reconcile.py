@@ -11,6 +11,7 @@ from typing import Any
 
 from pymongo.database import Database
 
+from leafsearch.config.storage import UNTUNED, IndexTuning
 from leafsearch.vectors import Collection, Manifest, ManifestError, collection_of, explain_errors
 from leafsearch.vectors.store import (
     HAS_MARK,
@@ -28,10 +29,14 @@ from leafsearch.vectors.store import (
 
 
 def reconcile(
-    database: Database[Any], name: str, wanted: Manifest, retries: RetryBudget | None = None
+    database: Database[Any],
+    name: str,
+    wanted: Manifest,
+    retries: RetryBudget | None = None,
+    tuning: IndexTuning = UNTUNED,
 ) -> Collection:
     """Create the collection as `wanted`, with all filter paths that any run wants, and return
-    it.
+    it. `tuning` is what this run asks for: of an index that is there nothing else changes.
 
     Raises ManifestError if it holds documents of another form, DeploymentError or
     SearchIndexError if the server refuses an index.
@@ -40,19 +45,19 @@ def reconcile(
         found = find_generations(database, name)
         empty = is_empty(database, name)
     if found is not None and found.active.generation != wanted.generation and not empty:
-        return _reconcile_beside(database, name, wanted, retries)
+        return _reconcile_beside(database, name, wanted, retries, tuning)
     stored = None if found is None else found.active
     with explain_errors():
         left_over = stored is not None and _is_left_over(database, name, stored, wanted)
     if stored is not None and not left_over:
         require_equal(stored, wanted, name)
-        wanted = with_wanted_indexes(stored, wanted.filters, hybrid=wanted.hybrid)
+        wanted = with_wanted_indexes(stored, wanted.filters, hybrid=wanted.hybrid, tuning=tuning)
     collection_of(database[name], wanted, retries).create()
     try:
         with explain_errors():
             if stored is not None and left_over and is_empty(database, name, stored):
                 delete_manifest(database, name)
-            agreed = write_manifest(database, name, wanted)
+            agreed = write_manifest(database, name, wanted, tuning)
             if left_over:
                 forget_unnamed(database)
             if stored is not None and left_over and not is_empty(database, name, stored):
@@ -84,10 +89,18 @@ def follow(
         known = stored
 
 
-def with_wanted_indexes(manifest: Manifest, filters: Sequence[str], *, hybrid: bool) -> Manifest:
-    """The manifest with further filter paths and text search; the vectors do not depend on them."""
+def with_wanted_indexes(
+    manifest: Manifest,
+    filters: Sequence[str],
+    *,
+    hybrid: bool,
+    tuning: IndexTuning = UNTUNED,
+) -> Manifest:
+    """The manifest with further filter paths and text search, and an index that is built as the
+    tuning says; the vectors do not depend on them."""
     filters = tuple(dict.fromkeys([*manifest.filters, *filters]))
-    return replace(manifest, filters=filters, hybrid=manifest.hybrid or hybrid)
+    tuned = manifest.tuning.changed_by(tuning)
+    return replace(manifest, filters=filters, hybrid=manifest.hybrid or hybrid, tuning=tuned)
 
 
 def holds_ours(database: Database[Any], name: str, generation: int = 1) -> bool:
@@ -106,14 +119,24 @@ def is_empty(database: Database[Any], name: str, stored: Manifest | None = None)
 
 
 def _reconcile_beside(
-    database: Database[Any], name: str, wanted: Manifest, retries: RetryBudget | None
+    database: Database[Any],
+    name: str,
+    wanted: Manifest,
+    retries: RetryBudget | None,
+    tuning: IndexTuning,
 ) -> Collection:
     """Reconcile a generation that does not answer searches."""
     with explain_errors():
         stored = begin_next(database, name, wanted)
         require_equal(stored, wanted, name)
-        filters, hybrid = wanted.filters, wanted.hybrid
-        stored = amend_manifest(database, name, wanted.generation, filters=filters, hybrid=hybrid)
+        stored = amend_manifest(
+            database,
+            name,
+            wanted.generation,
+            filters=wanted.filters,
+            hybrid=wanted.hybrid,
+            tuning=tuning,
+        )
     return follow(database, name, stored, retries)
 
 

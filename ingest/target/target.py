@@ -17,6 +17,7 @@ from typing import Any
 from pymongo.database import Database
 
 from leafsearch.config import Settings
+from leafsearch.config.storage import UNTUNED, IndexTuning
 from leafsearch.config.text import counted
 from leafsearch.ingest.chunking.chunker import Chunker
 from leafsearch.ingest.chunking.whole import MeanEncoder, WholeTexts
@@ -108,12 +109,13 @@ class Target:
         teacher: Teacher | None = None,
         *,
         transform: str = "none",
+        tuning: IndexTuning = UNTUNED,
         retries: RetryBudget | None = None,
         on_status: OnStatus = lambda phase: None,
     ) -> None:
         """A `teacher` means that the collection is new; otherwise the manifest names the
         teacher, and `on_status` is called when it is loaded. `transform` is for a new one: none,
-        pca or auto."""
+        pca or auto. `tuning` is what this run asks of the index; the manifest has it already."""
         name = settings.collection
         self.is_new = teacher is not None
         self._loaded = teacher
@@ -123,6 +125,7 @@ class Target:
         self._settings = settings
         self._is_settled = False
         self._transform = transform
+        self._tuning = tuning
         self.transform_reason = ""  # why a new collection has a transform, or none
         self.retries = retries or RetryBudget()
         self.claims = Claims()
@@ -289,7 +292,8 @@ class Target:
 
     def _settle(self, manifest: Manifest) -> None:
         retries = self.retries
-        self._adopt(retries.run(lambda: reconcile(self._database, self._name, manifest, retries)))
+        place, tuning = (self._database, self._name), self._tuning
+        self._adopt(retries.run(lambda: reconcile(*place, manifest, retries, tuning)))
         self.is_new, self._is_settled = False, True
 
     def _adopt(self, collection: Collection) -> None:

@@ -25,9 +25,10 @@ from leafsearch.search.retrieval.stored_chunk import chunk_of, fetch_stages, key
 from leafsearch.search.session.io import Aggregate, Compute, Steps
 from leafsearch.search.session.open import OpenCollection, look_up
 from leafsearch.vectors import Rows
-from leafsearch.vectors.store import uppermost_paths
+from leafsearch.vectors.store import is_in_stored_source, uppermost_paths
 
 _ALL = ("text", "metadata", "place")
+_FEW = 400  # contents that are sent faster than asked for again
 
 
 def rank(opened: OpenCollection, asked: EncodedQuestion) -> Steps[list[Hit]]:
@@ -42,7 +43,7 @@ def rank(opened: OpenCollection, asked: EncodedQuestion) -> Steps[list[Hit]]:
         pool = min(4 * pool, most)  # all passages so far belong to few documents
     chosen = yield from _reorder(opened, asked, best)
     page = chosen[query.skip or 0 : query.last]
-    return (yield from _fill_in(opened, query, page, whole=_whole(query, pool)))
+    return (yield from _fill_in(opened, query, page, whole=_whole(opened, query, pool)))
 
 
 def _of_each_document(found: Sequence[Candidate]) -> list[Candidate]:
@@ -156,15 +157,19 @@ def _contents(query: Query) -> list[str]:
     return uppermost_paths(wanted)
 
 
-def _whole(query: Query, pool: int) -> bool:
-    """Whether all candidates may be hits, so that they come with their contents."""
-    return pool == query.last and query.skip is None
+def _whole(opened: OpenCollection, query: Query, pool: int) -> bool:
+    """Whether candidates come with their contents: if all may be hits, or if these come from the
+    index, and the documents need not be looked up."""
+    if pool == query.last and query.skip is None:
+        return True
+    from_index = opened.reads_index and is_in_stored_source(opened.manifest, _contents(query))
+    return from_index and not query.hybrid and not query.diversity and pool <= _FEW
 
 
 def _fields(opened: OpenCollection, query: Query, pool: int) -> list[str]:
     """Fields of the candidates: all that hits need, or only what choosing them needs."""
     fields = [*KEY]
-    if _whole(query, pool):
+    if _whole(opened, query, pool):
         fields += _contents(query)
     elif query.rerank is not None:
         fields.append("text")

@@ -1,5 +1,6 @@
 """Fetch the candidates of a search, by vector, by text, or by both, fused."""
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +31,9 @@ from leafsearch.search.session.open import (
     require_indexes,
 )
 from leafsearch.vectors import DeploymentError, Rows
-from leafsearch.vectors.store import nearest_stage, text_index_name
+from leafsearch.vectors.store import is_in_stored_source, nearest_stage, text_index_name
+
+log = logging.getLogger(__name__)
 
 _PER_HIT = 20  # MongoDB's advice
 _FEWEST = 100
@@ -140,10 +143,8 @@ def _by_vector(
     query, path = asked.query, opened.manifest.path
     again = _is_similarity_computed(opened, query)
     wanted = dict.fromkeys([*fields, path] if again else fields)
-    shape = fetch_stages(opened.manifest, list(wanted), "vectorSearchScore")
-    stages = [_nearest(opened, asked, limit), *shape]
     try:
-        found = yield from _chunks(opened, stages, query.max_time_ms)
+        found = yield from _nearest_chunks(opened, asked, limit, list(wanted))
     except DeploymentError:
         yield from look_up(opened)  # the generation was retired or replaced, more likely
         raise
@@ -155,6 +156,26 @@ def _by_vector(
         return _in_order(found, _similarities(opened, asked.row, [c[path] for c in found]))
     # Cosine, dot product of unit rows, and share of equal bits all come in this form.
     return _in_order(found, [2 * chunk["score"] - 1 for chunk in found])
+
+
+def _nearest_chunks(
+    opened: OpenCollection, asked: EncodedQuestion, limit: int, fields: Sequence[str]
+) -> Steps[list[dict[str, Any]]]:
+    shape = fetch_stages(opened.manifest, fields, "vectorSearchScore")
+    from_index = opened.reads_index and is_in_stored_source(opened.manifest, fields)
+    stages = [_nearest(opened, asked, limit, from_index=from_index), *shape]
+    try:
+        return (yield from _chunks(opened, stages, asked.query.max_time_ms))
+    except DeploymentError as error:
+        if not from_index or "storedsource" not in str(error).lower():
+            raise
+    log.warning(
+        "the index of %s does not keep what hits show, so documents are looked up instead: it is "
+        "being rebuilt, or the server knows no storedSource",
+        opened.full_name,
+    )
+    opened.reads_index = False
+    return (yield from _nearest_chunks(opened, asked, limit, fields))
 
 
 def _by_text(
@@ -213,7 +234,9 @@ def _is_unknown_stage(error: DeploymentError) -> bool:
     return isinstance(cause, OperationFailure) and cause.code in _UNKNOWN_STAGE
 
 
-def _nearest(opened: OpenCollection, asked: EncodedQuestion, limit: int) -> dict[str, Any]:
+def _nearest(
+    opened: OpenCollection, asked: EncodedQuestion, limit: int, *, from_index: bool = False
+) -> dict[str, Any]:
     manifest, query = opened.manifest, asked.query
     looked_at = query.num_candidates or candidates_for(
         limit, documents=opened.documents, quantization=manifest.quantization
@@ -225,6 +248,7 @@ def _nearest(opened: OpenCollection, asked: EncodedQuestion, limit: int) -> dict
         limit=limit,
         num_candidates=None if query.exact else max(looked_at, limit),
         filter=query.filter,
+        from_index=from_index,
     )
 
 

@@ -42,7 +42,8 @@ class GenerationSwitched(SearchError):
 class OpenCollection:
     """`documents` is an estimate; `seen` is when it and the manifest were last read.
 
-    `unknown_stages` are those that the server turned out not to know.
+    `unknown_stages` are those that the server turned out not to know; `reads_index` until it turns
+    out not to keep what hits show.
     """
 
     database: str
@@ -52,6 +53,7 @@ class OpenCollection:
     documents: int
     seen: float
     unknown_stages: frozenset[str] = frozenset()
+    reads_index: bool = True
 
     @property
     def full_name(self) -> str:

@@ -36,7 +36,6 @@ from leafsearch.vectors.store.generations import (
 )
 from leafsearch.vectors.store.in_place import (
     HAS_MARK,
-    MARK,
     MARK_HASH,
     InPlace,
     collection_of,
@@ -44,6 +43,7 @@ from leafsearch.vectors.store.in_place import (
 )
 from leafsearch.vectors.store.manifest import (
     MANIFESTS,
+    MARK,
     STORED_FORM,
     VECTOR_PATH,
     Manifest,
@@ -73,6 +73,7 @@ from leafsearch.vectors.store.pipelines import (
     nearest_stage,
     projection,
     text_index_name,
+    tuning_differences,
     uppermost_paths,
 )
 from leafsearch.vectors.store.retry import (
@@ -81,6 +82,7 @@ from leafsearch.vectors.store.retry import (
     is_unanswered,
 )
 from leafsearch.vectors.store.search_index import IndexSpec, SearchIndex, require_search
+from leafsearch.vectors.store.stored_source import is_in_stored_source
 from leafsearch.vectors.store.transform import (
     CHOICES,
     TRANSFORMS,
@@ -146,6 +148,7 @@ __all__ = [
     "id_to_text",
     "ids_from_text",
     "is_encodable_id",
+    "is_in_stored_source",
     "is_own_change",
     "is_same_index",
     "is_transient",
@@ -176,6 +179,7 @@ __all__ = [
     "require_search",
     "switch_generation",
     "text_index_name",
+    "tuning_differences",
     "uppermost_paths",
     "write_manifest",
 ]

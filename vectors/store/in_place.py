@@ -27,11 +27,10 @@ from leafsearch.vectors.store.collection import (
     all_alike,
     is_found,
 )
-from leafsearch.vectors.store.manifest import Manifest
+from leafsearch.vectors.store.manifest import MARK, Manifest
 from leafsearch.vectors.store.pipelines import nearest_stage
 from leafsearch.vectors.store.retry import RetryBudget
 
-MARK = "leaf"
 MARK_HASH = f"{MARK}.hash"
 _KEPT = ("hash", "version")
 _EMPTY = 5  # bytes of a document without fields

@@ -27,7 +27,7 @@ from pymongo.errors import DuplicateKeyError
 from leafsearch.config import Settings
 from leafsearch.config.hint import ingest_hint, rebuild_hint
 from leafsearch.config.presets import current_name
-from leafsearch.config.storage import Precision, Quantization, Similarity
+from leafsearch.config.storage import UNTUNED, IndexTuning, Precision, Quantization, Similarity
 from leafsearch.config.text import quote, shorten
 from leafsearch.vectors.encoders.base import Encoder
 from leafsearch.vectors.errors import ManifestError
@@ -43,10 +43,11 @@ from leafsearch.vectors.store.transform import (
 
 MANIFESTS = "leaf_manifests"
 VECTOR_PATH = "embedding"
+MARK = "leaf"  # the field of a document with its vector in place that is ours
 FORMAT = 2
 _READ = (1, 2)
 # Measured on some first texts, or extensible.
-_MAY_DIFFER = ("alignment", "probe", "scale", "transform", "filters", "hybrid")
+_MAY_DIFFER = ("alignment", "probe", "scale", "transform", "filters", "hybrid", "tuning")
 _PLACES = ("next.", "", "previous.")  # where a generation is in the document, in order of its life
 # Chunks in a collection of their own, or a vector inside each of the user's documents.
 Layout = Literal["chunks", "in_place"]
@@ -55,6 +56,7 @@ _DEFAULT = "default"  # the student that a search uses unless it names another
 _OF_DOCUMENT = {"_id", "format", "next", "previous", "newest"}
 _OF_STUDENT = {"student", "alignment", "probe"}
 _GROUPED = {"students", "default_student"}
+_OF_GRAPH = ("hnsw_max_edges", "hnsw_candidates")
 _SHOWN_NAMES, _SHOWN_LENGTH = 20, 60
 
 
@@ -88,6 +90,7 @@ class Manifest:
     transform: Transform | None = None  # before truncation
     similarity: Similarity
     quantization: Quantization
+    tuning: IndexTuning = UNTUNED
     index: str
     path: str  # of the vector in a stored document
     filters: tuple[str, ...]
@@ -154,11 +157,17 @@ def missing_manifest(database: str, collection: str, others: Sequence[str]) -> M
     )
 
 
-def write_manifest(database: Database[Any], collection: str, manifest: Manifest) -> Manifest:
+def write_manifest(
+    database: Database[Any],
+    collection: str,
+    manifest: Manifest,
+    tuning: IndexTuning = UNTUNED,
+) -> Manifest:
     """Write `manifest`; return it, or the equal one that a concurrent writer has put there.
 
     That writer's transform and int8 scale win, since both were measured on some first batch, and
-    filters of both are indexed. Raises ManifestError if the manifest there differs.
+    filters of both are indexed; of an index that is there only the `tuning` changes that was asked
+    for. Raises ManifestError if the manifest there differs.
     """
     if manifest.transform is not None:
         write_transform(database, manifest.transform)
@@ -169,7 +178,12 @@ def write_manifest(database: Database[Any], collection: str, manifest: Manifest)
         require_equal(read_manifest(database, collection), manifest, collection)
         filters, hybrid = manifest.filters, manifest.hybrid
         return amend_manifest(
-            database, collection, manifest.generation, filters=filters, hybrid=hybrid
+            database,
+            collection,
+            manifest.generation,
+            filters=filters,
+            hybrid=hybrid,
+            tuning=tuning,
         )
     return manifest
 
@@ -181,15 +195,22 @@ def amend_manifest(
     *,
     filters: Sequence[str],
     hybrid: bool,
+    tuning: IndexTuning = UNTUNED,
 ) -> Manifest:
-    """Add filters or the text index to the manifest; the vectors do not depend on them.
+    """Add filters or the text index to the manifest, or build the index in another way; the
+    vectors do not depend on them.
 
     Atomic, so that concurrent writers do not undo each other's additions.
     """
     for place in _PLACES:
         added: dict[str, Any] = {"$addToSet": {f"{place}filters": {"$each": list(filters)}}}
+        changed = {f"{place}tuning.{name}": value for name, value in tuning.chosen.items()}
         if hybrid:
-            added["$set"] = {f"{place}hybrid": True}
+            changed[f"{place}hybrid"] = True
+        if changed:
+            added["$set"] = changed
+        if tuning.is_flat:
+            added["$unset"] = {f"{place}tuning.{name}": "" for name in _OF_GRAPH}
         asked = {"_id": collection, **at_place(place, generation)}
         after = ReturnDocument.AFTER
         found = database[MANIFESTS].find_one_and_update(asked, added, return_document=after)
@@ -300,6 +321,8 @@ def to_document(manifest: Manifest) -> dict[str, Any]:
     # Only where there are some, so that earlier versions read all other manifests.
     if more := list(flat.pop("more_text_fields")):
         flat["more_text_fields"] = more
+    if tuning := {name: value for name, value in flat.pop("tuning").items() if value is not None}:
+        flat["tuning"] = tuning
     measured = {"alignment": flat.pop("alignment"), "probe": flat.pop("probe")}
     student = {**flat.pop("student"), **measured, "candidates": None}
     return {
@@ -329,6 +352,7 @@ def from_document(document: Mapping[str, Any], collection: str) -> Manifest:
                 "filters": tuple(known["filters"]),
                 "transform": parse_transform(known.get("transform")),
                 "more_text_fields": tuple(known.get("more_text_fields", ())),
+                "tuning": IndexTuning(**(known.get("tuning") or {})),
             }
         )
     except (KeyError, TypeError, AttributeError) as error:

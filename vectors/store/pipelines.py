@@ -5,7 +5,7 @@ from typing import Any
 
 from bson.binary import Binary
 
-from leafsearch.config.storage import Quantization, Similarity
+from leafsearch.config.storage import UNTUNED, IndexTuning, Quantization, Similarity
 
 
 def index_definition(
@@ -15,7 +15,10 @@ def index_definition(
     similarity: Similarity,
     quantization: Quantization,
     filters: Sequence[str],
+    tuning: IndexTuning = UNTUNED,
+    stored_source: Mapping[str, Any] | bool | None = None,
 ) -> dict[str, Any]:
+    """What is not chosen is left out: the server has its defaults, and an older one other keys."""
     vector: dict[str, Any] = {
         "type": "vector",
         "path": path,
@@ -24,17 +27,61 @@ def index_definition(
     }
     if quantization != "none":
         vector["quantization"] = quantization
-    return {"fields": [vector, *({"type": "filter", "path": f} for f in filters)]}
+    if tuning.indexing_method is not None:
+        vector["indexingMethod"] = tuning.indexing_method
+    graph = {"maxEdges": tuning.hnsw_max_edges, "numEdgeCandidates": tuning.hnsw_candidates}
+    if chosen := {name: value for name, value in graph.items() if value is not None}:
+        vector["hnswOptions"] = chosen
+    definition = {"fields": [vector, *({"type": "filter", "path": f} for f in filters)]}
+    return definition if stored_source is None else {**definition, "storedSource": stored_source}
 
 
-def is_same_index(wanted: Mapping[str, Any], latest: Mapping[str, Any]) -> bool:
+def is_same_index(
+    wanted: Mapping[str, Any], latest: Mapping[str, Any], *, tuned: bool = True
+) -> bool:
     """Whether the server's `latestDefinition` has all that was `wanted`.
 
-    Servers add defaults and may reorder, so only the fields that we set are compared.
+    Servers add defaults and may reorder, so only the fields that we set are compared. `tuned`:
+    compare also how the index is built, by which searches find the same.
     """
     if "mappings" in wanted:
         return _within(wanted["mappings"]["fields"], latest.get("mappings", {}).get("fields", {}))
-    return _essence(wanted) == _essence(latest)
+    same = _essence(wanted) == _essence(latest)
+    return same and not (tuned and tuning_differences(wanted, latest))
+
+
+_DEFAULT_TUNING = {
+    "indexingMethod": "hnsw",
+    "maxEdges": 16,
+    "numEdgeCandidates": 100,
+    "storedSource": "nothing",
+}
+
+
+def tuning_differences(
+    wanted: Mapping[str, Any], latest: Mapping[str, Any]
+) -> dict[str, tuple[object, object]]:
+    """Where the server builds the index otherwise than `wanted` chooses: what was chosen, and
+    what is there."""
+    there = {**_DEFAULT_TUNING, **_tuning(latest)}
+    return {n: (v, there[n]) for n, v in _tuning(wanted).items() if there[n] != v}
+
+
+def _tuning(definition: Mapping[str, Any]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for field in definition.get("fields", ()):
+        if field.get("type") == "vector":
+            given = {**field, **(field.get("hnswOptions") or {})}
+            found |= {n: given[n] for n in _DEFAULT_TUNING if given.get(n) is not None}
+    if "storedSource" in definition:
+        found["storedSource"] = _kept(definition["storedSource"])
+    return found
+
+
+def _kept(source: Any) -> str:
+    if not isinstance(source, Mapping):
+        return "nothing"
+    return "; ".join(f"{way} {', '.join(sorted(paths))}" for way, paths in source.items())
 
 
 def _essence(definition: Mapping[str, Any]) -> dict[tuple[str, str], tuple[Any, ...]]:
@@ -75,8 +122,12 @@ def nearest_stage(
     limit: int,
     num_candidates: int | None,
     filter: Mapping[str, Any] | None = None,
+    from_index: bool = False,
 ) -> dict[str, Any]:
-    """A `$vectorSearch` stage; exact search if `num_candidates` is None."""
+    """A `$vectorSearch` stage; exact search if `num_candidates` is None.
+
+    `from_index` returns what the index has stored of the documents, which are not looked up.
+    """
     stage: dict[str, Any] = {"index": index, "path": path, "queryVector": vector, "limit": limit}
     if num_candidates is None:
         stage["exact"] = True
@@ -84,6 +135,8 @@ def nearest_stage(
         stage["numCandidates"] = num_candidates
     if filter:
         stage["filter"] = dict(filter)
+    if from_index:
+        stage["returnStoredSource"] = True
     return {"$vectorSearch": stage}
 
 

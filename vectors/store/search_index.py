@@ -31,6 +31,7 @@ from leafsearch.vectors.store.pipelines import (
     text_index_name,
 )
 from leafsearch.vectors.store.retry import RetryBudget
+from leafsearch.vectors.store.stored_source import stored_source
 
 Listed = Iterable[Mapping[str, Any]]  # the output of $listSearchIndexes
 
@@ -50,6 +51,8 @@ class IndexSpec:
             similarity=manifest.similarity,
             quantization=manifest.quantization,
             filters=manifest.filters,
+            tuning=manifest.tuning,
+            stored_source=stored_source(manifest),
         )
         return cls(manifest.index, "vectorSearch", definition, collection)
 
@@ -72,10 +75,11 @@ class IndexSpec:
         if found.get("status") == "FAILED" and is_same_index(self.definition, latest):
             self.judge([found], ready=True)
 
-    def judge(self, listed: Listed, *, ready: bool = False) -> None:
+    def judge(self, listed: Listed, *, ready: bool = False, tuned: bool = False) -> None:
         """Raises the SearchIndexError that explains why a search would be empty or wrong.
 
-        An index that is being rebuilt still answers from its old version; `ready` rejects that too.
+        An index that is being rebuilt still answers from its old version; `ready` rejects that
+        too, and `tuned` one that is built in another way than chosen.
         """
         listed = list(listed)
         found = self.find(listed)
@@ -95,7 +99,7 @@ class IndexSpec:
             )
         if not queryable or (ready and status != "READY"):
             raise IndexNotReady(f"{shown} is {status}; expected READY. Try again in a moment")
-        if not is_same_index(self.definition, latest):
+        if not is_same_index(self.definition, latest, tuned=tuned or ready):
             raise IndexDiffers(
                 f"{shown} is defined as {latest}; the manifest expects {self.definition}. "
                 f"{self._repair} updates it"
@@ -147,7 +151,7 @@ class SearchIndex:
             if is_dead:
                 self._drop(seconds=seconds)
         try:
-            self.check()
+            self.check(tuned=True)
         except IndexNotReady:
             return is_dead
         except SearchIndexError:
@@ -166,10 +170,10 @@ class SearchIndex:
                 )
             time.sleep(_FIRST_PAUSE)
 
-    def check(self, *, ready: bool = False) -> None:
+    def check(self, *, ready: bool = False, tuned: bool = False) -> None:
         """See IndexSpec.judge."""
         with explain_errors():
-            self.spec.judge(self._mongo.list_search_indexes(), ready=ready)
+            self.spec.judge(self._mongo.list_search_indexes(), ready=ready, tuned=tuned)
 
     def require_no_failure(self) -> None:
         """See IndexSpec.require_no_failure."""
