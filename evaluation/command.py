@@ -203,8 +203,11 @@ def _show(report: Report | SweepReport, as_json: bool, pictures: Path | None) ->
     if pictures:
         from leafsearch.evaluation.pictures import draw
 
-        for file in draw(report, pictures):
+        drawn = draw(report, pictures)
+        for file in drawn:
             _say(f"drew {file}")
+        if not drawn:
+            _say("drew no picture: there is one format, and nothing to compare it with")
 
 
 def _demand_matplotlib() -> None:

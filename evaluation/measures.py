@@ -42,5 +42,16 @@ def overlap(found: Sequence[str], wanted: Sequence[str]) -> float:
     return len(set(found) & set(wanted)) / len(wanted) if wanted else 1.0
 
 
+def pareto_front(costs: Sequence[float], gains: Sequence[float]) -> list[int]:
+    """Numbers of the points that no other one beats, cheapest first: each gains more than all that
+    cost as much or less. Of equal points, the first."""
+    order = sorted(range(len(costs)), key=lambda n: (costs[n], -gains[n], n))
+    front: list[int] = []
+    for number in order:
+        if not front or gains[number] > gains[front[-1]]:
+            front.append(number)
+    return front
+
+
 def _dcg(grades: Sequence[int]) -> float:
     return sum(max(grade, 0) / math.log2(rank + 1) for rank, grade in enumerate(grades, 1))

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from rich.console import Console
-from rich.table import Table
 
 from leafsearch.config.text import counted, strip_controls
 from leafsearch.evaluation.cached_rows import Milliseconds
@@ -13,7 +12,11 @@ from leafsearch.evaluation.formats import Format, Role
 from leafsearch.evaluation.trial import Sizes
 
 Models = Mapping[Role, str]  # with their revisions
-_WIDTH = 110
+Columns = Sequence[Sequence[str]]  # each with its head
+
+_UNBROKEN = 10_000  # columns of what is no terminal
+_BETWEEN = 2
+_KEYS = 2  # first columns, which say what a line is about
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +97,13 @@ def print_report(report: Report) -> None:
         )
     )
     _models(console, report.models)
-    console.print(_judged(report.rows))
+    _print_table(console, _judged(report.rows))
+    console.print(
+        "bytes: of a stored vector; BSON, index: of a document; overlap: with exact search in the "
+        "same format; ms: of a search for ten hits, without encoding"
+    )
     for role, found in report.encoding.items():
-        console.print(
-            f"and encoding by the {role}: {found.p50:.1f} ms a query, p95 {found.p95:.1f}"
-        )
+        console.print(f"the {role} encodes a query in {found.p50:.1f} ms, p95 {found.p95:.1f}")
     if not any(row.format.alone for row in report.rows):
         console.print("teacher and student are one model, so one row stands for both sides")
 
@@ -114,12 +119,15 @@ def print_sweep(report: SweepReport) -> None:
         f"overlap@{report.k}: share of the hits of exact search on the stored vectors\n"
         "columns: exact search in each format, then approximate search by numCandidates"
     )
-    console.print(_curves(report.curves))
+    _print_table(console, _curves(report.curves))
 
 
 def _console() -> Console:
-    """Wide enough for the tables: lines that a narrow terminal breaks still hold all figures."""
-    return Console(width=max(Console().width, _WIDTH), markup=False, highlight=False)
+    """As wide as the terminal; a file or a pipe gets whole lines."""
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        console.width = _UNBROKEN
+    return console
 
 
 def _models(console: Console, models: Models) -> None:
@@ -127,14 +135,10 @@ def _models(console: Console, models: Models) -> None:
         console.print(f"{role}: {strip_controls(model)}", style="dim")
 
 
-def _judged(rows: Sequence[Judged]) -> Table:
-    table = _table(
-        *("format", "dims", "nDCG\n@10", "of best", "recall\n@100", "MRR\n@10", "overlap\n@10"),
-        *("vector\nbytes", "BSON\nbytes", "index\nbytes", "ms\np50", "ms\np95"),
-    )
-    for row in rows:
-        table.add_row(*_cells(row))
-    return table
+def _judged(rows: Sequence[Judged]) -> Columns:
+    heads = ("format", "dims", "nDCG@10", "of best", "recall@100", "MRR@10", "overlap@10")
+    more = ("bytes", "BSON bytes", "index bytes", "ms p50", "ms p95")
+    return _columns((*heads, *more), [_cells(row) for row in rows])
 
 
 def _cells(row: Judged) -> list[str]:
@@ -154,14 +158,10 @@ def _cells(row: Judged) -> list[str]:
     ]
 
 
-def _curves(curves: Sequence[Curve]) -> Table:
-    candidates = [step.candidates for step in curves[0].steps]
-    table = _table(
-        "format", "dims", "vector\nbytes", "index\nbytes", "exact\n", *map(str, candidates)
-    )
-    table.add_column("ms\np50", justify="right")
-    for curve in curves:
-        table.add_row(
+def _curves(curves: Sequence[Curve]) -> Columns:
+    steps = [str(step.candidates) for step in curves[0].steps]
+    rows = [
+        [
             curve.format.name,
             str(curve.format.dimensions),
             f"{curve.sizes.vector:,}",
@@ -169,16 +169,41 @@ def _curves(curves: Sequence[Curve]) -> Table:
             f"{curve.exact:.3f}",
             *(f"{step.overlap:.3f}" for step in curve.steps),
             f"{curve.steps[-1].latency.p50:.1f}",
-        )
-    return table
+        ]
+        for curve in curves
+    ]
+    return _columns(["format", "dims", "bytes", "index bytes", "exact", *steps, "ms p50"], rows)
 
 
-def _table(first: str, *others: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column(first, no_wrap=True)
-    for name in others:
-        table.add_column(name, justify="right")
-    return table
+def _columns(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Columns:
+    return [(head, *cells) for head, *cells in zip(heads, *rows, strict=True)]
+
+
+def _print_table(console: Console, columns: Columns) -> None:
+    """In one piece, or in several below each other where the terminal is narrower.
+
+    Each piece begins with the format, so that no line and no head is broken.
+    """
+    keys, rest = list(columns[:_KEYS]), list(columns[_KEYS:])
+    while rest:
+        piece = [*keys, rest.pop(0)]
+        while rest and _width([*piece, rest[0]]) <= console.width:
+            piece.append(rest.pop(0))
+        for number in range(len(piece[0])):
+            cells = (_cell(column, number, is_first=n == 0) for n, column in enumerate(piece))
+            line = (" " * _BETWEEN).join(cells)
+            console.print(line.rstrip(), soft_wrap=True)
+        if rest:
+            console.print()
+
+
+def _cell(column: Sequence[str], number: int, *, is_first: bool) -> str:
+    width = max(map(len, column))
+    return column[number].ljust(width) if is_first else column[number].rjust(width)
+
+
+def _width(columns: Columns) -> int:
+    return sum(max(map(len, column)) for column in columns) + _BETWEEN * (len(columns) - 1)
 
 
 def _index(size: float | None) -> str:

@@ -26,7 +26,7 @@ TEACHERS = {
     "search/rerank.py",
 }
 # What needs the extra [eval], imported only for pictures.
-PICTURES = {"evaluation/pictures.py"}
+PICTURES = {"evaluation/labels.py", "evaluation/pictures.py"}
 # What needs the extra [formats], imported only for files of such a format.
 FORMATS = {
     path.relative_to(ROOT).as_posix() for path in (ROOT / "ingest/sources/readers").rglob("*.py")

@@ -3,7 +3,14 @@ import random
 import pytest
 import pytrec_eval
 
-from leafsearch.evaluation.measures import ndcg, overlap, ranking, recall, reciprocal_rank
+from leafsearch.evaluation.measures import (
+    ndcg,
+    overlap,
+    pareto_front,
+    ranking,
+    recall,
+    reciprocal_rank,
+)
 
 
 def test_the_example_by_hand() -> None:
@@ -66,3 +73,20 @@ def test_a_query_without_a_relevant_document_or_without_hits_counts_as_nothing_f
 def test_the_overlap_is_of_sets() -> None:
     assert overlap(["a", "b", "c"], ["c", "b", "x", "y"]) == 0.5
     assert overlap(["a"], []) == 1
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_pareto_front_is_what_no_other_beats(seed: int) -> None:
+    chance = random.Random(seed)
+    points = [(chance.randint(1, 9), chance.randint(1, 9)) for _ in range(20)]
+    costs, gains = zip(*points, strict=True)
+
+    front = pareto_front(costs, gains)
+
+    beaten = [
+        (cost, gain)
+        for cost, gain in points
+        if any((c <= cost and g > gain) or (c < cost and g >= gain) for c, g in points)
+    ]
+    assert [points[n] for n in front] == sorted(set(points) - set(beaten))
+    assert pareto_front([], []) == []
