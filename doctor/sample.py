@@ -79,7 +79,7 @@ def why_skipped(stored: StoredVector, index: IndexEntry) -> str | None:
     """None if the server indexes it."""
     if stored.dimensions != index.dimensions:
         return f"{stored.dimensions} dimensions instead of {index.dimensions}"
-    if not stored.kind.is_float and index.quantization != "none":
+    if not (stored.kind.is_float or index.quantization == "none" or may_be_indexed(stored, index)):
         return f"{stored.kind} in an index with quantization {index.quantization}"
     if stored.kind is StoredKind.BITS and index.similarity != "euclidean":
         return f"bits in an index with similarity {index.similarity}"
@@ -88,6 +88,12 @@ def why_skipped(stored: StoredVector, index: IndexEntry) -> str | None:
     if index.similarity == "cosine" and stored.is_zero:
         return "only zeros under cosine"
     return None
+
+
+def may_be_indexed(stored: StoredVector, index: IndexEntry) -> bool:
+    """Whether it depends on the server: int8 is quantized to bits on Atlas since 2026-10-19, and
+    skipped before."""
+    return stored.kind is StoredKind.INT8 and index.quantization == "binary"
 
 
 def _from_array(value: Sequence[Any]) -> StoredVector | str:

@@ -12,7 +12,9 @@ LeafError
         ├── IndexMissing   the collection has no index of this name
         ├── IndexNotReady  building, pending, or not ready in time
         ├── IndexFailed    the server gave up building it
-        └── IndexDiffers   its definition differs from the manifest
+        ├── IndexDiffers   its definition differs from the manifest
+        ├── IndexSkips     the server leaves vectors of this form out, without an error
+        └── IndexLimit     the server allows no more search indexes
 """
 
 from leafsearch.config import LeafError
@@ -68,3 +70,11 @@ class IndexFailed(SearchIndexError):
 
 class IndexDiffers(SearchIndexError):
     """The definition of the index differs from the manifest."""
+
+
+class IndexSkips(SearchIndexError):
+    """The server leaves vectors of this form out of the index, without an error."""
+
+
+class IndexLimit(SearchIndexError):
+    """The server allows no more search indexes."""

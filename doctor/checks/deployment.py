@@ -6,9 +6,16 @@ from ipaddress import ip_address
 
 from pymongo.uri_parser import split_options
 
+from leafsearch.config.text import counted
 from leafsearch.doctor.context import Case
 from leafsearch.doctor.findings import Verdict, ok, problem, warning
 from leafsearch.vectors import DeploymentError, connect, explain_errors
+from leafsearch.vectors.store import (
+    MOST_IN_FLEX,
+    MOST_IN_FREE,
+    is_small_atlas,
+    list_all_indexes,
+)
 
 _OLDEST = (6, 0)
 _UNCHECKED = ("tlsinsecure", "tlsallowinvalidcertificates", "tlsallowinvalidhostnames")
@@ -66,7 +73,17 @@ def judge_version(version: str) -> Verdict:
 def search(case: Case) -> Verdict:
     case.listed = case.aggregate({"$listSearchIndexes": {}})
     names = ", ".join(str(index["name"]) for index in case.listed)
-    return ok(f"available; search indexes of {case.full_name}: {names or 'none'}")
+    found = f"available; search indexes of {case.full_name}: {names or 'none'}"
+    with explain_errors():
+        if not is_small_atlas(case.client):
+            return ok(found)
+        count = len(list_all_indexes(case.client))
+    return ok(
+        f"{found}; this small cluster of Atlas has {counted(count, 'index', 'indexes')} in all, of "
+        f"{MOST_IN_FREE} in a free cluster (M0) or {MOST_IN_FLEX} in a Flex cluster: a rebuild "
+        "needs room for another set",
+        search_indexes=count,
+    )
 
 
 def _hosts(case: Case) -> list[str]:

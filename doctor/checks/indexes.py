@@ -7,7 +7,7 @@ from leafsearch.config.text import quote
 from leafsearch.doctor.context import Case, encode_again, examine, repair
 from leafsearch.doctor.findings import Verdict, ok, problem, warning
 from leafsearch.doctor.index import IndexEntry, choose
-from leafsearch.doctor.sample import list_ids
+from leafsearch.doctor.sample import list_ids, may_be_indexed
 from leafsearch.vectors import SearchIndexError
 from leafsearch.vectors.store import IndexSpec, is_same_index, tuning_differences
 
@@ -133,7 +133,10 @@ def _by_the_rules(case: Case) -> Verdict:
             f"{case.index.name} and are never found ({list_ids(ids)}); {_encoded_again(case)}",
             skipped=len(ids),
         )
-    return ok(f"{case.sample.of(len(case.sample))} can be indexed, by the server's rules")
+    found = f"{case.sample.of(len(case.sample))} can be indexed, by the server's rules"
+    if any(may_be_indexed(stored, case.index) for stored in case.sample.stored):
+        found += "; int8 under quantization binary only by a newer server, which `hits` tries"
+    return ok(found)
 
 
 def _differences(wanted: Mapping[str, Any], latest: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from leafsearch.vectors import Manifest
 
 _BYTES_OF_ARRAY, _BYTES_OF_BINDATA = 12.6, 4  # for each dimension
 Fault = tuple[str, str]  # the fault, and what the program that wrote the vectors should do
+_FLOATS = [StoredKind.ARRAY, StoredKind.FLOAT32]
 _KINDS = {"float32": StoredKind.FLOAT32, "int8": StoredKind.INT8, "binary": StoredKind.BITS}
 
 
@@ -81,11 +82,14 @@ def _not_as_ingested(sample: Sample, manifest: Manifest) -> list[Fault]:
 
 def _skipped_kinds(kinds: Counter[StoredKind], index: IndexEntry) -> list[Fault]:
     wrong = []
-    codes = [str(kind) for kind in kinds if not kind.is_float]
-    if codes and index.quantization != "none":
+    takes = {"none": [*StoredKind], "binary": [*_FLOATS, StoredKind.INT8]}
+    taken = takes.get(index.quantization, _FLOATS)
+    codes = [str(kind) for kind in kinds if kind not in taken]
+    if codes:
+        some = "floats and int8" if index.quantization == "binary" else "floats"
         wrong.append(
             (
-                f"{', '.join(codes)} under quantization {index.quantization}, which takes floats "
+                f"{', '.join(codes)} under quantization {index.quantization}, which takes {some} "
                 "only, are skipped",
                 "make the index without quantization",
             )

@@ -6,7 +6,7 @@ from leafsearch.config.hint import hint
 from leafsearch.config.storage import Quantization
 from leafsearch.doctor.context import Case, names, rebuild, repair
 from leafsearch.doctor.findings import Verdict, ok, problem, skipped, warning
-from leafsearch.doctor.sample import list_ids, spread_over
+from leafsearch.doctor.sample import list_ids, may_be_indexed, spread_over
 from leafsearch.doctor.searches import DEEP, K, Probe, nearest
 from leafsearch.search.retrieval import candidates_for
 
@@ -26,6 +26,12 @@ def hits(case: Case) -> Verdict:
         for id, stored in spread_over(usable, case.order.queries)
     ]
     if not any(probe.hits for probe in probes):
+        if all(may_be_indexed(stored, index) for _, stored in usable):
+            return problem(
+                f"a search in {index.name} finds nothing: this server skips int8 vectors under "
+                "quantization binary, as all did before Atlas of 2026-10-19; if this was just "
+                f"written, try again in a moment, else {_unquantized(case)}"
+            )
         return problem(
             f"a search in {index.name} finds nothing; if this was just written, try again "
             f"in a moment, else {_made_again(case)}"
@@ -74,6 +80,12 @@ def recall(case: Case) -> Verdict:
         )
     less = f"; {enough:,} is enough for {_ENOUGH}" if enough < judged else ""
     return ok(f"{measured}{less}", **numbers)
+
+
+def _unquantized(case: Case) -> str:
+    if case.manifest is None:
+        return "make the index without quantization"
+    return rebuild(case, "--quantization", "none")
 
 
 def _with_candidates(case: Case, number: int) -> str:

@@ -56,7 +56,7 @@ def quantization(case: Case) -> Verdict:
     index, kind = case.index, _usual_kind(case)
     vectors, size = _vectors(case), _vectors(case) * index.dimensions * 4
     shown = f"{vectors:,} vectors of {_shown(size)} as floats"
-    if not kind.is_float:
+    if not kind.is_float and index.quantization == "none":
         return ok(f"not needed: the vectors are stored as {kind}")
     if index.quantization != "none":
         return ok(f"{index.quantization}")

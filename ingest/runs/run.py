@@ -38,6 +38,7 @@ from leafsearch.ingest.runs.prune import Pruning
 from leafsearch.ingest.sources.files.corpus import Corpus
 from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.ingest.target.open import open_target
+from leafsearch.ingest.target.room import require_index_room
 from leafsearch.vectors import DeploymentError
 from leafsearch.vectors.store import is_unanswered
 
@@ -58,6 +59,15 @@ def run(order: IngestRequest, chosen: Settings, database: Database[Any], *, as_j
         display.phase("opening the collection")
         opened = open_rebuild if order.rebuild else open_target
         retries = order.retries
+        retries.run(
+            lambda: require_index_room(
+                database,
+                chosen.collection,
+                hybrid=order.choices.hybrid,
+                rebuild=order.rebuild,
+                may_try=not order.dry_run,
+            )
+        )
         target = retries.run(
             lambda: opened(database, chosen, order.choices, retries, display.phase)
         )

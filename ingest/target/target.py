@@ -17,7 +17,7 @@ from typing import Any
 from pymongo.database import Database
 
 from leafsearch.config import Settings
-from leafsearch.config.storage import UNTUNED, IndexTuning
+from leafsearch.config.storage import UNTUNED, IndexTuning, quantizes_int8
 from leafsearch.config.text import counted
 from leafsearch.ingest.chunking.chunker import Chunker
 from leafsearch.ingest.chunking.whole import MeanEncoder, WholeTexts
@@ -28,9 +28,12 @@ from leafsearch.vectors import (
     Codec,
     CodecError,
     Collection,
+    DeploymentError,
     IndexDiffers,
+    IndexSkips,
     Manifest,
     Rows,
+    SearchIndexError,
     Teacher,
     collection_of,
     explain_errors,
@@ -45,6 +48,7 @@ from leafsearch.vectors.store import (
     read_generation,
     read_generations,
     require_equal,
+    require_int8_quantized,
 )
 
 log = logging.getLogger(__name__)
@@ -52,6 +56,7 @@ log = logging.getLogger(__name__)
 _SCALED_ON = 512  # first chunks; their largest value is the scale of int8
 _FITTED_ON = 2048  # first chunks, whose vectors a transform is fitted on
 _PAUSE = 0.2  # seconds, for another run to bring the index in line
+_TRIAL_SECONDS = 120.0
 _ROUNDS = 5
 _BETWEEN_ROUNDS = (
     1.0  # seconds at most; random, so that one of two runs that undo each other is faster
@@ -283,12 +288,30 @@ class Target:
     def _agree(self, rows: Rows) -> None:
         """Write the manifest before the vectors, so that a run killed in between can go on."""
         asked, transform = self.manifest, None
+        if quantizes_int8(asked.precision, asked.quantization):
+            self._try_int8_quantized()
         if self._is_transformed:
             choice = choose_transform(rows, asked.dimensions, self._transform)
             transform = choice.transform
             self.transform_reason = choice.reason
         codec = Codec.calibrate(asked.dimensions, asked.precision, rows, transform)
         self._settle(replace(asked, scale=codec.scale, transform=transform))
+
+    def _try_int8_quantized(self) -> None:
+        """Raises IndexSkips if the index would stay empty, before anything is written."""
+        try:
+            with explain_errors():
+                self.retries.run(
+                    lambda: require_int8_quantized(self._database, seconds=_TRIAL_SECONDS)
+                )
+        except IndexSkips:
+            raise
+        except (DeploymentError, SearchIndexError) as error:
+            log.warning(
+                "whether this server quantizes int8 to bits could not be tried (%s); the end of "
+                "this run shows it",
+                error,
+            )
 
     def _settle(self, manifest: Manifest) -> None:
         retries = self.retries

@@ -8,6 +8,7 @@ from typing import Any
 
 from leafsearch.config import Settings
 from leafsearch.config.hint import Names, hint, ingest_hint, rebuild_hint
+from leafsearch.config.storage import quantizes_int8
 from leafsearch.search.errors import NoHits, SearchError
 from leafsearch.search.filters import required_values
 from leafsearch.search.session.io import Aggregate, Compute, Steps
@@ -145,11 +146,13 @@ def explain_no_hits(opened: OpenCollection, filter: Mapping[str, Any] | None) ->
     if filter or not now.documents:
         return
     doctor = hint("leaf-search doctor", **now.names)
+    is_new_form = quantizes_int8(manifest.precision, manifest.quantization)
+    older = "this server skips int8 under quantization binary; or " if is_new_form else ""
     raise NoHits(
         f"search index {manifest.index!r} finds nothing, although {now.full_name} "
         f"holds {now.documents} documents. It may lag behind the last write, so try again in a "
-        f"moment; or the stored vectors are not {manifest.dimensions} x {manifest.precision}, "
-        f"and the server skips them: {doctor} checks that"
+        f"moment; or {older}the stored vectors are not {manifest.dimensions} x "
+        f"{manifest.precision}, and the server skips them: {doctor} checks that"
     )
 
 

@@ -186,6 +186,7 @@ def test_an_empty_variable_counts_as_not_given() -> None:
         ({"dimensions": 100, "precision": "binary"}, "multiple of 8"),
         ({"dimensions": 100, "quantization": "binary"}, "multiple of 8"),
         ({"precision": "int8", "quantization": "scalar"}, "float32 vectors only"),
+        ({"precision": "binary", "quantization": "binary"}, "float32 and int8 vectors only"),
     ],
 )
 def test_storage_that_the_server_would_refuse_or_skip_is_refused(

@@ -41,6 +41,13 @@ from leafsearch.vectors.store.in_place import (
     collection_of,
     is_own_change,
 )
+from leafsearch.vectors.store.index_limit import (
+    MOST_IN_FLEX,
+    MOST_IN_FREE,
+    explain_limit,
+    is_small_atlas,
+    list_all_indexes,
+)
 from leafsearch.vectors.store.manifest import (
     MANIFESTS,
     MARK,
@@ -95,6 +102,7 @@ from leafsearch.vectors.store.transform import (
     parts_pipeline,
     read_transforms,
 )
+from leafsearch.vectors.store.trial import has_room, require_int8_quantized
 from leafsearch.vectors.store.writers import ActiveRuns, Registration, register_run
 
 __all__ = [
@@ -106,6 +114,8 @@ __all__ = [
     "MANIFESTS",
     "MARK",
     "MARK_HASH",
+    "MOST_IN_FLEX",
+    "MOST_IN_FREE",
     "RETRY_SECONDS",
     "STORED_FORM",
     "TRANSFORMS",
@@ -139,20 +149,24 @@ __all__ = [
     "digest",
     "encoded_digest",
     "explain_errors",
+    "explain_limit",
     "find_fault",
     "find_generations",
     "find_manifest",
     "fit_transform",
     "forget_others",
     "forget_unnamed",
+    "has_room",
     "id_to_text",
     "ids_from_text",
     "is_encodable_id",
     "is_in_stored_source",
     "is_own_change",
     "is_same_index",
+    "is_small_atlas",
     "is_transient",
     "is_unanswered",
+    "list_all_indexes",
     "list_collection_types",
     "list_unnamed",
     "measure_kept",
@@ -175,6 +189,7 @@ __all__ = [
     "require_agreement",
     "require_equal",
     "require_fields",
+    "require_int8_quantized",
     "require_precision",
     "require_search",
     "switch_generation",

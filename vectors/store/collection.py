@@ -17,8 +17,10 @@ from pymongo.errors import BulkWriteError, OperationFailure
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from leafsearch.config.hint import rebuild_hint
+from leafsearch.config.storage import quantizes_int8
 from leafsearch.config.text import shorten
-from leafsearch.vectors.errors import DeploymentError, IndexNotReady
+from leafsearch.vectors.errors import DeploymentError, IndexNotReady, IndexSkips
 from leafsearch.vectors.store.chunk import StoredChunk
 from leafsearch.vectors.store.connection import explain_errors, short
 from leafsearch.vectors.store.manifest import Manifest
@@ -29,6 +31,7 @@ from leafsearch.vectors.store.search_index import IndexSpec, SearchIndex, wait_f
 BY_DOCUMENT = [("document", 1), ("position", 1)]
 BY_GENERATION = "generation_1"  # index of a collection that has, or had, several
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries
+_LONGEST_LAG = 60.0  # seconds of a server that indexes such vectors at all
 # Nested too deeply, not BSON, too large.
 _DOCUMENT_CODES = {15, 22, 10334, 17419, 17420}
 # Errors that are not about the document: no right, no space, no such command or namespace.
@@ -270,16 +273,36 @@ class Collection:
 
         Search lags behind writes.
 
-        Raises IndexFailed, IndexDiffers or IndexMissing at once, IndexNotReady after `seconds`.
+        Raises IndexFailed, IndexDiffers or IndexMissing at once, IndexNotReady after `seconds`,
+        IndexSkips if the server seems to leave vectors of this form out.
         """
         started = time.monotonic()
         wait_for(self.indexes, seconds=seconds, on_status=on_status, retries=self.retries)
         left = max(seconds - (time.monotonic() - started), 1)
+        may_skip = quantizes_int8(self.manifest.precision, self.manifest.quantization)
+        if may_skip:
+            chunk, left = chunk or self._any_chunk(), min(left, _LONGEST_LAG)
         if chunk is not None and not self._finds(chunk, seconds=left):
+            if may_skip:
+                raise IndexSkips(
+                    f"everything is written, but a search does not find chunk {chunk} after "
+                    f"{left:.0f} s: this server seems to skip int8 vectors under quantization "
+                    "binary; expected Atlas since 2026-10-19 or a mongot newer than 1.70. Use "
+                    + rebuild_hint(
+                        *("--quantization", "none"),
+                        database=self.mongo.database.name,
+                        collection=self.mongo.name,
+                        in_place=self.manifest.layout == "in_place",
+                    )
+                )
             raise IndexNotReady(
                 f"everything is written, but a search does not find chunk {chunk} yet (waited "
                 f"{seconds:.0f} s); search again in a moment"
             )
+
+    def _any_chunk(self) -> str | None:
+        found = self._retry(lambda: self.mongo.find_one(self.manifest.chosen, {"_id": 1}))
+        return found["_id"] if found else None
 
     def _finds(self, chunk: str, *, seconds: float) -> bool:
         stored = self._retry(lambda: self.mongo.find_one({"_id": chunk}))

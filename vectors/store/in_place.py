@@ -193,6 +193,10 @@ class InPlace(Collection):
     def _document(self, chunk: str) -> str:
         return chunk.rpartition("#")[0]
 
+    def _any_chunk(self) -> str | None:
+        found = self._retry(lambda: self.mongo.find_one(HAS_MARK, {"_id": 1}))
+        return self._chunk(str(id_to_text(found["_id"]))) if found else None
+
     def _finds(self, chunk: str, *, seconds: float) -> bool:
         wanted = {"_id": {"$in": ids_from_text(self._document(chunk))}, **HAS_MARK}
         ours = {self.manifest.path: 1, MARK: 1}

@@ -4,6 +4,7 @@ Check an index before a search, because the server answers a search on a missing
 with an empty result and no error.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +19,13 @@ from leafsearch.config.text import quote
 from leafsearch.vectors.errors import (
     IndexDiffers,
     IndexFailed,
+    IndexLimit,
     IndexMissing,
     IndexNotReady,
     SearchIndexError,
 )
 from leafsearch.vectors.store.connection import explain_errors
+from leafsearch.vectors.store.index_limit import explain_limit
 from leafsearch.vectors.store.manifest import Manifest
 from leafsearch.vectors.store.pipelines import (
     index_definition,
@@ -124,6 +127,7 @@ def _reason(index: Mapping[str, Any]) -> str:
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks
 _ALREADY_THERE = 68
 _DEAD = ("FAILED", "STALE")
+_FULL = re.compile(r"(?i)maximum number of \w+ indexes")
 
 
 class SearchIndex:
@@ -186,6 +190,8 @@ class SearchIndex:
         try:
             self._mongo.create_search_index(model)
         except OperationFailure as error:
+            if is_full(error):
+                raise IndexLimit(explain_limit([spec.name], self._mongo.database.client)) from error
             if error.code != _ALREADY_THERE:
                 raise
             self._update()  # another ingest has just created it, with other filter paths
@@ -215,6 +221,11 @@ def wait_for(
             raise IndexNotReady(f"{status} (waited {seconds:.0f} s; see --wait)")
         time.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def is_full(error: OperationFailure) -> bool:
+    """Whether the server allows no more search indexes; Atlas has no code for that alone."""
+    return bool(_FULL.search(str(error)))
 
 
 def require_search(mongo: MongoCollection[Any]) -> None:

@@ -167,6 +167,25 @@ def test_int8_in_a_quantized_index(foreign: Foreign, examined: Examined) -> None
     assert "takes floats only" in findings["vector type"].message
 
 
+def test_int8_under_binary_quantization_is_well(foreign: Foreign, examined: Examined) -> None:
+    foreign(stored=lambda row: int8(row * 127), quantization="binary")
+
+    findings = examined(path="v")
+
+    assert complaints(findings) == FOREIGN
+    assert "find their own documents" in findings["hits"].message
+    assert findings["quantization"].message == "binary"
+
+
+def test_bits_under_binary_quantization_are_skipped(foreign: Foreign, examined: Examined) -> None:
+    foreign(stored=bits, similarity="euclidean", quantization="binary")
+
+    findings = examined(path="v")
+
+    assert findings["vector type"].level is P
+    assert "which takes floats and int8 only" in findings["vector type"].message
+
+
 @pytest.mark.parametrize("similarity", ["cosine", "dotProduct"])
 def test_bits_without_euclidean(foreign: Foreign, examined: Examined, similarity: str) -> None:
     foreign(stored=bits, similarity=similarity)
