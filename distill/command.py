@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -13,12 +13,20 @@ from leafsearch.distill.data.read import Texts
 from leafsearch.distill.errors import DistillError
 from leafsearch.distill.progress import say
 from leafsearch.distill.request import DistillRequest
+from leafsearch.distill.static.recipe import StaticRecipe
 from leafsearch.distill.train.recipe import Recipe
 from leafsearch.ingest import Fields
 from leafsearch.vectors.encoders import has_torch
 
+Number = TypeVar("Number", int, float)
+
 app = new_app()
 
+
+_EXAMPLES, _STATIC_EXAMPLES = 50_000, 200_000
+_TABLE = {"--vocabulary", "--pull"}
+_TRANSFORMER = {"--student", "--layers", "--cycles", "--train-embeddings", "--truncated", "--bits"}
+_TRANSFORMER |= {"--checkpoint-seconds"}
 
 _TEXT, _TRAINING, _OUTPUT = "Texts", "Training", "Output and work"
 
@@ -52,6 +60,10 @@ _Evaluate = Annotated[
         "Measure on this test collection in BEIR's format; repeatable.", metavar="FOLDER_OR_ZIP"
     ),
 ]
+_Static = Annotated[
+    bool,
+    option("Make a table of token rows, which answers in microseconds.", "--static"),
+]
 _AsJson = Annotated[bool, option("Print one JSON object at the end.", "--json")]
 
 _Layers = Annotated[
@@ -63,7 +75,20 @@ _Layers = Annotated[
     ),
 ]
 _Examples = Annotated[
-    int, option("Learn from at most N texts. Default: 50000.", metavar="N", panel=_TEXT)
+    int | None,
+    option(
+        "Learn from at most N texts. Default: 50000; 200000 with --static.",
+        metavar="N",
+        panel=_TEXT,
+    ),
+]
+_Vocabulary = Annotated[
+    int | None,
+    option(
+        "With --static: grow the vocabulary to N entries by words of the texts.",
+        metavar="N",
+        panel=_TEXT,
+    ),
 ]
 _Words = Annotated[int, option("Truncate texts to N words. Default: 32.", metavar="N", panel=_TEXT)]
 _IdField = Annotated[
@@ -87,15 +112,25 @@ _Cycles = Annotated[
     option("Run N cycles of the learning rate. Default: 1.", metavar="N", panel=_TRAINING),
 ]
 _Epochs = Annotated[
-    int, option("Train N epochs in each cycle. Default: 3.", metavar="N", panel=_TRAINING)
+    int | None,
+    option(
+        "Train N epochs in each cycle. Default: 3; 6 with --static.",
+        metavar="N",
+        panel=_TRAINING,
+    ),
 ]
 _Batch = Annotated[
-    int, option("Train on N texts in each step. Default: 32.", metavar="N", panel=_TRAINING)
+    int | None,
+    option(
+        "Train on N texts in each step. Default: 32; 1024 with --static.",
+        metavar="N",
+        panel=_TRAINING,
+    ),
 ]
 _Rate = Annotated[
-    float,
+    float | None,
     option(
-        "Begin each cycle at this learning rate. Default: 6e-4.",
+        "Begin each cycle at this learning rate. Default: 6e-4; 4e-3 with --static.",
         "--learning-rate",
         metavar="X",
         panel=_TRAINING,
@@ -114,6 +149,14 @@ _Truncated = Annotated[
 ]
 _Bits = Annotated[
     float, option("Weigh the loss on signs by X. Default: 0.", metavar="X", panel=_TRAINING)
+]
+_Pull = Annotated[
+    float | None,
+    option(
+        "With --static: weigh by X how far rows move. Default: 1e-3.",
+        metavar="X",
+        panel=_TRAINING,
+    ),
 ]
 _Seed = Annotated[
     int, option("Set the seed of all random choices. Default: 1.", metavar="N", panel=_TRAINING)
@@ -157,20 +200,23 @@ def command(
     queries: _Queries = None,
     student: _Student = None,
     evaluate: _Evaluate = None,
+    static: _Static = False,
     as_json: _AsJson = False,
     layers: _Layers = None,
-    examples: _Examples = 50_000,
+    examples: _Examples = None,
+    vocabulary: _Vocabulary = None,
     words: _Words = 32,
     id_field: _IdField = "id",
     text_field: _TextField = None,
     title_field: _TitleField = "title",
     cycles: _Cycles = 1,
-    epochs: _Epochs = 3,
-    batch: _Batch = 32,
-    learning_rate: _Rate = 6e-4,
+    epochs: _Epochs = None,
+    batch: _Batch = None,
+    learning_rate: _Rate = None,
     train_embeddings: _Embeddings = False,
     truncated: _Truncated = None,
     bits: _Bits = 0.0,
+    pull: _Pull = None,
     seed: _Seed = 1,
     devices: _Devices = None,
     work: _Work = None,
@@ -190,6 +236,8 @@ def command(
 
       leaf-distill --teacher MODEL --texts docs/ --out student --evaluate nfcorpus.zip
 
+      leaf-distill --static --teacher MODEL --texts docs/ --out fast
+
       LEAF_TEACHER=... LEAF_STUDENT=student leaf-ingest docs/
 
     Exit codes: 0 done, 1 failed, 2 wrong usage.
@@ -200,18 +248,28 @@ def command(
             _wrong(["--teacher, --texts and --out are required"])
         recipe = Recipe(
             cycles=cycles,
-            epochs=epochs,
-            rows=batch,
-            peak=learning_rate,
+            epochs=or_default(epochs, 3),
+            rows=or_default(batch, 32),
+            peak=or_default(learning_rate, 6e-4),
             seed=seed,
             truncated=_numbers(truncated, "--truncated"),
             bits=bits,
             trains_embeddings=train_embeddings,
         )
+        table = StaticRecipe(
+            epochs=or_default(epochs, StaticRecipe.epochs),
+            rows=or_default(batch, StaticRecipe.rows),
+            peak=or_default(learning_rate, StaticRecipe.peak),
+            pull=or_default(pull, StaticRecipe.pull),
+            seed=seed,
+            vocabulary=or_default(vocabulary, 0),
+        )
+        _wrong(_misplaced(context, static))
         fields = Fields(id_field, text_field or "text", title_field)
+        most = or_default(examples, _STATIC_EXAMPLES if static else _EXAMPLES)
         order = DistillRequest(
             teacher=teacher or "",
-            texts=Texts(texts or [], queries, fields, examples, words, seed),
+            texts=Texts(texts or [], queries, fields, most, words, seed, static),
             out=out or Path(),
             work=work or _beside(out or Path()),
             recipe=recipe,
@@ -221,6 +279,7 @@ def command(
             evaluated=tuple(evaluate or ()),
             keeps_work=work is not None,
             checkpoint_seconds=checkpoint_seconds,
+            static=table if static else None,
         )
         _wrong(list(order.problems()))
         if not has_torch():
@@ -228,6 +287,24 @@ def command(
         from leafsearch.distill.run import distil_and_publish  # imports torch
 
         distil_and_publish(order, home, as_json, ["leaf-distill", *sys.argv[1:]])
+
+
+def or_default(given: Number | None, usual: Number) -> Number:
+    return usual if given is None else given
+
+
+def _misplaced(context: typer.Context, static: bool) -> list[str]:
+    """Options that were given and do not go with the kind of student."""
+    sources = {
+        parameter.opts[0]: context.get_parameter_source(str(parameter.name))
+        for parameter in context.command.params
+    }
+    given = {
+        option for option, source in sources.items() if source and source.name == "COMMANDLINE"
+    }
+    if static:
+        return [f"{option}: does not go with --static" for option in sorted(given & _TRANSFORMER)]
+    return [f"{option}: goes with --static only" for option in sorted(given & _TABLE)]
 
 
 def _beside(out: Path) -> Path:

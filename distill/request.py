@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leafsearch.distill.data.read import Texts
+from leafsearch.distill.static.recipe import StaticRecipe
 from leafsearch.distill.train.recipe import Recipe
 from leafsearch.ingest import Rejected
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+    from leafsearch.distill.static.student import StaticStudent
     from leafsearch.distill.train.loop import TrainingStatus
     from leafsearch.vectors.encoders import TransformerEncoder
 
@@ -26,7 +28,7 @@ _WORK |= {"tokens.npz", "recipe.json", "ranks", "untrained"}  # for several devi
 @dataclass(frozen=True)
 class DistillRequest:
     """The student begins as the small model `student`, or as `layers` of the teacher (by default
-    half of them).
+    half of them); with a recipe `static` it is a table.
 
     `work`: the folder from which a killed run resumes. `devices` as torch names them.
     """
@@ -42,10 +44,13 @@ class DistillRequest:
     evaluated: Sequence[Path] = ()
     keeps_work: bool = False
     checkpoint_seconds: float = 60.0
+    static: StaticRecipe | None = None
 
     def problems(self) -> Iterator[str]:
         yield from self.texts.problems()
-        yield from self.recipe.problems()
+        yield from (self.static or self.recipe).problems()
+        if self.static and len(self.devices) > 1:
+            yield "--devices: expected one device for a static student"
         if self.student and self.layers:
             yield "give either --student or --layers"
         if len(set(self.layers)) < len(self.layers):
@@ -98,7 +103,7 @@ class Distilled:
     its own; `resumed` is the step from which a killed run was resumed, or 0.
     """
 
-    student: "SentenceTransformer"
+    student: "SentenceTransformer | StaticStudent"
     teacher: "TransformerEncoder"
     layers: Sequence[int]
     examples: int

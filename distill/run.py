@@ -26,6 +26,7 @@ from leafsearch.distill.publish.measure import alignment, forget, latency, quali
 from leafsearch.distill.publish.publish import README, publish, require_publishable
 from leafsearch.distill.publish.report import report
 from leafsearch.distill.request import Distilled, DistillRequest, Listener
+from leafsearch.distill.static.distil import distil_static
 from leafsearch.distill.train.distributed import train
 from leafsearch.distill.train.forward import PackedForward
 from leafsearch.distill.train.loop import read_step
@@ -89,6 +90,10 @@ def distil(order: DistillRequest, listener: Listener) -> Distilled:
     require_same(order)
     require_devices(order.devices)
     teacher = load_teacher(order.teacher, order.devices)
+    if order.static:
+        with lock(order.work):
+            remember(order)
+            return distil_static(order, order.static, teacher, listener)
     layers = _layers(order, teacher)
     student = build_student(order, layers, teacher)
     # Remember only a request that can work, so that a corrected command can use the folder.

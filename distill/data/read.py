@@ -15,8 +15,8 @@ from leafsearch.ingest import Corpus, Fields, Rejected
 class Texts:
     """`paths` as leaf-ingest takes them; `queries` a file with a query a line, or JSON Lines.
 
-    Takes at most `most` examples, of at most `words` words each. Without a file, queries are drawn
-    from the documents.
+    Takes at most `most` examples, of at most `words` words each. Without a file, or if
+    `draws_always`, queries are drawn from the documents.
     """
 
     paths: Sequence[str]
@@ -25,6 +25,7 @@ class Texts:
     most: int
     words: int
     seed: int
+    draws_always: bool = False
 
     def problems(self) -> Iterator[str]:
         if not self.paths:
@@ -44,7 +45,8 @@ class Texts:
         return found
 
     def _all(self, on_rejected: Callable[[Rejected], None]) -> Iterator[Example]:
-        chance = None if self.queries else random.Random(self.seed)
+        draws = self.draws_always or not self.queries
+        chance = random.Random(self.seed) if draws else None
         for record in Corpus(self.paths, self.fields).records():
             if isinstance(record, Rejected):
                 on_rejected(record)

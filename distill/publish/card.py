@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from leafsearch.distill.publish.measure import Latency, Quality
 from leafsearch.distill.request import Distilled, DistillRequest
+from leafsearch.distill.static.recipe import StaticRecipe
 from leafsearch.distill.train.recipe import Recipe
 from leafsearch.vectors import Alignment
 
@@ -27,7 +28,7 @@ def write_card(order: DistillRequest, facts: Facts) -> str:
             *_measured(facts),
             *_quality(facts.quality),
             *_made(order, facts),
-            *_use(),
+            *_use(order),
         ]
     )
 
@@ -59,7 +60,7 @@ def _measured(facts: Facts) -> list[str]:
         f"{done.cosine:.4f} (before training {done.cosine_before:.4f}) |",
         f"| alignment as ingest checks it: cosine, margin | {facts.alignment.cosine:.3f}, "
         f"{facts.alignment.margin:.3f} |",
-        f"| one short query, ONNX Runtime | {_speed(facts.latency)} |",
+        f"| one short query, without torch | {_speed(facts.latency)} |",
         "",
     ]
 
@@ -95,18 +96,23 @@ def _made(order: DistillRequest, facts: Facts) -> list[str]:
         "",
         f"{facts.distilled.examples:,} texts of at most {order.texts.words} words from "
         f"{', '.join(order.texts.paths)}{_queries(order)}. {_began(order, facts.distilled)} "
-        f"{_recipe(order.recipe)} {_took(facts)}; {facts.versions}.",
+        f"{_static(order.static) if order.static else _recipe(order.recipe)} {_took(facts)}; "
+        f"{facts.versions}.",
         "",
     ]
 
 
 def _queries(order: DistillRequest) -> str:
+    if order.texts.queries and order.texts.draws_always:
+        return f", queries made of them, and queries from {order.texts.queries}"
     if order.texts.queries:
         return f" and queries from {order.texts.queries}"
     return ", with queries made of their titles, sentences and spans of words"
 
 
 def _began(order: DistillRequest, done: Distilled) -> str:
+    if order.static:
+        return "It is a table; each row began as the teacher's vector of its token."
     if order.student:
         return f"It began as the transformer of `{order.student}`."
     return f"It began as layers {', '.join(map(str, done.layers))} of the teacher, from 0."
@@ -134,13 +140,24 @@ def _recipe(recipe: Recipe) -> str:
     )
 
 
-def _use() -> list[str]:
+def _static(recipe: StaticRecipe) -> str:
+    grown = f" {recipe.vocabulary:,} entries wanted in the vocabulary," if recipe.vocabulary else ""
+    return (
+        f"Cosine to the teacher's vectors, all texts first, then queries;{grown} SparseAdam, "
+        f"{recipe.epochs} epochs, batches of {recipe.rows}, learning rate {recipe.peak:g} falling "
+        f"to 0, rows held near their beginning by {recipe.pull:g}, seed {recipe.seed}; rows "
+        f"rounded to {recipe.bits} bits with a scale each."
+    )
+
+
+def _use(order: DistillRequest) -> list[str]:
+    lengths = "Its vectors are not of unit length; compare by cosine, or normalise."
     return [
         "## Use",
         "",
         "    LEAF_TEACHER=... LEAF_STUDENT=this folder leaf-ingest ... ; leaf-search ...",
         "",
         "or `SentenceTransformer(folder).encode_query(...)` beside documents from the teacher.",
-        "Its vectors are not of unit length; compare by cosine, or normalise.",
+        *([] if order.static else [lengths]),
         "",
     ]

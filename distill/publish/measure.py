@@ -39,7 +39,7 @@ class Quality:
 
 @dataclass(frozen=True)
 class Latency:
-    """Median milliseconds of a short query, encoded alone, on ONNX Runtime."""
+    """Median milliseconds of a short query, encoded alone, without torch."""
 
     teacher: float
     student: float

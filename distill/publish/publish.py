@@ -11,6 +11,7 @@ import numpy as np
 from sentence_transformers import SentenceTransformer
 
 from leafsearch.distill.errors import DistillError
+from leafsearch.distill.static.student import StaticStudent
 from leafsearch.vectors.encoders import PROBES, PUBLISHED_GRAPH, export_transformer
 
 README, TRIAL = "README.md", "trial"
@@ -18,10 +19,11 @@ _SAME = 1e-3  # of the largest number in a vector
 
 
 @contextmanager
-def publish(student: SentenceTransformer, out: Path) -> Iterator[Path]:
+def publish(student: SentenceTransformer | StaticStudent, out: Path) -> Iterator[Path]:
     """A temporary folder with the student, to be measured; it becomes `out` if the block succeeds.
 
-    It includes the ONNX file that searches use without torch. Raises DistillError.
+    It includes the ONNX file that searches use without torch, which a table does not need. Raises
+    DistillError.
     """
     out = out.resolve()  # the target of a link, not the link
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +59,10 @@ def require_publishable(student: SentenceTransformer, folder: Path) -> None:
         )
 
 
-def _write(student: SentenceTransformer, folder: Path) -> None:
+def _write(student: SentenceTransformer | StaticStudent, folder: Path) -> None:
+    if isinstance(student, StaticStudent):
+        student.save(folder)
+        return
     try:
         student.save(str(folder), create_model_card=False)
         export_transformer(student, folder / PUBLISHED_GRAPH)

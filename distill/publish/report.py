@@ -37,7 +37,8 @@ def report(order: DistillRequest, facts: Facts, as_json: bool) -> None:
         print(f"use it: {hint('leaf-ingest', 'PATH', *pair)}; see {order.out}/README.md")
         return
     # Other settings need a folder of their own.
-    other = ["--out", f"{order.out}_2", "--epochs", str(2 * order.recipe.epochs)]
+    epochs = (order.static or order.recipe).epochs
+    other = ["--out", f"{order.out}_2", "--epochs", str(2 * epochs)]
     if order.keeps_work:
         other += ["--work", f"{order.work}_2"]
     again = hint("leaf-distill", *other, whole=True)

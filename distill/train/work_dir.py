@@ -55,13 +55,16 @@ def remove(folder: Path) -> None:
 
 def _settings(order: DistillRequest) -> dict[str, Any]:
     """The settings as JSON returns them."""
-    named = {
+    named: dict[str, Any] = {
         "teacher": order.teacher,
         "student": order.student,
         "student_revision": find_model(order.student).revision if order.student else None,
         "layers": list(order.layers),
     }
-    found: dict[str, Any] = json.loads(json.dumps({**named, "recipe": asdict(order.recipe)}))
+    recipe = asdict(order.static) if order.static else asdict(order.recipe)
+    if order.static:
+        named["static"] = True
+    found: dict[str, Any] = json.loads(json.dumps({**named, "recipe": recipe}))
     return found
 
 

@@ -1,7 +1,7 @@
 """Texts to rows of unit length: the door of the encoders.
 
 Importing it costs no torch, no ONNX Runtime and no hub: `load_encoder` and `load_student` import
-what the model needs, and the names that need torch are imported when they are first used.
+what the model needs, and other names that need much are imported when they are first used.
 """
 
 from importlib import import_module
@@ -36,6 +36,7 @@ from leafsearch.vectors.encoders.words import TokenCount, Words
 
 if TYPE_CHECKING:
     from leafsearch.vectors.encoders.onnx.export import export_transformer
+    from leafsearch.vectors.encoders.static.folder import write_static_model
     from leafsearch.vectors.encoders.torch.encoder import TransformerEncoder
     from leafsearch.vectors.encoders.torch.packed_attention import (
         PACKED_FEATURES,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
         require_packable,
     )
 
-_WITH_TORCH = {
+_LATER = {
     "TransformerEncoder": "torch.encoder",
     "export_transformer": "onnx.export",
     "PACKED_FEATURES": "torch.packed_attention",
@@ -53,6 +54,7 @@ _WITH_TORCH = {
     "attend_packed": "torch.packed_attention",
     "pack_tokens": "torch.packed_attention",
     "require_packable": "torch.packed_attention",
+    "write_static_model": "static.folder",
 }
 
 __all__ = [
@@ -93,10 +95,11 @@ __all__ = [
     "require_torch",
     "student_folder",
     "unit_rows",
+    "write_static_model",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WITH_TORCH:
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_WITH_TORCH[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

@@ -105,7 +105,7 @@ def is_static(files: ModelFiles) -> bool:
     return config.get("model_type") == "model2vec" or "StaticModel" in names
 
 
-def write_folder(
+def write_static_model(
     folder: Path,
     rows: NDArray[np.floating[Any]],
     tokenizer: Tokenizer,

@@ -18,7 +18,7 @@ from tokenizers.pre_tokenizers import Whitespace
 
 from leafsearch.vectors import load_encoder, load_student, load_tokenizer
 from leafsearch.vectors.encoders import PROBES, Words, encode_probe, require_probe, unit_rows
-from leafsearch.vectors.encoders.static.folder import write_folder
+from leafsearch.vectors.encoders.static.folder import write_static_model
 from leaftests.paths import ROOT
 from leaftests.static import model2vec_model, random_rows, static_model, wordpieces
 
@@ -128,7 +128,7 @@ def test_our_integers_are_read_by_sentence_transformers_too(tmp_path: Path) -> N
     rows = random_rows(tokenizer.get_vocab_size(), 64)
     rows[1] = 0  # the unknown token
     prompts = {"query": "query: "}
-    write_folder(tmp_path / "model", rows, tokenizer, max_tokens=512, prompts=prompts)
+    write_static_model(tmp_path / "model", rows, tokenizer, max_tokens=512, prompts=prompts)
 
     student = load_student(str(tmp_path / "model"))
 

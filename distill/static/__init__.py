@@ -1,0 +1,1 @@
+"""Distils a static student: a row for each token, so that a query needs no transformer."""
