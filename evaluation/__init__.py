@@ -3,7 +3,7 @@
 from leafsearch.evaluation.cached_rows import CachedModel
 from leafsearch.evaluation.collection import TestCollection, read_collection
 from leafsearch.evaluation.errors import EvalError
-from leafsearch.evaluation.formats import Format, Role
+from leafsearch.evaluation.formats import Format, Role, formats
 from leafsearch.evaluation.judged import evaluate
 from leafsearch.evaluation.report import Curve, Judged, Report, Step, SweepReport
 from leafsearch.evaluation.sweep import SweepOptions, sweep
@@ -21,6 +21,7 @@ __all__ = [
     "SweepReport",
     "TestCollection",
     "evaluate",
+    "formats",
     "read_collection",
     "sweep",
 ]

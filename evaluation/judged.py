@@ -1,7 +1,7 @@
 """What each format keeps on a test collection with judgments."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 from typing import Any
@@ -65,15 +65,22 @@ def evaluate(
     client: MongoClient[Any],
     database: str,
     on_status: OnStatus,
+    *,
+    known: Sequence[Judged] = (),
+    on_row: Callable[[Judged], None] = lambda row: None,
 ) -> Report:
-    """Raises EvalError if the models do not fit together, and what writing and searching raise."""
+    """Raises EvalError if the models do not fit together, and what writing and searching raise.
+
+    `known` rows of an earlier run are not measured again; `on_row` is called with each new one.
+    """
     started = time.monotonic()
     vectors = Vectors(test, models, on_status)
     compared = formats(_dimensions(vectors, models), one_model=one_model(models))
     chunks = [_chunk(p) for p in test.passages]
-    rows: list[Judged] = []
+    rows = [row for row in known if row.format in compared]
     left_out: list[str] = []
-    for group in group_by_collection(compared):
+    measured = {row.format for row in rows}
+    for group in group_by_collection([f for f in compared if f not in measured]):
         first = group[0]
         on_status(f"measuring {first.dimensions} x {first.name}")
         documents = vectors.documents(first.documents)
@@ -87,7 +94,9 @@ def evaluate(
         )
         try:
             with trial as collection:
-                rows += [_judged(f, test, vectors, client, collection) for f in group]
+                for format in group:
+                    rows.append(_judged(format, test, vectors, client, collection))
+                    on_row(rows[-1])
         except CodecError as error:
             left_out.append(leave_out(group, error))
             on_status(left_out[-1])

@@ -1,0 +1,1 @@
+"""Measures the published pair of models; see docs/published-pair.md."""
