@@ -27,7 +27,7 @@ class MeasureError(LeafError):
 
 @dataclass(frozen=True)
 class Names:
-    """Of the two models."""
+    """Names of the two models."""
 
     teacher: str
     student: str
