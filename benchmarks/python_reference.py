@@ -49,9 +49,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     given = parser.parse_args()
     about = circumstances("onnxruntime", "pymongo", "sentence-transformers", "torch")
-    reference = subprocess.run(
-        [ROOT / "scripts/python-reference"], capture_output=True, text=True, check=True
-    ).stdout.splitlines(keepends=True)
+    reference = reference_lines()
     formats = list(FORMATS)[:1] if given.small else list(FORMATS)
     with tempfile.TemporaryDirectory() as folder, LocalDeployment(Path(folder, "home")) as mongodb:
         corpus = Path(folder, "corpus.jsonl")
@@ -87,6 +85,13 @@ def measured(name: str, corpus: Path, uri: str, client: MongoClient[Any]) -> dic
         "chunks": summary.chunks,
         "questions": len(ranks),
     }
+
+
+def reference_lines() -> list[str]:
+    """The corpus of the quickstart, one document a line."""
+    program = [ROOT / "scripts/python-reference"]
+    ended = subprocess.run(program, capture_output=True, text=True, check=True)
+    return ended.stdout.splitlines(keepends=True)
 
 
 def questions() -> list[dict[str, Any]]:
