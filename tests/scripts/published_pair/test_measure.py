@@ -200,7 +200,7 @@ def test_a_missing_collection_is_named_with_the_way_to_it(started: Started) -> N
 def test_models_of_many_dimensions_have_rows_for_each_transform(
     started: Started, trees: Path, tmp_path: Path
 ) -> None:
-    """Models of the published shape: a head without bias from the student's 32 to the teacher's 320."""
+    """Models of the published shape: a head without bias from 32 to 320 dimensions."""
     teacher = tiny_bert(tmp_path / "bert-1", width=320, layers=1, pooling="cls", seed=1)
     student = tiny_bert(tmp_path / "bert-2", width=32, layers=1, pooling="mean", seed=2)
     student.append(dense_head(student, teacher))
