@@ -76,8 +76,15 @@ def has_old_syntax(listed: Listed) -> bool:
 
 
 def embeds_by_itself(listed: Listed) -> bool:
+    return bool(embedded_fields(listed))
+
+
+def embedded_fields(listed: Listed) -> list[Mapping[str, Any]]:
+    """Those whose texts MongoDB embeds."""
     fields = listed.get("latestDefinition", {}).get("fields", ())
-    return isinstance(fields, Sequence) and any(f.get("type") == "autoEmbed" for f in fields)
+    if not isinstance(fields, Sequence):
+        return []
+    return [field for field in fields if field.get("type") == "autoEmbed"]
 
 
 def _mentions(mapping: Any, kind: str) -> bool:

@@ -59,6 +59,11 @@ def sweep(
             f"{opened.full_name} has its vectors in place; expected a collection of chunks. "
             f"Create one with {hint('leaf-ingest', source, '--collection', other)}"
         )
+    if opened.student is None:
+        raise EvalError(
+            f"{opened.full_name} has an autoEmbed index, whose vectors MongoDB keeps to itself; "
+            "expected a collection that leafsearch ingested"
+        )
     collection = Collection(client[opened.database][opened.collection], opened.manifest)
     given: Mapping[str, Sequence[str]] = {question: () for question in asked.questions or ()}
     own = given or _sampled(collection, asked.samples)

@@ -6,7 +6,7 @@ from typing import Any
 from leafsearch.config.text import quote
 from leafsearch.doctor.context import Case, encode_again, examine, repair
 from leafsearch.doctor.findings import Verdict, ok, problem, warning
-from leafsearch.doctor.index import IndexEntry, choose
+from leafsearch.doctor.index import IndexEntry, choose, embedded_fields
 from leafsearch.doctor.sample import list_ids, may_be_indexed
 from leafsearch.vectors import SearchIndexError
 from leafsearch.vectors.store import IndexSpec, is_same_index, tuning_differences
@@ -29,10 +29,39 @@ def index(case: Case) -> Verdict:
         )
     found = choose(case.listed, name, path, case.full_name, lambda *new: examine(case, *new))
     if isinstance(found, str):
-        return problem(found)
+        return (_embedding(case, name, path) if manifest is None else None) or problem(found)
     listed, case.path = found
     case.index = IndexEntry.of(listed, case.path)
     return ok(f"found index {case.index.name} on {quote(case.path)}")
+
+
+def _embedding(case: Case, name: str | None, path: str | None) -> Verdict | None:
+    """About the only index that embeds texts by itself, whose vectors MongoDB keeps to itself."""
+    found = [
+        (index, field)
+        for index in case.listed
+        for field in embedded_fields(index)
+        if name in (None, index["name"]) and path in (None, field["path"])
+    ]
+    if len(found) != 1:
+        return None
+    ((index, field),) = found
+    at, model = str(field["path"]), field.get("model")
+    shown = f"autoEmbed index {index['name']} on {quote(at)} (model {model})"
+    if not index.get("queryable"):
+        return problem(f"{shown} is {index.get('status')}, so the server refuses searches")
+    sample = case.order.sample
+    drawn = case.aggregate(
+        {"$limit": sample} if case.documents <= sample else {"$sample": {"size": sample}},
+        {"$set": {"mute": {"$ne": [{"$type": f"${at}"}, "string"]}}},
+        {"$project": {"mute": 1}},
+    )
+    mute = [document["_id"] for document in drawn if document["mute"]]
+    asked = "leaf-search asks it with the text of the query; its vectors cannot be examined"
+    if mute:
+        of = f"{len(mute):,} of {len(drawn):,} documents"
+        return warning(f"{shown}: {of} have no text there and are never found ({list_ids(mute)})")
+    return ok(f"{shown}: {asked}")
 
 
 def status(case: Case) -> Verdict:

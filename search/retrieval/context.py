@@ -86,7 +86,7 @@ def _cut(opened: OpenCollection, context: Context, max_tokens: int) -> Context:
     """Cut the only passage at the end of a word."""
     (passage,) = context.passages
     source = _source(1, passage)
-    end = Words(opened.student.tokenizer).offsets(context.text)[max_tokens][0]
+    end = Words(opened.tokenizer).offsets(context.text)[max_tokens][0]
     if not context.text[end - 1].isspace() and not context.text[end].isspace():
         whole_words = len(context.text[:end].rsplit(None, 1)[0])
         if whole_words > len(source) + 1:  # Thai and others have no blanks between words
@@ -117,7 +117,7 @@ def _written(
 
 
 def _count(opened: OpenCollection, text: str) -> int:
-    return Words(opened.student.tokenizer).count([text])[0].tokens
+    return Words(opened.tokenizer).count([text])[0].tokens
 
 
 def _runs(positions: Sequence[int]) -> list[list[int]]:

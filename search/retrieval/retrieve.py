@@ -23,6 +23,7 @@ from leafsearch.search.retrieval.fuse import (
 )
 from leafsearch.search.retrieval.stored_chunk import chunk_of, fetch_stages
 from leafsearch.search.retrieval.text_query import text_stages
+from leafsearch.search.session.auto_embed import similarity_of
 from leafsearch.search.session.io import Aggregate, Steps, Together
 from leafsearch.search.session.open import (
     OpenCollection,
@@ -89,7 +90,8 @@ def candidates_for(limit: int, *, documents: int, quantization: Quantization) ->
 
 @dataclass(frozen=True)
 class EncodedQuestion:
-    """`row`: (1, d) the encoded question, a unit row of the manifest's dimensions."""
+    """`row`: (1, d) the encoded question, a unit row of the manifest's dimensions; (1, 0) where
+    the server encodes it."""
 
     question: str
     row: Rows
@@ -150,10 +152,13 @@ def _by_vector(
         raise
     if not found:
         yield from explain_no_hits(opened, query.filter)
-    if path in wanted:
+    if path in wanted and opened.student is not None:
         found = _with_vectors(opened, found)
     if again:
         return _in_order(found, _similarities(opened, asked.row, [c[path] for c in found]))
+    if opened.student is None:
+        similarity = opened.manifest.similarity
+        return _in_order(found, [similarity_of(chunk["score"], similarity) for chunk in found])
     # Cosine, dot product of unit rows, and share of equal bits all come in this form.
     return _in_order(found, [2 * chunk["score"] - 1 for chunk in found])
 
@@ -241,8 +246,9 @@ def _nearest(
     looked_at = query.num_candidates or candidates_for(
         limit, documents=opened.documents, quantization=manifest.quantization
     )
+    is_text = opened.student is None
     return nearest_stage(
-        manifest.codec.encode(asked.row)[0],
+        asked.question if is_text else manifest.codec.encode(asked.row)[0],
         index=manifest.index,
         path=manifest.path,
         limit=limit,

@@ -2,7 +2,8 @@
 
 In a collection of chunks they are the stored documents. A document with its vector in place becomes
 a chunk here: `_id` and `document` are its id as text, `position` is 0, `metadata` holds all fields
-but the text and those of leafsearch. `key` is its own `_id`.
+but the text and those of leafsearch. `key` is its own `_id`. So does a document whose text MongoDB
+embeds itself, in which no field is ours.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ def fetch_stages(
     carried: dict[str, Any] = {_WHOLE: "$$ROOT"}
     if score:
         carried["score"] = {"$meta": score}
-    return [{"$project": carried}, _chosen(manifest, fields)]
+    return [{"$project": carried}, *_chosen(manifest, fields)]
 
 
 def chunk_of(manifest: Manifest, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,9 +39,10 @@ def chunk_of(manifest: Manifest, found: Mapping[str, Any]) -> dict[str, Any]:
     chunk = {"_id": id, "key": found["_id"], "document": id, "position": 0}
     if "score" in found:
         chunk["score"] = found["score"]
-    if (vector := stored.pop(manifest.path, None)) is not None:
-        chunk[manifest.path] = vector
-    stored.pop(MARK, None)
+    if manifest.layout == "in_place":
+        if (vector := stored.pop(manifest.path, None)) is not None:
+            chunk[manifest.path] = vector
+        stored.pop(MARK, None)
     title = _at(stored, manifest.title_field)
     texts = [value for path in manifest.text_fields for value in take_values(stored, path)]
     chunk["text"] = join_texts(text for text in texts if isinstance(text, str))
@@ -61,14 +63,15 @@ def match_documents(manifest: Manifest, spans: Sequence[tuple[str, int, int]]) -
     return {"_id": {"$in": [id for document, _, _ in spans for id in ids_from_text(document)]}}
 
 
-def _chosen(manifest: Manifest, fields: Sequence[str]) -> dict[str, Any]:
+def _chosen(manifest: Manifest, fields: Sequence[str]) -> list[dict[str, Any]]:
     title = f"{_WHOLE}.{manifest.title_field}"
     texts = [f"{_WHOLE}.{path}" for path in manifest.text_fields]
     if "metadata" in fields:
-        left_out = [name for name in (manifest.path, MARK) if name not in fields]
-        left_out = [f"{_WHOLE}.{name}" for name in left_out]
+        ours = (manifest.path, MARK) if manifest.layout == "in_place" else ()
+        left_out = [f"{_WHOLE}.{name}" for name in ours if name not in fields]
         unwanted = [] if "text" in fields else [path for path in texts if path != title]
-        return {"$unset": uppermost_paths([*left_out, *unwanted])}
+        unset = uppermost_paths([*left_out, *unwanted])
+        return [{"$unset": unset}] if unset else []
     kept = ["score"]
     for field in fields:
         if field == "text":
@@ -77,7 +80,7 @@ def _chosen(manifest: Manifest, fields: Sequence[str]) -> dict[str, Any]:
             kept.append(title)
         elif field not in _OF_EVERY_CHUNK:
             kept.append(f"{_WHOLE}.{field.removeprefix('metadata.')}")
-    return {"$project": dict.fromkeys(uppermost_paths(kept), 1)}
+    return [{"$project": dict.fromkeys(uppermost_paths(kept), 1)}]
 
 
 def _at(document: Any, path: str) -> Any:

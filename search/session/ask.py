@@ -3,7 +3,10 @@
 import logging
 from collections.abc import Sequence
 
+import numpy as np
+
 from leafsearch.config.hint import ingest_hint
+from leafsearch.search.errors import QueryError
 from leafsearch.search.hit import Hit
 from leafsearch.search.query import Options, Query, check_options, check_questions
 from leafsearch.search.retrieval.context import Context, compose
@@ -58,6 +61,8 @@ def _search(
 def _check(opened: OpenCollection, questions: Sequence[str], options: Options) -> Query:
     check_questions(questions)
     query = check_options(options, opened.manifest.filters, opened.declaring)
+    if opened.student is None:
+        _require_text_query(opened, query)
     if query.hybrid and not opened.manifest.hybrid:
         again = ingest_hint("--hybrid", **opened.names, in_place=opened.is_in_place)
         raise IndexMissing(
@@ -67,8 +72,22 @@ def _check(opened: OpenCollection, questions: Sequence[str], options: Options) -
     return query
 
 
+def _require_text_query(opened: OpenCollection, query: Query) -> None:
+    """Raises QueryError for what needs vectors, or a text index, of ours."""
+    for option, is_asked, why in (
+        ("hybrid", query.hybrid, "which has no text index of leafsearch"),
+        ("diversity", query.diversity, "whose vectors MongoDB keeps to itself"),
+    ):
+        if is_asked:
+            raise QueryError(
+                f"{option} on {opened.full_name}, {why}: it has an autoEmbed index. Leave "
+                f"{option} out, or ingest its documents with leafsearch"
+            )
+
+
 def _encode(opened: OpenCollection, questions: Sequence[str]) -> Rows:
-    student = opened.student
+    if (student := opened.student) is None:
+        return np.empty((len(questions), 0), dtype=np.float32)
     special = student.tokenizer.num_special_tokens_to_add(False)
     for count in Words(student.tokenizer).count([student.query_prompt + q for q in questions]):
         if count.tokens + special > student.max_tokens:

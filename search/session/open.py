@@ -1,19 +1,32 @@
 """Open a collection: everything that a search must know, read from its manifest."""
 
+import json
 import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tokenizers import Tokenizer
+
 from leafsearch.config import Settings
 from leafsearch.config.hint import Names, hint, ingest_hint, rebuild_hint
 from leafsearch.config.storage import quantizes_int8
+from leafsearch.config.text import quote
 from leafsearch.search.errors import NoHits, SearchError
 from leafsearch.search.filters import required_values
+from leafsearch.search.session.auto_embed import embedding_manifest, require_embedding_index
 from leafsearch.search.session.io import Aggregate, Compute, Steps
 from leafsearch.search.values import kind_of, scalars_at
-from leafsearch.vectors import Encoder, Manifest, ManifestError, ModelError, load_student
+from leafsearch.vectors import (
+    DeploymentError,
+    Encoder,
+    Manifest,
+    ManifestError,
+    ModelError,
+    load_student,
+    load_tokenizer,
+)
 from leafsearch.vectors.encoders import load_with_key, require_probe
 from leafsearch.vectors.store import (
     MANIFESTS,
@@ -30,9 +43,14 @@ from leafsearch.vectors.store import (
 
 log = logging.getLogger(__name__)
 
+_COUNTING = "package:leafsearch/vectors/offline"  # a tokenizer that comes with this package
 _SAMPLED = 200  # documents whose values are compared
 
 Load = Callable[[Manifest], Encoder]
+
+
+class MissingManifest(ManifestError):
+    """Nothing was ingested into the collection."""
 
 
 class GenerationSwitched(SearchError):
@@ -44,13 +62,13 @@ class OpenCollection:
     """`documents` is an estimate; `seen` is when it and the manifest were last read.
 
     `unknown_stages` are those that the server turned out not to know; `reads_index` until it turns
-    out not to keep what hits show.
+    out not to keep what hits show. Without a student the server embeds the questions.
     """
 
     database: str
     collection: str
     manifest: Manifest
-    student: Encoder
+    student: Encoder | None
     documents: int
     seen: float
     unknown_stages: frozenset[str] = frozenset()
@@ -68,16 +86,43 @@ class OpenCollection:
     def is_in_place(self) -> bool:
         return self.manifest.layout == "in_place"
 
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The student's; without a student one that counts about as a language model does."""
+        return self.student.tokenizer if self.student else load_tokenizer(_COUNTING)
+
     def declaring(self, path: str) -> str:
-        """The command that declares this path for filters."""
+        """What declares this path for filters: a command, or a field of an index of others."""
+        if self.student is None:
+            field = json.dumps({"type": "filter", "path": path})
+            return f"{field} among the fields of search index {self.manifest.index}"
         return ingest_hint("--filter-field", path, **self.names, in_place=self.is_in_place)
 
 
 def open_collection(settings: Settings) -> Steps[OpenCollection]:
     """Raises ManifestError, ModelError, or the SearchIndexError that says what is wrong."""
-    found = yield from _generations(settings.database, settings.collection)
+    try:
+        found = yield from _generations(settings.database, settings.collection)
+    except MissingManifest:
+        embedded = yield from _embedded(settings.database, settings.collection)
+        if embedded is None:
+            raise
+        return embedded
     require_agreement(found.active, settings)
     return (yield from _opened(settings, found, lambda m: load_for(m, settings)))
+
+
+def _embedded(database: str, collection: str) -> Steps[OpenCollection | None]:
+    """The collection, if it has no vectors of ours but an index that embeds its texts."""
+    try:
+        listed = yield Aggregate(collection, [{"$listSearchIndexes": {}}])
+    except DeploymentError:  # there is no search here, or no right to look
+        return None
+    manifest = embedding_manifest(listed, f"{database}.{collection}")
+    if manifest is None:
+        return None
+    documents = yield from _counted_all(collection)
+    return OpenCollection(database, collection, manifest, None, documents, time.monotonic())
 
 
 def reopen_collection(settings: Settings, load: Load) -> Steps[OpenCollection]:
@@ -123,6 +168,8 @@ def require_index(manifest: Manifest, database: str, collection: str) -> Steps[N
     """Raises SearchIndexError: the server answers a search on a missing index with nothing, and
     no error."""
     listed = yield Aggregate(collection, [{"$listSearchIndexes": {}}])
+    if manifest.layout == "auto_embedded":
+        return require_embedding_index(manifest, listed, f"{database}.{collection}")
     specs = [IndexSpec.of_vectors(manifest, f"{database}.{collection}")]
     if manifest.hybrid:
         specs.append(IndexSpec.of_text(manifest, f"{database}.{collection}"))
@@ -145,6 +192,12 @@ def explain_no_hits(opened: OpenCollection, filter: Mapping[str, Any] | None) ->
         yield from _warn_of_other_types(now, filter)
     if filter or not now.documents:
         return
+    if now.student is None:
+        raise NoHits(
+            f"autoEmbed index {quote(manifest.index)} finds nothing, although {now.full_name} "
+            f"holds {now.documents} documents. MongoDB may still be embedding them, so try again "
+            f"later; it embeds only texts: expected some at {manifest.text_field}"
+        )
     doctor = hint("leaf-search doctor", **now.names)
     is_new_form = quantizes_int8(manifest.precision, manifest.quantization)
     older = "this server skips int8 under quantization binary; or " if is_new_form else ""
@@ -182,6 +235,9 @@ def look_up(opened: OpenCollection) -> Steps[OpenCollection]:
     Raises GenerationSwitched if searches use another generation, ManifestError if the collection
     was replaced by another one.
     """
+    if opened.student is None:
+        documents = yield from _counted_all(opened.collection)
+        return replace(opened, documents=documents, seen=time.monotonic())
     found = yield from _generations(opened.database, opened.collection)
     now, known = found.active, opened.manifest
     if now.generation != known.generation:
@@ -205,7 +261,8 @@ def _generations(database: str, collection: str) -> Steps[Generations]:
         yield from _read_transform(generations.active.transform, collection)
         return generations
     others = yield Aggregate(MANIFESTS, [{"$project": {"_id": 1}}])
-    raise missing_manifest(database, collection, [str(other["_id"]) for other in others])
+    missing = missing_manifest(database, collection, [str(other["_id"]) for other in others])
+    raise MissingManifest(str(missing))
 
 
 def _read_transform(transform: Transform | None, collection: str) -> Steps[None]:
@@ -218,11 +275,15 @@ def _count(collection: str, found: Generations) -> Steps[int]:
     """Documents of the active generation; a lone generation needs no counting."""
     if found.other is not None and found.active.generation > 1:
         return (yield from _counted(collection, found.active.chosen))
-    counted = yield Aggregate(collection, [{"$collStats": {"count": {}}}])
-    everything = sum(int(part["count"]) for part in counted)  # one part per shard
+    everything = yield from _counted_all(collection)
     if found.other is None:
         return everything
     return everything - (yield from _counted(collection, found.other.chosen))
+
+
+def _counted_all(collection: str) -> Steps[int]:
+    counted = yield Aggregate(collection, [{"$collStats": {"count": {}}}])
+    return sum(int(part["count"]) for part in counted)  # one part per shard
 
 
 def _counted(collection: str, chosen: Mapping[str, Any]) -> Steps[int]:

@@ -38,7 +38,7 @@ class Session:
         self.settings = settings
         self._looking = Lock()
         self._loading = Lock()
-        self._student = (opened.manifest, opened.student)
+        self._student: tuple[Manifest, Encoder | None] = (opened.manifest, opened.student)
 
     def on_current(self, work: Callable[[OpenCollection], Steps[Result]]) -> Steps[Result]:
         """The result of `work`, begun once more if what it began with was retired meanwhile."""
@@ -83,7 +83,8 @@ class Session:
         """Once for all threads; what only stores otherwise needs no other student."""
         with self._loading:
             known, student = self._student
-            if (known.student, known.probe) != (manifest.student, manifest.probe):
+            models = (manifest.student, manifest.probe)
+            if student is None or (known.student, known.probe) != models:
                 student = load_for(manifest, self.settings)
             self._student = (manifest, student)
             return student

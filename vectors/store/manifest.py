@@ -49,8 +49,9 @@ _READ = (1, 2)
 # Measured on some first texts, or extensible.
 _MAY_DIFFER = ("alignment", "probe", "scale", "transform", "filters", "hybrid", "tuning")
 _PLACES = ("next.", "", "previous.")  # where a generation is in the document, in order of its life
-# Chunks in a collection of their own, or a vector inside each of the user's documents.
-Layout = Literal["chunks", "in_place"]
+# Chunks in a collection of their own, or a vector inside each of the user's documents. A manifest
+# of texts in the user's documents that MongoDB embeds itself is never stored.
+Layout = Literal["chunks", "in_place", "auto_embedded"]
 _DEFAULT = "default"  # the student that a search uses unless it names another
 # Fields of the document beside those of Manifest: of the whole document, and grouped by format 2.
 _OF_DOCUMENT = {"_id", "format", "next", "previous", "newest"}
@@ -124,7 +125,7 @@ class Manifest:
 
         Chunks of the first one carry no number; documents with vectors in place match all.
         """
-        if self.layout == "in_place":
+        if self.layout != "chunks":
             return {}
         return {"generation": None if self.generation == 1 else self.generation}
 

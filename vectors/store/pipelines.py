@@ -115,7 +115,7 @@ def _same_way(wanted: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def nearest_stage(
-    vector: Binary,
+    query: Binary | str,
     *,
     index: str,
     path: str,
@@ -126,9 +126,11 @@ def nearest_stage(
 ) -> dict[str, Any]:
     """A `$vectorSearch` stage; exact search if `num_candidates` is None.
 
+    `query`: a vector, or a text for an index that embeds by itself.
     `from_index` returns what the index has stored of the documents, which are not looked up.
     """
-    stage: dict[str, Any] = {"index": index, "path": path, "queryVector": vector, "limit": limit}
+    asked = "query" if isinstance(query, str) else "queryVector"
+    stage: dict[str, Any] = {"index": index, "path": path, asked: query, "limit": limit}
     if num_candidates is None:
         stage["exact"] = True
     else:
