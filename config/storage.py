@@ -15,6 +15,7 @@ PRECISIONS: tuple[str, ...] = get_args(Precision)
 QUANTIZATIONS: tuple[str, ...] = get_args(Quantization)
 INDEXING_METHODS: tuple[str, ...] = get_args(IndexingMethod)
 MAX_EDGES, EDGE_CANDIDATES = (16, 64), (100, 3200)  # the server's limits; defaults are the least
+BESIDE: tuple[str, ...] = ("int8", "float32")  # bits that an index holds
 ENCODE_PRECISIONS: tuple[str, ...] = get_args(EncodePrecision)
 
 _SIMILARITIES: dict[str, Similarity] = {
@@ -30,11 +31,16 @@ _SAVINGS = {"none": 1.0, "scalar": 3.75, "binary": 24.0}  # as MongoDB tells the
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """`dimensions` None keeps all the teacher has; `quantization` is the server's own."""
+    """`dimensions` None keeps all the teacher has; `quantization` is the server's own.
+
+    `beside` is the precision of second vectors, which are stored beside bits and not indexed, to
+    rescore what the index finds.
+    """
 
     dimensions: int | None = None
     precision: Precision = "float32"
     quantization: Quantization = "none"
+    beside: Precision | None = None
 
     @property
     def similarity(self) -> Similarity:
@@ -56,6 +62,13 @@ class Storage:
                 f"quantization {self.quantization} with precision {self.precision}: the server "
                 f"takes {takes} vectors only for it; give one or the other"
             )
+        if self.beside is not None and self.precision != "binary":
+            found.append(
+                f"{self.beside} beside precision {self.precision}: expected precision binary; only "
+                "bits need other vectors to rescore with"
+            )
+        if self.beside == "binary":
+            found.append("binary beside precision binary: expected int8 or float32")
         in_bits = "binary" in (self.precision, self.quantization)
         if in_bits and self.dimensions is not None and self.dimensions % 8:
             found.append(f"dimensions {self.dimensions}: bits need a multiple of 8")
@@ -126,5 +139,6 @@ STORAGES: dict[str, Storage] = {
     "mrl256": Storage(dimensions=256),
     "mrl256-int8": Storage(dimensions=256, precision="int8"),
     "binary": Storage(precision="binary"),
+    "binary-int8": Storage(precision="binary", beside="int8"),
     "full": Storage(),
 }

@@ -199,11 +199,11 @@ def _others(
 
 def _everything(collection: Collection) -> tuple[list[dict[str, Any]], Rows]:
     """All chunks and rows, without texts, which no measurement here needs."""
-    path = collection.manifest.path
+    path = collection.manifest.exact_path
     fields = dict.fromkeys(("document", "position", "hash", path), 1)
     with explain_errors():
         chunks = list(collection.mongo.find({path: {"$exists": True}}, fields))
-    rows = collection.manifest.codec.expand([chunk.pop(path) for chunk in chunks])
+    rows = collection.manifest.codec.exact.expand([chunk.pop(path) for chunk in chunks])
     return chunks, rows
 
 
@@ -230,6 +230,7 @@ def _storage(manifest: Manifest) -> Storage:
         dimensions=manifest.dimensions,
         precision=manifest.precision,
         quantization=manifest.quantization,
+        beside=manifest.beside,
     )
 
 

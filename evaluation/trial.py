@@ -60,7 +60,7 @@ def trial_collection(
         collection.create()
         for start in range(0, len(chunks), _BATCH):
             some = slice(start, start + _BATCH)
-            collection.write(chunks[some], manifest.codec.compress(rows[some]))
+            collection.write(chunks[some], manifest.vectors_of(rows[some]))
         collection.wait_until_ready(chunks[-1]["_id"], seconds=_WAIT_SECONDS, on_status=on_status)
         yield collection
     finally:
@@ -77,7 +77,7 @@ def measure_sizes(collection: Collection) -> Sizes:
     written = sum(part["storageStats"]["size"] for part in counted)
     memory = _memory(listed[0])
     return Sizes(
-        vector=collection.manifest.codec.size,
+        vector=collection.manifest.codec.form.bytes,
         document=round(written / documents, 1),
         index=None if memory is None else round(memory / collection.count(), 1),
     )
@@ -103,8 +103,11 @@ def _manifest(storage: Storage, rows: Rows, kind: TransformKind) -> Manifest:
         alignment=1.0,
         dimensions=dimensions,
         precision=storage.precision,
-        scale=Codec.calibrate(dimensions, storage.precision, first, transform).scale,
+        scale=Codec.calibrate(
+            dimensions, storage.precision, first, transform, storage.beside
+        ).scale,
         transform=transform,
+        beside=storage.beside,
         similarity=storage.similarity,
         quantization=storage.quantization,
         index=INDEX,

@@ -76,7 +76,7 @@ def _describe(
         precision=manifest.precision,
         transform=manifest.transform.kind if manifest.transform else "none",
         quantization=manifest.quantization,
-        vector_bytes=manifest.codec.size,
+        vector_bytes=manifest.codec.form.bytes,
         hybrid=manifest.hybrid,
         filters=manifest.filters,
         count=count,

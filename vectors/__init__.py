@@ -24,8 +24,8 @@ from leafsearch.vectors.errors import (
     VectorsError,
 )
 from leafsearch.vectors.field_path import join_texts, take_values
+from leafsearch.vectors.forms.codec import Codec
 from leafsearch.vectors.store.chunk import StoredChunk
-from leafsearch.vectors.store.codec import Codec
 from leafsearch.vectors.store.collection import Collection
 from leafsearch.vectors.store.connection import (
     connect,

@@ -6,6 +6,7 @@ from typing import Any
 
 from leafsearch.config import ConfigError, Settings, Storage
 from leafsearch.config.storage import (
+    BESIDE,
     INDEXING_METHODS,
     PRECISIONS,
     QUANTIZATIONS,
@@ -15,7 +16,7 @@ from leafsearch.config.storage import (
 from leafsearch.config.text import expected_one_of, is_unicode, quote, shorten
 from leafsearch.ingest.chunking.chunker import FEWEST_TOKENS
 from leafsearch.vectors import Manifest
-from leafsearch.vectors.store import CHOICES, STORED_FORM
+from leafsearch.vectors.store import CHOICES, FEWEST_BYTES, STORED_FORM, OpenForm
 
 _TOP_LEVEL = ("_id", "document", "position", "text", "hash")
 _LONGEST_PATH = 1024  # bytes
@@ -53,7 +54,9 @@ class Choices:
     dimensions: int | None = None
     precision: str | None = None
     quantization: str | None = None
+    beside: str | None = None
     transform: str | None = None
+    most_bytes: int | None = None  # of a chunk's vectors; decides the form
     chunk_tokens: int | None = None
     chunk_overlap: int | None = None
     filters: Sequence[str] = ()
@@ -78,15 +81,23 @@ class Choices:
         """The transform that a collection has to have, by its name in the manifest."""
         return {} if self.transform in (None, "auto") else {"transform": str(self.transform)}
 
+    def open_form(self, transform: str) -> OpenForm:
+        """What the first chunks of a new collection decide, `transform` unless one was given."""
+        return OpenForm(self.transform or transform, self.most_bytes)
+
     def storage(self, settings: Settings) -> Storage:
         """Raises ConfigError for a form that no collection can have."""
         asked = {"precision": (self.precision, PRECISIONS)}
         asked["quantization"] = (self.quantization, QUANTIZATIONS)
+        asked["beside"] = (self.beside, BESIDE)
         asked["transform"] = (self.transform, CHOICES)
         if problems := [p for n, (v, known) in asked.items() for p in one_of(f"--{n}", v, known)]:
             raise ConfigError(problems, is_usage=True)
         return settings.stored_as(
-            dimensions=self.dimensions, precision=self.precision, quantization=self.quantization
+            dimensions=self.dimensions,
+            precision=self.precision,
+            quantization=self.quantization,
+            beside=self.beside,
         )
 
     def problems(self, settings: Settings) -> list[str]:
@@ -103,7 +114,21 @@ class Choices:
             self.storage(settings)
         except ConfigError as error:
             return error.problems
-        return []
+        return [*self._bytes_problems(settings)]
+
+    def _bytes_problems(self, settings: Settings) -> Iterator[str]:
+        if self.most_bytes is None:
+            return
+        if self.most_bytes < FEWEST_BYTES:
+            yield f"--bytes {self.most_bytes}: expected {FEWEST_BYTES} or more"
+        given = [f"--{name}" for name in self.form]
+        if "storage" in settings.model_fields_set:
+            given.append(settings.asker("storage"))
+        if given:
+            yield (
+                f"--bytes {self.most_bytes}: it chooses dimensions and precision itself; leave out "
+                f"{', '.join(given)}"
+            )
 
     def _chunking_problems(self) -> Iterator[str]:
         tokens, overlap = self.chunk_tokens, self.chunk_overlap

@@ -8,6 +8,7 @@ import typer
 from leafsearch.config.cli import MODELS, STORAGE, option
 from leafsearch.config.presets import PRESETS
 from leafsearch.config.storage import (
+    BESIDE,
     EDGE_CANDIDATES,
     ENCODE_PRECISIONS,
     INDEXING_METHODS,
@@ -141,10 +142,28 @@ StoredSource = Annotated[
         panel=_INDEX,
     ),
 ]
+Beside = Annotated[
+    str | None,
+    option(
+        f"Store these vectors too, outside the index, to rescore bits: {', '.join(BESIDE)}.",
+        metavar="NAME",
+        panel=STORAGE,
+        values=BESIDE,
+    ),
+]
+Bytes = Annotated[
+    int | None,
+    option(
+        "Choose the form that keeps the most in N bytes a chunk, measured on the first chunks.",
+        "--bytes",
+        metavar="N",
+        panel=STORAGE,
+    ),
+]
 TransformOption = Annotated[
     str | None,
     option(
-        f"Rotate vectors before truncation: {', '.join(CHOICES)}. Default: none.",
+        f"Rotate vectors before truncation: {', '.join(CHOICES)}. Default: auto, by measurement.",
         "--transform",
         metavar="NAME",
         panel=STORAGE,

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -26,7 +26,7 @@ from rich.text import Text
 from leafsearch.config.hint import multilingual_hint
 from leafsearch.config.text import counted, one_line
 from leafsearch.ingest.pipeline.stats import Summary
-from leafsearch.ingest.runs.forecast import Forecast
+from leafsearch.ingest.runs.forecast import Forecast, FormOutlook
 from leafsearch.ingest.sources.files.corpus import Corpus
 from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.ingest.target.target import Target
@@ -144,7 +144,7 @@ def as_text(summary: Summary, target: Target) -> str:
         f"{summary.unchanged:,} unchanged, {summary.removed:,} removed ({summary.seconds:.1f} s)\n"
         f"{pruned}{unknown}"
         f"{collection.mongo.full_name} holds {_held(collection, in_place=in_place)} as "
-        f"{manifest.dimensions} x {manifest.precision}{quantized}, {manifest.codec.size:,} bytes "
+        f"{manifest.codec.form}{quantized}, {manifest.codec.form.bytes:,} bytes "
         f"a vector{computed}"
     )
 
@@ -205,9 +205,9 @@ def forecast_text(expected: Forecast, target: Target) -> str:
     lines += [f"  {line}" for line in unknown]
     if expected.documents_pruned is not None:
         lines.append(f"  to prune: {_documents_gone(expected.documents_pruned)}")
+    form = next((f.form for f in expected.forms if f.is_chosen), str(manifest.codec.form))
     lines += [
-        f"  {decimal(expected.bytes_stored)} to store for these chunks, as {manifest.dimensions} x "
-        f"{manifest.precision}",
+        f"  {decimal(expected.bytes_stored)} to store for these chunks, as {form}",
         f"  {decimal(expected.index_memory)} of memory for an index of all these chunks",
     ]
     if expected.seconds is not None:
@@ -215,7 +215,23 @@ def forecast_text(expected: Forecast, target: Target) -> str:
             f"  {_duration(expected.seconds)} to encode them, at "
             f"{expected.tokens_per_second:,.0f} tokens a second here"
         )
+    lines += _forms(expected.forms)
     return "\n".join(lines)
+
+
+def _forms(forms: Sequence[FormOutlook]) -> Iterator[str]:
+    """A table of what other forms cost and keep."""
+    if not forms:
+        return
+    width = max(len(each.form) for each in forms)
+    yield "  what stored vectors cost and keep, estimated on the first chunks:"
+    yield f"    {'form':{width}}  bytes a chunk  index memory  quality"
+    for each in forms:
+        chosen = "  <- this run" if each.is_chosen else ""
+        yield (
+            f"    {each.form:{width}}  {each.bytes:>13,}  {each.index_memory:>12,}  "
+            f"{each.quality:>7.1%}{chosen}"
+        )
 
 
 def _short(number: float) -> str:

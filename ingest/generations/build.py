@@ -22,6 +22,7 @@ from leafsearch.ingest.target.open import (
     fit_storage,
     load_pair,
     or_default,
+    require_bytes,
     with_wanted,
 )
 from leafsearch.ingest.target.reconcile import is_empty
@@ -133,6 +134,7 @@ def _begin_new(
         transform=None,
         similarity=storage.similarity,
         quantization=storage.quantization,
+        beside=storage.beside,
         index=f"{INDEX}_{generation}",
         path=f"{VECTOR_PATH}_{generation}",
         chunk_tokens=tokens,
@@ -141,17 +143,23 @@ def _begin_new(
         probe=encode_probe(pair.student),
         generation=generation,
     )
-    kept = active.transform.kind if active.transform else "none"
-    asked = choices.transform or kept
     return Target(
         database,
         settings,
         manifest,
         pair.teacher,
-        transform=asked,
+        student=pair.student,
+        open_form=choices.open_form(_usual_transform(active, manifest)),
         tuning=choices.tuning,
         retries=retries,
     )
+
+
+def _usual_transform(active: Manifest, new: Manifest) -> str:
+    """A collection that is cut keeps its transform or keeps none; else measurements decide."""
+    if active.teacher != new.teacher or active.dimensions == active.teacher.dimensions:
+        return "auto"
+    return active.transform.kind if active.transform else "none"
 
 
 def _models(active: Manifest, settings: Settings) -> dict[str, Named]:
@@ -176,12 +184,15 @@ def _form(active: Manifest, settings: Settings, choices: Choices) -> Storage:
         dimensions=None if whole else active.dimensions,
         precision=active.precision,
         quantization=active.quantization,
+        beside=active.beside,
     )
     is_named = "storage" in settings.model_fields_set
     parts = choices.form
     asked = replace(STORAGES[settings.storage] if is_named else there, **parts)
     if "quantization" not in parts and not asked.is_quantizable:
-        return replace(asked, quantization="none")  # only floats and int8 can keep it
+        asked = replace(asked, quantization="none")  # only floats and int8 can keep it
+    if "beside" not in parts and asked.precision != "binary":
+        asked = replace(asked, beside=None)
     return asked
 
 
@@ -189,6 +200,7 @@ def _require_asked(
     stored: Manifest, active: Manifest, settings: Settings, choices: Choices, otherwise: str
 ) -> None:
     """Raises ManifestError if a request contradicts this generation."""
+    require_bytes(stored, settings, choices, otherwise)
     wanted = dict(_wanted(stored, active, settings, choices))
     about = f"{settings.collection} (generation {stored.generation}, whose rebuild is not finished)"
     require_fields(stored, wanted, about, _askers(settings, choices), otherwise=otherwise)
@@ -218,6 +230,7 @@ def _wanted(
         yield "dimensions", form.dimensions or stored.teacher.dimensions
         yield "precision", form.precision
         yield "quantization", form.quantization
+        yield "beside", form.beside
     yield from choices.asked_transform.items()
     if settings.encode_precision != "auto" and stored.encode_precision:
         yield "encode_precision", settings.encode_precision

@@ -107,7 +107,8 @@ def _prepare_target(records: Dataset, job: Job, client: MongoClient[Any]) -> Tar
     try:
         if target.is_new and (chunks := _first_chunks(records, job, target)):
             texts = [chunk.encoded_text for chunk in chunks]
-            target.prepare(target.teacher.encode_documents(texts))
+            rows = target.teacher.encode_documents(texts)
+            target.prepare(rows, [chunk.text for chunk in chunks])
         target.ensure_index()
     except BaseException:
         target.close()

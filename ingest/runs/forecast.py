@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bson.binary import VECTOR_SUBTYPE, Binary
 
-from leafsearch.config.storage import index_bytes
+from leafsearch.config.storage import Storage, index_bytes
 from leafsearch.ingest.chunking.chunk import Chunk
 from leafsearch.ingest.cli.console import say
 from leafsearch.ingest.cli.request import IngestRequest
@@ -25,10 +25,12 @@ from leafsearch.ingest.pipeline.rejects import Rejects
 from leafsearch.ingest.sources.files.corpus import Corpus
 from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.ingest.target.target import Target
+from leafsearch.vectors.store import FEWEST, Form
 
 _LOOKED_AT = 100
 _CHEAP = ("jsonl", "json")  # other tables lack a column as a whole, and opening them reports that
 _SAMPLE = 256  # chunks that are encoded to measure the teacher's speed
+_COMPARED = 512  # chunks that are encoded to estimate what forms of a vector keep
 _WARMING, _MEASURING = 2.0, 10.0  # seconds
 
 
@@ -79,6 +81,18 @@ def _refused(records: Iterable[Document | Rejected]) -> Sequence[Rejected]:
     return refused
 
 
+@dataclass(frozen=True)
+class FormOutlook:
+    """What a form of a new collection's vectors costs, in bytes a chunk, and keeps, as an estimated
+    share of the quality of whole vectors."""
+
+    form: str
+    bytes: int
+    index_memory: int
+    quality: float
+    is_chosen: bool
+
+
 @dataclass
 class Forecast:
     """What a run would do.
@@ -100,6 +114,7 @@ class Forecast:
     rejected: int = 0
     bytes_stored: int = 0
     index_memory: int = 0
+    forms: Sequence[FormOutlook] = ()
     tokens_per_second: float | None = None
     seconds: float | None = None
     documents_pruned: int | None = None
@@ -120,12 +135,14 @@ class _Counted:
         self.forecast.bytes_stored += sum(self._bytes(plan, chunk) for chunk in plan.new)
         self.forecast.tokens += sum(chunk.tokens for chunk in plan.new)
         self.forecast.unknown += sum(chunk.is_unknown for chunk in plan.new)
-        self.sample += plan.new[: _SAMPLE - len(self.sample)]
+        self.sample += plan.new[: max(_SAMPLE, _COMPARED) - len(self.sample)]
 
     def _bytes(self, plan: Plan, chunk: Chunk) -> int:
         manifest = self.target.manifest
-        vector = Binary(bytes(manifest.codec.size), VECTOR_SUBTYPE)
-        return self.target.collection.size_of(plan.fields(chunk, manifest), vector)
+        codecs = dict.fromkeys((manifest.codec, manifest.codec.exact))
+        empty = [Binary(bytes(codec.size), VECTOR_SUBTYPE) for codec in codecs]
+        vectors = dict(zip(manifest.vector_paths, empty, strict=True))
+        return self.target.collection.size_of(plan.fields(chunk, manifest), vectors)
 
 
 def forecast(reading: Reader, target: Target) -> Forecast:
@@ -138,18 +155,42 @@ def forecast(reading: Reader, target: Target) -> Forecast:
         tally.add(documents=len(planned), chunks=sum(plan.chunks for plan in planned))
     expected.documents, expected.chunks = tally.summary.documents, tally.summary.chunks
     expected.rejected = tally.summary.rejected
-    expected.index_memory = round(expected.chunks * _index_bytes(target))
-    if expected.tokens and (speed := _speed(counted.sample, target)):
+    form = target.form
+    if target.is_new and len(counted.sample) >= FEWEST:
+        form = _compare_forms(expected, counted.sample[:_COMPARED], target)
+    expected.bytes_stored += expected.new_chunks * (form.bytes - target.form.bytes)
+    expected.index_memory = round(expected.chunks * _index_bytes(form, target))
+    if expected.tokens and (speed := _speed(counted.sample[:_SAMPLE], target)):
         expected.tokens_per_second = round(speed, 1)
         expected.seconds = round(expected.tokens / speed, 1)
     return expected
 
 
-def _index_bytes(target: Target) -> float:
+def _compare_forms(expected: Forecast, sample: Sequence[Chunk], target: Target) -> Form:
+    """Fill in the forms; returns the one that a run would choose, were these its first chunks."""
+    rows = target.teacher.encode_documents([chunk.encoded_text for chunk in sample])
+    chosen, estimates = target.compare_forms(rows, [chunk.text for chunk in sample])
+    expected.forms = [
+        FormOutlook(
+            str(e.form),
+            e.form.bytes,
+            round(_index_bytes(e.form, target)),
+            round(e.quality, 4),
+            e.form == chosen,
+        )
+        for e in estimates
+    ]
+    return chosen
+
+
+def _index_bytes(form: Form, target: Target) -> float:
     manifest = target.manifest
-    is_flat = manifest.tuning.is_flat
+    storage = Storage(precision=form.precision, quantization=manifest.quantization)
     return index_bytes(
-        manifest.precision, manifest.quantization, manifest.dimensions, is_flat=is_flat
+        form.precision,
+        manifest.quantization if storage.is_quantizable else "none",
+        form.dimensions,
+        is_flat=manifest.tuning.is_flat,
     )
 
 

@@ -166,7 +166,7 @@ class _Chunks:
     def _stale(self, known: Set[str]) -> list[str]:
         """Ids of other chunks whose text was encoded with words unknown."""
         stale = StaleVectors(self._manifest, lambda: self._teacher)
-        path, found = self._manifest.path, list[str]()
+        path, found = self._manifest.exact_path, list[str]()
         for part in _parts(self._collection.scan([*self._fields, path])):
             texts = {
                 stored["_id"]: text
@@ -189,13 +189,13 @@ class _Chunks:
         """Ids of damaged chunks, ids of chunks beside a changed text, and how many texts fit
         their hash."""
         damaged, changed, matched = [], [], 0
-        for stored in self._collection.scan([*self._fields, self._manifest.path]):
+        for stored in self._collection.scan([*self._fields, *self._manifest.vector_paths]):
             if not isinstance(stored.get("hash"), bytes):
                 continue  # not a chunk of ours
             self._done.vectors += 1
             fits = _encoded_text(stored) is not None
             matched += fits
-            is_sound = self._manifest.codec.is_sound(stored.get(self._manifest.path))
+            is_sound = self._manifest.is_sound(stored)
             if everything or not is_sound or not _text_now(stored):
                 damaged.append(stored["_id"])
             elif not fits:
@@ -214,12 +214,12 @@ class _Chunks:
         if not texts:
             return None
         rows = self._teacher.encode_documents(list(texts.values()))
-        vectors = self._manifest.codec.compress(rows)
+        vectors = self._manifest.vectors_of(rows)
         self._done.encoded += self._collection.renew(
             [found[id] for id in texts],
             [
-                {self._manifest.path: vector, "hash": _of(found[id], text)}
-                for (id, text), vector in zip(texts.items(), vectors, strict=True)
+                {**stored, "hash": _of(found[id], text)}
+                for (id, text), stored in zip(texts.items(), vectors, strict=True)
             ],
         )
         return str(list(texts)[-1])
@@ -240,13 +240,12 @@ def _repair_in_place(
     collection: InPlace, target: Target, rejects: Rejects, done: Repaired, everything: bool
 ) -> str | None:
     """The documents are the source: a faulty vector is treated like one of another text."""
-    path, codec = collection.manifest.path, collection.manifest.codec
     wrong = []
-    for stored in collection.scan([path, f"{MARK}.hash"]):
+    for stored in collection.scan([*collection.manifest.vector_paths, f"{MARK}.hash"]):
         if MARK not in stored:
             continue
         done.vectors += 1
-        if everything or not codec.is_sound(stored.get(path)):
+        if everything or not collection.manifest.is_sound(stored):
             wrong.append(stored["_id"])
     mongo = collection.mongo
     manifest = target.manifest
@@ -272,7 +271,7 @@ def _stale_in_place(
     collection: InPlace, target: Target, source: MongoSource, known: Set[str]
 ) -> list[Any]:
     """Ids of other documents whose text was encoded with words unknown; `known` by repr."""
-    path, found = collection.manifest.path, list[Any]()
+    path, found = collection.manifest.exact_path, list[Any]()
     stale = StaleVectors(collection.manifest, lambda: target.teacher)
     marked = (s for s in collection.scan([path, f"{MARK}.hash"]) if MARK in s)
     for part in _parts(s for s in marked if repr(s["_id"]) not in known):

@@ -105,8 +105,8 @@ def _run(corpus: Corpus | MongoSource, run: RunContext) -> Summary:
     else:
         summary = run_files(corpus, run)
 
-    if target.transform_reason:
-        say(target.transform_reason)
+    if target.form_reason:
+        say(target.form_reason)
 
     def end() -> None:
         complete(order, mongo.database, target, summary, on_status=run.display.phase)

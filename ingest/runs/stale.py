@@ -17,8 +17,8 @@ class StaleVectors:
     def __init__(self, manifest: Manifest, teacher: Callable[[], Teacher]) -> None:
         """`teacher` is loaded only where a text has such words."""
         self._teacher = teacher
-        self._codec: Codec = manifest.codec
-        self._least = _SAME[manifest.precision]
+        self._codec: Codec = manifest.codec.exact
+        self._least = _SAME[self._codec.precision]
         self._words = _words(manifest)
 
     def find(self, texts: Mapping[Id, str], vectors: Mapping[Id, bytes]) -> list[Id]:

@@ -6,6 +6,7 @@ from typing import Any
 from pymongo.database import Database
 
 from leafsearch.config import ConfigError, Settings, Storage
+from leafsearch.config.hint import rebuild_hint
 from leafsearch.config.text import quote
 from leafsearch.ingest.chunking.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
 from leafsearch.ingest.cli.index_options import Choices, InPlaceChoice
@@ -133,6 +134,7 @@ def _existing(
     name = settings.collection
     require_agreement(manifest, settings, choices.form | choices.asked_transform)
     require_precision(manifest, settings)
+    require_bytes(manifest, settings, choices)
     wanted = choices.chunking
     wanted |= choices.in_place.given if choices.in_place else {}
     askers = {field: f"--{field.replace('_', '-')}" for field in wanted}
@@ -186,6 +188,7 @@ def _new(
         scale=None,
         similarity=storage.similarity,
         quantization=storage.quantization,
+        beside=storage.beside,
         index=INDEX,
         path=VECTOR_PATH,
         filters=tuple(dict.fromkeys([_ALWAYS_FILTERED, *choices.filters])),
@@ -198,16 +201,37 @@ def _new(
     )
     if choices.in_place is not None:
         manifest = choices.in_place.manifest(manifest, choices.filters)
-    asked = choices.transform or "none"
     return Target(
         database,
         settings,
         manifest,
         pair.teacher,
-        transform=asked,
+        student=pair.student,
+        open_form=choices.open_form("auto"),
         tuning=choices.tuning,
         retries=retries,
     )
+
+
+def require_bytes(
+    manifest: Manifest, settings: Settings, choices: Choices, otherwise: str = ""
+) -> None:
+    """Raises ManifestError if a chunk's vectors take more bytes than --bytes allows."""
+    form, most = manifest.codec.form, choices.most_bytes
+    if most is not None and form.bytes > most:
+        rebuild = rebuild_hint(
+            "--bytes",
+            str(most),
+            database=settings.database,
+            collection=settings.collection,
+            in_place=manifest.layout == "in_place",
+            whole=True,
+        )
+        raise ManifestError(
+            f"collection {settings.collection} stores {form.bytes:,} bytes of vectors a chunk "
+            f"({form}); --bytes asks for at most {most:,}. Drop --bytes to keep the collection "
+            f"unchanged, or {otherwise or rebuild}"
+        )
 
 
 @dataclass(frozen=True)

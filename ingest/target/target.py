@@ -16,7 +16,7 @@ from typing import Any
 
 from pymongo.database import Database
 
-from leafsearch.config import Settings
+from leafsearch.config import Settings, Storage
 from leafsearch.config.storage import UNTUNED, IndexTuning, quantizes_int8
 from leafsearch.config.text import counted
 from leafsearch.ingest.chunking.chunker import Chunker
@@ -29,6 +29,7 @@ from leafsearch.vectors import (
     CodecError,
     Collection,
     DeploymentError,
+    Encoder,
     IndexDiffers,
     IndexSkips,
     Manifest,
@@ -42,19 +43,27 @@ from leafsearch.vectors import (
 )
 from leafsearch.vectors.encoders import load_with_key
 from leafsearch.vectors.store import (
+    Estimate,
+    Form,
+    FormChoice,
+    OpenForm,
     Registration,
     RetryBudget,
-    choose_transform,
+    Sample,
+    choose_form,
+    choose_form_by_bytes,
+    compare_forms,
     read_generation,
     read_generations,
     require_equal,
     require_int8_quantized,
+    sample_queries,
 )
 
 log = logging.getLogger(__name__)
 
 _SCALED_ON = 512  # first chunks; their largest value is the scale of int8
-_FITTED_ON = 2048  # first chunks, whose vectors a transform is fitted on
+_FITTED_ON = 2048  # first chunks, which decide the transform, or the form
 _PAUSE = 0.2  # seconds, for another run to bring the index in line
 _TRIAL_SECONDS = 120.0
 _ROUNDS = 5
@@ -113,14 +122,16 @@ class Target:
         manifest: Manifest,
         teacher: Teacher | None = None,
         *,
-        transform: str = "none",
+        student: Encoder | None = None,
+        open_form: OpenForm | None = None,
         tuning: IndexTuning = UNTUNED,
         retries: RetryBudget | None = None,
         on_status: OnStatus = lambda phase: None,
     ) -> None:
         """A `teacher` means that the collection is new; otherwise the manifest names the
-        teacher, and `on_status` is called when it is loaded. `transform` is for a new one: none,
-        pca or auto. `tuning` is what this run asks of the index; the manifest has it already."""
+        teacher, and `on_status` is called when it is loaded. For a new one, `open_form` is what
+        its first chunks decide, with the help of queries of the `student`. `tuning` is what this
+        run asks of the index; the manifest has it already."""
         name = settings.collection
         self.is_new = teacher is not None
         self._loaded = teacher
@@ -129,9 +140,10 @@ class Target:
         self._name = name
         self._settings = settings
         self._is_settled = False
-        self._transform = transform
+        self._student = student
+        self._open_form = open_form or OpenForm()
         self._tuning = tuning
-        self.transform_reason = ""  # why a new collection has a transform, or none
+        self.form_reason = ""  # why a new collection stores its vectors as it does
         self.retries = retries or RetryBudget()
         self.claims = Claims()
         self.registration = Registration(database, name, self.retries)
@@ -176,23 +188,40 @@ class Target:
         return self.collection.manifest
 
     @property
-    def calibrated_on(self) -> int:
-        """How many first chunks, in one batch, decide the transform and the scale of int8; 0 if
-        there is nothing to decide."""
-        if self.is_new and self._is_transformed:
-            return _FITTED_ON
-        return _SCALED_ON if self.is_new and self.manifest.precision == "int8" else 0
+    def form(self) -> Form:
+        """The form of its vectors; the first chunks of a new collection may decide it."""
+        return self.manifest.codec.form
 
     @property
-    def _is_transformed(self) -> bool:
-        """Whether a rotation is asked for; without truncation it gains nothing."""
-        manifest = self.manifest
-        return self._transform != "none" and manifest.dimensions < manifest.teacher.dimensions
+    def calibrated_on(self) -> int:
+        """How many first chunks, in one batch, decide the form and the scale of int8; 0 if there
+        is nothing to decide."""
+        if not self.is_new:
+            return 0
+        if self._is_form_open:
+            return _FITTED_ON
+        return _SCALED_ON if "int8" in (self.manifest.precision, self.manifest.beside) else 0
 
-    def prepare(self, rows: Rows) -> None:
-        """Create the collection as `write` would for these first rows; nothing if it exists."""
+    @property
+    def _is_form_open(self) -> bool:
+        """Whether a rotation is asked for; without truncation it gains nothing."""
+        manifest, asked = self.manifest, self._open_form
+        is_cut = manifest.dimensions < manifest.teacher.dimensions
+        return asked.most_bytes is not None or (is_cut and asked.transform != "none")
+
+    def prepare(self, rows: Rows, texts: Sequence[str] = ()) -> None:
+        """Create the collection as `write` would for these first rows; nothing if it exists.
+
+        The `texts` of the rows give queries that help to choose the form.
+        """
         if self.is_new:
-            self._agree(rows)
+            self._agree(rows, texts)
+
+    def compare_forms(self, rows: Rows, texts: Sequence[str]) -> tuple[Form, list[Estimate]]:
+        """The form that a new collection would have, and what it and others would keep."""
+        sample = self._sample(rows, texts)
+        chosen = self._choose(sample).form
+        return chosen, compare_forms(sample, self._open_form.transform, also=chosen)
 
     def write(
         self,
@@ -207,8 +236,8 @@ class Target:
         Collection.write.
         """
         try:
-            self.prepare(rows)
-            vectors = self.manifest.codec.compress(rows)
+            self.prepare(rows, [str(chunk.get("text", "")) for chunk in chunks])
+            vectors = self.manifest.vectors_of(rows)
         except CodecError as error:
             if error.row is None:
                 raise
@@ -285,17 +314,45 @@ class Target:
                 "collection. Run this again"
             )
 
-    def _agree(self, rows: Rows) -> None:
+    def _agree(self, rows: Rows, texts: Sequence[str]) -> None:
         """Write the manifest before the vectors, so that a run killed in between can go on."""
-        asked, transform = self.manifest, None
-        if quantizes_int8(asked.precision, asked.quantization):
+        if quantizes_int8(self.manifest.precision, self.manifest.quantization):
             self._try_int8_quantized()
-        if self._is_transformed:
-            choice = choose_transform(rows, asked.dimensions, self._transform)
-            transform = choice.transform
-            self.transform_reason = choice.reason
-        codec = Codec.calibrate(asked.dimensions, asked.precision, rows, transform)
-        self._settle(replace(asked, scale=codec.scale, transform=transform))
+        choice = FormChoice(self.form, None, "")
+        if self._is_form_open:
+            choice = self._choose(self._sample(rows, texts))
+            self.form_reason = choice.reason
+        form = choice.form
+        codec = Codec.calibrate(
+            form.dimensions, form.precision, rows, choice.transform, form.beside
+        )
+        storage = Storage(precision=form.precision)
+        self._settle(
+            replace(
+                self.manifest,
+                dimensions=form.dimensions,
+                precision=form.precision,
+                beside=form.beside,
+                similarity=storage.similarity,
+                scale=codec.scale,
+                transform=choice.transform,
+            )
+        )
+
+    def _choose(self, sample: Sample) -> FormChoice:
+        asked = self._open_form
+        if asked.most_bytes is not None:
+            return choose_form_by_bytes(sample, asked.most_bytes, asked.transform)
+        return choose_form(sample, self.form, asked.transform)
+
+    def _sample(self, rows: Rows, texts: Sequence[str]) -> Sample:
+        rows = Codec(self.manifest.teacher.dimensions, "float32").project(rows)
+        if self._student is None or len(texts) != len(rows):
+            return Sample.of_documents(rows)
+        queries, own = sample_queries(texts)
+        if not queries:
+            return Sample.of_documents(rows)
+        return Sample(rows, self._student.encode_queries(queries), own)
 
     def _try_int8_quantized(self) -> None:
         """Raises IndexSkips if the index would stay empty, before anything is written."""

@@ -59,7 +59,8 @@ def _reorder(
     query = asked.query
     chosen = yield from _rerank(asked, best)
     if query.diversity and chosen:
-        rows = opened.manifest.codec.expand([c.chunk[opened.manifest.path] for c in chosen])
+        stored = [c.chunk[opened.manifest.exact_path] for c in chosen]
+        rows = opened.manifest.codec.exact.expand(stored)
         order = order_by_mmr(
             np.array([c.similarity for c in chosen]),
             rows,
@@ -174,7 +175,7 @@ def _fields(opened: OpenCollection, query: Query, pool: int) -> list[str]:
     elif query.rerank is not None:
         fields.append("text")
     if query.diversity:
-        fields.append(opened.manifest.path)
+        fields.append(opened.manifest.exact_path)
     return list(dict.fromkeys(fields))
 
 

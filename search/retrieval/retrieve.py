@@ -142,7 +142,7 @@ def _is_near_enough(candidate: Candidate, query: Query) -> bool:
 def _by_vector(
     opened: OpenCollection, asked: EncodedQuestion, limit: int, fields: Sequence[str]
 ) -> Steps[list[Candidate]]:
-    query, path = asked.query, opened.manifest.path
+    query, path = asked.query, opened.manifest.exact_path
     again = _is_similarity_computed(opened, query)
     wanted = dict.fromkeys([*fields, path] if again else fields)
     try:
@@ -187,13 +187,13 @@ def _by_text(
     opened: OpenCollection, asked: EncodedQuestion, limit: int, fields: Sequence[str]
 ) -> Steps[list[Candidate]]:
     manifest = opened.manifest
-    shape = fetch_stages(manifest, [*fields, manifest.path], "searchScore")
+    shape = fetch_stages(manifest, [*fields, manifest.exact_path], "searchScore")
     stages = [*_text(opened, asked, limit), *shape]
     found = yield from _chunks(opened, stages, asked.query.max_time_ms)
     if not found:  # either no passage has these words, or the index is gone
         yield from require_indexes(opened)
     found = _with_vectors(opened, found)
-    similarities = _similarities(opened, asked.row, [c[manifest.path] for c in found])
+    similarities = _similarities(opened, asked.row, [c[manifest.exact_path] for c in found])
     return [
         Candidate(c, c["score"], similarity)
         for c, similarity in zip(found, similarities, strict=True)
@@ -209,7 +209,7 @@ def _server_fuses(opened: OpenCollection, query: Query, stage: str) -> bool:
 
 def _with_vectors(opened: OpenCollection, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Chunks with a vector: the text index also holds unencoded ones, and indexes lag behind."""
-    return [chunk for chunk in found if isinstance(chunk.get(opened.manifest.path), Binary)]
+    return [chunk for chunk in found if isinstance(chunk.get(opened.manifest.exact_path), Binary)]
 
 
 def _fused_by_server(
@@ -217,7 +217,7 @@ def _fused_by_server(
 ) -> Steps[list[Candidate]]:
     manifest, query = opened.manifest, asked.query
     pipelines = {VECTOR: [_nearest(opened, asked, limit)], TEXT: _text(opened, asked, limit)}
-    (shape,) = fetch_stages(manifest, [*fields, manifest.path], "score")
+    (shape,) = fetch_stages(manifest, [*fields, manifest.exact_path], "score")
     if query.fusion == "score":
         shape["$project"][DETAILS] = {"$meta": "scoreDetails"}
     stages = [*fusion_stages(pipelines, query, limit=2 * limit), shape]
@@ -229,7 +229,7 @@ def _fused_by_server(
     for chunk in found:
         chunk.pop(DETAILS, None)
     found = _with_vectors(opened, found)
-    similarities = _similarities(opened, asked.row, [c[manifest.path] for c in found])
+    similarities = _similarities(opened, asked.row, [c[manifest.exact_path] for c in found])
     scored = [Candidate(c, c["score"], s) for c, s in zip(found, similarities, strict=True)]
     return sorted(scored, key=lambda c: (-c.score, c.chunk["_id"]))
 
@@ -280,7 +280,7 @@ def _chunks(
 def _similarities(opened: OpenCollection, row: Rows, stored: Sequence[Binary]) -> list[float]:
     if not stored:
         return []
-    similarities: list[float] = (opened.manifest.codec.expand(stored) @ row[0]).tolist()
+    similarities: list[float] = (opened.manifest.codec.exact.expand(stored) @ row[0]).tolist()
     return similarities
 
 

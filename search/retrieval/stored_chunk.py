@@ -40,8 +40,9 @@ def chunk_of(manifest: Manifest, found: Mapping[str, Any]) -> dict[str, Any]:
     if "score" in found:
         chunk["score"] = found["score"]
     if manifest.layout == "in_place":
-        if (vector := stored.pop(manifest.path, None)) is not None:
-            chunk[manifest.path] = vector
+        for path in manifest.vector_paths:
+            if (vector := stored.pop(path, None)) is not None:
+                chunk[path] = vector
         stored.pop(MARK, None)
     title = _at(stored, manifest.title_field)
     texts = [value for path in manifest.text_fields for value in take_values(stored, path)]
@@ -67,7 +68,7 @@ def _chosen(manifest: Manifest, fields: Sequence[str]) -> list[dict[str, Any]]:
     title = f"{_WHOLE}.{manifest.title_field}"
     texts = [f"{_WHOLE}.{path}" for path in manifest.text_fields]
     if "metadata" in fields:
-        ours = (manifest.path, MARK) if manifest.layout == "in_place" else ()
+        ours = (*manifest.vector_paths, MARK) if manifest.layout == "in_place" else ()
         left_out = [f"{_WHOLE}.{name}" for name in ours if name not in fields]
         unwanted = [] if "text" in fields else [path for path in texts if path != title]
         unset = uppermost_paths([*left_out, *unwanted])

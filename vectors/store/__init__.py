@@ -4,6 +4,24 @@ Importing it costs pymongo and numpy, but neither torch nor ONNX Runtime.
 """
 
 from leafsearch.vectors.encoders.base import RETRY_SECONDS
+from leafsearch.vectors.forms import (
+    CHOICES,
+    FEWEST,
+    FEWEST_BYTES,
+    UNIT_TOLERANCE,
+    Codec,
+    Estimate,
+    Form,
+    FormChoice,
+    OpenForm,
+    Sample,
+    Transform,
+    choose_form,
+    choose_form_by_bytes,
+    compare_forms,
+    fit_transform,
+    sample_queries,
+)
 from leafsearch.vectors.store.bson_text import (
     NotExtendedJson,
     decode_extended,
@@ -13,7 +31,6 @@ from leafsearch.vectors.store.bson_text import (
     parse_extended_json,
 )
 from leafsearch.vectors.store.chunk import StoredChunk, digest, encoded_digest
-from leafsearch.vectors.store.codec import UNIT_TOLERANCE, Codec
 from leafsearch.vectors.store.collection import BY_DOCUMENT, BY_GENERATION, Collection
 from leafsearch.vectors.store.connection import (
     FORBIDDEN_CODES,
@@ -55,6 +72,7 @@ from leafsearch.vectors.store.manifest import (
     VECTOR_PATH,
     Manifest,
     ModelRecord,
+    StoredVectors,
     amend_manifest,
     delete_manifest,
     find_manifest,
@@ -69,11 +87,15 @@ from leafsearch.vectors.store.manifest import (
     write_manifest,
 )
 from leafsearch.vectors.store.matrices import (
+    TRANSFORMS,
+    accept_parts,
     find_fault,
     forget_unnamed,
     list_unnamed,
+    parts_pipeline,
     read_matrices,
     read_matrix,
+    read_transforms,
 )
 from leafsearch.vectors.store.pipelines import (
     is_same_index,
@@ -90,18 +112,6 @@ from leafsearch.vectors.store.retry import (
 )
 from leafsearch.vectors.store.search_index import IndexSpec, SearchIndex, require_search
 from leafsearch.vectors.store.stored_source import is_in_stored_source
-from leafsearch.vectors.store.transform import (
-    CHOICES,
-    TRANSFORMS,
-    Transform,
-    TransformChoice,
-    accept_parts,
-    choose_transform,
-    fit_transform,
-    measure_kept,
-    parts_pipeline,
-    read_transforms,
-)
 from leafsearch.vectors.store.trial import has_room, require_int8_quantized
 from leafsearch.vectors.store.writers import ActiveRuns, Registration, register_run
 
@@ -109,6 +119,8 @@ __all__ = [
     "BY_DOCUMENT",
     "BY_GENERATION",
     "CHOICES",
+    "FEWEST",
+    "FEWEST_BYTES",
     "FORBIDDEN_CODES",
     "HAS_MARK",
     "MANIFESTS",
@@ -124,23 +136,30 @@ __all__ = [
     "ActiveRuns",
     "Codec",
     "Collection",
+    "Estimate",
+    "Form",
+    "FormChoice",
     "Generations",
     "InPlace",
     "IndexSpec",
     "Manifest",
     "ModelRecord",
     "NotExtendedJson",
+    "OpenForm",
     "Registration",
     "RetryBudget",
+    "Sample",
     "SearchIndex",
     "StoredChunk",
+    "StoredVectors",
     "Transform",
-    "TransformChoice",
     "accept_parts",
     "amend_manifest",
     "begin_next",
-    "choose_transform",
+    "choose_form",
+    "choose_form_by_bytes",
     "collection_of",
+    "compare_forms",
     "connect",
     "connect_async",
     "decode_extended",
@@ -169,7 +188,6 @@ __all__ = [
     "list_all_indexes",
     "list_collection_types",
     "list_unnamed",
-    "measure_kept",
     "missing_manifest",
     "nearest_stage",
     "open_client",
@@ -192,6 +210,7 @@ __all__ = [
     "require_int8_quantized",
     "require_precision",
     "require_search",
+    "sample_queries",
     "switch_generation",
     "text_index_name",
     "tuning_differences",

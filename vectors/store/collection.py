@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import bson
-from bson.binary import Binary
 from bson.errors import InvalidDocument
 from pymongo import InsertOne, ReadPreference, ReplaceOne, UpdateMany, UpdateOne
 from pymongo.collection import Collection as MongoCollection
@@ -23,7 +22,7 @@ from leafsearch.config.text import shorten
 from leafsearch.vectors.errors import DeploymentError, IndexNotReady, IndexSkips
 from leafsearch.vectors.store.chunk import StoredChunk
 from leafsearch.vectors.store.connection import explain_errors, short
-from leafsearch.vectors.store.manifest import Manifest
+from leafsearch.vectors.store.manifest import Manifest, StoredVectors
 from leafsearch.vectors.store.pipelines import nearest_stage
 from leafsearch.vectors.store.retry import RetryBudget, is_transient
 from leafsearch.vectors.store.search_index import IndexSpec, SearchIndex, wait_for
@@ -95,15 +94,18 @@ class Collection:
 
     @property
     def _is_sound(self) -> dict[str, Any]:
-        """A server expression: the vector has the manifest's type and size, and is not zero.
+        """A server expression: vectors have the manifest's type and size, and are not zero.
 
         The server cannot see NaN or a wrong length; `leaf-ingest repair` does.
         """
-        least, most = self.manifest.codec.bounds
-        path = f"${self.manifest.path}"
-        # Zeros are the least value; as bits they are an ordinary vector.
-        above = "$gte" if self.manifest.precision == "binary" else "$gt"
-        return {"$and": [{above: [path, least]}, {"$lte": [path, most]}]}
+        manifest, conditions = self.manifest, list[dict[str, Any]]()
+        codecs = dict.fromkeys((manifest.codec, manifest.codec.exact))
+        for path, codec in zip(manifest.vector_paths, codecs, strict=True):
+            least, most = codec.bounds
+            # Zeros are the least value; as bits they are an ordinary vector.
+            above = "$gte" if codec.precision == "binary" else "$gt"
+            conditions += [{above: [f"${path}", least]}, {"$lte": [f"${path}", most]}]
+        return {"$and": conditions}
 
     def is_empty(self) -> bool:
         """Whether there is no chunk of this generation."""
@@ -113,7 +115,7 @@ class Collection:
     def write(
         self,
         chunks: Iterable[Mapping[str, Any]],
-        vectors: Iterable[Binary],
+        vectors: Iterable[StoredVectors],
         *,
         seen: Mapping[str, bytes | None] | None = None,
     ) -> dict[str, str]:
@@ -126,8 +128,8 @@ class Collection:
         """
         marks = {k: v for k, v in self.manifest.chosen.items() if v is not None}
         documents = {
-            str(chunk["_id"]): {**chunk, **marks, self.manifest.path: vector}
-            for chunk, vector in zip(chunks, vectors, strict=True)
+            str(chunk["_id"]): {**chunk, **marks, **stored}
+            for chunk, stored in zip(chunks, vectors, strict=True)
         }
         if seen is None:
             return self._bulk({id: _upsert({"_id": id}, d) for id, d in documents.items()})
@@ -159,10 +161,10 @@ class Collection:
             del rejected[id]
         return rejected
 
-    def size_of(self, chunk: Mapping[str, Any], vector: Binary) -> int:
+    def size_of(self, chunk: Mapping[str, Any], vectors: StoredVectors) -> int:
         """Bytes of BSON that a write sends for this chunk."""
         marks = {k: v for k, v in self.manifest.chosen.items() if v is not None}
-        return len(bson.encode({**chunk, **marks, self.manifest.path: vector}))
+        return len(bson.encode({**chunk, **marks, **vectors}))
 
     def update(
         self, changes: Mapping[str, Mapping[str, Any]], *, seen: Mapping[str, bytes | None]

@@ -24,8 +24,7 @@ from leafsearch.vectors.store.manifest import (
     read_manifest,
     to_document,
 )
-from leafsearch.vectors.store.matrices import hold_matrix
-from leafsearch.vectors.store.transform import read_transforms, write_transform
+from leafsearch.vectors.store.matrices import hold_matrix, read_transforms, write_transform
 
 _NOT_OF_A_GENERATION = ("_id", "next", "previous", "newest")
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import bson
-from bson.binary import Binary
 from pymongo import UpdateMany, UpdateOne
 from pymongo.collection import Collection as MongoCollection
 from pymongo.errors import OperationFailure
@@ -27,7 +26,7 @@ from leafsearch.vectors.store.collection import (
     all_alike,
     is_found,
 )
-from leafsearch.vectors.store.manifest import MARK, Manifest
+from leafsearch.vectors.store.manifest import MARK, Manifest, StoredVectors
 from leafsearch.vectors.store.pipelines import nearest_stage
 from leafsearch.vectors.store.retry import RetryBudget
 
@@ -61,7 +60,7 @@ class InPlace(Collection):
     def write(
         self,
         chunks: Iterable[Mapping[str, Any]],
-        vectors: Iterable[Binary],
+        vectors: Iterable[StoredVectors],
         *,
         seen: Mapping[str, bytes | None] | None = None,
     ) -> dict[str, str]:
@@ -70,9 +69,9 @@ class InPlace(Collection):
         keys = self._keys([chunk["document"] for chunk in wanted.values()])
         pairs = zip(wanted.items(), vectors, strict=True)
         operations: dict[str, Operation] = {}
-        for (id, chunk), vector in pairs:
+        for (id, chunk), stored in pairs:
             if there := keys[chunk["document"]]:  # else it was deleted
-                operations[id] = self._put(chunk, vector, there)
+                operations[id] = self._put(chunk, stored, there)
         rejected = self._bulk(operations)
         rejected |= self._check_written(
             [chunk for id, chunk in wanted.items() if id not in rejected]
@@ -81,9 +80,9 @@ class InPlace(Collection):
         self.withdraw([wanted[id]["document"] for id in rejected])
         return rejected
 
-    def size_of(self, chunk: Mapping[str, Any], vector: Binary) -> int:
+    def size_of(self, chunk: Mapping[str, Any], vectors: StoredVectors) -> int:
         """Bytes by which the document grows."""
-        return len(bson.encode({self.manifest.path: vector, MARK: _mark(chunk)})) - _EMPTY
+        return len(bson.encode({**vectors, MARK: _mark(chunk)})) - _EMPTY
 
     def update(
         self, changes: Mapping[str, Mapping[str, Any]], *, seen: Mapping[str, bytes | None]
@@ -141,20 +140,25 @@ class InPlace(Collection):
         return self._retry(self.mongo.estimated_document_count)
 
     def _withdraw_where(self, where: Mapping[str, Any]) -> int:
-        ours = {"$unset": {self.manifest.path: "", MARK: ""}}
+        ours = {"$unset": dict.fromkeys((*self.manifest.vector_paths, MARK), "")}
         return self._run_write(lambda: self.mongo.update_many(where, ours).modified_count)
 
-    def _put(self, chunk: Mapping[str, Any], vector: Binary, keys: Sequence[Any]) -> UpdateOne:
+    def _put(
+        self, chunk: Mapping[str, Any], vectors: StoredVectors, keys: Sequence[Any]
+    ) -> UpdateOne:
         manifest, title = self.manifest, chunk["title"]
         where = {
             # In a sharded collection, updating one document needs its exact _id.
             "_id": keys[0] if len(keys) == 1 else {"$in": list(keys)},
             **_holds_text(manifest, chunk["text"]),
-            "$or": [HAS_MARK, {manifest.path: {"$exists": False}, MARK: {"$exists": False}}],
+            "$or": [
+                HAS_MARK,
+                {path: {"$exists": False} for path in (*manifest.vector_paths, MARK)},
+            ],
         }
         if manifest.title_field not in manifest.text_fields:
             where[manifest.title_field] = title if title else {"$in": [None, ""]}
-        return UpdateOne(where, {"$set": {manifest.path: vector, MARK: _mark(chunk)}})
+        return UpdateOne(where, {"$set": {**vectors, MARK: _mark(chunk)}})
 
     def _check_written(self, chunks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         """Ids and reasons where the fields are not ours; a changed text makes it `outrun`."""
@@ -256,7 +260,7 @@ def _flattened(array: Any) -> dict[str, Any]:
 def is_own_change(names: Iterable[str], manifest: Manifest) -> bool:
     """Whether a change of these fields is our own: the mark, with or without the vector."""
     tops = {name.partition(".")[0] for name in names}
-    return MARK in tops and tops <= {MARK, manifest.path}
+    return MARK in tops and tops <= {MARK, *manifest.vector_paths}
 
 
 def _mark(chunk: Mapping[str, Any]) -> dict[str, Any]:

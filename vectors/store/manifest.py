@@ -10,7 +10,7 @@ Format 2 (format 1, of version 0.1, will always be read):
     teacher: {name, revision, dimensions, query_prompt, document_prompt}
     students: {NAME: {the fields of a model, alignment, probe, candidates}}
     default_student: NAME
-    transform: null, or {kind, dimensions, columns, checksum, sample, kept}; see store.transform
+    transform: null, or {kind, dimensions, columns, checksum, sample, kept}; see forms.transform
     encode_precision: float32 | bfloat16 | float16 | null (remote, or not recorded)
     and the fields of Manifest under their own names
 """
@@ -29,17 +29,11 @@ from leafsearch.config.hint import ingest_hint, rebuild_hint
 from leafsearch.config.presets import current_name
 from leafsearch.config.storage import UNTUNED, IndexTuning, Precision, Quantization, Similarity
 from leafsearch.config.text import quote, shorten
-from leafsearch.vectors.encoders.base import Encoder
+from leafsearch.vectors.encoders.base import Encoder, Rows
 from leafsearch.vectors.errors import ManifestError
-from leafsearch.vectors.store.codec import Codec
-from leafsearch.vectors.store.matrices import hold_matrix
-from leafsearch.vectors.store.transform import (
-    KINDS,
-    Transform,
-    parse_transform,
-    read_transforms,
-    write_transform,
-)
+from leafsearch.vectors.forms.codec import Codec
+from leafsearch.vectors.forms.transform import KINDS, Transform, parse_transform
+from leafsearch.vectors.store.matrices import hold_matrix, read_transforms, write_transform
 
 MANIFESTS = "leaf_manifests"
 VECTOR_PATH = "embedding"
@@ -52,6 +46,7 @@ _PLACES = ("next.", "", "previous.")  # where a generation is in the document, i
 # Chunks in a collection of their own, or a vector inside each of the user's documents. A manifest
 # of texts in the user's documents that MongoDB embeds itself is never stored.
 Layout = Literal["chunks", "in_place", "auto_embedded"]
+StoredVectors = Mapping[str, Binary]  # by path
 _DEFAULT = "default"  # the student that a search uses unless it names another
 # Fields of the document beside those of Manifest: of the whole document, and grouped by format 2.
 _OF_DOCUMENT = {"_id", "format", "next", "previous", "newest"}
@@ -89,6 +84,7 @@ class Manifest:
     precision: Precision
     scale: float | None  # of int8, see Codec
     transform: Transform | None = None  # before truncation
+    beside: Precision | None = None  # of a second vector, not indexed, that rescores the first
     similarity: Similarity
     quantization: Quantization
     tuning: IndexTuning = UNTUNED
@@ -113,7 +109,37 @@ class Manifest:
 
     @property
     def codec(self) -> Codec:
-        return Codec(self.dimensions, self.precision, self.scale, self.transform)
+        return Codec(self.dimensions, self.precision, self.scale, self.transform, self.beside)
+
+    @property
+    def exact_path(self) -> str:
+        """The path of the stored vector that keeps the most, to rescore what the index finds."""
+        return f"{self.path}_{self.beside}" if self.beside else self.path
+
+    @property
+    def vector_paths(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((self.path, self.exact_path)))
+
+    def vectors_of(self, rows: Rows) -> list[StoredVectors]:
+        """The stored vectors of whole rows, (n, the teacher's dimensions), by their paths.
+
+        Raises CodecError on NaN, infinity or zeros.
+        """
+        codec, projected = self.codec, self.codec.project(rows)
+        columns = [codec.encode(projected)]
+        if self.beside:
+            columns.append(codec.exact.encode(projected))
+        return [
+            dict(zip(self.vector_paths, vectors, strict=True))
+            for vectors in zip(*columns, strict=True)
+        ]
+
+    def is_sound(self, stored: Mapping[str, Any]) -> bool:
+        """Whether a stored chunk has all its vectors, of the right header, size and length."""
+        exact = self.codec.exact
+        return self.codec.is_sound(stored.get(self.path)) and (
+            self.beside is None or exact.is_sound(stored.get(self.exact_path))
+        )
 
     def stored_id(self, chunk: str) -> str:
         """The `_id` of a chunk in this generation."""
@@ -324,6 +350,8 @@ def to_document(manifest: Manifest) -> dict[str, Any]:
         flat["more_text_fields"] = more
     if tuning := {name: value for name, value in flat.pop("tuning").items() if value is not None}:
         flat["tuning"] = tuning
+    if flat["beside"] is None:
+        del flat["beside"]
     measured = {"alignment": flat.pop("alignment"), "probe": flat.pop("probe")}
     student = {**flat.pop("student"), **measured, "candidates": None}
     return {
@@ -385,7 +413,7 @@ def _flat(document: Mapping[str, Any], collection: str) -> dict[str, Any]:
     return {**document, **own, "student": student}
 
 
-STORED_FORM = ("dimensions", "precision", "quantization")
+STORED_FORM = ("dimensions", "precision", "quantization", "beside")
 
 
 def require_agreement(
@@ -407,6 +435,7 @@ def require_agreement(
         named = settings.stored_as()
         wanted["dimensions"] = named.dimensions or manifest.teacher.dimensions
         wanted |= {"precision": named.precision, "quantization": named.quantization}
+        wanted["beside"] = named.beside
         askers |= dict.fromkeys(STORED_FORM, settings.asker("storage"))
     wanted |= form or {}
     askers |= {part: f"--{part}" for part in form or {}}

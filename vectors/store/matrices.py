@@ -1,4 +1,6 @@
-"""The matrices of `leaf_transforms`: which ones no manifest names, and what is wrong with one.
+"""The matrices of transforms in `leaf_transforms`, beside the manifests, in parts.
+
+A matrix is stored once, under the checksum of its bytes, which manifests name; see forms.transform.
 
 A matrix is stored before the manifest that names it, and goes when no manifest of the database does
 any longer, of any collection and generation. A first ingest may be between the two writes. So each
@@ -8,26 +10,22 @@ it is gone. A deletion that read the manifests before then has an earlier time, 
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+from bson.binary import Binary
 from pymongo import ReadPreference
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from leafsearch.vectors.store.transform import (
-    PART,
-    TRANSFORMS,
-    Matrix,
-    Transform,
-    checksum_of,
-    parts_pipeline,
-    write_transform,
-)
+from leafsearch.vectors.errors import ManifestError
+from leafsearch.vectors.forms.transform import Matrix, Transform, accept, checksum_of
 
+TRANSFORMS = "leaf_transforms"
+_PART = 8 * 2**20  # bytes; BSON ends at 16 MB
 _MANIFESTS = "leaf_manifests"
 _YOUNG = 3600.0  # seconds, in which the run that wrote a matrix writes its manifest
 _CHECKSUM = re.compile(r"[0-9a-f]{64}")
@@ -40,6 +38,44 @@ class UnnamedMatrix:
     bytes: int
 
 
+def write_transform(database: Database[Any], transform: Transform) -> None:
+    """Store the matrix, before a manifest names it."""
+    raw = transform.raw
+    parts = [raw[at : at + _PART] for at in range(0, len(raw), _PART)]
+    for number, part in enumerate(parts):
+        id = f"{transform.checksum}/{number}"
+        own = {"transform": transform.checksum, "part": number, "data": Binary(part)}
+        change = {"$set": own, "$currentDate": {"written": True}}
+        database[TRANSFORMS].update_one({"_id": id}, change, upsert=True)
+
+
+def parts_pipeline(transform: Transform) -> list[dict[str, Any]]:
+    """Finds the parts of a matrix, for `accept_parts`."""
+    return [{"$match": {"transform": transform.checksum}}, {"$sort": {"part": 1}}]
+
+
+def accept_parts(transform: Transform, parts: Iterable[Mapping[str, Any]], collection: str) -> None:
+    """Put a matrix together. Raises ManifestError if it is not the one that was fitted."""
+    raw = b"".join(part["data"] for part in parts)
+    if not accept(transform, raw):
+        what = "is missing" if not raw else "is damaged"
+        raise ManifestError(
+            f"the transform of {collection} {what} in {TRANSFORMS} ({transform.checksum[:12]}); "
+            "its vectors cannot be compared without it. Restore it from a backup, or build the "
+            "collection again with leaf-ingest --rebuild"
+        )
+
+
+def read_transforms(
+    database: Database[Any], transforms: Iterable[Transform | None], collection: str
+) -> None:
+    """Read the matrices of a collection that this process has not read. Raises ManifestError."""
+    for transform in transforms:
+        if transform is not None and not transform.is_read:
+            parts = database[TRANSFORMS].aggregate(parts_pipeline(transform))
+            accept_parts(transform, parts, collection)
+
+
 def hold_matrix(database: Database[Any], transform: Transform | None) -> None:
     """Keep the matrix of a manifest that was just written from a deletion that did not see it."""
     if transform is None:
@@ -47,7 +83,7 @@ def hold_matrix(database: Database[Any], transform: Transform | None) -> None:
     renewed = database[TRANSFORMS].update_many(
         {"transform": transform.checksum}, {"$currentDate": {"written": True}}
     )
-    if renewed.matched_count < -(-len(transform.raw) // PART):
+    if renewed.matched_count < -(-len(transform.raw) // _PART):
         write_transform(database, transform)
 
 

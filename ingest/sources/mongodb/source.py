@@ -124,8 +124,8 @@ class MongoSource:
             self._in_place = manifest
             self.fields = Fields("_id", manifest.text_fields, manifest.title_field)
         if (ours := self._manifest()) is not None:
-            marks = (ours.path, MARK) if ours.layout == "in_place" else (ours.path,)
-            self._left_out = marks
+            marks = (MARK,) if ours.layout == "in_place" else ()
+            self._left_out = (*ours.vector_paths, *marks)
 
     @property
     def names(self) -> list[str]:

@@ -11,8 +11,9 @@ from pymongo.database import Database
 
 from leafsearch.doctor import Severity
 from leafsearch.vectors import load_encoder
+from leafsearch.vectors.forms.transform import checksum_of
 from leafsearch.vectors.store import MANIFESTS, TRANSFORMS, fit_transform, read_manifest
-from leafsearch.vectors.store.transform import checksum_of, write_transform
+from leafsearch.vectors.store.matrices import write_transform
 from leaftests.doctor import Examined, Ingested, complaints, texts
 
 P, S, W = Severity.PROBLEM, Severity.SKIPPED, Severity.WARNING

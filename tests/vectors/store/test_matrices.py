@@ -11,7 +11,9 @@ import pytest
 from bson.binary import Binary
 from pymongo.database import Database
 
-from leafsearch.vectors import Manifest, ModelRecord
+from leafsearch.vectors import CodecError, Manifest, ManifestError, ModelRecord
+from leafsearch.vectors.encoders import unit_rows
+from leafsearch.vectors.forms import transform as module
 from leafsearch.vectors.store import (
     MANIFESTS,
     TRANSFORMS,
@@ -26,8 +28,12 @@ from leafsearch.vectors.store import (
     read_matrix,
     write_manifest,
 )
-from leafsearch.vectors.store.matrices import hold_matrix, read_matrices
-from leafsearch.vectors.store.transform import write_transform
+from leafsearch.vectors.store.matrices import (
+    hold_matrix,
+    read_matrices,
+    read_transforms,
+    write_transform,
+)
 
 MODEL = ModelRecord("hashing:16", "1", 16, "", "")
 MANIFEST = Manifest(
@@ -175,3 +181,42 @@ def test_first_writers_lose_nothing_to_deletions_at_the_same_time(database: Data
 
     assert len(written) == 40
     assert [name for name, t in transforms.items() if read_matrix(database, t) != t.raw] == []
+
+
+def rows(count: int, seed: int) -> Any:
+    return unit_rows(np.random.default_rng(seed).normal(size=(count, 64)).astype(np.float32))
+
+
+def forget(transform: Transform) -> None:
+    """As in a process that has not read the matrix."""
+    module._fitted.pop(transform.checksum)
+
+
+def test_the_matrix_is_kept_once_and_read_by_who_needs_it(database: Database[Any]) -> None:
+    transform = fit_transform(rows(300, 7), 16)
+    write_transform(database, transform)
+    write_transform(database, transform)
+    assert database[TRANSFORMS].count_documents({}) == 1
+
+    forget(transform)
+    with pytest.raises(CodecError, match="was not read"):
+        transform.rotate(rows(3, 1))
+    read_transforms(database, [None, transform], "c")
+
+    assert transform.rotate(rows(3, 1)).shape == (3, 16)
+
+
+@pytest.mark.parametrize(("damage", "said"), [("drop", "is missing"), ("cut", "is damaged")])
+def test_a_matrix_that_is_gone_or_damaged_is_an_error(
+    database: Database[Any], damage: str, said: str
+) -> None:
+    transform = fit_transform(rows(300, 8), 16)
+    write_transform(database, transform)
+    if damage == "drop":
+        database[TRANSFORMS].drop()
+    else:
+        database[TRANSFORMS].update_one({}, {"$set": {"data": b"123"}})
+    forget(transform)
+
+    with pytest.raises(ManifestError, match=said):
+        read_transforms(database, [transform], "articles")

@@ -22,7 +22,8 @@ from leafsearch.config.hint import hint
 from leafsearch.config.storage import Precision
 from leafsearch.vectors.encoders.base import Rows, unit_rows
 from leafsearch.vectors.errors import CodecError
-from leafsearch.vectors.store.transform import Transform
+from leafsearch.vectors.forms.estimate import Form, vector_bytes
+from leafsearch.vectors.forms.transform import Transform
 
 UNIT_TOLERANCE = 0.01  # of length; models in half precision deviate by a tenth of that
 _HEADERS: dict[str, bytes] = {"float32": b"\x27\x00", "int8": b"\x03\x00", "binary": b"\x10\x00"}
@@ -30,12 +31,17 @@ _HEADERS: dict[str, bytes] = {"float32": b"\x27\x00", "int8": b"\x03\x00", "bina
 
 @dataclass(frozen=True)
 class Codec:
-    """`scale` is the size of one int8 step; only int8 needs it."""
+    """`scale` is the size of one int8 step; only int8 needs it.
+
+    `beside` is the precision of a second vector, which is stored beside the indexed one to rescore
+    what the index finds.
+    """
 
     dimensions: int
     precision: Precision
     scale: float | None = None
     transform: Transform | None = None
+    beside: Precision | None = None
 
     @classmethod
     def calibrate(
@@ -44,18 +50,30 @@ class Codec:
         precision: Precision,
         rows: Rows,
         transform: Transform | None = None,
+        beside: Precision | None = None,
     ) -> "Codec":
         """A codec whose int8 scale maps the largest value of `rows`, (n, >= dimensions), to 127.
 
         Raises CodecError for rows that `compress` would reject.
         """
-        codec = cls(dimensions, precision, None, transform)
+        codec = cls(dimensions, precision, None, transform, beside)
         cut = codec.project(rows)
-        if precision != "int8":
+        if "int8" not in (precision, beside):
             return codec
         if not len(rows):
             raise CodecError("int8 needs some vectors to calibrate its scale; got none")
         return replace(codec, scale=float(np.abs(cut).max()) / 127)
+
+    @property
+    def exact(self) -> "Codec":
+        """The codec of the stored vectors that keep the most."""
+        if self.beside is None:
+            return self
+        return replace(self, precision=self.beside, beside=None)
+
+    @property
+    def form(self) -> Form:
+        return Form(self.dimensions, self.precision, self.beside, self.transform is not None)
 
     def compress(self, rows: Rows) -> list[Binary]:
         """Encode whole rows, (n, >= dimensions). Raises CodecError on NaN, infinity or zeros."""
@@ -122,9 +140,8 @@ class Codec:
 
     @property
     def size(self) -> int:
-        """Bytes of one stored vector, header included."""
-        bits = {"float32": 32, "int8": 8, "binary": 1}[self.precision]
-        return 2 + self.dimensions * bits // 8
+        """Bytes of one indexed vector, header included."""
+        return vector_bytes(self.dimensions, self.precision)
 
     def _quantise(self, rows: Rows) -> NDArray[Any]:
         if self.precision == "float32":

@@ -1,4 +1,4 @@
-"""The rotation before truncation: what it keeps, that it is the same everywhere, how it is kept."""
+"""The rotation before truncation: what it keeps, and that it is the same everywhere."""
 
 import subprocess
 import sys
@@ -6,13 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pymongo.database import Database
 
-from leafsearch.vectors import Codec, CodecError, ManifestError
+from leafsearch.vectors import Codec, CodecError
 from leafsearch.vectors.encoders import unit_rows
-from leafsearch.vectors.store import choose_transform, fit_transform, measure_kept
-from leafsearch.vectors.store import transform as module
-from leafsearch.vectors.store.transform import TRANSFORMS, read_transforms, write_transform
+from leafsearch.vectors.forms import fit_rotation, fit_transform
 
 
 def spread(count: int, dimensions: int, seed: int = 0, *, rank: int = 24) -> Any:
@@ -86,7 +83,7 @@ def test_three_kernels_of_openblas_agree() -> None:
     """One stored sample gives the same matrix, to 1e-6, on other processors' kernels."""
     code = (
         "import sys, numpy as np; sys.path.insert(0, sys.argv[1]);"
-        "from leafsearch.vectors.store import fit_transform;"
+        "from leafsearch.vectors.forms import fit_rotation, fit_transform;"
         "rows = np.random.default_rng(3).normal(size=(500, 96)) @ np.diag(1.05 ** -np.arange(96));"
         "rows /= np.linalg.norm(rows, axis=1, keepdims=True);"
         "np.save(sys.argv[2], fit_transform(rows.astype(np.float32), 48).matrix)"
@@ -102,43 +99,6 @@ def test_three_kernels_of_openblas_agree() -> None:
         np.testing.assert_allclose(other, found[0], atol=1e-6)
 
 
-def test_auto_leaves_a_teacher_alone_that_was_trained_for_truncation() -> None:
-    """Its first dimensions already hold most of each vector."""
-    falling = 1.3 ** -np.arange(64)
-    rows = np.random.default_rng(5).normal(size=(800, 64)) * falling
-    matryoshka = unit_rows(rows.astype(np.float32))
-
-    choice = choose_transform(matryoshka, 24, "auto")
-
-    assert choice.transform is None
-    assert choice.plain is not None
-    assert choice.plain > 0.95
-    assert choice.reason.startswith("transform none: 24 of 64 dimensions keep")
-
-
-def test_auto_rotates_what_truncation_would_spoil_and_says_why() -> None:
-    rows = spread(800, 64)
-    plain, rotated = measure_kept(rows, 16)
-
-    choice = choose_transform(rows, 16, "auto")
-
-    assert rotated > plain + 0.1
-    assert choice.transform is not None
-    assert choice.reason == (
-        f"transform pca: 16 of 64 dimensions keep {rotated:.1%} of the 10 nearest neighbours "
-        f"with it and {plain:.1%} without (800 chunks)"
-    )
-
-
-def test_few_vectors_decide_nothing_but_an_order_is_followed() -> None:
-    rows = spread(100, 64)
-
-    assert choose_transform(rows, 16, "auto").transform is None
-    assert "100 chunks are too few" in choose_transform(rows, 16, "auto").reason
-    assert choose_transform(rows, 16, "pca").transform is not None
-    assert choose_transform(rows, 64, "pca").transform is None
-
-
 def test_vectors_of_another_length_are_an_error() -> None:
     codec = Codec(16, "float32", transform=fit_transform(spread(300, 64), 16))
 
@@ -146,31 +106,10 @@ def test_vectors_of_another_length_are_an_error() -> None:
         codec.compress(spread(3, 48))
 
 
-def test_the_matrix_is_kept_once_and_read_by_who_needs_it(database: Database[Any]) -> None:
-    transform = fit_transform(spread(300, 64, seed=7), 16)
-    write_transform(database, transform)
-    write_transform(database, transform)
-    assert database[TRANSFORMS].count_documents({}) == 1
+def test_one_rotation_gives_the_transforms_of_every_number_of_dimensions() -> None:
+    rows = spread(600, 64)
+    rotation = fit_rotation(rows)
 
-    module._fitted.pop(transform.checksum)
-    with pytest.raises(CodecError, match="was not read"):
-        transform.rotate(spread(3, 64))
-    read_transforms(database, [None, transform], "c")
-
-    assert transform.rotate(spread(3, 64)).shape == (3, 16)
-
-
-@pytest.mark.parametrize(("damage", "said"), [("drop", "is missing"), ("cut", "is damaged")])
-def test_a_matrix_that_is_gone_or_damaged_is_an_error(
-    database: Database[Any], damage: str, said: str
-) -> None:
-    transform = fit_transform(spread(300, 64, seed=8), 16)
-    write_transform(database, transform)
-    if damage == "drop":
-        database[TRANSFORMS].drop()
-    else:
-        database[TRANSFORMS].update_one({}, {"$set": {"data": b"123"}})
-    module._fitted.pop(transform.checksum)
-
-    with pytest.raises(ManifestError, match=said):
-        read_transforms(database, [transform], "articles")
+    assert rotation.transform(24).checksum == fit_transform(rows, 24).checksum
+    assert rotation.transform(24).kept < rotation.transform(48).kept <= 1
+    np.testing.assert_allclose(rotation.rotate(rows, 24), rotation.transform(24).rotate(rows))
