@@ -70,6 +70,11 @@ class Settings(BaseModel):
         """What names this side of the pair: `teacher` or `student`, or else the preset."""
         return self.asker(side if getattr(self, side) else "preset")
 
+    def without(self, field: str) -> "Settings":
+        """These settings as if this one had not been given."""
+        given = {name: getattr(self, name) for name in self.model_fields_set - {field}}
+        return Settings(self._askers, **given)
+
     mongodb_uri: SecretStr | None = None
     database: str = "leaf"
     collection: str = "chunks"

@@ -81,6 +81,10 @@ class Choices:
         """The transform that a collection has to have, by its name in the manifest."""
         return {} if self.transform in (None, "auto") else {"transform": str(self.transform)}
 
+    def beats(self, settings: Settings) -> Settings:
+        """The settings without what these options overrule."""
+        return settings if self.most_bytes is None else settings.without("storage")
+
     def open_form(self, transform: str) -> OpenForm:
         """What the first chunks of a new collection decide, `transform` unless one was given."""
         return OpenForm(self.transform or transform, self.most_bytes)
@@ -122,8 +126,8 @@ class Choices:
         if self.most_bytes < FEWEST_BYTES:
             yield f"--bytes {self.most_bytes}: expected {FEWEST_BYTES} or more"
         given = [f"--{name}" for name in self.form]
-        if "storage" in settings.model_fields_set:
-            given.append(settings.asker("storage"))
+        if settings.asker("storage").startswith("--"):
+            given.append("--storage")
         if given:
             yield (
                 f"--bytes {self.most_bytes}: it chooses dimensions and precision itself; leave out "

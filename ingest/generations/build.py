@@ -56,6 +56,7 @@ def open_rebuild(
     """Begin a generation, or go on with it. Raises as open_target does, before any write."""
     if problems := choices.problems(settings):
         raise ConfigError(problems)
+    settings = choices.beats(settings)
     name = settings.collection
     require_search(database[name])
     with explain_errors():
@@ -120,7 +121,8 @@ def _begin_new(
     sides = _models(active, settings)
     on_status(f"loading {sides['teacher'][0]} and {sides['student'][0]}")
     pair = load_pair(sides["teacher"], sides["student"], settings, retries)
-    storage = fit_storage(_form(active, settings, choices), settings, pair.teacher)
+    form = Storage() if choices.most_bytes else _form(active, settings, choices)
+    storage = fit_storage(form, settings, pair.teacher)
     tokens = or_default(choices.chunk_tokens, min(active.chunk_tokens, pair.teacher.max_tokens))
     manifest = replace(
         with_wanted(active, choices, settings.collection),
@@ -149,7 +151,9 @@ def _begin_new(
         manifest,
         pair.teacher,
         student=pair.student,
-        open_form=choices.open_form(_usual_transform(active, manifest)),
+        open_form=choices.open_form(
+            "auto" if choices.most_bytes else _usual_transform(active, manifest)
+        ),
         tuning=choices.tuning,
         retries=retries,
     )

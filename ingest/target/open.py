@@ -102,6 +102,7 @@ def open_target(
     """
     if problems := choices.problems(settings):
         raise ConfigError(problems)
+    settings = choices.beats(settings)
     name = settings.collection
     require_search(database[name])
     with explain_errors():
@@ -174,7 +175,8 @@ def _new(
     names = settings.pair
     on_status(f"loading {names.teacher} and {names.student}")
     pair = load_pair((names.teacher, None), (names.student, None), settings, retries)
-    storage = fit_storage(choices.storage(settings), settings, pair.teacher)
+    form = Storage() if choices.most_bytes else choices.storage(settings)
+    storage = fit_storage(form, settings, pair.teacher)
     chunk_tokens = or_default(choices.chunk_tokens, min(DEFAULT_TOKENS, pair.teacher.max_tokens))
     # In a mean of chunks, text that two chunks share would count twice.
     overlap = 0 if choices.in_place else min(DEFAULT_OVERLAP, chunk_tokens // 4)

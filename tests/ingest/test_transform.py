@@ -91,20 +91,35 @@ def test_a_later_run_uses_the_stored_rotation_and_another_one_is_refused(
 def test_a_rebuild_rotates_an_existing_collection(
     leaf_ingest: Run, run: Run, mongodb_uri: str, database: Database[Any], corpus: Path
 ) -> None:
-    leaf_ingest(corpus, *FORM)
+    leaf_ingest(corpus, *FORM, "--transform", "none")
     assert read_manifest(database, "chunks").transform is None
+    leaf_ingest(corpus, *FORM, "--rebuild", "--heading-trail")
+    assert read_manifest(database, "chunks").transform is None  # as before
+    leaf_ingest("retire")
 
     ended = leaf_ingest(corpus, *FORM, "--rebuild", "--transform", "pca")
     manifest = read_manifest(database, "chunks")
 
     assert ended.returncode == 0, ended.stderr
-    assert (manifest.generation, manifest.transform is not None) == (2, True)
+    assert (manifest.generation, manifest.transform is not None) == (3, True)
     (best, *_) = find(run, mongodb_uri, database.name, first_text(corpus))
     assert best["document"] == "d0"
 
     back = leaf_ingest("rollback")
     assert back.returncode == 0, back.stderr
     assert read_manifest(database, "chunks").transform is None
+
+
+def test_new_collections_measure_whether_a_rotation_is_worth_it(
+    leaf_ingest: Run, database: Database[Any], corpus: Path
+) -> None:
+    ended = leaf_ingest(corpus, *FORM)
+    manifest = read_manifest(database, "chunks")
+
+    assert ended.returncode == 0, ended.stderr
+    kind = manifest.transform.kind if manifest.transform else "none"
+    assert f"leaf-ingest: transform {kind}: 32 of 64 dimensions keep" in ended.stderr
+    assert "(400 chunks)" in ended.stderr
 
 
 def test_two_first_runs_agree_on_one_rotation(

@@ -1,6 +1,7 @@
 """What a vector index keeps of the documents, if that is chosen, so that hits come from it alone.
 
-Of chunks it keeps what a hit shows, and a vector only where searches compute with it. Of documents with vectors in place it keeps all but the vector and the mark.
+Of chunks it keeps what a hit shows, and a vector only where searches compute with it. Of documents
+with vectors in place it keeps all but the other vectors and the mark.
 """
 
 from collections.abc import Sequence

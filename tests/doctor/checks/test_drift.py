@@ -74,7 +74,7 @@ def test_what_is_not_known_is_said(ingested: Ingested, examined: Examined) -> No
 def test_a_collection_that_is_only_cut_learns_what_a_transform_gains(
     ingested: Ingested, examined: Examined
 ) -> None:
-    ingested(about("tree", 300, 1), dimensions=32)
+    ingested(about("tree", 300, 1), dimensions=32, transform="none")
 
     findings = examined()
 
