@@ -26,7 +26,8 @@ def expected_order(
     """By plain numpy on the stored bytes: ids by falling score, and every score."""
     manifest = searcher.manifest
     chunks = list(database["c"].find())
-    query = manifest.codec.compress(load_encoder("hashing:128").encode_queries([QUESTION]))[0]
+    rows = load_encoder("hashing:128").encode_queries([QUESTION])
+    query = manifest.codec.encode(manifest.codec.project_queries(rows))[0]
     scores = {c["_id"]: score(query, c["embedding"], manifest.precision) for c in chunks}
     return sorted(scores, key=lambda i: (-scores[i], i)), scores
 
