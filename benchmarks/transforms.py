@@ -37,7 +37,7 @@ from leafsearch.evaluation.replay import Remembered, find_all, replay_searcher
 from leafsearch.evaluation.trial import trial_collection
 from leafsearch.ingest import Choices, Corpus, Rejects, ingest, open_target
 from leafsearch.vectors import Codec, Rows, connect, load_encoder, load_student
-from leafsearch.vectors.store import choose_transform, fit_transform
+from leafsearch.vectors.store import Form, Sample, choose_form, fit_transform, sample_queries
 
 PAIR = PRESETS["offline"]
 KERNELS = ("Haswell", "SkylakeX", "Zen")
@@ -206,12 +206,15 @@ def ingest_overhead(bench: Bench) -> Iterator[Row]:
         return
     texts = [passage.encoded for passage in read_collection(file).passages[:timed_on]]
     encoder = load_encoder(PAIR.teacher, devices=["cpu"])
+    student = load_student(PAIR.student)
     rows = made(_SAMPLE, encoder.dimensions)
     shares = []
     for _ in range(1 if bench.small else 5):
         seconds = timed(lambda: encoder.encode_documents(texts)) / timed_on
         start = time.perf_counter()
-        transform = choose_transform(rows, 256, "pca").transform
+        queries, own = sample_queries((texts * _SAMPLE)[:_SAMPLE])
+        sample = Sample(rows, student.encode_queries(queries), own)
+        transform = choose_form(sample, Form(256, "float32"), "pca").transform
         choosing = time.perf_counter() - start
         plain, rotated = (
             timed(partial(Codec(256, "float32", None, each).compress, rows))
