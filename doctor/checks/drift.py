@@ -28,6 +28,7 @@ so the first stage ends there. A share of 30 % new documents in the recent ones 
 differences.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -73,6 +74,8 @@ def drift(case: Case) -> Verdict:
 def _rotated(case: Case, transform: Transform) -> Verdict:
     texts = _recent(case)
     rows = _encode(case, texts[:_FIRST])
+    if not len(rows):
+        raise OutOfTime
     kept, before = _kept_length(rows, transform), transform.kept
     many = f"{counted(len(rows), 'most recent text')}"
     found = f"the transform keeps {kept:.1%} of the squared length of the {many}"
@@ -107,9 +110,12 @@ def _rotated(case: Case, transform: Transform) -> Verdict:
 
 
 def _cut(case: Case) -> Verdict:
-    rows = _encode(case, _spread(case, _RECENT))
+    texts = _spread(case, _RECENT)
+    if len(texts) < _RECENT:
+        return ok(f"no transform; {counted(len(texts), 'text')} are too few to say what it gains")
+    rows = _encode(case, texts)
     if len(rows) < _RECENT:
-        return ok(f"no transform; {counted(len(rows), 'text')} are too few to say what it gains")
+        raise OutOfTime
     plain, rotated = _gain(rows, _manifest(case).dimensions)
     numbers = {"neighbours": round(plain, 4), "rebuilt": round(rotated, 4), "texts": len(rows)}
     found = f"no transform: {plain:.0%} of the {_NEIGHBOURS} nearest neighbours are kept"
@@ -197,16 +203,23 @@ def _texts(case: Case, documents: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _encode(case: Case, texts: Sequence[str]) -> Rows:
-    """Rows of the first texts, as many as there is time for. Raises OutOfTime if there is none."""
-    teacher, parts, slowest = case.teacher, list[Rows](), 0
-    left = case.left_ms()
+    """Rows of the first texts, as many as there is time for."""
+    teacher, parts, slowest = case.teacher, list[Rows](), 0.0
     for at in range(0, len(texts), _AT_ONCE):
-        if parts and left < 2 * slowest:
+        if _left(case) <= 2 * slowest:
             break
+        started = time.monotonic()
         parts.append(teacher.encode_documents(texts[at : at + _AT_ONCE]))
-        before, left = left, case.left_ms()
-        slowest = max(slowest, before - left)
+        slowest = max(slowest, time.monotonic() - started)
     return np.concatenate(parts) if parts else np.zeros((0, teacher.dimensions), np.float32)
+
+
+def _left(case: Case) -> float:
+    """Seconds of the time limit."""
+    try:
+        return case.left_ms() / 1000
+    except OutOfTime:
+        return 0.0
 
 
 def _manifest(case: Case) -> Manifest:
