@@ -8,6 +8,7 @@ from leafsearch.config.hint import ingest_hint
 from leafsearch.config.text import counted, quote
 from leafsearch.doctor.context import Case, examine, ingest, names, rebuild, retire
 from leafsearch.doctor.findings import Verdict, ok, problem, skipped, warning
+from leafsearch.doctor.index import embedded_fields
 from leafsearch.doctor.sample import vector_paths
 from leafsearch.search.values import paths_of
 from leafsearch.vectors import (
@@ -170,6 +171,8 @@ def _no_manifest(case: Case) -> Verdict:
     if case.order.path or case.order.index:
         return skipped(f"{case.full_name} has no manifest, so another program wrote it")
     _ = case.documents  # raises Unknown if there are no documents to describe
+    if sum(len(embedded_fields(index)) for index in case.knows(Case.listed) or ()) == 1:
+        return ok(f"{case.full_name} needs none: MongoDB embeds its texts itself, see `index`")
     some = case.aggregate({"$limit": 5})
     if any(isinstance(document.get("hash"), bytes) for document in some):
         return problem(

@@ -262,6 +262,8 @@ def test_doctor_says_how_it_is_searched(movies: Collection[Any], mongodb_uri: st
 
     found = {f.check: f for f in examine(Examination(uri=mongodb_uri, settings=settings))}
 
+    assert found["manifest"].level is Severity.OK
+    assert "MongoDB embeds its texts itself" in found["manifest"].message
     assert found["index"].level is Severity.WARNING
     assert "autoEmbed index plots on 'plot.full' (model hashing)" in found["index"].message
     assert "1 of 9 documents have no text there and are never found (_id 'mute')" in (
