@@ -316,13 +316,13 @@ class Target:
 
     def _agree(self, rows: Rows, texts: Sequence[str]) -> None:
         """Write the manifest before the vectors, so that a run killed in between can go on."""
-        if quantizes_int8(self.manifest.precision, self.manifest.quantization):
-            self._try_int8_quantized()
         choice = FormChoice(self.form, None, "")
         if self._is_form_open:
             choice = self._choose(self._sample(rows, texts))
             self.form_reason = choice.reason
         form = choice.form
+        if quantizes_int8(form.precision, self.manifest.quantization):
+            self._try_int8_quantized()
         codec = Codec.calibrate(
             form.dimensions, form.precision, rows, choice.transform, form.beside
         )
