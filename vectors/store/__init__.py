@@ -22,6 +22,13 @@ from leafsearch.vectors.forms import (
     fit_transform,
     sample_queries,
 )
+from leafsearch.vectors.store.agreement import (
+    STORED_FORM,
+    require_agreement,
+    require_equal,
+    require_fields,
+    require_precision,
+)
 from leafsearch.vectors.store.bson_text import (
     NotExtendedJson,
     decode_extended,
@@ -58,21 +65,33 @@ from leafsearch.vectors.store.in_place import (
     collection_of,
     is_own_change,
 )
-from leafsearch.vectors.store.index_limit import (
+from leafsearch.vectors.store.indexes.limit import (
     MOST_IN_FLEX,
     MOST_IN_FREE,
     explain_limit,
     is_small_atlas,
     list_all_indexes,
 )
+from leafsearch.vectors.store.indexes.pipelines import (
+    is_same_index,
+    nearest_stage,
+    projection,
+    text_index_name,
+    tuning_differences,
+    uppermost_paths,
+)
+from leafsearch.vectors.store.indexes.search_index import IndexSpec, SearchIndex, require_search
+from leafsearch.vectors.store.indexes.stored_source import is_in_stored_source
+from leafsearch.vectors.store.indexes.trial import has_room, require_int8_quantized
 from leafsearch.vectors.store.manifest import (
     MANIFESTS,
     MARK,
-    STORED_FORM,
     VECTOR_PATH,
     Manifest,
     ModelRecord,
     StoredVectors,
+)
+from leafsearch.vectors.store.manifests import (
     amend_manifest,
     delete_manifest,
     find_manifest,
@@ -80,10 +99,6 @@ from leafsearch.vectors.store.manifest import (
     read_manifest,
     remove_filters,
     replace_manifest,
-    require_agreement,
-    require_equal,
-    require_fields,
-    require_precision,
     write_manifest,
 )
 from leafsearch.vectors.store.matrices import (
@@ -97,22 +112,11 @@ from leafsearch.vectors.store.matrices import (
     read_matrix,
     read_transforms,
 )
-from leafsearch.vectors.store.pipelines import (
-    is_same_index,
-    nearest_stage,
-    projection,
-    text_index_name,
-    tuning_differences,
-    uppermost_paths,
-)
 from leafsearch.vectors.store.retry import (
     RetryBudget,
     is_transient,
     is_unanswered,
 )
-from leafsearch.vectors.store.search_index import IndexSpec, SearchIndex, require_search
-from leafsearch.vectors.store.stored_source import is_in_stored_source
-from leafsearch.vectors.store.trial import has_room, require_int8_quantized
 from leafsearch.vectors.store.writers import ActiveRuns, Registration, register_run
 
 __all__ = [

@@ -22,10 +22,10 @@ from leafsearch.config.text import shorten
 from leafsearch.vectors.errors import DeploymentError, IndexNotReady, IndexSkips
 from leafsearch.vectors.store.chunk import StoredChunk
 from leafsearch.vectors.store.connection import explain_errors, short
+from leafsearch.vectors.store.indexes.pipelines import nearest_stage
+from leafsearch.vectors.store.indexes.search_index import IndexSpec, SearchIndex, wait_for
 from leafsearch.vectors.store.manifest import Manifest, StoredVectors
-from leafsearch.vectors.store.pipelines import nearest_stage
 from leafsearch.vectors.store.retry import RetryBudget, is_transient
-from leafsearch.vectors.store.search_index import IndexSpec, SearchIndex, wait_for
 
 BY_DOCUMENT = [("document", 1), ("position", 1)]
 BY_GENERATION = "generation_1"  # index of a collection that has, or had, several

@@ -16,14 +16,8 @@ from pymongo.database import Database
 from pymongo.write_concern import WriteConcern
 
 from leafsearch.vectors.errors import ManifestError
-from leafsearch.vectors.store.manifest import (
-    MANIFESTS,
-    Manifest,
-    at_place,
-    from_document,
-    read_manifest,
-    to_document,
-)
+from leafsearch.vectors.store.manifest import MANIFESTS, Manifest, from_document, to_document
+from leafsearch.vectors.store.manifests import at_place, read_manifest
 from leafsearch.vectors.store.matrices import hold_matrix, read_transforms, write_transform
 
 _NOT_OF_A_GENERATION = ("_id", "next", "previous", "newest")

@@ -26,8 +26,8 @@ from leafsearch.vectors.store.collection import (
     all_alike,
     is_found,
 )
+from leafsearch.vectors.store.indexes.pipelines import nearest_stage
 from leafsearch.vectors.store.manifest import MARK, Manifest, StoredVectors
-from leafsearch.vectors.store.pipelines import nearest_stage
 from leafsearch.vectors.store.retry import RetryBudget
 
 MARK_HASH = f"{MARK}.hash"

@@ -17,7 +17,7 @@ from leafsearch.ingest.target import reconcile as settling
 from leafsearch.ingest.target.reconcile import follow, reconcile, with_wanted_indexes
 from leafsearch.vectors import Collection, DeploymentError, IndexFailed, ManifestError
 from leafsearch.vectors.store import MANIFESTS, IndexSpec, find_manifest, read_manifest
-from leafsearch.vectors.store.search_index import SearchIndex, wait_for
+from leafsearch.vectors.store.indexes.search_index import SearchIndex, wait_for
 from leaftests.forked import Command
 
 Run = Callable[..., CompletedProcess[str]]

@@ -11,7 +11,7 @@ from pymongo.operations import SearchIndexModel
 from leafsearch.doctor import Finding, Severity
 from leafsearch.ingest import Document
 from leafsearch.vectors.store import IndexSpec
-from leafsearch.vectors.store.search_index import SearchIndex, wait_for
+from leafsearch.vectors.store.indexes.search_index import SearchIndex, wait_for
 
 Examined = Callable[..., dict[str, Finding]]
 

@@ -25,16 +25,16 @@ from leafsearch.vectors.errors import (
     SearchIndexError,
 )
 from leafsearch.vectors.store.connection import explain_errors
-from leafsearch.vectors.store.index_limit import explain_limit
-from leafsearch.vectors.store.manifest import Manifest
-from leafsearch.vectors.store.pipelines import (
+from leafsearch.vectors.store.indexes.limit import explain_limit
+from leafsearch.vectors.store.indexes.pipelines import (
     index_definition,
     is_same_index,
     text_index_definition,
     text_index_name,
 )
+from leafsearch.vectors.store.indexes.stored_source import stored_source
+from leafsearch.vectors.store.manifest import Manifest
 from leafsearch.vectors.store.retry import RetryBudget
-from leafsearch.vectors.store.stored_source import stored_source
 
 Listed = Iterable[Mapping[str, Any]]  # the output of $listSearchIndexes
 

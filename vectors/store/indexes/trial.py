@@ -19,8 +19,8 @@ from pymongo.operations import SearchIndexModel
 from leafsearch.vectors.errors import IndexSkips
 from leafsearch.vectors.store.collection import is_found
 from leafsearch.vectors.store.connection import explain_errors
-from leafsearch.vectors.store.pipelines import index_definition, nearest_stage
-from leafsearch.vectors.store.search_index import IndexSpec, SearchIndex, is_full, wait_for
+from leafsearch.vectors.store.indexes.pipelines import index_definition, nearest_stage
+from leafsearch.vectors.store.indexes.search_index import IndexSpec, SearchIndex, is_full, wait_for
 
 TRIALS = "__leaf_trial_"
 _DIMENSIONS = 8
