@@ -7,6 +7,7 @@ before `cutover.cut_over`.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pymongo.database import Database
@@ -14,6 +15,7 @@ from pymongo.database import Database
 from leafsearch.config import ConfigError, Settings, Storage
 from leafsearch.config.hint import hint
 from leafsearch.config.storage import STORAGES
+from leafsearch.ingest.chunking.chunk import Chunk
 from leafsearch.ingest.cli.index_options import Choices
 from leafsearch.ingest.errors import TargetError
 from leafsearch.ingest.target.open import (
@@ -117,7 +119,7 @@ def _begin_new(
     retries: RetryBudget | None,
     on_status: OnStatus,
 ) -> Target:
-    active, generation = found.active, found.newest + 1
+    name, active, generation = settings.collection, found.active, found.newest + 1
     sides = _models(active, settings)
     on_status(f"loading {sides['teacher'][0]} and {sides['student'][0]}")
     pair = load_pair(sides["teacher"], sides["student"], settings, retries)
@@ -154,9 +156,31 @@ def _begin_new(
         open_form=choices.open_form(
             "auto" if choices.most_bytes else _usual_transform(active, manifest)
         ),
+        draw_chunks=partial(_draw_chunks, database, name, active),
         tuning=choices.tuning,
         retries=retries,
+        on_status=on_status,
     )
+
+
+def _draw_chunks(database: Database[Any], name: str, active: Manifest, count: int) -> list[Chunk]:
+    """Chunks from all over a generation, always the same ones; fewer if it has fewer.
+
+    A transform that is fitted on the beginning of a corpus again would be the same again, though
+    later documents are others. The order of their hashes is as good as chance.
+    """
+    fields = dict.fromkeys(("document", "position", "text", "metadata.title"), 1)
+    found = database[name].find(active.chosen, fields).sort("hash", 1).limit(count)
+    return [
+        Chunk(c["document"], c["position"], c["text"], _title(c), {})
+        for c in found.allow_disk_use(True)
+        if isinstance(c.get("text"), str)
+    ]
+
+
+def _title(stored: Mapping[str, Any]) -> str:
+    title = (stored.get("metadata") or {}).get("title")
+    return title if isinstance(title, str) else ""
 
 
 def _usual_transform(active: Manifest, new: Manifest) -> str:

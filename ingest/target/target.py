@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -19,6 +20,7 @@ from pymongo.database import Database
 from leafsearch.config import Settings, Storage
 from leafsearch.config.storage import UNTUNED, IndexTuning, quantizes_int8
 from leafsearch.config.text import counted
+from leafsearch.ingest.chunking.chunk import Chunk
 from leafsearch.ingest.chunking.chunker import Chunker
 from leafsearch.ingest.chunking.whole import MeanEncoder, WholeTexts
 from leafsearch.ingest.errors import OverlapError, TargetError
@@ -73,6 +75,7 @@ _BETWEEN_ROUNDS = (
 _MOST = 200_000  # documents to write again; their ids are held in memory
 
 OnStatus = Callable[[str], None]
+DrawChunks = Callable[[int], Sequence[Chunk]]
 Lost = set[str]
 
 
@@ -124,14 +127,16 @@ class Target:
         *,
         student: Encoder | None = None,
         open_form: OpenForm | None = None,
+        draw_chunks: DrawChunks | None = None,
         tuning: IndexTuning = UNTUNED,
         retries: RetryBudget | None = None,
         on_status: OnStatus = lambda phase: None,
     ) -> None:
         """A `teacher` means that the collection is new; otherwise the manifest names the
         teacher, and `on_status` is called when it is loaded. For a new one, `open_form` is what
-        its first chunks decide, with the help of queries of the `student`. `tuning` is what this
-        run asks of the index; the manifest has it already."""
+        its first chunks decide, with the help of queries of the `student`; a rebuild, which knows
+        all chunks, decides it by those of `draw_chunks`. `tuning` is what this run asks of the
+        index; the manifest has it already."""
         name = settings.collection
         self.is_new = teacher is not None
         self._loaded = teacher
@@ -142,6 +147,7 @@ class Target:
         self._is_settled = False
         self._student = student
         self._open_form = open_form or OpenForm()
+        self._draw_chunks = draw_chunks
         self._tuning = tuning
         self.form_reason = ""  # why a new collection stores its vectors as it does
         self.retries = retries or RetryBudget()
@@ -318,7 +324,7 @@ class Target:
         """Write the manifest before the vectors, so that a run killed in between can go on."""
         choice = FormChoice(self.form, None, "")
         if self._is_form_open:
-            choice = self._choose(self._sample(rows, texts))
+            choice = self._choose(self._sample(*self._deciding(rows, texts)))
             self.form_reason = choice.reason
         form = choice.form
         if quantizes_int8(form.precision, self.manifest.quantization):
@@ -344,6 +350,19 @@ class Target:
         if asked.most_bytes is not None:
             return choose_form_by_bytes(sample, asked.most_bytes, asked.transform)
         return choose_form(sample, self.form, asked.transform)
+
+    def _deciding(self, rows: Rows, texts: Sequence[str]) -> tuple[Rows, Sequence[str]]:
+        """Rows and texts that decide the form: the first ones, or more if there are more."""
+        if self._draw_chunks is None or len(rows) < _FITTED_ON:
+            return rows, texts
+        self._on_status("reading chunks from all over the collection")
+        with explain_errors():
+            drawn = self.retries.run(partial(self._draw_chunks, _FITTED_ON))
+        if len(drawn) < _FITTED_ON:
+            return rows, texts
+        self._on_status(f"encoding {_FITTED_ON:,} chunks from all over the collection")
+        drawn_rows = self.teacher.encode_documents([chunk.encoded_text for chunk in drawn])
+        return drawn_rows, [chunk.text for chunk in drawn]
 
     def _sample(self, rows: Rows, texts: Sequence[str]) -> Sample:
         rows = Codec(self.manifest.teacher.dimensions, "float32").project(rows)

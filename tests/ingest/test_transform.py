@@ -7,9 +7,11 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
+import numpy as np
 import pytest
 from pymongo.database import Database
 
+from leafsearch.vectors import load_encoder
 from leafsearch.vectors.store import TRANSFORMS, read_manifest
 
 Run = Callable[..., CompletedProcess[str]]
@@ -206,3 +208,36 @@ def test_a_dropped_collection_that_is_made_again_leaves_no_matrix(
     transform = read_manifest(database, "chunks").transform
     assert transform is not None
     assert database[TRANSFORMS].distinct("transform") == [transform.checksum]
+
+
+def test_a_rebuild_fits_on_all_documents_and_not_on_the_first_again(
+    leaf_ingest: Run, database: Database[Any]
+) -> None:
+    """The first chunks alone would give the same transform again, whatever came later."""
+    random = np.random.default_rng(1)
+    for name, count in (("tree", 2200), ("engine", 2200)):
+        words = [f"{name}{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
+        lines = [
+            {"id": f"{name}{n}", "text": " ".join(random.choice(words, size=12))}
+            for n in range(count)
+        ]
+        Path(f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    leaf_ingest("tree.jsonl", *FORM, "--transform", "pca")
+    leaf_ingest("engine.jsonl", *FORM)
+    first = read_manifest(database, "chunks").transform
+
+    both = ("tree.jsonl", "engine.jsonl")
+    ended = leaf_ingest(*both, "--rebuild", *FORM, "--transform", "pca")
+    second = read_manifest(database, "chunks").transform
+
+    assert ended.returncode == 0, ended.stderr
+    assert first is not None
+    assert second is not None
+    assert (first.sample, second.sample) == (2048, 2048)
+    engines = load_encoder("hashing:64").encode_documents([every_word("engine")])
+    kept = [float(np.square(t.rotate(engines)).sum()) for t in (first, second)]
+    assert kept[1] > kept[0] + 0.1
+
+
+def every_word(name: str) -> str:
+    return " ".join(f"{name}{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")
