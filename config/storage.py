@@ -77,15 +77,17 @@ class Storage:
 
 @dataclass(frozen=True, kw_only=True)
 class IndexTuning:
-    """How the server builds the index; no vector depends on it. None: not chosen.
+    """How the server builds the indexes; no vector depends on it. None: not chosen.
 
     `stored_source`: the index also keeps what hits show, so that no document is looked up.
+    `text_analyzer` is that of the text index, `lucene.standard` if not chosen.
     """
 
     indexing_method: IndexingMethod | None = None
     hnsw_max_edges: int | None = None
     hnsw_candidates: int | None = None
     stored_source: bool | None = None
+    text_analyzer: str | None = None
 
     @property
     def chosen(self) -> dict[str, object]:

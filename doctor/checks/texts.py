@@ -4,13 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from leafsearch.config.analyzers import STANDARD, analyzer_for
 from leafsearch.config.text import quote
 from leafsearch.doctor.context import Case, examine, ingest, is_in_place, repair
-from leafsearch.doctor.findings import Verdict, ok, problem, skipped
+from leafsearch.doctor.findings import Verdict, ok, problem, skipped, warning
 from leafsearch.doctor.sample import EncodedText, list_ids, spread_over
 from leafsearch.search.values import paths_of, values_at
 from leafsearch.vectors import join_texts
-from leafsearch.vectors.store import MARK, MARK_HASH, digest, encoded_digest, uppermost_paths
+from leafsearch.vectors.store import (
+    MARK,
+    MARK_HASH,
+    IndexSpec,
+    digest,
+    encoded_digest,
+    uppermost_paths,
+)
 
 _TEXTS = 100
 _TITLE = "metadata.title"
@@ -66,7 +74,26 @@ def _unchanged(case: Case, read: list[_Read]) -> Verdict:
             f"({list_ids(changed)}); {again} encodes their current texts",
             changed=len(changed),
         )
-    return ok(f"{len(read):,} of {len(read):,} are unchanged since they were encoded")
+    other = _in_another_language(case, read)
+    return other or ok(f"{len(read):,} of {len(read):,} are unchanged since they were encoded")
+
+
+def _in_another_language(case: Case, read: Sequence[_Read]) -> Verdict | None:
+    """Whether the words are indexed by the rules of another language, or of none though the
+    standard ones were not chosen."""
+    manifest = case.manifest
+    if manifest is None or not manifest.hybrid:
+        return None
+    index = IndexSpec.of_text(manifest, case.full_name).find(case.listed) or {}
+    there = index.get("latestDefinition", {}).get("analyzer") or STANDARD
+    fitting = analyzer_for(each.passage.text for each in read)
+    if fitting in (STANDARD, there) or manifest.tuning.text_analyzer == STANDARD:
+        return None
+    return warning(
+        f"the words of these texts are indexed by {there}, which takes the forms of a word for "
+        f"different words; {ingest(case, '--text-analyzer', fitting)} indexes them by the language "
+        "of the texts, and encodes nothing"
+    )
 
 
 def _read(title_field: str, document: Mapping[str, Any], passage: EncodedText) -> _Read:

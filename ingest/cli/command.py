@@ -4,6 +4,7 @@ from typing import cast
 
 import typer
 
+from leafsearch.config.analyzers import full_name
 from leafsearch.config.cli import Collection, Database, Home, Uri, new_command
 from leafsearch.config.command import SOME_REJECTED, one_line_errors, say_warnings
 from leafsearch.config.hint import line_of
@@ -52,6 +53,7 @@ def command(
     hnsw_max_edges: o.HnswMaxEdges = None,
     hnsw_candidates: o.HnswCandidates = None,
     stored_source: o.StoredSource = None,
+    text_analyzer: o.TextAnalyzer = None,
     format: o.Format = None,
     include: o.Include = None,
     exclude: o.Exclude = None,
@@ -124,6 +126,7 @@ def command(
                 hnsw_candidates=hnsw_candidates,
                 stored_source=stored_source,
             ),
+            text_analyzer=full_name(text_analyzer) if text_analyzer else None,
         )
         order = IngestRequest(
             paths=paths,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from leafsearch.config import ConfigError, Settings, Storage
+from leafsearch.config.analyzers import CHOICES as ANALYZER_CHOICES
 from leafsearch.config.storage import (
     BESIDE,
     INDEXING_METHODS,
@@ -64,6 +65,12 @@ class Choices:
     heading_trail: bool | None = None
     in_place: InPlaceChoice | None = None
     tuning: IndexTuning = UNTUNED
+    text_analyzer: str | None = None  # auto: by the language of the texts
+
+    @property
+    def has_words(self) -> bool:
+        """Whether a text index is asked for."""
+        return self.hybrid or self.text_analyzer is not None
 
     @property
     def chunking(self) -> dict[str, Any]:
@@ -110,6 +117,7 @@ class Choices:
         method = self.tuning.indexing_method
         found += one_of("--indexing-method", method, INDEXING_METHODS)
         found += self.tuning.problems()
+        found += one_of("--text-analyzer", self.text_analyzer, ANALYZER_CHOICES)
         theirs = self.in_place is not None
         return found + [p for path in self.filters for p in filter_problems(path, theirs=theirs)]
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from leafsearch.config.analyzers import CHOICES as ANALYZER_CHOICES
 from leafsearch.config.cli import MODELS, STORAGE, option
 from leafsearch.config.presets import PRESETS
 from leafsearch.config.storage import (
@@ -52,6 +53,16 @@ Filters = Annotated[
     ),
 ]
 Hybrid = Annotated[bool, option("Index the words too, for leaf-search --hybrid.", "--hybrid")]
+TextAnalyzer = Annotated[
+    str | None,
+    option(
+        "Index the words as this analyzer finds them, such as lucene.english. Default with "
+        "--hybrid: auto, by the language.",
+        metavar="NAME",
+        panel=_INDEX,
+        values=ANALYZER_CHOICES,
+    ),
+]
 Prune = Annotated[
     bool, option("Delete stored documents that are gone from their source.", "--prune")
 ]

@@ -18,6 +18,7 @@ from leafsearch.config.storage import STORAGES
 from leafsearch.ingest.chunking.chunk import Chunk
 from leafsearch.ingest.cli.index_options import Choices
 from leafsearch.ingest.errors import TargetError
+from leafsearch.ingest.target.analyzer import settle_analyzer
 from leafsearch.ingest.target.open import (
     INDEX,
     Named,
@@ -77,10 +78,13 @@ def open_rebuild(
         read_transforms(database, [begun.transform], name)
     for index in Collection(database[name], begun).indexes:
         index.require_no_failure()
+    choices, reason = settle_analyzer(choices, database[name], begun)
     wanted = with_wanted(begun, choices, name)
-    return Target(
+    target = Target(
         database, settings, wanted, tuning=choices.tuning, retries=retries, on_status=on_status
     )
+    target.analyzer_reason = reason
+    return target
 
 
 def _begun(found: Generations, settings: Settings, choices: Choices) -> Manifest | None:
@@ -120,6 +124,7 @@ def _begin_new(
     on_status: OnStatus,
 ) -> Target:
     name, active, generation = settings.collection, found.active, found.newest + 1
+    choices, reason = settle_analyzer(choices, database[name], active)
     sides = _models(active, settings)
     on_status(f"loading {sides['teacher'][0]} and {sides['student'][0]}")
     pair = load_pair(sides["teacher"], sides["student"], settings, retries)
@@ -147,7 +152,7 @@ def _begin_new(
         probe=encode_probe(pair.student),
         generation=generation,
     )
-    return Target(
+    target = Target(
         database,
         settings,
         manifest,
@@ -161,6 +166,8 @@ def _begin_new(
         retries=retries,
         on_status=on_status,
     )
+    target.analyzer_reason = reason
+    return target
 
 
 def _draw_chunks(database: Database[Any], name: str, active: Manifest, count: int) -> list[Chunk]:

@@ -105,8 +105,8 @@ def _run(corpus: Corpus | MongoSource, run: RunContext) -> Summary:
     else:
         summary = run_files(corpus, run)
 
-    if target.form_reason:
-        say(target.form_reason)
+    for reason in filter(None, (target.form_reason, target.analyzer_reason)):
+        say(reason)
 
     def end() -> None:
         complete(order, mongo.database, target, summary, on_status=run.display.phase)

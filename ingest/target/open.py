@@ -1,6 +1,6 @@
 """Open the target of a run from settings, index options and the manifest, if there is one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pymongo.database import Database
@@ -11,6 +11,7 @@ from leafsearch.config.text import quote
 from leafsearch.ingest.chunking.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
 from leafsearch.ingest.cli.index_options import Choices, InPlaceChoice
 from leafsearch.ingest.errors import TargetError
+from leafsearch.ingest.target.analyzer import is_left_to_first_texts, settle_analyzer
 from leafsearch.ingest.target.reconcile import is_empty, with_wanted_indexes
 from leafsearch.ingest.target.target import OnStatus, Target
 from leafsearch.vectors import (
@@ -143,8 +144,9 @@ def _existing(
     require_fields(manifest, wanted, name, askers, database=settings.database)
     for index in collection_of(database[name], manifest).indexes:
         index.require_no_failure()
+    choices, reason = settle_analyzer(choices, database[name], manifest)
     wanted_now = with_wanted(manifest, choices, name)
-    return Target(
+    target = Target(
         database,
         settings,
         wanted_now,
@@ -152,6 +154,8 @@ def _existing(
         retries=retries,
         on_status=on_status,
     )
+    target.analyzer_reason = reason
+    return target
 
 
 def with_wanted(manifest: Manifest, choices: Choices, name: str) -> Manifest:
@@ -197,22 +201,28 @@ def _new(
         chunk_tokens=chunk_tokens,
         chunk_overlap=or_default(choices.chunk_overlap, overlap),
         heading_trail=bool(choices.heading_trail),
-        hybrid=choices.hybrid,
-        tuning=choices.tuning,
+        hybrid=choices.has_words,
         probe=encode_probe(pair.student),
     )
     if choices.in_place is not None:
         manifest = choices.in_place.manifest(manifest, choices.filters)
-    return Target(
+    reason, is_left = "", is_left_to_first_texts(choices)
+    if not is_left:
+        mongo = database[settings.collection]
+        choices, reason = settle_analyzer(choices, mongo, manifest, is_new=True)
+    target = Target(
         database,
         settings,
-        manifest,
+        replace(manifest, tuning=choices.tuning),
         pair.teacher,
         student=pair.student,
         open_form=choices.open_form("auto"),
         tuning=choices.tuning,
+        by_language=is_left,
         retries=retries,
     )
+    target.analyzer_reason = reason
+    return target
 
 
 def require_bytes(

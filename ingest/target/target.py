@@ -18,12 +18,14 @@ from typing import Any
 from pymongo.database import Database
 
 from leafsearch.config import Settings, Storage
+from leafsearch.config.analyzers import STANDARD
 from leafsearch.config.storage import UNTUNED, IndexTuning, quantizes_int8
 from leafsearch.config.text import counted
 from leafsearch.ingest.chunking.chunk import Chunk
 from leafsearch.ingest.chunking.chunker import Chunker
 from leafsearch.ingest.chunking.whole import MeanEncoder, WholeTexts
 from leafsearch.ingest.errors import OverlapError, TargetError
+from leafsearch.ingest.target.analyzer import choose_analyzer
 from leafsearch.ingest.target.claims import Claims
 from leafsearch.ingest.target.reconcile import follow, holds_ours, reconcile
 from leafsearch.vectors import (
@@ -129,6 +131,7 @@ class Target:
         open_form: OpenForm | None = None,
         draw_chunks: DrawChunks | None = None,
         tuning: IndexTuning = UNTUNED,
+        by_language: bool = False,
         retries: RetryBudget | None = None,
         on_status: OnStatus = lambda phase: None,
     ) -> None:
@@ -136,7 +139,8 @@ class Target:
         teacher, and `on_status` is called when it is loaded. For a new one, `open_form` is what
         its first chunks decide, with the help of queries of the `student`; a rebuild, which knows
         all chunks, decides it by those of `draw_chunks`. `tuning` is what this run asks of the
-        index; the manifest has it already."""
+        index; the manifest has it already. `by_language`: the first texts decide on the analyzer of the
+        words."""
         name = settings.collection
         self.is_new = teacher is not None
         self._loaded = teacher
@@ -149,6 +153,8 @@ class Target:
         self._open_form = open_form or OpenForm()
         self._draw_chunks = draw_chunks
         self._tuning = tuning
+        self._by_language = by_language
+        self.analyzer_reason = ""  # why the words have their analyzer, if this run chose it
         self.form_reason = ""  # why a new collection stores its vectors as it does
         self.retries = retries or RetryBudget()
         self.claims = Claims()
@@ -218,7 +224,7 @@ class Target:
     def prepare(self, rows: Rows, texts: Sequence[str] = ()) -> None:
         """Create the collection as `write` would for these first rows; nothing if it exists.
 
-        The `texts` of the rows give queries that help to choose the form.
+        The `texts` of the rows give queries that help to choose the form, and have a language.
         """
         if self.is_new:
             self._agree(rows, texts)
@@ -322,6 +328,11 @@ class Target:
 
     def _agree(self, rows: Rows, texts: Sequence[str]) -> None:
         """Write the manifest before the vectors, so that a run killed in between can go on."""
+        tuning = self.manifest.tuning
+        if self._by_language:
+            analyzer, self.analyzer_reason = choose_analyzer(texts)
+            if analyzer != STANDARD:
+                tuning = replace(tuning, text_analyzer=analyzer)
         choice = FormChoice(self.form, None, "")
         if self._is_form_open:
             choice = self._choose(self._sample(*self._deciding(rows, texts)))
@@ -342,6 +353,7 @@ class Target:
                 similarity=storage.similarity,
                 scale=codec.scale,
                 transform=choice.transform,
+                tuning=tuning,
             )
         )
 

@@ -259,7 +259,7 @@ def test_a_collection_that_was_made_again_in_another_form_is_not_written_to(
 ) -> None:
     """Two runs are the first; the second replaces the manifest before the vectors of the other."""
     early = target()
-    early.prepare(early.teacher.encode_documents(["one"]))
+    early.prepare(early.teacher.encode_documents(["one"]), ["one"])
     write(ONE, precision="binary")
 
     with pytest.raises(ManifestError, match="Another ingest has just created it"):
@@ -285,7 +285,7 @@ def test_vectors_written_in_the_old_form_keep_their_manifest(
     monkeypatch.setattr(settling, "delete_manifest", written_meanwhile)
 
     with pytest.raises(ManifestError, match="Another ingest has just created it"):
-        late.prepare(late.teacher.encode_documents(["two"]))
+        late.prepare(late.teacher.encode_documents(["two"]), ["two"])
 
     assert read_manifest(database, "c") == before
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from bson.binary import Binary
 
+from leafsearch.config.analyzers import STANDARD
 from leafsearch.config.storage import UNTUNED, IndexTuning, Quantization, Similarity
 
 
@@ -45,8 +46,10 @@ def is_same_index(
     compare also how the index is built, by which searches find the same.
     """
     if "mappings" in wanted:
-        return _within(wanted["mappings"]["fields"], latest.get("mappings", {}).get("fields", {}))
-    same = _essence(wanted) == _essence(latest)
+        fields = latest.get("mappings", {}).get("fields", {})
+        same = _within(wanted["mappings"]["fields"], fields)
+    else:
+        same = _essence(wanted) == _essence(latest)
     return same and not (tuned and tuning_differences(wanted, latest))
 
 
@@ -55,6 +58,7 @@ _DEFAULT_TUNING = {
     "maxEdges": 16,
     "numEdgeCandidates": 100,
     "storedSource": "nothing",
+    "analyzer": STANDARD,
 }
 
 
@@ -73,6 +77,8 @@ def _tuning(definition: Mapping[str, Any]) -> dict[str, object]:
         if field.get("type") == "vector":
             given = {**field, **(field.get("hnswOptions") or {})}
             found |= {n: given[n] for n in _DEFAULT_TUNING if given.get(n) is not None}
+    if definition.get("analyzer") is not None:
+        found["analyzer"] = definition["analyzer"]
     if "storedSource" in definition:
         found["storedSource"] = _kept(definition["storedSource"])
     return found
@@ -160,7 +166,11 @@ def text_index_name(index: str) -> str:
 
 
 def text_index_definition(
-    filters: Sequence[str], searched: Sequence[str], *, generations: bool
+    filters: Sequence[str],
+    searched: Sequence[str],
+    *,
+    generations: bool,
+    analyzer: str | None = None,
 ) -> dict[str, Any]:
     """A definition of type `search` over the `searched` paths, with the vector index's filters.
 
@@ -174,7 +184,8 @@ def text_index_definition(
         _put(fields, ["generation"], [{"type": "number"}])
     for path in searched:
         _put(fields, path.split("."), [{"type": "string"}])
-    return {"mappings": {"dynamic": False, "fields": fields}}
+    definition: dict[str, Any] = {"mappings": {"dynamic": False, "fields": fields}}
+    return definition if analyzer is None else {"analyzer": analyzer, **definition}
 
 
 def _put(fields: dict[str, Any], path: Sequence[str], types: Sequence[Mapping[str, Any]]) -> None:

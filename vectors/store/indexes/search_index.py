@@ -65,6 +65,7 @@ class IndexSpec:
             manifest.filters,
             tuple(dict.fromkeys((*manifest.text_fields, manifest.title_field))),
             generations=manifest.layout == "chunks",
+            analyzer=manifest.tuning.text_analyzer,
         )
         return cls(text_index_name(manifest.index), "search", definition, collection)
 
