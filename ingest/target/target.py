@@ -139,8 +139,8 @@ class Target:
         teacher, and `on_status` is called when it is loaded. For a new one, `open_form` is what
         its first chunks decide, with the help of queries of the `student`; a rebuild, which knows
         all chunks, decides it by those of `draw_chunks`. `tuning` is what this run asks of the
-        index; the manifest has it already. `by_language`: the first texts decide on the analyzer of the
-        words."""
+        index; the manifest has it already. `by_language`: the first texts decide on the analyzer
+        of the words."""
         name = settings.collection
         self.is_new = teacher is not None
         self._loaded = teacher
