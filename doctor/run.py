@@ -42,6 +42,7 @@ CHECKS: dict[str, Callable[[Case], Verdict]] = {
     "vector dimensions": vectors.dimensions,
     "vector values": vectors.values,
     "vector length": vectors.length,
+    "second vectors": vectors.second,
     "vector variety": vocabulary.variety,
     "indexed documents": indexes.coverage,
     "filter paths": filters.paths,

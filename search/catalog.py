@@ -16,8 +16,8 @@ class CatalogEntry:
 
     `count`: chunks of the active generation, or documents where vectors lie in place.
     `generation`: the number that searches use; `other`: one that is being built or kept, or None.
-    `transform`: what vectors go through before they are cut: none or pca. `vector_bytes`: bytes of
-    one stored vector.
+    `beside`: the precision of second vectors, which rescore the first. `transform`: what vectors go
+    through before they are cut: none or pca. `vector_bytes`: bytes of a chunk's stored vectors.
     """
 
     collection: str
@@ -27,6 +27,7 @@ class CatalogEntry:
     layout: str = ""
     dimensions: int = 0
     precision: str = ""
+    beside: str | None = None
     transform: str = "none"
     quantization: str = ""
     vector_bytes: int = 0
@@ -74,6 +75,7 @@ def _describe(
         layout=manifest.layout,
         dimensions=manifest.dimensions,
         precision=manifest.precision,
+        beside=manifest.beside,
         transform=manifest.transform.kind if manifest.transform else "none",
         quantization=manifest.quantization,
         vector_bytes=manifest.codec.form.bytes,

@@ -69,11 +69,12 @@ def _describe(entry: CatalogEntry) -> Text:
         return Text(one_line(entry.problem))
     word = "document" if entry.layout == "in_place" else "chunk"
     quantized = f", {entry.quantization} quantization" if entry.quantization != "none" else ""
+    second = f" + {entry.beside}" if entry.beside else ""
     rotated = f", transform {entry.transform}" if entry.transform != "none" else ""
     beside = f" ({entry.other} is {entry.other_is})" if entry.other else ""
     shown = Text(
         f"{counted(entry.count, word)} as {entry.dimensions} x "
-        f"{entry.precision}{rotated}{quantized}, {entry.vector_bytes:,} bytes a vector; "
+        f"{entry.precision}{second}{rotated}{quantized}, {entry.vector_bytes:,} bytes a vector; "
         f"generation {entry.generation}{beside}{'; with words' if entry.hybrid else ''}"
     )
     return shown.append(

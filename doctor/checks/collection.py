@@ -96,11 +96,11 @@ def _manifest(case: Case, found: Manifest) -> Verdict:
             "it says int8 without a scale, so no query can be encoded. Restore it from a "
             f"backup, or rebuild the vectors: {rebuild(case)}"
         )
-    after = f" after transform {found.transform.kind}" if found.transform else ""
+    after = f" (transform {found.transform.kind})" if found.transform else ""
     computed = found.encode_precision or "a precision that is not recorded"
     return ok(
         f"teacher {found.teacher.name} in {computed}, student {found.student.name}, "
-        f"{found.dimensions} x {found.precision}{after} at {quote(found.path)}"
+        f"{found.codec.form}{after} at {quote(found.path)}"
     )
 
 

@@ -2,11 +2,17 @@
 
 from collections import Counter
 
+import numpy as np
+from numpy.typing import NDArray
+
 from leafsearch.config.text import quote
 from leafsearch.doctor.context import Case, encode_again, examine, ingest, is_in_place
 from leafsearch.doctor.findings import Verdict, ok, problem
-from leafsearch.doctor.sample import Drawn, Sample, list_ids, vector_paths
+from leafsearch.doctor.sample import Drawn, Sample, StoredVector, list_ids, vector_paths
+from leafsearch.search.values import values_at
 from leafsearch.vectors.store import UNIT_TOLERANCE, uppermost_paths
+
+_SIGNS = 0.9  # least share of equal signs of two stored forms of one vector
 
 
 def presence(case: Case) -> Verdict:
@@ -92,9 +98,47 @@ def length(case: Case) -> Verdict:
     return ok("all are of length 1" if not wrong else f"{found}, which does not matter here")
 
 
+def second(case: Case) -> Verdict:
+    """The vectors beside bits, outside the index: usable, and of the same texts as the bits?"""
+    sample, manifest = case.readable, case.manifest
+    if manifest is None or manifest.beside is None:
+        return ok("there are none, and none are expected")
+    exact, path = manifest.codec.exact, manifest.exact_path
+    stored = [(drawn, next(iter(values_at(drawn.document, path)), None)) for drawn in sample.drawn]
+    wrong = [drawn.id for drawn, value in stored if not exact.is_sound(value)]
+    if wrong:
+        return problem(
+            f"{sample.of(len(wrong))} have no usable {manifest.beside} vector at {quote(path)} "
+            f"({list_ids(wrong)}), by which hits are rescored; {encode_again(case, otherwise='')}",
+            unusable=len(wrong),
+        )
+    other = [
+        drawn.id
+        for drawn, value in stored
+        if drawn.vectors
+        and _shared_signs(exact.expand([bytes(value or b"")])[0], drawn.vectors[0]) < _SIGNS
+    ]
+    if other:
+        return problem(
+            f"{sample.of(len(other))} have another {manifest.beside} vector at {quote(path)} than "
+            f"their bits are of ({list_ids(other)}), so hits are rescored by other texts; "
+            + encode_again(case, "--all", otherwise=""),
+            other=len(other),
+        )
+    return ok(f"all have a sound {manifest.beside} vector at {quote(path)}, of their bits")
+
+
+def _shared_signs(row: NDArray[np.floating], stored: StoredVector) -> float:
+    """The share of dimensions, without those that were rounded to 0, in which signs agree."""
+    if len(row) != stored.dimensions or not (is_clear := row != 0).any():
+        return 0.0
+    return float(np.mean((row > 0)[is_clear] == (stored.values > 0)[is_clear]))
+
+
 def _draw(case: Case) -> Sample:
     size, manifest, index = case.order.sample, case.manifest, case.knows(Case.index)
     filters = [*(manifest.filters if manifest else ()), *(index.filters if index else ())]
+    paths = [case.path] if manifest is None else dict.fromkeys([case.path, *manifest.vector_paths])
     whole = case.documents <= size
     chosen = [{"$match": case.chosen}] if case.chosen else []
     # In place, a document without text needs no vector.
@@ -105,7 +149,7 @@ def _draw(case: Case) -> Sample:
         *chosen,
         *texts,
         {"$limit": size} if whole else {"$sample": {"size": size}},
-        {"$project": dict.fromkeys(uppermost_paths([case.path, *filters]), 1)},
+        {"$project": dict.fromkeys(uppermost_paths([*paths, *filters]), 1)},
     )
     return Sample([Drawn.of(document, case.path) for document in found], whole)
 

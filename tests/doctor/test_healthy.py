@@ -31,6 +31,8 @@ MODELS = ("manifest", "texts", "teacher", "vocabulary", "student")
         {"dimensions": 64, "transform": "pca", "precision": "int8"},
         {"dimensions": 64, "transform": "pca", "precision": "binary"},
         {"precision": "int8"},
+        {"precision": "binary", "beside": "int8"},
+        {"precision": "binary", "beside": "float32", "dimensions": 64, "transform": "pca"},
         {"precision": "binary"},
         {"quantization": "binary"},
         {"hybrid": True},

@@ -370,6 +370,21 @@ def test_a_teacher_that_changed_under_its_name_is_taken_as_it_is_now(
     assert complaints(examined()) == {}
 
 
+def test_second_vectors_are_encoded_again(
+    ingested: Ingested, examined: Examined, obey: Obey
+) -> None:
+    collection = ingested(precision="binary", beside="int8")
+    before = {d["_id"]: d["embedding_int8"] for d in collection.find()}
+    for value in (None, before["9#0"]):
+        change(collection, "embedding_int8", value)
+
+        (command,) = obey(examined()["second vectors"])
+
+        assert "repair" in command
+        assert {d["_id"]: d["embedding_int8"] for d in collection.find()} == before
+        assert complaints(examined()) == {}
+
+
 @pytest.mark.parametrize("fault", ["gone", "damaged"])
 def test_vectors_whose_matrix_is_lost_are_built_beside(
     ingested: Ingested, examined: Examined, obey: Obey, fault: str

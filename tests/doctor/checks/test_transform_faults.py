@@ -75,7 +75,7 @@ def test_the_manifest_s_line_names_the_transform(ingested: Ingested, examined: E
     findings = examined()
 
     assert complaints(findings) == {}
-    assert "64 x float32 after transform pca at 'embedding'" in findings["manifest"].message
+    assert "64 x float32, rotated (transform pca) at 'embedding'" in findings["manifest"].message
     assert used is not None
     assert findings["transform"].message == (
         f"pca, 128 to 64 dimensions: the matrix {used.checksum[:12]} is there and orthonormal; "

@@ -263,3 +263,23 @@ def test_a_large_collection_is_sampled(foreign: Foreign, examined: Examined) -> 
 
     assert "20 of 20 sampled documents" in findings["vectors"].message
     assert "20 of 20 sampled vectors have 32 dimensions" in findings["vector dimensions"].message
+
+
+def test_second_vectors_that_are_lost_or_of_another_text(
+    ingested: Ingested, examined: Examined
+) -> None:
+    collection = ingested(precision="binary", beside="int8")
+    assert complaints(examined()) == {}
+    stored = {c["_id"]: c["embedding_int8"] for c in collection.find()}
+    change(collection, "embedding_int8", None)
+
+    lost = examined()["second vectors"]
+    for id, value in zip(stored, reversed(stored.values()), strict=True):
+        collection.update_one({"_id": id}, {"$set": {"embedding_int8": value}})
+    other = examined()["second vectors"]
+
+    assert (lost.level, lost.numbers) == (Severity.PROBLEM, {"unusable": 3})
+    assert "have no usable int8 vector at 'embedding_int8'" in lost.message
+    assert (other.level, other.numbers) == (Severity.PROBLEM, {"other": 60})
+    assert "so hits are rescored by other texts" in other.message
+    assert "`leaf-ingest repair --all" in other.message
