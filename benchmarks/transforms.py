@@ -109,6 +109,8 @@ def _kept(bench: Bench, judged: Judged) -> Iterator[Row]:
         plain = measured(bench, judged, Format(name=precision, storage=storage))
         rotated = Format(name=f"{precision}, rotated", storage=storage, transform="pca")
         yield share(rotated, bar, plain=ratio(plain, base).median, whole=float(base.mean()))
+    in_bits = Storage(dimensions=whole, precision="int8", quantization="binary")
+    yield share(Format(name="int8, server's binary", storage=in_bits), 99.0)
 
 
 def ratio(found: np.ndarray, base: np.ndarray) -> Spread:

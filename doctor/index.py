@@ -84,7 +84,7 @@ def embedded_fields(listed: Listed) -> list[Mapping[str, Any]]:
     fields = listed.get("latestDefinition", {}).get("fields", ())
     if not isinstance(fields, Sequence):
         return []
-    return [field for field in fields if field.get("type") == "autoEmbed"]
+    return [field for field in fields if field.get("type") in ("autoEmbed", "text")]
 
 
 def _mentions(mapping: Any, kind: str) -> bool:

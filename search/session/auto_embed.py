@@ -19,6 +19,7 @@ from leafsearch.vectors import (
 )
 
 Listed = Mapping[str, Any]
+EMBEDDED_TYPES = ("autoEmbed", "text")  # the second is its name in the first preview
 # Bits that the server does not rescore: their score is a share, as that of a cosine.
 _IN_SHARES = "binaryNoRescore"
 _NO_CHUNKS = 0
@@ -64,7 +65,7 @@ def _embedded(listed: Iterable[Listed]) -> Iterator[tuple[Listed, Mapping[str, A
     for index in listed:
         fields = index.get("latestDefinition", {}).get("fields", ())
         for field in fields if isinstance(fields, list) else ():
-            if isinstance(field, Mapping) and field.get("type") == "autoEmbed":
+            if isinstance(field, Mapping) and field.get("type") in EMBEDDED_TYPES:
                 yield index, field
 
 

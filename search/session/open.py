@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from tokenizers import Tokenizer
@@ -89,7 +90,7 @@ class OpenCollection:
     @property
     def tokenizer(self) -> Tokenizer:
         """The student's; without a student one that counts about as a language model does."""
-        return self.student.tokenizer if self.student else load_tokenizer(_COUNTING)
+        return self.student.tokenizer if self.student else _counting_tokenizer()
 
     def declaring(self, path: str) -> str:
         """What declares this path for filters: a command, or a field of an index of others."""
@@ -97,6 +98,11 @@ class OpenCollection:
             field = json.dumps({"type": "filter", "path": path})
             return f"{field} among the fields of search index {self.manifest.index}"
         return ingest_hint("--filter-field", path, **self.names, in_place=self.is_in_place)
+
+
+@cache
+def _counting_tokenizer() -> Tokenizer:
+    return load_tokenizer(_COUNTING)
 
 
 def open_collection(settings: Settings) -> Steps[OpenCollection]:

@@ -12,6 +12,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from leafsearch.config import load
+from leafsearch.config.storage import IndexTuning
 from leafsearch.doctor import Examination, examine
 from leafsearch.evaluation.errors import EvalError
 from leafsearch.evaluation.sweep import SweepOptions, sweep
@@ -287,3 +288,13 @@ def test_a_hit_shows_the_texts_that_were_encoded_together(made: Made) -> None:
     assert hit.text == "On the cat\n\nthe cat lives in place 0"
     assert (hit.metadata["title"], hit.metadata["content"]) == ("On the cat", {"words": 6})
     assert words.text == hit.text
+
+
+def test_hits_in_place_are_the_same_from_the_index_alone(made: Made) -> None:
+    plain = made().search("the cat lives", k=3)
+    stored = made(tuning=IndexTuning(stored_source=True))
+
+    assert stored.search("the cat lives", k=3) == plain
+    assert stored.search("the cat lives", k=3, fields=["metadata.year"])[0].metadata == {
+        "year": 2000
+    }

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from leafsearch.config import load
+from leafsearch.config.storage import IndexTuning
 from leafsearch.doctor import Examination, Severity
 from leafsearch.doctor.checks.indexes import status
 from leafsearch.doctor.context import Case
@@ -97,6 +98,27 @@ def test_an_index_that_differs_from_the_manifest(
 
     assert findings["index definition"].level is P
     assert message in findings["index definition"].message
+
+
+def test_an_index_that_is_built_in_another_way(ingested: Ingested, examined: Examined) -> None:
+    chosen = IndexTuning(indexing_method="flat", stored_source=True)
+    collection = ingested(tuning=chosen)
+    fine = examined()
+    (index,) = collection.list_search_indexes()
+    plain = {"fields": [dict(field) for field in index["latestDefinition"]["fields"]]}
+    del plain["fields"][0]["indexingMethod"]
+    collection.update_search_index(index["name"], plain)
+    wait_until_ready(collection, index["name"])
+
+    findings = examined()
+
+    assert fine["index definition"].message.endswith(
+        "quantization none, indexing method flat, stored source, as the manifest says"
+    )
+    assert complaints(findings) == {"index definition": Severity.WARNING}
+    message = findings["index definition"].message
+    assert "indexingMethod is hnsw, flat was chosen; storedSource is nothing, include" in message
+    assert "`leaf-ingest repair --database" in message
 
 
 def test_an_index_without_a_filter_of_the_manifest(ingested: Ingested, examined: Examined) -> None:

@@ -13,13 +13,14 @@ from leafsearch.config.storage import IndexTuning
 from leafsearch.ingest import Choices, Document, Summary
 from leafsearch.ingest.generations.build import open_rebuild
 from leafsearch.ingest.target.reconcile import reconcile
-from leafsearch.vectors import ManifestError
-from leafsearch.vectors.store import IndexSpec, is_same_index, read_manifest
+from leafsearch.vectors import ManifestError, SearchIndexError
+from leafsearch.vectors.store import IndexSpec, SearchIndex, is_same_index, read_manifest
 
 Run = Callable[..., CompletedProcess[str]]
 Write = Callable[..., Summary]
 DOCUMENTS = [Document("a", "the cat sat"), Document("b", "dogs bark")]
 FLAT = IndexTuning(indexing_method="flat")
+HNSW = {"hnswOptions": {"maxEdges": 32}}
 
 
 def latest(database: Database[Any], name: str = "leaf_vectors", of: str = "c") -> dict[str, Any]:
@@ -98,6 +99,22 @@ def test_an_index_that_was_tuned_by_hand_is_left_alone(
     write(DOCUMENTS)
 
     assert vector(database)["hnswOptions"] == {"maxEdges": 48}
+
+
+def test_key_that_the_server_does_not_know_is_named_with_its_option(
+    write: Write, database: Database[Any]
+) -> None:
+    """This server knows them all, so that one is put where it does not."""
+    write(DOCUMENTS)
+    definition = latest(database)
+    vectors, filters = definition["fields"]
+    misplaced = {"fields": [{**vectors, "numDimensions": 8}, {**filters, **HNSW}]}
+    spec = IndexSpec("leaf_vectors", "vectorSearch", misplaced, "leaf.c")
+
+    with pytest.raises(SearchIndexError, match=r"knows no hnswOptions .* out --hnsw-max-edges"):
+        SearchIndex(database["c"], spec).ensure()
+
+    assert latest(database) == definition
 
 
 def test_rebuild_keeps_the_choice_or_takes_another(write: Write, database: Database[Any]) -> None:

@@ -24,7 +24,7 @@ from leafsearch.vectors.errors import (
     IndexNotReady,
     SearchIndexError,
 )
-from leafsearch.vectors.store.connection import explain_errors
+from leafsearch.vectors.store.connection import explain_errors, short
 from leafsearch.vectors.store.indexes.limit import explain_limit
 from leafsearch.vectors.store.indexes.pipelines import (
     index_definition,
@@ -128,7 +128,13 @@ def _reason(index: Mapping[str, Any]) -> str:
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks
 _ALREADY_THERE = 68
 _DEAD = ("FAILED", "STALE")
-_FULL = re.compile(r"(?i)maximum number of \w+ indexes")
+_FULL = re.compile(r"(?i)maximum number of \w+ indexes|maximum_indexes")
+# By the key of a definition that an older server does not know: the option to leave out.
+_NEWER = {
+    "indexingMethod": "--indexing-method",
+    "hnswOptions": "--hnsw-max-edges and --hnsw-candidates",
+    "storedSource": "--stored-source",
+}
 
 
 class SearchIndex:
@@ -194,11 +200,26 @@ class SearchIndex:
             if is_full(error):
                 raise IndexLimit(explain_limit([spec.name], self._mongo.database.client)) from error
             if error.code != _ALREADY_THERE:
+                self._explain_unknown_key(error)
                 raise
             self._update()  # another ingest has just created it, with other filter paths
 
     def _update(self) -> None:
-        self._mongo.update_search_index(self.spec.name, dict(self.spec.definition))
+        try:
+            self._mongo.update_search_index(self.spec.name, dict(self.spec.definition))
+        except OperationFailure as error:
+            self._explain_unknown_key(error)
+            raise
+
+    def _explain_unknown_key(self, error: OperationFailure) -> None:
+        """Raises SearchIndexError for what an older server does not know."""
+        text = str(error)
+        for key, options in _NEWER.items():
+            if key in text and "unrecognized" in text:
+                raise SearchIndexError(
+                    f"search index {quote(self.spec.name)} of {self.spec.collection}: this server "
+                    f"knows no {key} ({short(error)}), and nothing was changed. Leave out {options}"
+                ) from error
 
 
 def wait_for(
