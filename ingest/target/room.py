@@ -5,6 +5,7 @@ indexes is no free one; whether it allows a fourth shows when it is tried. Shoul
 all indexes, the server itself refuses later, before anything but a first batch is encoded.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,8 @@ from leafsearch.vectors.store import (
     list_all_indexes,
     text_index_name,
 )
+
+log = logging.getLogger(__name__)
 
 
 def require_index_room(
@@ -64,9 +67,16 @@ def _exceeded(database: Database[Any], missing: Sequence[str], *, may_try: bool)
     total, is_flex = there + len(missing), there > MOST_IN_FREE
     if total > MOST_IN_FLEX:
         return MOST_IN_FLEX
-    if total <= MOST_IN_FREE or is_flex or not may_try or has_room(database, len(missing)):
+    if total <= MOST_IN_FREE or is_flex:
         return None
-    return MOST_IN_FREE
+    if not may_try:
+        log.warning(
+            "search indexes: %s would be too many for a free cluster of Atlas (M0); whether this is "
+            "one is tried when this runs without --dry-run",
+            total,
+        )
+        return None
+    return None if has_room(database, len(missing)) else MOST_IN_FREE
 
 
 def _advice(database: Database[Any], name: str, there: set[str], *, needs_words: bool) -> str:

@@ -160,12 +160,13 @@ def test_flex_allows_ten(like: Like, command: Run) -> None:
     require_index_room(database, "chunks", hybrid=False, rebuild=False, may_try=True)
 
 
-def test_dry_run_tries_nothing(like: Like) -> None:
+def test_dry_run_tries_nothing_and_says_so(like: Like, caplog: pytest.LogCaptureFixture) -> None:
     database = like("m0")
     occupy(database, 3)
 
     require_index_room(database, "chunks", hybrid=False, rebuild=False, may_try=False)
 
+    assert "4 would be too many for a free cluster of Atlas (M0)" in caplog.text
     assert database.list_collection_names() == []
     assert not has_room(database, 1)
 
