@@ -71,8 +71,8 @@ def _exceeded(database: Database[Any], missing: Sequence[str], *, may_try: bool)
         return None
     if not may_try:
         log.warning(
-            "search indexes: %s would be too many for a free cluster of Atlas (M0); whether this is "
-            "one is tried when this runs without --dry-run",
+            "search indexes: %s would be too many for a free cluster of Atlas (M0); whether this "
+            "is one is tried when this runs without --dry-run",
             total,
         )
         return None
