@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -109,8 +109,12 @@ def _kept(bench: Bench, judged: Judged) -> Iterator[Row]:
         plain = measured(bench, judged, Format(name=precision, storage=storage))
         rotated = Format(name=f"{precision}, rotated", storage=storage, transform="pca")
         yield share(rotated, bar, plain=ratio(plain, base).median, whole=float(base.mean()))
+    bits = Storage(dimensions=whole // 8 * 8, precision="binary")
+    alone = ratio(measured(bench, judged, Format(name="bits, rescored", storage=bits)), base)
+    both = Format(name="bits and int8", storage=replace(bits, beside="int8"))
+    yield share(both, 99.0, plain=alone.median, whole=float(base.mean()))
     in_bits = Storage(dimensions=whole, precision="int8", quantization="binary")
-    yield share(Format(name="int8, server's binary", storage=in_bits), 99.0)
+    yield share(Format(name="server's int8", storage=in_bits), 99.0)
 
 
 def ratio(found: np.ndarray, base: np.ndarray) -> Spread:

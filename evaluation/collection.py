@@ -148,6 +148,8 @@ def _sound(
         raise EvalError(
             f"{name}: no judgment is above 0; expected the grade 1 or more for what is relevant"
         )
+    asking = [p for p in passages if p.id in full]
+    are_same = any(full[p.id].strip() in p.encoded for p in asking)
     counts = (
         (
             len(judgments) - len(asked),
@@ -175,10 +177,11 @@ def _sound(
             "empty; encoded anyway",
         ),
         (
-            sum(p.id in full for p in passages),
+            len(asking),
             "query has",
             "queries have",
-            "the id of a document; as in BEIR's evaluator, that document is no hit for it",
+            "the id of a document; as in BEIR's evaluator, that document is no hit for it"
+            + ("" if are_same else ". Their texts differ: give them other ids if that is chance"),
         ),
     )
     warnings = [f"{counted(n, one, many)} {what}" for n, one, many, what in counts if n]

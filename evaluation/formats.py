@@ -1,15 +1,20 @@
 """The formats that are compared: who encodes, and how documents are stored."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from leafsearch.config import Storage
+from leafsearch.vectors import Rows
+from leafsearch.vectors.store import Form, Sample, choose_form_by_bytes, sample_queries
 
 Role = Literal["teacher", "student"]
 TransformKind = Literal["none", "pca"]
 
+FITTED_ON = 2048  # first rows, as in ingest
 _SHORTER = (512, 256, 192, 128, 64)
+_BUDGETS = (100, 200, 400, 800)  # bytes
+_BUDGET = "--bytes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +33,17 @@ class Format:
     def dimensions(self) -> int:
         assert self.storage.dimensions is not None
         return self.storage.dimensions
+
+    @property
+    def series(self) -> str:
+        """What formats of other dimensions, or of other budgets, have in common."""
+        return _BUDGET if self.name.startswith(_BUDGET) else self.name
+
+    @property
+    def form(self) -> Form:
+        storage = self.storage
+        is_rotated = self.transform != "none"
+        return Form(self.dimensions, storage.precision, storage.beside, is_rotated)
 
     @property
     def alone(self) -> bool:
@@ -51,6 +67,15 @@ def formats(dimensions: int, *, one_model: bool) -> list[Format]:
     return [*found, *derived_formats(dimensions)]
 
 
+def sample_of(rows: Rows, texts: Sequence[str], encode: Callable[[Sequence[str]], Rows]) -> Sample:
+    """What ingest chooses a form on: whole vectors and texts of its first chunks, and queries that
+    the student encodes."""
+    queries, own = sample_queries(texts[:FITTED_ON])
+    if not queries:
+        return Sample.of_documents(rows[:FITTED_ON])
+    return Sample(rows[:FITTED_ON], encode(queries), own)
+
+
 def derived_formats(dimensions: int, *, whole: bool = True) -> list[Format]:
     """All formats that can be made from float32 rows of so many dimensions, except these rows.
 
@@ -62,10 +87,30 @@ def derived_formats(dimensions: int, *, whole: bool = True) -> list[Format]:
     bits = Storage(dimensions=dimensions, precision="binary")
     found.append(Format(name="bits", storage=bits, rescore=0))
     found.append(Format(name="bits, rescored", storage=bits))
-    for quantization in ("scalar", "binary"):
-        storage = Storage(dimensions=dimensions, quantization=quantization)
-        found.append(Format(name=f"server's {quantization}", storage=storage))
+    found.append(Format(name="bits and int8", storage=replace(bits, beside="int8")))
+    whole_row = Storage(dimensions=dimensions)
+    for name, storage in (
+        ("server's scalar", replace(whole_row, quantization="scalar")),
+        ("server's binary", replace(whole_row, quantization="binary")),
+        ("server's int8", replace(whole_row, precision="int8", quantization="binary")),
+    ):
+        found.append(Format(name=name, storage=storage))
     return [f for f in found if not f.storage.problems()]
+
+
+def budget_formats(sample: Sample) -> list[Format]:
+    """The forms that `leaf-ingest --bytes N` chooses on this sample of whole vectors."""
+    found = []
+    for most in _BUDGETS:
+        if most < Form(sample.dimensions, "float32").bytes:
+            form = choose_form_by_bytes(sample, most, "auto").form
+            storage = Storage(
+                dimensions=form.dimensions, precision=form.precision, beside=form.beside
+            )
+            transform: TransformKind = "pca" if form.is_rotated else "none"
+            name = f"{_BUDGET} {most}"
+            found.append(Format(name=name, storage=storage, transform=transform))
+    return found
 
 
 def _shorter(dimensions: int, precision: Literal["float32", "int8"], whole: bool) -> list[Format]:

@@ -14,9 +14,11 @@ from leafsearch.evaluation.errors import EvalError
 from leafsearch.evaluation.formats import (
     Format,
     Role,
+    budget_formats,
     formats,
     group_by_collection,
     leave_out,
+    sample_of,
 )
 from leafsearch.evaluation.measures import ndcg, overlap, recall, reciprocal_rank
 from leafsearch.evaluation.replay import (
@@ -29,7 +31,8 @@ from leafsearch.evaluation.replay import (
 )
 from leafsearch.evaluation.report import Judged, Report
 from leafsearch.evaluation.trial import measure_sizes, trial_collection
-from leafsearch.vectors import CodecError, Collection, Rows
+from leafsearch.vectors import CodecError, Collection, IndexSkips, Rows
+from leafsearch.vectors.store import Sample
 
 _SHOWN, _DEEP = 10, 100  # ranks
 
@@ -51,6 +54,13 @@ class Vectors:
 
     def queries(self, role: Role) -> Remembered:
         return Remembered(self._questions, self._rows(role, "queries"))
+
+    def sample(self) -> Sample:
+        return sample_of(
+            self.documents("teacher"),
+            self._texts,
+            lambda queries: self._models["student"].encode(queries, "queries", self._on_status),
+        )
 
     def _rows(self, role: Role, side: Side) -> Rows:
         if (role, side) not in self._kept:
@@ -76,6 +86,7 @@ def evaluate(
     started = time.monotonic()
     vectors = Vectors(test, models, on_status)
     compared = formats(_dimensions(vectors, models), one_model=one_model(models))
+    compared += budget_formats(vectors.sample())
     chunks = [_chunk(p) for p in test.passages]
     rows = [row for row in known if row.format in compared]
     left_out: list[str] = []
@@ -97,7 +108,7 @@ def evaluate(
                 for format in group:
                     rows.append(_judged(format, test, vectors, client, collection))
                     on_row(rows[-1])
-        except CodecError as error:
+        except (CodecError, IndexSkips) as error:
             left_out.append(leave_out(group, error))
             on_status(left_out[-1])
     rows.sort(key=lambda row: compared.index(row.format))

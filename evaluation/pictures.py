@@ -206,7 +206,7 @@ def draw_figure(picture: Picture, theme: Theme, size: tuple[float, float] = _SIZ
     axes.grid(True, which="major", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     _set_limits(axes, picture)
-    names = list(dict.fromkeys(line.format.name for line in picture.lines))
+    names = list(dict.fromkeys(line.format.series for line in picture.lines))
     marks = dict(zip(names, _marks(names), strict=True))
     front = _front(picture.lines) if picture.has_front else []
     styles = {name: _style(name, picture.lines, theme, marks[name]) for name in names}
@@ -254,9 +254,9 @@ def _plot(
         (band,) = axes.plot(*steps.T, drawstyle="steps-post", zorder=1, **_band(theme))
         drawn.append(np.asarray(band.get_path().vertices))
     for name, style in styles.items():
-        own = [n for n, line in enumerate(lines) if line.format.name == name]
+        own = [n for n, line in enumerate(lines) if line.format.series == name]
         if picture.has_front and len(own) > 1:
-            drawn.append(marks[sorted(own, key=lambda n: lines[n].format.dimensions)])
+            drawn.append(marks[sorted(own, key=lambda n: lines[n].x[-1])])
             axes.plot(*drawn[-1].T, color=style["color"], linewidth=0.8, alpha=0.7, zorder=2)
         for n in own:
             if len(lines[n].x) > 1:
@@ -268,7 +268,8 @@ def _plot(
             axes.plot(*marks[n], linestyle="", clip_on=False, zorder=3, **dot)
     labels = _labels(lines, places, front, theme, apart)
     paths = [pixels.transform(line).tolist() for line in drawn]
-    place_labels(figure, axes, labels, places, paths, apart / 2)
+    dots = pixels.transform([dot for line in lines for dot in zip(line.x, line.y, strict=True)])
+    place_labels(figure, axes, labels, [*places, *dots.tolist()], paths, apart / 2)
 
 
 def _band(theme: Theme) -> Style:
@@ -305,7 +306,7 @@ def _front(lines: Sequence[PlottedLine]) -> list[int]:
 
 
 def _style(name: str, lines: Sequence[PlottedLine], theme: Theme, mark: str) -> Style:
-    format = next(line.format for line in lines if line.format.name == name)
+    format = next(line.format for line in lines if line.format.series == name)
     return {"color": theme.colour(family(format)), "marker": mark, "markersize": _MARK}
 
 

@@ -102,6 +102,7 @@ def print_report(report: Report) -> None:
         "bytes: of a stored vector; BSON, index: of a document; overlap: with exact search in the "
         "same format; ms: of a search for ten hits, without encoding"
     )
+    _budgets(console, [row.format for row in report.rows])
     for role, found in report.encoding.items():
         console.print(f"the {role} encodes a query in {found.p50:.1f} ms, p95 {found.p95:.1f}")
     if not any(row.format.alone for row in report.rows):
@@ -120,6 +121,7 @@ def print_sweep(report: SweepReport) -> None:
         "columns: exact search in each format, then approximate search by numCandidates"
     )
     _print_table(console, _curves(report.curves))
+    _budgets(console, [curve.format for curve in report.curves])
 
 
 def _console() -> Console:
@@ -133,6 +135,12 @@ def _console() -> Console:
 def _models(console: Console, models: Models) -> None:
     for role, model in models.items():
         console.print(f"{role}: {strip_controls(model)}", style="dim")
+
+
+def _budgets(console: Console, formats: Sequence[Format]) -> None:
+    for format in formats:
+        if format.series != format.name:
+            console.print(f"{format.name} is {format.form}")
 
 
 def _judged(rows: Sequence[Judged]) -> Columns:

@@ -19,10 +19,13 @@ from leafsearch.config.hint import hint
 from leafsearch.evaluation.cached_rows import OnStatus
 from leafsearch.evaluation.errors import EvalError
 from leafsearch.evaluation.formats import (
+    FITTED_ON,
     Format,
+    budget_formats,
     derived_formats,
     group_by_collection,
     leave_out,
+    sample_of,
 )
 from leafsearch.evaluation.measures import overlap
 from leafsearch.evaluation.replay import Remembered, ask_each, find_all, replay_searcher
@@ -30,7 +33,16 @@ from leafsearch.evaluation.report import Curve, Step, SweepReport
 from leafsearch.evaluation.trial import measure_sizes, trial_collection
 from leafsearch.search import MOST_CANDIDATES, Hit, Searcher
 from leafsearch.search.session import open_collection, perform
-from leafsearch.vectors import CodecError, Collection, Manifest, ModelRecord, Rows, explain_errors
+from leafsearch.vectors import (
+    CodecError,
+    Collection,
+    Encoder,
+    IndexSkips,
+    Manifest,
+    ModelRecord,
+    Rows,
+    explain_errors,
+)
 
 _STEPS = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 _WORDS = 12  # of a sampled passage that make a question
@@ -73,7 +85,7 @@ def sweep(
     student = opened.manifest.student
     encoder = Remembered(questions, opened.student.encode_queries(questions))
     here = replay_searcher(client, collection, encoder)
-    k = most_hits(own, asked)
+    k = asked.k + most_own(own)
     everything = _rescoring(k, opened.documents)
     exact = find_all(here, questions, k=k, exact=True, rescore=everything)
     task = _Task(own, without_own(exact, own, asked.k), asked, opened.documents)
@@ -83,7 +95,7 @@ def sweep(
     ]
     left_out: list[str] = []
     if not asked.in_place and opened.manifest.precision == "float32":
-        others, left_out = _others(client, collection, encoder, task, on_status)
+        others, left_out = _others(client, collection, opened.student, encoder, task, on_status)
         curves += others
     return SweepReport(
         collection=opened.full_name,
@@ -102,7 +114,8 @@ def sweep(
 class _Task:
     """`own`: the questions, each with the ids of the passages that it is the beginning of.
 
-    These are no hits for it, or every format would seem better by hits that cannot be missed.
+    These are no hits for it, or every format would seem better by hits that cannot be missed; nor
+    do they count as candidates.
     """
 
     own: Mapping[str, Sequence[str]]
@@ -111,42 +124,37 @@ class _Task:
     documents: int
 
     def curve(self, format: Format, searcher: Searcher, collection: Collection) -> Curve:
-        k = most_hits(self.own, self.asked)
+        k = self.asked.k + most_own(self.own)
         rescore = 0 if format.rescore == 0 else _rescoring(k, self.documents)
         exact = find_all(searcher, list(self.own), k=k, exact=True, rescore=rescore)
         return Curve(
             format,
-            self._overlap(exact, k),
+            self._overlap(exact),
             [self._step(format, searcher, n) for n in self._grid()],
             measure_sizes(collection),
         )
 
     def _step(self, format: Format, searcher: Searcher, candidates: int) -> Step:
-        k = min(most_hits(self.own, self.asked), candidates)
-        options: dict[str, Any] = {"k": k, "num_candidates": candidates}
+        k, looked_at = (n + most_own(self.own) for n in (self.asked.k, candidates))
+        looked_at = min(looked_at, MOST_CANDIDATES)
+        options: dict[str, Any] = {"k": min(k, looked_at), "num_candidates": looked_at}
         if format.storage.precision == "binary":
             # The server's candidates are the ones that the float query can put in order.
-            options["rescore"] = 0 if format.rescore == 0 else _rescoring(k, candidates)
+            options["rescore"] = 0 if format.rescore == 0 else _rescoring(k, looked_at)
         answers = ask_each(searcher, list(self.own), fields=[], **options)
-        return Step(candidates, self._overlap(answers.found, k), answers.latency)
+        return Step(candidates, self._overlap(answers.found), answers.latency)
 
     def _grid(self) -> list[int]:
         most = min(self.asked.most, self.documents)
-        least = self.asked.k
-        return [n for n in _STEPS if least <= n <= most] or [most_hits(self.own, self.asked)]
+        return [n for n in _STEPS if self.asked.k <= n <= most] or [self.asked.k]
 
-    def _overlap(self, found: Sequence[Sequence[Hit]], k: int) -> float:
-        """The mean over questions, among `k` hits without their own."""
-        others = without_own(found, self.own, self.asked.k)
-        return fmean(
-            overlap(ranked, wanted[: max(k - len(own), 1)])
-            for ranked, wanted, own in zip(others, self.wanted, self.own.values(), strict=True)
-        )
+    def _overlap(self, found: Sequence[Sequence[Hit]]) -> float:
+        return fmean(map(overlap, without_own(found, self.own, self.asked.k), self.wanted))
 
 
-def most_hits(own: Mapping[str, Sequence[str]], asked: SweepOptions) -> int:
-    """How many hits to ask for, so that `asked.k` are left without a question's own."""
-    return asked.k + max(map(len, own.values()))
+def most_own(own: Mapping[str, Sequence[str]]) -> int:
+    """How many hits more to ask for, so that enough are left without a question's own."""
+    return max(map(len, own.values()))
 
 
 def without_own(
@@ -165,6 +173,7 @@ def _rescoring(k: int, vectors: int) -> int:
 def _others(
     client: MongoClient[Any],
     collection: Collection,
+    student: Encoder,
     encoder: Remembered,
     task: _Task,
     on_status: OnStatus,
@@ -179,7 +188,11 @@ def _others(
     if codec.transform is not None:  # the rows are rotated, so the queries have to be
         encoder = encoder.mapped(codec.project_queries)
     here = _storage(manifest)
-    for group in group_by_collection(derived_formats(rows.shape[1], whole=is_whole)):
+    compared = derived_formats(rows.shape[1], whole=is_whole)
+    if is_whole:
+        texts = _texts(collection, [chunk["_id"] for chunk in chunks[:FITTED_ON]])
+        compared += budget_formats(sample_of(rows, texts, student.encode_queries))
+    for group in group_by_collection(compared):
         first = group[0]
         if first.storage == here:
             continue
@@ -191,10 +204,10 @@ def _others(
             with trial as made:
                 asked = replay_searcher(client, made, encoder)
                 curves += [task.curve(format, asked, made) for format in group]
-        except CodecError as error:
+        except (CodecError, IndexSkips) as error:
             left_out.append(leave_out(group, error))
             on_status(left_out[-1])
-    return curves, left_out
+    return sorted(curves, key=lambda curve: compared.index(curve.format)), left_out
 
 
 def _everything(collection: Collection) -> tuple[list[dict[str, Any]], Rows]:
@@ -205,6 +218,13 @@ def _everything(collection: Collection) -> tuple[list[dict[str, Any]], Rows]:
         chunks = list(collection.mongo.find({path: {"$exists": True}}, fields))
     rows = collection.manifest.codec.exact.expand([chunk.pop(path) for chunk in chunks])
     return chunks, rows
+
+
+def _texts(collection: Collection, ids: Sequence[str]) -> list[str]:
+    with explain_errors():
+        found = collection.mongo.find({"_id": {"$in": list(ids)}}, {"text": 1})
+        texts = {chunk["_id"]: chunk.get("text") or "" for chunk in found}
+    return [texts.get(id, "") for id in ids]
 
 
 def _sampled(collection: Collection, count: int) -> dict[str, list[str]]:

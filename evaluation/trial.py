@@ -9,19 +9,21 @@ from typing import Any
 from pymongo.database import Database
 
 from leafsearch.config import Storage
-from leafsearch.evaluation.formats import TransformKind
+from leafsearch.config.storage import quantizes_int8
+from leafsearch.evaluation.formats import FITTED_ON, TransformKind
 from leafsearch.vectors import Codec, Collection, Manifest, Rows, explain_errors
 from leafsearch.vectors.store import (
     ModelRecord,
     delete_manifest,
     fit_transform,
     replace_manifest,
+    require_int8_quantized,
 )
 
 PREFIX = "leaf_eval_"
 INDEX, PATH = "leaf_vectors", "embedding"
 _BATCH = 512
-_SCALED_ON, _FITTED_ON = 512, 2048  # first rows, as in ingest
+_SCALED_ON = 512  # first rows, as in ingest
 _WAIT_SECONDS = 600.0
 
 Chunks = Sequence[Mapping[str, Any]]
@@ -48,8 +50,11 @@ def trial_collection(
 ) -> Iterator[Collection]:
     """A collection of `chunks` with their `rows`, ready for search; dropped afterwards.
 
-    Raises CodecError for a row that has nothing in the dimensions that are kept.
+    Raises CodecError for a row that has nothing in the dimensions that are kept, and IndexSkips if
+    the server leaves such vectors out.
     """
+    if quantizes_int8(storage.precision, storage.quantization):
+        require_int8_quantized(database, seconds=_WAIT_SECONDS)
     manifest = _manifest(storage, rows, transform)
     name = PREFIX + secrets.token_hex(4)
     try:
@@ -95,8 +100,8 @@ def _manifest(storage: Storage, rows: Rows, kind: TransformKind) -> Manifest:
     """Names no model, since rows are given."""
     dimensions = storage.dimensions or rows.shape[1]
     unused = ModelRecord("leaf-search eval", "-", rows.shape[1], "", "")
-    transform = fit_transform(rows[:_FITTED_ON], dimensions) if kind == "pca" else None
-    first = rows[: _FITTED_ON if transform else _SCALED_ON]
+    transform = fit_transform(rows[:FITTED_ON], dimensions) if kind == "pca" else None
+    first = rows[: FITTED_ON if transform else _SCALED_ON]
     return Manifest(
         teacher=unused,
         student=unused,

@@ -62,6 +62,18 @@ def test_what_cannot_be_asked_or_found_is_counted(written: Written) -> None:
     assert "1 document is empty" in text
 
 
+@pytest.mark.parametrize(("question", "is_chance"), [("an oak", False), ("a fish", True)])
+def test_a_query_that_is_a_document_differs_from_one_with_its_id_by_chance(
+    written: Written, question: str, is_chance: bool
+) -> None:
+    folder = written({"1": "an oak is a tree", "2": "elm"}, {"1": question}, ["1 2 1"])
+
+    (warning,) = read_collection(folder).warnings
+
+    assert warning.startswith("1 query has the id of a document; as in BEIR's evaluator")
+    assert ("give them other ids if that is chance" in warning) is is_chance
+
+
 def test_all_missing_files_are_named_at_once(trees: Path) -> None:
     (trees / "queries.jsonl").unlink()
     shutil.rmtree(trees / "qrels")

@@ -1,5 +1,6 @@
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -12,13 +13,13 @@ from pymongo.database import Database
 
 from leafsearch.config import Storage
 from leafsearch.evaluation import CachedModel, EvalError, evaluate, read_collection
-from leafsearch.evaluation.formats import Format, formats
+from leafsearch.evaluation.formats import Format, budget_formats, formats, sample_of
 from leafsearch.evaluation.replay import Remembered, ask_all, ask_each, replay_searcher
 from leafsearch.evaluation.trial import measure_sizes, trial_collection
 from leafsearch.vectors import Codec, load_encoder
 from leafsearch.vectors.encoders import unit_rows
 from leafsearch.vectors.encoders.base import Rows
-from leafsearch.vectors.store import MANIFESTS, TRANSFORMS, fit_transform
+from leafsearch.vectors.store import MANIFESTS, TRANSFORMS, choose_form_by_bytes, fit_transform
 from leaftests.evaluation import Written, silent
 
 DOCUMENTS, QUERIES, DIMENSIONS = 300, 20, 64
@@ -133,6 +134,23 @@ def fail_while_stored(database: Database[Any], broken: bool) -> None:
         raise ZeroDivisionError
 
 
+def test_the_forms_that_ingest_would_choose_within_so_many_bytes() -> None:
+    documents = rows(DOCUMENTS, 1)
+    sample = sample_of(documents, [f"text {n} of some words" for n in range(DOCUMENTS)], asked)
+
+    found = budget_formats(sample)
+
+    assert [format.name for format in found] == ["--bytes 100", "--bytes 200"]
+    assert {format.series for format in found} == {"--bytes"}
+    for format, most in zip(found, (100, 200), strict=True):
+        assert format.form == choose_form_by_bytes(sample, most, "auto").form
+        assert format.form.bytes <= most
+
+
+def asked(texts: Sequence[str]) -> Rows:
+    return rows(len(texts), 3)
+
+
 def test_the_formats_of_a_pair_and_of_one_model() -> None:
     pair = [(f.name, f.dimensions) for f in formats(256, one_model=False)]
 
@@ -155,8 +173,10 @@ def test_the_formats_of_a_pair_and_of_one_model() -> None:
         ("int8, rotated", 64),
         ("bits", 256),
         ("bits, rescored", 256),
+        ("bits and int8", 256),
         ("server's scalar", 256),
         ("server's binary", 256),
+        ("server's int8", 256),
     ]
     assert [(f.name, f.dimensions) for f in formats(256, one_model=True)] == pair[2:]
     assert [f.dimensions for f in formats(1024, one_model=True)][:3] == [1024, 512, 512]

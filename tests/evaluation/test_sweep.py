@@ -67,8 +67,13 @@ def test_formats_come_nearer_to_exact_search_with_more_candidates(
         ("int8, rotated", 64),
         ("bits", 128),
         ("bits, rescored", 128),
+        ("bits and int8", 128),
         ("server's scalar", 128),
         ("server's binary", 128),
+        ("server's int8", 128),
+        ("--bytes 100", 96),
+        ("--bytes 200", 128),
+        ("--bytes 400", 128),
     ]
     assert [step.candidates for step in report.curves[0].steps] == [10, 20, 50, 100]
     assert {step.overlap for step in curves["as stored", 128].steps} == {1.0}
