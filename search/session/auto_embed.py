@@ -14,6 +14,7 @@ from leafsearch.vectors import (
     IndexMissing,
     IndexNotReady,
     Manifest,
+    ManifestError,
     ModelRecord,
     SearchIndexError,
 )
@@ -44,14 +45,23 @@ def embedding_manifest(listed: Iterable[Listed], collection: str) -> Manifest | 
     return _manifest(index, field)
 
 
-def require_embedding_index(manifest: Manifest, listed: Iterable[Listed], collection: str) -> None:
-    """Raises SearchIndexError if this index is gone, changed, or does not answer."""
+def look_again(known: Manifest, listed: Iterable[Listed], collection: str) -> Manifest:
+    """What the index says now; it may have other filters.
+
+    Raises SearchIndexError if it is gone or does not answer, ManifestError if there is another.
+    """
     now = embedding_manifest(listed, collection)
     if now is None:
         raise IndexMissing(
-            f"collection {collection} no longer has the autoEmbed index {quote(manifest.index)}; "
+            f"collection {collection} no longer has the autoEmbed index {quote(known.index)}; "
             "create it again"
         )
+    if (now.index, now.path) != (known.index, known.path):
+        raise ManifestError(
+            f"collection {collection} has another autoEmbed index, {quote(now.index)} on "
+            f"{quote(now.path)}, than when it was opened. Call reopen()"
+        )
+    return now
 
 
 def similarity_of(score: float, similarity: Similarity) -> float:

@@ -16,7 +16,7 @@ from leafsearch.config.storage import quantizes_int8
 from leafsearch.config.text import quote
 from leafsearch.search.errors import NoHits, SearchError
 from leafsearch.search.filters import required_values
-from leafsearch.search.session.auto_embed import embedding_manifest, require_embedding_index
+from leafsearch.search.session.auto_embed import embedding_manifest, look_again
 from leafsearch.search.session.io import Aggregate, Compute, Steps
 from leafsearch.search.values import kind_of, scalars_at
 from leafsearch.vectors import (
@@ -175,7 +175,8 @@ def require_index(manifest: Manifest, database: str, collection: str) -> Steps[N
     no error."""
     listed = yield Aggregate(collection, [{"$listSearchIndexes": {}}])
     if manifest.layout == "auto_embedded":
-        return require_embedding_index(manifest, listed, f"{database}.{collection}")
+        look_again(manifest, listed, f"{database}.{collection}")
+        return
     specs = [IndexSpec.of_vectors(manifest, f"{database}.{collection}")]
     if manifest.hybrid:
         specs.append(IndexSpec.of_text(manifest, f"{database}.{collection}"))
@@ -242,8 +243,10 @@ def look_up(opened: OpenCollection) -> Steps[OpenCollection]:
     was replaced by another one.
     """
     if opened.student is None:
+        listed = yield Aggregate(opened.collection, [{"$listSearchIndexes": {}}])
+        manifest = look_again(opened.manifest, listed, opened.full_name)
         documents = yield from _counted_all(opened.collection)
-        return replace(opened, documents=documents, seen=time.monotonic())
+        return replace(opened, manifest=manifest, documents=documents, seen=time.monotonic())
     found = yield from _generations(opened.database, opened.collection)
     now, known = found.active, opened.manifest
     if now.generation != known.generation:

@@ -189,6 +189,31 @@ def test_dropped_index_is_an_error_and_not_an_empty_list(
         searcher.search("cat")
 
 
+def test_index_of_another_name_needs_reopening(opened: Opened, movies: Collection[Any]) -> None:
+    searcher = opened()
+    movies.drop_search_index("plots")
+    index(movies, "titles", path="title")
+
+    with pytest.raises(ManifestError, match="another autoEmbed index, 'titles' on 'title'"):
+        searcher.search("cat")
+    searcher.reopen()
+    assert searcher.search("the cat", k=1)[0].text == "The cat"
+
+
+def test_filter_that_is_declared_later_is_known_after_a_look(
+    opened: Opened, movies: Collection[Any]
+) -> None:
+    searcher = opened()
+    (listed,) = movies.list_search_indexes("plots")
+    more = listed["latestDefinition"]["fields"] + [{"type": "filter", "path": "plot.words"}]
+    movies.update_search_index("plots", {"fields": more})
+    wait_until_ready(movies, "plots")
+
+    searcher.reopen()
+
+    assert len(searcher.search("cat", filter={"plot.words": 6})) == 8
+
+
 def test_index_over_a_path_without_texts_is_explained(opened: Opened) -> None:
     with pytest.raises(NoHits, match="embeds only texts: expected some at year_in_words"):
         opened(path="year_in_words").search("cat")
