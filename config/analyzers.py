@@ -120,8 +120,7 @@ _SHARES = _shares()
 
 def full_name(analyzer: str) -> str:
     """`english` is `lucene.english`."""
-    named = f"lucene.{analyzer}"
-    return named if named in ANALYZERS else analyzer
+    return analyzer if analyzer == AUTO or "." in analyzer else f"lucene.{analyzer}"
 
 
 def analyzer_for(texts: Iterable[str]) -> str:

@@ -32,6 +32,7 @@ class CatalogEntry:
     quantization: str = ""
     vector_bytes: int = 0
     hybrid: bool = False
+    text_analyzer: str | None = None  # None: lucene.standard, or no words
     filters: tuple[str, ...] = ()
     count: int = 0
     generation: int = 0
@@ -80,6 +81,7 @@ def _describe(
         quantization=manifest.quantization,
         vector_bytes=manifest.codec.form.bytes,
         hybrid=manifest.hybrid,
+        text_analyzer=manifest.tuning.text_analyzer,
         filters=manifest.filters,
         count=count,
         generation=manifest.generation,

@@ -64,6 +64,11 @@ def _table(entries: Sequence[CatalogEntry]) -> Table:
     return table
 
 
+def _words(entry: CatalogEntry) -> str:
+    analyzer = f" by {entry.text_analyzer}" if entry.text_analyzer else ""
+    return f"; with words{analyzer}" if entry.hybrid else ""
+
+
 def _describe(entry: CatalogEntry) -> Text:
     if entry.problem is not None:
         return Text(one_line(entry.problem))
@@ -75,7 +80,7 @@ def _describe(entry: CatalogEntry) -> Text:
     shown = Text(
         f"{counted(entry.count, word)} as {entry.dimensions} x "
         f"{entry.precision}{second}{rotated}{quantized}, {entry.vector_bytes:,} bytes a vector; "
-        f"generation {entry.generation}{beside}{'; with words' if entry.hybrid else ''}"
+        f"generation {entry.generation}{beside}{_words(entry)}"
     )
     return shown.append(
         f"\nteacher {one_line(entry.teacher)}\nstudent {one_line(entry.student)}", "dim"

@@ -114,9 +114,11 @@ def retrieve(
             if not _is_unknown_stage(error):
                 raise
             opened.unknown_stages |= {stage}
-    rankings = yield Together(
-        [_by_vector(opened, asked, limit, fields), _by_text(opened, asked, limit, fields)]
-    )
+    halves = [_by_vector, _by_text]
+    weighty = [half for half, weight in zip(halves, query.weights, strict=True) if weight]
+    found = yield Together([half(opened, asked, limit, fields) for half in weighty])
+    by_half = dict(zip(weighty, found, strict=True))
+    rankings: list[list[Candidate]] = [by_half.get(half, []) for half in halves]
     if is_rescored(opened, query):  # the server's scores are of bits alone
         rankings[0] = [replace(c, score=(1 + c.similarity) / 2) for c in rankings[0]]
     if query.fusion == "rrf":  # ranks of what remains; scores do not depend on the limit
@@ -220,7 +222,10 @@ def _fused_by_server(
     (shape,) = fetch_stages(manifest, [*fields, manifest.exact_path], "score")
     if query.fusion == "score":
         shape["$project"][DETAILS] = {"$meta": "scoreDetails"}
-    stages = [*fusion_stages(pipelines, query, limit=2 * limit), shape]
+    # Twice what a page needs, as a passage may have gone since it was indexed.
+    is_page_alone = query.skip is None and not (query.by_document or query.reordered)
+    most = 2 * (query.last if is_page_alone else limit)
+    stages = [*fusion_stages(pipelines, query, limit=most), shape]
     found = yield from _chunks(opened, stages, query.max_time_ms)
     if not found and query.weights[0]:
         yield from explain_no_hits(opened, query.filter)

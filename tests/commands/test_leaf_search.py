@@ -125,6 +125,19 @@ def test_collections_shows_what_vectors_go_through_before_they_are_cut(
     assert entry["transform"] == "pca"
 
 
+def test_collections_shows_how_words_are_indexed(
+    run: Run, where: list[str], database: Database[Any]
+) -> None:
+    change = {"hybrid": True, "tuning": {"text_analyzer": "lucene.english"}}
+    database[MANIFESTS].update_one({"_id": "c"}, {"$set": change})
+
+    table = run("leaf-search", "collections", *where)
+    entry = json.loads(run("leaf-search", "collections", "--json", *where).stdout)
+
+    assert "with words by lucene.english" in " ".join(table.stdout.split())
+    assert (entry["hybrid"], entry["text_analyzer"]) == (True, "lucene.english")
+
+
 def test_collections_says_what_cannot_be_searched(
     run: Run, where: list[str], database: Database[Any]
 ) -> None:

@@ -185,4 +185,4 @@ def test_a_language_is_short_for_its_analyzer() -> None:
     assert full_name("english") == "lucene.english"
     assert full_name("lucene.english") == "lucene.english"
     assert full_name("auto") == "auto"
-    assert full_name("klingon") == "klingon"
+    assert full_name("klingon") == "lucene.klingon"

@@ -180,6 +180,10 @@ def test_the_command_tells_what_it_chose(leaf_ingest: Run, database: Database[An
     made = leaf_ingest("c.jsonl", "--hybrid", "--collection", "c")
     assert "words are indexed by lucene.english, the language of the first texts" in made.stderr
 
+    wrong = leaf_ingest("c.jsonl", "--text-analyzer", "germn", "--collection", "c")
+    assert wrong.returncode == 2
+    assert "did you mean lucene.german?" in wrong.stderr
+
     changed = leaf_ingest("c.jsonl", "--text-analyzer", "french", "--collection", "c")
     assert (made.returncode, changed.returncode) == (0, 0)
     assert "words are indexed" not in changed.stderr
