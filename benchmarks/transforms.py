@@ -52,7 +52,7 @@ np.save(sys.argv[2], fit_transform(rows, rows.shape[1] * 2 // 3).matrix)
 
 @dataclass(frozen=True)
 class Judged:
-    """A collection with queries whose best passages of a document are judged."""
+    """A collection with queries; a document counts by the best of its passages among the hits."""
 
     name: str
     chunks: Sequence[Mapping[str, Any]]
@@ -137,10 +137,10 @@ def measured(bench: Bench, judged: Judged, form: Format) -> np.ndarray:
     with trial as collection:
         searcher = replay_searcher(bench.client, collection, judged.asked)
         texts = list(judged.queries.values())
-        found = find_all(searcher, texts, k=10, by_document=True, **options)
+        found = find_all(searcher, texts, k=10, **options)
     return np.array(
         [
-            ndcg([hit.document for hit in hits], judged.grades[query], 10)
+            ndcg(list(dict.fromkeys(hit.document for hit in hits)), judged.grades[query], 10)
             for query, hits in zip(judged.queries, found, strict=True)
         ]
     )

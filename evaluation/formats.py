@@ -37,7 +37,11 @@ class Format:
     @property
     def series(self) -> str:
         """What formats of other dimensions, or of other budgets, have in common."""
-        return _BUDGET if self.name.startswith(_BUDGET) else self.name
+        return _BUDGET if self.is_budget else self.name
+
+    @property
+    def is_budget(self) -> bool:
+        return self.name.startswith(_BUDGET)
 
     @property
     def form(self) -> Form:
@@ -129,6 +133,12 @@ def group_by_collection(all: Sequence[Format]) -> list[list[Format]]:
     for format in all:
         groups.setdefault(format.stored, []).append(format)
     return list(groups.values())
+
+
+def distinct(all: Sequence[Format]) -> list[Format]:
+    """Without budgets that come out as a form that is there anyway."""
+    there = {format.stored for format in all if not format.is_budget}
+    return [format for format in all if not format.is_budget or format.stored not in there]
 
 
 def leave_out(group: Sequence[Format], why: Exception) -> str:

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
-from leafsearch.evaluation.formats import Format
+from leafsearch.evaluation.formats import Format, distinct
 from leafsearch.evaluation.labels import Label, Point, group_neighbours, place_labels, spread_marks
 from leafsearch.evaluation.measures import pareto_front
 from leafsearch.evaluation.report import Curve, Report, SweepReport
@@ -27,7 +27,7 @@ _MARK = 6.5  # points
 _LONGEST = 40  # characters of a name
 # A mark for each name of a format; names that are not here take the others in turn.
 _MARKS = {"rotated": "D", "rescored": "^", "teacher": "P", "student": "X", "scalar": "s"}
-_OTHER_MARKS = "ovh<>p8"
+_OTHER_MARKS = "ov<>p*Hd"
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,8 @@ def draw(report: Report | SweepReport, folder: Path) -> list[Path]:
 
 
 def _judged(report: Report) -> list[Picture]:
-    rows = report.rows
+    own = set(distinct([row.format for row in report.rows]))
+    rows = [row for row in report.rows if row.format in own]
     name = _short(report.collection)
     about = f"{name}: {report.documents:,} documents, {report.queries:,} queries"
     return [
@@ -160,6 +161,8 @@ def _short(name: str) -> str:
 
 
 def _swept(report: SweepReport) -> list[Picture]:
+    own = set(distinct([curve.format for curve in report.curves]))
+    curves = [curve for curve in report.curves if curve.format in own]
     name = _short(report.collection)
     about = f"{name}: {report.documents:,} passages, {report.queries:,} queries"
     overlap = f"overlap@{report.k} with exact search on the stored vectors"
@@ -170,7 +173,7 @@ def _swept(report: SweepReport) -> list[Picture]:
             about,
             "bytes of a stored vector",
             overlap,
-            [PlottedLine(c.format, [c.sizes.vector], [c.exact]) for c in report.curves],
+            [PlottedLine(c.format, [c.sizes.vector], [c.exact]) for c in curves],
             has_front=True,
         ),
         Picture(
@@ -179,7 +182,7 @@ def _swept(report: SweepReport) -> list[Picture]:
             about,
             "milliseconds of a search (median, without encoding)",
             overlap,
-            [_growing(curve) for curve in report.curves],
+            [_growing(curve) for curve in curves],
         ),
     ]
 
@@ -255,7 +258,7 @@ def _plot(
         drawn.append(np.asarray(band.get_path().vertices))
     for name, style in styles.items():
         own = [n for n, line in enumerate(lines) if line.format.series == name]
-        if picture.has_front and len(own) > 1:
+        if picture.has_front and len(own) > 1 and not lines[own[0]].format.is_budget:
             drawn.append(marks[sorted(own, key=lambda n: lines[n].x[-1])])
             axes.plot(*drawn[-1].T, color=style["color"], linewidth=0.8, alpha=0.7, zorder=2)
         for n in own:

@@ -139,7 +139,7 @@ def _models(console: Console, models: Models) -> None:
 
 def _budgets(console: Console, formats: Sequence[Format]) -> None:
     for format in formats:
-        if format.series != format.name:
+        if format.is_budget:
             console.print(f"{format.name} is {format.form}")
 
 

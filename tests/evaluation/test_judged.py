@@ -1,6 +1,7 @@
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -13,7 +14,7 @@ from pymongo.database import Database
 
 from leafsearch.config import Storage
 from leafsearch.evaluation import CachedModel, EvalError, evaluate, read_collection
-from leafsearch.evaluation.formats import Format, budget_formats, formats, sample_of
+from leafsearch.evaluation.formats import Format, budget_formats, distinct, formats, sample_of
 from leafsearch.evaluation.replay import Remembered, ask_all, ask_each, replay_searcher
 from leafsearch.evaluation.trial import measure_sizes, trial_collection
 from leafsearch.vectors import Codec, load_encoder
@@ -142,6 +143,9 @@ def test_the_forms_that_ingest_would_choose_within_so_many_bytes() -> None:
 
     assert [format.name for format in found] == ["--bytes 100", "--bytes 200"]
     assert {format.series for format in found} == {"--bytes"}
+    assert distinct([*found, *found]) == [*found, *found]
+    same = [replace(format, name="float32") for format in found]
+    assert distinct([*found, *same]) == same
     for format, most in zip(found, (100, 200), strict=True):
         assert format.form == choose_form_by_bytes(sample, most, "auto").form
         assert format.form.bytes <= most
