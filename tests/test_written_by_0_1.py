@@ -77,7 +77,10 @@ def untouched(client: MongoClient[Any]) -> Iterator[Database[Any]]:
 
 
 def found(searcher: Searcher, search: Mapping[str, Any]) -> list[dict[str, Any]]:
-    hits = searcher.search(search["question"], k=5, **search["options"])
+    options = dict(search["options"])
+    if options.get("hybrid"):  # fused by rank in that version, by score now
+        options["hybrid"] = "rrf"
+    hits = searcher.search(search["question"], k=5, **options)
     return [{field: getattr(hit, field) for field in search["hits"][0]} for hit in hits]
 
 

@@ -74,25 +74,31 @@ def _unchanged(case: Case, read: list[_Read]) -> Verdict:
             f"({list_ids(changed)}); {again} encodes their current texts",
             changed=len(changed),
         )
-    other = _in_another_language(case, read)
-    return other or ok(f"{len(read):,} of {len(read):,} are unchanged since they were encoded")
+    unchanged = f"{len(read):,} of {len(read):,} are unchanged since they were encoded"
+    return _by_language(case, read, unchanged) or ok(unchanged)
 
 
-def _in_another_language(case: Case, read: Sequence[_Read]) -> Verdict | None:
-    """Whether the words are indexed by the rules of another language, or of none though the
-    standard ones were not chosen."""
+def _by_language(case: Case, read: Sequence[_Read], unchanged: str) -> Verdict | None:
+    """What to say of the words' analyzer: that it is of another language, or that one would find
+    more where none was chosen."""
     manifest = case.manifest
     if manifest is None or not manifest.hybrid:
         return None
     index = IndexSpec.of_text(manifest, case.full_name).find(case.listed) or {}
     there = index.get("latestDefinition", {}).get("analyzer") or STANDARD
     fitting = analyzer_for(each.passage.text for each in read)
-    if fitting in (STANDARD, there) or manifest.tuning.text_analyzer == STANDARD:
+    chosen = manifest.tuning.text_analyzer
+    if fitting in (STANDARD, there) or chosen == STANDARD:
         return None
+    change = ingest(case, "--text-analyzer", fitting)
+    if chosen is None:
+        return ok(
+            f"{unchanged}; their words are indexed as they stand, and {change} finds other forms "
+            "of a word too"
+        )
     return warning(
-        f"the words of these texts are indexed by {there}, which takes the forms of a word for "
-        f"different words; {ingest(case, '--text-analyzer', fitting)} indexes them by the language "
-        "of the texts, and encodes nothing"
+        f"the words of these texts are indexed by {there}, the rules of another language; {change} "
+        "indexes them by theirs, and encodes nothing"
     )
 
 

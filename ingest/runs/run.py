@@ -63,7 +63,7 @@ def run(order: IngestRequest, chosen: Settings, database: Database[Any], *, as_j
             lambda: require_index_room(
                 database,
                 chosen.collection,
-                hybrid=order.choices.hybrid,
+                hybrid=order.choices.has_words,
                 rebuild=order.rebuild,
                 may_try=not order.dry_run,
             )

@@ -93,13 +93,14 @@ def names(database: Database[Any]) -> list[str]:
     return [index["name"] for index in database["chunks"].list_search_indexes()]
 
 
+@pytest.mark.parametrize("words", [("--hybrid",), ("--text-analyzer", "english")], ids=" ".join)
 def test_first_ingest_with_hybrid_needs_two_and_is_refused_before_anything_is_written(
-    like: Like, command: Run
+    like: Like, command: Run, words: tuple[str, ...]
 ) -> None:
     database = like("m0")
     occupy(database, 2)
 
-    ended = command("m0", "leaf-ingest", "c.jsonl", "--hybrid")
+    ended = command("m0", "leaf-ingest", "c.jsonl", *words)
 
     assert ended.returncode == 1
     assert (
