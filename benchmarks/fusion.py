@@ -261,7 +261,7 @@ def asked(
 
 
 def differences(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of the two fusions, for every student with each analyzer."""
+    """Compare the two fusions, for every student with each analyzer."""
     found = []
     by_case: dict[tuple[str, str, str], dict[str, list[float]]] = {}
     for row in rows:
