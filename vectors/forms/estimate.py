@@ -8,9 +8,10 @@ Two things are measured against the search with whole vectors:
 - how well the passage that the words came from is still found (1 / log2(rank + 1), up to rank 10).
 
 Their mean is the estimate. The first is too kind to rotations and the second to truncation, which
-is why both are taken. Over 32 forms with the offline pair on NFCorpus and Vaswani it was, where
-nDCG@10 keeps 90 % or more, at most 2 points off the measured share in three quarters of them; the
-neighbours kept are far lower and do not order the forms as nDCG does.
+is why both are taken. Over 25 forms each on NFCorpus and Vaswani, with the offline pair and 2,048
+documents, its correlation with the measured share of nDCG@10 is 0.99; where that share is 90 % or
+more, the estimate is at most 2.5 points off. The neighbours kept are far lower, and their
+correlation is 0.93.
 """
 
 import random
