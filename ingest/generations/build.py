@@ -19,6 +19,7 @@ from leafsearch.ingest.chunking.chunk import Chunk
 from leafsearch.ingest.cli.index_options import Choices
 from leafsearch.ingest.errors import TargetError
 from leafsearch.ingest.target.analyzer import settle_analyzer
+from leafsearch.ingest.target.form import FormDecision
 from leafsearch.ingest.target.open import (
     INDEX,
     Named,
@@ -157,11 +158,11 @@ def _begin_new(
         settings,
         manifest,
         pair.teacher,
-        student=pair.student,
-        open_form=choices.open_form(
-            "auto" if choices.most_bytes else _usual_transform(active, manifest)
+        decision=FormDecision(
+            choices.open_form("auto" if choices.most_bytes else _usual_transform(active, manifest)),
+            pair.student,
+            partial(_draw_chunks, database, name, active),
         ),
-        draw_chunks=partial(_draw_chunks, database, name, active),
         tuning=choices.tuning,
         retries=retries,
         on_status=on_status,

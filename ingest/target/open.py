@@ -12,6 +12,7 @@ from leafsearch.ingest.chunking.chunker import DEFAULT_OVERLAP, DEFAULT_TOKENS
 from leafsearch.ingest.cli.index_options import Choices, InPlaceChoice
 from leafsearch.ingest.errors import TargetError
 from leafsearch.ingest.target.analyzer import is_left_to_first_texts, settle_analyzer
+from leafsearch.ingest.target.form import FormDecision
 from leafsearch.ingest.target.reconcile import is_empty, with_wanted_indexes
 from leafsearch.ingest.target.target import OnStatus, Target
 from leafsearch.vectors import (
@@ -215,8 +216,7 @@ def _new(
         settings,
         replace(manifest, tuning=choices.tuning),
         pair.teacher,
-        student=pair.student,
-        open_form=choices.open_form("auto"),
+        decision=FormDecision(choices.open_form("auto"), pair.student),
         tuning=choices.tuning,
         by_language=is_left,
         retries=retries,

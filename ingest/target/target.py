@@ -21,19 +21,18 @@ from leafsearch.config import Settings, Storage
 from leafsearch.config.analyzers import STANDARD
 from leafsearch.config.storage import UNTUNED, IndexTuning, quantizes_int8
 from leafsearch.config.text import counted
-from leafsearch.ingest.chunking.chunk import Chunk
 from leafsearch.ingest.chunking.chunker import Chunker
 from leafsearch.ingest.chunking.whole import MeanEncoder, WholeTexts
 from leafsearch.ingest.errors import OverlapError, TargetError
 from leafsearch.ingest.target.analyzer import choose_analyzer
 from leafsearch.ingest.target.claims import Claims
+from leafsearch.ingest.target.form import FITTED_ON, FormDecision
 from leafsearch.ingest.target.reconcile import follow, holds_ours, reconcile
 from leafsearch.vectors import (
     Codec,
     CodecError,
     Collection,
     DeploymentError,
-    Encoder,
     IndexDiffers,
     IndexSkips,
     Manifest,
@@ -50,24 +49,17 @@ from leafsearch.vectors.store import (
     Estimate,
     Form,
     FormChoice,
-    OpenForm,
     Registration,
     RetryBudget,
-    Sample,
-    choose_form,
-    choose_form_by_bytes,
-    compare_forms,
     read_generation,
     read_generations,
     require_equal,
     require_int8_quantized,
-    sample_queries,
 )
 
 log = logging.getLogger(__name__)
 
 _SCALED_ON = 512  # first chunks; their largest value is the scale of int8
-_FITTED_ON = 2048  # first chunks, which decide the transform, or the form
 _PAUSE = 0.2  # seconds, for another run to bring the index in line
 _TRIAL_SECONDS = 120.0
 _ROUNDS = 5
@@ -77,7 +69,6 @@ _BETWEEN_ROUNDS = (
 _MOST = 200_000  # documents to write again; their ids are held in memory
 
 OnStatus = Callable[[str], None]
-DrawChunks = Callable[[int], Sequence[Chunk]]
 Lost = set[str]
 
 
@@ -127,20 +118,16 @@ class Target:
         manifest: Manifest,
         teacher: Teacher | None = None,
         *,
-        student: Encoder | None = None,
-        open_form: OpenForm | None = None,
-        draw_chunks: DrawChunks | None = None,
+        decision: FormDecision | None = None,
         tuning: IndexTuning = UNTUNED,
         by_language: bool = False,
         retries: RetryBudget | None = None,
         on_status: OnStatus = lambda phase: None,
     ) -> None:
         """A `teacher` means that the collection is new; otherwise the manifest names the
-        teacher, and `on_status` is called when it is loaded. For a new one, `open_form` is what
-        its first chunks decide, with the help of queries of the `student`; a rebuild, which knows
-        all chunks, decides it by those of `draw_chunks`. `tuning` is what this run asks of the
-        index; the manifest has it already. `by_language`: the first texts decide on the analyzer
-        of the words."""
+        teacher, and `on_status` is called when it is loaded. The form of a new one is a
+        `decision` by its first chunks. `tuning` is what this run asks of the index; the manifest
+        has it already. `by_language`: the first texts decide on the analyzer of the words."""
         name = settings.collection
         self.is_new = teacher is not None
         self._loaded = teacher
@@ -149,9 +136,7 @@ class Target:
         self._name = name
         self._settings = settings
         self._is_settled = False
-        self._student = student
-        self._open_form = open_form or OpenForm()
-        self._draw_chunks = draw_chunks
+        self._decision = decision or FormDecision()
         self._tuning = tuning
         self._by_language = by_language
         self.analyzer_reason = ""  # why the words have their analyzer, if this run chose it
@@ -210,16 +195,9 @@ class Target:
         is nothing to decide."""
         if not self.is_new:
             return 0
-        if self._is_form_open:
-            return _FITTED_ON
+        if self._decision.is_open(self.manifest):
+            return FITTED_ON
         return _SCALED_ON if "int8" in (self.manifest.precision, self.manifest.beside) else 0
-
-    @property
-    def _is_form_open(self) -> bool:
-        """Whether a rotation is asked for; without truncation it gains nothing."""
-        manifest, asked = self.manifest, self._open_form
-        is_cut = manifest.dimensions < manifest.teacher.dimensions
-        return asked.most_bytes is not None or (is_cut and asked.transform != "none")
 
     def prepare(self, rows: Rows, texts: Sequence[str] = ()) -> None:
         """Create the collection as `write` would for these first rows; nothing if it exists.
@@ -231,9 +209,7 @@ class Target:
 
     def compare_forms(self, rows: Rows, texts: Sequence[str]) -> tuple[Form, list[Estimate]]:
         """The form that a new collection would have, and what it and others would keep."""
-        sample = self._sample(rows, texts)
-        chosen = self._choose(sample).form
-        return chosen, compare_forms(sample, self._open_form.transform, also=chosen)
+        return self._decision.compare(self.manifest, rows, texts)
 
     def write(
         self,
@@ -334,8 +310,8 @@ class Target:
             if analyzer != STANDARD:
                 tuning = replace(tuning, text_analyzer=analyzer)
         choice = FormChoice(self.form, None, "")
-        if self._is_form_open:
-            choice = self._choose(self._sample(*self._deciding(rows, texts)))
+        if self._decision.is_open(self.manifest):
+            choice = self._decision.choose(self.manifest, *self._deciding(rows, texts))
             self.form_reason = choice.reason
         form = choice.form
         if quantizes_int8(form.precision, self.manifest.quantization):
@@ -357,33 +333,19 @@ class Target:
             )
         )
 
-    def _choose(self, sample: Sample) -> FormChoice:
-        asked = self._open_form
-        if asked.most_bytes is not None:
-            return choose_form_by_bytes(sample, asked.most_bytes, asked.transform)
-        return choose_form(sample, self.form, asked.transform)
-
     def _deciding(self, rows: Rows, texts: Sequence[str]) -> tuple[Rows, Sequence[str]]:
         """Rows and texts that decide the form: the first ones, or more if there are more."""
-        if self._draw_chunks is None or len(rows) < _FITTED_ON:
+        draw_chunks = self._decision.draw_chunks
+        if draw_chunks is None or len(rows) < FITTED_ON:
             return rows, texts
         self._on_status("reading chunks from all over the collection")
         with explain_errors():
-            drawn = self.retries.run(partial(self._draw_chunks, _FITTED_ON))
-        if len(drawn) < _FITTED_ON:
+            drawn = self.retries.run(partial(draw_chunks, FITTED_ON))
+        if len(drawn) < FITTED_ON:
             return rows, texts
-        self._on_status(f"encoding {_FITTED_ON:,} chunks from all over the collection")
+        self._on_status(f"encoding {FITTED_ON:,} chunks from all over the collection")
         drawn_rows = self.teacher.encode_documents([chunk.encoded_text for chunk in drawn])
         return drawn_rows, [chunk.text for chunk in drawn]
-
-    def _sample(self, rows: Rows, texts: Sequence[str]) -> Sample:
-        rows = Codec(self.manifest.teacher.dimensions, "float32").project(rows)
-        if self._student is None or len(texts) != len(rows):
-            return Sample.of_documents(rows)
-        queries, own = sample_queries(texts)
-        if not queries:
-            return Sample.of_documents(rows)
-        return Sample(rows, self._student.encode_queries(queries), own)
 
     def _try_int8_quantized(self) -> None:
         """Raises IndexSkips if the index would stay empty, before anything is written."""

@@ -16,6 +16,7 @@ from leafmongo.deployment.paths import Home, socket_uri
 from leafmongo.engine import CommandError
 from leafmongo.indexes.catalog import IndexRecord
 from leafmongo.indexes.commands import describe_index
+from leafmongo.indexes.profiles import NEWEST, PROFILES
 from leafmongo.indexes.registry import BuildState, IndexRegistry, ServedIndex
 from leafmongo.queries.freshness import Freshness
 from leafmongo.queries.rewrite import Search
@@ -37,7 +38,7 @@ RECORD = IndexRecord(
 
 
 def ready() -> ServedIndex:
-    served = ServedIndex(RECORD)
+    served = ServedIndex(RECORD, PROFILES[NEWEST])
     assert served.staged is not None
     served.staged.complete()
     served.promote(served.staged)
@@ -104,7 +105,7 @@ def test_definition_is_returned_unchanged(documents: Documents) -> None:
 @pytest.mark.semantics("6.3")
 @pytest.mark.parametrize("status", ["PENDING", "BUILDING", "FAILED"])
 def test_first_version_answers_when_it_is_ready(status: str) -> None:
-    served = ServedIndex(RECORD)
+    served = ServedIndex(RECORD, PROFILES[NEWEST])
     make(served, status)
 
     assert status_of(served) == (status, False)
@@ -130,7 +131,7 @@ def test_old_version_answers_during_a_build(staged: str, status: str) -> None:
 
 @pytest.mark.semantics("6.3")
 def test_failed_index_shows_the_reason() -> None:
-    served = ServedIndex(RECORD)
+    served = ServedIndex(RECORD, PROFILES[NEWEST])
     make(served, "FAILED")
 
     (host,) = describe_index(served)["statusDetail"]
