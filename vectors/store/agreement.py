@@ -7,20 +7,25 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from leafsearch.config import Settings
-from leafsearch.config.hint import rebuild_hint
+from leafsearch.config.hint import Names, hint, rebuild_hint
 from leafsearch.config.text import shorten
 from leafsearch.vectors.errors import ManifestError
 from leafsearch.vectors.forms.transform import Transform
-from leafsearch.vectors.store.manifest import Manifest, ModelRecord
+from leafsearch.vectors.store.manifest import TEACHER, Manifest, ModelRecord
 
 # Measured on some first texts, or extensible.
-_MAY_DIFFER = ("alignment", "probe", "scale", "transform", "filters", "hybrid", "tuning")
+_MAY_DIFFER = (
+    *("alignment", "probe", "scale", "transform", "filters", "hybrid", "tuning"),
+    *("facts", "default_name", "others"),
+)
 STORED_FORM = ("dimensions", "precision", "quantization", "beside")
 
 
 def require_equal(stored: Manifest, wanted: Manifest, collection: str) -> None:
     """Raises ManifestError that shows both sides of each difference that affects vectors."""
     names = [f.name for f in fields(Manifest) if f.name not in _MAY_DIFFER]
+    if any(each.model == wanted.student for each in stored.others.values()):
+        names.remove("student")
     wished = {name: getattr(wanted, name) for name in names}
     require_fields(stored, wished, collection, {})
 
@@ -40,8 +45,7 @@ def require_fields(
     where a concurrent ingest is in conflict. A model may be wanted by its name alone. `otherwise`
     says what else the user can do.
     """
-    differing = {n: v for n, v in wanted.items() if _named(getattr(stored, n), v) != v}
-    if differing:
+    if differing := _differing(stored, wanted):
         shown = "; ".join(
             f"{name} is {_shown(_named(getattr(stored, name), asked))}, requested {_shown(asked)}"
             for name, asked in differing.items()
@@ -60,6 +64,10 @@ def require_fields(
         raise ManifestError(
             f"collection {collection} conflicts with this request: {shown}. {advice}"
         )
+
+
+def _differing(stored: Manifest, wanted: Mapping[str, object]) -> dict[str, object]:
+    return {n: v for n, v in wanted.items() if _named(getattr(stored, n), v) != v}
 
 
 def _named(stored: object, asked: object) -> object:
@@ -88,6 +96,8 @@ def require_agreement(
     wanted: dict[str, object] = {}
     askers: dict[str, str] = {}
     for side in ("teacher", "student"):
+        if side == "student" and _is_recorded(manifest, settings):
+            continue
         if given & {"preset", side}:
             wanted[side] = getattr(settings.pair, side)
             askers[side] = settings.model_asker(side)
@@ -99,7 +109,23 @@ def require_agreement(
         askers |= dict.fromkeys(STORED_FORM, settings.asker("storage"))
     wanted |= form or {}
     askers |= {part: f"--{part}" for part in form or {}}
-    require_fields(manifest, wanted, settings.collection, askers, database=settings.database)
+    others = {name: value for name, value in wanted.items() if name != "student"}
+    adding = ""
+    if "student" in wanted and not _differing(manifest, others):
+        model = str(wanted["student"])
+        names: Names = {"database": settings.database, "collection": settings.collection}
+        add = hint("leaf-search students", "add", "NAME", model, **names)
+        adding = f"add it to the collection's students with {add}"
+    require_fields(
+        manifest, wanted, settings.collection, askers, database=settings.database, otherwise=adding
+    )
+
+
+def _is_recorded(manifest: Manifest, settings: Settings) -> bool:
+    """Whether a student of the collection has this name, or is this model."""
+    asked = settings.pair.student
+    named = (*manifest.students.items(), (TEACHER, None))
+    return any(asked in (name, each and each.model.name) for name, each in named)
 
 
 def require_precision(manifest: Manifest, settings: Settings) -> None:

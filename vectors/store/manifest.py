@@ -4,7 +4,8 @@ Format 2 (format 1, of version 0.1, will always be read):
 
     format: 2
     teacher: {name, revision, dimensions, query_prompt, document_prompt}
-    students: {NAME: {the fields of a model, alignment, probe, candidates}}
+    students: {NAME: {the fields of a model, alignment, probe, candidates; milliseconds, megabytes
+        and kept where they were measured}}
     default_student: NAME
     transform: null, or {kind, dimensions, columns, checksum, sample, kept}; see forms.transform
     encode_precision: float32 | bfloat16 | float16 | null (remote, or not recorded)
@@ -12,7 +13,7 @@ Format 2 (format 1, of version 0.1, will always be read):
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from bson.binary import Binary
@@ -34,10 +35,12 @@ _READ = (1, 2)
 # of texts in the user's documents that MongoDB embeds itself is never stored.
 Layout = Literal["chunks", "in_place", "auto_embedded"]
 StoredVectors = Mapping[str, Binary]  # by path
-_DEFAULT = "default"  # the student that a search uses unless it names another
+DEFAULT_STUDENT = "default"  # the name of the first student
+TEACHER = "teacher"  # what a search calls the teacher; no student has this name
+_SAME_SPACE_FACTOR, _STUDENT_FACTOR = 1.0, 2.0  # of candidates, where none is recorded
 # Fields of the document beside those of Manifest: of the whole document, and grouped by format 2.
 _OF_DOCUMENT = {"_id", "format", "next", "previous", "newest"}
-_OF_STUDENT = {"student", "alignment", "probe"}
+_OF_STUDENT = {"student", "alignment", "probe", "facts", "default_name", "others"}
 _GROUPED = {"students", "default_student"}
 
 
@@ -60,8 +63,37 @@ class ModelRecord:
         )
 
 
+@dataclass(frozen=True)
+class StudentFacts:
+    """What is recorded of a student beside its model; None where it was not measured.
+
+    candidates    how many times as many candidates its queries take as the teacher's
+    milliseconds  median time of one query, on the machine that added the student
+    megabytes     of the files that a search reads
+    kept          share of what the teacher's own queries find, see search.students
+    """
+
+    candidates: float | None = None
+    milliseconds: float | None = None
+    megabytes: float | None = None
+    kept: float | None = None
+
+
+@dataclass(frozen=True)
+class StudentRecord:
+    """A student of a collection. `alignment`: the mean cosine of its queries, at ingest with the
+    teacher's on probe texts, later with stored vectors. `probe`: see encoders.require_probe."""
+
+    model: ModelRecord
+    alignment: float
+    probe: Binary | None = None
+    facts: StudentFacts = StudentFacts()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
+    """`student`, `alignment`, `probe` and `facts` are of the default student, `default_name`."""
+
     teacher: ModelRecord
     student: ModelRecord
     alignment: float  # mean cosine of student against teacher on probe texts
@@ -87,6 +119,41 @@ class Manifest:
     title_field: str = "metadata.title"
     encode_precision: str | None = None  # of the teacher; None: not recorded, or remote
     generation: int = 1  # a collection may hold several generations of vectors
+    facts: StudentFacts = StudentFacts()
+    default_name: str = DEFAULT_STUDENT  # of the student that a search uses unless it names another
+    others: Mapping[str, StudentRecord] = field(default_factory=dict, hash=False)
+
+    @property
+    def students(self) -> dict[str, StudentRecord]:
+        """All students by name, the default one first."""
+        default = StudentRecord(self.student, self.alignment, self.probe, self.facts)
+        return {self.default_name: default, **self.others}
+
+    @property
+    def encoders(self) -> dict[str, StudentRecord]:
+        """All that can encode queries, by name: the students, and the teacher."""
+        return {**self.students, TEACHER: StudentRecord(self.teacher, 1.0)}
+
+    def candidates_factor(self, name: str, usual: float = _STUDENT_FACTOR) -> float:
+        """How many times as many candidates this student's queries take as the teacher's."""
+        record = self.encoders[name]
+        if record.facts.candidates is not None:
+            return record.facts.candidates
+        is_teacher = _is_same_model(record.model, self.teacher)
+        return _SAME_SPACE_FACTOR if is_teacher else usual
+
+    def with_students(self, students: Mapping[str, StudentRecord], default: str) -> "Manifest":
+        """Replace the students; the vectors stay."""
+        one = students[default]
+        return replace(
+            self,
+            student=one.model,
+            alignment=one.alignment,
+            probe=one.probe,
+            facts=one.facts,
+            default_name=default,
+            others={name: record for name, record in students.items() if name != default},
+        )
 
     @property
     def text_fields(self) -> tuple[str, ...]:
@@ -150,14 +217,21 @@ def to_document(manifest: Manifest) -> dict[str, Any]:
         flat["tuning"] = tuning
     if flat["beside"] is None:
         del flat["beside"]
-    measured = {"alignment": flat.pop("alignment"), "probe": flat.pop("probe")}
-    student = {**flat.pop("student"), **measured, "candidates": None}
+    for name in _OF_STUDENT:
+        del flat[name]
     return {
         "format": FORMAT,
         **flat,
-        "students": {_DEFAULT: student},
-        "default_student": _DEFAULT,
+        "students": {name: student_document(each) for name, each in manifest.students.items()},
+        "default_student": manifest.default_name,
     }
+
+
+def student_document(record: StudentRecord) -> dict[str, Any]:
+    """What was measured is written only where it was, so that earlier versions read the others."""
+    measured = {k: v for k, v in asdict(record.facts).items() if v is not None}
+    own = {"alignment": record.alignment, "probe": record.probe, "candidates": None}
+    return {**asdict(record.model), **own, **measured}
 
 
 def from_document(document: Mapping[str, Any], collection: str) -> Manifest:
@@ -171,11 +245,12 @@ def from_document(document: Mapping[str, Any], collection: str) -> Manifest:
     try:
         flat = dict(document) if document["format"] == 1 else _flat(document, collection)
         known = {f.name: flat[f.name] for f in fields(Manifest) if f.name in flat}
+        student = known["student"]
         return Manifest(
             **{
                 **known,
                 "teacher": _model(known["teacher"]),
-                "student": _model(known["student"]),
+                "student": student if isinstance(student, ModelRecord) else _model(student),
                 "filters": tuple(known["filters"]),
                 "transform": parse_transform(known.get("transform")),
                 "more_text_fields": tuple(known.get("more_text_fields", ())),
@@ -187,6 +262,10 @@ def from_document(document: Mapping[str, Any], collection: str) -> Manifest:
             f"the manifest of {collection} is damaged ({error}); restore the document with that "
             f"_id in {MANIFESTS} from a backup, or ingest into another --collection"
         ) from error
+
+
+def _is_same_model(one: ModelRecord, other: ModelRecord) -> bool:
+    return (one.name, one.revision) == (other.name, other.revision)
 
 
 def _model(document: Mapping[str, Any]) -> ModelRecord:
@@ -205,7 +284,22 @@ def _flat(document: Mapping[str, Any], collection: str) -> dict[str, Any]:
             f"the manifest of {collection} was written by a newer version of leafsearch (unknown "
             f"fields: {', '.join(sorted(unknown))}); install that version to use it"
         )
-    student = dict(document["students"][document["default_student"]])
-    student.pop("candidates", None)
-    own = {name: student.pop(name) for name in ("alignment", "probe")}
-    return {**document, **own, "student": student}
+    students = {name: _student(each) for name, each in document["students"].items()}
+    default = document["default_student"]
+    own = students.pop(default)
+    return {
+        **document,
+        "student": own.model,
+        "alignment": own.alignment,
+        "probe": own.probe,
+        "facts": own.facts,
+        "default_name": default,
+        "others": students,
+    }
+
+
+def _student(document: Mapping[str, Any]) -> StudentRecord:
+    model = dict(document)
+    facts = StudentFacts(**{f.name: model.pop(f.name, None) for f in fields(StudentFacts)})
+    alignment, probe = model.pop("alignment"), model.pop("probe")
+    return StudentRecord(_model(model), alignment, probe, facts)

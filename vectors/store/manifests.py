@@ -16,7 +16,14 @@ from leafsearch.config.hint import ingest_hint
 from leafsearch.config.storage import UNTUNED, IndexTuning
 from leafsearch.vectors.errors import ManifestError
 from leafsearch.vectors.store.agreement import require_equal
-from leafsearch.vectors.store.manifest import MANIFESTS, Manifest, from_document, to_document
+from leafsearch.vectors.store.manifest import (
+    MANIFESTS,
+    Manifest,
+    StudentRecord,
+    from_document,
+    student_document,
+    to_document,
+)
 from leafsearch.vectors.store.matrices import hold_matrix, read_transforms, write_transform
 
 _PLACES = ("next.", "", "previous.")  # where a generation is in the document, in order of its life
@@ -134,6 +141,93 @@ def remove_filters(
         asked = {"_id": collection, **at_place(place, generation)}
         gone = {"$pullAll": {f"{place}filters": list(filters)}}
         database[MANIFESTS].update_one(asked, gone)
+
+
+def add_student(
+    database: Database[Any],
+    collection: str,
+    manifest: Manifest,
+    name: str,
+    record: StudentRecord,
+    *,
+    is_default: bool = False,
+) -> None:
+    """Add a student to this generation, and to those beside it that the same teacher encoded.
+
+    Atomic, so that concurrent changes do not undo each other. Raises ManifestError if the name was
+    taken meanwhile, or the generation replaced.
+    """
+    changes: dict[str, Any] = {f"students.{name}": student_document(record)}
+    if is_default:
+        changes["default_student"] = name
+    wanted = {f"students.{name}": {"$exists": False}}
+    if not _change_students(database, collection, manifest, wanted, {"$set": changes}):
+        raise _changed_meanwhile(collection, f"has another student {name}, or other vectors,")
+
+
+def remove_student(database: Database[Any], collection: str, manifest: Manifest, name: str) -> None:
+    """Raises ManifestError if searches use it by default meanwhile."""
+    wanted = {"default_student": {"$ne": name}}
+    gone = {"$unset": {f"students.{name}": ""}}
+    if not _change_students(database, collection, manifest, wanted, gone):
+        raise _changed_meanwhile(collection, f"uses student {name} by default, or other vectors,")
+
+
+def set_default_student(
+    database: Database[Any], collection: str, manifest: Manifest, name: str
+) -> None:
+    """Raises ManifestError if the student was removed meanwhile."""
+    wanted = {f"students.{name}": {"$exists": True}}
+    chosen = {"$set": {"default_student": name}}
+    if not _change_students(database, collection, manifest, wanted, chosen):
+        raise _changed_meanwhile(collection, f"has no student {name}, or other vectors,")
+
+
+def _changed_meanwhile(collection: str, what: str) -> ManifestError:
+    return ManifestError(f"collection {collection} {what} since it was looked at; try again")
+
+
+def _change_students(
+    database: Database[Any],
+    collection: str,
+    manifest: Manifest,
+    wanted: dict[str, Any],
+    update: dict[str, dict[str, Any]],
+) -> bool:
+    """Update each generation of the same teacher that has the `wanted` fields; whether the
+    manifest's own was among them."""
+    is_changed, teacher = False, manifest.teacher
+    for place in _PLACES:
+        _write_newest_format(database, collection, place)
+        placed = {
+            verb: {f"{place}{field}": value for field, value in fields.items()}
+            for verb, fields in update.items()
+        }
+        same = {f"{place}teacher.{f}": getattr(teacher, f) for f in ("revision", "dimensions")}
+        fit = {f"{place}{field}": value for field, value in wanted.items()}
+        beside = {"_id": collection, **same, **fit}
+        own = {**beside, **at_place(place, manifest.generation)}
+        if database[MANIFESTS].update_one(own, placed).matched_count:
+            is_changed = True
+        else:
+            database[MANIFESTS].update_one(beside, placed)
+    return is_changed
+
+
+def _write_newest_format(database: Database[Any], collection: str, place: str) -> None:
+    """Format 1 has room for one student."""
+    old = {"_id": collection, f"{place}format": 1}
+    found = database[MANIFESTS].find_one(old)
+    if found is None:
+        return
+    inner = found[place[:-1]] if place else found
+    document = to_document(from_document(inner, collection))
+    new = {
+        f"{place}{name}": {"$literal": document[name]}
+        for name in ("format", "students", "default_student", "transform")
+    }
+    gone = [f"{place}{name}" for name in ("student", "alignment", "probe")]
+    database[MANIFESTS].update_one(old, [{"$set": new}, {"$unset": gone}])
 
 
 def at_place(place: str, generation: int) -> dict[str, Any]:

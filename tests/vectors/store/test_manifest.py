@@ -8,11 +8,18 @@ from leafsearch.config import load
 from leafsearch.vectors import Manifest, ManifestError, ModelRecord
 from leafsearch.vectors.store import (
     MANIFESTS,
+    StudentFacts,
+    StudentRecord,
+    add_student,
     amend_manifest,
+    begin_next,
     find_manifest,
     missing_manifest,
+    read_generations,
     read_manifest,
+    remove_student,
     require_agreement,
+    set_default_student,
     write_manifest,
 )
 
@@ -32,6 +39,14 @@ MANIFEST = Manifest(
     chunk_tokens=256,
     chunk_overlap=32,
 )
+
+
+def of_version_0_1() -> dict[str, Any]:
+    """That version wrote one student at the top, and no precision of the encoder."""
+    flat = {**asdict(MANIFEST), "filters": ["document"], "format": 1}
+    for name in ("encode_precision", "facts", "default_name", "others"):
+        del flat[name]
+    return flat
 
 
 def test_a_written_manifest_is_read_back(database: Database[Any]) -> None:
@@ -162,10 +177,7 @@ def test_full_storage_means_all_of_the_teacher() -> None:
 
 
 def test_a_manifest_of_version_0_1_is_read(database: Database[Any]) -> None:
-    """That version wrote one student at the top, and no precision of the encoder."""
-    flat = {**asdict(MANIFEST), "filters": ["document"], "format": 1}
-    flat.pop("encode_precision")
-    database[MANIFESTS].insert_one({"_id": "c", **flat})
+    database[MANIFESTS].insert_one({"_id": "c", **of_version_0_1()})
 
     assert read_manifest(database, "c") == MANIFEST
     assert amend_manifest(database, "c", filters=["metadata.year"], hybrid=False).filters == (
@@ -184,3 +196,115 @@ def test_format_2_names_its_students(database: Database[Any]) -> None:
     assert document["students"]["default"]["name"] == "hashing:64"
     assert document["encode_precision"] == "bfloat16"
     assert "student" not in document
+
+
+OTHER = replace(MODEL, name="hashing-other")
+
+
+def test_earlier_manifests_have_one_student_by_the_name_default(database: Database[Any]) -> None:
+    database[MANIFESTS].insert_one({"_id": "c", **of_version_0_1()})
+
+    read = read_manifest(database, "c")
+
+    assert list(read.students) == ["default"]
+    assert list(read.encoders) == ["default", "teacher"]
+
+
+def test_students_are_added_removed_and_chosen_one_by_one(database: Database[Any]) -> None:
+    write_manifest(database, "c", MANIFEST)
+    seen = read_manifest(database, "c")
+    fast = StudentRecord(OTHER, 0.8, None, StudentFacts(4.0, milliseconds=0.04, megabytes=10.5))
+
+    add_student(database, "c", seen, "fast", fast)
+    add_student(database, "c", seen, "small", StudentRecord(OTHER, 0.7))
+    set_default_student(database, "c", seen, "fast")
+    remove_student(database, "c", seen, "default")
+
+    now = read_manifest(database, "c")
+    assert (now.default_name, now.student, now.alignment) == ("fast", OTHER, 0.8)
+    assert now.students == {"fast": fast, "small": StudentRecord(OTHER, 0.7)}
+    with pytest.raises(ManifestError, match="has another student small, or other vectors, since"):
+        add_student(database, "c", seen, "small", fast)
+    with pytest.raises(ManifestError, match="uses student fast by default"):
+        remove_student(database, "c", seen, "fast")
+    with pytest.raises(ManifestError, match="has no student default"):
+        set_default_student(database, "c", seen, "default")
+
+
+def test_a_manifest_of_version_0_1_takes_a_second_student(database: Database[Any]) -> None:
+    database[MANIFESTS].insert_one({"_id": "c", **of_version_0_1()})
+
+    add_student(database, "c", read_manifest(database, "c"), "fast", StudentRecord(OTHER, 0.8))
+
+    assert read_manifest(database, "c") == replace(
+        MANIFEST, others={"fast": StudentRecord(OTHER, 0.8)}
+    )
+
+
+def test_generations_of_one_teacher_share_what_is_added(database: Database[Any]) -> None:
+    write_manifest(database, "c", MANIFEST)
+    begin_next(database, "c", replace(MANIFEST, generation=2, path="embedding_2"))
+    fast = StudentRecord(OTHER, 0.8)
+
+    add_student(database, "c", MANIFEST, "fast", fast, is_default=True)
+
+    found = read_generations(database, "c")
+    assert found.next is not None
+    assert [m.default_name for m in (found.active, found.next)] == ["fast", "fast"]
+
+
+def test_generations_of_another_teacher_keep_their_students(database: Database[Any]) -> None:
+    write_manifest(database, "c", MANIFEST)
+    other = replace(MODEL, dimensions=128)
+    begin_next(database, "c", replace(MANIFEST, generation=2, teacher=other, student=other))
+
+    add_student(database, "c", MANIFEST, "fast", StudentRecord(OTHER, 0.8))
+
+    found = read_generations(database, "c")
+    assert found.next is not None
+    assert [list(m.others) for m in (found.active, found.next)] == [["fast"], []]
+
+
+def test_nothing_new_is_written_where_nothing_new_was_chosen(database: Database[Any]) -> None:
+    write_manifest(database, "c", MANIFEST)
+
+    document = database[MANIFESTS].find_one({"_id": "c"}) or {}
+
+    assert not {"facts", "default_name", "others"} & set(document)
+    assert set(document["students"]["default"]) == {
+        *asdict(MODEL),
+        *("alignment", "probe", "candidates"),
+    }
+
+
+@pytest.mark.parametrize("given", ["default", "fast", "hashing-other", "hashing:64", "teacher"])
+def test_a_setting_may_name_any_student(given: str) -> None:
+    both = replace(MANIFEST, others={"fast": StudentRecord(OTHER, 0.8)})
+
+    require_agreement(both, load({"LEAF_STUDENT": given}), None)
+
+
+def test_a_student_that_is_not_recorded_can_be_added() -> None:
+    with pytest.raises(ManifestError, match=r"`leaf-search students add NAME x/y") as caught:
+        require_agreement(MANIFEST, load({"LEAF_STUDENT": "x/y"}), None)
+
+    assert "student is hashing:64, requested x/y. Drop LEAF_STUDENT" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("record", "usual", "factor"),
+    [
+        (StudentRecord(MODEL, 1.0), 2.0, 1.0),
+        (StudentRecord(OTHER, 0.8), 2.0, 2.0),
+        (StudentRecord(OTHER, 0.8), 4.0, 4.0),
+        (StudentRecord(OTHER, 0.8, None, StudentFacts(3.0)), 4.0, 3.0),
+        (StudentRecord(MODEL, 1.0, None, StudentFacts(3.0)), 4.0, 3.0),
+    ],
+)
+def test_a_recorded_factor_beats_the_usual_one(
+    record: StudentRecord, usual: float, factor: float
+) -> None:
+    manifest = replace(MANIFEST, others={"x": record})
+
+    assert manifest.candidates_factor("x", usual) == factor
+    assert manifest.candidates_factor("teacher", usual) == 1.0
