@@ -2,12 +2,13 @@
 
     .venv/bin/python -m benchmarks.distill [--small] [--json FILE] [--only NAME ...]
 
-`shipped` is the student of the preset `offline`, which has seen nothing of these collections. `own`
-is distilled here from the documents of each collection alone, without queries and judgments.
-`losses` shows what the loss terms for truncated vectors and for signs change, everything else being
-equal. All are compared with the teacher on both sides by exact search, which equals that of
-`$vectorSearch`, as `benchmarks.quality` shows. The collections are in the folder LEAF_TEST_DATA
-(default ../shared/data). Each takes half an hour; --small uses a part, whose figures mean nothing.
+`shipped` is the student of the preset `offline`, `fast` the static one beside it; neither has seen
+these collections. `own` is distilled here from the documents of each collection alone, without
+queries and judgments. `losses` shows what the loss terms for truncated vectors and for signs
+change, everything else being equal. All are compared with the teacher on both sides by exact
+search, which equals that of `$vectorSearch`, as `benchmarks.quality` shows. The collections are in
+the folder LEAF_TEST_DATA (default ../shared/data). `own` and `losses` take half an hour each;
+--small uses a part, whose figures mean nothing.
 """
 
 import json
@@ -33,6 +34,7 @@ from leafsearch.vectors import Rows, load_encoder
 from leafsearch.vectors.encoders import unit_rows
 
 PAIR = PRESETS["offline"]
+FAST = "package:leafsearch/vectors/offline_fast"
 FORMS = {"float32": 384, "float32 256": 256, "bits": 0}
 
 
@@ -51,6 +53,13 @@ def shipped(small: bool) -> Iterator[Row]:
         teacher_ms=found.teacher,
         student_ms=found.student,
     )
+
+
+def fast(small: bool) -> Iterator[Row]:
+    """The static student that comes with the project."""
+    for test in collections(small):
+        bar = 90 if test.name == "nfcorpus" else 88
+        yield from compared("`offline_fast`", test, FAST, bar)
 
 
 def own(small: bool) -> Iterator[Row]:
@@ -157,6 +166,7 @@ def report_progress(line: str) -> None:
 
 PARTS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "shipped": shipped,
+    "fast": fast,
     "own": own,
     "losses": losses,
 }

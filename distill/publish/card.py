@@ -69,7 +69,7 @@ def _speed(latency: Latency | None) -> str:
     if latency is None:
         return "not measured, because the teacher cannot be exported"
     return (
-        f"{latency.student:.2f} ms, {latency.share:.0%} of the teacher's {latency.teacher:.2f} ms"
+        f"{latency.student:.2f} ms, {latency.shown_share} of the teacher's {latency.teacher:.2f} ms"
     )
 
 

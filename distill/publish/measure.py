@@ -48,6 +48,10 @@ class Latency:
     def share(self) -> float:
         return self.student / self.teacher
 
+    @property
+    def shown_share(self) -> str:
+        return f"{self.share:.0%}" if self.share > 0.095 else f"{self.share:.1%}"
+
 
 def alignment(teacher: TransformerEncoder, student: str) -> Alignment:
     """The alignment that ingest checks."""

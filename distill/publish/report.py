@@ -25,7 +25,7 @@ def report(order: DistillRequest, facts: Facts, as_json: bool) -> None:
         }
         print(json.dumps(summary, indent=2))
         return
-    share = f", {facts.latency.share:.0%} of its time for a query" if facts.latency else ""
+    share = f", {facts.latency.shown_share} of its time for a query" if facts.latency else ""
     print(f"{order.out}: mean cosine {done.cosine:.3f} to the teacher on held-out texts{share}")
     for row in facts.quality:
         print(

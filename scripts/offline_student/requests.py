@@ -52,6 +52,7 @@ WEIGHTS = {
     "gnome": 0.8,
     "handbook": 0.8,
 }
+TECHNICAL = ("packages", "hamexam", "kicad", "foldoc", "gcide")
 TEMPLATES = (
     "i would like information on {}", "could you please give me articles about {}",
     "please supply information on {}", "i am looking for material on {}",
@@ -90,6 +91,7 @@ class Counts:
     kept: int = 114_688
     more_spans: int = 48_000
     requests: int = 48_000
+    technical: int = 0  # spans, and as many requests
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,11 @@ def draw(
     drawer = Drawer(texts, chance)
     more_spans(drawer, counts.more_spans, drawn, chance)
     requests(drawer, counts.requests, drawn, chance)
+    chance = random.Random(SEED + 8)
+    drawer = Drawer({name: texts[name] for name in TECHNICAL if name in texts}, chance)
+    if counts.technical:
+        more_spans(drawer, counts.technical, drawn, chance)
+        requests(drawer, counts.technical, drawn, chance)
     yield from (short for short in drawn.kept if LEFT_OUT not in short.sources)
 
 
@@ -246,9 +253,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m offline_student.requests")
     parser.add_argument("corpus", type=Path, help="folder that offline_student.gather wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder to write into")
+    parser.add_argument("--technical", type=int, default=0, metavar="N", help="N more spans")
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
-    shorts = list(draw(read_texts(given.corpus), read_queries(given.corpus)))
+    counts = Counts(technical=given.technical)
+    shorts = list(draw(read_texts(given.corpus), read_queries(given.corpus), counts))
     with (given.out / TEXTS).open("w", encoding="utf-8") as texts:
         for short in shorts:
             if not short.is_query:

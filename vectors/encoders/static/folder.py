@@ -123,6 +123,7 @@ def write_static_model(
     codes, scales = round_rows(np.asarray(rows, dtype=np.float32), bits)
     folder.mkdir(parents=True, exist_ok=True)
     save_file({"embeddings": codes, "weights": scales}, folder / TABLE)
+    (folder / TABLE).chmod(0o644)  # the library's are for their owner alone
     copy = Tokenizer.from_str(tokenizer.to_str())
     copy.no_padding()
     copy.enable_truncation(max_tokens)
@@ -140,7 +141,6 @@ def write_static_model(
         {"idx": n, "name": str(n), "path": path, "type": f"sentence_transformers.models.{kind}"}
         for n, (path, kind) in enumerate(kinds.items())
     ]
-    (folder / "1_Normalize").mkdir(exist_ok=True)
     (folder / CONFIG).write_text(json.dumps(config, indent=2))
     (folder / "modules.json").write_text(json.dumps(modules, indent=2))
     (folder / "config_sentence_transformers.json").write_text(
