@@ -27,14 +27,15 @@ class AsyncSearcher:
         self._session = session
 
     @classmethod
-    async def open(cls, uri: str, settings: Settings | None = None) -> Self:
+    async def open(
+        cls, uri: str, settings: Settings | None = None, *, student: str | None = None
+    ) -> Self:
         settings = Settings() if settings is None else settings
         require_settings(settings)
         client = await connect_async(uri)
         try:
-            return cls(
-                client, await perform_async(open_session(settings), client[settings.database])
-            )
+            steps = open_session(settings, student)
+            return cls(client, await perform_async(steps, client[settings.database]))
         except BaseException:
             await client.close()
             raise
@@ -55,7 +56,8 @@ class AsyncSearcher:
         return await self._perform(context_steps(self._session, question, max_tokens, options))
 
     async def reopen(self) -> None:
-        self._session = await self._perform(open_session(self._session.settings))
+        known = self._session
+        self._session = await self._perform(open_session(known.settings, known.student))
 
     async def close(self) -> None:
         await self._client.close()

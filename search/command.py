@@ -64,6 +64,10 @@ def command(
         option("Print one text of at most N tokens for a language model.", metavar="N"),
     ] = None,
     as_json: Annotated[bool, option("Print one JSON object a line.", "--json")] = False,
+    student: Annotated[
+        str | None,
+        option("Encode the query with this student, or with the teacher.", metavar="NAME"),
+    ] = None,
     collection: Collection = None,
     uri: Uri = None,
     skip: Annotated[
@@ -159,9 +163,10 @@ def command(
             "rerank": CrossEncoder(rerank) if rerank else None,
         }
         check_questions(questions)
-        check_options(options, declared=None)  # before anything is started or opened
+        named: Options = {**options, "student": student}
+        check_options(named, declared=None)  # before anything is started or opened
         deployment = deployment_uri(chosen, _say)
-        with Searcher.open(deployment, chosen) as searcher:
+        with Searcher.open(deployment, chosen, student=student) as searcher:
             if max_tokens is not None:
                 for question in questions:
                     found = searcher.context(question, max_tokens, **options)

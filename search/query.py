@@ -40,6 +40,7 @@ class Options(TypedDict, total=False):
     weights: tuple[float, float]
     normalization: str | None
     rerank: Reranker | None
+    student: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +67,7 @@ class Query:
     normalization   of scores: minmax (also None), or minMaxScaler, sigmoid, none as `$scoreFusion`
                     has them; see retrieval.fuse
     rerank          scores texts against the question, higher is better; see rerank.CrossEncoder
+    student         name of the student that encodes the question, or "teacher"; None: the default
     """
 
     k: int = 10
@@ -84,6 +86,7 @@ class Query:
     weights: tuple[float, float] = (1.0, 1.0)
     normalization: str | None = None
     rerank: Reranker | None = None
+    student: str | None = None
 
     @property
     def last(self) -> int:
@@ -124,6 +127,8 @@ def check_options(
             raise QueryError(f"{name} is {quote(value)}; expected True or False")
     if query.rerank is not None and not callable(query.rerank):
         raise QueryError(f"rerank is {quote(query.rerank)}; expected a CrossEncoder or a function")
+    if query.student is not None and (not isinstance(query.student, str) or not query.student):
+        raise QueryError(f"student is {quote(query.student)}; expected a name, or None")
     _check_range("diversity", query.diversity, 0, 1)
     if query.min_similarity is not None:
         _check_range("min_similarity", query.min_similarity, -1, 1)

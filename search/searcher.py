@@ -33,8 +33,11 @@ class Searcher:
         self._session = session
 
     @classmethod
-    def open(cls, uri: str, settings: Settings | None = None) -> Self:
+    def open(
+        cls, uri: str, settings: Settings | None = None, *, student: str | None = None
+    ) -> Self:
         """`settings` name database and collection; a model or storage given there must agree.
+        `student` encodes what names no other; by default the one that the manifest names.
 
         Raises DeploymentError, ManifestError, ModelError, or the SearchIndexError that says why
         the index cannot be searched.
@@ -43,7 +46,7 @@ class Searcher:
         require_settings(settings)
         client = connect(uri)
         try:
-            return cls(client, perform(open_session(settings), client[settings.database]))
+            return cls(client, perform(open_session(settings, student), client[settings.database]))
         except BaseException:
             client.close()
             raise
@@ -77,7 +80,7 @@ class Searcher:
 
         For a collection that was replaced by one with other models. Raises as `open` does.
         """
-        self._session = self._perform(open_session(self._session.settings))
+        self._session = self._perform(open_session(self._session.settings, self._session.student))
 
     def close(self) -> None:
         self._client.close()

@@ -76,26 +76,30 @@ def _reach(query: Query) -> int:
     return REACH_REORDERED if query.reordered else REACH
 
 
-def candidates_for(limit: int, *, documents: int, quantization: Quantization) -> int:
+def candidates_for(
+    limit: int, *, documents: int, quantization: Quantization, factor: float = 1.0
+) -> int:
     """Default of numCandidates for `limit` hits out of so many documents.
 
     20 per hit and at least 100, 20 more per hit for each tenfold of documents above 100,000. The
     server's binary quantization takes 64 per hit: it rescores int(sqrt(limit * numCandidates))
-    with whole vectors, which are 8 per hit then. Never more than 10,000.
+    with whole vectors, which are 8 per hit then. All of this `factor` times: a student's query is
+    a little off, so that the graph is searched more widely. Never more than 10,000.
     """
     per_hit: float = _PER_HIT_BINARY if quantization == "binary" else _PER_HIT
     per_hit *= 1 + max(0.0, math.log10(max(documents, 1) / _LARGE))
-    return min(max(math.ceil(per_hit * limit), _FEWEST), MOST_CANDIDATES)
+    return min(math.ceil(max(per_hit * limit, _FEWEST) * factor), MOST_CANDIDATES)
 
 
 @dataclass(frozen=True)
 class EncodedQuestion:
     """`row`: (1, d) the encoded question, a unit row of the manifest's dimensions; (1, 0) where
-    the server encodes it."""
+    the server encodes it; `factor`: of candidates, for the model that encoded it."""
 
     question: str
     row: Rows
     query: Query
+    factor: float = 1.0
 
 
 def retrieve(
@@ -249,7 +253,10 @@ def _nearest(
 ) -> dict[str, Any]:
     manifest, query = opened.manifest, asked.query
     looked_at = query.num_candidates or candidates_for(
-        limit, documents=opened.documents, quantization=manifest.quantization
+        limit,
+        documents=opened.documents,
+        quantization=manifest.quantization,
+        factor=asked.factor,
     )
     is_text = opened.student is None
     return nearest_stage(

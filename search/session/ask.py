@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,9 +14,9 @@ from leafsearch.search.retrieval.context import Context, compose
 from leafsearch.search.retrieval.rank import rank
 from leafsearch.search.retrieval.retrieve import EncodedQuestion
 from leafsearch.search.session.io import Compute, Steps, Together
-from leafsearch.search.session.open import OpenCollection
+from leafsearch.search.session.open import OpenCollection, candidates_factor
 from leafsearch.search.session.session import Session
-from leafsearch.vectors import IndexMissing, Rows
+from leafsearch.vectors import Encoder, IndexMissing, Rows
 from leafsearch.vectors.encoders import Words
 
 log = logging.getLogger(__name__)
@@ -30,28 +31,35 @@ def search_many_steps(
     session: Session, questions: Sequence[str], options: Options
 ) -> Steps[list[list[Hit]]]:
     """Encode all questions together, then search side by side."""
-    return (yield from session.on_current(lambda opened: _search(opened, questions, options)))
+    yield from session.look_for(options.get("student"))
+    return (
+        yield from session.on_current(lambda opened: _search(session, opened, questions, options))
+    )
 
 
 def context_steps(
     session: Session, question: str, max_tokens: int, options: Options
 ) -> Steps[Context]:
     def steps(opened: OpenCollection) -> Steps[Context]:
-        (hits,) = yield from _search(opened, [question], options)
-        return (yield from compose(opened, hits, max_tokens, options.get("max_time_ms")))
+        (hits,) = yield from _search(session, opened, [question], options)
+        counting = replace(opened, student=(yield from session.encoder(opened, options)))
+        return (yield from compose(counting, hits, max_tokens, options.get("max_time_ms")))
 
+    yield from session.look_for(options.get("student"))
     return (yield from session.on_current(steps))
 
 
 def _search(
-    opened: OpenCollection, questions: Sequence[str], options: Options
+    session: Session, opened: OpenCollection, questions: Sequence[str], options: Options
 ) -> Steps[list[list[Hit]]]:
     query = _check(opened, questions, options)
     if not questions:
         return []
-    rows = yield Compute(lambda: _encode(opened, questions))
+    student = yield from session.encoder(opened, options)
+    rows = yield Compute(lambda: _encode(opened, student, questions))
+    factor = candidates_factor(opened, query.student or opened.student_name, student)
     steps = [
-        rank(opened, EncodedQuestion(question, row[None, :], query))
+        rank(opened, EncodedQuestion(question, row[None, :], query, factor))
         for question, row in zip(questions, rows, strict=True)
     ]
     hits: list[list[Hit]] = yield Together(steps)
@@ -77,6 +85,7 @@ def _require_text_query(opened: OpenCollection, query: Query) -> None:
     for option, is_asked, why in (
         ("hybrid", query.hybrid, "which has no text index of leafsearch"),
         ("diversity", query.diversity, "whose vectors MongoDB keeps to itself"),
+        ("student", query.student, "whose questions MongoDB encodes itself"),
     ):
         if is_asked:
             raise QueryError(
@@ -85,8 +94,8 @@ def _require_text_query(opened: OpenCollection, query: Query) -> None:
             )
 
 
-def _encode(opened: OpenCollection, questions: Sequence[str]) -> Rows:
-    if (student := opened.student) is None:
+def _encode(opened: OpenCollection, student: Encoder | None, questions: Sequence[str]) -> Rows:
+    if student is None:
         return np.empty((len(questions), 0), dtype=np.float32)
     special = student.tokenizer.num_special_tokens_to_add(False)
     for count in Words(student.tokenizer).count([student.query_prompt + q for q in questions]):

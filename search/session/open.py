@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from tokenizers import Tokenizer
@@ -13,8 +13,8 @@ from tokenizers import Tokenizer
 from leafsearch.config import Settings
 from leafsearch.config.hint import Names, hint, ingest_hint, rebuild_hint
 from leafsearch.config.storage import quantizes_int8
-from leafsearch.config.text import quote
-from leafsearch.search.errors import NoHits, SearchError
+from leafsearch.config.text import expected_one_of, quote
+from leafsearch.search.errors import NoHits, QueryError, SearchError
 from leafsearch.search.filters import required_values
 from leafsearch.search.session.auto_embed import embedding_manifest, look_again
 from leafsearch.search.session.io import Aggregate, Compute, Steps
@@ -28,9 +28,10 @@ from leafsearch.vectors import (
     load_student,
     load_tokenizer,
 )
-from leafsearch.vectors.encoders import load_with_key, require_probe
+from leafsearch.vectors.encoders import load_with_key, require_probe, usual_factor
 from leafsearch.vectors.store import (
     MANIFESTS,
+    TEACHER,
     TRANSFORMS,
     Generations,
     IndexSpec,
@@ -47,7 +48,7 @@ log = logging.getLogger(__name__)
 _COUNTING = "package:leafsearch/vectors/offline"  # a tokenizer that comes with this package
 _SAMPLED = 200  # documents whose values are compared
 
-Load = Callable[[Manifest], Encoder]
+Load = Callable[[Manifest, str], Encoder]  # by the student's name
 
 
 class MissingManifest(ManifestError):
@@ -63,7 +64,8 @@ class OpenCollection:
     """`documents` is an estimate; `seen` is when it and the manifest were last read.
 
     `unknown_stages` are those that the server turned out not to know; `reads_index` until it turns
-    out not to keep what hits show. Without a student the server embeds the questions.
+    out not to keep what hits show. `student` encodes what names no other, and is `student_name` in
+    the manifest; without one the server embeds the questions.
     """
 
     database: str
@@ -72,8 +74,12 @@ class OpenCollection:
     student: Encoder | None
     documents: int
     seen: float
+    student_name: str = ""  # the default one
     unknown_stages: frozenset[str] = frozenset()
     reads_index: bool = True
+
+    def __post_init__(self) -> None:
+        self.student_name = self.student_name or self.manifest.default_name
 
     @property
     def full_name(self) -> str:
@@ -105,17 +111,26 @@ def _counting_tokenizer() -> Tokenizer:
     return load_tokenizer(_COUNTING)
 
 
-def open_collection(settings: Settings) -> Steps[OpenCollection]:
-    """Raises ManifestError, ModelError, or the SearchIndexError that says what is wrong."""
+def open_collection(settings: Settings, student: str | None = None) -> Steps[OpenCollection]:
+    """Open it with this student, by default as `usual_student` says.
+
+    Raises ManifestError, ModelError, QueryError for an unknown student, or the SearchIndexError
+    that says what is wrong.
+    """
     try:
         found = yield from _generations(settings.database, settings.collection)
     except MissingManifest:
         embedded = yield from _embedded(settings.database, settings.collection)
         if embedded is None:
             raise
+        if student is not None:
+            raise QueryError(
+                f"student on {embedded.full_name}, whose questions MongoDB encodes itself: it has "
+                "an autoEmbed index. Leave student out, or ingest its documents with leafsearch"
+            ) from None
         return embedded
     require_agreement(found.active, settings)
-    return (yield from _opened(settings, found, lambda m: load_for(m, settings)))
+    return (yield from _opened(settings, found, partial(load_for, settings=settings), student))
 
 
 def _embedded(database: str, collection: str) -> Steps[OpenCollection | None]:
@@ -131,27 +146,72 @@ def _embedded(database: str, collection: str) -> Steps[OpenCollection | None]:
     return OpenCollection(database, collection, manifest, None, documents, time.monotonic())
 
 
-def reopen_collection(settings: Settings, load: Load) -> Steps[OpenCollection]:
+def reopen_collection(
+    settings: Settings, load: Load, student: str | None = None
+) -> Steps[OpenCollection]:
     """Open after a switch, ignoring settings that name an earlier generation's models."""
     found = yield from _generations(settings.database, settings.collection)
-    return (yield from _opened(settings, found, load))
+    return (yield from _opened(settings, found, load, student))
 
 
-def _opened(settings: Settings, found: Generations, load: Load) -> Steps[OpenCollection]:
+def _opened(
+    settings: Settings, found: Generations, load: Load, student: str | None
+) -> Steps[OpenCollection]:
     name, manifest = settings.collection, found.active
+    where: Names = {"database": settings.database, "collection": name}
+    used = usual_student(manifest, settings, student, where)
     yield from require_index(manifest, settings.database, name)
-    student = yield Compute(lambda: load(manifest))
+    encoder = yield Compute(lambda: load(manifest, used))
     documents = yield from _count(name, found)
-    return OpenCollection(settings.database, name, manifest, student, documents, time.monotonic())
+    now = time.monotonic()
+    return OpenCollection(settings.database, name, manifest, encoder, documents, now, used)
 
 
-def load_for(manifest: Manifest, settings: Settings) -> Encoder:
-    """Load the student, and check that it is the one of ingest."""
-    model = manifest.student
+def usual_student(manifest: Manifest, settings: Settings, student: str | None, where: Names) -> str:
+    """The name of the student that encodes what names no other: `student`, else the one that a
+    setting names or whose model it names, else the default one.
+
+    Raises QueryError if there is no such `student`.
+    """
+    if student is not None:
+        require_student(manifest, student, where)
+        return student
+    if settings.model_fields_set & {"preset", "student"}:
+        asked = settings.pair.student
+        if asked in manifest.encoders:
+            return asked
+        for name, record in manifest.students.items():
+            if record.model.name == asked:
+                return name
+    return manifest.default_name
+
+
+def require_student(manifest: Manifest, name: str, where: Names) -> None:
+    """Raises QueryError unless the collection has this student."""
+    if name not in manifest.encoders:
+        add = hint("leaf-search students", "add", "NAME", "MODEL", **where)
+        raise QueryError(
+            f"student {quote(name)}: {where['database']}.{where['collection']} has no such student; "
+            f"{expected_one_of(name, list(manifest.encoders))}. {add} adds one"
+        )
+
+
+def candidates_factor(opened: OpenCollection, name: str, student: Encoder | None) -> float:
+    """How many times as many candidates the queries of this student take as the teacher's."""
+    if student is None:
+        return 1.0
+    return opened.manifest.candidates_factor(name, usual_factor(student))
+
+
+def load_for(manifest: Manifest, name: str, settings: Settings) -> Encoder:
+    """Load a student by its name, and check that it is the one of the manifest."""
+    record = manifest.encoders[name]
+    model = record.model
     student = load_with_key(
         settings,
         model.name,
         lambda key: load_student(model.name, revision=model.revision, key=key),
+        variable="LEAF_TEACHER" if name == TEACHER else "LEAF_STUDENT",
     )
     least = manifest.transform.dimensions if manifest.transform else manifest.dimensions
     if student.dimensions < least:
@@ -165,8 +225,8 @@ def load_for(manifest: Manifest, settings: Settings) -> Encoder:
             f"student {student.name} gives {student.dimensions} dimensions, but the collection "
             f"needs {least}. Choose a student of this teacher: {again}"
         )
-    if manifest.probe is not None:
-        require_probe(student, manifest.probe)
+    if record.probe is not None:
+        require_probe(student, record.probe)
     return student
 
 
@@ -254,7 +314,7 @@ def look_up(opened: OpenCollection) -> Steps[OpenCollection]:
             f"searches of {opened.full_name} just switched from generation {known.generation} to "
             f"{now.generation}; search again"
         )
-    if any(getattr(now, f) != getattr(known, f) for f in ("student", "codec", "path", "layout")):
+    if any(getattr(now, f) != getattr(known, f) for f in ("teacher", "codec", "path", "layout")):
         raise ManifestError(
             f"collection {opened.full_name} was replaced by one with other models or another "
             "storage since it was opened. Call reopen()"

@@ -191,7 +191,7 @@ def test_a_word_like_a_sub_command_gets_a_line(run: Run, words: list[str], expec
     assert ended.stderr.startswith(expected)
 
 
-@pytest.mark.parametrize("option", ["--preset", "--teacher", "--student", "--storage"])
+@pytest.mark.parametrize("option", ["--preset", "--teacher", "--storage"])
 def test_a_search_takes_models_from_the_manifest(run: Run, option: str) -> None:
     ended = run("leaf-search", "oak", option, "offline")
 

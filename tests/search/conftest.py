@@ -25,10 +25,10 @@ class Awaited:
         self._searcher = searcher
 
     @classmethod
-    def open(cls, uri: str, settings: Settings | None = None) -> Self:
+    def open(cls, uri: str, settings: Settings | None = None, **more: Any) -> Self:
         loop = asyncio.new_event_loop()
         try:
-            return cls(loop, loop.run_until_complete(AsyncSearcher.open(uri, settings)))
+            return cls(loop, loop.run_until_complete(AsyncSearcher.open(uri, settings, **more)))
         except BaseException:
             loop.close()
             raise

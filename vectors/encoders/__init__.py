@@ -25,6 +25,7 @@ from leafsearch.vectors.encoders.base import (
     is_remote,
     require_torch,
     unit_rows,
+    usual_factor,
 )
 from leafsearch.vectors.encoders.batches import Tokens
 from leafsearch.vectors.encoders.devices import cores, has_bfloat16, has_gpu
@@ -95,6 +96,7 @@ __all__ = [
     "require_torch",
     "student_folder",
     "unit_rows",
+    "usual_factor",
     "write_static_model",
 ]
 

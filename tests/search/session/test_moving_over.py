@@ -226,7 +226,7 @@ def test_a_concurrent_search_that_saw_the_same_vectors_is_not_a_switch(
             move(database)
             drop(database)
         begun.append(opened)
-        return (yield from _search(opened, [QUESTION], {}))
+        return (yield from _search(there, opened, [QUESTION], {}))
 
     (hits,) = perform(there.on_current(work), database)
 

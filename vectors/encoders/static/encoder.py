@@ -29,6 +29,7 @@ _MIDDLE = 4_096  # rows, of which the middle is taken
 
 class StaticEncoder:
     encode_precision = "float32"
+    candidates_factor = 4.0  # see base.usual_factor
 
     def __init__(
         self,
