@@ -96,6 +96,7 @@ def test_the_card_says_how_it_was_made(made: tuple[Path, dict[str, Any], str]) -
     assert not (made[0] / "onnx").exists()
 
 
+@pytest.mark.long
 def test_one_seed_gives_one_student(teacher: str, texts: Path, tmp_path: Path) -> None:
     first = rows_of(asked(tmp_path / "a", teacher, texts))
 
@@ -103,6 +104,7 @@ def test_one_seed_gives_one_student(teacher: str, texts: Path, tmp_path: Path) -
     assert not np.allclose(first, rows_of(asked(tmp_path / "c", teacher, texts, seed=2)), atol=1e-2)
 
 
+@pytest.mark.long
 def test_the_teachers_vectors_are_kept_for_another_try(
     teacher: str, texts: Path, tmp_path: Path
 ) -> None:
