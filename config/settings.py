@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 # Read elsewhere (local/, the tests), so a near miss is still caught here.
 _OTHER_NAMES = ("LEAF_MONGOD", "LEAF_UPSTREAM")
 _TESTS = "LEAF_TEST_"
-_OURS = ("leaf_manifests", "leaf_writers", "leaf_positions")  # collections
+_OURS = ("leaf_manifests", "leaf_writers", "leaf_positions", "leaf_transforms")  # collections
 _LONGEST_NAMESPACE = 255  # bytes of `database.collection`, MongoDB's own limit
 
 

@@ -62,10 +62,10 @@ def trial_collection(
             # Without the matrix of a transform, which this process has and no other needs.
             replace_manifest(database, name, manifest)
         collection = Collection(database[name], manifest)
-        collection.create()
         for start in range(0, len(chunks), _BATCH):
             some = slice(start, start + _BATCH)
             collection.write(chunks[some], manifest.vectors_of(rows[some]))
+        collection.create()  # after the vectors, so that the index has no room to spare
         collection.wait_until_ready(chunks[-1]["_id"], seconds=_WAIT_SECONDS, on_status=on_status)
         yield collection
     finally:

@@ -75,7 +75,7 @@ def _describe(entry: CatalogEntry) -> Text:
     word = "document" if entry.layout == "in_place" else "chunk"
     quantized = f", {entry.quantization} quantization" if entry.quantization != "none" else ""
     second = f" + {entry.beside}" if entry.beside else ""
-    rotated = f", transform {entry.transform}" if entry.transform != "none" else ""
+    rotated = ", rotated" if entry.transform != "none" else ""
     beside = f" ({entry.other} is {entry.other_is})" if entry.other else ""
     shown = Text(
         f"{counted(entry.count, word)} as {entry.dimensions} x "

@@ -83,10 +83,15 @@ class Choices:
         """The options of the stored form that were given, by the names of the manifest."""
         return {n: getattr(self, n) for n in STORED_FORM if getattr(self, n) is not None}
 
-    @property
-    def asked_transform(self) -> dict[str, str]:
-        """The transform that a collection has to have, by its name in the manifest."""
-        return {} if self.transform in (None, "auto") else {"transform": str(self.transform)}
+    def asked_transform(self, manifest: Manifest) -> dict[str, str]:
+        """The transform that a collection has to have, by its name in the manifest.
+
+        Where all dimensions are kept a rotation gains nothing, and there is none.
+        """
+        if self.transform in (None, "auto"):
+            return {}
+        is_whole = manifest.dimensions == manifest.teacher.dimensions
+        return {"transform": "none" if is_whole else str(self.transform)}
 
     def beats(self, settings: Settings) -> Settings:
         """The settings without what these options overrule."""
@@ -122,11 +127,13 @@ class Choices:
         return found + [p for path in self.filters for p in filter_problems(path, theirs=theirs)]
 
     def _storage_problems(self, settings: Settings) -> list[str]:
+        if problems := list(self._bytes_problems(settings)):
+            return problems
         try:
             self.storage(settings)
         except ConfigError as error:
             return error.problems
-        return [*self._bytes_problems(settings)]
+        return []
 
     def _bytes_problems(self, settings: Settings) -> Iterator[str]:
         if self.most_bytes is None:

@@ -192,7 +192,6 @@ def forecast_object(
 
 
 def forecast_text(expected: Forecast, target: Target) -> str:
-    manifest = target.manifest
     lines = [
         f"nothing was written; {target.collection.mongo.full_name} would get",
         f"  {counted(expected.documents, 'document')} in {counted(expected.chunks, 'chunk')}; "
@@ -205,9 +204,8 @@ def forecast_text(expected: Forecast, target: Target) -> str:
     lines += [f"  {line}" for line in unknown]
     if expected.documents_pruned is not None:
         lines.append(f"  to prune: {_documents_gone(expected.documents_pruned)}")
-    form = next((f.form for f in expected.forms if f.is_chosen), str(manifest.codec.form))
     lines += [
-        f"  {decimal(expected.bytes_stored)} to store for these chunks, as {form}",
+        f"  {decimal(expected.bytes_stored)} to store for these chunks, as {expected.form}",
         f"  {decimal(expected.index_memory)} of memory for an index of all these chunks",
     ]
     if expected.seconds is not None:

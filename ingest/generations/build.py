@@ -267,7 +267,7 @@ def _wanted(
         yield "precision", form.precision
         yield "quantization", form.quantization
         yield "beside", form.beside
-    yield from choices.asked_transform.items()
+    yield from choices.asked_transform(stored).items()
     if settings.encode_precision != "auto" and stored.encode_precision:
         yield "encode_precision", settings.encode_precision
     yield from choices.chunking.items()

@@ -103,10 +103,7 @@ def run_retire(database: Database[Any], name: str, *, wait: float, as_json: bool
 
 
 def _shown(manifest: Manifest) -> str:
-    return (
-        f"generation {manifest.generation} ({manifest.teacher.name}, {manifest.dimensions} x "
-        f"{manifest.precision})"
-    )
+    return f"generation {manifest.generation} ({manifest.teacher.name}, {manifest.codec.form})"
 
 
 def _print(numbers: dict[str, Any], text: str, *, as_json: bool) -> None:

@@ -25,7 +25,7 @@ from leafsearch.ingest.pipeline.rejects import Rejects
 from leafsearch.ingest.sources.files.corpus import Corpus
 from leafsearch.ingest.sources.mongodb.source import MongoSource
 from leafsearch.ingest.target.target import Target
-from leafsearch.vectors.store import FEWEST, Form
+from leafsearch.vectors.store import Form
 
 _LOOKED_AT = 100
 _CHEAP = ("jsonl", "json")  # other tables lack a column as a whole, and opening them reports that
@@ -114,6 +114,7 @@ class Forecast:
     rejected: int = 0
     bytes_stored: int = 0
     index_memory: int = 0
+    form: str = ""
     forms: Sequence[FormOutlook] = ()
     tokens_per_second: float | None = None
     seconds: float | None = None
@@ -156,8 +157,9 @@ def forecast(reading: Reader, target: Target) -> Forecast:
     expected.documents, expected.chunks = tally.summary.documents, tally.summary.chunks
     expected.rejected = tally.summary.rejected
     form = target.form
-    if target.is_new and len(counted.sample) >= FEWEST:
+    if target.is_new and counted.sample:
         form = _compare_forms(expected, counted.sample[:_COMPARED], target)
+    expected.form = str(form)
     expected.bytes_stored += expected.new_chunks * (form.bytes - target.form.bytes)
     expected.index_memory = round(expected.chunks * _index_bytes(form, target))
     if expected.tokens and (speed := _speed(counted.sample[:_SAMPLE], target)):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from leafsearch.ingest.chunking.chunk import Chunk
-from leafsearch.vectors import Codec, Encoder, Manifest, Rows
+from leafsearch.vectors import Codec, Encoder, Manifest, ManifestError, Rows
 from leafsearch.vectors.store import (
     Estimate,
     Form,
@@ -14,6 +14,7 @@ from leafsearch.vectors.store import (
     choose_form,
     choose_form_by_bytes,
     compare_forms,
+    require_fields,
     sample_queries,
 )
 
@@ -35,6 +36,30 @@ class FormDecision:
         """Whether there is something to decide; without truncation a rotation gains nothing."""
         is_cut = manifest.dimensions < manifest.teacher.dimensions
         return self.asked.most_bytes is not None or (is_cut and self.asked.transform != "none")
+
+    @property
+    def needless(self) -> str:
+        """What to say of a rotation that was asked for and has nothing to do."""
+        if self.asked.transform != "pca":
+            return ""
+        return "transform none: all dimensions are kept, so a rotation gains nothing"
+
+    def require_adopted(self, chosen: FormChoice, manifest: Manifest, collection: str) -> None:
+        """Raises ManifestError if another first run stored the collection in a form that was not
+        asked for."""
+        if self.asked.transform != "auto" and manifest.transform != chosen.transform:
+            kind = chosen.transform.kind if chosen.transform else "none"
+            require_fields(manifest, {"transform": kind}, collection, {})
+
+    def require_fit(self, manifest: Manifest, collection: str) -> None:
+        """Raises ManifestError if the vectors of another first run take too many bytes."""
+        form, most = manifest.codec.form, self.asked.most_bytes
+        if most is not None and form.bytes > most:
+            raise ManifestError(
+                f"collection {collection} was just created by another run, with {form.bytes:,} "
+                f"bytes of vectors a chunk ({form}); --bytes asks for at most {most:,}. Run this "
+                "again with its --bytes, or name another --collection"
+            )
 
     def choose(self, manifest: Manifest, rows: Rows, texts: Sequence[str]) -> FormChoice:
         """Choose by `rows`: (n, the teacher's dimensions), and their texts. Raises CodecError."""

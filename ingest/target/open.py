@@ -135,7 +135,7 @@ def _existing(
     on_status: OnStatus,
 ) -> Target:
     name = settings.collection
-    require_agreement(manifest, settings, choices.form | choices.asked_transform)
+    require_agreement(manifest, settings, choices.form | choices.asked_transform(manifest))
     require_precision(manifest, settings)
     require_bytes(manifest, settings, choices)
     wanted = choices.chunking

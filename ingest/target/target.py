@@ -36,6 +36,7 @@ from leafsearch.vectors import (
     IndexDiffers,
     IndexSkips,
     Manifest,
+    ManifestError,
     Rows,
     SearchIndexError,
     Teacher,
@@ -309,27 +310,44 @@ class Target:
             analyzer, self.analyzer_reason = choose_analyzer(texts)
             if analyzer != STANDARD:
                 tuning = replace(tuning, text_analyzer=analyzer)
-        choice = FormChoice(self.form, None, "")
+        choice = FormChoice(self.form, None, self._decision.needless)
         if self._decision.is_open(self.manifest):
             choice = self._decision.choose(self.manifest, *self._deciding(rows, texts))
-            self.form_reason = choice.reason
         form = choice.form
         if quantizes_int8(form.precision, self.manifest.quantization):
             self._try_int8_quantized()
         codec = Codec.calibrate(
             form.dimensions, form.precision, rows, choice.transform, form.beside
         )
-        storage = Storage(precision=form.precision)
+        wanted = replace(
+            _stored_as(form, self.manifest),
+            scale=codec.scale,
+            transform=choice.transform,
+            tuning=tuning,
+        )
+        try:
+            self._settle(wanted)
+        except (ManifestError, IndexDiffers):
+            if not self._decision.asked.most_bytes:
+                raise
+            self._settle_on_theirs(wanted)
+        self._decision.require_adopted(choice, self.manifest, self._name)
+        self.form_reason = choice.reason
+        if self.manifest.transform != choice.transform or self.form != form:
+            self.form_reason = f"another first run chose the form: {self.form}"
+
+    def _settle_on_theirs(self, wanted: Manifest) -> None:
+        """Adopt the form that another first run chose, if it fits into --bytes."""
+        with explain_errors():
+            theirs = self.retries.run(
+                lambda: read_generation(self._database, self._name, wanted.generation)
+            )
+        self._decision.require_fit(theirs, self._name)
         self._settle(
             replace(
-                self.manifest,
-                dimensions=form.dimensions,
-                precision=form.precision,
-                beside=form.beside,
-                similarity=storage.similarity,
-                scale=codec.scale,
-                transform=choice.transform,
-                tuning=tuning,
+                _stored_as(theirs.codec.form, wanted),
+                scale=theirs.scale,
+                transform=theirs.transform,
             )
         )
 
@@ -374,6 +392,16 @@ class Target:
         collection.announce = self.registration.renew
         collection.outrun |= self.collection.outrun
         self.collection = collection
+
+
+def _stored_as(form: Form, manifest: Manifest) -> Manifest:
+    return replace(
+        manifest,
+        dimensions=form.dimensions,
+        precision=form.precision,
+        beside=form.beside,
+        similarity=Storage(precision=form.precision).similarity,
+    )
 
 
 def settle_overlap(

@@ -191,7 +191,7 @@ def require_student(manifest: Manifest, name: str, where: Names) -> None:
     if name not in manifest.encoders:
         add = hint("leaf-search students", "add", "NAME", "MODEL", **where)
         raise QueryError(
-            f"student {quote(name)}: {where['database']}.{where['collection']} has no such student; "
+            f"student {quote(name)}: {where['database']}.{where['collection']} has no such one; "
             f"{expected_one_of(name, list(manifest.encoders))}. {add} adds one"
         )
 

@@ -121,7 +121,7 @@ def test_collections_shows_what_vectors_go_through_before_they_are_cut(
     table = run("leaf-search", "collections", *where)
     entry = json.loads(run("leaf-search", "collections", "--json", *where).stdout)
 
-    assert "2 chunks as 64 x float32, transform pca, 258 bytes a vector" in table.stdout
+    assert "2 chunks as 64 x float32, rotated, 258 bytes a vector" in table.stdout
     assert entry["transform"] == "pca"
 
 

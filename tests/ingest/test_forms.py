@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -67,6 +68,37 @@ def test_a_budget_of_bytes_chooses_the_form_and_says_what_it_keeps(
         assert less.returncode == 1
         assert "--bytes asks for at most 10" in less.stderr
         assert "--rebuild --bytes 10" in less.stderr
+
+
+def test_first_runs_with_different_budgets_agree_if_the_form_fits_both(
+    leaf_ingest: Run, database: Database[Any], corpus: Path
+) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        orders = [pool.submit(leaf_ingest, corpus, "--bytes", most) for most in (20, 60)]
+        ended = [order.result() for order in orders]
+
+    stored = read_manifest(database, "chunks").codec.form
+    for most, each in zip((20, 60), ended, strict=True):
+        if stored.bytes <= most:
+            assert each.returncode == 0, each.stderr
+        else:
+            assert each.returncode == 1
+            assert f"--bytes asks for at most {most}" in each.stderr
+    assert database["chunks"].count_documents({}) == 300
+
+
+def test_a_dry_run_of_few_chunks_has_the_form_of_the_run_and_no_table(
+    leaf_ingest: Run, database: Database[Any], corpus: Path
+) -> None:
+    corpus.write_text("".join(corpus.read_text().splitlines(keepends=True)[:5]))
+    dry = leaf_ingest(corpus, "--bytes", 40, "--dry-run")
+    run = leaf_ingest(corpus, "--bytes", 40)
+    form = str(read_manifest(database, "chunks").codec.form)
+
+    assert f"as {form}" in dry.stdout
+    assert "what stored vectors cost" not in dry.stdout
+    assert "5 different chunks are too few" in run.stderr
+    assert "--rebuild --bytes 40" in run.stderr
 
 
 def test_a_rebuild_moves_a_collection_into_a_budget(

@@ -241,3 +241,32 @@ def test_a_rebuild_fits_on_all_documents_and_not_on_the_first_again(
 
 def every_word(name: str) -> str:
     return " ".join(f"{name}{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")
+
+
+def test_of_two_first_runs_the_one_whose_transform_lost_fails_and_says_so(
+    leaf_ingest: Run, database: Database[Any], corpus: Path
+) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        orders = {
+            kind: pool.submit(leaf_ingest, corpus, *FORM, "--transform", kind)
+            for kind in ("pca", "none")
+        }
+        ended = {kind: order.result() for kind, order in orders.items()}
+
+    transform = read_manifest(database, "chunks").transform
+    won = transform.kind if transform else "none"
+    assert ended.pop(won).returncode == 0
+    (lost,) = ended.values()
+    assert lost.returncode == 1
+    assert f"transform is {won}, requested" in lost.stderr
+
+
+def test_a_rotation_of_whole_vectors_has_nothing_to_do(
+    leaf_ingest: Run, database: Database[Any], corpus: Path
+) -> None:
+    first = leaf_ingest(corpus, "--transform", "pca")
+    again = leaf_ingest(corpus, "--transform", "pca")
+
+    assert (first.returncode, again.returncode) == (0, 0), again.stderr
+    assert "transform none: all dimensions are kept" in first.stderr
+    assert read_manifest(database, "chunks").transform is None

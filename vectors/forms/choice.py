@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from leafsearch.config.storage import Precision
+from leafsearch.config.text import counted
 from leafsearch.vectors.forms.estimate import NEIGHBOURS, Estimate, Form, Sample
 from leafsearch.vectors.forms.transform import Transform, fit_transform
 
@@ -47,10 +48,11 @@ def choose_form(sample: Sample, form: Form, asked: str) -> FormChoice:
     whole = sample.dimensions
     if asked == "none" or form.dimensions >= whole:
         return FormChoice(form, None, "transform none")
-    if len(sample) < FEWEST:
-        few = f"{len(sample)} chunks are too few to measure it (expected {FEWEST} or more)"
+    if sample.distinct < FEWEST:
+        few = f"{_too_few(sample)} measure it (expected {FEWEST} or more)"
         if asked == "auto":
-            return FormChoice(form, None, f"transform none: {few}")
+            later = "--rebuild --transform auto measures it once there are more"
+            return FormChoice(form, None, f"transform none: {few}; {later}")
         return _fitted(sample, form, f"transform pca, as asked: {few}")
     plain = sample.estimate(replace(form, is_rotated=False))
     rotated = sample.estimate(replace(form, is_rotated=True))
@@ -64,6 +66,10 @@ def choose_form(sample: Sample, form: Form, asked: str) -> FormChoice:
             _fitted(sample, form, f"transform pca: {kept}"), plain=plain, rotated=rotated
         )
     return FormChoice(form, None, f"transform none: {kept}", plain, rotated)
+
+
+def _too_few(sample: Sample) -> str:
+    return f"{counted(sample.distinct, 'different chunk is', 'different chunks are')} too few to"
 
 
 def _is_better(rotated: Estimate, plain: Estimate) -> bool:
@@ -83,17 +89,21 @@ def choose_form_by_bytes(sample: Sample, most: int, asked: str) -> FormChoice:
     sample has, their candidates hold fewer of the best.
     """
     forms = list(_within(most, sample.dimensions))
-    if len(sample) < FEWEST:
-        form = _usual(forms)
-        return replace(
-            choose_form(sample, form, "none" if asked == "auto" else asked),
-            reason=f"{form} ({form.bytes:,} bytes): {len(sample)} chunks are too few to measure "
-            f"what keeps more (expected {FEWEST} or more)",
+    if sample.distinct < FEWEST:
+        choice = choose_form(sample, _usual(forms), "none" if asked == "auto" else asked)
+        reason = (
+            f"{choice.form} ({choice.form.bytes:,} bytes a chunk): {_too_few(sample)} measure what "
+            f"keeps more (expected {FEWEST} or more); --rebuild --bytes {most} measures it once "
+            "there are more"
         )
+        return replace(choice, reason=reason)
     found = [_estimate(sample, form, asked) for form in forms]
     highest = max(estimate.quality for estimate in found)
     same = [e for e in found if e.quality >= highest - _SAME]
-    best = min(same, key=lambda e: (e.form.precision == "binary", e.form.bytes))
+    best = min(
+        same,
+        key=lambda e: (e.form.precision == "binary", e.form.bytes, -e.form.dimensions),
+    )
     rest = "; ".join(f"{e.form} {e.quality:.1%}" for e in found if e is not best)
     reason = (
         f"{best.form} ({best.form.bytes:,} bytes a chunk) keeps an estimated {best.quality:.1%} of "
@@ -107,8 +117,10 @@ def choose_form_by_bytes(sample: Sample, most: int, asked: str) -> FormChoice:
 def compare_forms(sample: Sample, asked: str, also: Form | None = None) -> list[Estimate]:
     """What forms keep, by bytes, without those that keep no more than a smaller one does.
 
-    `also` is shown in any case.
+    `also` is shown in any case. Nothing is compared on fewer different documents than 256.
     """
+    if sample.distinct < FEWEST:
+        return []
     estimates = [_estimate(sample, form, asked) for form in _usual_forms(sample.dimensions)]
     estimates.sort(key=lambda e: (e.form.bytes, -e.quality))
     shown: list[Estimate] = []
@@ -145,7 +157,7 @@ def _within(most: int, whole: int) -> Iterator[Form]:
         dimensions = whole if room >= whole else room // _STEP * _STEP
         if precision == "binary":
             dimensions = dimensions // _STEP * _STEP
-        if dimensions >= _STEP:
+        if dimensions:
             yield Form(dimensions, precision, beside)
 
 
@@ -162,6 +174,6 @@ def _usual_forms(whole: int) -> Iterator[Form]:
     for cut in cuts:
         yield Form(cut, "float32")
         yield Form(cut, "int8")
-    in_bits = whole // _STEP * _STEP
-    yield Form(in_bits, "binary")
-    yield Form(in_bits, "binary", "int8")
+    if in_bits := whole // _STEP * _STEP:
+        yield Form(in_bits, "binary")
+        yield Form(in_bits, "binary", "int8")

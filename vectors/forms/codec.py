@@ -180,7 +180,8 @@ def _require_finite(rows: Rows, dimensions: int) -> None:
     if bad.any():
         row = int(np.argmax(bad))
         raise CodecError(
-            f"vector {row} of {len(rows)} holds NaN, infinity or only zeros in its first "
-            f"{dimensions} dimensions; the server would skip it silently",
+            f"vector {row} of {len(rows)} holds NaN, infinity or only zeros in the {dimensions} "
+            "dimensions that are stored, so no search can compare it; expected numbers. Store more "
+            "dimensions, or leave the text out",
             row=row,
         )

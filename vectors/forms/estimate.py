@@ -24,11 +24,13 @@ from numpy.typing import NDArray
 
 from leafsearch.config.storage import Precision
 from leafsearch.vectors.encoders.base import Rows, unit_rows
+from leafsearch.vectors.errors import CodecError
 from leafsearch.vectors.forms.transform import Rotation, fit_rotation
 
 NEIGHBOURS = 10
 _ASKING = 256  # documents
 _MOST_ASKING = 4  # every fourth at most
+_SAME = 1e-5  # of two cosines; rounding differs less
 _POOL = 100  # candidates of bits that are rescored, as a search for ten does
 _FEWEST_WORDS, _MOST_WORDS = 4, 12
 _CHARACTERS = 20  # of a text without blanks
@@ -109,8 +111,18 @@ class Sample:
         own = np.array(_asking(len(rows)), dtype=np.int64)
         return cls(rows, rows[own], own, is_asked_by_itself=True)
 
+    def __post_init__(self) -> None:
+        """Raises CodecError for NaN or infinity, which would measure anything."""
+        if not (np.isfinite(self.rows).all() and np.isfinite(self.queries).all()):
+            raise CodecError("vectors to measure a form on hold NaN or infinity; expected numbers")
+
     def __len__(self) -> int:
         return len(self.rows)
+
+    @cached_property
+    def distinct(self) -> int:
+        """How many different documents there are: copies tell nothing."""
+        return len({row.tobytes() for row in np.round(self.rows, 5)})
 
     @property
     def dimensions(self) -> int:
@@ -120,11 +132,10 @@ class Sample:
         """What this form keeps. The rotation of a rotated form never saw the asking documents."""
         scores = self._scores(form)
         found = _best(scores[:, self._others])
-        kept = [len(np.intersect1d(a, b)) for a, b in zip(self._nearest, found, strict=True)]
         quality = self._similarity_kept(found)
         if not self.is_asked_by_itself and (best := self._own_gain(self._true).mean()):
             quality = (quality + min(float(self._own_gain(scores).mean() / best), 1.0)) / 2
-        return Estimate(form, float(np.mean(kept)) / NEIGHBOURS, min(quality, 1.0))
+        return Estimate(form, self._neighbours_kept(found), min(quality, 1.0))
 
     @cached_property
     def _others(self) -> NDArray[np.int64]:
@@ -142,6 +153,13 @@ class Sample:
     @cached_property
     def _nearest(self) -> NDArray[np.int64]:
         return _best(self._true[:, self._others])
+
+    def _neighbours_kept(self, found: NDArray[np.int64]) -> float:
+        """A passage as near as the tenth counts, whichever of several that is."""
+        true = self._true[:, self._others]
+        tenth = np.take_along_axis(true, self._nearest, axis=1).min(axis=1, keepdims=True)
+        reached = np.take_along_axis(true, found, axis=1)
+        return float((reached >= tenth - _SAME).mean())
 
     def _similarity_kept(self, found: NDArray[np.int64]) -> float:
         true = self._true[:, self._others]

@@ -41,7 +41,7 @@ from leafsearch.vectors.store import (
 
 _TAKEN_APART = Fields("_id")
 _BATCH = 500
-_NOT_THEIRS = ("system.", "leaf_manifests", "leaf_writers", "leaf_positions")
+_NOT_THEIRS = ("system.", "leaf_manifests", "leaf_writers", "leaf_positions", "leaf_transforms")
 # The cursor was idle for too long, or died with its session or server.
 _CURSOR_IS_GONE = {43, 136, 175, 237, 206}
 # One document's bad date or string must not fail the others.

@@ -20,7 +20,7 @@ from leaftests.paths import ROOT
 from published_pair.tables import label
 
 Started = Callable[..., "subprocess.Popen[str]"]
-ROWS = 8  # formats of models with 64 dimensions
+ROWS = 12  # formats of models with 64 dimensions, and budgets of bytes
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from leafsearch.vectors import CodecError
 from leafsearch.vectors.encoders import unit_rows
 from leafsearch.vectors.forms import (
     Form,
@@ -74,7 +75,7 @@ def test_few_vectors_decide_nothing_but_an_order_is_followed() -> None:
     few = Sample.of_documents(spread(100, 64))
 
     assert choose_form(few, CUT, "auto").transform is None
-    assert "100 chunks are too few" in choose_form(few, CUT, "auto").reason
+    assert "100 different chunks are too few to measure it" in choose_form(few, CUT, "auto").reason
     assert choose_form(few, CUT, "pca").transform is not None
     assert choose_form(few, Form(64, "float32"), "pca").transform is None
 
@@ -120,7 +121,7 @@ def test_a_budget_for_few_vectors_takes_the_usual_form() -> None:
     choice = choose_form_by_bytes(Sample.of_documents(spread(50, 64)), 40, "auto")
 
     assert str(choice.form) == "32 x int8"
-    assert "50 chunks are too few" in choice.reason
+    assert "50 different chunks are too few to" in choice.reason
 
 
 def test_the_comparison_holds_only_what_is_worth_its_bytes_and_the_requested_form() -> None:
@@ -149,3 +150,41 @@ def test_queries_are_words_of_the_texts_and_always_the_same() -> None:
     (whole,), _ = sample_queries([texts[9]])
     assert whole in texts[9]
     assert 1 <= len(whole) <= 20
+
+
+def test_copies_tell_nothing_however_many_there_are() -> None:
+    few = spread(5, 64)[np.arange(2000) % 5]
+    rotated = choose_form(Sample.of_documents(few), CUT, "auto")
+    within = choose_form_by_bytes(Sample.of_documents(few), 34, "auto")
+
+    assert rotated.transform is None
+    assert "5 different chunks are too few to measure it" in rotated.reason
+    assert "--rebuild --transform auto measures it once there are more" in rotated.reason
+    assert str(within.form) == "32 x int8"
+    assert compare_forms(Sample.of_documents(few), "auto") == []
+
+
+def test_a_passage_as_near_as_the_tenth_is_no_loss() -> None:
+    """Copies take turns at the tenth place; that is nothing that a form loses."""
+    rows = spread(300, 64)[np.arange(2400) % 300]
+
+    assert asked(rows).estimate(Form(64, "float32")).neighbours == 1
+    assert Sample.of_documents(rows).estimate(Form(64, "int8")).neighbours > 0.98
+
+
+@pytest.mark.parametrize("whole", [1, 4, 7])
+def test_models_with_less_than_a_byte_of_dimensions_have_a_form_too(whole: int) -> None:
+    rows = unit_rows(np.random.default_rng(1).normal(size=(600, whole)).astype(np.float32))
+
+    choice = choose_form_by_bytes(Sample.of_documents(rows), 100, "auto")
+
+    assert choice.form.dimensions == whole
+    assert choice.form.bytes <= 100
+
+
+def test_rows_that_are_no_numbers_measure_nothing() -> None:
+    rows = spread(300, 64)
+    rows[7, 3] = np.nan
+
+    with pytest.raises(CodecError, match="NaN or infinity"):
+        Sample.of_documents(rows)

@@ -87,7 +87,7 @@ def test_invalid_numbers_are_rejected(bad: float, precision: str) -> None:
 
 
 def test_a_row_of_zeros_is_rejected_even_if_only_after_truncation() -> None:
-    with pytest.raises(CodecError, match="only zeros in its first 2 dimensions"):
+    with pytest.raises(CodecError, match="only zeros in the 2 dimensions"):
         Codec(2, "float32").compress(np.array([[0, 0, 1]], dtype=np.float32))
 
 
