@@ -11,6 +11,7 @@ class LeafSearch(SubCommands):
     modules: ClassVar = {
         "query": "leafsearch.search.command:app",
         "collections": "leafsearch.search.catalog_command:app",
+        "students": "leafsearch.search.students.command:app",
         "doctor": "leafsearch.doctor.command:app",
         "eval": "leafsearch.evaluation.command:app",
     }

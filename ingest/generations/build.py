@@ -22,10 +22,13 @@ from leafsearch.ingest.target.analyzer import settle_analyzer
 from leafsearch.ingest.target.form import FormDecision
 from leafsearch.ingest.target.open import (
     INDEX,
+    LoadedPair,
     Named,
+    facts_of,
     fit_storage,
     load_pair,
     or_default,
+    record_others,
     require_bytes,
     with_wanted,
 )
@@ -35,6 +38,7 @@ from leafsearch.vectors import Collection, Manifest, ManifestError, ModelRecord,
 from leafsearch.vectors.encoders import encode_probe
 from leafsearch.vectors.store import (
     BY_DOCUMENT,
+    DEFAULT_STUDENT,
     STORED_FORM,
     VECTOR_PATH,
     Generations,
@@ -151,8 +155,10 @@ def _begin_new(
         chunk_overlap=or_default(choices.chunk_overlap, min(active.chunk_overlap, tokens // 2)),
         heading_trail=active.heading_trail or bool(choices.heading_trail),
         probe=encode_probe(pair.student),
+        facts=facts_of(pair),
         generation=generation,
     )
+    manifest = _with_students(manifest, active, settings, pair, on_status)
     target = Target(
         database,
         settings,
@@ -198,6 +204,29 @@ def _usual_transform(active: Manifest, new: Manifest) -> str:
     return active.transform.kind if active.transform else "none"
 
 
+def _with_students(
+    manifest: Manifest, active: Manifest, settings: Settings, pair: LoadedPair, on_status: OnStatus
+) -> Manifest:
+    """With the active generation's other students, which stay those of the same teacher.
+
+    A new student takes the default one's place, or its own name if the collection knows it.
+    """
+    new = manifest.students[manifest.default_name]
+    preset = settings.model_fields_set & {"preset"}
+    known = record_others(pair.teacher, settings) if preset else {}
+    if manifest.teacher != active.teacher:
+        if gone := ", ".join(active.others):
+            on_status(f"students {gone} are of the former teacher and stay with its vectors")
+        return manifest.with_students({DEFAULT_STUDENT: new, **known}, DEFAULT_STUDENT)
+    there = active.students
+    named = (name for name, record in there.items() if record.model == new.model)
+    default = next(named, active.default_name)
+    if there[default].model == new.model:
+        new = there[default]
+    added = {name: record for name, record in known.items() if name not in there}
+    return manifest.with_students({**there, **added, default: new}, default)
+
+
 def _models(active: Manifest, settings: Settings) -> dict[str, Named]:
     """Models at their current revision if they are requested, else at that of the active
     generation."""
@@ -205,11 +234,17 @@ def _models(active: Manifest, settings: Settings) -> dict[str, Named]:
     sides: dict[str, Named] = {}
     for side in ("teacher", "student"):
         known: ModelRecord = getattr(active, side)
+        name = _asked_model(active, settings, side)
         is_asked = asked & {"preset", side}
-        sides[side] = (
-            (getattr(settings.pair, side), None) if is_asked else (known.name, known.revision)
-        )
+        sides[side] = (name, None) if is_asked else (known.name, known.revision)
     return sides
+
+
+def _asked_model(active: Manifest, settings: Settings, side: str) -> str:
+    """The requested model; a student may be named as the collection names it."""
+    asked: str = getattr(settings.pair, side)
+    named = active.encoders.get(asked) if side == "student" else None
+    return named.model.name if named else asked
 
 
 def _form(active: Manifest, settings: Settings, choices: Choices) -> Storage:
@@ -260,7 +295,7 @@ def _wanted(
     asked = settings.model_fields_set
     for side in ("teacher", "student"):
         if asked & {"preset", side}:
-            yield side, getattr(settings.pair, side)
+            yield side, _asked_model(active, settings, side)
     if "storage" in asked or choices.form:
         form = _form(active, settings, choices)
         yield "dimensions", form.dimensions or stored.teacher.dimensions

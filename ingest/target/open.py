@@ -29,12 +29,20 @@ from leafsearch.vectors import (
     load_encoder,
     load_student,
 )
-from leafsearch.vectors.encoders import encode_probe, load_with_key
+from leafsearch.vectors.encoders import (
+    encode_probe,
+    load_with_key,
+    measure_megabytes,
+    measure_milliseconds,
+    usual_factor,
+)
 from leafsearch.vectors.store import (
     HAS_MARK,
     MARK,
     VECTOR_PATH,
     RetryBudget,
+    StudentFacts,
+    StudentRecord,
     find_manifest,
     require_agreement,
     require_fields,
@@ -44,6 +52,7 @@ from leafsearch.vectors.store import (
 
 INDEX = "leaf_vectors"
 _ALWAYS_FILTERED = "document"
+_USUAL_FACTOR = 2.0  # of candidates, of a small transformer
 
 
 def require_ours(
@@ -204,6 +213,8 @@ def _new(
         heading_trail=bool(choices.heading_trail),
         hybrid=choices.has_words,
         probe=encode_probe(pair.student),
+        facts=facts_of(pair),
+        others=record_others(pair.teacher, settings),
     )
     if choices.in_place is not None:
         manifest = choices.in_place.manifest(manifest, choices.filters)
@@ -286,6 +297,26 @@ def load_pair(
             lambda key: load_student(student[0], revision=student[1], key=key),
         )
     return LoadedPair(one, other, check_alignment(one, other).cosine)
+
+
+def facts_of(pair: LoadedPair) -> StudentFacts:
+    """What is recorded of the pair's student: a factor of candidates only where it is not usual."""
+    is_static = pair.student is not pair.teacher and usual_factor(pair.student) != _USUAL_FACTOR
+    return StudentFacts(usual_factor(pair.student) if is_static else None)
+
+
+def record_others(teacher: Teacher, settings: Settings) -> dict[str, StudentRecord]:
+    """The preset's other students by name. Raises ModelError or AlignmentError."""
+    records: dict[str, StudentRecord] = {}
+    for name, model in settings.pair.others.items():
+        student = load_student(model)
+        cosine = check_alignment(teacher, student).cosine
+        facts = StudentFacts(
+            usual_factor(student), measure_milliseconds(student), measure_megabytes(student)
+        )
+        own = ModelRecord.of(student)
+        records[name] = StudentRecord(own, cosine, encode_probe(student), facts)
+    return records
 
 
 def fit_storage(storage: Storage, settings: Settings, teacher: Teacher) -> Storage:

@@ -190,9 +190,10 @@ def require_student(manifest: Manifest, name: str, where: Names) -> None:
     """Raises QueryError unless the collection has this student."""
     if name not in manifest.encoders:
         add = hint("leaf-search students", "add", "NAME", "MODEL", **where)
+        full_name = f"{where['database']}.{where['collection']}"
         raise QueryError(
-            f"student {quote(name)}: {where['database']}.{where['collection']} has no such one; "
-            f"{expected_one_of(name, list(manifest.encoders))}. {add} adds one"
+            f"student {quote(name)}: {full_name} has none of this name; "
+            f"{expected_one_of(name, list(manifest.encoders)).rstrip('?')}. {add} adds one"
         )
 
 

@@ -17,12 +17,12 @@ from leafsearch.vectors.store.manifest import MANIFESTS
 Run = Callable[..., CompletedProcess[str]]
 PROGRAMS = ["leaf-search", "leaf-ingest"]
 SUB_COMMANDS = [
-    *(["leaf-search", name] for name in ("query", "collections", "doctor", "eval")),
+    *(["leaf-search", name] for name in ("query", "collections", "students", "doctor", "eval")),
     *(["leaf-ingest", name] for name in ("rollback", "retire", "repair")),
 ]
 
 
-@pytest.mark.parametrize("word", ["doctor", "eval", "collections", "query"])
+@pytest.mark.parametrize("word", ["doctor", "eval", "collections", "students", "query"])
 def test_query_searches_for_any_word(run: Run, where: list[str], word: str) -> None:
     ended = run("leaf-search", "query", word, "--json", "--collection", "c", *where)
 

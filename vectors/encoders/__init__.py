@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from leafsearch.vectors.encoders.alignment import (
     MINIMUM_COSINE,
+    MINIMUM_MARGIN,
     PROBES,
     Alignment,
     check_alignment,
@@ -28,6 +29,7 @@ from leafsearch.vectors.encoders.base import (
     usual_factor,
 )
 from leafsearch.vectors.encoders.batches import Tokens
+from leafsearch.vectors.encoders.cost import measure_megabytes, measure_milliseconds
 from leafsearch.vectors.encoders.devices import cores, has_bfloat16, has_gpu
 from leafsearch.vectors.encoders.load import load_encoder, load_tokenizer, load_with_key
 from leafsearch.vectors.encoders.model_files import ModelFiles, find_model
@@ -60,6 +62,7 @@ _LATER = {
 
 __all__ = [
     "MINIMUM_COSINE",
+    "MINIMUM_MARGIN",
     "PACKED_FEATURES",
     "PROBES",
     "PUBLISHED_GRAPH",
@@ -90,6 +93,8 @@ __all__ = [
     "load_tokenizer",
     "load_with_key",
     "measure_alignment",
+    "measure_megabytes",
+    "measure_milliseconds",
     "pack_tokens",
     "require_packable",
     "require_probe",

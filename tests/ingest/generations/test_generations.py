@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -21,10 +22,12 @@ from leafsearch.ingest.generations.build import find_missing_documents, open_reb
 from leafsearch.ingest.generations.cutover import cut_over
 from leafsearch.ingest.generations.retire import retire
 from leafsearch.ingest.target.reconcile import reconcile
-from leafsearch.vectors import Collection, ManifestError
+from leafsearch.vectors import Collection, Manifest, ManifestError
 from leafsearch.vectors.store import (
     MANIFESTS,
     Generations,
+    StudentRecord,
+    add_student,
     read_generations,
     read_manifest,
     switch_generation,
@@ -551,3 +554,24 @@ def test_a_dropped_collection_begins_again_at_the_first_generation(
     seen = read_generations(database, "c")
     assert (seen.active.generation, seen.active.dimensions, seen.other) == (1, 32, None)
     assert reconcile(database, "c", seen.active).count() == 2
+
+
+def rebuilt(database: Database[Any], **models: str) -> Manifest:
+    settings = load({}, **models, storage="full", collection="c")
+    return open_rebuild(database, settings, Choices()).manifest
+
+
+def test_other_students_come_along_to_vectors_of_the_same_teacher(
+    database: Database[Any], tmp_path: Path
+) -> None:
+    written(opened(database, "hashing:64"), TWO, tmp_path / "r")
+    active = read_manifest(database, "c")
+    fast = StudentRecord(replace(active.student, name="fast-model"), 0.8)
+    add_student(database, "c", active, "fast", fast)
+
+    same = rebuilt(database)
+    other = rebuilt(database, teacher="hashing:128", student="hashing:128")
+
+    assert same.generation == 2
+    assert same.students == read_manifest(database, "c").students
+    assert (list(other.students), other.student.name) == (["default"], "hashing:128")

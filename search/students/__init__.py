@@ -1,0 +1,1 @@
+"""`leaf-search students`: the models that may encode the queries of a collection."""
