@@ -1,7 +1,7 @@
 """An open collection that searches share, and searches as sans-I/O steps."""
 
 from leafsearch.search.session.io import perform
-from leafsearch.search.session.open import OpenCollection, open_collection
+from leafsearch.search.session.open import OpenCollection, load_for, open_collection
 from leafsearch.search.session.session import Session
 
-__all__ = ["OpenCollection", "Session", "open_collection", "perform"]
+__all__ = ["OpenCollection", "Session", "load_for", "open_collection", "perform"]

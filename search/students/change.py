@@ -36,6 +36,7 @@ from leafsearch.vectors.store import (
     add_student,
     read_manifest,
     remove_student,
+    set_candidates,
     set_default_student,
 )
 
@@ -109,8 +110,8 @@ def add(
     """
     collection, model = settings.collection, settings.student or ""
     _require_name(name)
-    if candidates is not None and not 1 <= candidates <= MOST_FACTOR:
-        raise QueryError(f"candidates are {candidates:g}; expected a factor from 1 to 100")
+    if candidates is not None:
+        _require_factor(candidates)
     manifest = students_of(database, collection)
     if name in manifest.students:
         raise QueryError(
@@ -162,6 +163,22 @@ def choose_default(database: Database[Any], settings: Settings, name: str) -> No
     _require_there(manifest, name, database.name, settings)
     with explain_errors():
         set_default_student(database, settings.collection, manifest, name)
+
+
+def choose_candidates(
+    database: Database[Any], settings: Settings, name: str, factor: float
+) -> None:
+    """Raises QueryError for a name that no student has, or a factor that cannot be."""
+    _require_factor(factor)
+    manifest = students_of(database, settings.collection)
+    _require_there(manifest, name, database.name, settings)
+    with explain_errors():
+        set_candidates(database, settings.collection, manifest, name, factor)
+
+
+def _require_factor(factor: float) -> None:
+    if not 1 <= factor <= MOST_FACTOR:
+        raise QueryError(f"candidates are {factor:g}; expected a factor from 1 to 100")
 
 
 def _require_name(name: str) -> None:

@@ -30,6 +30,7 @@ from leafsearch.config.text import expected_one_of, one_line, quote
 from leafsearch.search.students.change import (
     ListedStudent,
     add,
+    choose_candidates,
     choose_default,
     list_students,
     remove,
@@ -52,6 +53,7 @@ class LeafStudents(SubCommands):
         "add": "leafsearch.search.students.command:add_app",
         "remove": "leafsearch.search.students.command:remove_app",
         "default": "leafsearch.search.students.command:default_app",
+        "candidates": "leafsearch.search.students.command:candidates_app",
     }
 
     def starts_default(self, args: Sequence[str], own: set[str]) -> bool:
@@ -68,13 +70,14 @@ app = new_app(cls=LeafStudents, add_completion=False)
 
 @app.callback()
 def _program() -> None:
-    pass
+    """List the models that may encode queries; add, remove, choose one."""
 
 
 list_app, register_list = new_command()
 add_app, register_add = new_command()
 remove_app, register_remove = new_command()
 default_app, register_default = new_command()
+candidates_app, register_candidates = new_command()
 
 
 @contextmanager
@@ -189,6 +192,28 @@ def default_command(
     with _opened(context, f"{_PROGRAM} default", **where) as (there, chosen):
         choose_default(there, chosen, name)
         _say(f"{name} is the default student of {there.name}.{chosen.collection}")
+
+
+@register_candidates
+def candidates_command(
+    context: typer.Context,
+    name: _Name,
+    factor: Annotated[float, typer.Argument(metavar="FACTOR", show_default=False)],
+    collection: Collection = None,
+    uri: Uri = None,
+    database: Database = None,
+    home: Home = None,
+) -> None:
+    """Choose how many times as many candidates a student's queries take as the teacher's.
+
+    `leaf-search doctor` measures which factor is enough.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage.
+    """
+    where = {"mongodb_uri": uri, "database": database, "collection": collection, "home": home}
+    with _opened(context, f"{_PROGRAM} candidates", **where) as (there, chosen):
+        choose_candidates(there, chosen, name, factor)
+        _say(f"queries of {name} take {factor:g} times the teacher's candidates")
 
 
 def _described(student: ListedStudent) -> str:

@@ -105,6 +105,7 @@ from leafsearch.vectors.store.manifests import (
     remove_filters,
     remove_student,
     replace_manifest,
+    set_candidates,
     set_default_student,
     write_manifest,
 )
@@ -228,6 +229,7 @@ __all__ = [
     "require_precision",
     "require_search",
     "sample_queries",
+    "set_candidates",
     "set_default_student",
     "switch_generation",
     "text_index_name",

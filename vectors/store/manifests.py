@@ -183,6 +183,16 @@ def set_default_student(
         raise _changed_meanwhile(collection, f"has no student {name}, or other vectors,")
 
 
+def set_candidates(
+    database: Database[Any], collection: str, manifest: Manifest, name: str, factor: float
+) -> None:
+    """Raises ManifestError if the student was removed meanwhile."""
+    wanted = {f"students.{name}": {"$exists": True}}
+    changed = {"$set": {f"students.{name}.candidates": factor}}
+    if not _change_students(database, collection, manifest, wanted, changed):
+        raise _changed_meanwhile(collection, f"has no student {name}, or other vectors,")
+
+
 def _changed_meanwhile(collection: str, what: str) -> ManifestError:
     return ManifestError(f"collection {collection} {what} since it was looked at; try again")
 

@@ -1,5 +1,7 @@
 """Faults that come with size: quantization, memory, recall, time."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,11 @@ from leafsearch.doctor.checks.sizes import judge_memory
 from leafsearch.doctor.index import IndexEntry
 from leafsearch.doctor.sample import StoredVector, read
 from leafsearch.doctor.searches import Neighbour, Probe
-from leaftests.doctor import Examined, Foreign, complaints, float32, int8, make_index
+from leafsearch.ingest import Document
+from leafsearch.vectors import ModelRecord, load_student
+from leafsearch.vectors.encoders import encode_probe
+from leafsearch.vectors.store import StudentFacts, StudentRecord, add_student, read_manifest
+from leaftests.doctor import Examined, Foreign, Ingested, complaints, float32, int8, make_index
 
 P, W, S = Severity.PROBLEM, Severity.WARNING, Severity.SKIPPED
 FOREIGN = dict.fromkeys(("manifest", "texts", "teacher", "vocabulary", "student"), S)
@@ -175,3 +181,38 @@ def test_scores_of_scalar_quantization_are_not_trusted() -> None:
 
 def tied() -> list[Neighbour]:
     return [Neighbour(f"t{i}", 0.8) for i in range(5)]
+
+
+def test_recall_is_measured_with_the_queries_of_each_student(
+    database: Database[Any], ingested: Ingested, examined: Examined, tmp_path: Path
+) -> None:
+    ingested()
+    manifest = read_manifest(database, "c")
+    model = load_student(manifest.student.name)
+    own = StudentRecord(ModelRecord.of(model), 1.0, encode_probe(model), StudentFacts(3.0))
+    add_student(database, "c", manifest, "fast", own)
+    gone = replace(own, model=replace(own.model, name=str(tmp_path / "gone")))
+    add_student(database, "c", manifest, "gone", gone)
+
+    found = examined()["recall"]
+
+    assert found.level is Severity.OK
+    default, fast = (found.numbers["students"][name] for name in ("default", "fast"))
+    assert (default["recall"], default["factor"], fast["factor"]) == (1.0, 1.0, 3.0)
+    assert "student fast: 1.00 with candidates x3" in found.message
+    assert "student gone cannot be loaded" in found.message
+
+
+def test_a_student_that_needs_more_candidates_gets_a_factor(
+    ingested: Ingested, examined: Examined
+) -> None:
+    """Signs alone say little, so that many candidates have to be looked at."""
+    texts = [" ".join(f"w{(n * k) % 97}" for k in range(1, 30)) for n in range(1, 600)]
+    ingested([Document(str(n), text) for n, text in enumerate(texts)], quantization="binary")
+
+    found = examined(num_candidates=20)["recall"]
+
+    default = found.numbers["students"]["default"]
+    assert found.level is W
+    assert default["recall"] < 0.95 <= default["enough"]
+    assert f"leaf-search students candidates default {default['enough']:g}" in found.message

@@ -60,6 +60,11 @@ def test_students_are_added_chosen_listed_and_removed(
     assert students("oak", "--student", "fast").returncode == 0
 
 
+def test_the_factor_of_candidates_can_be_changed(students: Run, database: Database[Any]) -> None:
+    assert students("students", "candidates", "default", "6").returncode == 0
+    assert read_manifest(database, "c").candidates_factor("default") == 6.0
+
+
 def test_a_student_may_be_the_default_at_once(students: Run, database: Database[Any]) -> None:
     ended = students("students", "add", "fast", SAME, "--default")
 
@@ -80,7 +85,9 @@ def test_a_student_may_be_the_default_at_once(students: Run, database: Database[
         (["remove", "defualt"], 2, "expected one of default; did you mean default?"),
         (["default", "defualt"], 2, "expected one of default; did you mean default?"),
         (["default", "teacher"], 2, "the teacher is always there, but is no student"),
-        (["ad"], 2, "'ad': expected one of add, remove, default; did you mean add?"),
+        (["candidates", "default", "0"], 2, "expected a factor from 1 to 100"),
+        (["candidates", "x", "2"], 2, "expected one of default"),
+        (["ad"], 2, "'ad': expected one of add, remove, default, candidates; did you mean add?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
