@@ -128,9 +128,7 @@ def judged_task(test: TestCollection, client: MongoClient[Any]) -> Iterator[Task
     vectors = Vectors(test, models(), lambda line: print(line, file=sys.stderr))
     chunks = [chunk_of(passage) for passage in test.passages]
     documents = vectors.documents("teacher")
-    with trial_collection(
-        client["leaf"], Storage(), chunks, documents, lambda line: None
-    ) as collection:
+    with trial_collection(client["leaf"], Storage(), chunks, documents) as collection:
         yield Task(
             test.name,
             f"nDCG@{_K}",

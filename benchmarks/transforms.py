@@ -132,7 +132,7 @@ def measured(bench: Bench, judged: Judged, form: Format) -> np.ndarray:
     database = bench.client["leaf"]
     options = {} if form.rescore is None else {"rescore": form.rescore}
     trial = trial_collection(
-        database, form.storage, judged.chunks, judged.rows, ignore, transform=form.transform
+        database, form.storage, judged.chunks, judged.rows, transform=form.transform
     )
     with trial as collection:
         searcher = replay_searcher(bench.client, collection, judged.asked)
@@ -273,9 +273,6 @@ def made(count: int, dimensions: int) -> Rows:
     rows = (chance.standard_normal((count, dimensions)) * spread) @ turned
     unit: Rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
     return unit
-
-
-def ignore(line: str) -> None: ...
 
 
 PACKAGES = ["numpy", "onnxruntime", "pymongo", "sentence-transformers", "torch"]

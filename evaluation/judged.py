@@ -100,7 +100,6 @@ def evaluate(
             first.storage,
             chunks,
             documents,
-            on_status,
             transform=first.transform,
         )
         try:

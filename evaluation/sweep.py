@@ -197,9 +197,7 @@ def _others(
         if first.storage == here:
             continue
         on_status(f"measuring {first.dimensions} x {first.name}")
-        trial = trial_collection(
-            database, first.storage, chunks, rows, on_status, transform=first.transform
-        )
+        trial = trial_collection(database, first.storage, chunks, rows, transform=first.transform)
         try:
             with trial as made:
                 asked = replay_searcher(client, made, encoder)

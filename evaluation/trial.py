@@ -1,7 +1,7 @@
 """A temporary collection for one measurement: written as ingest writes, dropped at the end."""
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +44,6 @@ def trial_collection(
     storage: Storage,
     chunks: Chunks,
     rows: Rows,
-    on_status: Callable[[str], None],
     *,
     transform: TransformKind = "none",
 ) -> Iterator[Collection]:
@@ -66,7 +65,9 @@ def trial_collection(
             some = slice(start, start + _BATCH)
             collection.write(chunks[some], manifest.vectors_of(rows[some]))
         collection.create()  # after the vectors, so that the index has no room to spare
-        collection.wait_until_ready(chunks[-1]["_id"], seconds=_WAIT_SECONDS, on_status=on_status)
+        collection.wait_until_ready(
+            chunks[-1]["_id"], seconds=_WAIT_SECONDS, on_status=lambda status: None
+        )
         yield collection
     finally:
         with explain_errors():

@@ -53,7 +53,7 @@ def test_exact_search_is_numpy_to_the_last_rank(
     name: str, database: Database[Any], client: MongoClient[Any]
 ) -> None:
     storage, documents, queries = STORAGES[name], rows(DOCUMENTS, 1), rows(QUERIES, 2)
-    with trial_collection(database, storage, chunks(), documents, silent) as collection:
+    with trial_collection(database, storage, chunks(), documents) as collection:
         asked = replay_searcher(client, collection, Remembered(QUESTIONS, queries))
         found = ask_all(asked, QUESTIONS, k=DOCUMENTS, exact=True, rescore=0)
 
@@ -64,7 +64,7 @@ def test_bits_re_scored_are_the_float_query_against_the_stored_bits(
     database: Database[Any], client: MongoClient[Any]
 ) -> None:
     documents, queries = rows(DOCUMENTS, 1), rows(QUERIES, 2)
-    with trial_collection(database, STORAGES["bits"], chunks(), documents, silent) as collection:
+    with trial_collection(database, STORAGES["bits"], chunks(), documents) as collection:
         asked = replay_searcher(client, collection, Remembered(QUESTIONS, queries))
         found = ask_all(asked, QUESTIONS, k=DOCUMENTS, exact=True)
 
@@ -86,9 +86,7 @@ def ranked(scores: Any) -> list[str]:
 def test_one_after_the_other_and_all_at_once_find_the_same(
     database: Database[Any], client: MongoClient[Any]
 ) -> None:
-    with trial_collection(
-        database, STORAGES["int8"], chunks(), rows(DOCUMENTS, 1), silent
-    ) as collection:
+    with trial_collection(database, STORAGES["int8"], chunks(), rows(DOCUMENTS, 1)) as collection:
         asked = replay_searcher(client, collection, Remembered(QUESTIONS, rows(QUERIES, 2)))
 
         answers = ask_each(asked, QUESTIONS, k=10)
@@ -100,9 +98,7 @@ def test_one_after_the_other_and_all_at_once_find_the_same(
 def test_sizes_are_of_the_stored_vector_the_whole_document_and_the_index(
     database: Database[Any],
 ) -> None:
-    with trial_collection(
-        database, STORAGES["int8"], chunks(), rows(DOCUMENTS, 1), silent
-    ) as collection:
+    with trial_collection(database, STORAGES["int8"], chunks(), rows(DOCUMENTS, 1)) as collection:
         found = measure_sizes(collection)
 
         assert found.vector == 2 + DIMENSIONS
@@ -127,9 +123,7 @@ def test_nothing_is_left_behind(database: Database[Any], broken: bool) -> None:
 
 
 def fail_while_stored(database: Database[Any], broken: bool) -> None:
-    with trial_collection(
-        database, STORAGES["bits"], chunks(), rows(DOCUMENTS, 1), silent
-    ) as collection:
+    with trial_collection(database, STORAGES["bits"], chunks(), rows(DOCUMENTS, 1)) as collection:
         if broken:
             collection.mongo.drop()
         raise ZeroDivisionError
@@ -305,7 +299,7 @@ def searched(
     chunks = [{"_id": id, "document": id, "position": 0, "hash": b""} for id in texts]
     documents = encoder.encode_documents(list(texts.values()))
     rescore = {} if format.rescore is None else {"rescore": format.rescore}
-    with trial_collection(database, format.storage, chunks, documents, silent) as collection:
+    with trial_collection(database, format.storage, chunks, documents) as collection:
         asked = replay_searcher(client, collection, encoder)
         found = asked.search_many(list(queries.values()), k=len(texts), exact=True, **rescore)
     return {

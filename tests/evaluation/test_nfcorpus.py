@@ -67,7 +67,7 @@ def test_exact_search_is_numpy_to_the_last_rank(
     vectors, questions = Vectors(part, models, silent), list(part.queries.values())
     chunks = [{"_id": p.id, "document": p.id, "position": 0, "hash": b""} for p in part.passages]
     rows = vectors.documents("teacher")
-    with trial_collection(database, Storage(dimensions=384), chunks, rows, silent) as collection:
+    with trial_collection(database, Storage(dimensions=384), chunks, rows) as collection:
         asked = replay_searcher(client, collection, vectors.queries("student"))
         found = ask_all(asked, questions, k=_DOCUMENTS, exact=True)
 

@@ -65,9 +65,7 @@ def test_at_least_85_of_100_questions_are_answered_among_the_first_five(
         demand_answers(whole, "full")
     student = load_student(manifest.student.name, revision=manifest.student.revision)
     for form in ("mrl256", "binary"):
-        with trial_collection(
-            database, STORAGES[form], chunks, rows, lambda line: None
-        ) as collection:
+        with trial_collection(database, STORAGES[form], chunks, rows) as collection:
             demand_answers(replay_searcher(client, collection, student), form)
 
 
