@@ -191,9 +191,7 @@ def test_rotated_rows_are_what_ingest_would_store(
         rows(DOCUMENTS, 1),
         rows(QUERIES, 2),
     )
-    with trial_collection(
-        database, storage, chunks(), documents, silent, transform="pca"
-    ) as collection:
+    with trial_collection(database, storage, chunks(), documents, transform="pca") as collection:
         asked = replay_searcher(client, collection, Remembered(QUESTIONS, queries))
         found = ask_all(asked, QUESTIONS, k=10, exact=True)
 
