@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pymongo.database import Database
@@ -13,7 +13,8 @@ from leafsearch.config.hint import Names, hint
 from leafsearch.config.text import expected_one_of, quote
 from leafsearch.search.errors import QueryError
 from leafsearch.search.session.auto_embed import embedding_manifest
-from leafsearch.search.students.check import check_student, require_dimensions
+from leafsearch.search.session.open import load_for
+from leafsearch.search.students.check import check_student, measure_kept, require_dimensions
 from leafsearch.vectors import (
     DeploymentError,
     Manifest,
@@ -101,6 +102,7 @@ def add(
     *,
     candidates: float | None = None,
     is_default: bool = False,
+    is_kept_measured: bool = False,
     on_status: Callable[[str], None] = lambda line: None,
 ) -> ListedStudent:
     """Add the model `settings.student` as `name`, after it was checked against stored vectors.
@@ -133,6 +135,11 @@ def add(
         milliseconds=measure_milliseconds(student),
         megabytes=measure_megabytes(student),
     )
+    if is_kept_measured:
+        on_status(f"loading {manifest.teacher.name} to compare what both find")
+        teacher = load_for(manifest, TEACHER, settings)
+        kept = measure_kept(student, teacher, database, collection, manifest)
+        facts = replace(facts, kept=kept)
     own = ModelRecord.of(student)
     record = StudentRecord(own, alignment.cosine, encode_probe(student), facts)
     with explain_errors():

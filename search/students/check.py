@@ -23,9 +23,10 @@ from leafsearch.vectors import (
     join_texts,
 )
 from leafsearch.vectors.encoders import MINIMUM_COSINE, MINIMUM_MARGIN
-from leafsearch.vectors.store import MARK, uppermost_paths
+from leafsearch.vectors.store import MARK, sample_queries, uppermost_paths
 
-_TEXTS = 64
+NEIGHBOURS = 10  # ranks that count
+_TEXTS, _RANKED = 64, 1000
 _DRAWN = 8 * _TEXTS  # some are of another generation, or have no vector yet
 _SHARE = 0.4  # of the margin that texts so alike leave at most
 
@@ -68,6 +69,25 @@ def measure_on_stored(
     cosines = _cosines(rows, stored, manifest)
     own = float(np.diagonal(cosines).mean())
     return Alignment(round(own, 4), round(own - _mean_of_others(cosines), 4))
+
+
+def measure_kept(
+    student: Encoder, teacher: Encoder, database: Database[Any], collection: str, manifest: Manifest
+) -> float | None:
+    """The student's share of how well the teacher finds texts by some of their words, at most 1.
+
+    None if the teacher finds none.
+    """
+    texts, stored = read_texts(database, collection, manifest, _RANKED)
+    queries, own = sample_queries(texts)
+
+    def gain(encoder: Encoder) -> float:
+        scores = manifest.codec.project_queries(encoder.encode_queries(queries)) @ stored.T
+        ranks = (scores > np.take_along_axis(scores, own[:, None], axis=1)).sum(axis=1) + 1
+        return float(np.where(ranks <= NEIGHBOURS, 1 / np.log2(ranks + 1), 0.0).mean())
+
+    best = gain(teacher)
+    return round(min(gain(student) / best, 1.0), 4) if best else None
 
 
 def read_texts(

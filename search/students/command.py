@@ -131,6 +131,9 @@ def add_command(
         option("Take FACTOR times as many candidates as the teacher.", metavar="FACTOR"),
     ] = None,
     is_default: Annotated[bool, option("Make it the default student.", "--default")] = False,
+    kept: Annotated[
+        bool, option("Measure what it keeps of the teacher's quality; loads both.", "--kept")
+    ] = False,
     collection: Collection = None,
     uri: Uri = None,
     database: Database = None,
@@ -148,7 +151,13 @@ def add_command(
     where = {"mongodb_uri": uri, "database": database, "collection": collection, "home": home}
     with _opened(context, f"{_PROGRAM} add", student=model, **where) as (there, chosen):
         added = add(
-            there, chosen, name, candidates=candidates, is_default=is_default, on_status=_say
+            there,
+            chosen,
+            name,
+            candidates=candidates,
+            is_default=is_default,
+            is_kept_measured=kept,
+            on_status=_say,
         )
         as_what = ", the default from now on" if is_default else ""
         _say(f"added {name}{as_what}: {_described(added)}")
@@ -218,8 +227,9 @@ def candidates_command(
 
 def _described(student: ListedStudent) -> str:
     size = "" if student.megabytes is None else f", {student.megabytes:g} MB"
+    kept = "" if student.kept is None else f", {student.kept:.0%} of the teacher's quality kept"
     return (
-        f"mean cosine {student.cosine:.2f}, {_milliseconds(student)} ms a query{size}, "
+        f"mean cosine {student.cosine:.2f}{kept}, {_milliseconds(student)} ms a query{size}, "
         f"candidates x{student.candidates:g}"
     )
 

@@ -70,7 +70,7 @@ class StudentFacts:
     candidates    how many times as many candidates its queries take as the teacher's
     milliseconds  median time of one query, on the machine that added the student
     megabytes     of the files that a search reads
-    kept          share of what the teacher's own queries find, see search.students
+    kept          share of what the teacher's own queries find, see search.students.check
     """
 
     candidates: float | None = None

@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from leafsearch.ingest import Document
 from leafsearch.search.errors import SearchError
-from leafsearch.search.students.check import check_student
+from leafsearch.search.students.check import check_student, measure_kept
 from leafsearch.vectors import AlignmentError, Rows, load_encoder
 from leafsearch.vectors.encoders import PROBES
 from leafsearch.vectors.encoders.hashing import HashingEncoder
@@ -73,6 +73,18 @@ def test_a_student_of_another_space_is_refused(
 
     with pytest.raises(AlignmentError, match="does not share the space of the vectors"):
         check_student(kind.from_name(TEACHER), database, "c", read_manifest(database, "c"))
+
+
+def test_a_worse_student_keeps_less(made: Any, database: Database[Any]) -> None:
+    made(DOCUMENTS)
+    manifest, teacher = read_manifest(database, "c"), load_encoder(TEACHER)
+
+    same = measure_kept(teacher, teacher, database, "c", manifest)
+    other = measure_kept(Elsewhere.from_name(TEACHER), teacher, database, "c", manifest)
+
+    assert same == 1.0
+    assert other is not None
+    assert other < 0.7
 
 
 def test_other_dimensions_are_refused(made: Any, database: Database[Any]) -> None:

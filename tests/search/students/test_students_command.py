@@ -60,6 +60,16 @@ def test_students_are_added_chosen_listed_and_removed(
     assert students("oak", "--student", "fast").returncode == 0
 
 
+def test_what_a_student_keeps_is_measured_on_request(
+    students: Run, database: Database[Any]
+) -> None:
+    ended = students("students", "add", "same", SAME, "--kept")
+
+    assert ended.returncode == 0
+    assert "100% of the teacher's quality kept" in ended.stderr
+    assert read_manifest(database, "c").students["same"].facts.kept == 1.0
+
+
 def test_the_factor_of_candidates_can_be_changed(students: Run, database: Database[Any]) -> None:
     assert students("students", "candidates", "default", "6").returncode == 0
     assert read_manifest(database, "c").candidates_factor("default") == 6.0
