@@ -23,6 +23,7 @@ from leafsearch.search import (
     UndeclaredPath,
 )
 from leafsearch.search.session.auto_embed import embedding_manifest, similarity_of
+from leafsearch.search.students.change import students_of
 from leafsearch.vectors import (
     IndexFailed,
     IndexMissing,
@@ -158,16 +159,29 @@ def test_undeclared_path_names_the_field_that_declares_it(opened: Opened) -> Non
     [
         ({"hybrid": True}, "hybrid on .*, which has no text index of leafsearch"),
         ({"diversity": 0.5}, "diversity on .*, whose vectors MongoDB keeps to itself"),
+        ({"student": "fast"}, "student on .*, whose questions MongoDB encodes itself"),
         ({"k": 0}, "k is 0"),
         ({"question": " "}, "expected some text"),
     ],
-    ids=["hybrid", "diversity", "k", "blank"],
+    ids=["hybrid", "diversity", "student", "k", "blank"],
 )
 def test_what_needs_vectors_is_refused(
     opened: Opened, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(QueryError, match=message):
         opened().search(**{"question": "cat", **options})
+
+
+def test_such_a_collection_has_no_students(
+    opened: Opened, movies: Collection[Any], mongodb_uri: str, opener: Any
+) -> None:
+    opened()
+    names = {"database": movies.database.name, "collection": "movies"}
+
+    with pytest.raises(QueryError, match="has an autoEmbed index, whose questions MongoDB encodes"):
+        students_of(movies.database, movies.name)
+    with pytest.raises(QueryError, match="Leave student out, or ingest"):
+        opener.open(mongodb_uri, load({}, **names), student="fast")
 
 
 def test_new_and_changed_documents_are_found(opened: Opened, movies: Collection[Any]) -> None:

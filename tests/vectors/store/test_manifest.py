@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -229,6 +230,27 @@ def test_students_are_added_removed_and_chosen_one_by_one(database: Database[Any
         remove_student(database, "c", seen, "fast")
     with pytest.raises(ManifestError, match="has no student default"):
         set_default_student(database, "c", seen, "default")
+
+
+def test_concurrent_changes_do_not_undo_each_other(database: Database[Any]) -> None:
+    write_manifest(database, "c", MANIFEST)
+    names = [f"s{n}" for n in range(12)]
+
+    with ThreadPoolExecutor(6) as pool:
+        adding = [
+            pool.submit(add_student, database, "c", MANIFEST, name, StudentRecord(OTHER, 0.8))
+            for name in names
+        ]
+        widening = pool.submit(amend_manifest, database, "c", filters=["a"], hybrid=True)
+        for each in (*adding, widening):
+            each.result()
+
+    now = read_manifest(database, "c")
+    assert (sorted(now.others), now.filters, now.hybrid) == (
+        sorted(names),
+        ("document", "a"),
+        True,
+    )
 
 
 def test_a_manifest_of_version_0_1_takes_a_second_student(database: Database[Any]) -> None:
