@@ -13,7 +13,7 @@ from leafsearch.doctor.searches import DEEP, K, Probe, nearest
 from leafsearch.search import MOST_CANDIDATES
 from leafsearch.search.retrieval import candidates_for
 from leafsearch.search.session import load_for
-from leafsearch.vectors import Manifest, ModelError
+from leafsearch.vectors import CodecError, Manifest, ModelError
 from leafsearch.vectors.encoders import usual_factor
 from leafsearch.vectors.store import sample_queries
 
@@ -57,7 +57,8 @@ def hits(case: Case) -> Verdict:
 def recall(case: Case) -> Verdict:
     """By stored vectors, then by queries of each student, which the graph finds harder."""
     found = _by_stored_vectors(case)
-    if case.manifest is None or case.other_model or found.level is Severity.SKIPPED:
+    # What stored vectors already complain of comes first.
+    if case.manifest is None or case.other_model or found.level is not Severity.OK:
         return found
     students: dict[str, dict[str, float | None]] = {}
     said: list[str] = []
@@ -70,7 +71,7 @@ def recall(case: Case) -> Verdict:
             is_short |= one.is_short
     except OutOfTime:
         said.append("no time was left for the other students; raise --seconds")
-    level = Severity.WARNING if is_short and found.level is Severity.OK else found.level
+    level = Severity.WARNING if is_short else Severity.OK
     message = "; ".join([found.message, *filter(None, said)])
     return Verdict(level, message, {**found.numbers, "students": students})
 
@@ -94,8 +95,11 @@ def _by_student(case: Case, manifest: Manifest, name: str) -> _StudentRecall:
         is_default = name == manifest.default_name  # `student` says so
         return _StudentRecall("" if is_default else f"student {name} cannot be loaded: {error}")
     factor = manifest.candidates_factor(name, usual_factor(student))
-    rows = manifest.codec.project_queries(student.encode_queries(queries))
-    asked = [read(each) for each in manifest.codec.encode(rows)]
+    try:
+        rows = manifest.codec.project_queries(student.encode_queries(queries))
+        asked = [read(each) for each in manifest.codec.encode(rows)]
+    except CodecError:  # int8 without a scale, which `manifest` reports
+        return _StudentRecall()
     probes = [
         Probe(None, each, nearest(case.run, each, case.index, limit=DEEP))
         for each in asked

@@ -222,7 +222,7 @@ def _with_students(
     named = (name for name, record in there.items() if record.model == new.model)
     default = next(named, active.default_name)
     if there[default].model == new.model:
-        new = there[default]
+        new = replace(new, facts=there[default].facts)
     added = {name: record for name, record in known.items() if name not in there}
     return manifest.with_students({**there, **added, default: new}, default)
 
