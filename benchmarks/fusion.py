@@ -34,8 +34,7 @@ from leafmongo.engine.text.analyzers import tokenizer
 from leafsearch.config import PRESETS, Storage, load
 from leafsearch.config.storage import IndexTuning
 from leafsearch.evaluation import CachedModel, TestCollection
-from leafsearch.evaluation.collection import BeirPassage
-from leafsearch.evaluation.judged import Vectors
+from leafsearch.evaluation.judged import Vectors, chunk_of
 from leafsearch.evaluation.measures import Grades, ndcg
 from leafsearch.evaluation.replay import Remembered, replay_searcher
 from leafsearch.evaluation.trial import trial_collection
@@ -138,17 +137,6 @@ def judged_task(test: TestCollection, client: MongoClient[Any]) -> Iterator[Task
             {role: vectors.queries(role) for role in ("teacher", "student")},
             [f"{p.title} {p.text}" for p in test.passages],
         )
-
-
-def chunk_of(passage: BeirPassage) -> dict[str, Any]:
-    return {
-        "_id": passage.id,
-        "document": passage.id,
-        "position": 0,
-        "text": passage.text,
-        "metadata": {"title": passage.title},
-        "hash": bytes(16),
-    }
 
 
 def reference_task(client: MongoClient[Any], folder: Path, small: bool) -> Task:

@@ -87,7 +87,7 @@ def evaluate(
     vectors = Vectors(test, models, on_status)
     compared = formats(_dimensions(vectors, models), one_model=one_model(models))
     compared += budget_formats(vectors.sample())
-    chunks = [_chunk(p) for p in test.passages]
+    chunks = [chunk_of(p) for p in test.passages]
     rows = [row for row in known if row.format in compared]
     left_out: list[str] = []
     measured = {row.format for row in rows}
@@ -191,7 +191,7 @@ def _mean(measure: Any, rankings: Sequence[Sequence[str]], grades: Sequence[Any]
     return fmean(measure(r, g, k) for r, g in zip(rankings, grades, strict=True))
 
 
-def _chunk(passage: BeirPassage) -> dict[str, Any]:
+def chunk_of(passage: BeirPassage) -> dict[str, Any]:
     """The stored form of a document of one chunk, as ingest writes it."""
     return {
         "_id": passage.id,

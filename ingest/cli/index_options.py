@@ -86,7 +86,7 @@ class Choices:
     def asked_transform(self, manifest: Manifest) -> dict[str, str]:
         """The transform that a collection has to have, by its name in the manifest.
 
-        Where all dimensions are kept a rotation gains nothing, and there is none.
+        A collection that keeps all dimensions has no rotation, which would gain nothing.
         """
         if self.transform in (None, "auto"):
             return {}

@@ -225,7 +225,8 @@ class Target:
         Collection.write.
         """
         try:
-            self.prepare(rows, [str(chunk.get("text", "")) for chunk in chunks])
+            if self.is_new:
+                self.prepare(rows, [str(chunk.get("text", "")) for chunk in chunks])
             vectors = self.manifest.vectors_of(rows)
         except CodecError as error:
             if error.row is None:

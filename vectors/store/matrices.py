@@ -111,7 +111,9 @@ def forget_unnamed(database: Database[Any], *, older_than: float = _YOUNG) -> in
 def _unnamed(database: Database[Any], older_than: float) -> dict[str, Any]:
     """A filter; its time is that of the server, from before the manifests are read."""
     now: datetime = database.command("hello")["localTime"]
-    written = {"$not": {"$gte": now - timedelta(seconds=older_than)}}  # true where there is none
+    written = {
+        "$not": {"$gte": now - timedelta(seconds=older_than)}
+    }  # true of parts without a time
     named = {name for document in _manifests(database) for name in _checksums(document)}
     return {"transform": {"$nin": sorted(named)}, "written": written}
 
